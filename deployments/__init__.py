@@ -1,0 +1,1 @@
+"""The Ray Serve application: batching, the graph, HTTP."""

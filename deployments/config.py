@@ -1,0 +1,225 @@
+"""The typed configuration: all that ``serve_config.yaml`` may say; bad input names the field."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Annotated, Any, Literal, Self
+
+import yaml
+from pydantic import (
+    BaseModel,
+    ConfigDict,
+    Field,
+    TypeAdapter,
+    ValidationError,
+    field_validator,
+    model_validator,
+)
+
+from models.device import DeviceName, DeviceRequest
+from models.engines import ENGINES
+from models.errors import ConfigError
+from models.runtime import RuntimeSettings
+from models.types import Kind
+
+INGRESS = "Ingress"  # the name of the ingress deployment
+MEBIBYTE = 1 << 20
+
+
+class Strict(BaseModel):
+    """Unknown keys are errors: a misspelt setting must not be dropped in silence."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+
+class BatchPolicy(Strict):
+    """How one model's batches are formed. Changes apply live; no model is loaded again."""
+
+    max_batch_size: Annotated[int, Field(ge=1, le=1024)] = 8
+    # Rows times the longest row, in the unit of the kind: audio seconds or characters.
+    max_batch_cost: Annotated[float, Field(gt=0)] | None = None
+    # Share of a batch's cost that may be padding.
+    max_padding: Annotated[float, Field(ge=0, lt=1)] = 0.5
+    # An upper bound on what a head waits for a fuller batch while every replica is busy.
+    max_queue_delay_ms: Annotated[float, Field(ge=0, le=60_000)] = 5.0
+    max_queue_size: Annotated[int, Field(ge=1)] = 256  # items that wait, not those that run
+    default_timeout_s: Annotated[float, Field(gt=0)] = 60.0
+    priority_levels: Annotated[int, Field(ge=1, le=100)] = 1
+    default_priority: Annotated[int, Field(ge=1)] = 1
+
+    @model_validator(mode="after")
+    def _default_is_a_level(self) -> Self:
+        if self.default_priority > self.priority_levels:
+            raise ValueError("default_priority must not be above priority_levels")
+        return self
+
+
+class ModelConfig(Strict):
+    """One model: its engine, weights, device and replicas."""
+
+    engine: str
+    weights: str = "none"  # package:NAME[+NAME...] | path:FOLDER | hf:REPO@REVISION
+    sha256: dict[str, str] = {}  # file -> hex digest, for weights that ship no pins
+    device: DeviceName = "auto"
+    gpu_fraction: Annotated[float, Field(ge=0, le=1)] = 0.0  # of one GPU, a replica
+    replicas: Annotated[int, Field(ge=1)] = 1
+    threads: Annotated[int, Field(ge=1)] = 1  # CPU threads of a replica
+    options: dict[str, Any] = {}  # the engine's own
+
+    @field_validator("engine")
+    @classmethod
+    def _engine_is_known(cls, engine: str) -> str:
+        if engine not in ENGINES:
+            raise ValueError(f"unknown engine {engine!r}; there are {', '.join(ENGINES)}")
+        return engine
+
+    @model_validator(mode="after")
+    def _options_fit_the_engine(self) -> Self:
+        options = ENGINES[self.engine].options_class()
+        unknown = sorted(set(self.options) - set(options.__dataclass_fields__))
+        if unknown:
+            known = ", ".join(options.__dataclass_fields__)
+            raise ValueError(f"options.{unknown[0]}: unknown option; {self.engine} has {known}")
+        try:
+            TypeAdapter(options).validate_python(self.options)
+        except ValidationError as error:
+            raise ValueError(f"options.{_messages(error)[0]}") from error
+        return self
+
+    @property
+    def kind(self) -> Kind:
+        return ENGINES[self.engine].kind
+
+    def settings(self, name: str) -> RuntimeSettings:
+        validated = TypeAdapter(ENGINES[self.engine].options_class()).validate_python(self.options)
+        return RuntimeSettings(
+            name=name,
+            weights=self.weights,
+            device=DeviceRequest(self.device, self.gpu_fraction, self.threads),
+            options={key: getattr(validated, key) for key in self.options},
+            sha256=self.sha256,
+        )
+
+
+class Limits(Strict):
+    """What one request may ask, and how many may ask at once."""
+
+    max_body_bytes: Annotated[int, Field(ge=1)] = 200 * MEBIBYTE
+    max_audio_s: Annotated[float, Field(gt=0)] = 3600.0
+    max_text_chars: Annotated[int, Field(ge=1)] = 10_000  # of all texts of a request
+    max_clips: Annotated[int, Field(ge=1)] = 64  # of one embeddings request
+    max_texts: Annotated[int, Field(ge=1)] = 256  # of one text translation request
+    max_concurrent_requests: Annotated[int, Field(ge=1)] = 512  # of one ingress replica
+    max_items_in_flight: Annotated[int, Field(ge=1)] = 32  # of one request, in one model's queue
+    request_timeout_s: Annotated[float, Field(gt=0)] = 300.0
+
+
+class IngressConfig(Strict):
+    """The HTTP side: how many processes, and what they do beside batching."""
+
+    replicas: Annotated[int, Field(ge=1)] = 1
+    codec_threads: Annotated[int, Field(ge=1)] = 1  # decode and encode audio
+    sentence_gap_s: Annotated[float, Field(ge=0, le=5)] = 0.2  # silence between spoken sentences
+
+
+class AppConfig(Strict):
+    """The one argument of the application's builder."""
+
+    models: Annotated[dict[str, ModelConfig], Field(min_length=1)]
+    # Names that clients of other servers send, for the models that answer to them here.
+    aliases: dict[str, str] = {}
+    limits: Limits = Limits()
+    ingress: IngressConfig = IngressConfig()
+
+    @model_validator(mode="after")
+    def _aliases_name_models(self) -> Self:
+        for alias, name in self.aliases.items():
+            if name not in self.models:
+                raise ValueError(f"aliases.{alias}: there is no model {name!r}")
+        if INGRESS in self.models:
+            raise ValueError(f"models.{INGRESS}: the name is taken by the ingress")
+        return self
+
+
+class IngressUserConfig(Strict):
+    """What can be changed on a running server, without loading a model again."""
+
+    batching: dict[str, BatchPolicy] = {}  # model -> policy
+
+
+# ---- the file that `serve run` reads ---------------------------------------------------
+
+
+class HttpOptions(Strict):
+    host: str = "127.0.0.1"
+    port: Annotated[int, Field(ge=1, le=65_535)] = 8000
+    keep_alive_timeout_s: Annotated[int, Field(ge=1)] = 90
+
+
+class LoggingOptions(Strict):
+    log_level: Literal["DEBUG", "INFO", "WARNING", "ERROR"] = "INFO"
+    encoding: Literal["TEXT", "JSON"] = "TEXT"
+    enable_access_log: bool = True
+    logs_dir: str | None = None
+
+
+class IngressOverride(Strict):
+    name: Literal["Ingress"]
+    user_config: IngressUserConfig = IngressUserConfig()
+
+
+class Application(Strict):
+    name: str = "dragoman"
+    route_prefix: Literal["/"] = "/"
+    import_path: Literal["deployments.app:build"]
+    args: AppConfig
+    deployments: list[IngressOverride] = []
+
+    @model_validator(mode="after")
+    def _policies_name_models(self) -> Self:
+        for override in self.deployments:
+            check_policies(override.user_config, self.args)
+        return self
+
+
+class ServeFile(Strict):
+    """The whole of a ``serve_config.yaml``; Ray alone drops what it does not know."""
+
+    proxy_location: Literal["HeadOnly", "EveryNode"] = "EveryNode"
+    http_options: HttpOptions = HttpOptions()
+    logging_config: LoggingOptions = LoggingOptions()
+    applications: Annotated[list[Application], Field(min_length=1, max_length=1)]
+
+
+def check_policies(user_config: IngressUserConfig, args: AppConfig) -> None:
+    """Refuse batch policies of models that there are not.
+
+    Raises:
+        ValueError: names the key.
+    """
+    for name in user_config.batching:
+        if name not in args.models:
+            raise ValueError(f"batching.{name}: there is no such model; {', '.join(args.models)}")
+
+
+def load(path: Path) -> ServeFile:
+    """Read and validate a whole serve file.
+
+    Raises:
+        ConfigError: the file is not YAML, or a field is wrong; the message names each one.
+    """
+    try:
+        content = yaml.safe_load(path.read_text())
+        return ServeFile.model_validate(content)
+    except (OSError, yaml.YAMLError) as error:
+        raise ConfigError(f"{path}: {error}") from error
+    except ValidationError as error:
+        raise ConfigError("\n".join(f"{path}: {line}" for line in _messages(error))) from error
+
+
+def _messages(error: ValidationError) -> list[str]:
+    """One line an error: the field's path and what was expected."""
+    return [
+        f"{'.'.join(map(str, e['loc'])) or 'file'}: {e['msg'].removeprefix('Value error, ')}"
+        for e in error.errors()
+    ]

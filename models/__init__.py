@@ -1,0 +1,1 @@
+"""Model runtimes of Dragoman: batch-first, without Ray and without HTTP."""

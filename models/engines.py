@@ -1,0 +1,42 @@
+"""The table of engines: which class runs which kind, and the options it takes."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from importlib import import_module
+from typing import Any
+
+from models.runtime import Runtime, RuntimeSettings
+from models.types import Kind
+
+
+@dataclass(frozen=True, slots=True)
+class Engine:
+    """``runtime`` and ``options`` are names in ``module``, which is light to import."""
+
+    kind: Kind
+    module: str
+    runtime: str
+    options: str = "Options"
+
+    def options_class(self) -> type[Any]:
+        """The frozen dataclass of what the configuration may say under ``options``."""
+        cls: type[Any] = getattr(import_module(self.module), self.options)
+        return cls
+
+    def create(self, settings: RuntimeSettings) -> Runtime[Any, Any]:
+        module = import_module(self.module)
+        options = getattr(module, self.options)(**settings.options)
+        runtime: Runtime[Any, Any] = getattr(module, self.runtime)(settings, options)
+        return runtime
+
+
+ENGINES: dict[str, Engine] = {
+    "silero": Engine("vad", "models.vad", "SileroVad"),
+    "whisper": Engine("asr", "models.asr", "WhisperAsr"),
+    "bergamot": Engine("nmt", "models.nmt.bergamot", "BergamotNmt"),
+    "piper": Engine("tts", "models.tts.piper", "PiperTts"),
+    "kokoro": Engine("tts", "models.tts.kokoro", "KokoroTts"),
+    "ge2e": Engine("speaker", "models.speaker.ge2e", "Ge2eSpeaker"),
+    "sleep": Engine("speaker", "models.fakes", "SleepSpeaker"),
+}

@@ -1,0 +1,1 @@
+"""Translation runtimes: one file an engine."""

@@ -1,0 +1,1 @@
+"""Speaker embedding runtimes: one file an engine."""

@@ -1,0 +1,1 @@
+"""Speech synthesis runtimes: one file an engine."""

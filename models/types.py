@@ -1,0 +1,190 @@
+"""What goes into the runtimes and what comes out of them: frozen values, with their units."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Literal, TypeAlias
+
+import numpy as np
+from numpy.typing import NDArray
+
+SAMPLE_RATE_HZ = 16_000  # of all audio that enters a runtime
+
+# Mono PCM: int16 (full scale 32,768) or float32 (full scale 1.0), shape [n].
+Samples: TypeAlias = NDArray[np.int16] | NDArray[np.float32]
+Task: TypeAlias = Literal["transcribe", "translate"]
+Kind: TypeAlias = Literal["vad", "asr", "nmt", "tts", "speaker"]
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Audio:
+    """Mono audio: ``samples`` of shape [n] at ``sample_rate_hz``."""
+
+    samples: Samples
+    sample_rate_hz: int = SAMPLE_RATE_HZ
+
+    @property
+    def duration_s(self) -> float:
+        return len(self.samples) / self.sample_rate_hz
+
+
+# ---- items: one row of a batch, as a runtime takes it ---------------------------------
+# Each has ``length``: what it costs by itself, in the unit of its kind (audio seconds or
+# characters). The batcher sorts and bounds batches by it.
+
+
+@dataclass(frozen=True, slots=True)
+class VadParameters:
+    """How frame probabilities become spans (the rules of Silero's ``get_speech_timestamps``)."""
+
+    threshold: float = 0.5
+    min_speech_s: float = 0.25
+    min_silence_s: float = 0.1
+    padding_s: float = 0.03
+    max_speech_s: float = float("inf")
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class VadItem:
+    """A piece of a stream at 16 kHz. ``state`` carries the stream on from the piece before."""
+
+    samples: Samples
+    parameters: VadParameters = VadParameters()
+    state: NDArray[np.float32] | None = None  # opaque: what VadResult.state returned
+
+    @property
+    def length(self) -> float:
+        return len(self.samples) / SAMPLE_RATE_HZ
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class AsrItem:
+    """A window of at most 30 s at 16 kHz. ``language`` None: detect it."""
+
+    samples: Samples
+    language: str | None = None
+    task: Task = "transcribe"
+    word_timestamps: bool = False
+    prompt: str | None = None
+    temperature: float | None = None  # None: greedy with the fallback temperatures
+
+    @property
+    def length(self) -> float:
+        return len(self.samples) / SAMPLE_RATE_HZ
+
+
+@dataclass(frozen=True, slots=True)
+class NmtItem:
+    """One sentence (a longer text is cut by ``models.text.split``)."""
+
+    text: str
+    source_language: str
+    target_language: str
+
+    @property
+    def length(self) -> float:
+        return float(len(self.text))
+
+
+@dataclass(frozen=True, slots=True)
+class TtsItem:
+    """One sentence to speak. ``speed`` 1.0 is the voice's own, 2.0 twice as fast."""
+
+    text: str
+    voice: str
+    speed: float = 1.0
+
+    @property
+    def length(self) -> float:
+        return float(len(self.text))
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class SpeakerItem:
+    """A clip of one speaker at 16 kHz."""
+
+    samples: Samples
+
+    @property
+    def length(self) -> float:
+        return len(self.samples) / SAMPLE_RATE_HZ
+
+
+Item: TypeAlias = VadItem | AsrItem | NmtItem | TtsItem | SpeakerItem
+
+
+# ---- results ---------------------------------------------------------------------------
+
+
+@dataclass(frozen=True, slots=True)
+class SpeechSpan:
+    """Speech from ``start_s`` to ``end_s`` of its audio."""
+
+    start_s: float
+    end_s: float
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class VadResult:
+    """``spans`` in order; ``probabilities`` [frames of 32 ms]; ``state`` to go on from."""
+
+    spans: tuple[SpeechSpan, ...]
+    probabilities: NDArray[np.float32]
+    state: NDArray[np.float32]
+
+
+@dataclass(frozen=True, slots=True)
+class Word:
+    start_s: float
+    end_s: float
+    text: str  # with its leading space, as Whisper writes it
+    probability: float
+
+
+@dataclass(frozen=True, slots=True)
+class Segment:
+    """A stretch of speech with its text; times count from the start of the item's audio."""
+
+    start_s: float
+    end_s: float
+    text: str
+    tokens: tuple[int, ...]
+    temperature: float
+    avg_logprob: float
+    compression_ratio: float
+    no_speech_prob: float
+    words: tuple[Word, ...] | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Transcript:
+    """What was said. ``language_probability`` is 1.0 where the caller named the language."""
+
+    text: str
+    language: str
+    language_probability: float
+    segments: tuple[Segment, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class Translation:
+    text: str
+    source_language: str
+    target_language: str
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Speech:
+    """Synthesised audio, at the voice's own sample rate."""
+
+    audio: Audio
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Voiceprint:
+    """A speaker embedding: float32 [d], of length 1."""
+
+    embedding: NDArray[np.float32]
+
+
+Result: TypeAlias = VadResult | Transcript | Translation | Speech | Voiceprint

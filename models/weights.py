@@ -1,0 +1,193 @@
+"""Where weights come from: a Python package, a folder or the hub; pinned by SHA-256.
+
+``package:NAME[+NAME...]``  files of installed packages (their code is never imported)
+``path:FOLDER``             a folder of this machine
+``hf:REPO@REVISION``        a snapshot from the Hugging Face hub (``HF_ENDPOINT`` names another)
+"""
+
+from __future__ import annotations
+
+import hashlib
+import importlib.util
+import os
+import shutil
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field
+from functools import cache
+from pathlib import Path
+
+from filelock import FileLock
+
+from models.errors import WeightsError
+
+PINS_FILE = Path(__file__).with_name("weights.sha256")  # sha256sum's format: digest, package/file
+_CHUNK_BYTES = 1 << 20
+
+
+@dataclass(frozen=True)
+class WeightSource:
+    """A resolved source: finds files by name, checks each against its pin when it is opened."""
+
+    reference: str
+    folders: tuple[tuple[str, Path], ...]  # (label used in pins, folder), searched in order
+    pins: Mapping[str, str] = field(default_factory=dict)  # "label/file" or "file" -> sha256
+    must_be_pinned: bool = False
+
+    def file(self, name: str) -> Path:
+        """The path of one file, after its digest was checked.
+
+        A file that was cut into ``name.part1``, ``name.part2``, ... is joined in the cache.
+
+        Raises:
+            WeightsError: there is no such file, or it is not the one that was pinned.
+        """
+        for label, folder in self.folders:
+            if (folder / name).is_file():
+                self._check(f"{label}/{name}", name, folder / name)
+                return folder / name
+        parts = self._parts(name)
+        if not parts:
+            looked_in = ", ".join(str(folder) for _, folder in self.folders)
+            raise WeightsError(f"{self.reference}: no file {name!r} in {looked_in}")
+        return self.join([f"{label}/{part}" for label, part in parts], name)
+
+    def join(self, parts: Sequence[str], name: str) -> Path:
+        """Join ``label/file`` parts, in this order, to one cached file called ``name``.
+
+        Safe when several replicas start together: one joins, the others wait for it.
+        """
+        by_label = dict(self.folders)
+        paths = []
+        for part in parts:
+            label, _, file_name = part.partition("/")
+            if label not in by_label or not (by_label[label] / file_name).is_file():
+                raise WeightsError(f"{self.reference}: no file {part!r}")
+            self._check(part, file_name, by_label[label] / file_name)
+            paths.append(by_label[label] / file_name)
+        key = hashlib.sha256("\n".join(_digest(path) for path in paths).encode()).hexdigest()[:16]
+
+        def write(target: Path) -> None:
+            with target.open("wb") as out:
+                for path in paths:
+                    with path.open("rb") as part_file:
+                        shutil.copyfileobj(part_file, out, _CHUNK_BYTES)
+
+        return _cached(cache_folder() / "joined" / key / name, write)
+
+    def folder(self, names: Sequence[str]) -> Path:
+        """A folder that holds exactly the named files, for libraries that load a folder."""
+        files = [self.file(name) for name in names]
+        key = hashlib.sha256("\n".join(str(path) for path in files).encode()).hexdigest()[:16]
+        target = cache_folder() / "folders" / key
+        for name, path in zip(names, files, strict=True):
+            _cached(target / name, lambda link, path=path: link.symlink_to(path))  # type: ignore[misc]
+        return target
+
+    def _parts(self, name: str) -> list[tuple[str, str]]:
+        found = [
+            (int(suffix), label, path.name)
+            for label, folder in self.folders
+            for path in folder.glob(f"{name}.part*")
+            if (suffix := path.name.removeprefix(f"{name}.part")).isdigit()
+        ]
+        return [(label, part) for _, label, part in sorted(found)]
+
+    def _check(self, pin_name: str, file_name: str, path: Path) -> None:
+        expected = self.pins.get(pin_name) or self.pins.get(file_name)
+        if expected is None:
+            if self.must_be_pinned:
+                raise WeightsError(
+                    f"{self.reference}: {pin_name} has no SHA-256 pin; "
+                    f"name it under the model's `sha256` in the configuration"
+                )
+            return
+        if _digest(path) != expected:
+            raise WeightsError(
+                f"{self.reference}: {path} has SHA-256 {_digest(path)}, but {expected} is pinned"
+            )
+
+
+def resolve(reference: str, sha256: Mapping[str, str] | None = None) -> WeightSource:
+    """Find the source that ``reference`` names; downloads it where it is on the hub.
+
+    Args:
+        reference: ``package:NAME[+NAME...]``, ``path:FOLDER`` or ``hf:REPO@REVISION``.
+        sha256: pins of the configuration (file -> hex digest), beside those that ship.
+
+    Raises:
+        WeightsError: the reference is malformed, or what it names is not there.
+    """
+    scheme, _, rest = reference.partition(":")
+    resolvers: dict[str, Callable[[str], list[tuple[str, Path]]]] = {
+        "package": _packages,
+        "path": _path,
+        "hf": _hub,
+    }
+    if scheme not in resolvers or not rest:
+        raise WeightsError(f"{reference!r}: expected package:NAME, path:FOLDER or hf:REPO@REVISION")
+    pins = {**(_shipped_pins() if scheme == "package" else {}), **(sha256 or {})}
+    return WeightSource(reference, tuple(resolvers[scheme](rest)), pins, scheme == "package")
+
+
+def cache_folder() -> Path:
+    """Where joined and converted weights are kept: ``DRAGOMAN_CACHE``, else the user's cache."""
+    named = os.environ.get("DRAGOMAN_CACHE")
+    base = Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache")
+    return Path(named) if named else base / "dragoman"
+
+
+def _packages(names: str) -> list[tuple[str, Path]]:
+    folders = []
+    for name in names.split("+"):
+        spec = importlib.util.find_spec(name)  # of a top-level name: imports nothing
+        if spec is None or not spec.submodule_search_locations:
+            raise WeightsError(
+                f"package:{names}: the package {name!r} is not installed "
+                "(`make install` installs the default weights)"
+            )
+        folders.append((name, Path(spec.submodule_search_locations[0])))
+    return folders
+
+
+def _path(folder: str) -> list[tuple[str, Path]]:
+    path = Path(folder).expanduser()
+    if not path.is_dir():
+        raise WeightsError(f"path:{folder}: there is no such folder")
+    return [(path.name, path)]
+
+
+def _hub(reference: str) -> list[tuple[str, Path]]:
+    repository, _, revision = reference.partition("@")
+    if not revision:
+        raise WeightsError(f"hf:{reference}: name a revision, as in hf:{repository}@REVISION")
+    from huggingface_hub import snapshot_download
+
+    try:
+        folder = snapshot_download(repository, revision=revision)  # shows its own progress
+    except Exception as error:  # the hub's client raises errors of many libraries
+        raise WeightsError(f"hf:{reference}: {error}") from error
+    return [(repository, Path(folder))]
+
+
+@cache
+def _shipped_pins() -> dict[str, str]:
+    lines = (line.split(maxsplit=1) for line in PINS_FILE.read_text().splitlines() if line)
+    return {name: digest for digest, name in lines}
+
+
+@cache
+def _digest(path: Path) -> str:
+    with path.open("rb") as file:
+        return hashlib.file_digest(file, "sha256").hexdigest()
+
+
+def _cached(path: Path, write: Callable[[Path], None]) -> Path:
+    """``path``, made by ``write`` where it is not there yet; whole or not at all."""
+    path.parent.mkdir(parents=True, exist_ok=True)
+    with FileLock(f"{path}.lock"):
+        if not path.exists():
+            partial = path.with_name(f"{path.name}.partial")
+            partial.unlink(missing_ok=True)
+            write(partial)
+            partial.replace(path)
+    return path

@@ -1,0 +1,71 @@
+"""Real speech with its text, and the scores that tests and benches judge by."""
+
+from __future__ import annotations
+
+import json
+import re
+import unicodedata
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+from numpy.typing import NDArray
+
+SPEECH = Path(__file__).parent / "data" / "speech"
+
+
+@dataclass(frozen=True)
+class Clip:
+    """One recorded prompt, 16 kHz mono."""
+
+    name: str
+    language: str
+    speaker: str
+    duration_s: float
+    text: str
+
+    @property
+    def path(self) -> Path:
+        return SPEECH / self.name
+
+    def samples(self) -> NDArray[np.int16]:
+        """int16 [n] at 16 kHz."""
+        import soundfile
+
+        samples: NDArray[np.int16]
+        samples, rate_hz = soundfile.read(self.path, dtype="int16")
+        assert rate_hz == 16_000
+        return samples
+
+
+def clips(language: str | None = None) -> list[Clip]:
+    """The clips of one language, or all of them."""
+    rows = map(json.loads, (SPEECH / "manifest.jsonl").read_text().splitlines())
+    found = [Clip(r["file"], r["language"], r["speaker"], r["duration_s"], r["text"]) for r in rows]
+    return [clip for clip in found if language in (None, clip.language)]
+
+
+def clip(stem: str) -> Clip:
+    """The clip whose file name starts with ``stem``."""
+    (found,) = [c for c in clips() if c.name == f"{stem}.flac"]
+    return found
+
+
+def normalise(text: str) -> str:
+    """Lower case, no punctuation, single spaces: what word error rates are counted on."""
+    text = unicodedata.normalize("NFKC", text).lower().replace("’", "'")
+    return " ".join(re.sub(r"[^\w\s']", " ", text).split())
+
+
+def wer(references: list[str], hypotheses: list[str]) -> float:
+    """Word error rate over all pairs together, as a fraction."""
+    import jiwer
+
+    return float(jiwer.wer([normalise(r) for r in references], [normalise(h) for h in hypotheses]))
+
+
+def chrf(references: list[str], hypotheses: list[str]) -> float:
+    """chrF of sacrebleu, 0 to 100."""
+    import sacrebleu
+
+    return float(sacrebleu.corpus_chrf(hypotheses, [references]).score)
