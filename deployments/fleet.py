@@ -1,0 +1,231 @@
+"""The models as one ingress process sees them: what each can do, and the batcher before it."""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+from deployments.batcher import Batcher
+from deployments.config import AppConfig, BatchPolicy
+from deployments.remote import Description, Remote, ReplicaStats
+from models.errors import (
+    NotReady,
+    Unavailable,
+    UnknownLanguage,
+    UnknownModel,
+    UnknownVoice,
+    Unprocessable,
+    UnsupportedPair,
+)
+from models.runtime import RuntimeSpec, Voice
+from models.types import Kind
+
+READY, LOADING, FAILED = "ready", "loading", "failed"  # what a model can be
+POLL_S = 0.2  # between looks at models that are still loading
+
+
+@dataclass(slots=True)
+class Model:
+    """A model that is ready: its name, spec, and the queue before its replicas."""
+
+    name: str
+    spec: RuntimeSpec
+    batcher: Batcher[Any, Any]
+
+
+class Fleet:
+    """Every configured model; a model can be used once one of its replicas is warm."""
+
+    def __init__(self, config: AppConfig, remotes: Mapping[str, Remote]) -> None:
+        self._config = config
+        self._remotes = remotes
+        self._policies: dict[str, BatchPolicy] = {}
+        self._models: dict[str, Model] = {}
+        self._failures: dict[str, str] = {}
+        self._watcher: asyncio.Task[None] | None = None
+        self.warm = asyncio.Event()  # every model is ready
+
+    # ---- life ------------------------------------------------------------------------
+
+    def start(self) -> None:
+        """Begin to look for models that are ready, on the running event loop."""
+        if self._watcher is None:
+            self._watcher = asyncio.get_running_loop().create_task(self._watch())
+
+    async def _watch(self) -> None:
+        while len(self._models) < len(self._remotes):
+            for name in self._remotes.keys() - self._models.keys():
+                with contextlib.suppress(TimeoutError):
+                    await asyncio.wait_for(self._look_at(name), timeout=5.0)
+            if len(self._models) < len(self._remotes):
+                await asyncio.sleep(POLL_S)
+        self.warm.set()
+
+    async def _look_at(self, name: str) -> None:
+        try:
+            descriptions = await self._remotes[name].describe()
+        except Unavailable:  # its first replica is still being made
+            failure = await self._remotes[name].failure()
+            if failure is not None:
+                self._failures[name] = f"{FAILED}: {failure}"
+            return
+        self._models[name] = self._model(name, descriptions[0].spec)
+
+    def _model(self, name: str, spec: RuntimeSpec) -> Model:
+        batcher: Batcher[Any, Any] = Batcher(
+            name,
+            self._remotes[name].infer,
+            self._policy(name, spec),
+            replicas=self._config.models[name].replicas,
+            length_buckets=spec.length_buckets,
+        )
+        return Model(name, spec, batcher)
+
+    def _policy(self, name: str, spec: RuntimeSpec) -> BatchPolicy:
+        """The configured policy, within what the engine itself bounds."""
+        policy = self._policies.get(name, BatchPolicy())
+        rows = min(policy.max_batch_size, spec.max_batch_size or policy.max_batch_size)
+        return policy.model_copy(update={"max_batch_size": rows})
+
+    def reconfigure(self, policies: Mapping[str, BatchPolicy]) -> None:
+        """Apply batch policies, to models that are ready and to those that will be."""
+        self._policies = dict(policies)
+        for name, model in self._models.items():
+            model.batcher.reconfigure(self._policy(name, model.spec))
+
+    # ---- what there is ---------------------------------------------------------------
+
+    def readiness(self) -> dict[str, str]:
+        """Each configured model: ready, loading, or failed and why."""
+        return {
+            name: READY if name in self._models else self._failures.get(name, LOADING)
+            for name in self._config.models
+        }
+
+    def names(self) -> tuple[str, ...]:
+        return tuple(self._config.models)
+
+    def get(self, name: str) -> Model:
+        """A model by its name or alias.
+
+        Raises:
+            UnknownModel: there is none of that name.
+            NotReady: it is still loading.
+        """
+        name = self._config.aliases.get(name, name)
+        if name not in self._config.models:
+            known = ", ".join([*self._config.models, *self._config.aliases])
+            message = f"there is no model {name[:80]!r}; there are {known}"
+            raise UnknownModel(message, param="model")
+        if name not in self._models:
+            raise NotReady(f"model {name!r} is still loading")
+        return self._models[name]
+
+    def of_kind(self, kind: Kind, name: str | None = None) -> list[Model]:
+        """The models of one kind that a request may mean, in the order of the configuration.
+
+        Args:
+            kind: what is asked of it.
+            name: a model or an alias; the kind's own name, or None, means all of its models.
+
+        Raises:
+            UnknownModel: the configuration has none, or ``name`` is of another kind.
+            NotReady: one of them is still loading.
+        """
+        if name is not None and self._config.aliases.get(name, name) != kind:
+            model = self.get(name)
+            if model.spec.kind != kind:
+                message = f"model {name!r} is a {model.spec.kind} model, not {kind}"
+                raise UnknownModel(message, param="model")
+            return [model]
+        names = [name for name, model in self._config.models.items() if model.kind == kind]
+        if not names:
+            raise UnknownModel(f"this server runs no {kind} model", param="model")
+        return [self.get(name) for name in names]
+
+    def pick(self, kind: Kind, name: str | None = None) -> Model:
+        """The model that a request names, or the first of its kind."""
+        return self.of_kind(kind, name)[0]
+
+    def translator(self, source: str, target: str) -> Model:
+        """The model that translates a pair.
+
+        Raises:
+            UnknownLanguage: no model here knows one of the languages.
+            UnsupportedPair: no model translates this pair; the message lists those there are.
+        """
+        models = self.of_kind("nmt")
+        for model in models:
+            if (source, target) in model.spec.pairs:
+                return model
+        self.check_language(source, param="source_language")
+        self.check_language(target, param="target_language")
+        pairs = ", ".join(f"{s}-{t}" for model in models for s, t in model.spec.pairs)
+        raise UnsupportedPair(
+            f"no model translates {source} to {target}; the pairs are {pairs}",
+            param="target_language",
+        )
+
+    def check_language(self, code: str, *, param: str) -> None:
+        """Refuse a code that no model of any kind knows."""
+        known = {
+            code
+            for model in self._models.values()
+            for code in (
+                *model.spec.languages,
+                *(language for pair in model.spec.pairs for language in pair),
+                *(voice.language for voice in model.spec.voices),
+            )
+        }
+        if code not in known:
+            raise UnknownLanguage(
+                f"{param} must be an ISO 639-1 code of a language that a model here knows, "
+                f"such as en; got {code[:20]!r}",
+                param=param,
+            )
+
+    def voices(self, model: str | None = None) -> list[tuple[Model, Voice]]:
+        """Every voice, or those of the TTS models that ``model`` names."""
+        models = self.of_kind("tts", model)
+        return [(model, voice) for model in models for voice in model.spec.voices]
+
+    def voice(
+        self, voice_id: str | None, language: str | None, model: str | None = None
+    ) -> tuple[Model, Voice]:
+        """The voice of that id, or the first that speaks the language.
+
+        Raises:
+            UnknownVoice: there is none of that id; the message lists those there are.
+            Unprocessable: it does not speak the language, or no voice does.
+        """
+        voices = self.voices(model)
+        if voice_id is not None:
+            found = [(m, v) for m, v in voices if v.id == voice_id]
+            if not found:
+                known = ", ".join(v.id for _, v in voices)
+                message = f"there is no voice {voice_id[:80]!r}; there are {known}"
+                raise UnknownVoice(message, param="voice")
+            if language not in (None, found[0][1].language):
+                message = f"voice {voice_id!r} speaks {found[0][1].language}, not {language}"
+                raise Unprocessable(message, param="voice")
+            return found[0]
+        for model_of_voice, voice in voices:
+            if voice.language == language:
+                return model_of_voice, voice
+        spoken = ", ".join(sorted({v.language for _, v in voices}))
+        message = f"no voice speaks {language}; there are voices for {spoken}"
+        raise Unprocessable(message, param="voice")
+
+    # ---- figures ---------------------------------------------------------------------
+
+    async def describe(self, name: str) -> tuple[Sequence[Description], Sequence[ReplicaStats]]:
+        """Each replica of a model: where it runs, and its counts.
+
+        Raises:
+            Unavailable: no replica answers.
+        """
+        remote = self._remotes[self.get(name).name]
+        return await remote.describe(), await remote.stats()

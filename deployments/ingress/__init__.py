@@ -1,0 +1,1 @@
+"""HTTP: one file a protocol, over the same graph."""

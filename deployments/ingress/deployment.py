@@ -1,0 +1,43 @@
+"""The ingress deployment: HTTP, batching and the graph in one process; no model work."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+from ray import serve
+from ray.serve.handle import DeploymentHandle
+from starlette.applications import Starlette
+
+from deployments.config import INGRESS, AppConfig, IngressUserConfig, check_policies
+from deployments.fleet import Fleet
+from deployments.ingress.app import asgi_app
+from deployments.ingress.gate import Admission
+from deployments.log import set_up
+from deployments.replica import ServeRemote
+
+
+@serve.deployment(name=INGRESS)
+@serve.ingress()
+class Ingress:
+    """Any number of replicas: each has its own batchers before the same models."""
+
+    def __init__(self, config: AppConfig, handles: Mapping[str, DeploymentHandle[Any]]) -> None:
+        set_up()
+        self._config = config
+        remotes = {name: ServeRemote(handle) for name, handle in handles.items()}
+        self._fleet = Fleet(config, remotes)
+        self._admission = Admission(config.limits.max_concurrent_requests)
+
+    def reconfigure(self, user_config: dict[str, Any]) -> None:
+        """Apply batch policies; a re-deploy that changes only them comes here alone."""
+        validated = IngressUserConfig.model_validate(user_config)
+        check_policies(validated, self._config)
+        self._fleet.reconfigure(validated.batching)
+
+    async def drain(self, timeout_s: float) -> bool:
+        """Refuse new requests; whether those that run have ended within ``timeout_s``."""
+        return await self._admission.drain(timeout_s)
+
+    def __serve_build_asgi_app__(self) -> Starlette:  # Serve's name for it
+        return asgi_app(self._fleet, self._config, self._admission)

@@ -1,0 +1,166 @@
+"""What stands before every endpoint: admission, body cap, request id, and one table of errors."""
+
+from __future__ import annotations
+
+import asyncio
+import uuid
+from collections.abc import Iterator
+from contextlib import contextmanager, nullcontext
+from typing import Any
+
+from starlette.datastructures import Headers, MutableHeaders
+from starlette.exceptions import HTTPException
+from starlette.responses import JSONResponse, Response
+from starlette.types import ASGIApp, Message, Receive, Scope, Send
+
+from deployments.config import Limits
+from deployments.log import logger
+from models.errors import (
+    DragomanError,
+    Draining,
+    InternalError,
+    InvalidRequest,
+    MethodNotAllowed,
+    NotFound,
+    Overloaded,
+    TooLarge,
+)
+
+REQUEST_ID_HEADER = "x-request-id"
+
+
+def error_body(error: DragomanError) -> dict[str, Any]:
+    """OpenAI's shape. What is ours to mend tells the caller nothing but that."""
+    ours = isinstance(error, InternalError) or error.status == 500
+    return {
+        "error": {
+            "message": "internal error" if ours else error.message,
+            "type": "invalid_request_error" if error.status < 500 else "server_error",
+            "param": error.param,
+            "code": error.code,
+        }
+    }
+
+
+def error_response(error: DragomanError) -> Response:
+    headers = {}
+    if error.retry_after_s is not None:
+        headers["retry-after"] = str(error.retry_after_s)
+    return JSONResponse(error_body(error), error.status, headers)
+
+
+def as_ours(error: Exception, request_id: str) -> DragomanError:
+    """Any exception as one of the tree; a stranger's text goes to the log alone."""
+    if isinstance(error, HTTPException):
+        return _from_starlette(error)
+    if not isinstance(error, DragomanError) or error.status == 500:
+        logger.error("request %s failed", request_id, exc_info=error)
+        return InternalError(repr(error))
+    return error
+
+
+def _from_starlette(error: HTTPException) -> DragomanError:
+    if error.status_code == 404:
+        return NotFound("there is no such path")
+    if error.status_code == 405:
+        allowed = (error.headers or {}).get("Allow", "another method")
+        return MethodNotAllowed(f"this path takes {allowed}", param="method")
+    return InvalidRequest(f"malformed request: {error.detail}", param="body")
+
+
+class Admission:
+    """How many requests run in this process, and whether it still takes more."""
+
+    def __init__(self, max_requests: int) -> None:
+        self._max_requests = max_requests
+        self._running = 0
+        self._idle = asyncio.Event()
+        self._idle.set()
+        self.draining = False
+
+    @contextmanager
+    def place(self) -> Iterator[None]:
+        """A place for one request.
+
+        Raises:
+            Draining: the server is stopping.
+            Overloaded: every place is taken.
+        """
+        if self.draining:
+            raise Draining("the server is stopping")
+        if self._running >= self._max_requests:
+            raise Overloaded("as many requests as this server takes at once are running")
+        self._running += 1
+        self._idle.clear()
+        try:
+            yield
+        finally:
+            self._running -= 1
+            if not self._running:
+                self._idle.set()
+
+    async def drain(self, timeout_s: float) -> bool:
+        """Take no more requests; whether those that run have ended within ``timeout_s``."""
+        self.draining = True
+        try:
+            await asyncio.wait_for(self._idle.wait(), timeout_s)
+        except TimeoutError:
+            return False
+        return True
+
+
+class Gate:
+    """ASGI middleware around the whole application. Health probes need no place."""
+
+    def __init__(self, app: ASGIApp, limits: Limits, admission: Admission) -> None:
+        self._app = app
+        self._limits = limits
+        self._admission = admission
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        if scope["type"] != "http":
+            await self._app(scope, receive, send)
+            return
+        request_id, send = _with_request_id(scope, send)
+        probe = scope["path"].startswith("/health/")
+        try:
+            with nullcontext() if probe else self._admission.place():
+                await self._app(scope, self._capped(scope, receive), send)
+        except Exception as error:
+            await error_response(as_ours(error, request_id))(scope, receive, send)
+
+    def _capped(self, scope: Scope, receive: Receive) -> Receive:
+        """``receive`` that refuses a body over the limit, announced or not."""
+        limit = self._limits.max_body_bytes
+        message = f"the body must have at most {limit} bytes"
+        announced = Headers(scope=scope).get("content-length", "0")
+        if announced.isdigit() and int(announced) > limit:
+            raise TooLarge(message, param="body")
+        taken = 0
+
+        async def capped() -> Message:
+            nonlocal taken
+            part = await receive()
+            taken += len(part.get("body", b""))
+            if taken > limit:
+                raise TooLarge(message, param="body")
+            return part
+
+        return capped
+
+
+def _with_request_id(scope: Scope, send: Send) -> tuple[str, Send]:
+    """The request's id. Serve gives each one, and puts it on the answer; without it, we do."""
+    headers = MutableHeaders(scope=scope)
+    request_id = headers.get(REQUEST_ID_HEADER)
+    if request_id is not None:
+        return request_id, send
+    request_id = str(uuid.uuid4())
+    headers[REQUEST_ID_HEADER] = request_id
+
+    async def send_with_id(message: Message) -> None:
+        if message["type"] == "http.response.start":
+            MutableHeaders(scope=message)[REQUEST_ID_HEADER] = request_id
+        await send(message)
+
+    return request_id, send_with_id

@@ -1,0 +1,200 @@
+"""OpenAI's audio endpoints and model list, as its SDK puts them on the wire."""
+
+from __future__ import annotations
+
+import asyncio
+from dataclasses import asdict
+from typing import Annotated, Any, Literal
+
+from pydantic import Field
+from starlette.requests import Request
+from starlette.responses import JSONResponse, PlainTextResponse, Response
+from starlette.routing import Route
+
+from deployments.config import Limits
+from deployments.ingress import subtitles
+from deployments.ingress.requests import (
+    Fields,
+    Language,
+    Speed,
+    context_of,
+    form_fields,
+    json_fields,
+)
+from deployments.ingress.speech import check_text_length, subtitle_response, timed
+from deployments.pipeline import Pipeline, TranscribeOptions
+from models import audio as audio_io
+from models.errors import InvalidRequest
+from models.types import Audio, Segment, Transcript
+
+FRAMES_A_SECOND = 100  # of Whisper's mel spectrogram, the unit of ``seek``
+
+
+class TranscriptionFields(Fields):
+    model: str | None = None
+    language: Language | None = None
+    prompt: str | None = None
+    temperature: Annotated[float, Field(ge=0, le=1)] | None = None
+    response_format: Literal["json", "text", "srt", "vtt", "verbose_json"] = "json"
+    granularities: Annotated[
+        tuple[Literal["segment", "word"], ...], Field(alias="timestamp_granularities[]")
+    ] = ("segment",)
+
+
+class VoiceReference(Fields):
+    id: str
+
+
+class SpeechFields(Fields):
+    input: Annotated[str, Field(min_length=1)]
+    model: str | None = None
+    voice: str | VoiceReference | None = None
+    language: Language | None = None
+    response_format: Literal["mp3", "wav", "opus", "flac", "aac", "pcm"] = "mp3"
+    speed: Speed = 1.0
+
+
+class OpenAiRoutes:
+    """The handlers, over one pipeline. ``started`` is the server's start, in Unix seconds."""
+
+    def __init__(self, pipeline: Pipeline, limits: Limits, started: int) -> None:
+        self._pipeline = pipeline
+        self._fleet = pipeline.fleet
+        self._limits = limits
+        self._started = started
+
+    def routes(self) -> list[Route]:
+        return [
+            Route("/v1/audio/transcriptions", self.transcribe, methods=["POST"]),
+            Route("/v1/audio/speech", self.speak, methods=["POST"]),
+            Route("/v1/models", self.models, methods=["GET"]),
+            Route("/v1/models/{name:path}", self.model, methods=["GET"]),
+        ]
+
+    async def transcribe(self, request: Request) -> Response:
+        context = context_of(request, self._limits)
+        fields, (data,) = await form_fields(request, TranscriptionFields)
+        words = "word" in fields.granularities
+        if words and fields.response_format != "verbose_json":
+            raise InvalidRequest(
+                "timestamp_granularities[] of words needs response_format verbose_json",
+                param="timestamp_granularities[]",
+            )
+        model = self._fleet.pick("asr", fields.model)
+        if fields.language is not None:
+            self._fleet.check_language(fields.language, param="language")
+        if fields.prompt is not None:
+            check_text_length(len(fields.prompt), self._limits, param="prompt")
+        options = TranscribeOptions(
+            language=fields.language,
+            word_timestamps=words,
+            prompt=fields.prompt,
+            temperature=fields.temperature or None,
+        )
+        audio = await self._pipeline.decode(data, context)
+        transcript = await self._pipeline.transcribe(audio, options, context, model)
+        return timed(_transcription(fields, transcript, audio), context)
+
+    async def speak(self, request: Request) -> Response:
+        context = context_of(request, self._limits)
+        fields = await json_fields(request, SpeechFields)
+        check_text_length(len(fields.input), self._limits, param="input")
+        if fields.voice is None and fields.language is None:
+            raise InvalidRequest("voice is required, or language to choose one", param="voice")
+        if fields.language is not None:
+            self._fleet.check_language(fields.language, param="language")
+        named = fields.voice.id if isinstance(fields.voice, VoiceReference) else fields.voice
+        model, voice = self._fleet.voice(named, fields.language, fields.model)
+        audio = await self._pipeline.speak(fields.input, model, voice, fields.speed, context)
+        if not len(audio.samples):
+            raise InvalidRequest("input has nothing that can be spoken", param="input")
+        data = await self._pipeline.encode(audio, fields.response_format, context)
+        media_type = audio_io.MEDIA_TYPES[fields.response_format]
+        return timed(Response(data, media_type=media_type), context)
+
+    async def models(self, request: Request) -> Response:
+        rows = await asyncio.gather(*map(self._model_row, self._fleet.names()))
+        return JSONResponse({"object": "list", "data": rows})
+
+    async def model(self, request: Request) -> Response:
+        return JSONResponse(await self._model_row(request.path_params["name"]))
+
+    async def _model_row(self, name: str) -> dict[str, Any]:
+        """OpenAI's fields, and what an operator asks: device, replicas, counts."""
+        model = self._fleet.get(name)
+        descriptions, stats = await self._fleet.describe(name)
+        spec = descriptions[0].spec
+        items, batches = sum(s.items for s in stats), sum(s.batches for s in stats)
+        return {
+            "id": model.name,
+            "object": "model",
+            "created": self._started,
+            "owned_by": "dragoman",
+            "kind": spec.kind,
+            "engine": spec.engine,
+            "weights": spec.weights,
+            "licence": spec.licence,
+            "languages": spec.languages,
+            "pairs": spec.pairs,
+            "voices": [voice.id for voice in spec.voices],
+            "embedding_size": spec.embedding_size,
+            "replicas": len(descriptions),
+            "device": asdict(descriptions[0].device),
+            "statistics": {
+                "items": items,
+                "batches": batches,
+                "mean_batch_size": round(items / batches, 3) if batches else 0.0,
+                "item_errors": sum(s.item_errors for s in stats),
+                "failures": sum(s.failed_batches for s in stats),
+                "busy_s": round(sum(s.busy_s for s in stats), 3),
+            },
+        }
+
+
+def _transcription(fields: TranscriptionFields, heard: Transcript, audio: Audio) -> Response:
+    if fields.response_format == "text":
+        return PlainTextResponse(heard.text + "\n")
+    if fields.response_format == "json":
+        usage = {"type": "duration", "seconds": round(audio.duration_s, 3)}
+        return JSONResponse({"text": heard.text, "usage": usage})
+    if fields.response_format == "verbose_json":
+        return JSONResponse(_verbose(fields, heard, audio))
+    cues = [subtitles.Cue(s.start_s, s.end_s, (s.text.strip(),)) for s in heard.segments]
+    return subtitle_response(fields.response_format, cues)
+
+
+def _verbose(fields: TranscriptionFields, heard: Transcript, audio: Audio) -> dict[str, Any]:
+    body: dict[str, Any] = {
+        "task": "transcribe",
+        "language": heard.language,
+        "duration": round(audio.duration_s, 3),
+        "text": heard.text,
+        "segments": [_segment(number, segment) for number, segment in enumerate(heard.segments)],
+        "usage": {"type": "duration", "seconds": round(audio.duration_s, 3)},
+    }
+    if "word" in fields.granularities:
+        body["words"] = [
+            {
+                "word": word.text.strip(),
+                "start": round(word.start_s, 3),
+                "end": round(word.end_s, 3),
+            }
+            for segment in heard.segments
+            for word in segment.words or ()
+        ]
+    return body
+
+
+def _segment(number: int, segment: Segment) -> dict[str, Any]:
+    return {
+        "id": number,
+        "seek": round(segment.start_s * FRAMES_A_SECOND),
+        "start": round(segment.start_s, 3),
+        "end": round(segment.end_s, 3),
+        "text": segment.text,
+        "tokens": segment.tokens,
+        "temperature": segment.temperature,
+        "avg_logprob": segment.avg_logprob,
+        "compression_ratio": segment.compression_ratio,
+        "no_speech_prob": segment.no_speech_prob,
+    }

@@ -1,0 +1,119 @@
+"""What callers send, typed: forms, JSON bodies and headers; what is wrong names its field."""
+
+from __future__ import annotations
+
+import asyncio
+import json
+import math
+from typing import Annotated, Any, TypeVar
+
+from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, ValidationError
+from starlette.datastructures import FormData, UploadFile
+from starlette.requests import Request
+
+from deployments.config import Limits
+from deployments.pipeline import Context
+from models.errors import InvalidRequest, TooLarge
+
+TIMEOUT_HEADER = "x-timeout-ms"
+MAX_PARTS = 1000  # of one form, files and fields each: what the parser bears
+
+Speed = Annotated[float, Field(ge=0.25, le=4.0)]
+
+
+def _language(value: Any) -> Any:
+    return value.strip().lower() if isinstance(value, str) else value
+
+
+Language = Annotated[str, BeforeValidator(_language), Field(min_length=1)]  # ISO 639-1
+
+
+class Fields(BaseModel):
+    """Base of every request: a field that it does not have is an error, not ignored."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+
+FieldsT = TypeVar("FieldsT", bound=Fields)
+
+
+def context_of(request: Request, limits: Limits) -> Context:
+    """The request's deadline: its ``x-timeout-ms``, within the server's own limit.
+
+    Raises:
+        InvalidRequest: the header is not a positive number.
+    """
+    timeout_s = limits.request_timeout_s
+    header = request.headers.get(TIMEOUT_HEADER)
+    if header is not None:
+        try:
+            asked_s = float(header) / 1000
+        except ValueError:
+            asked_s = math.nan
+        if not asked_s > 0:
+            message = f"{TIMEOUT_HEADER} must be a positive number of milliseconds"
+            raise InvalidRequest(message, param=TIMEOUT_HEADER)
+        timeout_s = min(timeout_s, asked_s)
+    return Context(deadline=asyncio.get_running_loop().time() + timeout_s)
+
+
+async def json_fields(request: Request, fields: type[FieldsT]) -> FieldsT:
+    """The typed fields of a JSON body.
+
+    Raises:
+        InvalidRequest: not JSON, not an object, or a field is wrong.
+    """
+    try:
+        body = json.loads(await request.body())
+    except (ValueError, RecursionError) as error:
+        raise InvalidRequest(f"the body must be JSON: {error}", param="body") from error
+    if not isinstance(body, dict):
+        raise InvalidRequest("the body must be a JSON object", param="body")
+    return _validated(fields, body)
+
+
+async def form_fields(
+    request: Request, fields: type[FieldsT], *, max_files: int = 1
+) -> tuple[FieldsT, list[bytes]]:
+    """The typed fields of a multipart form, and the bytes of its ``file`` parts.
+
+    A name that ends in ``[]`` or stands more than once is a list.
+
+    Raises:
+        InvalidRequest: not a form, no file, or a field is wrong.
+        TooLarge: more files than the endpoint takes.
+    """
+    if not request.headers.get("content-type", "").startswith("multipart/form-data"):
+        raise InvalidRequest("the body must be multipart/form-data", param="body")
+    async with request.form(max_files=MAX_PARTS, max_fields=MAX_PARTS) as form:
+        uploads = _uploads(form, max_files)
+        values: dict[str, Any] = {}
+        for name in form:
+            if name != "file":
+                every = form.getlist(name)
+                values[name] = every if name.endswith("[]") or len(every) > 1 else every[0]
+        return _validated(fields, values), [await upload.read() for upload in uploads]
+
+
+def _uploads(form: FormData, max_files: int) -> list[UploadFile]:
+    uploads = form.getlist("file")
+    if not uploads:
+        raise InvalidRequest("file is required: the audio to work on", param="file")
+    if len(uploads) > max_files:
+        raise TooLarge(f"file must stand at most {max_files} times", param="file")
+    files = [upload for upload in uploads if isinstance(upload, UploadFile)]
+    if len(files) != len(uploads):
+        raise InvalidRequest("file must be an uploaded file, not a text field", param="file")
+    return files
+
+
+def _validated(fields: type[FieldsT], values: dict[str, Any]) -> FieldsT:
+    try:
+        return fields.model_validate(values)
+    except ValidationError as error:
+        first = error.errors()[0]
+        param = str(first["loc"][0]) if first["loc"] else "body"
+        problem = {"missing": "is required", "extra_forbidden": "is not a field of this request"}
+        message = problem.get(first["type"], f": {first['msg']}")
+        where = ".".join(map(str, first["loc"]))
+        raise InvalidRequest(f"{where} {message}".replace(" :", ":"), param=param) from error

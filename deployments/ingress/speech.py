@@ -1,0 +1,301 @@
+"""Dragoman's own endpoints: speech and text translation, speaker embeddings, voices."""
+
+from __future__ import annotations
+
+import base64
+from collections.abc import Mapping
+from typing import Annotated, Any, Literal
+from urllib.parse import quote
+
+import numpy as np
+from pydantic import Field
+from starlette.requests import Request
+from starlette.responses import JSONResponse, Response
+from starlette.routing import Route
+
+from deployments.concurrency import gather_each
+from deployments.config import Limits
+from deployments.ingress import subtitles
+from deployments.ingress.requests import (
+    Fields,
+    Language,
+    Speed,
+    context_of,
+    form_fields,
+    json_fields,
+)
+from deployments.pipeline import (
+    Context,
+    Pipeline,
+    SpeechTranslation,
+    TranslateOptions,
+)
+from models import audio as audio_io
+from models.errors import InvalidRequest, TooLarge
+from models.types import Audio, Voiceprint
+
+# A proxy's buffer holds all headers of an answer (HAProxy's: 16 kB), so each text is cut there.
+MAX_HEADER_TEXT_CHARS = 4000
+# RFC 8187: what may stand unencoded in an ext-value, beside letters and digits.
+ATTR_CHARS = "!#$&+-.^_`|~"
+
+SpokenFormat = Literal["wav", "mp3", "opus", "flac"]
+SubtitleFormat = Literal["srt", "vtt", "bilingual_srt", "bilingual_vtt"]
+
+
+class SpeechTranslationFields(Fields):
+    target_language: Language
+    source_language: Language | None = None
+    voice: str | None = None
+    speed: Speed = 1.0
+    response_format: Literal["json"] | SpokenFormat | SubtitleFormat = "json"
+    audio_format: SpokenFormat | Literal["none"] = "wav"
+    include: Annotated[tuple[Literal["embedding"], ...], Field(alias="include[]")] = ()
+
+    @property
+    def speaks(self) -> bool:
+        if self.response_format == "json":
+            return self.audio_format != "none"
+        return self.response_format in audio_io.MEDIA_TYPES
+
+
+class TextTranslationFields(Fields):
+    text: str | list[str]
+    source_language: Language
+    target_language: Language
+
+
+class EmbeddingFields(Fields):
+    model: str | None = None
+
+
+class SpeechRoutes:
+    """The handlers, over one pipeline."""
+
+    def __init__(self, pipeline: Pipeline, limits: Limits) -> None:
+        self._pipeline = pipeline
+        self._fleet = pipeline.fleet
+        self._limits = limits
+
+    def routes(self) -> list[Route]:
+        return [
+            Route("/v1/speech/translations", self.translate_speech, methods=["POST"]),
+            Route("/v1/text/translations", self.translate_text, methods=["POST"]),
+            Route("/v1/audio/embeddings", self.embed, methods=["POST"]),
+            Route("/v1/voices", self.voices, methods=["GET"]),
+        ]
+
+    async def translate_speech(self, request: Request) -> Response:
+        context = context_of(request, self._limits)
+        fields, (data,) = await form_fields(request, SpeechTranslationFields)
+        options = TranslateOptions(
+            target_language=fields.target_language,
+            source_language=fields.source_language,
+            voice=fields.voice,
+            speed=fields.speed,
+            speak=fields.speaks,
+            embed="embedding" in fields.include,
+        )
+        self._pipeline.check(options)
+        audio = await self._pipeline.decode(data, context)
+        answer = await self._pipeline.translate_speech(audio, options, context)
+        if fields.response_format == "json":
+            return await self._as_json(request, fields, answer, context)
+        if fields.speaks:
+            return await self._as_audio(fields, answer, context)
+        return _as_subtitles(fields, answer, context)
+
+    async def _as_json(
+        self,
+        request: Request,
+        fields: SpeechTranslationFields,
+        answer: SpeechTranslation,
+        context: Context,
+    ) -> Response:
+        spoken = None
+        if answer.audio is not None:
+            audio_format = fields.audio_format
+            assert audio_format != "none"
+            data = await self._pipeline.encode(answer.audio, audio_format, context)
+            spoken = {
+                "data": base64.b64encode(data).decode(),
+                "format": audio_format,
+                "sample_rate_hz": answer.audio.sample_rate_hz,
+                "duration_s": round(answer.audio.duration_s, 3),
+            }
+        body: dict[str, Any] = {
+            "id": request.headers["x-request-id"],
+            "duration_s": round(answer.duration_s, 3),
+            "transcript": {
+                "text": answer.text,
+                "language": answer.language,
+                "language_probability": round(answer.language_probability, 4),
+            },
+            "translation": {"text": answer.translation, "language": fields.target_language},
+            "segments": [
+                {
+                    "id": number,
+                    "start_s": sentence.start_s,
+                    "end_s": sentence.end_s,
+                    "text": sentence.text,
+                    "translation": sentence.translation,
+                }
+                for number, sentence in enumerate(answer.sentences)
+            ],
+            "voice": answer.voice.id if answer.voice else None,
+            "audio": spoken,
+        }
+        if "embedding" in fields.include:
+            found = answer.voiceprint
+            body["embedding"] = None if found is None else found.embedding.tolist()
+        return timed(JSONResponse({**body, "timings": context.timings.as_json()}), context)
+
+    async def _as_audio(
+        self, fields: SpeechTranslationFields, answer: SpeechTranslation, context: Context
+    ) -> Response:
+        headers = _text_headers(fields, answer)
+        if answer.audio is None or not len(answer.audio.samples):
+            return timed(Response(status_code=204, headers=headers), context)
+        audio_format: Any = fields.response_format
+        data = await self._pipeline.encode(answer.audio, audio_format, context)
+        media_type = audio_io.MEDIA_TYPES[audio_format]
+        return timed(Response(data, headers=headers, media_type=media_type), context)
+
+    async def translate_text(self, request: Request) -> Response:
+        context = context_of(request, self._limits)
+        fields = await json_fields(request, TextTranslationFields)
+        originals = [fields.text] if isinstance(fields.text, str) else fields.text
+        if not originals:
+            raise InvalidRequest("text must hold at least one text", param="text")
+        if len(originals) > self._limits.max_texts:
+            raise TooLarge(f"text must hold at most {self._limits.max_texts} texts", param="text")
+        check_text_length(sum(map(len, originals)), self._limits, param="text")
+        source, target = fields.source_language, fields.target_language
+        translated = await self._pipeline.translate(originals, source, target, context)
+        rows = [
+            {"text": text, "source_language": source, "target_language": target}
+            for text in translated
+        ]
+        body = {"translations": rows, "timings": context.timings.as_json()}
+        return timed(JSONResponse(body), context)
+
+    async def embed(self, request: Request) -> Response:
+        context = context_of(request, self._limits)
+        if request.headers.get("content-type", "").startswith("audio/pcm"):
+            rate_hz = _rate_hz(request.headers["content-type"])
+            limit_s = self._limits.max_audio_s
+            clips = [audio_io.pcm16(await request.body(), rate_hz, max_duration_s=limit_s)]
+            fields = EmbeddingFields()
+        else:
+            fields, files = await form_fields(
+                request, EmbeddingFields, max_files=self._limits.max_clips
+            )
+            clips = [await self._pipeline.decode(data, context) for data in files]
+        model = self._fleet.pick("speaker", fields.model)
+
+        async def one(clip: Audio) -> Voiceprint:
+            return await self._pipeline.embed(clip, context, model)
+
+        voiceprints = await gather_each(one, clips, self._limits.max_items_in_flight)
+        if request.headers.get("accept") == "application/octet-stream":
+            vectors = np.concatenate([voiceprint.embedding for voiceprint in voiceprints])
+            data = vectors.astype("<f4").tobytes()
+            return timed(Response(data, media_type="application/octet-stream"), context)
+        rows = [
+            {
+                "object": "embedding",
+                "index": index,
+                "embedding": voiceprint.embedding.tolist(),
+                "duration_s": round(clip.duration_s, 3),
+            }
+            for index, (clip, voiceprint) in enumerate(zip(clips, voiceprints, strict=True))
+        ]
+        body = {"object": "list", "model": model.name, "data": rows}
+        return timed(JSONResponse({**body, "timings": context.timings.as_json()}), context)
+
+    async def voices(self, request: Request) -> Response:
+        rows = [
+            {
+                "id": voice.id,
+                "language": voice.language,
+                "engine": voice.engine,
+                "model": model.name,
+                "sample_rate_hz": voice.sample_rate_hz,
+            }
+            for model, voice in self._fleet.voices()
+        ]
+        return JSONResponse({"object": "list", "data": rows})
+
+
+def check_text_length(length_chars: int, limits: Limits, *, param: str) -> None:
+    """Refuse more text than one request may hold."""
+    if length_chars > limits.max_text_chars:
+        message = f"{param} must have at most {limits.max_text_chars} characters in all"
+        raise TooLarge(f"{message}, it has {length_chars}", param=param)
+
+
+def _as_subtitles(
+    fields: SpeechTranslationFields, answer: SpeechTranslation, context: Context
+) -> Response:
+    bilingual = fields.response_format.startswith("bilingual_")
+    cues = [
+        subtitles.Cue(
+            sentence.start_s,
+            sentence.end_s,
+            (sentence.text, sentence.translation) if bilingual else (sentence.translation,),
+        )
+        for sentence in answer.sentences
+    ]
+    return timed(
+        subtitle_response(fields.response_format.removeprefix("bilingual_"), cues), context
+    )
+
+
+def subtitle_response(subtitle_format: str, cues: list[subtitles.Cue]) -> Response:
+    """Subtitles as a file of their own media type."""
+    if subtitle_format == "vtt":
+        return Response(subtitles.vtt(cues), media_type="text/vtt")
+    return Response(subtitles.srt(cues), media_type="application/x-subrip")
+
+
+def _text_headers(fields: SpeechTranslationFields, answer: SpeechTranslation) -> Mapping[str, str]:
+    """The answer's texts beside its audio, as RFC 8187 ext-values."""
+    headers = {
+        "x-transcript": _ext_value(answer.text),
+        "x-translation": _ext_value(answer.translation),
+        "x-target-language": fields.target_language,
+    }
+    if answer.language is not None:
+        headers["x-source-language"] = answer.language
+    if answer.voice is not None:
+        headers["x-voice"] = answer.voice.id
+    if not all(map(_fits_header, (answer.text, answer.translation))):
+        headers["x-text-truncated"] = "true"
+    return headers
+
+
+def _fits_header(text: str) -> bool:
+    return len(quote(text, safe=ATTR_CHARS)) <= MAX_HEADER_TEXT_CHARS
+
+
+def _ext_value(text: str) -> str:
+    """``UTF-8''`` and the text, percent-encoded; cut at a character where it is too long."""
+    while not _fits_header(text):
+        text = text[: len(text) * 3 // 4]
+    return f"UTF-8''{quote(text, safe=ATTR_CHARS)}"
+
+
+def _rate_hz(content_type: str) -> int:
+    """The sample rate that ``audio/pcm; rate=16000`` names."""
+    for parameter in content_type.split(";")[1:]:
+        name, _, value = parameter.strip().partition("=")
+        if name.lower() == "rate" and value.isdigit() and 0 < int(value) <= 384_000:
+            return int(value)
+    message = "content-type must name the sample rate, as in audio/pcm; rate=16000"
+    raise InvalidRequest(message, param="content-type")
+
+
+def timed(response: Response, context: Context) -> Response:
+    """The answer with its stages' times in ``Server-Timing``."""
+    response.headers["server-timing"] = context.timings.server_timing()
+    return response

@@ -1,0 +1,252 @@
+"""Starts the server: checks the configuration, sets Serve's fast data path, tells when it is warm.
+
+``python -m deployments.launch [serve_config.yaml]`` is ``serve run serve_config.yaml`` with the
+environment that must be there before Ray starts, and an orderly end: SIGINT or SIGTERM drains,
+and no process of Ray or HAProxy outlives it.
+"""
+
+from __future__ import annotations
+
+import argparse
+import contextlib
+import ctypes
+import json
+import os
+import signal
+import socket
+import subprocess
+import sys
+import tempfile
+import time
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from types import FrameType
+from urllib.error import HTTPError, URLError
+from urllib.request import urlopen
+
+import psutil
+
+from deployments.config import ServeFile, load
+from deployments.fleet import FAILED, READY
+from deployments.log import logger, set_up
+from models.errors import ConfigError
+
+# The fast data path. Ray reads these once, in every process, so they are set before it starts.
+SETTINGS = {
+    "RAY_SERVE_THROUGHPUT_OPTIMIZED": "1",
+    "RAY_SERVE_ENABLE_HA_PROXY": "1",
+    # A batch of 32 windows of 30 s of int16 is 31 MB; gRPC refuses more than 4 MB otherwise.
+    "RAY_SERVE_REPLICA_GRPC_MAX_MESSAGE_LENGTH": str(1 << 30),
+    "RAY_SERVE_DIRECT_INGRESS_MIN_DRAINING_PERIOD_S": "1",
+    # A model whose fraction is 0 sees no GPU, instead of taking the first one unaccounted.
+    "RAY_ACCEL_ENV_VAR_OVERRIDE_ON_ZERO": "1",
+    "RAY_AUTH_MODE": "token",  # so that the drain finds the token that the cluster made
+    "RAY_SERVE_LOG_TO_STDERR": "1",  # the throughput settings would hide warnings and errors
+    "RAY_USAGE_STATS_ENABLED": "0",
+}
+POLL_S = 0.25
+DRAIN_S = 30.0  # what running requests may take to end after a signal
+STOP_S = 60.0  # what each step of stopping may take before it is cut short
+PR_SET_CHILD_SUBREAPER = 36  # prctl(2): orphans of our descendants become our children
+
+
+def missing_settings(environment: Mapping[str, str]) -> list[str]:
+    """The settings of the fast data path that a process runs without."""
+    fast = ("RAY_SERVE_THROUGHPUT_OPTIMIZED", "RAY_SERVE_ENABLE_HA_PROXY")
+    return [f"{name}={SETTINGS[name]}" for name in fast if environment.get(name) != "1"]
+
+
+class Server:
+    """``serve run`` as a child process, with everything it starts."""
+
+    def __init__(self, config_path: Path, config: ServeFile) -> None:
+        self._host, self._port = config.http_options.host, config.http_options.port
+        self.url = f"http://{'127.0.0.1' if self._host == '0.0.0.0' else self._host}:{self._port}"
+        self._models = list(config.applications[0].args.models)
+        self._config_path = config_path
+        self._process: subprocess.Popen[bytes] | None = None
+        self._folder = tempfile.TemporaryDirectory(prefix="dragoman-")
+        self._stopping = False
+        self._failed = False
+
+    def check_port(self) -> None:
+        """Refuse a port that is taken: Serve's proxies would share it, or die in a loop.
+
+        Raises:
+            ConfigError: something listens there.
+        """
+        with socket.socket() as probe:
+            probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+            try:
+                probe.bind((self._host, self._port))
+            except OSError as error:
+                field = f"http_options.port: {self._host}:{self._port}"
+                raise ConfigError(f"{field} cannot be listened on: {error}") from error
+
+    def start(self) -> None:
+        ctypes.CDLL(None).prctl(PR_SET_CHILD_SUBREAPER, 1, 0, 0, 0)
+        serve = Path(sys.executable).with_name("serve")
+        command = [str(serve), "run", str(self._config_path)]
+        if "RAY_ADDRESS" not in os.environ:
+            command += ["--address", "local"]  # a cluster of its own, whatever else runs here
+        self._process = subprocess.Popen(command, env=self._environment(), start_new_session=True)
+
+    def wait_until_warm(self, started: float) -> bool:
+        """Report each model as it gets warm; False if the server ended or a model failed."""
+        warm: set[str] = set()
+        while not self._stopping and self._is_running():
+            for name, state in self._readiness().items():
+                if state == READY and name not in warm:
+                    warm.add(name)
+                    took_s, done = time.monotonic() - started, f"{len(warm)}/{len(self._models)}"
+                    logger.info("%5.1f s  %s  model %s is warm", took_s, done, name)
+                elif state.startswith(FAILED):
+                    logger.error("model %s %s", name, state)
+                    self._failed = self._stopping = True
+            if warm.issuperset(self._models):
+                return True
+            time.sleep(POLL_S)
+        return False
+
+    def wait(self) -> int:
+        """Until the server ends by itself or is told to."""
+        while not self._stopping and self._is_running():
+            time.sleep(POLL_S)
+        return 0 if self._stopping and not self._failed else 1
+
+    def ask_to_stop(self, number: int, frame: FrameType | None) -> None:
+        """The handler of SIGINT and SIGTERM."""
+        if not self._stopping:
+            self._stopping = True
+            logger.info("stopping: requests that run are finished first")
+
+    def stop(self) -> None:
+        """Drain, end, and leave nothing behind."""
+        try:
+            if self._process is not None and self._is_running():
+                self._drain()
+                self._process.send_signal(signal.SIGINT)  # `serve run` shuts Serve down on it
+                self._process.wait(STOP_S)
+        except subprocess.TimeoutExpired as error:
+            logger.warning("killing the server: it did not stop in time (%s)", error)
+        finally:
+            _end_all(psutil.Process().children(recursive=True))
+            self._folder.cleanup()
+
+    def _drain(self) -> None:
+        address = os.environ.get("RAY_ADDRESS") or self._cluster_address()
+        if address is None:
+            return  # stopped before Ray was there
+        command = [sys.executable, "-m", "deployments.drain", "--address", address]
+        command += ["--timeout", str(DRAIN_S)]
+        environment = self._environment()
+        drained = subprocess.run(command, env=environment, timeout=STOP_S, check=False)
+        if drained.returncode:
+            logger.warning("some requests had not ended after %.0f s", DRAIN_S)
+
+    def _cluster_address(self) -> str | None:
+        """Of the cluster that `serve run` started: Ray's own processes name it."""
+        for process in psutil.Process().children(recursive=True):
+            with contextlib.suppress(psutil.Error):
+                for argument in process.cmdline():
+                    if argument.startswith("--gcs-address="):
+                        return argument.partition("=")[2]
+        return None
+
+    def _is_running(self) -> bool:
+        return self._process is not None and self._process.poll() is None
+
+    def _readiness(self) -> dict[str, str]:
+        try:
+            with urlopen(f"{self.url}/health/ready", timeout=2) as answer:
+                body = json.load(answer)
+        except HTTPError as error:
+            body = _json_or_nothing(error.read())
+        except (URLError, OSError, ValueError):
+            return {}  # nobody listens yet
+        return dict(body.get("models", {}))
+
+    def _environment(self) -> dict[str, str]:
+        """The caller's environment wins over ours; HAProxy gets files and ports of its own."""
+        folder = Path(self._folder.name)
+        own = {
+            "RAY_SERVE_HAPROXY_CONFIG_FILE_LOC": str(folder / "haproxy.cfg"),
+            "RAY_SERVE_HAPROXY_SOCKET_PATH": str(folder / "admin.sock"),
+            "RAY_SERVE_HAPROXY_SERVER_STATE_BASE": str(folder),
+            "RAY_SERVE_HAPROXY_SERVER_STATE_FILE": str(folder / "server-state"),
+            "RAY_SERVE_HAPROXY_METRICS_SOCKET_PATH": str(folder / "metrics.sock"),
+            "RAY_SERVE_HAPROXY_METRICS_PORT": str(_free_port()),
+            "RAY_SERVE_HAPROXY_STATS_PORT": str(_free_port()),
+        }
+        return {**SETTINGS, **own, **os.environ}
+
+
+def _end_all(processes: Sequence[psutil.Process]) -> None:
+    """What Ray and HAProxy left: first asked, then killed, then reaped."""
+    for process in processes:
+        _signal(process, signal.SIGTERM)
+    _, alive = psutil.wait_procs(processes, timeout=5)
+    for process in alive:
+        _signal(process, signal.SIGKILL)
+    psutil.wait_procs(alive, timeout=5)
+
+
+def _signal(process: psutil.Process, number: int) -> None:
+    with contextlib.suppress(psutil.NoSuchProcess):
+        process.send_signal(number)
+
+
+def _json_or_nothing(data: bytes) -> dict[str, dict[str, str]]:
+    try:
+        body = json.loads(data)
+    except ValueError:
+        return {}  # the proxy's own page: no replica behind it yet
+    return body if isinstance(body, dict) else {}
+
+
+def _free_port() -> int:
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        return int(probe.getsockname()[1])
+
+
+def main(arguments: Sequence[str] | None = None) -> int:
+    parser = argparse.ArgumentParser(prog="deployments.launch", description=__doc__)
+    parser.add_argument("config", type=Path, nargs="?", default=Path("serve_config.yaml"))
+    parser.add_argument("--check", action="store_true", help="validate the configuration and end")
+    options = parser.parse_args(arguments)
+    set_up()
+    try:
+        config = load(options.config)
+        if not options.check:
+            return run(options.config, config)
+    except ConfigError as error:
+        logger.error("the configuration is wrong\n%s", error)
+        return 2
+    logger.info("%s is valid", options.config)
+    return 0
+
+
+def run(config_path: Path, config: ServeFile) -> int:
+    """Start, tell when every model is warm, and stay until a signal."""
+    server = Server(config_path, config)
+    for number in (signal.SIGINT, signal.SIGTERM):
+        signal.signal(number, server.ask_to_stop)
+    started = time.monotonic()
+    try:
+        server.check_port()
+        server.start()
+        if server.wait_until_warm(started):
+            logger.info(
+                "ready at %s, every model warm after %.0f s; try: "
+                "dragoman translate tests/data/speech/en-agent-newlocation.flac --to pt -o out.wav",
+                server.url,
+                time.monotonic() - started,
+            )
+        return server.wait()
+    finally:
+        server.stop()
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,401 @@
+"""The speech-translation graph: VAD, ASR, translation and synthesis, the embedding beside them.
+
+A long recording is cut into windows at its silences, a window's transcript into sentences.
+Each sentence is translated and spoken as soon as it is there; windows and sentences of all
+requests meet in the models' batchers.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Awaitable, Callable, Sequence
+from concurrent.futures import Executor
+from dataclasses import dataclass, field, replace
+from typing import Any, TypeVar
+
+import numpy as np
+
+from deployments.concurrency import all_of, gather_each
+from deployments.config import AppConfig
+from deployments.fleet import Fleet, Model
+from deployments.timings import Timings
+from models import audio as audio_io
+from models import text as texts
+from models.runtime import Voice
+from models.types import (
+    SAMPLE_RATE_HZ,
+    AsrItem,
+    Audio,
+    Item,
+    NmtItem,
+    Samples,
+    Segment,
+    SpeakerItem,
+    Speech,
+    SpeechSpan,
+    Task,
+    Transcript,
+    TtsItem,
+    VadItem,
+    VadParameters,
+    VadResult,
+    Voiceprint,
+    Word,
+)
+from models.windows import windows
+
+R = TypeVar("R")
+
+# Spans that become windows keep more silence around them than a caller who asks for speech
+# would want: Whisper drops words that begin at the very edge of its audio.
+WINDOW_VAD = VadParameters(padding_s=0.2, min_silence_s=0.5)
+EMBEDDING_SPEECH_S = 60  # more speech of one speaker does not move a mean of 1.6 s partials
+
+
+@dataclass(frozen=True, slots=True)
+class Context:
+    """What goes with one request through every stage."""
+
+    deadline: float  # on the event loop's clock
+    priority: int = 0
+    timings: Timings = field(default_factory=Timings)
+
+
+@dataclass(frozen=True, slots=True)
+class TranscribeOptions:
+    """How to transcribe; ``language`` None: as the first window is heard."""
+
+    language: str | None = None
+    task: Task = "transcribe"
+    word_timestamps: bool = False
+    prompt: str | None = None
+    temperature: float | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class TranslateOptions:
+    """How to translate speech. ``speak`` False: text only."""
+
+    target_language: str
+    source_language: str | None = None
+    voice: str | None = None
+    speed: float = 1.0
+    speak: bool = True
+    embed: bool = False
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Sentence:
+    """One sentence: when it was said, what it says, and how it sounds in the other language."""
+
+    start_s: float
+    end_s: float
+    text: str
+    translation: str
+    audio: Audio | None
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class SpeechTranslation:
+    """The graph's answer. Silence has no sentences, no language and no audio."""
+
+    duration_s: float
+    language: str | None
+    language_probability: float
+    sentences: tuple[Sentence, ...]
+    voice: Voice | None
+    audio: Audio | None
+    voiceprint: Voiceprint | None
+
+    @property
+    def text(self) -> str:
+        return " ".join(sentence.text for sentence in self.sentences)
+
+    @property
+    def translation(self) -> str:
+        return " ".join(sentence.translation for sentence in self.sentences)
+
+
+class Pipeline:
+    """The graph and its parts, for every protocol. ``codecs`` runs what decodes and encodes."""
+
+    def __init__(self, fleet: Fleet, config: AppConfig, codecs: Executor) -> None:
+        self.fleet = fleet
+        self._limits = config.limits
+        self._gap_s = config.ingress.sentence_gap_s
+        self._codecs = codecs
+
+    # ---- audio in and out --------------------------------------------------------------
+
+    async def decode(self, data: bytes, context: Context) -> Audio:
+        """Any common container to mono 16 kHz; see ``models.audio.decode`` for the errors."""
+        with context.timings.stage("decode"):
+            limit_s = self._limits.max_audio_s
+            return await self._off_loop(lambda: audio_io.decode(data, max_duration_s=limit_s))
+
+    async def encode(
+        self, audio: Audio, audio_format: audio_io.AudioFormat, context: Context
+    ) -> bytes:
+        with context.timings.stage("encode"):
+            return await self._off_loop(lambda: audio_io.encode(audio, audio_format))
+
+    async def _off_loop(self, call: Callable[[], R]) -> R:
+        return await asyncio.get_running_loop().run_in_executor(self._codecs, call)
+
+    # ---- single stages -----------------------------------------------------------------
+
+    async def transcribe(
+        self, audio: Audio, options: TranscribeOptions, context: Context, model: Model | None = None
+    ) -> Transcript:
+        """The transcript of a recording of any length; times count from its start."""
+        model = model or self.fleet.pick("asr")
+        windows = await self._windows(audio, context)
+        if not windows:
+            return Transcript("", options.language or "", 0.0, ())
+        parts = await all_of(self._transcripts(audio, windows, options, model, context))
+        return Transcript(
+            text=" ".join(part.text for part in parts if part.text),
+            language=parts[0].language,
+            language_probability=parts[0].language_probability,
+            segments=tuple(segment for part in parts for segment in part.segments),
+        )
+
+    async def translate(
+        self, originals: Sequence[str], source: str, target: str, context: Context
+    ) -> list[str]:
+        """Each text's translation; sentences of all of them share batches."""
+        model = self.fleet.translator(source, target)
+
+        async def one(original: str) -> str:
+            pieces = texts.split(original, source)
+            translated = await gather_each(
+                lambda piece: self._translate_sentence(model, piece, source, target, context),
+                [piece.text for piece in pieces],
+                self._limits.max_items_in_flight,
+            )
+            return texts.join(pieces, translated)
+
+        return await gather_each(one, originals, self._limits.max_items_in_flight)
+
+    async def speak(
+        self, text: str, model: Model, voice: Voice, speed: float, context: Context
+    ) -> Audio:
+        """A text of any length, spoken sentence by sentence with a short silence between."""
+        sentences = [piece.text for piece in texts.split(text, voice.language) if piece.text]
+        spoken = await gather_each(
+            lambda sentence: self._speak_sentence(model, voice, sentence, speed, context),
+            sentences,
+            self._limits.max_items_in_flight,
+        )
+        return self._joined(spoken, voice)
+
+    async def embed(self, audio: Audio, context: Context, model: Model | None = None) -> Voiceprint:
+        """The speaker embedding of a clip, as it is."""
+        model = model or self.fleet.pick("speaker")
+        voiceprint: Voiceprint = await self._run(
+            "speaker", model, SpeakerItem(audio.samples), context
+        )
+        return voiceprint
+
+    async def _translate_sentence(
+        self, model: Model, text: str, source: str, target: str, context: Context
+    ) -> str:
+        if not text.strip():
+            return text
+        translation = await self._run("nmt", model, NmtItem(text, source, target), context)
+        return str(translation.text)
+
+    async def _speak_sentence(
+        self, model: Model, voice: Voice, text: str, speed: float, context: Context
+    ) -> Audio:
+        speech: Speech = await self._run("tts", model, TtsItem(text, voice.id, speed), context)
+        return speech.audio
+
+    async def _run(self, stage: str, model: Model, item: Item, context: Context) -> Any:
+        """One item through one model; the only way from here to a batcher."""
+        with context.timings.stage(stage, model.name) as outcomes:
+            outcome = await model.batcher.submit(
+                item, deadline=context.deadline, priority=context.priority
+            )
+            outcomes.append(outcome)
+        return outcome.result
+
+    # ---- the graph ---------------------------------------------------------------------
+
+    async def translate_speech(
+        self, audio: Audio, options: TranslateOptions, context: Context
+    ) -> SpeechTranslation:
+        """Speech in one language to text and speech in another.
+
+        Raises:
+            UnsupportedPair, UnknownLanguage, UnknownVoice, Unprocessable: before any model
+                runs where the request names both languages, else once the language is heard.
+        """
+        self.check(options)
+        windows = await self._windows(audio, context)
+        if not windows:
+            return SpeechTranslation(audio.duration_s, None, 0.0, (), None, None, None)
+        parts: list[Awaitable[Any]] = [self._windows_to_sentences(audio, windows, options, context)]
+        if options.embed:
+            parts.append(self.embed(_only(audio, windows), context))
+        heard, *voiceprints = await all_of(parts)
+        transcript, sentences = heard
+        voice = self._voice(options)[1] if options.speak and sentences else None
+        spoken = [sentence.audio for sentence in sentences if sentence.audio is not None]
+        return SpeechTranslation(
+            duration_s=audio.duration_s,
+            language=transcript.language,
+            language_probability=transcript.language_probability,
+            sentences=tuple(sentences),
+            voice=voice,
+            audio=self._joined(spoken, voice) if voice is not None else None,
+            voiceprint=voiceprints[0] if voiceprints else None,
+        )
+
+    def check(self, options: TranslateOptions) -> None:
+        """Refuse what can be refused before any model runs."""
+        self.fleet.check_language(options.target_language, param="target_language")
+        if options.source_language is not None:
+            self.fleet.translator(options.source_language, options.target_language)
+        if options.speak:
+            self._voice(options)
+
+    def _voice(self, options: TranslateOptions) -> tuple[Model, Voice]:
+        return self.fleet.voice(options.voice, options.target_language)
+
+    async def _windows_to_sentences(
+        self,
+        audio: Audio,
+        windows: Sequence[SpeechSpan],
+        options: TranslateOptions,
+        context: Context,
+    ) -> tuple[Transcript, list[Sentence]]:
+        """Each window goes on to its translation without waiting for the others."""
+        hearing = TranscribeOptions(language=options.source_language)
+        model = self.fleet.pick("asr")
+
+        async def one(transcript: Awaitable[Transcript]) -> tuple[Transcript, list[Sentence]]:
+            heard = await transcript
+            return heard, await self._to_sentences(heard, options, context)
+
+        parts = await all_of(
+            one(part) for part in self._transcripts(audio, windows, hearing, model, context)
+        )
+        return parts[0][0], [sentence for _, sentences in parts for sentence in sentences]
+
+    async def _to_sentences(
+        self, transcript: Transcript, options: TranslateOptions, context: Context
+    ) -> list[Sentence]:
+        """Translate and speak each sentence of one window, each as soon as it can be."""
+        source, target = transcript.language, options.target_language
+        model = self.fleet.translator(source, target)
+
+        async def one(sentence: Sentence) -> Sentence:
+            translation = await self._translate_sentence(
+                model, sentence.text, source, target, context
+            )
+            spoken = None
+            if options.speak:
+                tts, voice = self._voice(options)
+                spoken = await self.speak(translation, tts, voice, options.speed, context)
+            return replace(sentence, translation=translation, audio=spoken)
+
+        limit = self._limits.max_items_in_flight
+        return await gather_each(one, timed_sentences(transcript), limit)
+
+    def _joined(self, parts: Sequence[Audio], voice: Voice) -> Audio:
+        audible = [part for part in parts if len(part.samples)]
+        if not audible:
+            return Audio(np.zeros(0, np.int16), voice.sample_rate_hz)
+        return audio_io.concatenate(audible, self._gap_s)
+
+    # ---- windows -----------------------------------------------------------------------
+
+    async def _windows(self, audio: Audio, context: Context) -> tuple[SpeechSpan, ...]:
+        item = VadItem(audio.samples, WINDOW_VAD)
+        heard: VadResult = await self._run("vad", self.fleet.pick("vad"), item, context)
+        return windows(heard.spans, audio.duration_s)
+
+    def _transcripts(
+        self,
+        audio: Audio,
+        windows: Sequence[SpeechSpan],
+        options: TranscribeOptions,
+        model: Model,
+        context: Context,
+    ) -> list[Awaitable[Transcript]]:
+        """The transcript of each window, at most so many at once.
+
+        Where no language is named, the first window's is everyone's: one recording, one language.
+        """
+        places = asyncio.Semaphore(self._limits.max_items_in_flight)
+
+        async def one(
+            window: SpeechSpan, first: asyncio.Future[Transcript] | None = None
+        ) -> Transcript:
+            language = options.language
+            if first is not None:
+                language = (await asyncio.shield(first)).language
+            async with places:
+                item = AsrItem(
+                    _cut(audio, window).samples,
+                    language,
+                    options.task,
+                    options.word_timestamps,
+                    options.prompt,
+                    options.temperature,
+                )
+                heard: Transcript = await self._run("asr", model, item, context)
+            return _shifted(heard, window.start_s)
+
+        first = asyncio.ensure_future(one(windows[0]))
+        leader = first if options.language is None else None
+        return [first, *(one(window, leader) for window in windows[1:])]
+
+
+def timed_sentences(transcript: Transcript) -> list[Sentence]:
+    """The sentences of a transcript with their times, not yet translated.
+
+    Whisper's segments end where it paused, not where a sentence does. A boundary inside a
+    segment is placed by the share of the segment's characters that stand before it.
+    """
+    spoken, chars, times_s = "", [], []
+    for segment in transcript.segments:
+        piece = segment.text.strip()
+        chars += [len(spoken), len(spoken) + len(piece)]
+        times_s += [segment.start_s, segment.end_s]
+        spoken += piece + " "
+    found, position = [], 0
+    for sentence in texts.split(spoken.rstrip(), transcript.language):
+        start = spoken.index(sentence.text, position)
+        position = start + len(sentence.text)
+        start_s, end_s = np.interp([start, position], chars, times_s)
+        found.append(
+            Sentence(round(float(start_s), 3), round(float(end_s), 3), sentence.text, "", None)
+        )
+    return found
+
+
+def _cut(audio: Audio, span: SpeechSpan) -> Audio:
+    start, end = (round(t * audio.sample_rate_hz) for t in (span.start_s, span.end_s))
+    return replace(audio, samples=audio.samples[start:end])
+
+
+def _only(audio: Audio, spans: Sequence[SpeechSpan]) -> Audio:
+    """The speech alone, as much of it as an embedding can use."""
+    most = EMBEDDING_SPEECH_S * SAMPLE_RATE_HZ
+    speech: Samples = np.concatenate([_cut(audio, span).samples for span in spans])[:most]
+    return replace(audio, samples=speech)
+
+
+def _shifted(transcript: Transcript, by_s: float) -> Transcript:
+    """The same, with its times counted from ``by_s`` earlier."""
+
+    def word(w: Word) -> Word:
+        return replace(w, start_s=w.start_s + by_s, end_s=w.end_s + by_s)
+
+    def segment(s: Segment) -> Segment:
+        words = None if s.words is None else tuple(map(word, s.words))
+        return replace(s, start_s=s.start_s + by_s, end_s=s.end_s + by_s, words=words)
+
+    return replace(transcript, segments=tuple(map(segment, transcript.segments)))

@@ -1,0 +1,129 @@
+"""ModelReplica, the one deployment class for every runtime, and the way to it through Serve."""
+
+from __future__ import annotations
+
+import asyncio
+import time
+from collections.abc import Callable, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from typing import Any, TypeVar
+
+from ray import serve
+from ray.exceptions import NodeDiedError, RayActorError, WorkerCrashedError
+from ray.serve.exceptions import DeploymentUnavailableError
+from ray.serve.handle import DeploymentHandle
+
+from deployments.batcher import BatchReply, ReplicaLost
+from deployments.log import logger, set_up
+from deployments.remote import Description, ReplicaStats
+from deployments.wire import Packed
+from models.engines import ENGINES
+from models.errors import InternalError, Unavailable
+from models.runtime import ItemError, RuntimeSettings
+
+T = TypeVar("T")
+LOST = (RayActorError, NodeDiedError, WorkerCrashedError)
+
+
+@serve.deployment
+class ModelReplica:
+    """One runtime on one thread of its own: loaded and warm before the replica is ready.
+
+    The event loop only moves batches; the runtime never blocks it.
+    """
+
+    def __init__(self, engine: str, settings: RuntimeSettings) -> None:
+        set_up()
+        self._name = settings.name
+        self._stats = ReplicaStats()
+        self._thread = ThreadPoolExecutor(1, thread_name_prefix=settings.name)
+        self._runtime = ENGINES[engine].create(settings)
+        self._description = self._thread.submit(self._load).result()
+
+    async def infer(self, items: Sequence[Any]) -> Packed[Any]:
+        """Run one batch.
+
+        Args:
+            items: of the runtime's item type; a plain list will do.
+
+        Returns:
+            A result or an ``ItemError`` for each item, in order; ``execution_s`` that it took.
+        """
+        return await self._on_thread(lambda: self._run(items))
+
+    async def describe(self) -> Description:
+        return self._description
+
+    async def stats(self) -> ReplicaStats:
+        return self._stats
+
+    def _load(self) -> Description:
+        spec, device = self._runtime.load()
+        started = time.perf_counter()
+        self._runtime.warm_up()
+        warm_up_s = time.perf_counter() - started
+        logger.info(
+            "model %s: %s on %s (%s), %s %s, %d threads, %.0f MB, loaded in %.1f s, warm in %.1f",
+            *(self._name, spec.engine, device.gpu_name or device.actual, device.reason),
+            *(device.library, device.precision, device.threads),
+            *(device.memory_bytes / 1e6, device.load_s, warm_up_s),
+        )
+        return Description(spec, device)
+
+    def _run(self, items: Sequence[Any]) -> Packed[Any]:
+        """The one caller of ``Runtime.run``: counts, and holds it to its contract."""
+        started = time.perf_counter()
+        try:
+            results = self._runtime.run(items)
+            if len(results) != len(items):
+                raise InternalError(f"{len(results)} results for {len(items)} items")
+        except Exception:
+            self._stats.failed_batches += 1
+            raise
+        execution_s = time.perf_counter() - started
+        self._stats.batches += 1
+        self._stats.items += len(items)
+        self._stats.item_errors += sum(isinstance(result, ItemError) for result in results)
+        self._stats.busy_s += execution_s
+        return Packed(results, execution_s)
+
+    async def _on_thread(self, call: Callable[[], T]) -> T:
+        return await asyncio.get_running_loop().run_in_executor(self._thread, call)
+
+
+class ServeRemote:
+    """Sends batches through Serve's router, which knows the replicas with a free place."""
+
+    def __init__(self, handle: DeploymentHandle[Any]) -> None:
+        self._handle = handle
+
+    async def infer(self, items: Sequence[Any]) -> BatchReply[Any]:
+        try:
+            packed: Packed[Any] = await self._handle.infer.remote(Packed(items))
+        except LOST as error:
+            raise ReplicaLost from error
+        return BatchReply(packed.rows, packed.execution_s)
+
+    async def describe(self) -> Sequence[Description]:
+        return await self._of_each("describe")
+
+    async def stats(self) -> Sequence[ReplicaStats]:
+        return await self._of_each("stats")
+
+    async def failure(self) -> str | None:
+        status = await asyncio.to_thread(serve.status)  # asks the controller, and blocks
+        application = status.applications.get(self._handle.app_name)
+        deployment = application and application.deployments.get(self._handle.deployment_name)
+        if not deployment or deployment.status.value != "DEPLOY_FAILED":
+            return None
+        lines = deployment.message.strip().splitlines()
+        return lines[-1] if lines else "see the log"
+
+    async def _of_each(self, method: str) -> list[Any]:
+        """What each running replica answers; one that dies meanwhile is asked for no more."""
+        try:
+            answers: list[Any] = await self._handle.broadcast(method).results_async()
+        except (*LOST, DeploymentUnavailableError) as error:
+            name = self._handle.deployment_name
+            raise Unavailable(f"no replica of model {name!r} answers") from error
+        return answers

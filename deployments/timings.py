@@ -1,0 +1,87 @@
+"""What one request waited for: its stages, their queue times and batch sizes."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from typing import Any
+
+from deployments.batcher import Outcome
+
+
+@dataclass(frozen=True, slots=True)
+class StageTiming:
+    """One stage. Means are over its items; zero where no model ran."""
+
+    stage: str
+    model: str | None
+    ms: float  # wall time, from the first start to the last end
+    queue_ms: float  # mean: in the batcher's queue and on the way
+    execution_ms: float  # mean: of the batches that the items were in
+    items: int
+    batch_size: float  # mean: with how many items of all callers each one ran
+
+
+@dataclass(slots=True)
+class _Stage:
+    model: str | None
+    started: float
+    ended: float = 0.0
+    outcomes: list[Outcome[Any]] = field(default_factory=list)
+
+
+class Timings:
+    """Collects one request's stages; stages may overlap."""
+
+    def __init__(self) -> None:
+        self._started = time.perf_counter()
+        self._stages: dict[str, _Stage] = {}
+
+    @contextmanager
+    def stage(self, name: str, model: str | None = None) -> Iterator[list[Outcome[Any]]]:
+        """Time a part of a stage; append the outcomes of its items to what this yields."""
+        now = time.perf_counter()
+        stage = self._stages.setdefault(name, _Stage(model, now))
+        try:
+            yield stage.outcomes
+        finally:
+            stage.ended = time.perf_counter()
+
+    @property
+    def total_ms(self) -> float:
+        return (time.perf_counter() - self._started) * 1000
+
+    def stages(self) -> list[StageTiming]:
+        """In the order of their first start."""
+        return [_timing(name, stage) for name, stage in self._stages.items()]
+
+    def as_json(self) -> dict[str, Any]:
+        fields = StageTiming.__slots__
+        stages = [{name: getattr(stage, name) for name in fields} for stage in self.stages()]
+        return {"total_ms": round(self.total_ms, 1), "stages": stages}
+
+    def server_timing(self) -> str:
+        """The value of a ``Server-Timing`` header (W3C)."""
+        parts = []
+        for stage in self.stages():
+            part = f"{stage.stage};dur={stage.ms:.1f}"
+            if stage.items:
+                part += f';desc="queue {stage.queue_ms:.1f} ms, batch {stage.batch_size:.1f}"'
+            parts.append(part)
+        return ", ".join([*parts, f"total;dur={self.total_ms:.1f}"])
+
+
+def _timing(name: str, stage: _Stage) -> StageTiming:
+    outcomes = stage.outcomes
+    count = len(outcomes) or 1
+    return StageTiming(
+        stage=name,
+        model=stage.model,
+        ms=round((stage.ended - stage.started) * 1000, 1),
+        queue_ms=round(1000 * sum(o.queue_s for o in outcomes) / count, 1),
+        execution_ms=round(1000 * sum(o.execution_s for o in outcomes) / count, 1),
+        items=len(outcomes),
+        batch_size=round(sum(o.batch_size for o in outcomes) / count, 2),
+    )

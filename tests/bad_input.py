@@ -1,0 +1,187 @@
+"""The table of bad requests: what is sent, and the answer that names the field.
+
+Run against the application on fakes in the quick suite, and against a real server.
+"""
+
+from __future__ import annotations
+
+import io
+import struct
+from dataclasses import dataclass, field
+from typing import Any
+
+import av
+import numpy as np
+
+from tests.speech import clip
+
+RATE_HZ = 16_000
+
+
+@dataclass(frozen=True)
+class Bad:
+    """One bad request. ``says`` must stand in the message."""
+
+    id: str
+    path: str
+    status: int
+    param: str | None
+    says: str = ""
+    method: str = "POST"
+    request: dict[str, Any] = field(default_factory=dict)  # of httpx
+
+
+def wav(samples: Any, *, audio_format: int = 1, bits: int = 16) -> bytes:
+    """A WAV file of mono samples, header and all, whatever they hold."""
+    data = np.asarray(samples).tobytes()
+    size = bits // 8
+    head = struct.pack("<HHIIHH", audio_format, 1, RATE_HZ, RATE_HZ * size, size, bits)
+    chunks = b"fmt " + struct.pack("<I", 16) + head + b"data" + struct.pack("<I", len(data)) + data
+    return b"RIFF" + struct.pack("<I", 4 + len(chunks)) + b"WAVE" + chunks
+
+
+def hours_of_silence(duration_s: int) -> bytes:
+    """A small FLAC file that unpacks to a long recording."""
+    out = io.BytesIO()
+    with av.open(out, "w", format="flac") as container:
+        stream = container.add_stream("flac", rate=8000)
+        second = np.zeros((1, 8000 * 60), np.int16)
+        for _ in range(duration_s // 60):
+            frame = av.AudioFrame.from_ndarray(second, format="s16", layout="mono")
+            frame.sample_rate = 8000
+            container.mux(stream.encode(frame))
+        container.mux(stream.encode(None))
+    return out.getvalue()
+
+
+def speech_file() -> bytes:
+    return clip("en-conf-onlyperson").path.read_bytes()
+
+
+TRANSLATE, TRANSCRIBE = "/v1/speech/translations", "/v1/audio/transcriptions"
+TEXT, SPEAK, EMBED = "/v1/text/translations", "/v1/audio/speech", "/v1/audio/embeddings"
+TEXT_OK = {"text": "Hello.", "source_language": "en", "target_language": "pt"}
+
+
+def form(data: bytes | None, **fields: str) -> dict[str, Any]:
+    """A multipart form with one file, if any."""
+    fields = {"target_language": "pt", **fields}
+    files = {} if data is None else {"file": ("speech.wav", data)}
+    # A form of no files is sent as multipart all the same.
+    return {"files": {**files, **{name: (None, value) for name, value in fields.items()}}}
+
+
+def _audio_rows() -> list[Bad]:
+    good = speech_file()
+    files = {
+        "empty file": (b"", 400, ""),
+        "not audio": (b"GIF89a" + bytes(5000), 415, ""),
+        "text": (b"This is no audio at all. " * 100, 415, ""),
+        "truncated flac": (good[: len(good) // 2], 400, ""),
+        "zero length": (wav(np.zeros(0, np.int16)), 400, ""),
+        "NaN samples": (wav(np.full(8000, np.nan, np.float32), audio_format=3, bits=32), 400, ""),
+        "hours of audio": (hours_of_silence(2 * 3600), 413, ""),
+    }
+    return [
+        Bad(f"{name}, {path}", path, status, "file", says, request=request)
+        for name, (data, status, says) in files.items()
+        for path, request in (
+            (TRANSLATE, form(data)),
+            (TRANSCRIBE, {"files": {"file": ("a.wav", data)}}),
+            (EMBED, {"files": {"file": ("a.wav", data)}}),
+        )
+    ]
+
+
+def rows() -> list[Bad]:
+    """All of them; made when asked for, since some take a moment to make."""
+    good = speech_file()
+    pcm = {"content": bytes(3200), "headers": {"content-type": "audio/pcm"}}
+    return [
+        *_audio_rows(),
+        Bad("no file", TRANSLATE, 400, "file", "required", request=form(None)),
+        Bad(
+            "file as text",
+            TRANSLATE,
+            400,
+            "file",
+            "uploaded file",
+            request={"files": {"file": (None, "x"), "target_language": (None, "pt")}},
+        ),
+        Bad("two files", TRANSLATE, 413, "file", "at most 1", request={
+            "files": [("file", ("a.wav", good)), ("file", ("b.wav", good)),
+                      ("target_language", (None, "pt"))]}),
+        Bad("no target", TRANSLATE, 400, "target_language", "required",
+            request={"files": {"file": ("a.wav", good)}}),
+        Bad("unknown target", TRANSLATE, 400, "target_language", "ISO 639-1",
+            request=form(good, target_language="tlh")),
+        Bad("unknown source", TRANSLATE, 400, "source_language", "ISO 639-1",
+            request=form(good, source_language="xx")),
+        Bad("no such pair", TRANSLATE, 422, "target_language", "en-pt",
+            request=form(good, source_language="fr")),
+        Bad("unknown voice", TRANSLATE, 404, "voice", "no voice 'nobody'",
+            request=form(good, voice="nobody")),
+        Bad("speed too high", TRANSLATE, 400, "speed", "4", request=form(good, speed="9")),
+        Bad("speed not a number", TRANSLATE, 400, "speed", "number",
+            request=form(good, speed="fast")),
+        Bad("unknown response format", TRANSLATE, 400, "response_format", "json",
+            request=form(good, response_format="docx")),
+        Bad("misspelt field", TRANSLATE, 400, "taget_language", "not a field",
+            request=form(good, taget_language="pt")),
+        Bad("not a form", TRANSLATE, 400, "body", "multipart/form-data", request={"json": {}}),
+        Bad("broken form", TRANSLATE, 400, "body", "", request={
+            "content": b"--x\r\nnonsense",
+            "headers": {"content-type": "multipart/form-data"}}),
+        Bad("form cut short", TRANSLATE, 400, "file", "required", request={
+            "content": b"--x\r\nnonsense",
+            "headers": {"content-type": "multipart/form-data; boundary=x"}}),
+        Bad("unknown ASR model", TRANSCRIBE, 404, "model", "no model 'whisper-9'",
+            request={"files": {"file": ("a.flac", good), "model": (None, "whisper-9")}}),
+        Bad("a model of another kind", TRANSCRIBE, 404, "model", "not asr",
+            request={"files": {"file": ("a.flac", good), "model": (None, "speaker")}}),
+        Bad("unknown language", TRANSCRIBE, 400, "language", "ISO 639-1",
+            request={"files": {"file": ("a.flac", good), "language": (None, "english")}}),
+        Bad("temperature too high", TRANSCRIBE, 400, "temperature", "1",
+            request={"files": {"file": ("a.flac", good), "temperature": (None, "7")}}),
+        Bad("words without verbose_json", TRANSCRIBE, 400, "timestamp_granularities[]", "verbose",
+            request={"files": {"file": ("a.flac", good),
+                               "timestamp_granularities[]": (None, "word")}}),
+        Bad("100,000 characters", TEXT, 413, "text", "at most",
+            request={"json": {**TEXT_OK, "text": "a" * 100_000}}),
+        Bad("too many texts", TEXT, 413, "text", "at most",
+            request={"json": {**TEXT_OK, "text": ["a"] * 10_000}}),
+        Bad("no texts", TEXT, 400, "text", "at least one",
+            request={"json": {**TEXT_OK, "text": []}}),
+        Bad("a number for a text", TEXT, 400, "text", "", request={"json": {**TEXT_OK, "text": 7}}),
+        Bad("null language", TEXT, 400, "source_language", "string",
+            request={"json": {**TEXT_OK, "source_language": None}}),
+        Bad("unknown language of a text", TEXT, 400, "target_language", "ISO 639-1",
+            request={"json": {**TEXT_OK, "target_language": "xx"}}),
+        Bad("no such pair of texts", TEXT, 422, "target_language", "en-pt",
+            request={"json": {**TEXT_OK, "source_language": "pt", "target_language": "pt"}}),
+        Bad("not JSON", TEXT, 400, "body", "JSON", request={"content": b"{"}),
+        Bad("a list for a body", TEXT, 400, "body", "object", request={"json": [1]}),
+        Bad("deep JSON", TEXT, 400, "body", "JSON", request={"content": b"[" * 100_000}),
+        Bad("unknown field", TEXT, 400, "beam", "not a field",
+            request={"json": {**TEXT_OK, "beam": 5}}),
+        Bad("no input", SPEAK, 400, "input", "", request={"json": {"input": "", "voice": "x"}}),
+        Bad("no voice", SPEAK, 400, "voice", "required", request={"json": {"input": "Hello."}}),
+        Bad("unknown voice to speak", SPEAK, 404, "voice", "no voice 'alloy'",
+            request={"json": {"input": "Hello.", "voice": "alloy", "model": "tts-1"}}),
+        Bad("too long to speak", SPEAK, 413, "input", "at most",
+            request={"json": {"input": "a" * 100_000, "language": "en"}}),
+        Bad("no voice for the language", SPEAK, 400, "language", "ISO 639-1",
+            request={"json": {"input": "Hello.", "language": "xx"}}),
+        Bad("slow as nothing", SPEAK, 400, "speed", "0.25",
+            request={"json": {"input": "Hello.", "language": "en", "speed": 0}}),
+        Bad("too many clips", EMBED, 413, "file", "at most",
+            request={"files": [("file", ("a.wav", b"x"))] * 100}),
+        Bad("PCM without its rate", EMBED, 400, "content-type", "rate=16000", request=pcm),
+        Bad("half a sample", EMBED, 400, "file", "", request={
+            "content": bytes(3201), "headers": {"content-type": "audio/pcm; rate=16000"}}),
+        Bad("a deadline that is none", TEXT, 400, "x-timeout-ms", "positive",
+            request={"json": TEXT_OK, "headers": {"x-timeout-ms": "soon"}}),
+        Bad("wrong method", TRANSLATE, 405, "method", "POST", method="GET"),
+        Bad("wrong path", "/v1/speech/translation", 404, None, "no such path"),
+        Bad("unknown model's row", "/v1/models/nothing", 404, "model", "no model", method="GET"),
+    ]  # fmt: skip

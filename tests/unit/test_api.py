@@ -1,0 +1,343 @@
+"""Every endpoint over the whole graph, on fakes: what is answered, and to whom."""
+
+from __future__ import annotations
+
+import asyncio
+import base64
+import io
+import json
+from collections.abc import AsyncIterator
+from typing import Any
+from urllib.parse import unquote
+
+import httpx
+import numpy as np
+import pytest
+import soundfile
+
+from deployments.config import BatchPolicy
+from deployments.ingress.app import asgi_app
+from deployments.ingress.gate import Admission
+from tests import bad_input
+from tests.bad_input import EMBED, SPEAK, TEXT, TEXT_OK, TRANSCRIBE, TRANSLATE, form, wav
+from tests.unit.local import fake_config, fake_fleet
+
+LOUD = np.concatenate([np.zeros(8000), np.full(16_000, 700), np.zeros(8000)]).astype(np.int16)
+SPEECH = wav(LOUD)
+SILENCE = wav(np.zeros(16_000, np.int16))
+HEARD = "There are 16000 samples. The loudest is 700."
+TRANSLATED = "pt: There are 16000 samples. pt: The loudest is 700."
+
+
+def connect(app: Any) -> httpx.AsyncClient:
+    return httpx.AsyncClient(transport=httpx.ASGITransport(app), base_url="http://dragoman")
+
+
+@pytest.fixture
+async def http() -> AsyncIterator[httpx.AsyncClient]:
+    config = fake_config(max_audio_s=120)
+    fleet = await fake_fleet(config)
+    async with connect(asgi_app(fleet, config, Admission(64))) as client:
+        yield client
+
+
+async def translate(http: httpx.AsyncClient, data: bytes = SPEECH, **fields: str) -> httpx.Response:
+    return await http.post(TRANSLATE, **form(data, **fields))
+
+
+# ---- speech translation ----------------------------------------------------------------
+
+
+async def test_speech_becomes_translated_speech(http: httpx.AsyncClient) -> None:
+    answer = (await translate(http)).json()
+    assert answer["transcript"] == {"text": HEARD, "language": "en", "language_probability": 0.9}
+    assert answer["translation"] == {"text": TRANSLATED, "language": "pt"}
+    samples, rate_hz = soundfile.read(io.BytesIO(base64.b64decode(answer["audio"]["data"])))
+    assert (rate_hz, answer["voice"]) == (16_000, "fake-pt")
+    # Two sentences at 800 samples a character, and 0.2 s of silence between them.
+    assert len(samples) == (len(TRANSLATED) - 1) * 800 + 3200
+
+
+async def test_sentences_have_the_times_of_the_recording(http: httpx.AsyncClient) -> None:
+    first, second = (await translate(http)).json()["segments"]
+    assert first["start_s"] == pytest.approx(0.5, abs=0.01)
+    assert second["end_s"] == pytest.approx(1.5, abs=0.01)
+    assert first["start_s"] < first["end_s"] <= second["start_s"] < second["end_s"]
+
+
+async def test_stages_are_timed_with_their_batches(http: httpx.AsyncClient) -> None:
+    response = await translate(http, **{"include[]": "embedding"})
+    stages = {stage["stage"]: stage for stage in response.json()["timings"]["stages"]}
+    assert set(stages) == {"decode", "vad", "asr", "nmt", "tts", "speaker", "encode"}
+    assert (stages["nmt"]["items"], stages["nmt"]["batch_size"]) == (2, 2.0)
+    assert "nmt;dur=" in response.headers["server-timing"]
+
+
+async def test_the_embedding_comes_on_request(http: httpx.AsyncClient) -> None:
+    answer = (await translate(http, **{"include[]": "embedding"})).json()
+    assert np.flatnonzero(answer["embedding"]).tolist() == [700 % 192]
+
+
+async def test_silence_has_no_segments(http: httpx.AsyncClient) -> None:
+    answer = (await translate(http, SILENCE)).json()
+    assert (answer["segments"], answer["audio"], answer["transcript"]["text"]) == ([], None, "")
+
+
+async def test_silence_as_audio_is_no_content(http: httpx.AsyncClient) -> None:
+    assert (await translate(http, SILENCE, response_format="wav")).status_code == 204
+
+
+@pytest.mark.parametrize("audio_format", ["wav", "mp3", "opus", "flac"])
+async def test_audio_carries_its_text_in_headers(
+    http: httpx.AsyncClient, audio_format: str
+) -> None:
+    response = await translate(http, response_format=audio_format)
+    charset, _, encoded = response.headers["x-translation"].partition("''")
+    assert (charset, unquote(encoded)) == ("UTF-8", TRANSLATED)
+    assert response.headers["content-type"].startswith("audio/")
+    assert soundfile.info(io.BytesIO(response.content)).duration > 1
+
+
+@pytest.mark.parametrize(
+    ("subtitle_format", "expected"),
+    [
+        ("srt", "1\n00:00:00,500 --> 00:00:01,045\npt: There are 16000 samples.\n"),
+        ("vtt", "WEBVTT\n\n00:00:00.500 --> 00:00:01.045\npt: There are 16000 samples.\n"),
+        (
+            "bilingual_srt",
+            "1\n00:00:00,500 --> 00:00:01,045\n"
+            "There are 16000 samples.\npt: There are 16000 samples.\n",
+        ),
+        (
+            "bilingual_vtt",
+            "WEBVTT\n\n00:00:00.500 --> 00:00:01.045\n"
+            "There are 16000 samples.\npt: There are 16000 samples.\n",
+        ),
+    ],
+    ids=["srt", "vtt", "bilingual srt", "bilingual vtt"],
+)
+async def test_subtitles(http: httpx.AsyncClient, subtitle_format: str, expected: str) -> None:
+    response = await translate(http, response_format=subtitle_format)
+    assert response.text.startswith(expected)
+
+
+async def test_text_alone_is_not_spoken(http: httpx.AsyncClient) -> None:
+    answer = (await translate(http, audio_format="none")).json()
+    stages = [stage["stage"] for stage in answer["timings"]["stages"]]
+    assert (answer["audio"], "tts" in stages) == (None, False)
+
+
+async def test_a_long_recording_is_heard_in_windows(http: httpx.AsyncClient) -> None:
+    answer = (await translate(http, wav(np.full(70 * 16_000, 9, np.int16)))).json()
+    (asr,) = [stage for stage in answer["timings"]["stages"] if stage["stage"] == "asr"]
+    assert asr["items"] == 3
+    starts = [segment["start_s"] for segment in answer["segments"]]
+    assert starts == sorted(starts)
+
+
+async def test_a_pair_that_is_heard_to_be_unsupported_is_named(http: httpx.AsyncClient) -> None:
+    response = await translate(http, target_language="en")  # the fake hears English
+    assert response.status_code == 422
+    assert "en to en; the pairs are en-pt, pt-en" in response.json()["error"]["message"]
+
+
+async def test_a_language_without_a_voice_is_refused_before_it_is_heard(
+    http: httpx.AsyncClient,
+) -> None:
+    response = await translate(http, target_language="fr")
+    assert response.json()["error"]["message"] == "no voice speaks fr; there are voices for en, pt"
+
+
+# ---- the other endpoints ---------------------------------------------------------------
+
+
+async def test_one_text_is_translated(http: httpx.AsyncClient) -> None:
+    answer = (await http.post(TEXT, json=TEXT_OK)).json()
+    row = {"text": "pt: Hello.", "source_language": "en", "target_language": "pt"}
+    assert answer["translations"] == [row]
+
+
+async def test_many_texts_keep_their_order_and_paragraphs(http: httpx.AsyncClient) -> None:
+    texts = ["One. Two.", "", "First paragraph.\n\nSecond paragraph."]
+    answer = (await http.post(TEXT, json={**TEXT_OK, "text": texts})).json()
+    assert [row["text"] for row in answer["translations"]] == [
+        "pt: One. pt: Two.",
+        "",
+        "pt: First paragraph.\n\npt: Second paragraph.",
+    ]
+
+
+async def transcribe(http: httpx.AsyncClient, **fields: str) -> httpx.Response:
+    parts: dict[str, Any] = {name: (None, value) for name, value in fields.items()}
+    return await http.post(TRANSCRIBE, files={"file": ("a.wav", SPEECH), **parts})
+
+
+async def test_transcription_json_is_openais(http: httpx.AsyncClient) -> None:
+    answer = (await transcribe(http, model="whisper-1")).json()
+    assert answer == {"text": HEARD, "usage": {"type": "duration", "seconds": 2.0}}
+
+
+async def test_transcription_text_is_bare(http: httpx.AsyncClient) -> None:
+    assert (await transcribe(http, response_format="text")).text == HEARD + "\n"
+
+
+async def test_verbose_transcription_has_segments(http: httpx.AsyncClient) -> None:
+    answer = (await transcribe(http, response_format="verbose_json")).json()
+    assert (answer["language"], answer["duration"]) == ("en", 2.0)
+    assert answer["segments"][0]["start"] == pytest.approx(0.5)
+
+
+@pytest.mark.parametrize("audio_format", ["mp3", "wav", "opus", "flac", "aac", "pcm"])
+async def test_speech_in_every_format(http: httpx.AsyncClient, audio_format: str) -> None:
+    body = {"input": "Hello.", "voice": "fake-en", "response_format": audio_format}
+    response = await http.post(SPEAK, json=body)
+    assert (response.status_code, len(response.content) > 500) == (200, True)
+
+
+async def test_speed_is_an_items_own(http: httpx.AsyncClient) -> None:
+    body = {"input": "Hello.", "voice": {"id": "fake-en"}, "response_format": "pcm"}
+    slow, fast = await asyncio.gather(
+        http.post(SPEAK, json={**body, "speed": 0.5}), http.post(SPEAK, json={**body, "speed": 2})
+    )
+    assert len(slow.content) == 4 * len(fast.content)
+
+
+async def test_many_clips_are_embedded_in_one_request(http: httpx.AsyncClient) -> None:
+    files = [("file", (f"{n}.wav", wav(np.full(1600, n, np.int16)))) for n in range(5)]
+    rows = (await http.post(EMBED, files=files)).json()["data"]
+    assert [int(np.argmax(row["embedding"])) for row in rows] == [0, 1, 2, 3, 4]
+
+
+async def test_raw_samples_give_a_raw_embedding(http: httpx.AsyncClient) -> None:
+    headers = {"content-type": "audio/pcm; rate=16000", "accept": "application/octet-stream"}
+    content = np.full(16_000, 42, "<i2").tobytes()
+    response = await http.post(EMBED, content=content, headers=headers)
+    assert np.flatnonzero(np.frombuffer(response.content, "<f4")).tolist() == [42]
+
+
+async def test_models_tell_their_device_and_batches(http: httpx.AsyncClient) -> None:
+    await http.post(TEXT, json={**TEXT_OK, "text": ["One.", "Two.", "Three."]})
+    rows = {row["id"]: row for row in (await http.get("/v1/models")).json()["data"]}
+    assert rows["nmt"]["statistics"]["mean_batch_size"] == 3.0
+    assert rows["asr"]["device"]["actual"] == "cpu"
+
+
+async def test_a_model_answers_to_its_alias(http: httpx.AsyncClient) -> None:
+    assert (await http.get("/v1/models/whisper-1")).json()["id"] == "asr"
+
+
+async def test_voices_are_listed(http: httpx.AsyncClient) -> None:
+    rows = (await http.get("/v1/voices")).json()["data"]
+    assert [(row["id"], row["language"], row["model"]) for row in rows] == [
+        ("fake-pt", "pt", "tts"),
+        ("fake-en", "en", "tts"),
+    ]
+
+
+# ---- who gets what ---------------------------------------------------------------------
+
+
+async def test_callers_at_once_share_batches_and_keep_their_answers(
+    http: httpx.AsyncClient,
+) -> None:
+    async def one(number: int) -> bool:
+        level = 100 + number
+        if number % 2:
+            text = f"Number {number}."
+            answer = (await http.post(TEXT, json={**TEXT_OK, "text": text})).json()
+            return bool(answer["translations"][0]["text"] == f"pt: {text}")
+        answer = (await translate(http, wav(np.full(3200, level, np.int16)))).json()
+        return f"The loudest is {level}." in answer["transcript"]["text"]
+
+    assert all(await asyncio.gather(*map(one, range(32))))
+    rows = {row["id"]: row for row in (await http.get("/v1/models")).json()["data"]}
+    assert rows["nmt"]["statistics"]["mean_batch_size"] > 1
+
+
+async def test_every_answer_has_a_request_id(http: httpx.AsyncClient) -> None:
+    for response in (await translate(http), await http.get("/nothing")):
+        assert response.headers["x-request-id"]
+
+
+# ---- refusals --------------------------------------------------------------------------
+
+BAD = bad_input.rows()
+
+
+@pytest.mark.parametrize("bad", BAD, ids=[bad.id for bad in BAD])
+async def test_bad_input_names_its_field(http: httpx.AsyncClient, bad: bad_input.Bad) -> None:
+    response = await http.request(bad.method, bad.path, **bad.request)
+    error = json.loads(response.content)["error"]
+    assert (response.status_code, error["param"]) == (bad.status, bad.param), error
+    assert bad.says.lower() in error["message"].lower()
+    assert (await http.post(TEXT, json=TEXT_OK)).status_code == 200  # and the server goes on
+
+
+async def test_a_body_over_the_limit_is_refused_unread() -> None:
+    config = fake_config(max_body_bytes=1000)
+    fleet = await fake_fleet(config)
+
+    async def endless() -> AsyncIterator[bytes]:
+        while True:
+            yield bytes(400)
+
+    async with connect(asgi_app(fleet, config, Admission(64))) as http:
+        announced = await translate(http)
+        headers = {"content-type": "audio/pcm; rate=16000"}
+        streamed = await http.post(EMBED, content=endless(), headers=headers)
+    assert [announced.status_code, streamed.status_code] == [413, 413]
+
+
+async def test_more_requests_than_the_server_takes_are_told_when_to_return() -> None:
+    config = fake_config()
+    fleet = await fake_fleet(config)
+    admission = Admission(1)
+    async with connect(asgi_app(fleet, config, admission)) as http:
+        with admission.place():
+            refused = await http.post(TEXT, json=TEXT_OK)
+            probe = await http.get("/health/ready")
+        served = await http.post(TEXT, json=TEXT_OK)
+    assert (refused.status_code, refused.headers["retry-after"]) == (503, "1")
+    assert (probe.status_code, served.status_code) == (200, 200)
+
+
+async def test_draining_refuses_new_requests_and_waits_for_those_that_run() -> None:
+    config = fake_config()
+    fleet = await fake_fleet(config)
+    admission = Admission(8)
+    async with connect(asgi_app(fleet, config, admission)) as http:
+        with admission.place():
+            drained = asyncio.create_task(admission.drain(10))
+            await asyncio.sleep(0)
+            refused = await http.post(TEXT, json=TEXT_OK)
+            ready = await http.get("/health/ready")
+            assert not drained.done()
+        assert await drained
+    assert (refused.status_code, refused.json()["error"]["code"]) == (503, "draining")
+    assert ready.status_code == 503
+
+
+async def test_a_full_queue_says_so() -> None:
+    config = fake_config()
+    fleet = await fake_fleet(config, nmt=BatchPolicy(max_queue_size=1, max_batch_size=1))
+    async with connect(asgi_app(fleet, config, Admission(64))) as http:
+        response = await http.post(TEXT, json={**TEXT_OK, "text": ["Hello."] * 40})
+    assert (response.status_code, response.json()["error"]["code"]) == (503, "queue_full")
+
+
+async def test_the_callers_deadline_is_kept(http: httpx.AsyncClient) -> None:
+    headers = {"x-timeout-ms": "0.001"}
+    response = await http.post(TEXT, json=TEXT_OK, headers=headers)
+    assert response.status_code in (503, 504)
+
+
+async def test_a_server_that_still_loads_is_not_ready() -> None:
+    config = fake_config()
+    fleet = await fake_fleet(config)
+    fleet._models.pop("asr")
+    async with connect(asgi_app(fleet, config, Admission(64))) as http:
+        ready = await http.get("/health/ready")
+        refused = await translate(http)
+        live = await http.get("/health/live")
+    assert (ready.status_code, ready.json()["models"]["asr"]) == (503, "loading")
+    assert (refused.status_code, live.status_code) == (503, 200)

@@ -1,0 +1,97 @@
+"""The configuration: what ships is valid, and what is wrong is named."""
+
+from __future__ import annotations
+
+import copy
+from pathlib import Path
+from typing import Any
+
+import pytest
+import yaml
+
+from deployments.app import check_fractions
+from deployments.config import ModelConfig, load
+from models.errors import ConfigError
+
+ROOT = Path(__file__).parents[2]
+SHIPPED = [ROOT / "serve_config.yaml", ROOT / "bench" / "overhead.yaml"]
+
+
+@pytest.mark.parametrize("path", SHIPPED, ids=lambda path: path.name)
+def test_a_shipped_file_is_valid(path: Path) -> None:
+    assert load(path).applications[0].args.models
+
+
+WRONG: dict[str, tuple[tuple[str | int, ...], Any, str]] = {
+    "unknown top key": (("aplications",), 1, "aplications"),
+    "unknown model key": (("applications", 0, "args", "models", "asr", "replica"), 2, "replica"),
+    "unknown engine": (("applications", 0, "args", "models", "asr", "engine"), "x", "asr.engine"),
+    "no replicas": (("applications", 0, "args", "models", "asr", "replicas"), 0, "asr.replicas"),
+    "a fraction above one": (
+        ("applications", 0, "args", "models", "asr", "gpu_fraction"),
+        1.5,
+        "asr.gpu_fraction",
+    ),
+    "unknown device": (("applications", 0, "args", "models", "asr", "device"), "tpu", "asr.device"),
+    "unknown option": (
+        ("applications", 0, "args", "models", "asr", "options"),
+        {"beam": 5},
+        "options.beam",
+    ),
+    "an option of the wrong type": (
+        ("applications", 0, "args", "models", "asr", "options"),
+        {"beam_size": "many"},
+        "options.beam_size",
+    ),
+    "a batch of nothing": (
+        ("applications", 0, "deployments", 0, "user_config", "batching", "asr", "max_batch_size"),
+        0,
+        "batching.asr.max_batch_size",
+    ),
+    "a misspelt policy": (
+        ("applications", 0, "deployments", 0, "user_config", "batching", "asr", "max_batch_sise"),
+        4,
+        "max_batch_sise",
+    ),
+    "a policy of no model": (
+        ("applications", 0, "deployments", 0, "user_config", "batching", "asrr"),
+        {},
+        "batching.asrr",
+    ),
+    "an alias of no model": (("applications", 0, "args", "aliases", "x"), "y", "aliases.x"),
+    "a port out of range": (("http_options", "port"), 70_000, "http_options.port"),
+    "another import path": (("applications", 0, "import_path"), "a:b", "import_path"),
+}
+
+
+@pytest.mark.parametrize(("where", "value", "says"), WRONG.values(), ids=WRONG.keys())
+def test_what_is_wrong_is_named(
+    tmp_path: Path, where: tuple[str | int, ...], value: Any, says: str
+) -> None:
+    content = copy.deepcopy(yaml.safe_load((ROOT / "serve_config.yaml").read_text()))
+    place = content
+    for key in where[:-1]:
+        place = place[key]
+    place[where[-1]] = value
+    path = tmp_path / "serve.yaml"
+    path.write_text(yaml.safe_dump(content))
+    with pytest.raises(ConfigError, match=says):
+        load(path)
+
+
+@pytest.mark.parametrize("text", ["", "a: [", "- 1"], ids=["empty", "not YAML", "a list"])
+def test_a_file_that_is_no_configuration_is_refused(tmp_path: Path, text: str) -> None:
+    path = tmp_path / "serve.yaml"
+    path.write_text(text)
+    with pytest.raises(ConfigError, match=r"serve\.yaml"):
+        load(path)
+
+
+def test_fractions_that_do_not_fit_are_refused() -> None:
+    models = {"a": ModelConfig(engine="sleep", gpu_fraction=0.6, replicas=2)}
+    with pytest.raises(ConfigError, match=r"1\.2 GPUs are asked for, 1 are there"):
+        check_fractions(models, gpus=1)
+
+
+def test_a_host_without_gpus_takes_any_fractions() -> None:
+    check_fractions({"a": ModelConfig(engine="sleep", gpu_fraction=0.6, replicas=2)}, gpus=0)
