@@ -124,7 +124,8 @@ class Server:
         """Drain, end, and leave nothing behind."""
         try:
             if self._process is not None and self._is_running():
-                self._drain()
+                if not self._failed:
+                    self._drain()
                 self._process.send_signal(signal.SIGINT)  # `serve run` shuts Serve down on it
                 self._process.wait(STOP_S)
         except subprocess.TimeoutExpired as error:

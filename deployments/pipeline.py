@@ -20,8 +20,8 @@ from deployments.config import AppConfig
 from deployments.fleet import Fleet, Model
 from deployments.timings import Timings
 from models import audio as audio_io
-from models import text as texts
 from models.runtime import Voice
+from models.text import split
 from models.types import (
     SAMPLE_RATE_HZ,
     AsrItem,
@@ -35,6 +35,7 @@ from models.types import (
     SpeechSpan,
     Task,
     Transcript,
+    Translation,
     TtsItem,
     VadItem,
     VadParameters,
@@ -167,13 +168,13 @@ class Pipeline:
         model = self.fleet.translator(source, target)
 
         async def one(original: str) -> str:
-            pieces = texts.split(original, source)
+            pieces = split(original, source)
             translated = await gather_each(
-                lambda piece: self._translate_sentence(model, piece, source, target, context),
-                [piece.text for piece in pieces],
+                lambda sentence: self._translate_sentence(model, sentence, source, target, context),
+                pieces.sentences,
                 self._limits.max_items_in_flight,
             )
-            return texts.join(pieces, translated)
+            return pieces.join(translated, target)
 
         return await gather_each(one, originals, self._limits.max_items_in_flight)
 
@@ -181,10 +182,9 @@ class Pipeline:
         self, text: str, model: Model, voice: Voice, speed: float, context: Context
     ) -> Audio:
         """A text of any length, spoken sentence by sentence with a short silence between."""
-        sentences = [piece.text for piece in texts.split(text, voice.language) if piece.text]
         spoken = await gather_each(
             lambda sentence: self._speak_sentence(model, voice, sentence, speed, context),
-            sentences,
+            split(text, voice.language).sentences,
             self._limits.max_items_in_flight,
         )
         return self._joined(spoken, voice)
@@ -200,10 +200,9 @@ class Pipeline:
     async def _translate_sentence(
         self, model: Model, text: str, source: str, target: str, context: Context
     ) -> str:
-        if not text.strip():
-            return text
-        translation = await self._run("nmt", model, NmtItem(text, source, target), context)
-        return str(translation.text)
+        item = NmtItem(text, source, target)
+        translation: Translation = await self._run("nmt", model, item, context)
+        return translation.text
 
     async def _speak_sentence(
         self, model: Model, voice: Voice, text: str, speed: float, context: Context
@@ -366,13 +365,11 @@ def timed_sentences(transcript: Transcript) -> list[Sentence]:
         times_s += [segment.start_s, segment.end_s]
         spoken += piece + " "
     found, position = [], 0
-    for sentence in texts.split(spoken.rstrip(), transcript.language):
-        start = spoken.index(sentence.text, position)
-        position = start + len(sentence.text)
+    for sentence in split(spoken, transcript.language).sentences:
+        start = spoken.index(sentence, position)
+        position = start + len(sentence)
         start_s, end_s = np.interp([start, position], chars, times_s)
-        found.append(
-            Sentence(round(float(start_s), 3), round(float(end_s), 3), sentence.text, "", None)
-        )
+        found.append(Sentence(round(float(start_s), 3), round(float(end_s), 3), sentence, "", None))
     return found
 
 

@@ -85,11 +85,15 @@ class WeightSource:
 
     def _parts(self, name: str) -> list[tuple[str, str]]:
         found = [
-            (int(suffix), label, path.name)
+            (int(suffix), label, part)
             for label, folder in self.folders
             for path in folder.glob(f"{name}.part*")
-            if (suffix := path.name.removeprefix(f"{name}.part")).isdigit()
+            if (part := path.relative_to(folder).as_posix())
+            and (suffix := part.removeprefix(f"{name}.part")).isdigit()
         ]
+        numbers = sorted(number for number, _, _ in found)
+        if numbers != list(range(1, len(found) + 1)):
+            raise WeightsError(f"{self.reference}: {name!r} has parts {numbers}: not 1, 2, ...")
         return [(label, part) for _, label, part in sorted(found)]
 
     def _check(self, pin_name: str, file_name: str, path: Path) -> None:
@@ -101,7 +105,7 @@ class WeightSource:
                     f"name it under the model's `sha256` in the configuration"
                 )
             return
-        if _digest(path) != expected:
+        if _digest(path) != expected.lower():
             raise WeightsError(
                 f"{self.reference}: {path} has SHA-256 {_digest(path)}, but {expected} is pinned"
             )
@@ -139,7 +143,10 @@ def cache_folder() -> Path:
 def _packages(names: str) -> list[tuple[str, Path]]:
     folders = []
     for name in names.split("+"):
-        spec = importlib.util.find_spec(name)  # of a top-level name: imports nothing
+        try:
+            spec = importlib.util.find_spec(name)  # of a top-level name: imports nothing
+        except (ImportError, ValueError):  # an empty name, or a parent that is not there
+            spec = None
         if spec is None or not spec.submodule_search_locations:
             raise WeightsError(
                 f"package:{names}: the package {name!r} is not installed "
@@ -175,8 +182,14 @@ def _shipped_pins() -> dict[str, str]:
     return {name: digest for digest, name in lines}
 
 
-@cache
 def _digest(path: Path) -> str:
+    status = path.stat()
+    return _digest_of(path, status.st_size, status.st_mtime_ns)
+
+
+@cache
+def _digest_of(path: Path, size_bytes: int, modified_ns: int) -> str:
+    """Cached, as files are large and several models may share one; a changed file is read anew."""
     with path.open("rb") as file:
         return hashlib.file_digest(file, "sha256").hexdigest()
 
@@ -184,7 +197,9 @@ def _digest(path: Path) -> str:
 def _cached(path: Path, write: Callable[[Path], None]) -> Path:
     """``path``, made by ``write`` where it is not there yet; whole or not at all."""
     path.parent.mkdir(parents=True, exist_ok=True)
-    with FileLock(f"{path}.lock"):
+    locks = cache_folder() / "locks"  # not beside the file: libraries load its whole folder
+    locks.mkdir(parents=True, exist_ok=True)
+    with FileLock(locks / hashlib.sha256(str(path).encode()).hexdigest()[:16]):
         if not path.exists():
             partial = path.with_name(f"{path.name}.partial")
             partial.unlink(missing_ok=True)

@@ -41,7 +41,9 @@ async def http() -> AsyncIterator[httpx.AsyncClient]:
         yield client
 
 
-async def translate(http: httpx.AsyncClient, data: bytes = SPEECH, **fields: str) -> httpx.Response:
+async def translate(
+    http: httpx.AsyncClient, data: bytes = SPEECH, /, **fields: str
+) -> httpx.Response:
     return await http.post(TRANSLATE, **form(data, **fields))
 
 
@@ -66,7 +68,7 @@ async def test_sentences_have_the_times_of_the_recording(http: httpx.AsyncClient
 
 
 async def test_stages_are_timed_with_their_batches(http: httpx.AsyncClient) -> None:
-    response = await translate(http, **{"include[]": "embedding"})
+    response = await translate(http, SPEECH, **{"include[]": "embedding"})
     stages = {stage["stage"]: stage for stage in response.json()["timings"]["stages"]}
     assert set(stages) == {"decode", "vad", "asr", "nmt", "tts", "speaker", "encode"}
     assert (stages["nmt"]["items"], stages["nmt"]["batch_size"]) == (2, 2.0)
@@ -74,7 +76,7 @@ async def test_stages_are_timed_with_their_batches(http: httpx.AsyncClient) -> N
 
 
 async def test_the_embedding_comes_on_request(http: httpx.AsyncClient) -> None:
-    answer = (await translate(http, **{"include[]": "embedding"})).json()
+    answer = (await translate(http, SPEECH, **{"include[]": "embedding"})).json()
     assert np.flatnonzero(answer["embedding"]).tolist() == [700 % 192]
 
 

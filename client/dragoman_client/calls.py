@@ -1,0 +1,210 @@
+"""The calls of the API: what each asks for, and how its answer is read.
+
+Pure functions, one for each method of the clients, which both colours share.
+"""
+
+from __future__ import annotations
+
+import urllib.parse
+from collections.abc import Callable, Sequence
+from functools import partial
+from typing import TypeAlias
+
+import httpx
+
+from . import parsing, types
+from .exchange import Call, Result, Upload
+from .transport import Timeout
+
+Form: TypeAlias = dict[str, str | list[str]]
+
+# A question about readiness is answered at once or not at all.
+PROBE_TIMEOUT = Timeout(total_s=5.0, connect_s=2.0)
+
+
+def translate_speech(
+    upload: Upload,
+    target_language: str,
+    *,
+    source_language: str | None,
+    voice: str | None,
+    speed: float | None,
+    include_embedding: bool,
+    audio_format: types.InlineAudioFormat,
+) -> Call[types.SpeechTranslation]:
+    form = _form(
+        target_language=target_language,
+        source_language=source_language,
+        voice=voice,
+        speed=speed,
+        response_format="json",
+        audio_format=audio_format,
+    )
+    if include_embedding:
+        form["include[]"] = ["embedding"]
+    return _speech_call(upload, form, parsing.speech_translation)
+
+
+def translate_speech_audio(
+    upload: Upload,
+    target_language: str,
+    *,
+    source_language: str | None,
+    voice: str | None,
+    speed: float | None,
+    response_format: types.AudioFormat,
+) -> Call[types.TranslatedAudio]:
+    form = _form(
+        target_language=target_language,
+        source_language=source_language,
+        voice=voice,
+        speed=speed,
+        response_format=response_format,
+    )
+    return _speech_call(
+        upload, form, partial(parsing.translated_audio, audio_format=response_format)
+    )
+
+
+def subtitles(
+    upload: Upload,
+    target_language: str,
+    *,
+    source_language: str | None,
+    response_format: types.SubtitleFormat,
+    bilingual: bool,
+) -> Call[str]:
+    form = _form(
+        target_language=target_language,
+        source_language=source_language,
+        response_format=f"bilingual_{response_format}" if bilingual else response_format,
+    )
+    return _speech_call(upload, form, parsing.text)
+
+
+def transcribe(
+    upload: Upload,
+    *,
+    language: str | None,
+    prompt: str | None,
+    temperature: float | None,
+    word_timestamps: bool,
+) -> Call[types.Transcription]:
+    form = _transcription_form("verbose_json", language, prompt, temperature, word_timestamps)
+    return _transcription_call(upload, form, parsing.transcription)
+
+
+def transcribe_as(
+    upload: Upload,
+    response_format: types.TranscriptFormat,
+    *,
+    language: str | None,
+    prompt: str | None,
+    temperature: float | None,
+    word_timestamps: bool,
+) -> Call[str]:
+    form = _transcription_form(response_format, language, prompt, temperature, word_timestamps)
+    return _transcription_call(upload, form, parsing.text)
+
+
+def translate_text(
+    text: str | Sequence[str], source_language: str, target_language: str
+) -> Call[list[types.TextTranslation]]:
+    body = {
+        "text": text if isinstance(text, str) else list(text),
+        "source_language": source_language,
+        "target_language": target_language,
+    }
+    return Call("POST", "/v1/text/translations", parsing.text_translations, json=body)
+
+
+def speak(
+    text: str,
+    *,
+    voice: str | None,
+    language: str | None,
+    response_format: types.SpokenFormat,
+    speed: float | None,
+) -> Call[types.AudioResult]:
+    fields = {
+        "input": text,
+        "voice": voice,
+        "language": language,
+        "response_format": response_format,
+        "speed": speed,
+    }
+    body = {name: value for name, value in fields.items() if value is not None}
+    parse = partial(parsing.audio_result, audio_format=response_format)
+    return Call("POST", "/v1/audio/speech", parse, json=body)
+
+
+def embed(uploads: Sequence[Upload], *, model: str | None) -> Call[list[types.Embedding]]:
+    if not uploads:
+        raise ValueError("embed needs at least one file")
+    form = _form(model=model)
+    return Call("POST", "/v1/audio/embeddings", parsing.embeddings, form=form, uploads=uploads)
+
+
+def models() -> Call[list[types.Model]]:
+    return Call("GET", "/v1/models", parsing.models)
+
+
+def model(model_id: str) -> Call[types.Model]:
+    return Call("GET", f"/v1/models/{urllib.parse.quote(model_id, safe='')}", parsing.model)
+
+
+def voices() -> Call[list[types.Voice]]:
+    return Call("GET", "/v1/voices", parsing.voices)
+
+
+def ready() -> Call[types.Readiness]:
+    return Call(
+        "GET",
+        "/health/ready",
+        parsing.readiness,
+        answers=frozenset({503}),
+        retries=False,
+        timeout=PROBE_TIMEOUT,
+    )
+
+
+# ---- parts ----------------------------------------------------------------------------
+
+
+def _form(**fields: str | float | None) -> Form:
+    """Form fields as text; those that are None are left out."""
+    return {name: str(value) for name, value in fields.items() if value is not None}
+
+
+def _transcription_form(
+    response_format: types.TranscriptFormat,
+    language: str | None,
+    prompt: str | None,
+    temperature: float | None,
+    word_timestamps: bool,
+) -> Form:
+    form = _form(
+        response_format=response_format,
+        language=language,
+        prompt=prompt,
+        temperature=temperature,
+    )
+    if word_timestamps:
+        form["timestamp_granularities[]"] = ["segment", "word"]
+    return form
+
+
+def _speech_call(
+    upload: Upload,
+    form: Form,
+    parse: Callable[[httpx.Response], Result],
+) -> Call[Result]:
+    return Call("POST", "/v1/speech/translations", parse, form=form, uploads=[upload])
+
+
+def _transcription_call(
+    upload: Upload,
+    form: Form,
+    parse: Callable[[httpx.Response], Result],
+) -> Call[Result]:
+    return Call("POST", "/v1/audio/transcriptions", parse, form=form, uploads=[upload])

@@ -1,0 +1,264 @@
+"""The command ``dragoman``: the server's API from a shell.
+
+The options that say which server (``--url``, ``--timeout``) stand before the command. Exit
+codes: 0 done, 1 the server or a file said no, 2 the command line is wrong.
+"""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from . import console, reports
+from .client import DEFAULT_URL, Client
+from .exchange import checked_url
+from .options import (
+    AUDIO,
+    SPOKEN,
+    SUBTITLES,
+    TRANSCRIPTS,
+    AsJson,
+    SoundFile,
+    Speed,
+    To,
+    VoiceName,
+    format_of,
+    show_version,
+    writable,
+)
+from .transport import DEFAULT_TOTAL_S
+from .types import TranscriptFormat
+
+app = typer.Typer(
+    name="dragoman",
+    help="Speech translation from a Dragoman server.",
+    no_args_is_help=True,
+    pretty_exceptions_show_locals=False,
+)
+
+
+@app.callback()
+def connection_options(
+    context: typer.Context,
+    url: Annotated[str, typer.Option(envvar="DRAGOMAN_URL", help="The server.")] = DEFAULT_URL,
+    timeout: Annotated[
+        float, typer.Option(metavar="SECONDS", min=0.1, help="For a whole call, with retries.")
+    ] = DEFAULT_TOTAL_S,
+    version: Annotated[
+        bool, typer.Option("--version", is_eager=True, callback=show_version)
+    ] = False,
+) -> None:
+    try:
+        checked_url(url)
+    except ValueError as error:
+        raise typer.BadParameter(str(error), param_hint="--url") from None
+    context.obj = console.Connection(url, timeout, context.obj or Client)
+
+
+# ---- speech ---------------------------------------------------------------------------
+
+
+@app.command()
+def translate(
+    context: typer.Context,
+    file: SoundFile,
+    to: To,
+    source: Annotated[
+        str | None, typer.Option("--from", metavar="LANGUAGE", help="Detected if left out.")
+    ] = None,
+    voice: VoiceName = None,
+    speed: Speed = None,
+    output: Annotated[
+        Path | None,
+        typer.Option("-o", "--output", help=", ".join([*AUDIO, *SUBTITLES]), callback=writable),
+    ] = None,
+    bilingual: Annotated[bool, typer.Option("--bilingual", help="Source above.")] = False,
+    embedding: Annotated[bool, typer.Option("--embedding", help="The speaker's, too.")] = False,
+    as_json: AsJson = False,
+) -> None:
+    """Translate speech into speech, subtitles or text."""
+    wanted = format_of(output, {**AUDIO, **SUBTITLES})
+    doing = f"translating {file.name}"
+    if wanted == "srt" or wanted == "vtt":
+        if voice or speed or embedding or as_json:
+            raise typer.BadParameter("subtitles take no --voice, --speed, --embedding, --json")
+        with console.connected(context, doing) as client:
+            document = client.subtitles(
+                file, to, source_language=source, response_format=wanted, bilingual=bilingual
+            )
+        console.show_document(document, output, wanted)
+        return
+    if bilingual:
+        raise typer.BadParameter("is for subtitles: -o FILE.srt", param_hint="--bilingual")
+    if wanted is None and (voice or speed):
+        raise typer.BadParameter("--voice and --speed need an audio file to write: -o FILE.wav")
+    with console.connected(context, doing) as client:
+        result = client.translate_speech(
+            file,
+            to,
+            source_language=source,
+            voice=voice,
+            speed=speed,
+            include_embedding=embedding,
+            audio_format=wanted or "none",
+        )
+    reports.show_translation(result, as_json=as_json)
+    if output is not None:
+        reports.write_audio(result, output)
+
+
+@app.command()
+def transcribe(
+    context: typer.Context,
+    file: SoundFile,
+    language: Annotated[
+        str | None, typer.Option(metavar="LANGUAGE", help="Detected if left out.")
+    ] = None,
+    response_format: Annotated[
+        TranscriptFormat | None,
+        typer.Option("--format", help="By the extension of -o if left out, or else text."),
+    ] = None,
+    words: Annotated[bool, typer.Option("--words", help="Times of words.")] = False,
+    output: Annotated[
+        Path | None, typer.Option("-o", "--output", help=", ".join(TRANSCRIPTS), callback=writable)
+    ] = None,
+) -> None:
+    """Write down what was said."""
+    wanted = response_format or format_of(output, TRANSCRIPTS) or "text"
+    if words and wanted == "text" and output is None:
+        with console.connected(context, f"transcribing {file.name}") as client:
+            result = client.transcribe(file, language=language, word_timestamps=True)
+        rows = [(f"{w.start_s:.2f}", f"{w.end_s:.2f}", w.word.strip()) for w in result.words]
+        console.show_table(("start s", "end s", "word"), rows)
+        return
+    if words and wanted != "verbose_json":
+        raise typer.BadParameter("needs --format verbose_json, or no -o", param_hint="--words")
+    with console.connected(context, f"transcribing {file.name}") as client:
+        text = client.transcribe_as(file, wanted, language=language, word_timestamps=words)
+    console.show_document(text, output, wanted)
+
+
+@app.command()
+def say(
+    context: typer.Context,
+    text: Annotated[str, typer.Argument(metavar="TEXT")],
+    output: Annotated[
+        Path, typer.Option("-o", "--output", help=", ".join(SPOKEN), callback=writable)
+    ],
+    voice: VoiceName = None,
+    language: Annotated[
+        str | None, typer.Option(metavar="LANGUAGE", help="Its first voice speaks.")
+    ] = None,
+    speed: Speed = None,
+) -> None:
+    """Speak a text."""
+    if (voice is None) == (language is None):
+        raise typer.BadParameter("name either --voice or --language")
+    wanted = format_of(output, SPOKEN) or "wav"
+    with console.connected(context, "speaking") as client:
+        result = client.speak(
+            text, voice=voice, language=language, response_format=wanted, speed=speed
+        )
+    console.write(output, result.audio, wanted)
+
+
+@app.command()
+def embed(
+    context: typer.Context,
+    files: Annotated[list[Path], typer.Argument(metavar="FILE...", exists=True, dir_okay=False)],
+) -> None:
+    """Compare voices: of one file the embedding, of two the cosine, of more a matrix."""
+    with console.connected(context, "listening") as client:
+        embeddings = client.embed(*files)
+    if len(embeddings) == 1:
+        typer.echo(reports.vector_json(embeddings[0].values))
+    elif len(embeddings) == 2:
+        typer.echo(f"{embeddings[0].cosine(embeddings[1]):.4f}")
+    else:
+        rows = [
+            (file.name, *(f"{row.cosine(column):.4f}" for column in embeddings))
+            for file, row in zip(files, embeddings, strict=True)
+        ]
+        console.show_table(("file", *(file.name for file in files)), rows)
+
+
+# ---- text -----------------------------------------------------------------------------
+
+
+@app.command()
+def text(
+    context: typer.Context,
+    texts: Annotated[list[str], typer.Argument(metavar="TEXT...")],
+    source: Annotated[str, typer.Option("--from", metavar="LANGUAGE", help="Like en.")],
+    to: To,
+    as_json: AsJson = False,
+) -> None:
+    """Translate texts: one line each."""
+    with console.connected(context, "translating") as client:
+        rows = client.translate_text(texts, source, to)
+    if as_json:
+        console.show_json(rows)
+        return
+    for row in rows:
+        typer.echo(row.text)
+
+
+# ---- the server -----------------------------------------------------------------------
+
+
+@app.command()
+def models(context: typer.Context, as_json: AsJson = False) -> None:
+    """List the models: where each runs and why, and what it has done."""
+    with console.connected(context, "asking") as client:
+        rows = client.models()
+    if as_json:
+        console.show_json(rows)
+        return
+    console.show_table(
+        ("id", "kind", "engine", "asked", "runs on", "why", "replicas", "batches", "mean batch"),
+        [
+            (
+                row.id,
+                row.kind,
+                row.engine,
+                row.device.requested,
+                row.device.actual,
+                row.device.reason,
+                row.replicas,
+                row.statistics.batches,
+                row.statistics.mean_batch_size,
+            )
+            for row in rows
+        ],
+    )
+
+
+@app.command()
+def voices(context: typer.Context, as_json: AsJson = False) -> None:
+    """List the voices."""
+    with console.connected(context, "asking") as client:
+        rows = client.voices()
+    if as_json:
+        console.show_json(rows)
+        return
+    console.show_table(
+        ("id", "language", "engine", "model", "Hz"),
+        [(row.id, row.language, row.engine, row.model, row.sample_rate_hz) for row in rows],
+    )
+
+
+@app.command()
+def ready(
+    context: typer.Context,
+    wait: Annotated[
+        float, typer.Option(metavar="SECONDS", min=0.0, help="Wait as long for a start.")
+    ] = 0.0,
+) -> None:
+    """Tell how far each model is; exit code 0 if the server takes requests."""
+    with console.connected(context, "waiting for the server") as client:
+        readiness = client.wait_until_ready(wait) if wait else client.ready()
+    console.show_table(("model", "state"), list(readiness.models.items()))
+    if not readiness:
+        console.fail("not ready")

@@ -1,0 +1,72 @@
+"""How the commands show a translation: texts, timings, files."""
+
+from __future__ import annotations
+
+import dataclasses
+import json
+from pathlib import Path
+from typing import Any
+
+import typer
+
+from . import console
+from .types import SpeechTranslation, Timings, Transcript
+
+
+def show_translation(result: SpeechTranslation, *, as_json: bool) -> None:
+    if as_json:
+        console.show_json(translation_json(result))
+        return
+    transcript, translation = result.transcript, result.translation
+    if transcript.language is None:
+        typer.echo("no speech")
+    else:
+        typer.echo(f"transcript ({_detected(transcript)}): {transcript.text}")
+        typer.echo(f"translation ({translation.language}): {translation.text}")
+    if result.embedding is not None:
+        typer.echo(f"embedding: {vector_json(result.embedding)}")
+    typer.echo()
+    _show_timings(result.timings)
+
+
+def _detected(transcript: Transcript) -> str:
+    """The language, and how sure the server is."""
+    probability = transcript.language_probability
+    language = transcript.language or ""
+    return language if probability is None else f"{language}, {probability:.0%}"
+
+
+def _show_timings(timings: Timings) -> None:
+    rows: list[tuple[console.Cell, ...]] = [
+        (
+            row.stage,
+            row.wall_ms,
+            row.queue_ms if row.model else None,
+            row.batch_size if row.model else None,
+            row.model,
+        )
+        for row in timings.stages
+    ]
+    rows.append(("total", timings.total_ms, None, None, None))
+    console.show_table(("stage", "ms", "queue ms", "batch", "model"), rows)
+
+
+def translation_json(result: SpeechTranslation) -> dict[str, Any]:
+    """All fields but the audio's bytes, which belong into a file."""
+    fields = dataclasses.asdict(result)
+    if fields["audio"] is not None:
+        del fields["audio"]["data"]
+    return fields
+
+
+def write_audio(result: SpeechTranslation, output: Path) -> None:
+    audio = result.audio
+    if audio is None:
+        console.notice(f"no speech in the file: {output} was not written")
+    else:
+        what = f"{audio.format}, {audio.duration_s:.2f} s, {audio.sample_rate_hz} Hz"
+        console.write(output, audio.data, what)
+
+
+def vector_json(values: tuple[float, ...]) -> str:
+    return json.dumps(values)

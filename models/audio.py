@@ -1,0 +1,270 @@
+"""Audio at the door: decode what was uploaded, encode what is answered, cut and join it.
+
+All codecs come from PyAV (FFmpeg's libraries); no program is started and no file is opened.
+"""
+
+from __future__ import annotations
+
+import io
+import wave
+from collections.abc import Iterator, Sequence
+from typing import Literal, TypeAlias
+
+import av
+import numpy as np
+from av.audio.frame import AudioFrame
+from av.audio.resampler import AudioResampler
+from av.audio.stream import AudioStream
+from av.container import InputContainer
+from numpy.typing import NDArray
+
+from models import containers
+from models.errors import DragomanError, InvalidRequest, NotAudio
+from models.resampling import MAX_RATE_HZ, MIN_RATE_HZ, Resampler, bad_rate, too_long
+from models.types import SAMPLE_RATE_HZ, Audio, Samples
+
+AudioFormat: TypeAlias = Literal["wav", "mp3", "opus", "flac", "aac", "pcm"]
+MEDIA_TYPES: dict[str, str] = {
+    "wav": "audio/wav",
+    "mp3": "audio/mpeg",
+    "opus": "audio/ogg",  # RFC 7845: Opus travels in Ogg
+    "flac": "audio/flac",
+    "aac": "audio/aac",
+    "pcm": "audio/pcm",
+}
+
+# An upload may be anything, so FFmpeg may only be what is needed: these demuxers (none that
+# opens further files or addresses, as playlists do), these decoders, and no protocol at all.
+_DEMUXERS = "wav,flac,mp3,ogg,matroska,webm,mov,mp4,m4a,3gp,3g2,mj2,aac,aiff,au,amr"
+_DECODERS = (
+    *(f"pcm_{kind}" for kind in ("u8", "s8", "mulaw", "alaw")),
+    *(f"pcm_{kind}{end}" for kind in ("s16", "s24", "s32", "f32", "f64") for end in ("le", "be")),
+    *(
+        "adpcm_ms",
+        "adpcm_ima_wav",
+        "adpcm_ima_qt",
+        "gsm",
+        "gsm_ms",
+        "alac",
+        "flac",
+        "vorbis",
+        "opus",
+        "libopus",
+    ),
+    *("mp3", "mp3float", "mp2", "mp2float", "aac", "amrnb", "amrwb"),
+    *("libopencore_amrnb", "libopencore_amrwb"),
+)
+_OPEN_OPTIONS = {
+    "format_whitelist": _DEMUXERS,
+    "codec_whitelist": ",".join(_DECODERS),
+    "protocol_whitelist": "",
+    "max_probe_packets": "1",  # do not search WAV for hidden DTS: 3 ms of every request
+    "max_size": "16384",  # bytes of a WAV packet: 4 times fewer packets than by default
+}
+# FFmpeg hides damage unless it is told to stop at it.
+_DECODER_OPTIONS = {"err_detect": "crccheck+bitstream+buffer+explode"}
+
+# WAV does not say which channel is which; of one or two there is no doubt.
+_PLAIN_LAYOUTS = {"1 channels": "mono", "2 channels": "stereo"}
+
+# Demuxers whose duration is stated in the file, in samples: what was decoded must reach it.
+# (MP3 and AAC durations are guesses from the bit rate.)
+_EXACT_DURATION = ("flac", "ogg", "aiff", "au")
+_DURATION_SLACK_S = 0.05
+
+# Speech, mono: transparent or nearly so for the voices' 16 to 24 kHz.
+_BITRATES = {"mp3": 64_000, "opus": 32_000, "aac": 64_000}
+_MUXERS = {
+    "mp3": ("mp3", "libmp3lame"),
+    "opus": ("ogg", "libopus"),
+    "flac": ("flac", "flac"),
+    "aac": ("adts", "aac"),
+}
+
+
+def decode(data: bytes, *, max_duration_s: float) -> Audio:
+    """Decode an audio file of any common kind to mono int16 at 16 kHz.
+
+    Taken: WAV, AIFF and AU (8 to 64 bit, float, mu-law, A-law), FLAC, MP3, Ogg (Vorbis,
+    Opus, FLAC), WebM and Matroska, MP4 and M4A (AAC, ALAC, Opus), ADTS AAC, AMR. Channels are
+    averaged (surround by FFmpeg's down-mix), floats beyond full scale are clipped, video
+    tracks are skipped. Decoding stops as soon as the limit is passed, so memory is bounded
+    by ``max_duration_s`` whatever the file unpacks to.
+
+    A file that ends early is refused rather than read in half. Seen is what the containers
+    show (``models.containers``), a length in the header that decoding does not reach (FLAC,
+    Ogg, AIFF, AU), and what fails a checksum or cannot be parsed. Not seen: damage inside PCM
+    samples, damage that still parses, and cuts between frames of streams without a length.
+
+    Raises:
+        InvalidRequest: there are no bytes or no samples, the file ends early or is damaged,
+            its rate or channels are out of range, or a float sample is not finite.
+        NotAudio: no known container, no sound track, or a codec that is not taken.
+        TooLarge: longer than ``max_duration_s``.
+    """
+    if not data:
+        raise InvalidRequest("The file is empty.", param="file")
+    name = containers.recognise(data)
+    missing = containers.what_is_missing(data)
+    if missing:
+        raise _damaged(name, f"it ends early: {missing}")
+    resampled = Resampler(SAMPLE_RATE_HZ, max_duration_s)
+    try:
+        with av.open(io.BytesIO(data), options=_OPEN_OPTIONS) as container:
+            _decode_into(resampled, container, name or container.format.name)
+        samples = resampled.finish()
+    except DragomanError:
+        raise
+    except (av.FFmpegError, ValueError) as error:  # PyAV raises both for what it cannot read
+        if name is None:
+            raise NotAudio("The file is no audio in a known format.", param="file") from error
+        raise _damaged(name, "it cannot be decoded") from error
+    if not len(samples):
+        raise InvalidRequest("The file holds no samples.", param="file")
+    return Audio(samples)
+
+
+def pcm16(data: bytes, rate_hz: int, *, max_duration_s: float) -> Audio:
+    """Raw mono PCM, int16 little-endian at ``rate_hz``, as int16 at 16 kHz.
+
+    Raises:
+        InvalidRequest: no bytes, half a sample, or a rate out of range.
+        TooLarge: longer than ``max_duration_s``.
+    """
+    if not data:
+        raise InvalidRequest("The audio is empty.", param="file")
+    if len(data) % 2:
+        raise InvalidRequest("16-bit PCM has an even number of bytes.", param="file")
+    if not MIN_RATE_HZ <= rate_hz <= MAX_RATE_HZ:
+        raise bad_rate(rate_hz)
+    if len(data) // 2 > max_duration_s * rate_hz:
+        raise too_long(max_duration_s)
+    samples = np.frombuffer(data, "<i2").astype(np.int16)  # a copy, as buffers are read-only
+    return resample(Audio(samples, rate_hz), SAMPLE_RATE_HZ)
+
+
+def resample(audio: Audio, rate_hz: int) -> Audio:
+    """The same sound as int16 at ``rate_hz`` (itself, where it is that already)."""
+    samples = to_int16(audio.samples)
+    if audio.sample_rate_hz == rate_hz or not len(samples):
+        return Audio(samples, rate_hz)
+    resampler = Resampler(rate_hz)
+    resampler.add(_frame(samples, audio.sample_rate_hz))
+    return Audio(resampler.finish(), rate_hz)
+
+
+def encode(audio: Audio, audio_format: AudioFormat) -> bytes:
+    """Encode mono audio; the same audio gives the same bytes.
+
+    ``opus`` is Ogg/Opus at 48 kHz, ``aac`` is ADTS, ``wav`` 16-bit PCM, ``pcm`` the bare
+    int16 little-endian samples. A rate that an encoder does not take is resampled to the next
+    one that it does.
+    """
+    if audio_format == "pcm":
+        return to_int16(audio.samples).astype("<i2", copy=False).tobytes()
+    file = io.BytesIO()
+    if audio_format == "wav":
+        with wave.open(file, "wb") as writer:
+            writer.setnchannels(1)
+            writer.setsampwidth(2)
+            writer.setframerate(audio.sample_rate_hz)
+            writer.writeframes(to_int16(audio.samples).astype("<i2", copy=False).tobytes())
+        return file.getvalue()
+    muxer, codec = _MUXERS[audio_format]
+    audio = resample(audio, _encoder_rate_hz(codec, audio.sample_rate_hz))
+    # bitexact: no random serial number (Ogg) and no version of the library in the file
+    with av.open(file, "w", format=muxer, options={"fflags": "bitexact"}) as container:
+        stream = container.add_stream(codec, rate=audio.sample_rate_hz, layout="mono")
+        if audio_format in _BITRATES:
+            stream.bit_rate = _BITRATES[audio_format]
+        for frame in _encoder_frames(audio, stream.codec_context):
+            container.mux(stream.encode(frame))
+        container.mux(stream.encode(None))
+    return file.getvalue()
+
+
+def concatenate(parts: Sequence[Audio], gap_s: float = 0.0) -> Audio:
+    """Join ``parts`` with ``gap_s`` of silence between them, at the rate of the first.
+
+    Raises:
+        ValueError: there are no parts.
+    """
+    if not parts:
+        raise ValueError("nothing to concatenate")
+    rate_hz = parts[0].sample_rate_hz
+    gap = np.zeros(round(gap_s * rate_hz), np.int16)
+    pieces = [p for part in parts for p in (gap, to_int16(resample(part, rate_hz).samples))]
+    return Audio(np.concatenate(pieces[1:]), rate_hz)
+
+
+def to_float32(samples: Samples) -> NDArray[np.float32]:
+    """int16 [n] as float32 [n] of full scale 1.0; float32 as it is."""
+    floats: NDArray[np.float32] = samples.astype(np.float32, copy=False)
+    return floats / np.float32(32_768) if samples.dtype == np.int16 else floats
+
+
+def to_int16(samples: Samples) -> NDArray[np.int16]:
+    """float32 [n] of full scale 1.0 as int16 [n], rounded and clipped; int16 as it is."""
+    if samples.dtype != np.int16:
+        samples = np.clip(np.rint(samples * np.float32(32_768)), -32_768, 32_767)
+    integers: NDArray[np.int16] = samples.astype(np.int16, copy=False)
+    return integers
+
+
+def _decode_into(resampled: Resampler, container: InputContainer, name: str) -> None:
+    stream = container.streams.best("audio")
+    if not isinstance(stream, AudioStream):
+        raise NotAudio("The file has no sound track.", param="file")
+    decoder = stream.codec_context
+    if decoder is None or decoder.codec.name not in _DECODERS:
+        raise NotAudio("The sound track is in a codec that is not taken.", param="file")
+    decoder.options = _DECODER_OPTIONS
+    if decoder.layout.name in _PLAIN_LAYOUTS:
+        decoder.layout = _PLAIN_LAYOUTS[decoder.layout.name]
+    demuxer, decoded_s = container.format.name, 0.0
+    for packet in container.demux(stream):
+        # FFmpeg marks a packet that is shorter than its header says; the last of a WAV file of
+        # unknown length always is, and its length was checked before.
+        if packet.is_corrupt and demuxer != "wav":
+            raise _damaged(name, f"it ends early, after {decoded_s:.2f} s")
+        for frame in stream.decode(packet):
+            resampled.add(frame)
+            decoded_s += frame.samples / frame.sample_rate
+    if demuxer in _EXACT_DURATION and stream.duration and stream.time_base and decoded_s:
+        stated_s = float(stream.duration * stream.time_base)
+        if decoded_s + _DURATION_SLACK_S < stated_s:
+            raise _damaged(name, f"{decoded_s:.2f} s of {stated_s:.2f} s can be decoded")
+
+
+def _frame(samples: NDArray[np.int16], rate_hz: int) -> AudioFrame:
+    frame = AudioFrame.from_ndarray(samples[None], format="s16", layout="mono")
+    frame.sample_rate = rate_hz
+    return frame
+
+
+def _encoder_rate_hz(codec: str, rate_hz: int) -> int:
+    """The lowest rate of the encoder from ``rate_hz`` on, or its highest."""
+    if codec == "libopus":
+        return 48_000  # the rate that Opus files play at (RFC 7845)
+    rates: list[int] = sorted(av.Codec(codec, "w").audio_rates or [rate_hz])
+    return next((rate for rate in rates if rate >= rate_hz), rates[-1])
+
+
+def _encoder_frames(audio: Audio, encoder: av.AudioCodecContext) -> Iterator[AudioFrame]:
+    """The audio in the encoder's sample format and frame size."""
+    encoder.open()
+    resampler = AudioResampler(
+        format=encoder.format,
+        layout="mono",
+        rate=audio.sample_rate_hz,
+        frame_size=encoder.frame_size or None,
+    )
+    if len(audio.samples):
+        frame = _frame(to_int16(audio.samples), audio.sample_rate_hz)
+        frame.pts = 0
+        yield from resampler.resample(frame)
+        yield from (frame for frame in resampler.resample(None) if frame is not None)
+
+
+def _damaged(name: str | None, why: str) -> InvalidRequest:
+    return InvalidRequest(f"The {name or 'audio'} file is damaged: {why}.", param="file")

@@ -1,0 +1,202 @@
+"""Speech synthesis: Kokoro-82M on ONNX Runtime, for languages that espeak-ng has phonemes for."""
+
+from __future__ import annotations
+
+import json
+import time
+import unicodedata
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import numpy as np
+from numpy.typing import NDArray
+
+from models import device, weights
+from models.errors import DragomanError, WeightsError
+from models.runtime import ItemError, RuntimeSettings, RuntimeSpec, Voice
+from models.tts.phonemes import Phonemizer, is_speakable
+from models.tts.speech import check_length, checked_text, open_session, silence, speech
+from models.types import Speech, TtsItem
+
+if TYPE_CHECKING:
+    import onnxruntime
+
+SAMPLE_RATE_HZ = 24_000
+MAX_TOKENS = 510  # the text encoder has 512 positions; a blank stands at either end
+STYLE_SIZE = 256
+PART_FILE = "part.bin"  # of a model that was cut into packages
+
+# espeak-ng writes in two letters what Kokoro was trained on as one (misaki's `EspeakG2P`).
+LIGATURES = {"tʃ": "ʧ", "dʒ": "ʤ", "g": "ɡ"}
+
+# Kokoro begins and ends a sentence with up to half a second of near silence. What is under
+# this share of full scale (-40 dB) goes, save what a soft consonant may need of it.
+SILENCE_LEVEL = 0.01
+KEPT_BEFORE_S, KEPT_AFTER_S = 0.05, 0.1
+
+WARM_UP_TEXT = "1, 2, 3."  # can be spoken in every language
+
+
+@dataclass(frozen=True, slots=True)
+class Options:
+    """What the configuration may say of Kokoro voices."""
+
+    voices: tuple[str, ...] = ("jm_kumo",)  # rows of the voices file, by name
+    language: str = "pt"  # ISO 639-1: what the voices are said to speak
+    espeak_language: str = "pt-br"  # the espeak-ng voice that the phonemes come from
+    model_file: str = "kokoro-v1.0.int8.onnx"
+    voices_file: str = "data/voices_ja.npz"  # voice -> float32 [510, 1, 256]
+    vocab_file: str = "data/vocab.json"  # {"vocab": {phoneme: token}}
+
+
+class KokoroTts:
+    """Kokoro-82M (https://huggingface.co/hexgrad/Kokoro-82M, Apache-2.0), one text at a time.
+
+    A voice is a table of style vectors, one for each number of tokens, that the phonemes of
+    any language are spoken in: the default, trained on Japanese, speaks Portuguese with an
+    accent. Speeds above 2 are reached in part only: each phoneme lasts at least one frame.
+
+    The int8 graph is made for the CPU: much of it has no CUDA kernel. For a GPU name a float
+    one in ``model_file``.
+    """
+
+    def __init__(self, settings: RuntimeSettings, options: Options) -> None:
+        self._settings, self._options = settings, options
+        self._session: onnxruntime.InferenceSession | None = None
+        self._styles: dict[str, NDArray[np.float32]] = {}  # voice -> [tokens - 1, 256]
+
+    def load(self) -> tuple[RuntimeSpec, device.DeviceReport]:
+        import onnxruntime
+
+        started_s = time.perf_counter()
+        settings, options = self._settings, self._options
+        self._phonemize = Phonemizer(options.espeak_language)
+        got, providers = device.choose_onnxruntime(settings.device)
+        source = weights.resolve(settings.weights, settings.sha256)
+        self._vocab = read_vocab(source.file(options.vocab_file))
+        self._styles = read_styles(source.file(options.voices_file), options.voices)
+        model = model_path(source, options.model_file)
+        self._session = open_session(str(model), settings.device.threads, providers)
+        got = device.confirm_onnxruntime(settings.device, got, self._session.get_providers())
+        spec = RuntimeSpec(
+            kind="tts",
+            engine="kokoro",
+            weights=settings.weights,
+            licence="voice Apache-2.0; phonemes by piper-tts (GPL-3.0)",
+            voices=tuple(
+                Voice(name, options.language, "kokoro", SAMPLE_RATE_HZ) for name in self._styles
+            ),
+            max_batch_size=1,  # the graph has no batch axis
+        )
+        return spec, device.report(
+            settings.device,
+            got,
+            library=f"onnxruntime {onnxruntime.__version__}",
+            precision=precision(model.name),
+            load_s=time.perf_counter() - started_s,
+        )
+
+    def warm_up(self) -> None:
+        self.run([TtsItem(WARM_UP_TEXT, next(iter(self._styles)))])
+
+    def run(self, batch: Sequence[TtsItem]) -> list[Speech | ItemError]:
+        """Speak each sentence; a text without a letter or digit becomes 0 samples.
+
+        An item gets an ``ItemError`` with UnknownVoice, InvalidRequest (its speed, an empty
+        text) or TooLarge (over ``MAX_TOKENS`` phonemes); ``param`` names the field.
+        """
+        results: list[Speech | ItemError] = []
+        for item in batch:
+            try:
+                results.append(self._speak(item))
+            except DragomanError as error:
+                results.append(ItemError(error))
+        return results
+
+    def _speak(self, item: TtsItem) -> Speech:
+        """Raises DragomanError where the item is at fault."""
+        assert self._session is not None, "load() comes first"
+        text = checked_text(item, self._styles)
+        tokens = tokenise(self._phonemize(text), self._vocab) if is_speakable(text) else []
+        check_length(len(tokens), MAX_TOKENS)
+        if not tokens:
+            return silence(SAMPLE_RATE_HZ)
+        feed = {
+            "tokens": np.array([[0, *tokens, 0]], np.int64),
+            "style": self._styles[item.voice][len(tokens) - 1][np.newaxis],
+            "speed": np.array([item.speed], np.float32),
+        }
+        (audio,) = self._session.run(None, feed)
+        return speech(trim(audio.ravel()), SAMPLE_RATE_HZ)
+
+    def close(self) -> None:
+        self._session = None
+        self._styles = {}
+
+
+def tokenise(phonemes: Iterable[str], vocab: Mapping[str, int]) -> list[int]:
+    """Kokoro's tokens of espeak-ng's phonemes; what it was not trained on is left out.
+
+    A letter with a mark is one token where the vocabulary has it so (ç), else two (ɐ and ̃).
+    """
+    text = unicodedata.normalize("NFC", "".join(phonemes))
+    for letters, ligature in LIGATURES.items():
+        text = text.replace(letters, ligature)
+    parts = (p if p in vocab else unicodedata.normalize("NFD", p) for p in text)
+    return [vocab[p] for part in parts for p in part if p in vocab]
+
+
+def trim(samples: NDArray[np.float32]) -> NDArray[np.float32]:
+    """float32 [n] at 24 kHz without the silence around it, but for a moment on either side."""
+    (loud,) = np.nonzero(np.abs(samples) > SILENCE_LEVEL)
+    if not len(loud):
+        return samples
+    start = max(0, loud[0] - round(KEPT_BEFORE_S * SAMPLE_RATE_HZ))
+    return samples[start : loud[-1] + 1 + round(KEPT_AFTER_S * SAMPLE_RATE_HZ)]
+
+
+def model_path(source: weights.WeightSource, name: str) -> Path:
+    """The graph: a file of that name, or the joined parts of the packages, in their order.
+
+    Raises:
+        WeightsError: there is no such file, or it is not the one that was pinned.
+    """
+    parts = [
+        f"{label}/{PART_FILE}" for label, folder in source.folders if (folder / PART_FILE).is_file()
+    ]
+    return source.join(parts, name) if parts else source.file(name)
+
+
+def precision(model_file: str) -> str:
+    """The precision that the published files carry in their names (``v1.0.int8.onnx``)."""
+    marks = {"int8": "int8", "fp16": "float16"}
+    return next((p for mark, p in marks.items() if mark in model_file), "float32")
+
+
+def read_vocab(path: Path) -> dict[str, int]:
+    """Phoneme -> token. Raises WeightsError where the file holds no such table."""
+    try:
+        return {
+            str(p): int(token) for p, token in json.loads(path.read_text("utf-8"))["vocab"].items()
+        }
+    except (ValueError, KeyError, TypeError, AttributeError) as error:
+        raise WeightsError(f"{path}: not a vocabulary of Kokoro: {error!r}") from error
+
+
+def read_styles(path: Path, voices: Sequence[str]) -> dict[str, NDArray[np.float32]]:
+    """The styles of the named voices: voice -> float32 [510, 256], a row a number of tokens.
+
+    Raises:
+        WeightsError: the file does not hold a voice; the message lists those it holds.
+    """
+    with np.load(path) as tables:  # of arrays only: numpy refuses pickles
+        missing = sorted(set(voices) - set(tables.files))
+        if missing or not voices:
+            known = ", ".join(tables.files)
+            raise WeightsError(f"{path}: no voice {', '.join(missing)!r}; there are {known}")
+        return {
+            voice: tables[voice].astype(np.float32).reshape(MAX_TOKENS, STYLE_SIZE)
+            for voice in voices
+        }

@@ -1,0 +1,221 @@
+"""Speech synthesis: Piper voices (VITS) on ONNX Runtime, a batch mixes speeds and speakers."""
+
+from __future__ import annotations
+
+import os
+import re
+import time
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from models import device, weights
+from models.errors import ConfigError, DragomanError, WeightsError
+from models.runtime import ItemError, RuntimeSettings, RuntimeSpec, Voice
+from models.tts.phonemes import is_speakable
+from models.tts.speech import check_length, checked_text, silence, speech
+from models.types import Speech, TtsItem
+
+if TYPE_CHECKING:
+    from models.tts.piper_voice import PiperVoice, Row
+
+USE_GPU = "PIPER_USE_GPU"  # of Piper's own servers: true or false
+TRUE, FALSE = ("true", "1"), ("false", "0")
+
+MODEL_CARD = "MODEL_CARD"  # lies beside a published voice and names its licence
+LICENCE = re.compile(r"^\W*licen[cs]e:\s*(.+?)\s*$", re.IGNORECASE | re.MULTILINE)
+
+WARM_UP_TEXT = "1, 2, 3, 4, 5, 6, 7, 8, 9, 10."  # can be spoken in every language
+
+
+@dataclass(frozen=True, slots=True)
+class Options:
+    """What the configuration may say of Piper voices."""
+
+    voices: tuple[str, ...] = ()  # files to load, without `.onnx`; empty: all there are
+    noise_scale: float | None = None  # variation of the sound; None: as the voice says
+    noise_w: float | None = None  # variation of the rhythm; None: as the voice says
+    max_phonemes: int = 400  # of one sentence: 30 s of speech at speed 1, some 25 MB of memory a s
+    # Rows of one call on a CPU. More rows save nothing there, and cost their padding.
+    cpu_batch_size: int = 1
+
+
+@dataclass(frozen=True, slots=True)
+class _Speaker:
+    voice: PiperVoice
+    row: int  # of the speaker embedding
+
+
+class PiperTts:
+    """Piper (https://github.com/OHF-Voice/piper1-gpl): a voice is ``STEM.onnx`` + ``.onnx.json``.
+
+    The voice of ``en_US-joe-medium.onnx`` is called ``en_US-joe-medium``; a file of several
+    speakers holds a voice for each, called ``STEM#NAME``. Sentences of one file share a batch,
+    whatever their speaker and speed.
+
+    With ``device: auto`` the environment variable ``PIPER_USE_GPU`` is heard: ``false`` keeps
+    to the CPU, ``true`` prefers CUDA even where the configuration gives no share of a GPU.
+    """
+
+    def __init__(self, settings: RuntimeSettings, options: Options) -> None:
+        self._settings, self._options = settings, options
+        self._speakers: dict[str, _Speaker] = {}  # voice id ->
+
+    def load(self) -> tuple[RuntimeSpec, device.DeviceReport]:
+        """Raises ConfigError, too, where PIPER_USE_GPU is neither true nor false."""
+        import onnxruntime
+
+        from models.tts.piper_voice import PiperVoice, VoiceConfig
+
+        started_s = time.perf_counter()
+        settings = self._settings
+        request = device_request(settings.device, os.environ)
+        got, providers = device.choose_onnxruntime(request)
+        source = weights.resolve(settings.weights, settings.sha256)
+        licences = []
+        for stem, name in voice_files(source, self._options.voices).items():
+            path, config = source.file(name), VoiceConfig.read(source.file(f"{name}.json"))
+            voice = PiperVoice(path, config, request.threads, providers)
+            got = device.confirm_onnxruntime(request, got, voice.providers)
+            licences.append(licence(path))
+            if config.speakers:
+                self._speakers |= {
+                    f"{stem}#{speaker}": _Speaker(voice, row)
+                    for speaker, row in config.speakers.items()
+                }
+            else:
+                self._speakers[stem] = _Speaker(voice, 0)
+        if request != settings.device:
+            got = replace(got, reason=f"{got.reason} ({USE_GPU}={os.environ[USE_GPU]})")
+        return self._spec(licences, on_cpu=got.actual == "cpu"), device.report(
+            settings.device,
+            got,
+            library=f"onnxruntime {onnxruntime.__version__}",
+            precision="float32",
+            load_s=time.perf_counter() - started_s,
+        )
+
+    def _spec(self, licences: Sequence[str], *, on_cpu: bool) -> RuntimeSpec:
+        return RuntimeSpec(
+            kind="tts",
+            engine="piper",
+            weights=self._settings.weights,
+            licence=f"voice {', '.join(sorted(set(licences)))}; phonemes by piper-tts (GPL-3.0)",
+            voices=tuple(
+                Voice(name, config.language, "piper", config.sample_rate_hz)
+                for name, speaker in self._speakers.items()
+                for config in [speaker.voice.config]
+            ),
+            max_batch_size=self._options.cpu_batch_size if on_cpu else None,
+        )
+
+    def warm_up(self) -> None:
+        of_each_file = {speaker.voice: name for name, speaker in self._speakers.items()}
+        for name in of_each_file.values():
+            for batch_size in (1, 2):
+                self.run([TtsItem(WARM_UP_TEXT, name)] * batch_size)
+
+    def run(self, batch: Sequence[TtsItem]) -> list[Speech | ItemError]:
+        """Speak each sentence; a text without a letter or digit becomes 0 samples.
+
+        An item gets an ``ItemError`` with UnknownVoice, InvalidRequest (its speed, an empty
+        text) or TooLarge (over ``max_phonemes``); ``param`` names the field.
+        """
+        results: list[Speech | ItemError] = []
+        rows: dict[PiperVoice, dict[int, Row]] = {}  # of each voice file: place in batch -> row
+        for place, item in enumerate(batch):
+            try:
+                voice, row = self._row(item)
+            except DragomanError as error:
+                results.append(ItemError(error))
+                continue
+            results.append(silence(voice.config.sample_rate_hz))
+            if row is not None:
+                rows.setdefault(voice, {})[place] = row
+        for voice, of_voice in rows.items():
+            spoken = self._speak(voice, list(of_voice.values()))
+            for place, answer in zip(of_voice, spoken, strict=True):
+                results[place] = answer
+        return results
+
+    def _row(self, item: TtsItem) -> tuple[PiperVoice, Row | None]:
+        """The row of an item; None where there is nothing to speak. Raises DragomanError."""
+        from models.tts.piper_voice import Row
+
+        text = checked_text(item, self._speakers)
+        speaker = self._speakers[item.voice]
+        phonemes = speaker.voice.phonemes(text) if is_speakable(text) else []
+        check_length(len(phonemes), self._options.max_phonemes)
+        if not phonemes:
+            return speaker.voice, None
+        return speaker.voice, Row(speaker.voice.ids(phonemes), speaker.row, item.speed)
+
+    def _speak(self, voice: PiperVoice, rows: Sequence[Row]) -> list[Speech]:
+        config, options = voice.config, self._options
+        audio = voice.synthesise(
+            rows,
+            noise_scale=_either(options.noise_scale, config.noise_scale),
+            noise_w=_either(options.noise_w, config.noise_w),
+        )
+        return [speech(samples, config.sample_rate_hz) for samples in audio]
+
+    def close(self) -> None:
+        self._speakers.clear()
+
+
+def _either(configured: float | None, of_voice: float) -> float:
+    return of_voice if configured is None else configured
+
+
+def device_request(
+    request: device.DeviceRequest, environment: Mapping[str, str]
+) -> device.DeviceRequest:
+    """What to ask of the device once PIPER_USE_GPU was heard; only ``auto`` listens to it.
+
+    Raises:
+        ConfigError: the variable is neither true nor false.
+    """
+    said = environment.get(USE_GPU, "").strip().lower()
+    if request.device != "auto" or not said:
+        return request
+    if said in FALSE:
+        return replace(request, device="cpu")
+    if said in TRUE:  # a share of 1: without one, `auto` stays on the CPU
+        return replace(request, gpu_fraction=request.gpu_fraction or 1.0)
+    raise ConfigError(f"{USE_GPU} must be true or false, not {said!r}")
+
+
+def voice_files(source: weights.WeightSource, wanted: Sequence[str]) -> dict[str, str]:
+    """The voices of a source: stem -> file name, for each ``.onnx`` with a ``.onnx.json``.
+
+    Args:
+        source: where to look, folders below included.
+        wanted: the stems to take; empty: all there are.
+
+    Raises:
+        WeightsError: a wanted voice is not there, two have one name, or there is none.
+    """
+    found: dict[str, str] = {}
+    for _, folder in source.folders:
+        for path in sorted(folder.rglob("*.onnx")):
+            name = path.relative_to(folder).as_posix()
+            if not path.with_name(f"{path.name}.json").is_file() or (
+                wanted and path.stem not in wanted
+            ):
+                continue
+            if path.stem in found:
+                raise WeightsError(f"{source.reference}: two voices are called {path.stem!r}")
+            found[path.stem] = name
+    missing = sorted(set(wanted) - set(found))
+    if missing or not found:
+        what = ", ".join(missing) or "any .onnx file with its .onnx.json"
+        raise WeightsError(f"{source.reference}: there is no voice: looked for {what}")
+    return found
+
+
+def licence(voice: Path) -> str:
+    """The licence that the model card beside a voice file names."""
+    card = voice.with_name(MODEL_CARD)
+    named = LICENCE.search(card.read_text(encoding="utf-8")) if card.is_file() else None
+    return named[1] if named else "of unnamed licence"

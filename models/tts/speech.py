@@ -1,0 +1,90 @@
+"""What the TTS engines share: the checks of an item, their ONNX session, samples to speech."""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Mapping
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from models.errors import InvalidRequest, TooLarge, UnknownVoice
+from models.tts.phonemes import clean
+from models.types import Audio, Speech, TtsItem
+
+if TYPE_CHECKING:
+    import onnxruntime
+
+MIN_SPEED, MAX_SPEED = 0.25, 4.0  # the range of OpenAI's speech endpoint
+
+
+def checked_text(item: TtsItem, voices: Collection[str]) -> str:
+    """The text to speak, once voice, speed and text are known to be good.
+
+    Raises:
+        UnknownVoice: ``voices`` has none of that name; the message lists those there are.
+        InvalidRequest: the speed is out of range, or the text is empty.
+    """
+    if item.voice not in voices:
+        known = ", ".join(sorted(voices))
+        raise UnknownVoice(
+            f"there is no voice {item.voice[:80]!r}; there are {known}", param="voice"
+        )
+    if not MIN_SPEED <= item.speed <= MAX_SPEED:  # NaN is out of range, too
+        message = f"speed must be {MIN_SPEED:g} to {MAX_SPEED:g}, not {item.speed:g}"
+        raise InvalidRequest(message, param="speed")
+    text = clean(item.text)
+    if not text:
+        raise InvalidRequest("the text is empty", param="text")
+    return text
+
+
+def check_length(phonemes: int, limit: int) -> None:
+    """Raises TooLarge where one sentence has more phonemes than a voice takes."""
+    if phonemes > limit:
+        message = f"a sentence of {phonemes} phonemes is too long: {limit} is the limit"
+        raise TooLarge(message, param="text")
+
+
+def speech(samples: NDArray[np.float32], sample_rate_hz: int) -> Speech:
+    """float32 [n] of full scale 1.0 as 16-bit speech; what is over full scale is clipped.
+
+    The level is the voice's own. Scaling each sentence to full scale by its peak, as the
+    piper program does, would make a quiet sentence as loud as a shouted one beside it.
+    """
+    from models.audio import to_int16
+
+    return Speech(Audio(to_int16(samples), sample_rate_hz))
+
+
+def silence(sample_rate_hz: int) -> Speech:
+    """0 samples: the speech of a text with nothing to speak, such as "..."."""
+    return Speech(Audio(np.zeros(0, np.int16), sample_rate_hz))
+
+
+def open_session(
+    model: str | bytes, threads: int, providers: list[tuple[str, dict[str, int]]]
+) -> onnxruntime.InferenceSession:
+    """An ONNX session for inputs whose length differs in every call.
+
+    Args:
+        model: a path, or a serialised model.
+        threads: CPU threads within an operator.
+        providers: as ``models.device.choose_onnxruntime`` gives them.
+    """
+    import onnxruntime
+
+    options = onnxruntime.SessionOptions()
+    options.intra_op_num_threads = threads
+    options.inter_op_num_threads = 1
+    options.enable_mem_pattern = False  # patterns are kept for each shape: these never repeat
+    return onnxruntime.InferenceSession(
+        model, options, providers=[(name, _tuned(name, given)) for name, given in providers]
+    )
+
+
+def _tuned(provider: str, given: Mapping[str, int]) -> dict[str, Any]:
+    """cuDNN's default, an exhaustive search, would run again for each new length."""
+    if provider != "CUDAExecutionProvider":
+        return dict(given)
+    return {**given, "cudnn_conv_algo_search": "HEURISTIC"}

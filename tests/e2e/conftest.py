@@ -1,0 +1,50 @@
+"""One real server with the shipped configuration for all tests that need real models."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+import yaml
+
+from dragoman_client import Client
+from tests.e2e.server import ROOT, Running, config_on_a_free_port, running
+
+
+@pytest.fixture(scope="session")
+def server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Running]:
+    config = yaml.safe_load((ROOT / "serve_config.yaml").read_text())
+    path = config_on_a_free_port(tmp_path_factory.mktemp("server"), config)
+    with running(path) as server:
+        yield server
+
+
+@pytest.fixture(scope="session")
+def client(server: Running) -> Iterator[Client]:
+    with Client(server.url, timeout=120) as client:
+        yield client
+
+
+@pytest.fixture
+def fakes(tmp_path: Path) -> Path:
+    """A configuration of fakes that take their time."""
+    models = {
+        "vad": {"engine": "fake-vad"},
+        "asr": {"engine": "fake-asr", "options": {"base_ms": 1000.0}},
+        "nmt": {"engine": "fake-nmt", "options": {"base_ms": 1000.0}},
+        "tts": {"engine": "fake-tts"},
+        "speaker": {"engine": "sleep", "replicas": 2, "options": {"base_ms": 20.0}},
+    }
+    application = {
+        "name": "dragoman",
+        "route_prefix": "/",
+        "import_path": "deployments.app:build",
+        "args": {"models": models},
+        "deployments": [{"name": "Ingress", "user_config": {"batching": {}}}],
+    }
+    config = {
+        "logging_config": {"log_level": "WARNING", "enable_access_log": False},
+        "applications": [application],
+    }
+    return config_on_a_free_port(tmp_path, config)

@@ -1,0 +1,88 @@
+"""A real server for tests: the launcher as a child process, on free ports."""
+
+from __future__ import annotations
+
+import re
+import signal
+import socket
+import subprocess
+import sys
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from threading import Thread
+from typing import Any
+
+import psutil
+import yaml
+
+ROOT = Path(__file__).parents[2]
+STOP_S = 120.0
+
+
+@dataclass
+class Running:
+    """A server whose models are warm."""
+
+    url: str
+    config_path: Path
+    process: subprocess.Popen[str]
+    log: list[str]
+
+    def dashboard(self) -> str:
+        """Where `serve deploy` reaches it."""
+        (found,) = re.findall(r"dashboard at\D*(http://[\d.]+:\d+)", "".join(self.log))
+        return str(found)
+
+    def replicas(self, deployment: str) -> list[psutil.Process]:
+        """The processes of one deployment's replicas."""
+        name = f"ray::ServeReplica:dragoman:{deployment}"
+        children = psutil.Process(self.process.pid).children(recursive=True)
+        return [child for child in children if " ".join(child.cmdline()).startswith(name)]
+
+    def stop(self) -> int:
+        """Ask it to stop; its exit code."""
+        self.process.send_signal(signal.SIGTERM)
+        return self.process.wait(STOP_S)
+
+
+def config_on_a_free_port(folder: Path, config: dict[str, Any]) -> Path:
+    """The configuration in a file of its own, with a port that nobody uses."""
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        config["http_options"] = {"host": "127.0.0.1", "port": probe.getsockname()[1]}
+    path = folder / "serve_config.yaml"
+    path.write_text(yaml.safe_dump(config))
+    return path
+
+
+def start(config_path: Path) -> Running:
+    """Start the launcher; returns once every model is warm.
+
+    Raises:
+        AssertionError: it ended before that; the message is its log.
+    """
+    command = [sys.executable, "-m", "deployments.launch", str(config_path)]
+    process = subprocess.Popen(
+        command, cwd=ROOT, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True
+    )
+    log: list[str] = []
+    assert process.stdout is not None
+    for line in process.stdout:
+        log.append(line)
+        if ready := re.search(r"ready at (\S+),", line):
+            Thread(target=lambda: log.extend(process.stdout or ()), daemon=True).start()
+            return Running(ready[1], config_path, process, log)
+    raise AssertionError("the server did not start:\n" + "".join(log))
+
+
+@contextmanager
+def running(config_path: Path) -> Iterator[Running]:
+    """A server for the length of a block."""
+    server = start(config_path)
+    try:
+        yield server
+    finally:
+        if server.process.poll() is None:
+            server.stop()

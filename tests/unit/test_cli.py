@@ -1,0 +1,367 @@
+"""The command line against a fake server: what it prints, writes, refuses and returns."""
+
+from __future__ import annotations
+
+import io
+import json
+from collections.abc import Callable
+from functools import partial
+from pathlib import Path
+from typing import Any, TypeAlias
+
+import httpx
+import pytest
+import typer.testing
+
+from dragoman_client import Client, Retry, console
+from dragoman_client.cli import app
+from tests.unit import fake_api
+from tests.unit.fake_api import FakeServer, ok, refusal, serving
+
+Result: TypeAlias = typer.testing.Result
+Run: TypeAlias = Callable[..., Result]
+
+READY = {"ready": True, "models": {"asr": "ready"}}
+LOADING = {"ready": False, "models": {"asr": "loading"}}
+
+
+def run(server: FakeServer, *args: str | Path, env: dict[str, str] | None = None) -> Result:
+    """Runs ``dragoman ARGS``; the commands get their client from the context's object."""
+    make_client = partial(Client, transport=server.transport, retry=Retry(attempts=1))
+    runner = typer.testing.CliRunner(env={"DRAGOMAN_URL": None, **(env or {})})
+    return runner.invoke(app, [str(arg) for arg in args], obj=make_client, catch_exceptions=False)
+
+
+@pytest.fixture
+def wav(tmp_path: Path) -> Path:
+    path = tmp_path / "hello.wav"
+    path.write_bytes(fake_api.WAV)
+    return path
+
+
+# ---- translate ------------------------------------------------------------------------
+
+
+def test_translate_prints_texts_and_timings(wav: Path) -> None:
+    result = run(serving(ok(fake_api.SPEECH)), "translate", wav, "--to", "pt")
+    assert result.stdout.splitlines() == [
+        "transcript (en, 98%): Good day.",
+        "translation (pt): Olá, São João.",
+        "",
+        "stage\tms\tqueue ms\tbatch\tmodel",
+        "vad\t9.8\t\t\t",
+        "asr\t182.0\t3.0\t4.0\twhisper",
+        "total\t195.5\t\t\t",
+    ]
+    assert result.stderr == ""
+
+
+def test_translate_without_a_file_to_write_asks_for_no_audio(wav: Path) -> None:
+    server = serving(ok(fake_api.SPEECH))
+    run(server, "translate", wav, "--to", "pt", "--from", "en")
+    assert server.fields() == {
+        "target_language": "pt",
+        "source_language": "en",
+        "response_format": "json",
+        "audio_format": "none",
+    }
+
+
+@pytest.mark.parametrize(
+    ("extension", "audio_format"),
+    [
+        pytest.param("wav", "wav", id="wav"),
+        pytest.param("mp3", "mp3", id="mp3"),
+        pytest.param("opus", "opus", id="opus"),
+        pytest.param("ogg", "opus", id="ogg"),
+        pytest.param("FLAC", "flac", id="capitals"),
+    ],
+)
+def test_the_extension_says_the_audio_format(wav: Path, extension: str, audio_format: str) -> None:
+    server = serving(ok(fake_api.SPEECH))
+    output = wav.with_name(f"out.{extension}")
+    run(server, "translate", wav, "--to", "pt", "--voice", "v", "--speed", "1.5", "-o", output)
+    sent = server.fields()
+    assert (sent["audio_format"], sent["voice"], sent["speed"]) == (audio_format, "v", "1.5")
+
+
+def test_translate_writes_the_audio_and_says_so(wav: Path) -> None:
+    output = wav.with_name("out.wav")
+    result = run(serving(ok(fake_api.SPEECH)), "translate", wav, "--to", "pt", "-o", output)
+    assert output.read_bytes() == fake_api.WAV
+    assert result.stderr == f"wrote {output} (wav, 1.25 s, 24000 Hz)\n"
+
+
+def test_silence_writes_nothing_and_is_no_error(wav: Path) -> None:
+    output = wav.with_name("out.wav")
+    result = run(serving(ok(fake_api.SILENCE)), "translate", wav, "--to", "pt", "-o", output)
+    assert not output.exists()
+    assert (result.exit_code, "no speech" in result.stderr) == (0, True)
+
+
+def test_silence_has_no_language_to_print(wav: Path) -> None:
+    result = run(serving(ok(fake_api.SILENCE)), "translate", wav, "--to", "pt")
+    assert result.stdout.splitlines()[0] == "no speech"
+
+
+def test_translate_to_subtitles_writes_the_servers_document(wav: Path) -> None:
+    server = serving(httpx.Response(200, content="WEBVTT\n\nOlá\n".encode()))
+    output = wav.with_name("out.vtt")
+    run(server, "translate", wav, "--to", "pt", "-o", output, "--bilingual")
+    assert output.read_text(encoding="utf-8") == "WEBVTT\n\nOlá\n"
+    assert server.fields()["response_format"] == "bilingual_vtt"
+
+
+def test_translate_as_json_leaves_the_audio_to_its_file(wav: Path) -> None:
+    result = run(serving(ok(fake_api.SPEECH)), "translate", wav, "--to", "pt", "--json")
+    printed = json.loads(result.stdout)
+    assert printed["translation"] == {"text": "Olá, São João.", "language": "pt"}
+    assert printed["audio"] == {"format": "wav", "sample_rate_hz": 24000, "duration_s": 1.25}
+    assert "São" in result.stdout
+
+
+def test_translate_prints_the_embedding_if_asked(wav: Path) -> None:
+    server = serving(ok({**fake_api.SPEECH, "embedding": [0.5, 0.25]}))
+    result = run(server, "translate", wav, "--to", "pt", "--embedding")
+    assert server.fields()["include[]"] == "embedding"
+    assert "embedding: [0.5, 0.25]\n" in result.stdout
+
+
+# ---- transcribe -----------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(
+    ("options", "response_format"),
+    [
+        pytest.param([], "text", id="text"),
+        pytest.param(["--format", "srt"], "srt", id="named"),
+        pytest.param(["-o", "a.vtt"], "vtt", id="by extension"),
+        pytest.param(["-o", "a.json"], "verbose_json", id="json by extension"),
+        pytest.param(["-o", "a.xyz", "--format", "json"], "json", id="named outweighs extension"),
+    ],
+)
+def test_transcribe_asks_for_the_format(
+    wav: Path, monkeypatch: pytest.MonkeyPatch, options: list[str], response_format: str
+) -> None:
+    monkeypatch.chdir(wav.parent)
+    server = serving(httpx.Response(200, text="Good day."))
+    assert run(server, "transcribe", wav, *options).exit_code == 0
+    assert server.fields()["response_format"] == response_format
+
+
+@pytest.mark.parametrize("document", ["Good day.", "Good day.\n"], ids=["bare", "with line end"])
+def test_transcribe_prints_one_line_end(wav: Path, document: str) -> None:
+    server = serving(httpx.Response(200, text=document))
+    assert run(server, "transcribe", wav, "--language", "en").stdout == "Good day.\n"
+
+
+def test_transcribe_with_words_prints_their_times(wav: Path) -> None:
+    result = run(serving(ok(fake_api.TRANSCRIPTION)), "transcribe", wav, "--words")
+    assert result.stdout.splitlines() == [
+        "start s\tend s\tword",
+        "0.10\t0.50\tGood",
+        "0.50\t2.00\tday.",
+    ]
+
+
+# ---- say, embed, text -----------------------------------------------------------------
+
+
+def test_say_writes_the_speech(tmp_path: Path) -> None:
+    server = serving(httpx.Response(200, content=fake_api.WAV))
+    output = tmp_path / "out.ogg"
+    result = run(server, "say", "Bom dia.", "--language", "pt", "-o", output)
+    assert server.json() == {"input": "Bom dia.", "language": "pt", "response_format": "opus"}
+    assert output.read_bytes() == fake_api.WAV
+    assert result.stderr == f"wrote {output} (opus)\n"
+
+
+def test_embed_of_one_file_prints_the_vector(wav: Path) -> None:
+    result = run(serving(ok(fake_api.embeddings([0.5, -1]))), "embed", wav)
+    assert json.loads(result.stdout) == [0.5, -1]
+
+
+def test_embed_of_two_files_prints_the_cosine(wav: Path) -> None:
+    server = serving(ok(fake_api.embeddings([3, 4], [4, 3])))
+    assert run(server, "embed", wav, wav).stdout == "0.9600\n"
+
+
+def test_embed_of_three_files_prints_a_matrix(wav: Path) -> None:
+    server = serving(ok(fake_api.embeddings([1, 0], [0, 1], [1, 0])))
+    assert run(server, "embed", wav, wav, wav).stdout.splitlines() == [
+        "file\thello.wav\thello.wav\thello.wav",
+        "hello.wav\t1.0000\t0.0000\t1.0000",
+        "hello.wav\t0.0000\t1.0000\t0.0000",
+        "hello.wav\t1.0000\t0.0000\t1.0000",
+    ]
+
+
+def test_text_prints_one_line_each() -> None:
+    server = serving(ok(fake_api.texts("Olá", "Obrigado")))
+    result = run(server, "text", "Hello", "Thanks", "--from", "en", "--to", "pt")
+    assert result.stdout == "Olá\nObrigado\n"
+    assert server.json() == {
+        "text": ["Hello", "Thanks"],
+        "source_language": "en",
+        "target_language": "pt",
+    }
+
+
+# ---- the server -----------------------------------------------------------------------
+
+
+def test_models_say_what_was_asked_what_was_got_and_why() -> None:
+    result = run(serving(ok({"data": [fake_api.MODEL]})), "models")
+    assert result.stdout.splitlines() == [
+        "id\tkind\tengine\tasked\truns on\twhy\treplicas\tbatches\tmean batch",
+        "asr\tasr\tfaster_whisper\tauto\tcpu\tno driver was found\t2\t4\t2.5",
+    ]
+
+
+def test_models_as_json() -> None:
+    result = run(serving(ok({"data": [fake_api.MODEL]})), "models", "--json")
+    assert json.loads(result.stdout)[0]["device"]["requested"] == "auto"
+
+
+def test_voices() -> None:
+    result = run(serving(ok({"data": [fake_api.VOICE]})), "voices")
+    assert result.stdout.splitlines()[1] == "pt-kumo\tpt\tkokoro\ttts-pt\t24000"
+
+
+@pytest.mark.parametrize(
+    ("status", "body", "exit_code"),
+    [pytest.param(200, READY, 0, id="ready"), pytest.param(503, LOADING, 1, id="loading")],
+)
+def test_ready_says_it_by_its_exit_code(status: int, body: dict[str, Any], exit_code: int) -> None:
+    result = run(serving(httpx.Response(status, json=body)), "ready")
+    assert result.exit_code == exit_code
+    assert result.stdout.splitlines() == ["model\tstate", f"asr\t{body['models']['asr']}"]
+
+
+def test_ready_waits_if_told_to() -> None:
+    assert run(serving(httpx.Response(200, json=READY)), "ready", "--wait", "60").exit_code == 0
+
+
+@pytest.mark.parametrize(
+    ("args", "env"),
+    [
+        pytest.param(["--url", "http://gpu:9/x"], {}, id="option"),
+        pytest.param([], {"DRAGOMAN_URL": "http://gpu:9/x"}, id="environment"),
+        pytest.param(
+            ["--url", "http://gpu:9/x"], {"DRAGOMAN_URL": "http://no"}, id="option outweighs"
+        ),
+    ],
+)
+def test_the_server_is_named(args: list[str], env: dict[str, str]) -> None:
+    server = serving(httpx.Response(200, json=READY))
+    run(server, *args, "ready", env=env)
+    assert str(server.requests[0].url) == "http://gpu:9/x/health/ready"
+
+
+def test_the_timeout_is_told_to_the_server() -> None:
+    server = serving(ok({"data": []}))
+    run(server, "--timeout", "2", "voices")
+    assert 1_000 < int(server.headers[0]["x-timeout-ms"]) <= 1_800
+
+
+# ---- what goes wrong ------------------------------------------------------------------
+
+
+def test_a_refusal_is_one_line_with_the_field_and_the_id(wav: Path) -> None:
+    message, headers = "no pair\nen-xx", {"x-request-id": "r"}
+    answer = refusal(422, "unprocessable", message, param="target_language", headers=headers)
+    result = run(serving(answer), "translate", wav, "--to", "xx")
+    assert (result.exit_code, result.stdout) == (1, "")
+    assert result.stderr == (
+        "dragoman: no pair en-xx (422 unprocessable, param target_language, request r)\n"
+    )
+
+
+def test_a_server_out_of_reach_says_how_to_start_one() -> None:
+    result = run(serving(httpx.ConnectError("refused")), "voices")
+    assert result.exit_code == 1
+    assert result.stderr == (
+        "dragoman: cannot reach http://127.0.0.1:8000: refused; start a server with `make run`, "
+        "or name another with --url or DRAGOMAN_URL\n"
+    )
+
+
+def test_another_server_is_recognised() -> None:
+    result = run(serving(httpx.Response(200, text="It works!")), "voices")
+    assert (result.exit_code, "is it a Dragoman server" in result.stderr) == (1, True)
+
+
+def test_a_file_that_cannot_be_written_is_named(wav: Path) -> None:
+    output = wav.with_name("folder.wav")
+    output.mkdir()
+    result = run(serving(ok(fake_api.SPEECH)), "translate", wav, "--to", "pt", "-o", output)
+    assert (result.exit_code, result.stderr) == (1, f"dragoman: {output}: Is a directory\n")
+
+
+TO_PT = ["translate", "WAV", "--to", "pt"]
+
+
+@pytest.mark.parametrize(
+    ("args", "said"),
+    [
+        pytest.param(["translate", "WAV"], "--to", id="no target"),
+        pytest.param(["transcribe", "none.wav"], "none.wav", id="no such file"),
+        pytest.param([*TO_PT, "-o", "a.doc"], "a.doc must end in", id="unknown extension"),
+        pytest.param([*TO_PT, "-o", "no/a.wav"], "there is no folder no", id="no such folder"),
+        pytest.param([*TO_PT, "--voice", "v"], "need an audio file", id="voice without file"),
+        pytest.param([*TO_PT, "--bilingual"], "is for subtitles", id="bilingual text"),
+        pytest.param([*TO_PT, "--speed", "9"], "--speed", id="speed"),
+        pytest.param(
+            [*TO_PT, "-o", "a.srt", "--json"], "subtitles take no", id="subtitles as json"
+        ),
+        pytest.param(["transcribe", "WAV", "--format", "doc"], "doc", id="unknown format"),
+        pytest.param(
+            ["transcribe", "WAV", "--words", "--format", "srt"], "--words", id="words in srt"
+        ),
+        pytest.param(["say", "Hi", "-o", "a.wav"], "name either", id="neither voice nor language"),
+        pytest.param(
+            ["say", "Hi", "-o", "a.wav", "--voice", "v", "--language", "en"],
+            "name either",
+            id="both voice and language",
+        ),
+        pytest.param(["embed"], "FILE", id="no files"),
+        pytest.param(["--url", "gpu:8000", "voices"], "--url", id="address"),
+    ],
+)
+def test_a_wrong_command_line_asks_nothing_of_the_server(
+    wav: Path, args: list[str], said: str
+) -> None:
+    server = serving(ok({}))
+    result = run(server, *(wav if arg == "WAV" else arg for arg in args))
+    assert (result.exit_code, result.stdout, len(server.requests)) == (2, "", 0)
+    assert said in " ".join(result.stderr.replace("│", " ").split())
+
+
+def test_the_version_needs_no_command() -> None:
+    assert run(serving(ok({})), "--version").stdout == "dragoman-client 0.1.0\n"
+
+
+# ---- on a terminal --------------------------------------------------------------------
+
+
+class Terminal(io.StringIO):
+    def isatty(self) -> bool:
+        return True
+
+
+def test_a_terminal_gets_an_aligned_table(monkeypatch: pytest.MonkeyPatch) -> None:
+    terminal = Terminal()
+    monkeypatch.setattr("sys.stdout", terminal)
+    monkeypatch.setenv("TERM", "dumb")
+    console.show_table(("stage", "ms"), [("asr", 1.0), ("[tts]", 182.04)])
+    lines = [line.rstrip() for line in terminal.getvalue().splitlines()]
+    assert lines == ["stage     ms", "asr      1.0", "[tts]  182.0"]
+
+
+def test_waiting_is_seen_on_a_terminal_only(monkeypatch: pytest.MonkeyPatch) -> None:
+    terminal = Terminal()
+    monkeypatch.setattr("sys.stderr", terminal)
+    monkeypatch.setenv("TERM", "xterm")
+    with console.waiting("translating [a].wav"):
+        pass
+    assert "translating [a].wav" in terminal.getvalue()

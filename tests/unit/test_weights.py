@@ -1,0 +1,307 @@
+"""Weights are found where their reference says, and refused where they differ from their pin."""
+
+from __future__ import annotations
+
+import hashlib
+import os
+import subprocess
+import sys
+from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
+
+import pytest
+
+from models import weights
+from models.errors import WeightsError
+from tests.unit.hub import COMMIT, Hub, serve
+
+ROOT = Path(__file__).parents[2]
+REPOSITORY = "someone/model"
+HUB_FILES = {"config.json": b"{}", "onnx/model.bin": bytes(range(256)) * 40}
+
+
+def digest(content: bytes) -> str:
+    return hashlib.sha256(content).hexdigest()
+
+
+@pytest.fixture(autouse=True)
+def cache(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """A cache of this test's own."""
+    monkeypatch.setenv("DRAGOMAN_CACHE", str(tmp_path / "cache"))
+    return tmp_path / "cache"
+
+
+@pytest.fixture
+def folder(tmp_path: Path) -> Path:
+    """A folder with ``model.bin``."""
+    made = tmp_path / "weights"
+    made.mkdir()
+    (made / "model.bin").write_bytes(b"weights")
+    return made
+
+
+@pytest.fixture
+def package(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """An installed package ``voices`` with ``model.bin``; importing it would fail."""
+    made = tmp_path / "site" / "voices"
+    made.mkdir(parents=True)
+    (made / "__init__.py").write_text("raise RuntimeError('imported')")
+    (made / "model.bin").write_bytes(b"voices")
+    monkeypatch.syspath_prepend(made.parent)
+    return made
+
+
+def write_parts(folder: Path, count: int = 12, name: str = "big.bin") -> bytes:
+    """Cut a file into parts, so many that part10 sorts before part2 by name; returns the whole."""
+    parts = [bytes([number]) * 10_000 for number in range(1, count + 1)]
+    for number, part in enumerate(parts, start=1):
+        path = folder / f"{name}.part{number}"
+        path.parent.mkdir(parents=True, exist_ok=True)
+        path.write_bytes(part)
+    return b"".join(parts)
+
+
+class TestReference:
+    @pytest.mark.parametrize(
+        "reference",
+        [
+            pytest.param("", id="empty"),
+            pytest.param("model.bin", id="no-scheme"),
+            pytest.param("s3:bucket", id="unknown-scheme"),
+            pytest.param("path:", id="no-folder"),
+            pytest.param("path:/nowhere/at/all", id="missing-folder"),
+            pytest.param("package:not_installed_anywhere", id="missing-package"),
+            pytest.param("package:json+", id="empty-package-name"),
+            pytest.param("package:no.such.parent", id="missing-parent"),
+            pytest.param("package:this", id="module-not-package"),
+            pytest.param("hf:someone/model", id="hub-without-revision"),
+        ],
+    )
+    def test_a_bad_reference_is_named(self, reference: str) -> None:
+        with pytest.raises(WeightsError) as caught:
+            weights.resolve(reference)
+        assert reference in str(caught.value)
+
+
+class TestFile:
+    def test_a_folder_gives_its_file(self, folder: Path) -> None:
+        assert weights.resolve(f"path:{folder}").file("model.bin") == folder / "model.bin"
+
+    def test_a_missing_file_is_named_with_where_it_was_looked_for(self, folder: Path) -> None:
+        with pytest.raises(WeightsError, match=r"other\.bin.*weights"):
+            weights.resolve(f"path:{folder}").file("other.bin")
+
+    def test_a_package_gives_its_file_and_is_not_imported(self, package: Path) -> None:
+        source = weights.resolve("package:voices", {"model.bin": digest(b"voices")})
+        assert source.file("model.bin") == package / "model.bin"
+        assert "voices" not in sys.modules
+
+    def test_several_packages_are_searched_in_order(self, package: Path) -> None:
+        second = package.with_name("more_voices")
+        second.mkdir()
+        (second / "other.bin").write_bytes(b"other")
+        source = weights.resolve("package:voices+more_voices", {"other.bin": digest(b"other")})
+        assert source.file("other.bin") == second / "other.bin"
+
+
+class TestPins:
+    def test_the_pinned_file_is_taken(self, folder: Path) -> None:
+        source = weights.resolve(f"path:{folder}", {"model.bin": digest(b"weights")})
+        assert source.file("model.bin").read_bytes() == b"weights"
+
+    def test_a_pin_may_be_in_capitals(self, folder: Path) -> None:
+        source = weights.resolve(f"path:{folder}", {"model.bin": digest(b"weights").upper()})
+        assert source.file("model.bin").exists()
+
+    def test_a_pin_may_name_its_folder(self, folder: Path) -> None:
+        source = weights.resolve(f"path:{folder}", {"weights/model.bin": digest(b"other")})
+        with pytest.raises(WeightsError):
+            source.file("model.bin")
+
+    def test_a_changed_byte_is_refused_with_both_digests(self, folder: Path) -> None:
+        source = weights.resolve(f"path:{folder}", {"model.bin": digest(b"weights")})
+        source.file("model.bin")
+        (folder / "model.bin").write_bytes(b"weightz")
+        os.utime(folder / "model.bin", ns=(0, 0))  # as a later write is, whatever the clock's step
+        with pytest.raises(WeightsError) as caught:
+            source.file("model.bin")
+        for part in ("model.bin", digest(b"weights"), digest(b"weightz")):
+            assert part in str(caught.value)
+
+    def test_a_file_of_a_package_must_be_pinned(self, package: Path) -> None:
+        with pytest.raises(WeightsError, match=r"voices/model\.bin has no SHA-256 pin"):
+            weights.resolve("package:voices").file("model.bin")
+
+    def test_each_part_is_checked(self, folder: Path) -> None:
+        write_parts(folder)
+        source = weights.resolve(f"path:{folder}", {"big.bin.part7": digest(b"other")})
+        with pytest.raises(WeightsError, match=r"big\.bin\.part7"):
+            source.file("big.bin")
+
+    def test_the_shipped_pins_are_digests_with_file_names(self) -> None:
+        for line in weights.PINS_FILE.read_text().splitlines():
+            pinned, name = line.split(maxsplit=1)
+            assert len(bytes.fromhex(pinned)) == 32
+            assert "/" in name
+
+
+class TestParts:
+    @pytest.mark.parametrize("name", ["big.bin", "sub/big.bin"])
+    def test_parts_are_joined_by_their_number(self, folder: Path, name: str) -> None:
+        whole = write_parts(folder, name=name)
+        assert weights.resolve(f"path:{folder}").file(name).read_bytes() == whole
+
+    def test_a_missing_part_is_refused(self, folder: Path) -> None:
+        write_parts(folder)
+        (folder / "big.bin.part5").unlink()
+        with pytest.raises(WeightsError, match=r"big\.bin"):
+            weights.resolve(f"path:{folder}").file("big.bin")
+
+    def test_changed_parts_are_joined_anew(self, folder: Path) -> None:
+        write_parts(folder, count=2)
+        before = weights.resolve(f"path:{folder}").file("big.bin")
+        (folder / "big.bin.part2").write_bytes(b"new")
+        after = weights.resolve(f"path:{folder}").file("big.bin")
+        assert after != before
+        assert after.read_bytes().endswith(b"new")
+
+    def test_join_takes_parts_of_several_packages(self, package: Path) -> None:
+        second = package.with_name("more_voices")
+        second.mkdir()
+        (second / "tail").write_bytes(b"tail")
+        pins = {"voices/model.bin": digest(b"voices"), "more_voices/tail": digest(b"tail")}
+        source = weights.resolve("package:voices+more_voices", pins)
+        joined = source.join(["voices/model.bin", "more_voices/tail"], "whole")
+        assert joined.read_bytes() == b"voicestail"
+
+    def test_join_names_a_part_that_is_not_there(self, folder: Path) -> None:
+        with pytest.raises(WeightsError, match="weights/absent"):
+            weights.resolve(f"path:{folder}").join(["weights/absent"], "whole")
+
+    def test_threads_that_start_together_get_one_whole_file(self, folder: Path) -> None:
+        whole = write_parts(folder)
+        source = weights.resolve(f"path:{folder}")
+        with ThreadPoolExecutor(8) as threads:
+            paths = set(threads.map(lambda _: source.file("big.bin"), range(8)))
+        assert len(paths) == 1
+        assert paths.pop().read_bytes() == whole
+
+    def test_processes_that_start_together_get_one_whole_file(
+        self, folder: Path, cache: Path
+    ) -> None:
+        whole = write_parts(folder)
+        code = (
+            "import sys; from models import weights; sys.stdin.read(1);"
+            "path = weights.resolve(sys.argv[1]).file('big.bin');"
+            "print(path.stat().st_ino, weights._digest(path))"
+        )
+        started = [spawn(code, f"path:{folder}") for _ in range(3)]
+        for process in started:  # all are loaded, or will find the file joined: either is right
+            assert process.stdin is not None
+            process.stdin.write("x")
+            process.stdin.flush()
+        said = {process.communicate()[0] for process in started}
+        assert len(said) == 1  # one inode: joined once
+        assert said.pop().split()[1] == digest(whole)
+        assert not list(cache.rglob("*.partial"))
+
+
+class TestFolder:
+    def test_a_folder_holds_exactly_the_named_files(self, folder: Path) -> None:
+        write_parts(folder)
+        made = weights.resolve(f"path:{folder}").folder(["model.bin", "big.bin"])
+        assert sorted(path.name for path in made.iterdir()) == ["big.bin", "model.bin"]
+        assert (made / "model.bin").read_bytes() == b"weights"
+
+
+class TestHub:
+    """In a process of its own each: the hub's client reads its environment when imported."""
+
+    @pytest.fixture
+    def hub(self) -> Iterator[Hub]:
+        with serve(Hub({REPOSITORY: HUB_FILES})) as running:
+            yield running
+
+    def test_a_snapshot_is_downloaded(self, hub: Hub, tmp_path: Path) -> None:
+        path = resolve_in_process(hub, tmp_path, f"hf:{REPOSITORY}@v1")
+        assert path.read_bytes() == HUB_FILES["onnx/model.bin"]
+        assert hub.downloads() == [f"{REPOSITORY}/{name}" for name in sorted(HUB_FILES)]
+
+    def test_a_snapshot_is_downloaded_once(self, hub: Hub, tmp_path: Path) -> None:
+        resolve_in_process(hub, tmp_path, f"hf:{REPOSITORY}@v1")
+        hub.requests.clear()
+        resolve_in_process(hub, tmp_path, f"hf:{REPOSITORY}@v1")
+        assert hub.downloads() == []
+
+    def test_a_snapshot_is_found_offline(self, hub: Hub, tmp_path: Path) -> None:
+        resolve_in_process(hub, tmp_path, f"hf:{REPOSITORY}@v1")
+        hub.requests.clear()
+        path = resolve_in_process(hub, tmp_path, f"hf:{REPOSITORY}@v1", HF_HUB_OFFLINE="1")
+        assert path.read_bytes() == HUB_FILES["onnx/model.bin"]
+        assert hub.requests == []
+
+    def test_a_commit_is_a_revision(self, hub: Hub, tmp_path: Path) -> None:
+        assert COMMIT in str(resolve_in_process(hub, tmp_path, f"hf:{REPOSITORY}@{COMMIT}"))
+
+    def test_a_missing_repository_is_named(self, hub: Hub, tmp_path: Path) -> None:
+        with pytest.raises(WeightsError, match=r"hf:someone/else@v1.*Not Found"):
+            resolve_in_process(hub, tmp_path, "hf:someone/else@v1")
+
+    def test_offline_without_a_snapshot_is_an_error(self, hub: Hub, tmp_path: Path) -> None:
+        with pytest.raises(WeightsError, match=f"hf:{REPOSITORY}@v1"):
+            resolve_in_process(hub, tmp_path, f"hf:{REPOSITORY}@v1", HF_HUB_OFFLINE="1")
+        assert hub.requests == []
+
+    def test_a_hub_that_is_down_is_an_error(self, hub: Hub, tmp_path: Path) -> None:
+        hub.endpoint = "http://127.0.0.1:1"  # the port that nothing listens on
+        with pytest.raises(WeightsError, match=f"hf:{REPOSITORY}@v1"):
+            resolve_in_process(hub, tmp_path, f"hf:{REPOSITORY}@v1")
+
+    def test_a_changed_file_on_the_hub_is_refused(self, hub: Hub, tmp_path: Path) -> None:
+        with pytest.raises(WeightsError, match=r"onnx/model\.bin has SHA-256"):
+            resolve_in_process(hub, tmp_path, f"hf:{REPOSITORY}@v1", pin=digest(b"other"))
+
+
+RESOLVE = """
+import sys
+from models import weights
+from models.errors import WeightsError
+try:
+    pins = {"onnx/model.bin": sys.argv[2]} if sys.argv[2] else {}
+    print(weights.resolve(sys.argv[1], pins).file("onnx/model.bin"))
+except WeightsError as error:
+    print("WeightsError", str(error).replace("\\n", " "))
+"""
+
+
+def resolve_in_process(
+    hub: Hub, folder: Path, reference: str, *, pin: str = "", **environment: str
+) -> Path:
+    """The path of ``onnx/model.bin`` of ``reference``, found by another process."""
+    process = spawn(
+        RESOLVE,
+        reference,
+        pin,
+        HF_ENDPOINT=hub.endpoint,
+        HF_HOME=str(folder / "hub"),
+        HF_HUB_DISABLE_PROGRESS_BARS="1",
+        **environment,
+    )
+    output, errors = process.communicate()
+    assert process.returncode == 0, errors
+    if output.startswith("WeightsError"):
+        raise WeightsError(output)
+    return Path(output.strip())
+
+
+def spawn(code: str, *arguments: str, **environment: str) -> subprocess.Popen[str]:
+    return subprocess.Popen(
+        [sys.executable, "-c", code, *arguments],
+        cwd=ROOT,
+        env={**os.environ, **environment},
+        stdin=subprocess.PIPE,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+        text=True,
+    )
