@@ -17,13 +17,16 @@ async def gather_each(
 
     The first error is raised as it is, after the other calls were cancelled.
     """
+    some = list(values)
+    if len(some) == 1:  # most requests are one clip or one sentence: no task, no places
+        return [await call(some[0])]
     places = asyncio.Semaphore(limit)
 
     async def one(value: T) -> R:
         async with places:
             return await call(value)
 
-    return await all_of(one(value) for value in values)
+    return await all_of(one(value) for value in some)
 
 
 async def all_of(parts: Iterable[Awaitable[R]]) -> list[R]:

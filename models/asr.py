@@ -14,7 +14,7 @@ from numpy.typing import NDArray
 from models import device, weights
 from models.errors import DragomanError, InvalidRequest, TooLarge, UnknownLanguage
 from models.runtime import ItemError, RuntimeSettings, RuntimeSpec
-from models.types import SAMPLE_RATE_HZ, AsrItem, Samples, Segment, Transcript
+from models.types import SAMPLE_RATE_HZ, AsrItem, Segment, Transcript
 from models.whisper_decode import (
     FRAMES_PER_S,
     Attempt,
@@ -32,9 +32,9 @@ from models.whisper_decode import (
 from models.whisper_model import (
     LoadedWhisper,
     Search,
+    loudness_dbfs,
     model_folder,
     open_whisper,
-    to_float32,
 )
 
 if TYPE_CHECKING:
@@ -43,7 +43,6 @@ if TYPE_CHECKING:
 
 LONGEST_WINDOW_S = 30.0  # Whisper's encoder has positions for no more
 FRAME_SAMPLES = SAMPLE_RATE_HZ // FRAMES_PER_S  # 160
-LOUDNESS_FRAME_SAMPLES = 480  # 30 ms: loudness is that of the loudest such frame
 UNDETERMINED = "und"  # ISO 639-2: the language of silence
 
 
@@ -121,7 +120,7 @@ class _Row:
 
     @property
     def frames_left(self) -> int:
-        return self.features.shape[1] - self.frame
+        return int(self.features.shape[1]) - self.frame
 
     def transcript(self) -> Transcript:
         language = self.language or UNDETERMINED
@@ -305,28 +304,19 @@ class WhisperAsr:
                 add_words(stretches[position], tokenizer, alignment, last_speech_s)
 
     def _append(self, row: _Row, attempt: Attempt, stretch: Stretch) -> None:
-        row.segments += segments_of(
+        said = segments_of(
             stretch,
             attempt,
             self._tokenizer(row),
             row.item.length,
             word_timestamps=row.item.word_timestamps,
         )
+        row.segments += said
         if attempt.temperature > self._options.prompt_reset_temperature:
             row.history.clear()
         else:
-            row.history += [token for said in stretch.segments for token in said["tokens"]]
+            row.history += [token for segment in said for token in segment.tokens]
         row.frame = stretch.next_frame
-
-
-def loudness_dbfs(samples: Samples) -> float:
-    """RMS of the loudest 30 ms, in dB of full scale; -inf for no samples or digital silence."""
-    power = np.square(to_float32(samples))
-    starts = np.arange(0, len(power), LOUDNESS_FRAME_SAMPLES)
-    if not len(starts):
-        return -np.inf
-    loudest = np.add.reduceat(power, starts).max() / LOUDNESS_FRAME_SAMPLES
-    return float(10 * np.log10(loudest)) if loudest > 0 else -np.inf
 
 
 def _padded(rows: Sequence[_Row], frames: int) -> NDArray[np.float32]:

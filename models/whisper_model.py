@@ -21,6 +21,7 @@ if TYPE_CHECKING:
     from faster_whisper.tokenizer import Tokenizer
 
 INT16_FULL_SCALE = 32_768
+LOUDNESS_FRAME_SAMPLES = 480  # 30 ms: loudness is that of the loudest such frame
 TIMESTAMP_STEP_S = 0.02  # between two timestamp tokens
 PACKAGE_FOLDER = "data/"  # where packages keep the files that folders and snapshots have on top
 
@@ -250,6 +251,16 @@ def to_float32(samples: Samples) -> NDArray[np.float32]:
     """Samples [n] of full scale 1.0."""
     scale = INT16_FULL_SCALE if samples.dtype == np.int16 else 1
     return samples.astype(np.float32) / np.float32(scale)
+
+
+def loudness_dbfs(samples: Samples) -> float:
+    """RMS of the loudest 30 ms, in dB of full scale; -inf for no samples or digital silence."""
+    power = np.square(to_float32(samples))
+    starts = np.arange(0, len(power), LOUDNESS_FRAME_SAMPLES)
+    if not len(starts):
+        return -np.inf
+    loudest = np.add.reduceat(power, starts).max() / LOUDNESS_FRAME_SAMPLES
+    return float(10 * np.log10(loudest)) if loudest > 0 else -np.inf
 
 
 def take_rows(encoded: ctranslate2.StorageView, rows: list[int]) -> ctranslate2.StorageView:

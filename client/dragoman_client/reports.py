@@ -24,7 +24,7 @@ def show_translation(result: SpeechTranslation, *, as_json: bool) -> None:
         typer.echo(f"transcript ({_detected(transcript)}): {transcript.text}")
         typer.echo(f"translation ({translation.language}): {translation.text}")
     if result.embedding is not None:
-        typer.echo(f"embedding: {vector_json(result.embedding)}")
+        typer.echo(f"embedding: {len(result.embedding)} values (--json prints them)")
     typer.echo()
     _show_timings(result.timings)
 

@@ -7,24 +7,24 @@ from collections.abc import AsyncIterator
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import asynccontextmanager
 
-from starlette.applications import Starlette
-from starlette.exceptions import HTTPException
-from starlette.middleware import Middleware
 from starlette.requests import Request
 from starlette.responses import JSONResponse, Response
-from starlette.routing import Route
+from starlette.routing import Route, Router
 
 from deployments.config import AppConfig
 from deployments.fleet import Fleet
-from deployments.ingress.gate import Admission, Gate, as_ours, error_response
+from deployments.ingress.gate import Admission, Gate
 from deployments.ingress.openai import OpenAiRoutes
 from deployments.ingress.speech import SpeechRoutes
 from deployments.pipeline import Pipeline
-from models.errors import DragomanError
 
 
-def asgi_app(fleet: Fleet, config: AppConfig, admission: Admission) -> Starlette:
-    """All protocols over one fleet of models; looks for its models once it serves."""
+def asgi_app(fleet: Fleet, config: AppConfig, admission: Admission) -> Gate:
+    """All protocols over one fleet of models; looks for its models once it serves.
+
+    A bare router inside the gate: Starlette's application would wrap each request in two more
+    layers for errors, and the gate has to answer for errors in any case.
+    """
     codecs = ThreadPoolExecutor(config.ingress.codec_threads, thread_name_prefix="codec")
     pipeline = Pipeline(fleet, config, codecs)
 
@@ -39,23 +39,19 @@ def asgi_app(fleet: Fleet, config: AppConfig, admission: Admission) -> Starlette
             body, 200 if is_ready else 503, {} if is_ready else {"retry-after": "1"}
         )
 
-    async def known_error(request: Request, error: Exception) -> Response:
-        return error_response(as_ours(error, request.headers["x-request-id"]))
-
     @asynccontextmanager
-    async def lifespan(app: Starlette) -> AsyncIterator[None]:
+    async def lifespan(app: object) -> AsyncIterator[None]:
         fleet.start()
         yield
         codecs.shutdown(wait=False)
 
-    return Starlette(
-        routes=[
+    router = Router(
+        [
             *SpeechRoutes(pipeline, config.limits).routes(),
             *OpenAiRoutes(pipeline, config.limits, int(time.time())).routes(),
             Route("/health/live", live, methods=["GET"]),
             Route("/health/ready", ready, methods=["GET"]),
         ],
-        middleware=[Middleware(Gate, limits=config.limits, admission=admission)],
-        exception_handlers={DragomanError: known_error, HTTPException: known_error},
         lifespan=lifespan,
     )
+    return Gate(router, config.limits, admission)

@@ -7,12 +7,11 @@ from typing import Any
 
 from ray import serve
 from ray.serve.handle import DeploymentHandle
-from starlette.applications import Starlette
 
 from deployments.config import INGRESS, AppConfig, IngressUserConfig, check_policies
 from deployments.fleet import Fleet
 from deployments.ingress.app import asgi_app
-from deployments.ingress.gate import Admission
+from deployments.ingress.gate import Admission, Gate
 from deployments.log import set_up
 from deployments.replica import ServeRemote
 
@@ -39,5 +38,5 @@ class Ingress:
         """Refuse new requests; whether those that run have ended within ``timeout_s``."""
         return await self._admission.drain(timeout_s)
 
-    def __serve_build_asgi_app__(self) -> Starlette:  # Serve's name for it
+    def __serve_build_asgi_app__(self) -> Gate:  # Serve's name for it
         return asgi_app(self._fleet, self._config, self._admission)

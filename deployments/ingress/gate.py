@@ -122,6 +122,7 @@ class Gate:
             await self._app(scope, receive, send)
             return
         request_id, send = _with_request_id(scope, send)
+        scope["app"] = self  # has Starlette's router raise its 404 and 405 for us to answer
         probe = scope["path"].startswith("/health/")
         try:
             with nullcontext() if probe else self._admission.place():

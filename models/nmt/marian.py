@@ -32,7 +32,7 @@ _TENSOR_HEADER = struct.Struct("<QQQQ")  # bytes of the name, type, dimensions, 
 _CONFIG_TENSOR = "special:model.yml"
 # Scales of 8-bit activations: not needed, as activations stay in floating point here.
 _ACTIVATION_SCALE_SUFFIX = "_QuantMultA"
-_EMBEDDING = "Wemb"  # the one intgemm8 matrix that is not stored transposed
+_EMBEDDING = "Wemb"  # the one matrix that is looked up, and so is never transposed
 
 _SHORTLIST_MAGIC = 0xF11A48D5013417F5
 # magic, checksum, frequent words, words for each source word, number of offsets, number of words
@@ -141,15 +141,17 @@ def _dequantise(header: _Header, chunk: bytes) -> Array:
     count = prod(header.shape)
     if header.type != _INTGEMM8:
         stored = np.dtype("<f4" if header.type == _FLOAT32 else "i1")
-        flat = np.frombuffer(chunk, stored, count).astype(np.float32)
-        return flat.reshape(-1) if 1 in header.shape else flat.reshape(header.shape).T.copy()
+        values: Array = np.frombuffer(chunk, stored, count).astype(np.float32)
+        if 1 in header.shape:
+            return values
+        values = values.reshape(header.shape)
+        return values if header.name == _EMBEDDING else values.T.copy()
     (scale,) = np.frombuffer(chunk, "<f4", 1, offset=count)
     if not (np.isfinite(scale) and scale > 0):
         raise ValueError(f"{header.name} has the scale {scale}")
-    values: Array = np.frombuffer(chunk, np.int8, count).astype(np.float32) / scale
+    values = np.frombuffer(chunk, np.int8, count).astype(np.float32) / scale
     # intgemm stores a matrix as its kernel reads it: transposed, so [outputs, inputs].
-    shape = header.shape if header.name == _EMBEDDING else header.shape[::-1]
-    return values.reshape(shape)
+    return values.reshape(header.shape if header.name == _EMBEDDING else header.shape[::-1])
 
 
 @dataclass(frozen=True, slots=True, eq=False)

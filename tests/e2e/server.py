@@ -29,10 +29,11 @@ class Running:
     config_path: Path
     process: subprocess.Popen[str]
     log: list[str]
+    reader: Thread  # takes the log's rest, so that the server never waits to write it
 
     def dashboard(self) -> str:
         """Where `serve deploy` reaches it."""
-        (found,) = re.findall(r"dashboard at\D*(http://[\d.]+:\d+)", "".join(self.log))
+        (found,) = re.findall(r"dashboard at .*?(http://[\d.]+:\d+)", "".join(self.log))
         return str(found)
 
     def replicas(self, deployment: str) -> list[psutil.Process]:
@@ -44,7 +45,11 @@ class Running:
     def stop(self) -> int:
         """Ask it to stop; its exit code."""
         self.process.send_signal(signal.SIGTERM)
-        return self.process.wait(STOP_S)
+        exit_code = self.process.wait(STOP_S)
+        self.reader.join(STOP_S)
+        assert self.process.stdout is not None
+        self.process.stdout.close()
+        return exit_code
 
 
 def config_on_a_free_port(folder: Path, config: dict[str, Any]) -> Path:
@@ -72,8 +77,9 @@ def start(config_path: Path) -> Running:
     for line in process.stdout:
         log.append(line)
         if ready := re.search(r"ready at (\S+),", line):
-            Thread(target=lambda: log.extend(process.stdout or ()), daemon=True).start()
-            return Running(ready[1], config_path, process, log)
+            reader = Thread(target=log.extend, args=(process.stdout,), daemon=True)
+            reader.start()
+            return Running(ready[1], config_path, process, log, reader)
     raise AssertionError("the server did not start:\n" + "".join(log))
 
 
