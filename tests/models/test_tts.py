@@ -206,8 +206,8 @@ def portuguese(kumo: kokoro.KokoroTts) -> list[Audio]:
 def test_kokoro_answers_a_batch_in_its_order(
     kumo: kokoro.KokoroTts, portuguese: list[Audio]
 ) -> None:
-    backwards = spoken(kumo.run([TtsItem(text, KUMO) for text in PORTUGUESE[1::-1]]))
-    assert lengths(backwards) == lengths(portuguese[1::-1])
+    short, usual = spoken(kumo.run([TtsItem("Sim.", KUMO), TtsItem(PORTUGUESE[0], KUMO)]))
+    assert len(usual.samples) == len(portuguese[0].samples) > len(short.samples)
 
 
 def test_kokoro_speaks_faster(kumo: kokoro.KokoroTts, portuguese: list[Audio]) -> None:

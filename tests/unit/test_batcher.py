@@ -211,6 +211,13 @@ async def test_lengths_in_one_bucket_cost_the_same() -> None:
     await finish_all(b)
 
 
+async def test_without_padding_only_equal_lengths_share_a_batch() -> None:
+    b = bench(max_padding=0, buckets=[0.1, 0.7])
+    await b.arrive(Piece("a", 0.1), Piece("b", 0.6), Piece("c", 0.05), Piece("d", 0.1))
+    assert b.model.batches[0] == "a c d"
+    await finish_all(b)
+
+
 # ---- priorities and order --------------------------------------------------------------
 
 

@@ -366,7 +366,7 @@ def test_a_graph_that_is_no_voice_stops_the_start(tiny_folder: Path) -> None:
 
 # ---- Kokoro --------------------------------------------------------------------------------
 
-VOCAB = {"t": 1, "ʧ": 2, "ɐ": 3, "\u0303": 4, "ç": 5, "ɡ": 6, "o": 7}
+VOCAB = {"t": 1, "ʧ": 2, "ɐ": 3, "\u0303": 4, "ç": 5, "ɡ": 6, "o": 7, "ʲ": 8}
 
 
 @pytest.mark.parametrize(
@@ -381,7 +381,12 @@ VOCAB = {"t": 1, "ʧ": 2, "ɐ": 3, "\u0303": 4, "ç": 5, "ɡ": 6, "o": 7}
     ],
 )
 def test_tokens(phonemes: list[str], tokens: list[int]) -> None:
-    assert kokoro.tokenise(phonemes, VOCAB) == tokens
+    assert kokoro.tokenise(phonemes, VOCAB, "de") == tokens
+
+
+@pytest.mark.parametrize(("language", "tokens"), [("pt", [1, 3]), ("ru", [1, 8, 3])])
+def test_a_glide_is_no_soft_consonant_in_portuguese(language: str, tokens: list[int]) -> None:
+    assert kokoro.tokenise(["t", "ʲ", "ɐ"], VOCAB, language) == tokens
 
 
 def test_trim_keeps_a_moment_on_either_side() -> None:
@@ -408,9 +413,9 @@ def test_a_vocabulary_of_another_form_stops_the_start(tmp_path: Path) -> None:
         kokoro.read_vocab(tmp_path / "vocab.json")
 
 
-def test_the_parts_of_a_model_are_joined_in_the_order_of_the_packages(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
+@pytest.fixture
+def parts(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> dict[str, str]:
+    """A model in two packages, ``part_b`` before ``part_a``; the pins of their files."""
     monkeypatch.setenv("DRAGOMAN_CACHE", str(tmp_path / "cache"))
     monkeypatch.syspath_prepend(str(tmp_path))
     pins = {}
@@ -418,5 +423,21 @@ def test_the_parts_of_a_model_are_joined_in_the_order_of_the_packages(
         folder_of(tmp_path, f"{name}/__init__.py")
         (tmp_path / name / "part.bin").write_bytes(content)
         pins[f"{name}/part.bin"] = hashlib.sha256(content).hexdigest()
-    source = resolve("package:part_b+part_a", pins)
+    return pins
+
+
+def test_the_parts_of_a_model_are_joined_in_the_order_of_the_packages(
+    parts: dict[str, str],
+) -> None:
+    source = resolve("package:part_b+part_a", parts)
     assert kokoro.model_path(source, "model.onnx").read_bytes() == b"first second"
+
+
+@pytest.mark.parametrize("name", ["part_b/model.onnx", "model.onnx"])
+def test_a_joined_model_that_differs_from_its_pin_stops_the_start(
+    parts: dict[str, str], name: str
+) -> None:
+    wrong = "0" * 64
+    source = resolve("package:part_b+part_a", parts | {name: wrong})
+    with pytest.raises(WeightsError, match=f"but {wrong} is pinned"):
+        kokoro.model_path(source, "model.onnx")
