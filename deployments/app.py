@@ -1,19 +1,13 @@
 """The application's builder: what ``serve_config.yaml`` names as its import path."""
 
 # No `from __future__ import annotations`: Serve reads the type of `build`'s argument as an object.
-import logging
-import math
-
 import ray
 from ray.serve import Application
 
 from deployments.batcher import BATCHES_A_REPLICA
-from deployments.config import AppConfig, IngressUserConfig, ModelConfig
+from deployments.config import AppConfig, IngressUserConfig, ModelConfig, check_fractions
 from deployments.ingress.deployment import Ingress
 from deployments.replica import ModelReplica
-from models.errors import ConfigError
-
-logger = logging.getLogger("ray.serve")
 
 # Ray schedules by it and bounds nothing; a model's threads are what bounds its CPU.
 CPUS_A_REPLICA = 0.05
@@ -53,21 +47,3 @@ def _bind(name: str, model: ModelConfig, gpus: float) -> Application:
             "num_gpus": model.gpu_fraction if gpus and model.device != "cpu" else 0,
         },
     ).bind(model.engine, model.settings(name))
-
-
-def check_fractions(models: dict[str, ModelConfig], gpus: float) -> None:
-    """Refuse fractions that Ray could never place: it would wait for ever, in silence.
-
-    Raises:
-        ConfigError: the fractions sum to more GPUs than there are.
-    """
-    asked = math.fsum(
-        model.gpu_fraction * model.replicas for model in models.values() if model.device != "cpu"
-    )
-    if gpus and asked > gpus + 1e-6:
-        each = ", ".join(
-            f"{name} {model.replicas} x {model.gpu_fraction}" for name, model in models.items()
-        )
-        raise ConfigError(
-            f"models.*.gpu_fraction: {asked:g} GPUs are asked for, {gpus:g} are there: {each}"
-        )

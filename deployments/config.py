@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from pathlib import Path
 from typing import Annotated, Any, Literal, Self, get_args
 
@@ -200,6 +201,24 @@ def check_policies(user_config: IngressUserConfig, args: AppConfig) -> None:
     for name in user_config.batching:
         if name not in args.models:
             raise ValueError(f"batching.{name}: there is no such model; {', '.join(args.models)}")
+
+
+def check_fractions(models: dict[str, ModelConfig], gpus: float) -> None:
+    """Refuse fractions that Ray could never place: it would wait for ever, in silence.
+
+    Raises:
+        ConfigError: the fractions sum to more GPUs than there are.
+    """
+    asked = math.fsum(
+        model.gpu_fraction * model.replicas for model in models.values() if model.device != "cpu"
+    )
+    if gpus and asked > gpus + 1e-6:
+        each = ", ".join(
+            f"{name} {model.replicas} x {model.gpu_fraction}" for name, model in models.items()
+        )
+        raise ConfigError(
+            f"models.*.gpu_fraction: {asked:g} GPUs are asked for, {gpus:g} are there: {each}"
+        )
 
 
 def load(path: Path) -> ServeFile:

@@ -24,6 +24,7 @@ from models.runtime import Voice
 from models.text import split
 from models.types import (
     SAMPLE_RATE_HZ,
+    UNDETERMINED,
     AsrItem,
     Audio,
     Item,
@@ -152,7 +153,7 @@ class Pipeline:
         model = model or self.fleet.pick("asr")
         windows = await self._windows(audio, context)
         if not windows:
-            return Transcript("", options.language or "", 0.0, ())
+            return Transcript("", options.language or UNDETERMINED, 0.0, ())
         parts = await all_of(self._transcripts(audio, windows, options, model, context))
         return Transcript(
             text=" ".join(part.text for part in parts if part.text),
@@ -243,7 +244,7 @@ class Pipeline:
         spoken = [sentence.audio for sentence in sentences if sentence.audio is not None]
         return SpeechTranslation(
             duration_s=audio.duration_s,
-            language=transcript.language,
+            language=None if transcript.language == UNDETERMINED else transcript.language,
             language_probability=transcript.language_probability,
             sentences=tuple(sentences),
             voice=voice,
@@ -287,6 +288,9 @@ class Pipeline:
     ) -> list[Sentence]:
         """Translate and speak each sentence of one window, each as soon as it can be."""
         source, target = transcript.language, options.target_language
+        sentences = timed_sentences(transcript)
+        if not sentences:
+            return []  # a noise: nothing was said, so nothing has a language
         model = self.fleet.translator(source, target)
 
         async def one(sentence: Sentence) -> Sentence:
@@ -300,7 +304,7 @@ class Pipeline:
             return replace(sentence, translation=translation, audio=spoken)
 
         limit = self._limits.max_items_in_flight
-        return await gather_each(one, timed_sentences(transcript), limit)
+        return await gather_each(one, sentences, limit)
 
     def _joined(self, parts: Sequence[Audio], voice: Voice) -> Audio:
         audible = [part for part in parts if len(part.samples)]
@@ -334,7 +338,8 @@ class Pipeline:
         ) -> Transcript:
             language = options.language
             if first is not None:
-                language = (await asyncio.shield(first)).language
+                heard_first = (await asyncio.shield(first)).language
+                language = None if heard_first == UNDETERMINED else heard_first
             async with places:
                 item = AsrItem(
                     _cut(audio, window).samples,

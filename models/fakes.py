@@ -18,6 +18,7 @@ from models.errors import InvalidRequest
 from models.runtime import ItemError, RuntimeSettings, RuntimeSpec, Voice
 from models.types import (
     SAMPLE_RATE_HZ,
+    UNDETERMINED,
     AsrItem,
     Audio,
     Kind,
@@ -38,6 +39,7 @@ ItemT = TypeVar("ItemT")
 ResultT = TypeVar("ResultT")
 
 FRAME_SAMPLES = 512  # of the fake VAD, as Silero's
+NOISE_LEVEL = 1  # what the fake VAD takes for speech and the fake ASR hears as nothing
 TTS_SAMPLES_A_CHAR = 800  # at 16 kHz: 20 characters a second
 
 
@@ -131,6 +133,8 @@ class FakeAsr(_Fake[AsrItem, Transcript]):
 
     def answer(self, item: AsrItem) -> Transcript | ItemError:
         loudest = int(np.abs(item.samples.astype(np.int32)).max(initial=0))
+        if loudest == NOISE_LEVEL:
+            return Transcript("", UNDETERMINED, 0.0, ())
         text = f"There are {len(item.samples)} samples. The loudest is {loudest}."
         segment = Segment(0.0, item.length, f" {text}", (), 0.0, -0.1, 1.0, 0.0)
         return Transcript(text, item.language or "en", 1.0 if item.language else 0.9, (segment,))

@@ -12,6 +12,7 @@ SAMPLE_RATE_HZ = 16_000  # of all audio that enters a runtime
 
 # Mono PCM: int16 (full scale 32,768) or float32 (full scale 1.0), shape [n].
 Samples: TypeAlias = NDArray[np.int16] | NDArray[np.float32]
+UNDETERMINED = "und"  # ISO 639-2: the language of silence
 Task: TypeAlias = Literal["transcribe", "translate"]
 Kind: TypeAlias = Literal["vad", "asr", "nmt", "tts", "speaker"]
 

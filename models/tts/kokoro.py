@@ -41,9 +41,6 @@ LIGATURES = {
     "ɔɪ": "Y",
     "g": "ɡ",
 }
-# Marks that mislead it, by language. In Portuguese espeak-ng puts ʲ for the glide of two vowels
-# that meet (ˈiʲɐ); Kokoro knows it as a soft consonant's, as in Russian.
-MISLEADING = {"pt": frozenset("ʲ")}
 
 # Kokoro begins and ends a sentence with up to half a second of near silence. What is under
 # this share of full scale (-40 dB) goes, save what a soft consonant may need of it.
@@ -136,7 +133,7 @@ class KokoroTts:
         assert self._session is not None, "load() comes first"
         text = checked_text(item, self._styles)
         phonemes = self._phonemize(text) if is_speakable(text) else []
-        tokens = tokenise(phonemes, self._vocab, self._options.language)
+        tokens = tokenise(phonemes, self._vocab)
         check_length(len(tokens), MAX_TOKENS)
         if not tokens:
             return silence(SAMPLE_RATE_HZ)
@@ -153,13 +150,12 @@ class KokoroTts:
         self._styles = {}
 
 
-def tokenise(phonemes: Iterable[str], vocab: Mapping[str, int], language: str) -> list[int]:
+def tokenise(phonemes: Iterable[str], vocab: Mapping[str, int]) -> list[int]:
     """Kokoro's tokens of espeak-ng's phonemes; what it was not trained on is left out.
 
     A letter with a mark is one token where the vocabulary has it so (ç), else two (ɐ and ̃).
     """
-    misleading = MISLEADING.get(language, frozenset())
-    text = unicodedata.normalize("NFC", "".join(p for p in phonemes if p not in misleading))
+    text = unicodedata.normalize("NFC", "".join(phonemes))
     for letters, ligature in LIGATURES.items():
         text = text.replace(letters, ligature)
     parts = (p if p in vocab else unicodedata.normalize("NFD", p) for p in text)

@@ -262,8 +262,9 @@ def test_english_is_understood(whisper: Any, request: pytest.FixtureRequest, pac
 
 
 def test_portuguese_is_understood(whisper: Any, portuguese: list[Audio]) -> None:
-    # A Japanese voice with an accent: 12 % over many sentences, where mumbling scores over 70 %.
-    assert wer(PORTUGUESE, [heard(whisper, a, "pt") for a in portuguese]) <= 0.2
+    # A Japanese voice with an accent: 3 % over 22 sentences. 1 of these 23 words is 4 %: three may
+    # differ with another machine's rounding; espeak-ng's own voice scores over 70 %.
+    assert wer(PORTUGUESE, [heard(whisper, a, "pt") for a in portuguese]) <= 0.15
 
 
 @pytest.mark.parametrize(

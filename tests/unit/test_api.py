@@ -85,6 +85,11 @@ async def test_silence_has_no_segments(http: httpx.AsyncClient) -> None:
     assert (answer["segments"], answer["audio"], answer["transcript"]["text"]) == ([], None, "")
 
 
+async def test_a_noise_in_which_nothing_is_said_has_no_segments(http: httpx.AsyncClient) -> None:
+    answer = (await translate(http, wav(np.full(70 * 16_000, 1, np.int16)))).json()
+    assert (answer["segments"], answer["transcript"]["language"]) == ([], None)
+
+
 async def test_silence_as_audio_is_no_content(http: httpx.AsyncClient) -> None:
     assert (await translate(http, SILENCE, response_format="wav")).status_code == 204
 

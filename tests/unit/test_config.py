@@ -9,8 +9,7 @@ from typing import Any
 import pytest
 import yaml
 
-from deployments.app import check_fractions
-from deployments.config import ModelConfig, load
+from deployments.config import ModelConfig, check_fractions, load
 from models.errors import ConfigError
 
 ROOT = Path(__file__).parents[2]
