@@ -129,10 +129,12 @@ class Pipeline:
 
     # ---- audio in and out --------------------------------------------------------------
 
-    async def decode(self, data: bytes, context: Context) -> Audio:
+    async def decode(
+        self, data: bytes, context: Context, *, max_duration_s: float | None = None
+    ) -> Audio:
         """Any common container to mono 16 kHz; see ``models.audio.decode`` for the errors."""
+        limit_s = self._limits.max_audio_s if max_duration_s is None else max_duration_s
         with context.timings.stage("decode"):
-            limit_s = self._limits.max_audio_s
             return await self._off_loop(lambda: audio_io.decode(data, max_duration_s=limit_s))
 
     async def encode(

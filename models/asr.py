@@ -158,7 +158,7 @@ class WhisperAsr:
             kind="asr",
             engine="whisper",
             weights=settings.weights,
-            licence="MIT",
+            licence=weights.licence(settings.weights),
             languages=self._model.languages,
             length_buckets=window_capacities_s(options.windows_s, options.margin_s),
         )

@@ -88,7 +88,12 @@ class SileroVad:
             str(path), session_options(request.threads), providers=providers
         )
         got = device.confirm_onnxruntime(request, got, self._session.get_providers())
-        spec = RuntimeSpec(kind="vad", engine="silero", weights=settings.weights, licence="MIT")
+        spec = RuntimeSpec(
+            kind="vad",
+            engine="silero",
+            weights=settings.weights,
+            licence=weights.licence(settings.weights),
+        )
         return spec, device.report(
             request,
             got,

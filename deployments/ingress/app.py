@@ -13,6 +13,7 @@ from starlette.routing import Route, Router
 
 from deployments.config import AppConfig
 from deployments.fleet import Fleet
+from deployments.ingress.embeddings import EmbeddingEndpoint
 from deployments.ingress.gate import Admission, Gate
 from deployments.ingress.openai import OpenAiRoutes
 from deployments.ingress.speech import SpeechRoutes
@@ -47,6 +48,7 @@ def asgi_app(fleet: Fleet, config: AppConfig, admission: Admission) -> Gate:
 
     router = Router(
         [
+            EmbeddingEndpoint(pipeline, config.limits).route(),
             *SpeechRoutes(pipeline, config.limits).routes(),
             *OpenAiRoutes(pipeline, config.limits, int(time.time())).routes(),
             Route("/health/live", live, methods=["GET"]),

@@ -20,8 +20,9 @@ from deployments.ingress.requests import (
     context_of,
     form_fields,
     json_fields,
+    timed,
 )
-from deployments.ingress.speech import check_text_length, subtitle_response, timed
+from deployments.ingress.speech import check_text_length, subtitle_response
 from deployments.pipeline import Pipeline, TranscribeOptions
 from models import audio as audio_io
 from models.errors import InvalidRequest

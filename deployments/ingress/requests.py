@@ -10,6 +10,7 @@ from typing import Annotated, Any, TypeVar
 from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, ValidationError
 from starlette.datastructures import FormData, UploadFile
 from starlette.requests import Request
+from starlette.responses import Response
 
 from deployments.config import Limits
 from deployments.pipeline import Context
@@ -38,23 +39,27 @@ FieldsT = TypeVar("FieldsT", bound=Fields)
 
 
 def context_of(request: Request, limits: Limits) -> Context:
-    """The request's deadline: its ``x-timeout-ms``, within the server's own limit.
+    """What goes with the request through every stage."""
+    return Context(deadline_of(request.headers.get(TIMEOUT_HEADER), limits))
+
+
+def deadline_of(timeout_ms: str | None, limits: Limits) -> float:
+    """The caller's deadline on the event loop's clock, within the server's own limit.
 
     Raises:
         InvalidRequest: the header is not a positive number.
     """
     timeout_s = limits.request_timeout_s
-    header = request.headers.get(TIMEOUT_HEADER)
-    if header is not None:
+    if timeout_ms is not None:
         try:
-            asked_s = float(header) / 1000
+            asked_s = float(timeout_ms) / 1000
         except ValueError:
             asked_s = math.nan
         if not asked_s > 0:
             message = f"{TIMEOUT_HEADER} must be a positive number of milliseconds"
             raise InvalidRequest(message, param=TIMEOUT_HEADER)
         timeout_s = min(timeout_s, asked_s)
-    return Context(deadline=asyncio.get_running_loop().time() + timeout_s)
+    return asyncio.get_running_loop().time() + timeout_s
 
 
 async def json_fields(request: Request, fields: type[FieldsT]) -> FieldsT:
@@ -117,3 +122,9 @@ def _validated(fields: type[FieldsT], values: dict[str, Any]) -> FieldsT:
         message = problem.get(first["type"], f": {first['msg']}")
         where = ".".join(map(str, first["loc"]))
         raise InvalidRequest(f"{where} {message}".replace(" :", ":"), param=param) from error
+
+
+def timed(response: Response, context: Context) -> Response:
+    """The answer with its stages' times in ``Server-Timing``."""
+    response.headers["server-timing"] = context.timings.server_timing()
+    return response

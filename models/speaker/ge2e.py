@@ -75,7 +75,7 @@ class Ge2eSpeaker:
             kind="speaker",
             engine="ge2e",
             weights=settings.weights,
-            licence="Apache-2.0",
+            licence=weights.licence(settings.weights),
             embedding_size=EMBEDDING_SIZE,
         )
         return spec, device.report(

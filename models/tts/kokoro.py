@@ -6,7 +6,7 @@ import hashlib
 import json
 import time
 import unicodedata
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Collection, Iterable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -17,8 +17,8 @@ from numpy.typing import NDArray
 from models import device, weights
 from models.errors import DragomanError, WeightsError
 from models.runtime import ItemError, RuntimeSettings, RuntimeSpec, Voice
-from models.tts.phonemes import Phonemizer, is_speakable
-from models.tts.speech import check_length, checked_text, open_session, silence, speech
+from models.tts.phonemes import PHONEMES_LICENCE, Phonemizer, is_speakable, pieces
+from models.tts.speech import checked_text, open_session, speech
 from models.types import Speech, TtsItem
 
 if TYPE_CHECKING:
@@ -97,7 +97,7 @@ class KokoroTts:
             kind="tts",
             engine="kokoro",
             weights=settings.weights,
-            licence="voice Apache-2.0; phonemes by piper-tts (GPL-3.0)",
+            licence=f"{weights.licence(settings.weights)}; {PHONEMES_LICENCE}",
             voices=tuple(
                 Voice(name, options.language, "kokoro", SAMPLE_RATE_HZ) for name in self._styles
             ),
@@ -117,8 +117,9 @@ class KokoroTts:
     def run(self, batch: Sequence[TtsItem]) -> list[Speech | ItemError]:
         """Speak each sentence; a text without a letter or digit becomes 0 samples.
 
-        An item gets an ``ItemError`` with UnknownVoice, InvalidRequest (its speed, an empty
-        text) or TooLarge (over ``MAX_TOKENS`` phonemes); ``param`` names the field.
+        A sentence of more than ``MAX_TOKENS`` phonemes is spoken in pieces. An item gets an
+        ``ItemError`` with UnknownVoice, InvalidRequest (its speed, an empty text) or TooLarge
+        (over 20 times that many phonemes); ``param`` names the field.
         """
         results: list[Speech | ItemError] = []
         for item in batch:
@@ -130,28 +131,30 @@ class KokoroTts:
 
     def _speak(self, item: TtsItem) -> Speech:
         """Raises DragomanError where the item is at fault."""
-        assert self._session is not None, "load() comes first"
         text = checked_text(item, self._styles)
         phonemes = self._phonemize(text) if is_speakable(text) else []
-        tokens = tokenise(phonemes, self._vocab)
-        check_length(len(tokens), MAX_TOKENS)
-        if not tokens:
-            return silence(SAMPLE_RATE_HZ)
+        known = known_phonemes(phonemes, self._vocab)
+        spoken = [self._synthesise(piece, item) for piece in pieces(known, MAX_TOKENS)]
+        return speech(spoken, SAMPLE_RATE_HZ)
+
+    def _synthesise(self, phonemes: Sequence[str], item: TtsItem) -> NDArray[np.float32]:
+        """float32 [n] at 24 kHz of 1 to ``MAX_TOKENS`` phonemes."""
+        assert self._session is not None, "load() comes first"
         feed = {
-            "tokens": np.array([[0, *tokens, 0]], np.int64),
-            "style": self._styles[item.voice][len(tokens) - 1][np.newaxis],
+            "tokens": np.array([[0, *(self._vocab[p] for p in phonemes), 0]], np.int64),
+            "style": self._styles[item.voice][len(phonemes) - 1][np.newaxis],
             "speed": np.array([item.speed], np.float32),
         }
         (audio,) = self._session.run(None, feed)
-        return speech(trim(audio.ravel()), SAMPLE_RATE_HZ)
+        return trim(audio.ravel())
 
     def close(self) -> None:
         self._session = None
         self._styles = {}
 
 
-def tokenise(phonemes: Iterable[str], vocab: Mapping[str, int]) -> list[int]:
-    """Kokoro's tokens of espeak-ng's phonemes; what it was not trained on is left out.
+def known_phonemes(phonemes: Iterable[str], vocab: Collection[str]) -> list[str]:
+    """espeak-ng's phonemes as Kokoro writes them; what it was not trained on is left out.
 
     A letter with a mark is one token where the vocabulary has it so (ç), else two (ɐ and ̃).
     """
@@ -159,7 +162,7 @@ def tokenise(phonemes: Iterable[str], vocab: Mapping[str, int]) -> list[int]:
     for letters, ligature in LIGATURES.items():
         text = text.replace(letters, ligature)
     parts = (p if p in vocab else unicodedata.normalize("NFD", p) for p in text)
-    return [vocab[p] for part in parts for p in part if p in vocab]
+    return [p for part in parts for p in part if p in vocab]
 
 
 def trim(samples: NDArray[np.float32]) -> NDArray[np.float32]:

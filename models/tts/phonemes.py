@@ -1,17 +1,27 @@
-"""Text to IPA phonemes with espeak-ng, which comes with piper-tts (GPL-3.0, an optional extra)."""
+"""Text to IPA phonemes, in pieces that a voice can take.
+
+The phonemes are espeak-ng's, which comes with piper-tts (GPL-3.0, an optional extra).
+"""
 
 from __future__ import annotations
 
+import math
 import unicodedata
-from collections.abc import Collection
+from collections.abc import Collection, Iterator, Sequence
 from threading import Lock
 
-from models.errors import WeightsError
+from models.errors import TooLarge, WeightsError
 
+PHONEMES_LICENCE = "phonemes by piper-tts (GPL-3.0)"
 MISSING_EXTRA = (
     "the Piper and Kokoro voices take their phonemes from piper-tts (GPL-3.0), "
     "which is not installed: pip install dragoman[piper]"
 )
+# 500 characters, the longest sentence of `models.text`, are 500 to 600 phonemes of prose, 1,700 of
+# digits and at most about 3,300 (emoji, which are read by their names).
+MAX_PIECES = 20  # of one text, were each of them full
+# Where a sequence may be cut: behind these and before a space, or behind those that need none.
+_SPACED_ENDS, _UNSPACED_ENDS = frozenset(",;:.!?…—)"), frozenset("、，；：。！？")
 # espeak-ng is a C library with one global voice: no two threads may use it at once.
 _ESPEAK_LOCK = Lock()
 
@@ -68,3 +78,54 @@ def clean(text: str) -> str:
 def is_speakable(text: str) -> bool:
     """Whether there is a letter or a digit. espeak-ng would read mere punctuation by its name."""
     return any(character.isalnum() for character in text)
+
+
+def pieces(phonemes: Sequence[str], limit: int) -> list[list[str]]:
+    """Cut the phonemes of one text into pieces of about one length, none over ``limit``.
+
+    A piece ends behind punctuation, where none stands near at a space, else anywhere; the
+    space around it is left out. A sequence within the limit is one piece, as it is. The time
+    is linear in the length.
+
+    Raises:
+        TooLarge: there are more than ``MAX_PIECES * limit`` phonemes.
+    """
+    if len(phonemes) > MAX_PIECES * limit:
+        raise TooLarge(
+            f"a text of {len(phonemes)} phonemes is too long: {MAX_PIECES * limit} is the limit",
+            param="text",
+        )
+    if len(phonemes) <= limit:
+        return [list(phonemes)] if phonemes else []
+    return list(_cut(phonemes, limit))
+
+
+def _cut(phonemes: Sequence[str], limit: int) -> Iterator[list[str]]:
+    start = 0
+    while start < len(phonemes):
+        if phonemes[start].isspace():
+            start += 1
+            continue
+        end = _best_end(phonemes, start, limit)
+        yield list(phonemes[start:end])
+        start = end
+
+
+def _best_end(phonemes: Sequence[str], start: int, limit: int) -> int:
+    """Where the piece from ``start`` ends, ``start < end <= start + limit``.
+
+    The place nearest to equal pieces is taken, so that no last one is a single word.
+    """
+    left = len(phonemes) - start
+    if left <= limit:
+        return len(phonemes)
+    even = math.ceil(left / math.ceil(left / limit))
+    spaces = [end for end in range(start + 1, start + limit + 1) if phonemes[end].isspace()]
+    clause_ends = [end for end in spaces if phonemes[end - 1] in _SPACED_ENDS]
+    clause_ends += [
+        end
+        for end in range(start + 1, start + limit + 1)
+        if phonemes[end - 1] in _UNSPACED_ENDS and phonemes[end] not in _UNSPACED_ENDS
+    ]
+    near = [end for end in clause_ends if end - start > even // 2]
+    return min(near or spaces or [start + even], key=lambda end: abs(end - start - even))

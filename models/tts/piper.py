@@ -7,23 +7,27 @@ import re
 import time
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
+from itertools import chain, islice
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 from models import device, weights
 from models.errors import ConfigError, DragomanError, WeightsError
 from models.runtime import ItemError, RuntimeSettings, RuntimeSpec, Voice
-from models.tts.phonemes import is_speakable
-from models.tts.speech import check_length, checked_text, silence, speech
+from models.tts.phonemes import PHONEMES_LICENCE, is_speakable, pieces
+from models.tts.speech import checked_text, speech
 from models.types import Speech, TtsItem
 
 if TYPE_CHECKING:
+    import numpy as np
+    from numpy.typing import NDArray
+
     from models.tts.piper_voice import PiperVoice, Row
 
 USE_GPU = "PIPER_USE_GPU"  # what operators of Piper servers set: true or false
 TRUE, FALSE = ("true", "1"), ("false", "0")
 
-MODEL_CARD = "MODEL_CARD"  # lies beside a published voice and names its licence
+MODEL_CARD = "MODEL_CARD"  # lies beside a published voice and names the licence of its data set
 LICENCE = re.compile(r"^\W*licen[cs]e:\s*(.+?)\s*$", re.IGNORECASE | re.MULTILINE)
 
 WARM_UP_TEXT = "1, 2, 3, 4, 5, 6, 7, 8, 9, 10."  # can be spoken in every language
@@ -36,11 +40,16 @@ class Options:
     voices: tuple[str, ...] = ()  # files to load, without `.onnx`; empty: all there are
     noise_scale: float | None = None  # variation of the sound; None: as the voice says
     noise_w: float | None = None  # variation of the rhythm; None: as the voice says
-    # Of one sentence: 400 are 20 s of speech at speed 1, and a second takes 20 MB while it is made.
+    # Of one row; a longer sentence takes several. 400 are 20 s of speech at speed 1, and a second
+    # takes 20 MB while it is made.
     max_phonemes: int = 400
     # Rows of one call on a CPU. More rows save nothing there, and cost their padding: 306 ms of
     # one core a sentence alone, 320 in fours sorted by length, 395 in fours as they come.
     cpu_batch_size: int = 1
+
+    def __post_init__(self) -> None:
+        if self.max_phonemes < 1:
+            raise ValueError("max_phonemes: at least 1")
 
 
 @dataclass(frozen=True, slots=True)
@@ -80,7 +89,7 @@ class PiperTts:
             path, config = source.file(name), VoiceConfig.read(source.file(f"{name}.json"))
             voice = PiperVoice(path, config, request.threads, providers)
             got = device.confirm_onnxruntime(request, got, voice.providers)
-            licences.append(licence(path))
+            licences.append(weights.licence(settings.weights) + data_licence(path))
             if config.speakers:
                 self._speakers |= {
                     f"{stem}#{speaker}": _Speaker(voice, row)
@@ -103,7 +112,7 @@ class PiperTts:
             kind="tts",
             engine="piper",
             weights=self._settings.weights,
-            licence=f"voice {', '.join(sorted(set(licences)))}; phonemes by piper-tts (GPL-3.0)",
+            licence="; ".join([*sorted(set(licences)), PHONEMES_LICENCE]),
             voices=tuple(
                 Voice(name, config.language, "piper", config.sample_rate_hz)
                 for name, speaker in self._speakers.items()
@@ -121,46 +130,53 @@ class PiperTts:
     def run(self, batch: Sequence[TtsItem]) -> list[Speech | ItemError]:
         """Speak each sentence; a text without a letter or digit becomes 0 samples.
 
-        An item gets an ``ItemError`` with UnknownVoice, InvalidRequest (its speed, an empty
-        text) or TooLarge (over ``max_phonemes``); ``param`` names the field.
+        A sentence of more than ``max_phonemes`` is spoken in pieces, each a row. An item gets an
+        ``ItemError`` with UnknownVoice, InvalidRequest (its speed, an empty text) or TooLarge
+        (over 20 times that many phonemes); ``param`` names the field.
         """
-        results: list[Speech | ItemError] = []
-        rows: dict[PiperVoice, dict[int, Row]] = {}  # of each voice file: place in batch -> row
+        results: dict[int, Speech | ItemError] = {}
+        rows: dict[PiperVoice, dict[int, list[Row]]] = {}  # of a voice file: place in batch ->
         for place, item in enumerate(batch):
             try:
-                voice, row = self._row(item)
+                voice, of_item = self._rows(item)
             except DragomanError as error:
-                results.append(ItemError(error))
+                results[place] = ItemError(error)
                 continue
-            results.append(silence(voice.config.sample_rate_hz))  # until it is spoken
-            if row is not None:
-                rows.setdefault(voice, {})[place] = row
-        for voice, of_voice in rows.items():
-            spoken = self._speak(voice, list(of_voice.values()))
-            for place, answer in zip(of_voice, spoken, strict=True):
-                results[place] = answer
-        return results
+            rows.setdefault(voice, {})[place] = of_item
+        for voice, of_places in rows.items():
+            audio = iter(self._synthesise(voice, list(chain(*of_places.values())), len(batch)))
+            for place, of_item in of_places.items():
+                own = list(islice(audio, len(of_item)))
+                results[place] = speech(own, voice.config.sample_rate_hz)
+        return [results[place] for place in range(len(batch))]
 
-    def _row(self, item: TtsItem) -> tuple[PiperVoice, Row | None]:
-        """The row of an item; None where there is nothing to speak. Raises DragomanError."""
+    def _rows(self, item: TtsItem) -> tuple[PiperVoice, list[Row]]:
+        """The rows of an item; none where there is nothing to speak. Raises DragomanError."""
         from models.tts.piper_voice import Row
 
         text = checked_text(item, self._speakers)
         speaker = self._speakers[item.voice]
-        phonemes = speaker.voice.phonemes(text) if is_speakable(text) else []
-        check_length(len(phonemes), self._options.max_phonemes)
-        if not phonemes:
-            return speaker.voice, None
-        return speaker.voice, Row(speaker.voice.ids(phonemes), speaker.row, item.speed)
+        voice = speaker.voice
+        phonemes = voice.phonemes(text) if is_speakable(text) else []
+        return voice, [
+            Row(voice.ids(piece), speaker.row, item.speed)
+            for piece in pieces(phonemes, self._options.max_phonemes)
+        ]
 
-    def _speak(self, voice: PiperVoice, rows: Sequence[Row]) -> list[Speech]:
+    def _synthesise(
+        self, voice: PiperVoice, rows: Sequence[Row], most_rows: int
+    ) -> list[NDArray[np.float32]]:
+        """Speak the rows, so many at once: a batch needs no more memory for its long sentences."""
         config, options = voice.config, self._options
-        audio = voice.synthesise(
-            rows,
-            noise_scale=_either(options.noise_scale, config.noise_scale),
-            noise_w=_either(options.noise_w, config.noise_w),
-        )
-        return [speech(samples, config.sample_rate_hz) for samples in audio]
+        return [
+            samples
+            for first in range(0, len(rows), most_rows)
+            for samples in voice.synthesise(
+                rows[first : first + most_rows],
+                noise_scale=_either(options.noise_scale, config.noise_scale),
+                noise_w=_either(options.noise_w, config.noise_w),
+            )
+        ]
 
     def close(self) -> None:
         self._speakers.clear()
@@ -216,8 +232,8 @@ def voice_files(source: weights.WeightSource, wanted: Sequence[str]) -> dict[str
     return found
 
 
-def licence(voice: Path) -> str:
-    """The licence that the model card beside a voice file names."""
+def data_licence(voice: Path) -> str:
+    """", data CC0": the licence of its data set, where the model card beside a voice names it."""
     card = voice.with_name(MODEL_CARD)
     named = LICENCE.search(card.read_text(encoding="utf-8")) if card.is_file() else None
-    return named[1] if named else "of unnamed licence"
+    return f", data {named[1]}" if named else ""

@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Mapping
+from collections.abc import Collection, Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 from numpy.typing import NDArray
 
-from models.errors import InvalidRequest, TooLarge, UnknownVoice
+from models.errors import InvalidRequest, UnknownVoice
 from models.tts.phonemes import clean
 from models.types import Audio, Speech, TtsItem
 
@@ -39,27 +39,18 @@ def checked_text(item: TtsItem, voices: Collection[str]) -> str:
     return text
 
 
-def check_length(phonemes: int, limit: int) -> None:
-    """Raises TooLarge where one sentence has more phonemes than a voice takes."""
-    if phonemes > limit:
-        message = f"a sentence of {phonemes} phonemes is too long: {limit} is the limit"
-        raise TooLarge(message, param="text")
+def speech(pieces: Sequence[NDArray[np.float32]], sample_rate_hz: int) -> Speech:
+    """Pieces [n], one after another, as 16-bit speech; 0 samples where there are none.
 
-
-def speech(samples: NDArray[np.float32], sample_rate_hz: int) -> Speech:
-    """float32 [n] of full scale 1.0 as 16-bit speech; what is over full scale is clipped.
+    They are float32 of full scale 1.0; what is over it is clipped.
 
     The level is the voice's own. Scaling each sentence to full scale by its peak, as the
     piper program does, would make a quiet sentence as loud as a shouted one beside it.
     """
     from models.audio import to_int16
 
+    samples = np.concatenate([np.zeros(0, np.float32), *pieces])
     return Speech(Audio(to_int16(samples), sample_rate_hz))
-
-
-def silence(sample_rate_hz: int) -> Speech:
-    """0 samples: the speech of a text with nothing to speak, such as "..."."""
-    return Speech(Audio(np.zeros(0, np.int16), sample_rate_hz))
 
 
 def open_session(

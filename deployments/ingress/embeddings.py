@@ -1,0 +1,164 @@
+"""Speaker embeddings: of files in a form, or of raw samples on the shortest way there is.
+
+Raw samples are what a live client sends many times a second, so their way has no request
+object, no form, no codec thread and no JSON of samples.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+
+import numpy as np
+from numpy.typing import NDArray
+from starlette.exceptions import HTTPException
+from starlette.requests import ClientDisconnect, Request
+from starlette.responses import JSONResponse, Response
+from starlette.routing import Route
+from starlette.types import Receive, Scope, Send
+
+from deployments.batcher import Outcome
+from deployments.concurrency import gather_each
+from deployments.config import Limits
+from deployments.ingress.requests import (
+    TIMEOUT_HEADER,
+    Fields,
+    context_of,
+    deadline_of,
+    form_fields,
+    timed,
+)
+from deployments.pipeline import Pipeline
+from models import audio as audio_io
+from models.errors import InvalidRequest
+from models.types import Audio, SpeakerItem, Voiceprint
+
+RAW = b"audio/pcm"
+VECTOR = b"application/octet-stream"  # what a client accepts that wants bare float32
+
+
+class EmbeddingFields(Fields):
+    model: str | None = None
+
+
+class EmbeddingEndpoint:
+    """An ASGI application for one path."""
+
+    def __init__(self, pipeline: Pipeline, limits: Limits) -> None:
+        self._pipeline = pipeline
+        self._fleet = pipeline.fleet
+        self._limits = limits
+
+    def route(self) -> Route:
+        return Route("/v1/audio/embeddings", self)
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        if scope["method"] != "POST":
+            raise HTTPException(405, headers={"Allow": "POST"})
+        headers: dict[bytes, bytes] = dict(scope["headers"])
+        if headers.get(b"content-type", b"").lower().startswith(RAW):
+            await self._raw(headers, receive, send)
+            return
+        response = await self._form(Request(scope, receive), headers)
+        await response(scope, receive, send)
+
+    async def _raw(self, headers: Mapping[bytes, bytes], receive: Receive, send: Send) -> None:
+        """One clip of int16 samples in, its vector out: float32, or JSON."""
+        timeout = headers.get(TIMEOUT_HEADER.encode())
+        deadline = deadline_of(None if timeout is None else timeout.decode(), self._limits)
+        rate_hz = _rate_hz(headers[b"content-type"].decode())
+        limit_s = self._limits.max_audio_s
+        clip = audio_io.pcm16(await _body(receive), rate_hz, max_duration_s=limit_s)
+        model = self._fleet.pick("speaker")
+        item = SpeakerItem(clip.samples)
+        outcome: Outcome[Voiceprint] = await model.batcher.submit(item, deadline=deadline)
+        vector = outcome.result.embedding
+        if _wants_vector(headers):
+            content_type, data = VECTOR, _float32(vector)
+        else:
+            body = _body_of(model.name, [clip], [outcome.result])
+            content_type, data = b"application/json", bytes(JSONResponse(body).body)
+        start = [
+            (b"content-type", content_type),
+            (b"content-length", b"%d" % len(data)),
+            (b"server-timing", _server_timing(outcome)),
+        ]
+        await send({"type": "http.response.start", "status": 200, "headers": start})
+        await send({"type": "http.response.body", "body": data})
+
+    async def _form(self, request: Request, headers: Mapping[bytes, bytes]) -> Response:
+        """Clips of any format; every one of them an item of its own."""
+        context = context_of(request, self._limits)
+        fields, files = await form_fields(
+            request, EmbeddingFields, max_files=self._limits.max_clips
+        )
+        model = self._fleet.pick("speaker", fields.model)
+        clips, left_s = [], self._limits.max_audio_s
+        for data in files:
+            clips.append(await self._pipeline.decode(data, context, max_duration_s=left_s))
+            left_s -= clips[-1].duration_s
+
+        async def one(clip: Audio) -> Voiceprint:
+            return await self._pipeline.embed(clip, context, model)
+
+        voiceprints = await gather_each(one, clips, self._limits.max_items_in_flight)
+        if _wants_vector(headers):
+            vectors = np.concatenate([voiceprint.embedding for voiceprint in voiceprints])
+            response = Response(_float32(vectors), media_type=VECTOR.decode())
+        else:
+            body = _body_of(model.name, clips, voiceprints)
+            response = JSONResponse({**body, "timings": context.timings.as_json()})
+        return timed(response, context)
+
+
+def _body_of(
+    model: str, clips: list[Audio], voiceprints: list[Voiceprint]
+) -> dict[str, str | list[dict[str, object]]]:
+    rows: list[dict[str, object]] = [
+        {
+            "object": "embedding",
+            "index": index,
+            "embedding": voiceprint.embedding.tolist(),
+            "duration_s": round(clip.duration_s, 3),
+        }
+        for index, (clip, voiceprint) in enumerate(zip(clips, voiceprints, strict=True))
+    ]
+    return {"object": "list", "model": model, "data": rows}
+
+
+def _float32(vector: NDArray[np.float32]) -> bytes:
+    return vector.astype("<f4", copy=False).tobytes()
+
+
+def _wants_vector(headers: Mapping[bytes, bytes]) -> bool:
+    return headers.get(b"accept", b"").lower().startswith(VECTOR)
+
+
+def _server_timing(outcome: Outcome[Voiceprint]) -> bytes:
+    total_ms = (outcome.queue_s + outcome.execution_s) * 1000
+    return b'speaker;dur=%.1f;desc="queue %.1f ms, batch %d"' % (
+        total_ms,
+        outcome.queue_s * 1000,
+        outcome.batch_size,
+    )
+
+
+async def _body(receive: Receive) -> bytes:
+    """The whole body; one piece is not copied."""
+    pieces = []
+    while True:
+        message = await receive()
+        if message["type"] == "http.disconnect":
+            raise ClientDisconnect
+        pieces.append(message.get("body", b""))
+        if not message.get("more_body", False):
+            return pieces[0] if len(pieces) == 1 else b"".join(pieces)
+
+
+def _rate_hz(content_type: str) -> int:
+    """The sample rate that ``audio/pcm; rate=16000`` names."""
+    for parameter in content_type.split(";")[1:]:
+        name, _, value = parameter.strip().partition("=")
+        if name.lower() == "rate" and value.isascii() and value.isdigit():
+            return int(value[:9])
+    message = "content-type must name the sample rate, as in audio/pcm; rate=16000"
+    raise InvalidRequest(message, param="content-type")
