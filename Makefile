@@ -7,7 +7,7 @@ CONFIG ?= serve_config.yaml
 BIN := $(VENV)/bin
 INSTALLED := $(VENV)/.installed
 
-.PHONY: run test test-unit test-models test-e2e check install check-config bench-asr bench-overhead clean
+.PHONY: run deploy test test-unit test-models test-e2e check install check-config bench-asr bench-overhead clean
 
 run: install
 	@$(BIN)/python -m deployments.launch $(CONFIG)
@@ -25,6 +25,11 @@ $(INSTALLED): pyproject.toml client/pyproject.toml constraints.txt requirements-
 
 check-config: install
 	@$(BIN)/python -m deployments.launch --check $(CONFIG)
+
+# Applies a changed configuration to the running server; where only batch policies changed, no model is loaded again.
+DASHBOARD ?= http://127.0.0.1:8265
+deploy: check-config
+	RAY_AUTH_MODE=token $(BIN)/serve deploy $(CONFIG) --address $(DASHBOARD)
 
 test: check test-unit test-models test-e2e
 

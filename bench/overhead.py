@@ -19,6 +19,7 @@ import urllib.request
 from collections.abc import Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
+from threading import Thread
 
 from bench import machine
 from deployments.config import load
@@ -57,13 +58,15 @@ def main() -> int:
     ) as server:
         try:
             _wait_until_ready(server)
+            assert server.stdout is not None
+            Thread(target=server.stdout.read, daemon=True).start()  # it must never wait to write
             run(options.callers, 3)  # warm-up
             before = _counts()
             loads = [run(options.callers, options.seconds) for _ in range(options.runs)]
             after = _counts()
         finally:
             server.terminate()
-            server.communicate()
+            server.wait()
     mean_batch = (after[0] - before[0]) / (after[1] - before[1])
     _report(options.callers, loads, mean_batch, options.json)
     return 0 if not any(load.errors for load in loads) else 1

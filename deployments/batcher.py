@@ -5,8 +5,9 @@ Items of different callers wait here and leave together. The rules:
 - A free replica takes the best batch at once. While every replica is busy, what arrives
   gathers. One batch may stand ready behind each running one; that place is taken by a full
   batch, or when the head has waited ``max_queue_delay_ms``.
-- The head of a batch is the oldest item of the most urgent priority, so none starves. The
-  others are drawn by how near their length is to the head's, within rows, cost and padding.
+- The head of a batch is the oldest item of the most urgent priority, so that no length
+  starves. The others are drawn by how near they are to its length, within rows, cost and
+  padding.
 - A full queue refuses at once. A deadline is kept to the moment, queued or running. An item
   whose caller has left is dropped before it costs anything.
 - Each item has its own result or its own error. A batch that failed as a whole is tried once
@@ -17,6 +18,7 @@ from __future__ import annotations
 
 import asyncio
 import bisect
+import math
 from collections.abc import Awaitable, Callable, Iterator, Sequence
 from dataclasses import dataclass, field
 from typing import Any, Generic, Protocol, TypeVar
@@ -30,11 +32,13 @@ from models.errors import (
     InvalidRequest,
     QueueDeadlinePassed,
     QueueFull,
+    Unavailable,
 )
 from models.runtime import ItemError
 
 BATCHES_A_REPLICA = 2  # in flight: one runs, one stands ready behind it
-MAX_REPLICA_LOSSES = 3  # an item that has seen so many replicas die is what kills them
+LOSSES_TOGETHER = 2  # after so many deaths under one batch, its items are tried one by one
+LOSSES_ALONE = 2  # after so many more under one item alone, it is what kills them
 ROUNDING = 1e-9  # relative: sums of equal lengths must not look like padding
 LOSS_PAUSE_S = 0.1  # before a lost batch is sent again, so that routing has noticed the death
 
@@ -106,7 +110,6 @@ class _Ticket(Generic[ItemT, ResultT]):
     priority: int
     enqueued_at: float
     future: asyncio.Future[Outcome[ResultT]]
-    losses: int = 0
 
     def fail(self, error: DragomanError) -> None:
         if not self.future.done():
@@ -168,6 +171,7 @@ class Batcher(Generic[ItemT, ResultT]):
         self._clock: Clock = clock or asyncio.get_running_loop()
         self._queue: _Queue[ItemT, ResultT] = _Queue()
         self._in_flight: set[asyncio.Task[None]] = set()
+        self._one_suspect = asyncio.Lock()
         self._arrivals = 0
         self._pump_scheduled = False
         self._delay_timer: Timer | None = None
@@ -192,7 +196,8 @@ class Batcher(Generic[ItemT, ResultT]):
 
         Args:
             item: what the model takes.
-            deadline: on this batcher's clock; the policy's ``default_timeout_s`` may be nearer.
+            deadline: on this batcher's clock; the policy's ``default_timeout_s``, if any, may
+                be nearer.
             priority: 1 (most urgent) to ``priority_levels``; 0: the policy's default.
 
         Raises:
@@ -203,10 +208,13 @@ class Batcher(Generic[ItemT, ResultT]):
             DragomanError: the item's own error.
         """
         ticket = self._enqueue(item, priority)
-        expires_at = ticket.enqueued_at + self.policy.default_timeout_s
+        timeout_s = self.policy.default_timeout_s
+        expires_at = math.inf if timeout_s is None else ticket.enqueued_at + timeout_s
         if deadline is not None:
             expires_at = min(expires_at, deadline)
-        timer = self._clock.call_at(expires_at, self._expire, ticket)
+        timer = None
+        if expires_at < math.inf:
+            timer = self._clock.call_at(expires_at, self._expire, ticket)
         self._schedule_pump()
         try:
             return await ticket.future
@@ -215,7 +223,8 @@ class Batcher(Generic[ItemT, ResultT]):
                 self.stats.abandoned += 1
             raise
         finally:
-            timer.cancel()
+            if timer is not None:
+                timer.cancel()
 
     def _enqueue(self, item: ItemT, priority: int) -> _Ticket[ItemT, ResultT]:
         if not 0 <= priority <= self.policy.priority_levels:
@@ -306,6 +315,11 @@ class Batcher(Generic[ItemT, ResultT]):
         task = asyncio.get_running_loop().create_task(self._run(batch))
         self._in_flight.add(task)
         task.add_done_callback(self._finished)
+        waiters = [ticket.future for ticket in batch]
+        for waiter in waiters:  # a batch for which nobody waits any more gives up its place
+            waiter.add_done_callback(
+                lambda _: task.cancel() if all(w.done() for w in waiters) else None
+            )
 
     def _finished(self, task: asyncio.Task[None]) -> None:
         self._in_flight.discard(task)
@@ -314,52 +328,50 @@ class Batcher(Generic[ItemT, ResultT]):
     async def _run(self, batch: list[_Ticket[ItemT, ResultT]]) -> None:
         """Answer every ticket of a batch, whatever happens."""
         try:
-            while batch := [ticket for ticket in batch if not ticket.future.done()]:
-                try:
-                    await self._attempt(batch)
-                except ReplicaLost:
-                    batch = await self._after_loss(batch)
+            for _ in range(LOSSES_TOGETHER):
+                batch = [ticket for ticket in batch if not ticket.future.done()]
+                if not batch or await self._attempt(batch):
+                    return
+            for ticket in batch:
+                await self._run_suspect(ticket)
         except BaseException as error:  # the caller must never wait for a dead task
             for ticket in batch:
                 ticket.fail(InternalError(f"model {self.name!r}: {error!r}"))
             raise
 
-    async def _attempt(self, batch: list[_Ticket[ItemT, ResultT]]) -> None:
+    async def _run_suspect(self, ticket: _Ticket[ItemT, ResultT]) -> None:
+        """Run an item that was there when replicas died: alone, and no other suspect beside it."""
+        async with self._one_suspect:
+            for _ in range(LOSSES_ALONE):
+                if ticket.future.done() or await self._attempt([ticket]):
+                    return
+        ticket.fail(InternalError(f"replicas of model {self.name!r} died under this item"))
+
+    async def _attempt(self, batch: list[_Ticket[ItemT, ResultT]]) -> bool:
+        """Send a batch once and answer its tickets; False if its replica died."""
         try:
             reply = await self._dispatch([ticket.item for ticket in batch])
             if len(reply.results) != len(batch):
                 raise InternalError(f"{len(reply.results)} results for {len(batch)} items")
         except ReplicaLost:
-            raise
+            self.stats.sent_again += 1
+            logger.warning("a replica of model %r died under a batch of %d", self.name, len(batch))
+            await self._pause(LOSS_PAUSE_S)
+            return False
+        except Unavailable as error:  # there is no replica to try it on
+            for ticket in batch:
+                ticket.fail(error)
         except Exception as error:
             logger.exception("model %r failed on a batch of %d", self.name, len(batch))
             if len(batch) == 1:
                 batch[0].fail(InternalError(f"model {self.name!r} failed: {error!r}"))
             else:
                 self.stats.split += 1
-                await self._one_by_one(batch)
-            return
-        self._deliver(batch, reply)
-
-    async def _one_by_one(self, batch: list[_Ticket[ItemT, ResultT]]) -> None:
-        for ticket in batch:
-            await self._run([ticket])
-
-    async def _after_loss(
-        self, batch: list[_Ticket[ItemT, ResultT]]
-    ) -> list[_Ticket[ItemT, ResultT]]:
-        """What to send again; items that were there at every death go alone, then fail."""
-        self.stats.sent_again += 1
-        logger.warning("a replica of model %r died under a batch of %d", self.name, len(batch))
-        for ticket in batch:
-            ticket.losses += 1
-        if batch[0].losses >= MAX_REPLICA_LOSSES and len(batch) == 1:
-            batch[0].fail(InternalError(f"replicas of model {self.name!r} died under this item"))
-        await self._pause(LOSS_PAUSE_S)
-        if len(batch) > 1 and max(ticket.losses for ticket in batch) >= MAX_REPLICA_LOSSES - 1:
-            await self._one_by_one(batch)
-            return []
-        return batch
+                for ticket in batch:
+                    await self._run([ticket])
+        else:
+            self._deliver(batch, reply)
+        return True
 
     async def _pause(self, duration_s: float) -> None:
         over = asyncio.Event()

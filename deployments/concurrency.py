@@ -1,37 +1,24 @@
-"""Running a request's parts side by side: bounded, and all of them gone when one fails."""
+"""Running a request's parts side by side: in order, and all of them gone when one fails."""
 
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Awaitable, Callable, Iterable
+from collections.abc import Awaitable, Iterable
 from typing import TypeVar
 
-T = TypeVar("T")
 R = TypeVar("R")
 
 
-async def gather_each(
-    call: Callable[[T], Awaitable[R]], values: Iterable[T], limit: int
-) -> list[R]:
-    """``call`` of each value, at most ``limit`` at once, results in order.
-
-    The first error is raised as it is, after the other calls were cancelled.
-    """
-    some = list(values)
-    if len(some) == 1:  # most requests are one clip or one sentence: no task, no places
-        return [await call(some[0])]
-    places = asyncio.Semaphore(limit)
-
-    async def one(value: T) -> R:
-        async with places:
-            return await call(value)
-
-    return await all_of(one(value) for value in some)
-
-
 async def all_of(parts: Iterable[Awaitable[R]]) -> list[R]:
-    """Like ``asyncio.gather``, but when one part fails, or the caller leaves, none goes on."""
-    tasks = [asyncio.ensure_future(part) for part in parts]
+    """The results of all parts, in order.
+
+    Like ``asyncio.gather``, but when one part fails, or the caller leaves, none goes on: the
+    first error is raised as it is, after the others were cancelled.
+    """
+    awaitables = list(parts)
+    if len(awaitables) == 1:  # most requests are one clip or one sentence: no task for that
+        return [await awaitables[0]]
+    tasks = [asyncio.ensure_future(part) for part in awaitables]
     try:
         return await asyncio.gather(*tasks)
     finally:

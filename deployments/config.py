@@ -44,7 +44,8 @@ class BatchPolicy(Strict):
     # An upper bound on what a head waits for a fuller batch while every replica is busy.
     max_queue_delay_ms: Annotated[float, Field(ge=0, le=60_000)] = 5.0
     max_queue_size: Annotated[int, Field(ge=1)] = 256  # items that wait, not those that run
-    default_timeout_s: Annotated[float, Field(gt=0)] = 60.0
+    # Of an item, from when it is submitted; the request's own deadline holds in any case.
+    default_timeout_s: Annotated[float, Field(gt=0)] | None = None
     priority_levels: Annotated[int, Field(ge=1, le=100)] = 1
     default_priority: Annotated[int, Field(ge=1)] = 1
 
@@ -106,13 +107,14 @@ class Limits(Strict):
     """What one request may ask, and how many may ask at once."""
 
     max_body_bytes: Annotated[int, Field(ge=1)] = 200 * MEBIBYTE
-    max_audio_s: Annotated[float, Field(gt=0)] = 3600.0
+    max_json_bytes: Annotated[int, Field(ge=1)] = MEBIBYTE
+    max_audio_s: Annotated[float, Field(gt=0)] = 600.0  # of all files of a request
     max_text_chars: Annotated[int, Field(ge=1)] = 10_000  # of all texts of a request
     max_clips: Annotated[int, Field(ge=1)] = 64  # of one embeddings request
     max_texts: Annotated[int, Field(ge=1)] = 256  # of one text translation request
     max_concurrent_requests: Annotated[int, Field(ge=1)] = 512  # of one ingress replica
     max_items_in_flight: Annotated[int, Field(ge=1)] = 32  # of one request, in one model's queue
-    request_timeout_s: Annotated[float, Field(gt=0)] = 300.0
+    request_timeout_s: Annotated[float, Field(gt=0)] = 600.0
 
 
 class IngressConfig(Strict):
@@ -135,6 +137,8 @@ class AppConfig(Strict):
     @model_validator(mode="after")
     def _aliases_name_models(self) -> Self:
         for alias, name in self.aliases.items():
+            if alias in self.models or alias in get_args(Kind):
+                raise ValueError(f"aliases.{alias}: the name is a model's or a kind's own")
             if name not in self.models and name not in get_args(Kind):
                 raise ValueError(f"aliases.{alias}: there is no model and no kind {name!r}")
         if INGRESS in self.models:
@@ -170,7 +174,7 @@ class IngressOverride(Strict):
 
 
 class Application(Strict):
-    name: str = "dragoman"
+    name: Literal["dragoman"] = "dragoman"  # the drain finds the application by it
     route_prefix: Literal["/"] = "/"
     import_path: Literal["deployments.app:build"]
     args: AppConfig
@@ -207,18 +211,28 @@ def check_fractions(models: dict[str, ModelConfig], gpus: float) -> None:
     """Refuse fractions that Ray could never place: it would wait for ever, in silence.
 
     Raises:
-        ConfigError: the fractions sum to more GPUs than there are.
+        ConfigError: the replicas do not fit the GPUs, each of them on one.
     """
-    asked = math.fsum(
-        model.gpu_fraction * model.replicas for model in models.values() if model.device != "cpu"
+    fractions = sorted(
+        (
+            (model.gpu_fraction, name)
+            for name, model in models.items()
+            if model.device != "cpu"
+            for _ in range(model.replicas)
+        ),
+        reverse=True,
     )
-    if gpus and asked > gpus + 1e-6:
-        each = ", ".join(
-            f"{name} {model.replicas} x {model.gpu_fraction}" for name, model in models.items()
-        )
-        raise ConfigError(
-            f"models.*.gpu_fraction: {asked:g} GPUs are asked for, {gpus:g} are there: {each}"
-        )
+    free = [1.0] * int(gpus)
+    for fraction, name in fractions:
+        fitting = [place for place, left in enumerate(free) if left >= fraction - 1e-6]
+        if gpus and fraction and not fitting:
+            asked = math.fsum(fraction for fraction, _ in fractions)
+            raise ConfigError(
+                f"models.{name}.gpu_fraction: {fraction:g} of a GPU is not left; all replicas "
+                f"together ask for {asked:g} of {gpus:g} GPUs, and none can span two"
+            )
+        if fitting:
+            free[fitting[0]] -= fraction
 
 
 def load(path: Path) -> ServeFile:

@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 import asyncio
-import contextlib
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, get_args
 
 from deployments.batcher import Batcher
 from deployments.config import AppConfig, BatchPolicy
+from deployments.log import logger
 from deployments.remote import Description, Remote, ReplicaStats
 from models.errors import (
     NotReady,
@@ -24,7 +24,9 @@ from models.runtime import RuntimeSpec, Voice
 from models.types import Kind
 
 READY, LOADING, FAILED = "ready", "loading", "failed"  # what a model can be
-POLL_S = 0.2  # between looks at models that are still loading
+POLL_S = 0.2  # between looks while a model is still loading
+POLL_WARM_S = 2.0  # and once all have been ready
+LOOK_S = 5.0  # what one look may take
 
 
 @dataclass(slots=True)
@@ -44,7 +46,7 @@ class Fleet:
         self._remotes = remotes
         self._policies: dict[str, BatchPolicy] = {}
         self._models: dict[str, Model] = {}
-        self._failures: dict[str, str] = {}
+        self._states = dict.fromkeys(config.models, LOADING)
         self._watcher: asyncio.Task[None] | None = None
         self.warm = asyncio.Event()  # every model is ready
 
@@ -56,23 +58,30 @@ class Fleet:
             self._watcher = asyncio.get_running_loop().create_task(self._watch())
 
     async def _watch(self) -> None:
-        while len(self._models) < len(self._remotes):
-            for name in self._remotes.keys() - self._models.keys():
-                with contextlib.suppress(TimeoutError):
-                    await asyncio.wait_for(self._look_at(name), timeout=5.0)
-            if len(self._models) < len(self._remotes):
-                await asyncio.sleep(POLL_S)
-        self.warm.set()
+        """Look at every model for as long as this process serves."""
+        while True:
+            for name in self._remotes:
+                try:
+                    async with asyncio.timeout(LOOK_S):
+                        await self._look_at(name)
+                except TimeoutError:
+                    pass  # it is busy: what was known of it still holds
+                except Exception:  # whatever it is, the others must be looked at
+                    logger.exception("looking at model %r failed", name)
+            if set(self.readiness().values()) == {READY}:
+                self.warm.set()
+            await asyncio.sleep(POLL_WARM_S if self.warm.is_set() else POLL_S)
 
     async def _look_at(self, name: str) -> None:
         try:
             descriptions = await self._remotes[name].describe()
-        except Unavailable:  # its first replica is still being made
+        except Unavailable:  # its first replica is still being made, or its last one has died
             failure = await self._remotes[name].failure()
-            if failure is not None:
-                self._failures[name] = f"{FAILED}: {failure}"
+            self._states[name] = LOADING if failure is None else f"{FAILED}: {failure}"
             return
-        self._models[name] = self._model(name, descriptions[0].spec)
+        self._states[name] = READY
+        if name not in self._models:
+            self._models[name] = self._model(name, descriptions[0].spec)
 
     def _model(self, name: str, spec: RuntimeSpec) -> Model:
         batcher: Batcher[Any, Any] = Batcher(
@@ -88,6 +97,9 @@ class Fleet:
         """The configured policy, within what the engine itself bounds."""
         policy = self._policies.get(name, BatchPolicy())
         rows = min(policy.max_batch_size, spec.max_batch_size or policy.max_batch_size)
+        if rows < policy.max_batch_size:
+            asked = policy.max_batch_size
+            logger.info("model %r takes batches of %d here, not %d", name, rows, asked)
         return policy.model_copy(update={"max_batch_size": rows})
 
     def reconfigure(self, policies: Mapping[str, BatchPolicy]) -> None:
@@ -100,10 +112,7 @@ class Fleet:
 
     def readiness(self) -> dict[str, str]:
         """Each configured model: ready, loading, or failed and why."""
-        return {
-            name: READY if name in self._models else self._failures.get(name, LOADING)
-            for name in self._config.models
-        }
+        return dict(self._states)
 
     def names(self) -> tuple[str, ...]:
         return tuple(self._config.models)
@@ -116,6 +125,8 @@ class Fleet:
             NotReady: it is still loading.
         """
         name = self._config.aliases.get(name, name)
+        if name not in self._config.models and name in get_args(Kind):
+            return self.of_kind(name)[0]  # type: ignore[arg-type]
         if name not in self._config.models:
             known = ", ".join([*self._config.models, *self._config.aliases])
             message = f"there is no model {name[:80]!r}; there are {known}"
@@ -157,17 +168,29 @@ class Fleet:
             UnknownLanguage: no model here knows one of the languages.
             UnsupportedPair: no model translates this pair; the message lists those there are.
         """
-        models = self.of_kind("nmt")
-        for model in models:
+        for model in self.of_kind("nmt"):
             if (source, target) in model.spec.pairs:
                 return model
         self.check_language(source, param="source_language")
         self.check_language(target, param="target_language")
-        pairs = ", ".join(f"{s}-{t}" for model in models for s, t in model.spec.pairs)
-        raise UnsupportedPair(
-            f"no model translates {source} to {target}; the pairs are {pairs}",
-            param="target_language",
-        )
+        raise self._unsupported(source, target)
+
+    def check_target(self, target: str) -> None:
+        """Refuse a language that nothing is translated into.
+
+        Raises:
+            UnknownLanguage: no model here knows it.
+            UnsupportedPair: no pair ends in it; the message lists those there are.
+        """
+        models = self.of_kind("nmt")
+        if all(target != t for model in models for _, t in model.spec.pairs):
+            self.check_language(target, param="target_language")
+            raise self._unsupported("any language", target)
+
+    def _unsupported(self, source: str, target: str) -> UnsupportedPair:
+        pairs = [f"{s}-{t}" for model in self.of_kind("nmt") for s, t in model.spec.pairs]
+        message = f"no model translates {source} to {target}; the pairs are {', '.join(pairs)}"
+        return UnsupportedPair(message, param="target_language")
 
     def check_language(self, code: str, *, param: str) -> None:
         """Refuse a code that no model of any kind knows."""
@@ -181,6 +204,8 @@ class Fleet:
             )
         }
         if code not in known:
+            for name in self._config.models:
+                self.get(name)  # one that still loads may know it
             raise UnknownLanguage(
                 f"{param} must be an ISO 639-1 code of a language that a model here knows, "
                 f"such as en; got {code[:20]!r}",

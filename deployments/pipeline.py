@@ -15,7 +15,7 @@ from typing import Any, TypeVar
 
 import numpy as np
 
-from deployments.concurrency import all_of, gather_each
+from deployments.concurrency import all_of
 from deployments.config import AppConfig
 from deployments.fleet import Fleet, Model
 from deployments.timings import Timings
@@ -44,6 +44,7 @@ from models.types import (
     Voiceprint,
     Word,
 )
+from models.vad import FRAME_SAMPLES, spans
 from models.windows import windows
 
 R = TypeVar("R")
@@ -51,6 +52,7 @@ R = TypeVar("R")
 # Spans that become windows keep more silence around them than a caller who asks for speech
 # would want: Whisper drops words that begin at the very edge of its audio.
 WINDOW_VAD = VadParameters(padding_s=0.2, min_silence_s=0.5)
+VAD_PIECE_SAMPLES = 1024 * FRAME_SAMPLES  # 32.8 s, about 0.1 s of the model's time
 EMBEDDING_SPEECH_S = 60  # more speech of one speaker does not move a mean of 1.6 s partials
 
 
@@ -59,8 +61,9 @@ class Context:
     """What goes with one request through every stage."""
 
     deadline: float  # on the event loop's clock
-    priority: int = 0
+    priority: int = 0  # 1 is the most urgent; 0: each model's default
     timings: Timings = field(default_factory=Timings)
+    places: dict[str, asyncio.Semaphore] = field(default_factory=dict)  # model -> its own
 
 
 @dataclass(frozen=True, slots=True)
@@ -135,15 +138,16 @@ class Pipeline:
         """Any common container to mono 16 kHz; see ``models.audio.decode`` for the errors."""
         limit_s = self._limits.max_audio_s if max_duration_s is None else max_duration_s
         with context.timings.stage("decode"):
-            return await self._off_loop(lambda: audio_io.decode(data, max_duration_s=limit_s))
+            return await self.off_loop(lambda: audio_io.decode(data, max_duration_s=limit_s))
 
     async def encode(
         self, audio: Audio, audio_format: audio_io.AudioFormat, context: Context
     ) -> bytes:
         with context.timings.stage("encode"):
-            return await self._off_loop(lambda: audio_io.encode(audio, audio_format))
+            return await self.off_loop(lambda: audio_io.encode(audio, audio_format))
 
-    async def _off_loop(self, call: Callable[[], R]) -> R:
+    async def off_loop(self, call: Callable[[], R]) -> R:
+        """The one place that offloads: what would hold up everybody's requests."""
         return await asyncio.get_running_loop().run_in_executor(self._codecs, call)
 
     # ---- single stages -----------------------------------------------------------------
@@ -159,8 +163,8 @@ class Pipeline:
         parts = await all_of(self._transcripts(audio, windows, options, model, context))
         return Transcript(
             text=" ".join(part.text for part in parts if part.text),
-            language=parts[0].language,
-            language_probability=parts[0].language_probability,
+            language=_first_heard(parts).language,
+            language_probability=_first_heard(parts).language_probability,
             segments=tuple(segment for part in parts for segment in part.segments),
         )
 
@@ -172,23 +176,21 @@ class Pipeline:
 
         async def one(original: str) -> str:
             pieces = split(original, source)
-            translated = await gather_each(
-                lambda sentence: self._translate_sentence(model, sentence, source, target, context),
-                pieces.sentences,
-                self._limits.max_items_in_flight,
+            translated = await all_of(
+                self._translate_sentence(model, sentence, source, target, context)
+                for sentence in pieces.sentences
             )
             return pieces.join(translated, target)
 
-        return await gather_each(one, originals, self._limits.max_items_in_flight)
+        return await all_of(map(one, originals))
 
     async def speak(
         self, text: str, model: Model, voice: Voice, speed: float, context: Context
     ) -> Audio:
         """A text of any length, spoken sentence by sentence with a short silence between."""
-        spoken = await gather_each(
-            lambda sentence: self._speak_sentence(model, voice, sentence, speed, context),
-            split(text, voice.language).sentences,
-            self._limits.max_items_in_flight,
+        spoken = await all_of(
+            self._speak_sentence(model, voice, sentence, speed, context)
+            for sentence in split(text, voice.language).sentences
         )
         return self._joined(spoken, voice)
 
@@ -214,7 +216,17 @@ class Pipeline:
         return speech.audio
 
     async def _run(self, stage: str, model: Model, item: Item, context: Context) -> Any:
-        """One item through one model; the only way from here to a batcher."""
+        """One item through one model; the only way from the graph to a batcher.
+
+        One request's items have so many places in a model's queue: a long recording neither
+        fills it nor is refused because of its own length.
+        """
+        if model.name not in context.places:
+            context.places[model.name] = asyncio.Semaphore(self._limits.max_items_in_flight)
+        async with context.places[model.name]:
+            return await self._run_placed(stage, model, item, context)
+
+    async def _run_placed(self, stage: str, model: Model, item: Item, context: Context) -> Any:
         with context.timings.stage(stage, model.name) as outcomes:
             outcome = await model.batcher.submit(
                 item, deadline=context.deadline, priority=context.priority
@@ -256,8 +268,9 @@ class Pipeline:
 
     def check(self, options: TranslateOptions) -> None:
         """Refuse what can be refused before any model runs."""
-        self.fleet.check_language(options.target_language, param="target_language")
-        if options.source_language is not None:
+        if options.source_language is None:
+            self.fleet.check_target(options.target_language)
+        else:
             self.fleet.translator(options.source_language, options.target_language)
         if options.speak:
             self._voice(options)
@@ -283,7 +296,8 @@ class Pipeline:
         parts = await all_of(
             one(part) for part in self._transcripts(audio, windows, hearing, model, context)
         )
-        return parts[0][0], [sentence for _, sentences in parts for sentence in sentences]
+        heard = _first_heard([transcript for transcript, _ in parts])
+        return heard, [sentence for _, sentences in parts for sentence in sentences]
 
     async def _to_sentences(
         self, transcript: Transcript, options: TranslateOptions, context: Context
@@ -305,8 +319,7 @@ class Pipeline:
                 spoken = await self.speak(translation, tts, voice, options.speed, context)
             return replace(sentence, translation=translation, audio=spoken)
 
-        limit = self._limits.max_items_in_flight
-        return await gather_each(one, sentences, limit)
+        return await all_of(map(one, sentences))
 
     def _joined(self, parts: Sequence[Audio], voice: Voice) -> Audio:
         audible = [part for part in parts if len(part.samples)]
@@ -317,9 +330,17 @@ class Pipeline:
     # ---- windows -----------------------------------------------------------------------
 
     async def _windows(self, audio: Audio, context: Context) -> tuple[SpeechSpan, ...]:
-        item = VadItem(audio.samples, WINDOW_VAD)
-        heard: VadResult = await self._run("vad", self.fleet.pick("vad"), item, context)
-        return windows(heard.spans, audio.duration_s)
+        """Where there is speech. A long recording is heard in pieces: others come between."""
+        model, state = self.fleet.pick("vad"), None
+        heard: list[VadResult] = []
+        for start in range(0, len(audio.samples), VAD_PIECE_SAMPLES):
+            piece = audio.samples[start : start + VAD_PIECE_SAMPLES]
+            heard.append(await self._run("vad", model, VadItem(piece, WINDOW_VAD, state), context))
+            state = heard[-1].state
+        if len(heard) == 1:
+            return windows(heard[0].spans, audio.duration_s)
+        probabilities = np.concatenate([result.probabilities for result in heard])
+        return windows(spans(probabilities, WINDOW_VAD, audio.duration_s), audio.duration_s)
 
     def _transcripts(
         self,
@@ -333,7 +354,6 @@ class Pipeline:
 
         Where no language is named, the first window's is everyone's: one recording, one language.
         """
-        places = asyncio.Semaphore(self._limits.max_items_in_flight)
 
         async def one(
             window: SpeechSpan, first: asyncio.Future[Transcript] | None = None
@@ -342,21 +362,26 @@ class Pipeline:
             if first is not None:
                 heard_first = (await asyncio.shield(first)).language
                 language = None if heard_first == UNDETERMINED else heard_first
-            async with places:
-                item = AsrItem(
-                    _cut(audio, window).samples,
-                    language,
-                    options.task,
-                    options.word_timestamps,
-                    options.prompt,
-                    options.temperature,
-                )
-                heard: Transcript = await self._run("asr", model, item, context)
+            item = AsrItem(
+                _cut(audio, window).samples,
+                language,
+                options.task,
+                options.word_timestamps,
+                options.prompt,
+                options.temperature,
+            )
+            heard: Transcript = await self._run("asr", model, item, context)
             return _shifted(heard, window.start_s)
 
         first = asyncio.ensure_future(one(windows[0]))
         leader = first if options.language is None else None
         return [first, *(one(window, leader) for window in windows[1:])]
+
+
+def _first_heard(transcripts: Sequence[Transcript]) -> Transcript:
+    """The first in which something was said, else the first: its language is the recording's."""
+    heard = (t for t in transcripts if t.language != UNDETERMINED)
+    return next(heard, transcripts[0])
 
 
 def timed_sentences(transcript: Transcript) -> list[Sentence]:
@@ -385,10 +410,14 @@ def _cut(audio: Audio, span: SpeechSpan) -> Audio:
     return replace(audio, samples=audio.samples[start:end])
 
 
-def _only(audio: Audio, spans: Sequence[SpeechSpan]) -> Audio:
+def _only(audio: Audio, speech_spans: Sequence[SpeechSpan]) -> Audio:
     """The speech alone, as much of it as an embedding can use."""
-    most = EMBEDDING_SPEECH_S * SAMPLE_RATE_HZ
-    speech: Samples = np.concatenate([_cut(audio, span).samples for span in spans])[:most]
+    pieces: list[Samples] = []
+    left = EMBEDDING_SPEECH_S * SAMPLE_RATE_HZ
+    for span in speech_spans:
+        pieces.append(_cut(audio, span).samples[:left])
+        left -= len(pieces[-1])
+    speech: Samples = np.concatenate(pieces)  # type: ignore[assignment]  # of one dtype
     return replace(audio, samples=speech)
 
 

@@ -22,6 +22,7 @@ from models.errors import InternalError, Unavailable
 from models.runtime import ItemError, RuntimeSettings
 
 T = TypeVar("T")
+STUCK_S = 300.0  # far above any batch that the policies allow
 LOST = (RayActorError, NodeDiedError, WorkerCrashedError)
 
 
@@ -36,6 +37,7 @@ class ModelReplica:
         set_up()
         self._name = settings.name
         self._stats = ReplicaStats()
+        self._busy_since: float | None = None
         self._thread = ThreadPoolExecutor(1, thread_name_prefix=settings.name)
         self._runtime = ENGINES[engine].create(settings)
         self._description = self._thread.submit(self._load).result()
@@ -57,6 +59,18 @@ class ModelReplica:
     async def stats(self) -> ReplicaStats:
         return self._stats
 
+    async def check_health(self) -> None:
+        """Serve asks it every 10 s, and replaces a replica that fails three times.
+
+        Raises:
+            RuntimeError: one batch has held the model's thread for longer than ``STUCK_S``.
+        """
+        if self._busy_since is not None and time.monotonic() - self._busy_since > STUCK_S:
+            raise RuntimeError(f"model {self._name!r} is stuck in one batch")
+
+    def __del__(self) -> None:  # Serve calls it when it stops a replica
+        self._thread.submit(self._runtime.close).result()
+
     def _load(self) -> Description:
         spec, device = self._runtime.load()
         started = time.perf_counter()
@@ -73,6 +87,7 @@ class ModelReplica:
     def _run(self, items: Sequence[Any]) -> Packed[Any]:
         """The one caller of ``Runtime.run``: counts, and holds it to its contract."""
         started = time.perf_counter()
+        self._busy_since = time.monotonic()
         try:
             results = self._runtime.run(items)
             if len(results) != len(items):
@@ -80,6 +95,8 @@ class ModelReplica:
         except Exception:
             self._stats.failed_batches += 1
             raise
+        finally:
+            self._busy_since = None
         execution_s = time.perf_counter() - started
         self._stats.batches += 1
         self._stats.items += len(items)
@@ -102,6 +119,8 @@ class ServeRemote:
             packed: Packed[Any] = await self._handle.infer.remote(Packed(items))
         except LOST as error:
             raise ReplicaLost from error
+        except DeploymentUnavailableError as error:
+            raise self._unavailable() from error
         return BatchReply(packed.rows, packed.execution_s)
 
     async def describe(self) -> Sequence[Description]:
@@ -124,6 +143,8 @@ class ServeRemote:
         try:
             answers: list[Any] = await self._handle.broadcast(method).results_async()
         except (*LOST, DeploymentUnavailableError) as error:
-            name = self._handle.deployment_name
-            raise Unavailable(f"no replica of model {name!r} answers") from error
+            raise self._unavailable() from error
         return answers
+
+    def _unavailable(self) -> Unavailable:
+        return Unavailable(f"no replica of model {self._handle.deployment_name!r} answers")

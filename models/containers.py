@@ -25,6 +25,10 @@ import re
 import struct
 from collections.abc import Callable
 
+# Chunks, pages, elements, boxes or frames that are walked: an hour of 20 ms each has 180,000. One
+# takes about 1.5 µs, and a hostile file has one every 2 bytes: 150 s of them in 200 MB.
+MAX_STEPS = 200_000
+
 # Writers that cannot seek back leave 0, 0x7FFFF000 (SoX), 0x80000000 (arecord) or 0xFFFFFFFF.
 _UNKNOWN_RIFF_BYTES = 0x7FFF_0000
 
@@ -46,7 +50,8 @@ def recognise(data: bytes) -> str | None:
 def what_is_missing(data: bytes) -> str | None:
     """How ``data`` shows that its file ends early, as an end of a sentence; None: it does not.
 
-    Reads headers and framing only, in time linear in their number.
+    Reads headers and framing only, of the first ``MAX_STEPS`` parts; of a file that has more
+    nothing is said.
     """
     check = next((check for _, check, matches in _CONTAINERS if matches(data)), None)
     return check(data) if check else None
@@ -54,7 +59,9 @@ def what_is_missing(data: bytes) -> str | None:
 
 def _wav(data: bytes) -> str | None:
     position, data64_bytes = 12, 0
-    while position + 8 <= len(data):
+    for _ in range(MAX_STEPS):
+        if position + 8 > len(data):
+            return "it has no data chunk"
         tag, size = struct.unpack_from("<4sI", data, position)
         position += 8
         if tag == b"ds64" and position + 16 <= len(data):  # RF64: 64-bit sizes stand here
@@ -66,14 +73,14 @@ def _wav(data: bytes) -> str | None:
                 return None
             return _shortage("the data chunk", size, len(data) - position)
         position += size + size % 2
-    return "it has no data chunk"
+    return None
 
 
 def _ogg(data: bytes) -> str | None:
     position, is_last = 0, False
-    while position < len(data):
-        if data[position : position + 4] != b"OggS":
-            break  # not a page: damage, or bytes behind the end that are not Ogg's
+    for _ in range(MAX_STEPS):
+        if data[position : position + 4] != b"OggS":  # the end, damage, or bytes behind the end
+            return None if is_last else f"no page up to byte {position} is marked as the last"
         if position + 27 > len(data):
             return f"the page at byte {position} is cut"
         is_last = bool(data[position + 5] & 4)
@@ -82,14 +89,14 @@ def _ogg(data: bytes) -> str | None:
         if end > len(data):
             return f"the page at byte {position} is cut"
         position = end
-    if is_last:
-        return None
-    return f"no page up to byte {position} is marked as the last"
+    return None
 
 
 def _matroska(data: bytes) -> str | None:
     position = 0
-    while position < len(data):
+    for _ in range(MAX_STEPS):
+        if position >= len(data):
+            break
         start = position
         id_bytes = 9 - data[position].bit_length()
         if id_bytes > 4:
@@ -115,7 +122,9 @@ def _matroska(data: bytes) -> str | None:
 
 def _mp4(data: bytes) -> str | None:
     position = 0
-    while position + 8 <= len(data):
+    for _ in range(MAX_STEPS):
+        if position + 8 > len(data):
+            break
         size, tag = struct.unpack_from(">I4s", data, position)
         if size == 1 and position + 16 <= len(data):
             (size,) = struct.unpack_from(">Q", data, position + 8)
@@ -129,17 +138,19 @@ def _mp4(data: bytes) -> str | None:
 
 
 def _mp3(data: bytes) -> str | None:
-    position, frames, promised = _mp3_start(data), 0, 0
-    while (size := _mp3_frame_bytes(data, position)) is not None:
+    position, promised = _mp3_start(data), 0
+    for frames in range(MAX_STEPS):
+        size = _mp3_frame_bytes(data, position)
+        if size is None:
+            # Elsewhere than at the end, damage or a tag stands here: no judgement.
+            if position == len(data) and frames + _MP3_SLACK_FRAMES < promised:
+                return f"its header counts {promised} frames and {frames} follow"
+            break
         if position + size > len(data):
             return f"the frame at byte {position} is cut"
         if frames == 0:
             promised = _xing_frames(data[position : position + size])
-        frames += 1
         position += size
-    # Elsewhere than at the end, the walk was stopped by damage or by a tag: no judgement.
-    if position == len(data) and frames + _MP3_SLACK_FRAMES < promised:
-        return f"its header counts {promised} frames and {frames} follow"
     return None
 
 

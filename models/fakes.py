@@ -119,8 +119,10 @@ class FakeVad(_Fake[VadItem, VadResult]):
         if len(loud):
             first, last = loud[0] / SAMPLE_RATE_HZ, (loud[-1] + 1) / SAMPLE_RATE_HZ
             spans = (SpeechSpan(float(first), float(last)),)
-        frames = np.zeros(len(item.samples) // FRAME_SAMPLES, np.float32)
-        return VadResult(spans, frames, np.zeros(0, np.float32))
+        starts = range(0, len(item.samples), FRAME_SAMPLES)
+        loudness = [np.abs(item.samples[start : start + FRAME_SAMPLES]).max() for start in starts]
+        probabilities = (np.array(loudness) > 0).astype(np.float32)
+        return VadResult(spans, probabilities, np.zeros(0, np.float32))
 
 
 class FakeAsr(_Fake[AsrItem, Transcript]):

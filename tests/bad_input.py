@@ -181,6 +181,16 @@ def rows() -> list[Bad]:
             "content": bytes(3201), "headers": {"content-type": "audio/pcm; rate=16000"}}),
         Bad("a deadline that is none", TEXT, 400, "x-timeout-ms", "positive",
             request={"json": TEXT_OK, "headers": {"x-timeout-ms": "soon"}}),
+        Bad("PCM at a rate that is no number", EMBED, 400, "content-type", "rate=16000", request={
+            "content": bytes(3200), "headers": {"content-type": "audio/pcm; rate=²".encode()}}),
+        Bad("half a surrogate pair", TEXT, 400, "text", "surrogate", request={
+            "content": b'{"text": "a \\ud800", "source_language": "en", "target_language": "pt"}'}),
+        Bad("more JSON than a body may be", TEXT, 413, "body", "JSON", request={
+            "content": b'{"text": "' + b"a" * 2_000_000 + b'"}'}),
+        Bad("a priority that is none", TEXT, 400, "x-priority", "whole number",
+            request={"json": TEXT_OK, "headers": {"x-priority": "high"}}),
+        Bad("a stream, which there is not yet", TRANSCRIBE, 400, "stream", "false",
+            request={"files": {"file": ("a.flac", good), "stream": (None, "true")}}),
         Bad("wrong method", TRANSLATE, 405, "method", "POST", method="GET"),
         Bad("wrong path", "/v1/speech/translation", 404, None, "no such path"),
         Bad("unknown model's row", "/v1/models/nothing", 404, "model", "no model", method="GET"),

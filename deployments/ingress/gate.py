@@ -10,12 +10,14 @@ from typing import Any
 
 from starlette.datastructures import Headers, MutableHeaders
 from starlette.exceptions import HTTPException
+from starlette.requests import ClientDisconnect
 from starlette.responses import JSONResponse, Response
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from deployments.config import Limits
 from deployments.log import logger
 from models.errors import (
+    DeadlinePassed,
     DragomanError,
     Draining,
     InternalError,
@@ -27,6 +29,7 @@ from models.errors import (
 )
 
 REQUEST_ID_HEADER = "x-request-id"
+GRACE_S = 1.0  # beyond a request's time, in which whatever waits says itself what it waited for
 
 
 def error_body(error: DragomanError) -> dict[str, Any]:
@@ -51,6 +54,8 @@ def error_response(error: DragomanError) -> Response:
 
 def as_ours(error: Exception, request_id: str) -> DragomanError:
     """Any exception as one of the tree; a stranger's text goes to the log alone."""
+    if isinstance(error, TimeoutError):
+        return DeadlinePassed("the request took longer than this server gives one")
     if isinstance(error, HTTPException):
         return _from_starlette(error)
     if not isinstance(error, DragomanError) or error.status == 500:
@@ -126,7 +131,10 @@ class Gate:
         probe = scope["path"].startswith("/health/")
         try:
             with nullcontext() if probe else self._admission.place():
-                await self._app(scope, self._capped(scope, receive), send)
+                async with asyncio.timeout(self._limits.request_timeout_s + GRACE_S):
+                    await self._app(scope, self._capped(scope, receive), send)
+        except ClientDisconnect:
+            pass  # it left while it was sending: there is nobody to answer
         except Exception as error:
             await error_response(as_ours(error, request_id))(scope, receive, send)
 
@@ -135,7 +143,7 @@ class Gate:
         limit = self._limits.max_body_bytes
         message = f"the body must have at most {limit} bytes"
         announced = Headers(scope=scope).get("content-length", "0")
-        if announced.isdigit() and int(announced) > limit:
+        if announced.isascii() and announced.isdigit() and int(announced) > limit:
             raise TooLarge(message, param="body")
         taken = 0
 

@@ -17,6 +17,7 @@ from deployments.ingress.requests import (
     Fields,
     Language,
     Speed,
+    Text,
     context_of,
     form_fields,
     json_fields,
@@ -37,9 +38,12 @@ class TranscriptionFields(Fields):
     prompt: str | None = None
     temperature: Annotated[float, Field(ge=0, le=1)] | None = None
     response_format: Literal["json", "text", "srt", "vtt", "verbose_json"] = "json"
-    granularities: Annotated[
+    timestamp_granularities: Annotated[
         tuple[Literal["segment", "word"], ...], Field(alias="timestamp_granularities[]")
     ] = ("segment",)
+    # What clients send by default; another value is refused until there is what it asks for.
+    stream: Literal["false", "False"] = "false"
+    chunking_strategy: Literal["auto"] = "auto"
 
 
 class VoiceReference(Fields):
@@ -47,12 +51,13 @@ class VoiceReference(Fields):
 
 
 class SpeechFields(Fields):
-    input: Annotated[str, Field(min_length=1)]
+    input: Annotated[Text, Field(min_length=1)]
     model: str | None = None
     voice: str | VoiceReference | None = None
     language: Language | None = None
     response_format: Literal["mp3", "wav", "opus", "flac", "aac", "pcm"] = "mp3"
     speed: Speed = 1.0
+    stream_format: Literal["audio"] = "audio"
 
 
 class OpenAiRoutes:
@@ -75,7 +80,7 @@ class OpenAiRoutes:
     async def transcribe(self, request: Request) -> Response:
         context = context_of(request, self._limits)
         fields, (data,) = await form_fields(request, TranscriptionFields)
-        words = "word" in fields.granularities
+        words = "word" in fields.timestamp_granularities
         if words and fields.response_format != "verbose_json":
             raise InvalidRequest(
                 "timestamp_granularities[] of words needs response_format verbose_json",
@@ -98,7 +103,7 @@ class OpenAiRoutes:
 
     async def speak(self, request: Request) -> Response:
         context = context_of(request, self._limits)
-        fields = await json_fields(request, SpeechFields)
+        fields = await json_fields(request, SpeechFields, self._limits)
         check_text_length(len(fields.input), self._limits, param="input")
         if fields.voice is None and fields.language is None:
             raise InvalidRequest("voice is required, or language to choose one", param="voice")
@@ -173,7 +178,7 @@ def _verbose(fields: TranscriptionFields, heard: Transcript, audio: Audio) -> di
         "segments": [_segment(number, segment) for number, segment in enumerate(heard.segments)],
         "usage": {"type": "duration", "seconds": round(audio.duration_s, 3)},
     }
-    if "word" in fields.granularities:
+    if "word" in fields.timestamp_granularities:
         body["words"] = [
             {
                 "word": word.text.strip(),

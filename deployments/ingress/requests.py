@@ -7,7 +7,7 @@ import json
 import math
 from typing import Annotated, Any, TypeVar
 
-from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, ValidationError
+from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, Field, ValidationError
 from starlette.datastructures import FormData, UploadFile
 from starlette.requests import Request
 from starlette.responses import Response
@@ -17,6 +17,8 @@ from deployments.pipeline import Context
 from models.errors import InvalidRequest, TooLarge
 
 TIMEOUT_HEADER = "x-timeout-ms"
+PRIORITY_HEADER = "x-priority"
+MAX_ECHO_CHARS = 80  # of what a caller sent, in the message that refuses it
 MAX_PARTS = 1000  # of one form, files and fields each: what the parser bears
 
 Speed = Annotated[float, Field(ge=0.25, le=4.0)]
@@ -29,10 +31,21 @@ def _language(value: Any) -> Any:
 Language = Annotated[str, BeforeValidator(_language), Field(min_length=1)]  # ISO 639-1
 
 
+def _encodable(text: str) -> str:
+    try:
+        text.encode()
+    except UnicodeEncodeError as error:
+        raise ValueError("half of a surrogate pair is no character") from error
+    return text
+
+
+Text = Annotated[str, AfterValidator(_encodable)]
+
+
 class Fields(BaseModel):
     """Base of every request: a field that it does not have is an error, not ignored."""
 
-    model_config = ConfigDict(extra="forbid", frozen=True)
+    model_config = ConfigDict(extra="forbid", frozen=True, populate_by_name=True)
 
 
 FieldsT = TypeVar("FieldsT", bound=Fields)
@@ -40,7 +53,12 @@ FieldsT = TypeVar("FieldsT", bound=Fields)
 
 def context_of(request: Request, limits: Limits) -> Context:
     """What goes with the request through every stage."""
-    return Context(deadline_of(request.headers.get(TIMEOUT_HEADER), limits))
+    headers = request.headers
+    priority = headers.get(PRIORITY_HEADER, "0")
+    if not (priority.isascii() and priority.isdigit()):
+        message = f"{PRIORITY_HEADER} must be a whole number, 1 for the most urgent"
+        raise InvalidRequest(message, param=PRIORITY_HEADER)
+    return Context(deadline_of(headers.get(TIMEOUT_HEADER), limits), int(priority[:9]))
 
 
 def deadline_of(timeout_ms: str | None, limits: Limits) -> float:
@@ -62,14 +80,21 @@ def deadline_of(timeout_ms: str | None, limits: Limits) -> float:
     return asyncio.get_running_loop().time() + timeout_s
 
 
-async def json_fields(request: Request, fields: type[FieldsT]) -> FieldsT:
+async def json_fields(request: Request, fields: type[FieldsT], limits: Limits) -> FieldsT:
     """The typed fields of a JSON body.
 
     Raises:
         InvalidRequest: not JSON, not an object, or a field is wrong.
+        TooLarge: more bytes than a JSON body may have: it is parsed on the event loop.
     """
+    data = bytearray()
+    async for piece in request.stream():
+        data += piece
+        if len(data) > limits.max_json_bytes:
+            message = f"a JSON body must have at most {limits.max_json_bytes} bytes"
+            raise TooLarge(message, param="body")
     try:
-        body = json.loads(await request.body())
+        body = json.loads(data)
     except (ValueError, RecursionError) as error:
         raise InvalidRequest(f"the body must be JSON: {error}", param="body") from error
     if not isinstance(body, dict):
@@ -88,7 +113,7 @@ async def form_fields(
         InvalidRequest: not a form, no file, or a field is wrong.
         TooLarge: more files than the endpoint takes.
     """
-    if not request.headers.get("content-type", "").startswith("multipart/form-data"):
+    if not request.headers.get("content-type", "").lower().startswith("multipart/form-data"):
         raise InvalidRequest("the body must be multipart/form-data", param="body")
     async with request.form(max_files=MAX_PARTS, max_fields=MAX_PARTS) as form:
         uploads = _uploads(form, max_files)
@@ -113,15 +138,21 @@ def _uploads(form: FormData, max_files: int) -> list[UploadFile]:
 
 
 def _validated(fields: type[FieldsT], values: dict[str, Any]) -> FieldsT:
+    known = set(fields.model_fields)
+    known.update(field.alias for field in fields.model_fields.values() if field.alias)
+    for name in values:  # before pydantic, which makes an error of each one
+        if name not in known:
+            param = name[:MAX_ECHO_CHARS]
+            raise InvalidRequest(f"{param} is not a field of this request", param=param)
     try:
         return fields.model_validate(values)
     except ValidationError as error:
         first = error.errors()[0]
         param = str(first["loc"][0]) if first["loc"] else "body"
-        problem = {"missing": "is required", "extra_forbidden": "is not a field of this request"}
-        message = problem.get(first["type"], f": {first['msg']}")
-        where = ".".join(map(str, first["loc"]))
-        raise InvalidRequest(f"{where} {message}".replace(" :", ":"), param=param) from error
+        where = ".".join(map(str, first["loc"]))[:MAX_ECHO_CHARS]
+        required = first["type"] == "missing"
+        message = f"{where} is required" if required else f"{where}: {first['msg']}"
+        raise InvalidRequest(message, param=param[:MAX_ECHO_CHARS]) from error
 
 
 def timed(response: Response, context: Context) -> Response:

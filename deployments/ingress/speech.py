@@ -18,6 +18,7 @@ from deployments.ingress.requests import (
     Fields,
     Language,
     Speed,
+    Text,
     context_of,
     form_fields,
     json_fields,
@@ -58,7 +59,7 @@ class SpeechTranslationFields(Fields):
 
 
 class TextTranslationFields(Fields):
-    text: str | list[str]
+    text: Text | list[Text]
     source_language: Language
     target_language: Language
 
@@ -110,8 +111,9 @@ class SpeechRoutes:
             audio_format = fields.audio_format
             assert audio_format != "none"
             data = await self._pipeline.encode(answer.audio, audio_format, context)
+            base64_data = await self._pipeline.off_loop(lambda: base64.b64encode(data).decode())
             spoken = {
-                "data": base64.b64encode(data).decode(),
+                "data": base64_data,
                 "format": audio_format,
                 "sample_rate_hz": answer.audio.sample_rate_hz,
                 "duration_s": round(answer.audio.duration_s, 3),
@@ -141,7 +143,8 @@ class SpeechRoutes:
         if "embedding" in fields.include:
             found = answer.voiceprint
             body["embedding"] = None if found is None else found.embedding.tolist()
-        return timed(JSONResponse({**body, "timings": context.timings.as_json()}), context)
+        body["timings"] = context.timings.as_json()
+        return timed(await self._pipeline.off_loop(lambda: JSONResponse(body)), context)
 
     async def _as_audio(
         self, fields: SpeechTranslationFields, answer: SpeechTranslation, context: Context
@@ -156,7 +159,7 @@ class SpeechRoutes:
 
     async def translate_text(self, request: Request) -> Response:
         context = context_of(request, self._limits)
-        fields = await json_fields(request, TextTranslationFields)
+        fields = await json_fields(request, TextTranslationFields, self._limits)
         originals = [fields.text] if isinstance(fields.text, str) else fields.text
         if not originals:
             raise InvalidRequest("text must hold at least one text", param="text")

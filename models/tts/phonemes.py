@@ -17,8 +17,11 @@ MISSING_EXTRA = (
     "the Piper and Kokoro voices take their phonemes from piper-tts (GPL-3.0), "
     "which is not installed: pip install dragoman[piper]"
 )
-# 500 characters, the longest sentence of `models.text`, are 500 to 600 phonemes of prose, 1,700 of
-# digits and at most about 3,300 (emoji, which are read by their names).
+# espeak-ng keeps 1,000 phonemes of a clause (its N_PHONEME_LIST) and drops the rest in silence: of
+# 500 characters of numbers the second half. Beside stress marks it kept 1,280 code points or more.
+SAFE_CLAUSE_PHONEMES = 800
+# 500 characters, the longest sentence of `models.text`, are 500 to 600 phonemes of prose, 2,600 to
+# 5,600 of numbers and 7,500 of ideographs, each of which English reads as "Chinese letter".
 MAX_PIECES = 20  # of one text, were each of them full
 # Where a sequence may be cut: behind these and before a space, or behind those that need none.
 _SPACED_ENDS, _UNSPACED_ENDS = frozenset(",;:.!?…—)"), frozenset("、，；：。！？")
@@ -55,7 +58,17 @@ class Phonemizer:
         """The phonemes of ``text`` (as ``clean`` gives it) with stress marks and punctuation.
 
         What espeak-ng takes for several sentences is one sequence, with a space between them.
+        Text of which it may have dropped the end is cut in two, as often as it takes.
         """
+        phonemes = self._phonemes(text)
+        if len(text) < 2 or _longest_clause(phonemes) <= SAFE_CLAUSE_PHONEMES:
+            return phonemes
+        middle = len(text) // 2
+        space = text.rfind(" ", 0, middle)
+        cut = space if space > 0 else middle
+        return [*self(text[:cut]), " ", *self(text[cut:])]
+
+    def _phonemes(self, text: str) -> list[str]:
         with _ESPEAK_LOCK:
             sentences = self._espeak.phonemize(
                 self._voice, text, vowel_clusters=self._vowel_clusters
@@ -64,6 +77,14 @@ class Phonemizer:
         for sentence in filter(None, sentences):
             phonemes += [" ", *sentence] if phonemes else sentence
         return phonemes
+
+
+def _longest_clause(phonemes: Sequence[str]) -> int:
+    longest = start = 0
+    for place, phoneme in enumerate([*phonemes, "."]):
+        if phoneme in _SPACED_ENDS:
+            longest, start = max(longest, place - start), place + 1
+    return longest
 
 
 def clean(text: str) -> str:
@@ -120,12 +141,13 @@ def _best_end(phonemes: Sequence[str], start: int, limit: int) -> int:
     if left <= limit:
         return len(phonemes)
     even = math.ceil(left / math.ceil(left / limit))
-    spaces = [end for end in range(start + 1, start + limit + 1) if phonemes[end].isspace()]
-    clause_ends = [end for end in spaces if phonemes[end - 1] in _SPACED_ENDS]
+    ends = [end for end in range(start + 1, start + limit + 1) if not phonemes[end - 1].isspace()]
+    word_ends = [end for end in ends if phonemes[end].isspace()]
+    clause_ends = [end for end in word_ends if phonemes[end - 1] in _SPACED_ENDS]
     clause_ends += [
         end
-        for end in range(start + 1, start + limit + 1)
+        for end in ends
         if phonemes[end - 1] in _UNSPACED_ENDS and phonemes[end] not in _UNSPACED_ENDS
     ]
     near = [end for end in clause_ends if end - start > even // 2]
-    return min(near or spaces or [start + even], key=lambda end: abs(end - start - even))
+    return min(near or word_ends or [start + even], key=lambda end: abs(end - start - even))

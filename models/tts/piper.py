@@ -233,7 +233,7 @@ def voice_files(source: weights.WeightSource, wanted: Sequence[str]) -> dict[str
 
 
 def data_licence(voice: Path) -> str:
-    """", data CC0": the licence of its data set, where the model card beside a voice names it."""
+    """Ends a voice's licence: ``, data CC0`` where the model card beside it says so, or nothing."""
     card = voice.with_name(MODEL_CARD)
     named = LICENCE.search(card.read_text(encoding="utf-8")) if card.is_file() else None
     return f", data {named[1]}" if named else ""

@@ -7,7 +7,8 @@ import signal
 import socket
 import subprocess
 import sys
-from collections.abc import Iterator
+import time
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
@@ -60,6 +61,17 @@ def config_on_a_free_port(folder: Path, config: dict[str, Any]) -> Path:
     path = folder / "serve_config.yaml"
     path.write_text(yaml.safe_dump(config))
     return path
+
+
+def eventually(condition: Callable[[], bool], what: str, within_s: float = 60.0) -> None:
+    """Ask until it is so.
+
+    Raises:
+        AssertionError: it was not, within the time.
+    """
+    deadline = time.monotonic() + within_s
+    while not condition():
+        assert time.monotonic() < deadline, f"not within {within_s} s: {what}"
 
 
 def start(config_path: Path) -> Running:

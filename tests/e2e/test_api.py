@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import difflib
 import io
 import json
+import random
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 
@@ -174,26 +176,34 @@ def test_models_tell_where_they_run(client: Client) -> None:
 
 @dataclass(frozen=True)
 class Asked:
-    """One caller's request and the answer that it alone can have."""
+    """One caller's request."""
 
     kind: str
     stem: str
 
 
-def ask(client: Client, asked: Asked) -> tuple[str, ...]:
-    """An answer in a form that can be compared to the same caller's answer when alone."""
+def ask(client: Client, asked: Asked) -> str | tuple[float, ...]:
+    """The answer that this caller alone can have."""
     path = clip(asked.stem).path
     if asked.kind == "translate":
         answer = client.translate_speech(path, "pt", source_language="en", audio_format="none")
-        return answer.transcript.text, answer.translation.text
+        return f"{answer.transcript.text} {answer.translation.text}"
     if asked.kind == "transcribe":
-        heard = client.transcribe(path)
-        return heard.language, heard.text
+        return client.transcribe(path).text
     if asked.kind == "text":
         (translated,) = client.translate_text(clip(asked.stem).text, "en", "pt")
-        return (translated.text,)
+        return translated.text
     (embedding,) = client.embed(path)
-    return tuple(f"{value:.3f}" for value in embedding.values)
+    return embedding.values
+
+
+def likeness(one: str | tuple[float, ...], other: str | tuple[float, ...]) -> float:
+    """1.0 for the same: cosine of two embeddings, shared words of two texts."""
+    if isinstance(one, tuple) and isinstance(other, tuple):
+        return float(np.dot(one, other))
+    if isinstance(one, str) and isinstance(other, str):
+        return difflib.SequenceMatcher(None, one.split(), other.split()).ratio()
+    return 0.0
 
 
 def mixed_requests() -> list[Asked]:
@@ -203,24 +213,36 @@ def mixed_requests() -> list[Asked]:
         *(Asked("translate", stem) for stem in english[:8]),
         *(Asked("transcribe", stem) for stem in [*english[4:8], *others[:8]]),
         *(Asked("text", stem) for stem in english),
-        *(Asked("embed", stem) for stem in [*english[:6], *others[:6]]),
+        *(Asked("embed", stem) for stem in [*english[:8], *others]),
     ]
 
 
 def test_sixteen_callers_at_once_each_get_their_own(client: Client) -> None:
+    """An answer may differ from the one alone by a word (a fallback samples), never by its owner."""
     requests = mixed_requests()
     alone = {asked: ask(client, asked) for asked in requests}
     before = {model.id: model.statistics for model in client.models()}
+    shuffled = random.Random(0).sample(requests, len(requests))
     with ThreadPoolExecutor(16) as callers:
-        together = list(callers.map(lambda asked: ask(client, asked), requests))
+        together = dict(zip(shuffled, callers.map(lambda a: ask(client, a), shuffled), strict=True))
     after = {model.id: model.statistics for model in client.models()}
-    wrong = [a for a, answer in zip(requests, together, strict=True) if answer != alone[a]]
+    wrong = []
+    for asked, answer in together.items():
+        rivals = [other for other in requests if other.kind == asked.kind]
+        nearest = max(rivals, key=lambda other: likeness(answer, alone[other]))
+        if nearest != asked or likeness(answer, alone[asked]) < 0.8:
+            wrong.append((asked, answer, alone[asked]))
     batch_sizes = {
-        name: (after[name].items - before[name].items)
-        / max(1, after[name].batches - before[name].batches)
+        name: round(
+            (after[name].items - before[name].items)
+            / max(1, after[name].batches - before[name].batches),
+            2,
+        )
         for name in ("vad", "asr", "nmt", "speaker")
     }
-    print("mean batch size at 16 callers:", json.dumps(batch_sizes))  # noqa: T201
+    same = sum(together[asked] == alone[asked] for asked in requests)
+    print(f"16 callers, {len(requests)} requests, {same} answers the same to the letter")  # noqa: T201
+    print("mean batch size by model:", json.dumps(batch_sizes))  # noqa: T201
     assert not wrong
     assert all(size > 1 for size in batch_sizes.values()), batch_sizes
 

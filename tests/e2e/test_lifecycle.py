@@ -17,7 +17,7 @@ import psutil
 import yaml
 
 from tests.bad_input import EMBED, TRANSLATE, form, wav
-from tests.e2e.server import ROOT, Running, running, start
+from tests.e2e.server import ROOT, Running, eventually, running, start
 
 SPEECH = wav(np.full(16_000, 700, np.int16))
 PCM = {"content-type": "audio/pcm; rate=16000", "accept": "application/octet-stream"}
@@ -28,9 +28,13 @@ def translate(url: str) -> httpx.Response:
 
 
 def started_work(server: Running) -> None:
-    """Wait until the ASR model has begun a batch: a request is in the graph."""
-    while not httpx.get(f"{server.url}/v1/models/asr").json()["statistics"]["batches"]:
-        pass
+    """Wait until the ASR model has run a batch: a request is in the graph."""
+
+    def heard() -> bool:
+        row = httpx.get(f"{server.url}/v1/models/asr").json()
+        return bool(row["statistics"]["batches"])
+
+    eventually(heard, "a batch of the ASR model")
 
 
 def test_a_signal_drains_and_leaves_nothing_behind(fakes: Path) -> None:
@@ -92,9 +96,11 @@ def test_a_batch_policy_changes_live_and_no_model_is_loaded_again(fakes: Path) -
         environment = {**os.environ, "RAY_AUTH_MODE": "token"}
         subprocess.run(command, env=environment, cwd=ROOT, check=True, capture_output=True)
         many = {"text": ["Hello."] * 40, "source_language": "en", "target_language": "pt"}
-        refused = 0
-        while refused != 503:  # until the new policy has come: a queue of one refuses
-            refused = httpx.post(server.url + "/v1/text/translations", json=many).status_code
+
+        def refused() -> bool:
+            return httpx.post(server.url + "/v1/text/translations", json=many).status_code == 503
+
+        eventually(refused, "a queue of one refuses: the new policy has come")
         after = {name: server.replicas(name) for name in ("asr", "speaker")}
     assert before == after
 

@@ -14,6 +14,7 @@ from deployments.fleet import Fleet
 from deployments.remote import Description, ReplicaStats
 from deployments.wire import Packed
 from models.engines import ENGINES
+from models.errors import Unavailable
 
 FAKES = {
     "vad": "fake-vad",
@@ -32,6 +33,7 @@ class LocalRemote:
         self._description = Description(*self._runtime.load())
         self._thread = ThreadPoolExecutor(1, thread_name_prefix=name)
         self.batches: list[int] = []
+        self.is_loading = False
 
     async def infer(self, items: Sequence[Any]) -> BatchReply[Any]:
         self.batches.append(len(items))
@@ -40,6 +42,8 @@ class LocalRemote:
         return BatchReply(pickle.loads(results), 0.0)
 
     async def describe(self) -> Sequence[Description]:
+        if self.is_loading:
+            raise Unavailable("no replica answers")
         return [self._description]
 
     async def stats(self) -> Sequence[ReplicaStats]:
@@ -63,8 +67,12 @@ def fake_config(**limits: Any) -> AppConfig:
 
 async def fake_fleet(config: AppConfig, **policies: BatchPolicy) -> Fleet:
     """A fleet of fakes that is ready."""
-    fleet = Fleet(config, {name: LocalRemote(name, m) for name, m in config.models.items()})
+    fleet = Fleet(config, fake_remotes(config))
     fleet.reconfigure(policies)
     fleet.start()
     await fleet.warm.wait()
     return fleet
+
+
+def fake_remotes(config: AppConfig) -> dict[str, LocalRemote]:
+    return {name: LocalRemote(name, model) for name, model in config.models.items()}

@@ -6,7 +6,7 @@ import asyncio
 import base64
 import io
 import json
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Sequence
 from typing import Any
 from urllib.parse import unquote
 
@@ -15,12 +15,14 @@ import numpy as np
 import pytest
 import soundfile
 
-from deployments.config import BatchPolicy
+from deployments.config import AppConfig, BatchPolicy, ModelConfig
+from deployments.fleet import READY, Fleet
 from deployments.ingress.app import asgi_app
 from deployments.ingress.gate import Admission
+from deployments.remote import Description
 from tests import bad_input
 from tests.bad_input import EMBED, SPEAK, TEXT, TEXT_OK, TRANSCRIBE, TRANSLATE, form, wav
-from tests.unit.local import fake_config, fake_fleet
+from tests.unit.local import LocalRemote, fake_config, fake_fleet, fake_remotes
 
 LOUD = np.concatenate([np.zeros(8000), np.full(16_000, 700), np.zeros(8000)]).astype(np.int16)
 SPEECH = wav(LOUD)
@@ -338,13 +340,101 @@ async def test_the_callers_deadline_is_kept(http: httpx.AsyncClient) -> None:
     assert response.status_code in (503, 504)
 
 
+async def loading_fleet(config: AppConfig, *loading: str) -> Fleet:
+    """A fleet of fakes of which some are still loading."""
+    remotes = fake_remotes(config)
+    for name in loading:
+        remotes[name].is_loading = True
+    fleet = Fleet(config, remotes)
+    fleet.start()
+    async with asyncio.timeout(10):
+        while list(fleet.readiness().values()).count(READY) < len(remotes) - len(loading):
+            await asyncio.sleep(0)
+    return fleet
+
+
 async def test_a_server_that_still_loads_is_not_ready() -> None:
     config = fake_config()
-    fleet = await fake_fleet(config)
-    fleet._models.pop("asr")
+    fleet = await loading_fleet(config, "asr")
     async with connect(asgi_app(fleet, config, Admission(64))) as http:
         ready = await http.get("/health/ready")
         refused = await translate(http)
         live = await http.get("/health/live")
     assert (ready.status_code, ready.json()["models"]["asr"]) == (503, "loading")
     assert (refused.status_code, live.status_code) == (503, 200)
+
+
+async def test_a_language_of_a_model_that_still_loads_is_not_called_unknown() -> None:
+    config = fake_config()
+    fleet = await loading_fleet(config, "nmt", "tts")
+    async with connect(asgi_app(fleet, config, Admission(64))) as http:
+        refused = await translate(http)
+    assert refused.json()["error"]["code"] == "not_ready"
+
+
+async def test_a_request_larger_than_a_queue_is_served() -> None:
+    config = fake_config()
+    fleet = await fake_fleet(config, nmt=BatchPolicy(max_queue_size=40, max_batch_size=1))
+    many = [" ".join(f"Sentence number {n}." for n in range(20))] * 20
+    async with connect(asgi_app(fleet, config, Admission(64))) as http:
+        response = await http.post(TEXT, json={**TEXT_OK, "text": many})
+    assert response.status_code == 200
+
+
+async def test_a_long_recording_is_heard_in_pieces_that_join(http: httpx.AsyncClient) -> None:
+    speech = np.zeros(100 * 16_000, np.int16)
+    speech[40 * 16_000 : 42 * 16_000] = 5  # the rest is silence, over three pieces
+    answer = (await translate(http, wav(speech), audio_format="none")).json()
+    (vad,) = [stage for stage in answer["timings"]["stages"] if stage["stage"] == "vad"]
+    first, *_, last = answer["segments"]
+    assert vad["items"] == 4
+    assert first["start_s"] == pytest.approx(40, abs=0.3)
+    assert last["end_s"] == pytest.approx(42, abs=0.3)
+
+
+async def test_priorities_are_the_models_own(http: httpx.AsyncClient) -> None:
+    served = await http.post(TEXT, json=TEXT_OK, headers={"x-priority": "1"})
+    refused = await http.post(TEXT, json=TEXT_OK, headers={"x-priority": "2"})
+    assert (served.status_code, refused.status_code) == (200, 400)
+
+
+async def test_a_body_that_never_comes_does_not_keep_its_place() -> None:
+    config = fake_config(request_timeout_s=0.01)
+    fleet = await fake_fleet(config)
+
+    async def stalled() -> AsyncIterator[bytes]:
+        yield b"{"
+        await asyncio.Event().wait()
+
+    async with connect(asgi_app(fleet, config, Admission(1))) as http:
+        response = await http.post(TEXT, content=stalled())
+    assert (response.status_code, response.json()["error"]["code"]) == (504, "deadline_passed")
+
+
+async def test_an_alias_of_a_kind_is_a_model() -> None:
+    models = {
+        "voices-a": ModelConfig(engine="fake-tts"),
+        "voices-b": ModelConfig(engine="fake-tts"),
+    }
+    config = AppConfig(models=models, aliases={"tts-1": "tts"})
+    fleet = await fake_fleet(config)
+    async with connect(asgi_app(fleet, config, Admission(4))) as http:
+        row = (await http.get("/v1/models/tts-1")).json()
+    assert row["id"] == "voices-a"
+
+
+async def test_a_model_that_cannot_be_looked_at_does_not_stop_the_watch() -> None:
+    class Broken(LocalRemote):
+        async def describe(self) -> Sequence[Description]:
+            if not self.batches:
+                self.batches.append(0)
+                raise RuntimeError("of a stranger")
+            return await super().describe()
+
+    config = fake_config()
+    remotes = fake_remotes(config)
+    remotes["vad"] = Broken("vad", config.models["vad"])
+    fleet = Fleet(config, remotes)
+    fleet.start()
+    async with asyncio.timeout(10):
+        await fleet.warm.wait()

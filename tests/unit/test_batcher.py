@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Callable, Sequence
+from collections.abc import Awaitable, Callable, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -16,6 +16,7 @@ from models.errors import (
     InternalError,
     InvalidRequest,
     NotAudio,
+    NotReady,
     QueueDeadlinePassed,
     QueueFull,
 )
@@ -74,13 +75,20 @@ class Bench:
         return (await self.callers[name]).result
 
 
-def bench(*, replicas: int = 1, buckets: Sequence[float] = (), **policy: Any) -> Bench:
+def bench(
+    dispatch: Callable[[Sequence[Piece]], Awaitable[BatchReply[str]]] | None = None,
+    *,
+    replicas: int = 1,
+    buckets: Sequence[float] = (),
+    **policy: Any,
+) -> Bench:
+    """A batcher on a clock of its own, before the recording model or another ``dispatch``."""
     policy = {"max_batch_size": 4, "max_queue_delay_ms": 10.0, "max_padding": 0.9, **policy}
     clock = VirtualClock()
     model = Model(clock)
     batcher: Batcher[Piece, str] = Batcher(
         "m",
-        model,
+        dispatch or model,
         BatchPolicy(**policy),
         replicas=replicas,
         length_buckets=buckets,
@@ -423,7 +431,57 @@ async def test_an_item_that_kills_replicas_fails_alone() -> None:
     assert await b.result("a") == "a"
     with pytest.raises(InternalError, match="died under this item"):
         await b.callers["poison"]
-    assert b.model.batches == ["a poison", "a poison", "a", "poison"]
+    assert b.model.batches == ["a poison", "a poison", "a", "poison", "poison"]
+
+
+async def test_the_batch_behind_a_deadly_one_is_not_blamed() -> None:
+    running: list[asyncio.Event] = []
+
+    async def dispatch(batch: Sequence[Piece]) -> BatchReply[str]:
+        """A poisonous item takes the replica down under every batch that is in flight."""
+        died = asyncio.Event()
+        running.append(died)
+        await asyncio.sleep(0)
+        if any(piece.name == "poison" for piece in batch):
+            for other in running:
+                other.set()
+        await asyncio.sleep(0)
+        running.remove(died)
+        if died.is_set():
+            raise ReplicaLost
+        return BatchReply([piece.name for piece in batch], 0.0)
+
+    b = bench(dispatch, max_batch_size=2)
+    await b.arrive("poison", "a", "b", "c")
+    await finish_all(b)
+    assert [await b.result(name) for name in "abc"] == ["a", "b", "c"]
+    with pytest.raises(InternalError, match="died under this item"):
+        await b.callers["poison"]
+
+
+async def test_a_batch_that_hangs_gives_up_its_place_when_nobody_waits() -> None:
+    b = bench(max_batch_size=1)
+    await b.arrive("hung", "hung too", deadline=1.0)
+    await b.clock.advance(1.0)
+    await settle()
+    assert b.batcher.in_flight == 0
+    await b.arrive("next")
+    assert b.model.batches[-1] == "next"
+    await finish_all(b)
+
+
+async def test_a_model_without_replicas_says_so_to_each() -> None:
+    b = bench()
+
+    def gone(batch: Sequence[Piece]) -> list[Any]:
+        raise NotReady("no replica")
+
+    b.model.answer = gone
+    await b.arrive("a", "b")
+    await finish_all(b)
+    with pytest.raises(NotReady):
+        await b.callers["a"]
+    assert b.model.batches == ["a b"]  # not tried one by one
 
 
 # ---- figures and live changes ----------------------------------------------------------

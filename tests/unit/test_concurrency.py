@@ -6,35 +6,21 @@ import asyncio
 
 import pytest
 
-from deployments.concurrency import all_of, gather_each
+from deployments.concurrency import all_of
 
 
-async def test_results_keep_the_order_of_the_values() -> None:
+async def test_results_keep_the_order_of_the_parts() -> None:
     gates = [asyncio.Event() for _ in range(3)]
 
     async def wait(number: int) -> int:
         await gates[number].wait()
         return number
 
-    together = asyncio.create_task(gather_each(wait, range(3), limit=3))
+    together = asyncio.create_task(all_of(map(wait, range(3))))
     for gate in reversed(gates):
         gate.set()
         await asyncio.sleep(0)
     assert await together == [0, 1, 2]
-
-
-async def test_no_more_than_the_limit_run_at_once() -> None:
-    running, most = 0, 0
-
-    async def count(number: int) -> None:
-        nonlocal running, most
-        running += 1
-        most = max(most, running)
-        await asyncio.sleep(0)
-        running -= 1
-
-    await gather_each(count, range(10), limit=3)
-    assert most == 3
 
 
 async def test_the_first_error_stops_the_others() -> None:
@@ -64,7 +50,7 @@ async def test_a_caller_that_leaves_takes_its_parts_along() -> None:
         finally:
             stopped.set()
 
-    together = asyncio.create_task(all_of([wait()]))
+    together = asyncio.create_task(all_of([wait(), wait()]))
     await started.wait()
     together.cancel()
     with pytest.raises(asyncio.CancelledError):

@@ -58,6 +58,8 @@ WRONG: dict[str, tuple[tuple[str | int, ...], Any, str]] = {
         "batching.asrr",
     ),
     "an alias of no model": (("applications", 0, "args", "aliases", "x"), "y", "aliases.x"),
+    "an alias that hides a model": (("applications", 0, "args", "aliases", "asr"), "vad", "asr"),
+    "another application": (("applications", 0, "name"), "x", "name"),
     "a port out of range": (("http_options", "port"), 70_000, "http_options.port"),
     "another import path": (("applications", 0, "import_path"), "a:b", "import_path"),
 }
@@ -87,9 +89,18 @@ def test_a_file_that_is_no_configuration_is_refused(tmp_path: Path, text: str) -
 
 
 def test_fractions_that_do_not_fit_are_refused() -> None:
-    models = {"a": ModelConfig(engine="sleep", gpu_fraction=0.6, replicas=2)}
-    with pytest.raises(ConfigError, match=r"1\.2 GPUs are asked for, 1 are there"):
-        check_fractions(models, gpus=1)
+    models = {"a": ModelConfig(engine="sleep", gpu_fraction=0.6, replicas=3)}
+    with pytest.raises(ConfigError, match=r"models\.a\.gpu_fraction.*ask for 1\.8 of 2 GPUs"):
+        check_fractions(models, gpus=2)  # each would fit by the sum, the third fits on neither
+
+
+def test_fractions_that_fit_are_taken() -> None:
+    models = {
+        "a": ModelConfig(engine="sleep", gpu_fraction=0.6, replicas=2),
+        "b": ModelConfig(engine="sleep", gpu_fraction=0.4, replicas=2),
+        "c": ModelConfig(engine="sleep"),
+    }
+    check_fractions(models, gpus=2)
 
 
 def test_a_host_without_gpus_takes_any_fractions() -> None:

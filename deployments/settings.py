@@ -1,0 +1,30 @@
+"""The environment of Serve's fast data path, which must be there before Ray starts."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+
+# The fast data path. Ray reads these once, in every process, so they are set before it starts.
+SETTINGS = {
+    "RAY_SERVE_THROUGHPUT_OPTIMIZED": "1",
+    "RAY_SERVE_ENABLE_HA_PROXY": "1",
+    # A batch of 32 windows of 30 s of int16 is 31 MB; gRPC refuses more than 4 MB otherwise.
+    "RAY_SERVE_REPLICA_GRPC_MAX_MESSAGE_LENGTH": str(1 << 30),
+    "RAY_SERVE_DIRECT_INGRESS_MIN_DRAINING_PERIOD_S": "1",
+    # A model whose fraction is 0 sees no GPU, instead of taking the first one unaccounted.
+    "RAY_ACCEL_ENV_VAR_OVERRIDE_ON_ZERO": "1",
+    "RAY_AUTH_MODE": "token",  # so that the drain finds the token that the cluster made
+    "RAY_SERVE_LOG_TO_STDERR": "1",  # the throughput settings would hide warnings and errors
+    # A second of 16 kHz int16 and its headers in one piece, instead of three (HAProxy: 16 kB).
+    "RAY_SERVE_HAPROXY_TUNE_BUFSIZE": "65536",
+    "RAY_SERVE_HAPROXY_NBTHREAD": "1",  # it forwards 10,000 requests/s with one
+    "RAY_worker_niceness": "0",  # Ray's 15 yields the cores to anything else that runs
+    "RAY_SERVE_HAPROXY_METRICS_ENABLED": "0",  # a Python process that reads a log line a request
+    "RAY_USAGE_STATS_ENABLED": "0",
+}
+
+
+def missing_settings(environment: Mapping[str, str]) -> list[str]:
+    """The settings of the fast data path that a process runs without."""
+    fast = ("RAY_SERVE_THROUGHPUT_OPTIMIZED", "RAY_SERVE_ENABLE_HA_PROXY")
+    return [f"{name}={SETTINGS[name]}" for name in fast if environment.get(name) != "1"]
