@@ -272,13 +272,18 @@ class Batcher(Generic[ItemT, ResultT]):
             self._delay_timer.cancel()
             self._delay_timer = None
         while (head := self._queue.head()) and self.in_flight < BATCHES_A_REPLICA * self._replicas:
-            batch = self._draw(head)
-            if self.in_flight >= self._replicas and not self._is_full(batch):
-                due = head.enqueued_at + self.policy.max_queue_delay_ms / 1000
-                if self._clock.time() < due:
-                    self._delay_timer = self._clock.call_at(due, self._pump)
-                    return
+            due = head.enqueued_at + self.policy.max_queue_delay_ms / 1000
+            may_wait = self.in_flight >= self._replicas and self._clock.time() < due
+            batch = self._draw(head) if not may_wait or self._may_be_full() else []
+            if may_wait and not (batch and self._is_full(batch)):
+                self._delay_timer = self._clock.call_at(due, self._pump)
+                return
             self._start(batch)
+
+    def _may_be_full(self) -> bool:
+        """Whether it pays to draw a batch that only a full one is wanted of."""
+        policy = self.policy
+        return policy.max_batch_cost is not None or len(self._queue) >= policy.max_batch_size
 
     def _draw(self, head: _Ticket[ItemT, ResultT]) -> list[_Ticket[ItemT, ResultT]]:
         """The best batch around ``head``: near lengths first, within rows, cost and padding."""

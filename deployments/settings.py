@@ -14,7 +14,6 @@ SETTINGS = {
     # A model whose fraction is 0 sees no GPU, instead of taking the first one unaccounted.
     "RAY_ACCEL_ENV_VAR_OVERRIDE_ON_ZERO": "1",
     "RAY_AUTH_MODE": "token",  # so that the drain finds the token that the cluster made
-    "RAY_SERVE_LOG_TO_STDERR": "1",  # the throughput settings would hide warnings and errors
     # A second of 16 kHz int16 and its headers in one piece, instead of three (HAProxy: 16 kB).
     "RAY_SERVE_HAPROXY_TUNE_BUFSIZE": "65536",
     "RAY_SERVE_HAPROXY_NBTHREAD": "1",  # it forwards 10,000 requests/s with one
