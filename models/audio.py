@@ -21,7 +21,8 @@ from numpy.typing import NDArray
 from models import containers
 from models.errors import DragomanError, InvalidRequest, NotAudio
 from models.resampling import MAX_RATE_HZ, MIN_RATE_HZ, Resampler, bad_rate, too_long
-from models.types import SAMPLE_RATE_HZ, Audio, Samples
+from models.samples import to_int16
+from models.types import SAMPLE_RATE_HZ, Audio
 
 AudioFormat: TypeAlias = Literal["wav", "mp3", "opus", "flac", "aac", "pcm"]
 MEDIA_TYPES: dict[str, str] = {
@@ -195,20 +196,6 @@ def concatenate(parts: Sequence[Audio], gap_s: float = 0.0) -> Audio:
     gap = np.zeros(round(gap_s * rate_hz), np.int16)
     pieces = [p for part in parts for p in (gap, to_int16(resample(part, rate_hz).samples))]
     return Audio(np.concatenate(pieces[1:]), rate_hz)
-
-
-def to_float32(samples: Samples) -> NDArray[np.float32]:
-    """int16 [n] as float32 [n] of full scale 1.0; float32 as it is."""
-    floats: NDArray[np.float32] = samples.astype(np.float32, copy=False)
-    return floats / np.float32(32_768) if samples.dtype == np.int16 else floats
-
-
-def to_int16(samples: Samples) -> NDArray[np.int16]:
-    """float32 [n] of full scale 1.0 as int16 [n], rounded and clipped; int16 as it is."""
-    if samples.dtype != np.int16:
-        samples = np.clip(np.rint(samples * np.float32(32_768)), -32_768, 32_767)
-    integers: NDArray[np.int16] = samples.astype(np.int16, copy=False)
-    return integers
 
 
 def _decode_into(resampled: Resampler, container: InputContainer, name: str) -> None:

@@ -14,9 +14,9 @@ from numpy.typing import NDArray
 from models import device, weights
 from models.errors import DragomanError, InvalidRequest
 from models.runtime import ItemError, RuntimeSettings, RuntimeSpec
+from models.samples import to_float32
 from models.types import (
     SAMPLE_RATE_HZ,
-    Samples,
     SpeechSpan,
     VadItem,
     VadParameters,
@@ -37,8 +37,6 @@ STATE_SIZE = RECURRENT_SIZE + CONTEXT_SAMPLES  # 320: what VadResult.state holds
 HYSTERESIS = 0.15  # speech ends under `threshold - HYSTERESIS`,
 MIN_END_THRESHOLD = 0.01  # but never under this
 MIN_CUT_SILENCE_S = 0.098  # over-long speech is cut at silences longer than three frames
-
-INT16_FULL_SCALE = np.float32(32_768)
 
 
 @dataclass(frozen=True, slots=True)
@@ -273,7 +271,7 @@ def _open(item: VadItem) -> _Stream:
         )
     if state.shape != (STATE_SIZE,):
         raise InvalidRequest("state is not one that a VAD result returned", param="state")
-    samples = _as_float32(item.samples)
+    samples = to_float32(item.samples)
     if not np.isfinite(samples).all():
         raise InvalidRequest("the audio holds values that are no numbers", param="file")
     n_frames = -(-len(samples) // FRAME_SAMPLES)
@@ -294,12 +292,6 @@ def _frames(audio: NDArray[np.float32], n_frames: int) -> NDArray[np.float32]:
         return np.empty((0, CONTEXT_SAMPLES + FRAME_SAMPLES), np.float32)
     size = CONTEXT_SAMPLES + FRAME_SAMPLES
     return np.lib.stride_tricks.sliding_window_view(audio, size)[::FRAME_SAMPLES]
-
-
-def _as_float32(samples: Samples) -> NDArray[np.float32]:
-    if samples.dtype == np.int16:
-        return samples.astype(np.float32) / INT16_FULL_SCALE
-    return samples.astype(np.float32, copy=False)
 
 
 def _result(item: VadItem, stream: _Stream) -> VadResult:

@@ -13,6 +13,7 @@ from numpy.typing import NDArray
 
 from models import device, weights
 from models.errors import ConfigError
+from models.samples import to_float32
 from models.types import Samples
 from models.whisper_decode import FRAMES_PER_S, Attempt, compression_ratio, max_length
 
@@ -20,7 +21,6 @@ if TYPE_CHECKING:
     import ctranslate2
     from faster_whisper.tokenizer import Tokenizer
 
-INT16_FULL_SCALE = 32_768
 LOUDNESS_FRAME_SAMPLES = 480  # 30 ms: loudness is that of the loudest such frame
 TIMESTAMP_STEP_S = 0.02  # between two timestamp tokens
 PACKAGE_FOLDER = "data/"  # where packages keep the files that folders and snapshots have on top
@@ -245,12 +245,6 @@ def model_folder(source: weights.WeightSource) -> Path:
     vocabulary = "vocabulary.txt" if has(f"{top}vocabulary.txt") else "vocabulary.json"
     names = ["model.bin", "config.json", "tokenizer.json", vocabulary]
     return source.folder([top + name for name in names]) / top
-
-
-def to_float32(samples: Samples) -> NDArray[np.float32]:
-    """Samples [n] of full scale 1.0."""
-    scale = INT16_FULL_SCALE if samples.dtype == np.int16 else 1
-    return samples.astype(np.float32) / np.float32(scale)
 
 
 def loudness_dbfs(samples: Samples) -> float:

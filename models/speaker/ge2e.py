@@ -14,6 +14,7 @@ from numpy.typing import NDArray
 from models import device, weights
 from models.errors import DragomanError, InvalidRequest
 from models.runtime import ItemError, RuntimeSettings, RuntimeSpec
+from models.samples import to_float32
 from models.types import SAMPLE_RATE_HZ, Samples, SpeakerItem, Voiceprint
 
 if TYPE_CHECKING:
@@ -35,7 +36,6 @@ MIN_COVERAGE = 0.75  # of a last partial by the clip, or it is left out
 PARTIAL_SAMPLES = (PARTIAL_FRAMES - 1) * HOP_SAMPLES + WINDOW_SAMPLES  # 25,840
 
 TARGET_DBFS = -30.0  # quieter clips are made this loud; louder ones stay as they are
-INT16_FULL_SCALE = 32_768
 
 
 @dataclass(frozen=True, slots=True)
@@ -150,9 +150,7 @@ def normalise(samples: Samples, min_clip_s: float = 0.0) -> NDArray[np.float32]:
             f"the clip has {duration_s:.3g} s; a speaker embedding needs {min_clip_s:g} s",
             param="file",
         )
-    audio = samples.astype(np.float32)
-    if samples.dtype == np.int16:
-        audio /= INT16_FULL_SCALE
+    audio = to_float32(samples)
     level = math.sqrt(np.mean(np.square(audio, dtype=np.float64)))
     if level == 0:
         raise InvalidRequest("the clip is silent: all its samples are zero", param="file")

@@ -9,6 +9,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from models.errors import InvalidRequest, UnknownVoice
+from models.samples import to_int16
 from models.tts.phonemes import clean
 from models.types import Audio, Speech, TtsItem
 
@@ -47,7 +48,6 @@ def speech(pieces: Sequence[NDArray[np.float32]], sample_rate_hz: int) -> Speech
     The level is the voice's own. Scaling each sentence to full scale by its peak, as the
     piper program does, would make a quiet sentence as loud as a shouted one beside it.
     """
-    from models.audio import to_int16
 
     samples = np.concatenate([np.zeros(0, np.float32), *pieces])
     return Speech(Audio(to_int16(samples), sample_rate_hz))

@@ -10,6 +10,7 @@ import pytest
 from pydantic import TypeAdapter, ValidationError
 
 from models.asr import Options
+from models.samples import to_float32
 from models.types import Samples, Segment
 from models.whisper_decode import (
     Attempt,
@@ -24,7 +25,7 @@ from models.whisper_decode import (
     smallest_window_s,
     window_capacities_s,
 )
-from models.whisper_model import Search, loudness_dbfs, to_float32
+from models.whisper_model import Search, loudness_dbfs
 
 WINDOWS_S = (5.0, 10.0, 30.0)
 

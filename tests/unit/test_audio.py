@@ -19,6 +19,7 @@ from numpy.typing import NDArray
 
 from models import audio
 from models.errors import DragomanError, InvalidRequest, NotAudio, TooLarge
+from models.samples import to_float32, to_int16
 from models.types import SAMPLE_RATE_HZ, Audio
 from tests.unit import sounds
 from tests.unit.sounds import AMPLITUDE, DURATION_S, TONE_HZ, muxed, tone, wav, written
@@ -44,7 +45,7 @@ def decoded(data: bytes, max_duration_s: float = LIMIT_S) -> Audio:
 
 
 def ints(samples: NDArray[np.float32]) -> NDArray[np.int16]:
-    return audio.to_int16(samples)
+    return to_int16(samples)
 
 
 def frequency_hz(samples: NDArray[np.float32]) -> float:
@@ -116,12 +117,12 @@ class TestDecode:
 
     @pytest.mark.parametrize("name", FILES)
     def test_the_tone_is_kept(self, name: str) -> None:
-        samples = audio.to_float32(decoded(file(name)).samples)
+        samples = to_float32(decoded(file(name)).samples)
         assert frequency_hz(samples) == pytest.approx(TONE_HZ, abs=2)
 
     @pytest.mark.parametrize("name", FILES)
     def test_the_level_is_kept(self, name: str) -> None:
-        middle = audio.to_float32(decoded(file(name)).samples)[4_000:12_000]
+        middle = to_float32(decoded(file(name)).samples)[4_000:12_000]
         level = float(np.sqrt(np.mean(middle**2)))
         # a few %: what resamplers and lossy codecs change a pure tone by; AMR models a voice
         assert level == pytest.approx(AMPLITUDE / np.sqrt(2), rel=0.2 if name == "amr" else 0.05)
@@ -136,7 +137,7 @@ class TestDecode:
     @pytest.mark.parametrize("subtype", ["PCM_16", "PCM_24", "FLOAT", "DOUBLE"])
     def test_wav_at_16_khz_is_exact(self, subtype: str) -> None:
         exact = ints(tone(16_000))
-        data = written(audio.to_float32(exact), 16_000, "WAV", subtype)
+        data = written(to_float32(exact), 16_000, "WAV", subtype)
         np.testing.assert_array_equal(decoded(data).samples, exact)
 
     @pytest.mark.parametrize("kind", ["WAV", "WAVEX", "FLAC", "AIFF"])
@@ -170,7 +171,7 @@ class TestDecode:
     def test_files_that_were_encoded_here_are_heard(self) -> None:
         clip = Audio(ints(tone(24_000)), 24_000)
         for audio_format in ("wav", "mp3", "opus", "flac", "aac"):
-            samples = audio.to_float32(decoded(audio.encode(clip, audio_format)).samples)
+            samples = to_float32(decoded(audio.encode(clip, audio_format)).samples)
             assert frequency_hz(samples) == pytest.approx(TONE_HZ, abs=2), audio_format
 
 
@@ -382,7 +383,7 @@ class TestPcm16:
         made = audio.pcm16(data, 24_000, max_duration_s=LIMIT_S)
         assert made.sample_rate_hz == 16_000
         assert made.duration_s == pytest.approx(1, abs=0.001)
-        assert frequency_hz(audio.to_float32(made.samples)) == pytest.approx(TONE_HZ, abs=2)
+        assert frequency_hz(to_float32(made.samples)) == pytest.approx(TONE_HZ, abs=2)
 
     @pytest.mark.parametrize(
         ("data", "rate_hz", "error"),
@@ -445,7 +446,7 @@ class TestEncode:
 
     @pytest.mark.parametrize("audio_format", get_args(audio.AudioFormat))
     def test_floats_are_encoded_as_their_int16(self, audio_format: audio.AudioFormat) -> None:
-        floats = Audio(audio.to_float32(self.CLIP.samples), 22_050)
+        floats = Audio(to_float32(self.CLIP.samples), 22_050)
         assert audio.encode(floats, audio_format) == audio.encode(self.CLIP, audio_format)
 
     @pytest.mark.parametrize("rate_hz", [8_000, 16_000, 24_000, 44_100, 11_111, 96_000])
@@ -485,20 +486,20 @@ class TestConcatenate:
 
 class TestConversion:
     def test_int16_as_float32(self) -> None:
-        floats = audio.to_float32(np.array([-32_768, 0, 16_384], np.int16))
+        floats = to_float32(np.array([-32_768, 0, 16_384], np.int16))
         assert floats.dtype == np.float32
         assert floats.tolist() == [-1.0, 0.0, 0.5]
 
     def test_float32_as_int16_is_rounded_and_clipped(self) -> None:
         values = np.array([-2, -1, 0.6 / 32_768, 1, 1e30], np.float32)
-        assert audio.to_int16(values).tolist() == [-32_768, -32_768, 1, 32_767, 32_767]
+        assert to_int16(values).tolist() == [-32_768, -32_768, 1, 32_767, 32_767]
 
     @given(st.lists(st.integers(-32_768, 32_767), max_size=50))
     def test_int16_survives_the_way_through_float32(self, values: list[int]) -> None:
         samples = np.array(values, np.int16)
-        assert audio.to_int16(audio.to_float32(samples)).tolist() == values
+        assert to_int16(to_float32(samples)).tolist() == values
 
     def test_samples_of_the_kind_asked_for_are_passed_on(self) -> None:
         integers, floats = np.zeros(3, np.int16), np.zeros(3, np.float32)
-        assert audio.to_int16(integers) is integers
-        assert audio.to_float32(floats) is floats
+        assert to_int16(integers) is integers
+        assert to_float32(floats) is floats

@@ -1,0 +1,24 @@
+"""Samples as int16 and as float32: light to import, for every runtime."""
+
+from __future__ import annotations
+
+import numpy as np
+from numpy.typing import NDArray
+
+from models.types import Samples
+
+INT16_FULL_SCALE = np.float32(32_768)
+
+
+def to_float32(samples: Samples) -> NDArray[np.float32]:
+    """int16 [n] as float32 [n] of full scale 1.0; float32 as it is."""
+    floats: NDArray[np.float32] = samples.astype(np.float32, copy=False)
+    return floats / INT16_FULL_SCALE if samples.dtype == np.int16 else floats
+
+
+def to_int16(samples: Samples) -> NDArray[np.int16]:
+    """float32 [n] of full scale 1.0 as int16 [n], rounded and clipped; int16 as it is."""
+    if samples.dtype != np.int16:
+        samples = np.clip(np.rint(samples * INT16_FULL_SCALE), -32_768, 32_767)
+    integers: NDArray[np.int16] = samples.astype(np.int16, copy=False)
+    return integers
