@@ -98,7 +98,8 @@ def test_a_batch_policy_changes_live_and_no_model_is_loaded_again(fakes: Path) -
         many = {"text": ["Hello."] * 40, "source_language": "en", "target_language": "pt"}
 
         def refused() -> bool:
-            return httpx.post(server.url + "/v1/text/translations", json=many).status_code == 503
+            url = server.url + "/v1/text/translations"
+            return httpx.post(url, json=many, timeout=60).status_code == 503
 
         eventually(refused, "a queue of one refuses: the new policy has come")
         after = {name: server.replicas(name) for name in ("asr", "speaker")}
