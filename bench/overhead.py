@@ -107,7 +107,7 @@ def _url() -> str:
 
 def _counts() -> tuple[int, int]:
     """Items and batches, as the server counts them."""
-    with urllib.request.urlopen(f"{_url()}/v1/models/speaker") as answer:
+    with urllib.request.urlopen(f"{_url()}/v1/models/speaker", timeout=30) as answer:
         counts = json.load(answer)["statistics"]
     return counts["items"], counts["batches"]
 
