@@ -32,8 +32,10 @@ class Ingress:
         self._fleet = Fleet(config, remotes)
         self._admission = Admission(config.limits.max_concurrent_requests)
 
-    def reconfigure(self, user_config: dict[str, Any]) -> None:
+    async def reconfigure(self, user_config: dict[str, Any]) -> None:
         """Apply batch policies; a re-deploy that changes only them comes here alone.
+
+        A coroutine, so that Serve calls it on the event loop, where the batchers live.
 
         Wrong ones are refused here and those before stay: Serve would take an exception for a
         dead replica, and end the requests that run in it.
