@@ -161,10 +161,11 @@ class Pipeline:
         if not windows:
             return Transcript("", options.language or UNDETERMINED, 0.0, ())
         parts = await all_of(self._transcripts(audio, windows, options, model, context))
+        first = _first_heard(parts)
         return Transcript(
             text=" ".join(part.text for part in parts if part.text),
-            language=_first_heard(parts).language,
-            language_probability=_first_heard(parts).language_probability,
+            language=first.language,
+            language_probability=first.language_probability,
             segments=tuple(segment for part in parts for segment in part.segments),
         )
 
@@ -224,14 +225,11 @@ class Pipeline:
         if model.name not in context.places:
             context.places[model.name] = asyncio.Semaphore(self._limits.max_items_in_flight)
         async with context.places[model.name]:
-            return await self._run_placed(stage, model, item, context)
-
-    async def _run_placed(self, stage: str, model: Model, item: Item, context: Context) -> Any:
-        with context.timings.stage(stage, model.name) as outcomes:
-            outcome = await model.batcher.submit(
-                item, deadline=context.deadline, priority=context.priority
-            )
-            outcomes.append(outcome)
+            with context.timings.stage(stage, model.name) as outcomes:
+                outcome = await model.batcher.submit(
+                    item, deadline=context.deadline, priority=context.priority
+                )
+                outcomes.append(outcome)
         return outcome.result
 
     # ---- the graph ---------------------------------------------------------------------
