@@ -40,6 +40,7 @@ BATCHES_A_REPLICA = 2  # in flight: one runs, one stands ready behind it
 LOSSES_TOGETHER = 2  # after so many deaths under one batch, its items are tried one by one
 LOSSES_ALONE = 2  # after so many more under one item alone, it is what kills them
 ROUNDING = 1e-9  # relative: sums of equal lengths must not look like padding
+HEAD_START = 5  # turns of the event loop that the next batch gets before answers are handed out
 LOSS_PAUSE_S = 0.1  # before a lost batch is sent again, so that routing has noticed the death
 
 
@@ -328,7 +329,7 @@ class Batcher(Generic[ItemT, ResultT]):
 
     def _finished(self, task: asyncio.Task[None]) -> None:
         self._in_flight.discard(task)
-        self._schedule_pump()
+        self._pump()
 
     async def _run(self, batch: list[_Ticket[ItemT, ResultT]]) -> None:
         """Answer every ticket of a batch, whatever happens."""
@@ -375,13 +376,26 @@ class Batcher(Generic[ItemT, ResultT]):
                 for ticket in batch:
                     await self._run([ticket])
         else:
-            self._deliver(batch, reply)
+            self._hand_out(batch, reply, HEAD_START)
         return True
 
     async def _pause(self, duration_s: float) -> None:
         over = asyncio.Event()
         self._clock.call_at(self._clock.time() + duration_s, over.set)
         await over.wait()
+
+    def _hand_out(
+        self, batch: list[_Ticket[ItemT, ResultT]], reply: BatchReply[ResultT], turns: int
+    ) -> None:
+        """Deliver after so many turns of the event loop.
+
+        Sending a batch takes some turns, and answering its callers keeps one turn busy for
+        milliseconds: a replica would stand idle while the one before it is answered.
+        """
+        if turns:
+            asyncio.get_running_loop().call_soon(self._hand_out, batch, reply, turns - 1)
+        else:
+            self._deliver(batch, reply)
 
     def _deliver(self, batch: list[_Ticket[ItemT, ResultT]], reply: BatchReply[ResultT]) -> None:
         now = self._clock.time()
