@@ -1,0 +1,72 @@
+"""What is done with a recording between the models: sentences' times, and the voice in it."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+
+from deployments.recording import REFERENCE_S, reference, timed_sentences
+from models.types import Audio, Segment, SpeechSpan, Transcript, VadResult
+
+
+def transcript(*segments: tuple[float, float, str]) -> Transcript:
+    made = tuple(Segment(s, e, text, (), 0.0, 0.0, 1.0, 0.0) for s, e, text in segments)
+    return Transcript(" ".join(s.text.strip() for s in made), "en", 1.0, made)
+
+
+def test_a_sentence_over_two_segments_spans_both() -> None:
+    heard = transcript((1.0, 2.0, " Please hold"), (2.5, 4.0, " while I try."))
+    assert [(s.start_s, s.end_s, s.text) for s in timed_sentences(heard)] == [
+        (1.0, 4.0, "Please hold while I try.")
+    ]
+
+
+def test_two_sentences_in_one_segment_share_its_time_by_their_length() -> None:
+    first, second = timed_sentences(transcript((0.0, 2.0, " Go home. Go away.")))
+    times_s = [first.start_s, first.end_s, second.start_s, second.end_s]
+    assert times_s == pytest.approx([0.0, 2 * 8 / 17, 2 * 9 / 17, 2.0], abs=0.001)
+
+
+def test_a_gap_between_segments_belongs_to_no_sentence() -> None:
+    first, second = timed_sentences(transcript((0.0, 1.0, " One."), (5.0, 6.0, " Two.")))
+    assert (first.end_s, second.start_s) == (1.0, 5.0)
+
+
+def test_no_segments_are_no_sentences() -> None:
+    assert timed_sentences(transcript()) == []
+
+
+# ---- the voice to speak in ---------------------------------------------------------------
+
+
+def test_the_reference_is_the_longest_clean_spans_in_their_order() -> None:
+    audio, heard = recording((1.0, 3.0, 0.9), (4.0, 5.0, 0.9), (6.0, 15.0, 0.9))
+    taken = reference(audio, heard).samples
+    assert [len(taken), int(taken[0]), int(taken[-1])] == [REFERENCE_S * 16_000, 1, 6]
+
+
+def test_what_is_hardly_speech_is_no_reference() -> None:
+    audio, heard = recording((1.0, 3.0, 0.9), (6.0, 15.0, 0.4))
+    assert set(reference(audio, heard).samples) == {1}
+
+
+def test_a_clipped_span_is_no_reference() -> None:
+    audio, heard = recording((1.0, 3.0, 0.9), (6.0, 15.0, 0.9))
+    audio.samples[7 * 16_000 : 8 * 16_000] = 32_767
+    assert set(reference(audio, heard).samples) == {1}
+
+
+def test_where_nothing_is_clean_the_longest_serves() -> None:
+    audio, heard = recording((1.0, 3.0, 0.4), (6.0, 8.5, 0.4))
+    assert set(reference(audio, heard).samples) == {1, 6}
+
+
+def recording(*spans: tuple[float, float, float]) -> tuple[Audio, VadResult]:
+    """20 s of 16 kHz: each span (start, end, probability) holds its own start as samples."""
+    samples = np.zeros(20 * 16_000, np.int16)
+    probabilities = np.zeros(625, np.float32)
+    for start_s, end_s, probability in spans:
+        samples[round(start_s * 16_000) : round(end_s * 16_000)] = round(start_s)
+        probabilities[round(start_s / 0.032) : round(end_s / 0.032)] = probability
+    found = tuple(SpeechSpan(start_s, end_s) for start_s, end_s, _ in spans)
+    return Audio(samples), VadResult(found, probabilities, np.zeros(0, np.float32))
