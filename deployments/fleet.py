@@ -21,8 +21,9 @@ from models.errors import (
     UnsupportedPair,
 )
 from models.runtime import RuntimeSpec, Voice
-from models.types import Kind
+from models.types import SOURCE_VOICE, Kind
 
+PIVOT = "en"  # the language through which pairs go that no model translates directly
 READY, LOADING, FAILED = "ready", "loading", "failed"  # what a model can be
 POLL_S = 0.2  # between looks while a model is still loading
 POLL_WARM_S = 2.0  # and once all have been ready
@@ -36,6 +37,15 @@ class Model:
     name: str
     spec: RuntimeSpec
     batcher: Batcher[Any, Any]
+
+
+@dataclass(frozen=True, slots=True)
+class Hop:
+    """One translation on the way from a language to another."""
+
+    model: Model
+    source: str
+    target: str
 
 
 class Fleet:
@@ -117,6 +127,10 @@ class Fleet:
     def names(self) -> tuple[str, ...]:
         return tuple(self._config.models)
 
+    def has(self, kind: Kind) -> bool:
+        """Whether the configuration has a model of that kind."""
+        return any(model.kind == kind for model in self._config.models.values())
+
     def get(self, name: str) -> Model:
         """A model by its name or alias.
 
@@ -161,16 +175,19 @@ class Fleet:
         """The model that a request names, or the first of its kind."""
         return self.of_kind(kind, name)[0]
 
-    def translator(self, source: str, target: str) -> Model:
-        """The model that translates a pair.
+    def route(self, source: str, target: str) -> tuple[Hop, ...]:
+        """The way from a language to another: direct, or else through English.
 
         Raises:
             UnknownLanguage: no model here knows one of the languages.
-            UnsupportedPair: no model translates this pair; the message lists those there are.
+            UnsupportedPair: there is no way; the message lists the pairs there are.
         """
-        for model in self.of_kind("nmt"):
-            if (source, target) in model.spec.pairs:
-                return model
+        direct = self._hop(source, target)
+        if direct is not None:
+            return (direct,)
+        first, second = self._hop(source, PIVOT), self._hop(PIVOT, target)
+        if first is not None and second is not None and source != target:
+            return (first, second)
         self.check_language(source, param="source_language")
         self.check_language(target, param="target_language")
         raise self._unsupported(source, target)
@@ -182,14 +199,22 @@ class Fleet:
             UnknownLanguage: no model here knows it.
             UnsupportedPair: no pair ends in it; the message lists those there are.
         """
-        models = self.of_kind("nmt")
-        if all(target != t for model in models for _, t in model.spec.pairs):
+        specs = [model.spec for model in self.of_kind("nmt")]
+        if not any(target in s.languages or target in (t for _, t in s.pairs) for s in specs):
             self.check_language(target, param="target_language")
             raise self._unsupported("any language", target)
 
+    def _hop(self, source: str, target: str) -> Hop | None:
+        for model in self.of_kind("nmt"):
+            if model.spec.translates(source, target):
+                return Hop(model, source, target)
+        return None
+
     def _unsupported(self, source: str, target: str) -> UnsupportedPair:
-        pairs = [f"{s}-{t}" for model in self.of_kind("nmt") for s, t in model.spec.pairs]
-        message = f"no model translates {source} to {target}; the pairs are {', '.join(pairs)}"
+        specs = [model.spec for model in self.of_kind("nmt")]
+        known = [f"{s}-{t}" for spec in specs for s, t in spec.pairs]
+        known += [f"any two of {' '.join(spec.languages)}" for spec in specs if spec.languages]
+        message = f"no model translates {source} to {target}; the pairs are {', '.join(known)}"
         return UnsupportedPair(message, param="target_language")
 
     def check_language(self, code: str, *, param: str) -> None:
@@ -222,10 +247,14 @@ class Fleet:
     ) -> tuple[Model, Voice]:
         """The voice of that id, or the first that speaks the language.
 
+        ``SOURCE_VOICE`` is the voice of whoever is translated, from a model that can clone it.
+
         Raises:
             UnknownVoice: there is none of that id; the message lists those there are.
             Unprocessable: it does not speak the language, or no voice does.
         """
+        if voice_id == SOURCE_VOICE:
+            return self._source_voice(language, model)
         voices = self.voices(model)
         if voice_id is not None:
             found = [(m, v) for m, v in voices if v.id == voice_id]
@@ -243,6 +272,17 @@ class Fleet:
         spoken = ", ".join(sorted({v.language for _, v in voices}))
         message = f"no voice speaks {language}; there are voices for {spoken}"
         raise Unprocessable(message, param="voice")
+
+    def _source_voice(self, language: str | None, name: str | None) -> tuple[Model, Voice]:
+        models = [model for model in self.of_kind("tts", name) if model.spec.cloning_languages]
+        for model in models:
+            if language in model.spec.cloning_languages:
+                rate_hz = model.spec.voices[0].sample_rate_hz
+                return model, Voice(SOURCE_VOICE, language, model.spec.engine, rate_hz)
+        can = sorted({code for model in models for code in model.spec.cloning_languages})
+        message = f"no model here speaks {language} in the speaker's own voice"
+        known = f"; one speaks {', '.join(can)}" if can else ""
+        raise Unprocessable(message + known, param="voice")
 
     # ---- figures ---------------------------------------------------------------------
 

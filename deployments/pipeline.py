@@ -17,20 +17,29 @@ import numpy as np
 
 from deployments.concurrency import all_of
 from deployments.config import AppConfig
-from deployments.fleet import Fleet, Model
+from deployments.fleet import Fleet, Hop, Model
+from deployments.recording import (
+    Sentence,
+    cut,
+    first_heard,
+    only,
+    reference,
+    shifted,
+    timed_sentences,
+)
 from deployments.timings import Timings
 from models import audio as audio_io
 from models.runtime import Voice
 from models.text import split
 from models.types import (
     SAMPLE_RATE_HZ,
+    SOURCE_VOICE,
     UNDETERMINED,
     AsrItem,
     Audio,
     Item,
     NmtItem,
     Samples,
-    Segment,
     SpeakerItem,
     Speech,
     SpeechSpan,
@@ -42,7 +51,6 @@ from models.types import (
     VadParameters,
     VadResult,
     Voiceprint,
-    Word,
 )
 from models.vad import FRAME_SAMPLES, spans
 from models.windows import windows
@@ -53,7 +61,6 @@ R = TypeVar("R")
 # would want: Whisper drops words that begin at the very edge of its audio.
 WINDOW_VAD = VadParameters(padding_s=0.2, min_silence_s=0.5)
 VAD_PIECE_SAMPLES = 1024 * FRAME_SAMPLES  # 32.8 s, about 0.1 s of the model's time
-EMBEDDING_SPEECH_S = 60  # more speech of one speaker does not move a mean of 1.6 s partials
 
 
 @dataclass(frozen=True, slots=True)
@@ -78,8 +85,20 @@ class TranscribeOptions:
 
 
 @dataclass(frozen=True, slots=True)
+class TextOptions:
+    """How to translate text, where the engine can; see ``NmtItem``."""
+
+    beam_size: int = 1
+    length_penalty: float = 1.0
+    max_tokens: int | None = None
+
+
+@dataclass(frozen=True, slots=True)
 class TranslateOptions:
-    """How to translate speech. ``speak`` False: text only."""
+    """How to translate speech. ``speak`` False: text only.
+
+    The ``voice`` ``SOURCE_VOICE`` is the speaker's own.
+    """
 
     target_language: str
     source_language: str | None = None
@@ -90,14 +109,13 @@ class TranslateOptions:
 
 
 @dataclass(frozen=True, slots=True, eq=False)
-class Sentence:
-    """One sentence: when it was said, what it says, and how it sounds in the other language."""
+class Speaking:
+    """How to speak: with which voice of which model. ``reference``: the voice to speak in."""
 
-    start_s: float
-    end_s: float
-    text: str
-    translation: str
-    audio: Audio | None
+    model: Model
+    voice: Voice
+    speed: float
+    reference: Samples | None = None
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -111,6 +129,8 @@ class SpeechTranslation:
     voice: Voice | None
     audio: Audio | None
     voiceprint: Voiceprint | None
+    pivot: str | None = None  # the language between the two, where there is one
+    voice_similarity: float | None = None  # cosine of the speaker's voice and the answer's
 
     @property
     def text(self) -> str:
@@ -157,11 +177,12 @@ class Pipeline:
     ) -> Transcript:
         """The transcript of a recording of any length; times count from its start."""
         model = model or self.fleet.pick("asr")
-        windows = await self._windows(audio, context)
-        if not windows:
+        heard = await self._listen(audio, context)
+        speech = windows(heard.spans, audio.duration_s)
+        if not speech:
             return Transcript("", options.language or UNDETERMINED, 0.0, ())
-        parts = await all_of(self._transcripts(audio, windows, options, model, context))
-        first = _first_heard(parts)
+        parts = await all_of(self._transcripts(audio, speech, options, model, context))
+        first = first_heard(parts)
         return Transcript(
             text=" ".join(part.text for part in parts if part.text),
             language=first.language,
@@ -170,30 +191,32 @@ class Pipeline:
         )
 
     async def translate(
-        self, originals: Sequence[str], source: str, target: str, context: Context
+        self,
+        originals: Sequence[str],
+        route: Sequence[Hop],
+        context: Context,
+        options: TextOptions = TextOptions(),
     ) -> list[str]:
         """Each text's translation; sentences of all of them share batches."""
-        model = self.fleet.translator(source, target)
+        source, target = route[0].source, route[-1].target
 
         async def one(original: str) -> str:
             pieces = split(original, source)
             translated = await all_of(
-                self._translate_sentence(model, sentence, source, target, context)
+                self._translate_sentence(sentence, route, context, options)
                 for sentence in pieces.sentences
             )
             return pieces.join(translated, target)
 
         return await all_of(map(one, originals))
 
-    async def speak(
-        self, text: str, model: Model, voice: Voice, speed: float, context: Context
-    ) -> Audio:
+    async def speak(self, text: str, speaking: Speaking, context: Context) -> Audio:
         """A text of any length, spoken sentence by sentence with a short silence between."""
         spoken = await all_of(
-            self._speak_sentence(model, voice, sentence, speed, context)
-            for sentence in split(text, voice.language).sentences
+            self._speak_sentence(sentence, speaking, context)
+            for sentence in split(text, speaking.voice.language).sentences
         )
-        return self._joined(spoken, voice)
+        return self._joined(spoken, speaking.voice)
 
     async def embed(self, audio: Audio, context: Context, model: Model | None = None) -> Voiceprint:
         """The speaker embedding of a clip, as it is."""
@@ -204,16 +227,25 @@ class Pipeline:
         return voiceprint
 
     async def _translate_sentence(
-        self, model: Model, text: str, source: str, target: str, context: Context
+        self, text: str, route: Sequence[Hop], context: Context, options: TextOptions
     ) -> str:
-        item = NmtItem(text, source, target)
-        translation: Translation = await self._run("nmt", model, item, context)
-        return translation.text
+        for hop in route:
+            item = NmtItem(
+                text,
+                hop.source,
+                hop.target,
+                options.beam_size,
+                options.length_penalty,
+                options.max_tokens,
+            )
+            translation: Translation = await self._run("nmt", hop.model, item, context)
+            text = translation.text
+        return text
 
-    async def _speak_sentence(
-        self, model: Model, voice: Voice, text: str, speed: float, context: Context
-    ) -> Audio:
-        speech: Speech = await self._run("tts", model, TtsItem(text, voice.id, speed), context)
+    async def _speak_sentence(self, text: str, speaking: Speaking, context: Context) -> Audio:
+        voice = speaking.voice
+        item = TtsItem(text, voice.id, speaking.speed, voice.language, speaking.reference)
+        speech: Speech = await self._run("tts", speaking.model, item, context)
         return speech.audio
 
     async def _run(self, stage: str, model: Model, item: Item, context: Context) -> Any:
@@ -244,24 +276,35 @@ class Pipeline:
                 runs where the request names both languages, else once the language is heard.
         """
         self.check(options)
-        windows = await self._windows(audio, context)
-        if not windows:
+        heard = await self._listen(audio, context)
+        speech = windows(heard.spans, audio.duration_s)
+        if not speech:
             return SpeechTranslation(audio.duration_s, None, 0.0, (), None, None, None)
-        parts: list[Awaitable[Any]] = [self._windows_to_sentences(audio, windows, options, context)]
-        if options.embed:
-            parts.append(self.embed(_only(audio, windows), context))
-        heard, *voiceprints = await all_of(parts)
-        transcript, sentences = heard
-        voice = self._voice(options)[1] if options.speak and sentences else None
-        spoken = [sentence.audio for sentence in sentences if sentence.audio is not None]
+        speaking = self._speaking(options, audio, heard) if options.speak else None
+        own_voice = speaking is not None and speaking.voice.id == SOURCE_VOICE
+        parts: list[Awaitable[Any]] = [
+            self._windows_to_sentences(audio, speech, options, speaking, context)
+        ]
+        if options.embed or (own_voice and self.fleet.has("speaker")):
+            parts.append(self.embed(only(audio, speech), context))
+        (transcript, sentences), *voiceprints = await all_of(parts)
+        source_voice = voiceprints[0] if voiceprints else None
+        spoken = None
+        if speaking is not None and sentences:
+            audible = [sentence.audio for sentence in sentences if sentence.audio is not None]
+            spoken = self._joined(audible, speaking.voice)
         return SpeechTranslation(
             duration_s=audio.duration_s,
             language=None if transcript.language == UNDETERMINED else transcript.language,
             language_probability=transcript.language_probability,
             sentences=tuple(sentences),
-            voice=voice,
-            audio=self._joined(spoken, voice) if voice is not None else None,
-            voiceprint=voiceprints[0] if voiceprints else None,
+            voice=speaking.voice if speaking is not None and sentences else None,
+            audio=spoken,
+            voiceprint=source_voice if options.embed else None,
+            pivot=self._pivot(transcript.language, options.target_language, sentences),
+            voice_similarity=await self._similarity(source_voice, spoken, context)
+            if own_voice
+            else None,
         )
 
     def check(self, options: TranslateOptions) -> None:
@@ -269,18 +312,35 @@ class Pipeline:
         if options.source_language is None:
             self.fleet.check_target(options.target_language)
         else:
-            self.fleet.translator(options.source_language, options.target_language)
+            self.fleet.route(options.source_language, options.target_language)
         if options.speak:
-            self._voice(options)
+            self.fleet.voice(options.voice, options.target_language)
 
-    def _voice(self, options: TranslateOptions) -> tuple[Model, Voice]:
-        return self.fleet.voice(options.voice, options.target_language)
+    def _speaking(self, options: TranslateOptions, audio: Audio, heard: VadResult) -> Speaking:
+        model, voice = self.fleet.voice(options.voice, options.target_language)
+        own = reference(audio, heard).samples if voice.id == SOURCE_VOICE else None
+        return Speaking(model, voice, options.speed, own)
+
+    def _pivot(self, source: str, target: str, sentences: Sequence[Sentence]) -> str | None:
+        route = self.fleet.route(source, target) if sentences else ()
+        return route[0].target if len(route) > 1 else None
+
+    async def _similarity(
+        self, source_voice: Voiceprint | None, spoken: Audio | None, context: Context
+    ) -> float | None:
+        """The cosine between the speaker's voice and the one that speaks for them."""
+        if source_voice is None or spoken is None or not len(spoken.samples):
+            return None
+        heard = await self.off_loop(lambda: audio_io.resample(spoken, SAMPLE_RATE_HZ))
+        voiceprint = await self.embed(heard, context)
+        return float(source_voice.embedding @ voiceprint.embedding)
 
     async def _windows_to_sentences(
         self,
         audio: Audio,
         windows: Sequence[SpeechSpan],
         options: TranslateOptions,
+        speaking: Speaking | None,
         context: Context,
     ) -> tuple[Transcript, list[Sentence]]:
         """Each window goes on to its translation without waiting for the others."""
@@ -289,32 +349,34 @@ class Pipeline:
 
         async def one(transcript: Awaitable[Transcript]) -> tuple[Transcript, list[Sentence]]:
             heard = await transcript
-            return heard, await self._to_sentences(heard, options, context)
+            return heard, await self._to_sentences(heard, options, speaking, context)
 
         parts = await all_of(
             one(part) for part in self._transcripts(audio, windows, hearing, model, context)
         )
-        heard = _first_heard([transcript for transcript, _ in parts])
+        heard = first_heard([transcript for transcript, _ in parts])
         return heard, [sentence for _, sentences in parts for sentence in sentences]
 
     async def _to_sentences(
-        self, transcript: Transcript, options: TranslateOptions, context: Context
+        self,
+        transcript: Transcript,
+        options: TranslateOptions,
+        speaking: Speaking | None,
+        context: Context,
     ) -> list[Sentence]:
         """Translate and speak each sentence of one window, each as soon as it can be."""
-        source, target = transcript.language, options.target_language
         sentences = timed_sentences(transcript)
         if not sentences:
             return []  # a noise: nothing was said, so nothing has a language
-        model = self.fleet.translator(source, target)
+        route = self.fleet.route(transcript.language, options.target_language)
 
         async def one(sentence: Sentence) -> Sentence:
             translation = await self._translate_sentence(
-                model, sentence.text, source, target, context
+                sentence.text, route, context, TextOptions()
             )
             spoken = None
-            if options.speak:
-                tts, voice = self._voice(options)
-                spoken = await self.speak(translation, tts, voice, options.speed, context)
+            if speaking is not None:
+                spoken = await self.speak(translation, speaking, context)
             return replace(sentence, translation=translation, audio=spoken)
 
         return await all_of(map(one, sentences))
@@ -327,7 +389,7 @@ class Pipeline:
 
     # ---- windows -----------------------------------------------------------------------
 
-    async def _windows(self, audio: Audio, context: Context) -> tuple[SpeechSpan, ...]:
+    async def _listen(self, audio: Audio, context: Context) -> VadResult:
         """Where there is speech. A long recording is heard in pieces: others come between."""
         model, state = self.fleet.pick("vad"), None
         heard: list[VadResult] = []
@@ -336,9 +398,10 @@ class Pipeline:
             heard.append(await self._run("vad", model, VadItem(piece, WINDOW_VAD, state), context))
             state = heard[-1].state
         if len(heard) == 1:
-            return windows(heard[0].spans, audio.duration_s)
+            return heard[0]
         probabilities = np.concatenate([result.probabilities for result in heard])
-        return windows(spans(probabilities, WINDOW_VAD, audio.duration_s), audio.duration_s)
+        found = spans(probabilities, WINDOW_VAD, audio.duration_s)
+        return VadResult(found, probabilities, heard[-1].state)
 
     def _transcripts(
         self,
@@ -361,7 +424,7 @@ class Pipeline:
                 heard_first = (await asyncio.shield(first)).language
                 language = None if heard_first == UNDETERMINED else heard_first
             item = AsrItem(
-                _cut(audio, window).samples,
+                cut(audio, window).samples,
                 language,
                 options.task,
                 options.word_timestamps,
@@ -369,64 +432,8 @@ class Pipeline:
                 options.temperature,
             )
             heard: Transcript = await self._run("asr", model, item, context)
-            return _shifted(heard, window.start_s)
+            return shifted(heard, window.start_s)
 
         first = asyncio.ensure_future(one(windows[0]))
         leader = first if options.language is None else None
         return [first, *(one(window, leader) for window in windows[1:])]
-
-
-def _first_heard(transcripts: Sequence[Transcript]) -> Transcript:
-    """The first in which something was said, else the first: its language is the recording's."""
-    heard = (t for t in transcripts if t.language != UNDETERMINED)
-    return next(heard, transcripts[0])
-
-
-def timed_sentences(transcript: Transcript) -> list[Sentence]:
-    """The sentences of a transcript with their times, not yet translated.
-
-    Whisper's segments end where it paused, not where a sentence does. A boundary inside a
-    segment is placed by the share of the segment's characters that stand before it.
-    """
-    spoken, chars, times_s = "", [], []
-    for segment in transcript.segments:
-        piece = segment.text.strip()
-        chars += [len(spoken), len(spoken) + len(piece)]
-        times_s += [segment.start_s, segment.end_s]
-        spoken += piece + " "
-    found, position = [], 0
-    for sentence in split(spoken, transcript.language).sentences:
-        start = spoken.index(sentence, position)
-        position = start + len(sentence)
-        start_s, end_s = np.interp([start, position], chars, times_s)
-        found.append(Sentence(round(float(start_s), 3), round(float(end_s), 3), sentence, "", None))
-    return found
-
-
-def _cut(audio: Audio, span: SpeechSpan) -> Audio:
-    start, end = (round(t * audio.sample_rate_hz) for t in (span.start_s, span.end_s))
-    return replace(audio, samples=audio.samples[start:end])
-
-
-def _only(audio: Audio, speech_spans: Sequence[SpeechSpan]) -> Audio:
-    """The speech alone, as much of it as an embedding can use."""
-    pieces: list[Samples] = []
-    left = EMBEDDING_SPEECH_S * SAMPLE_RATE_HZ
-    for span in speech_spans:
-        pieces.append(_cut(audio, span).samples[:left])
-        left -= len(pieces[-1])
-    speech: Samples = np.concatenate(pieces)  # type: ignore[assignment]  # of one dtype
-    return replace(audio, samples=speech)
-
-
-def _shifted(transcript: Transcript, by_s: float) -> Transcript:
-    """The same, with its times counted from ``by_s`` earlier."""
-
-    def word(w: Word) -> Word:
-        return replace(w, start_s=w.start_s + by_s, end_s=w.end_s + by_s)
-
-    def segment(s: Segment) -> Segment:
-        words = None if s.words is None else tuple(map(word, s.words))
-        return replace(s, start_s=s.start_s + by_s, end_s=s.end_s + by_s, words=words)
-
-    return replace(transcript, segments=tuple(map(segment, transcript.segments)))

@@ -167,9 +167,14 @@ class FakeTts(_Fake[TtsItem, Speech]):
             Voice("fake-pt", "pt", "fake-tts", SAMPLE_RATE_HZ),
             Voice("fake-en", "en", "fake-tts", SAMPLE_RATE_HZ),
         )
-        return RuntimeSpec("tts", "fake-tts", "none", "none", voices=voices)
+        return RuntimeSpec(
+            "tts", "fake-tts", "none", "none", voices=voices, cloning_languages=("pt",)
+        )
 
     def answer(self, item: TtsItem) -> Speech | ItemError:
-        level = 1 + sum(item.text.encode()) % 1000
+        if item.reference is None:
+            level = 1 + sum(item.text.encode()) % 1000
+        else:
+            level = int(item.reference[0])  # the fake speaker hears the same voice in it
         count = round(len(item.text) * TTS_SAMPLES_A_CHAR / item.speed)
         return Speech(Audio(np.full(count, level, np.int16), SAMPLE_RATE_HZ))

@@ -39,8 +39,8 @@ class RuntimeSpec:
     engine: str
     weights: str  # where they came from
     licence: str
-    languages: tuple[str, ...] = ()  # ASR: ISO 639-1 codes
-    pairs: tuple[tuple[str, str], ...] = ()  # NMT: (source, target)
+    languages: tuple[str, ...] = ()  # ASR: ISO 639-1 codes; NMT: between any two of which
+    pairs: tuple[tuple[str, str], ...] = ()  # NMT: (source, target), beside those of languages
     voices: tuple[Voice, ...] = ()  # TTS
     cloning_languages: tuple[str, ...] = ()  # TTS: that it speaks in the voice of a reference clip
     embedding_size: int | None = None  # speaker
@@ -48,6 +48,10 @@ class RuntimeSpec:
     length_buckets: tuple[
         float, ...
     ] = ()  # lengths that items are padded up to; empty: to the longest
+
+    def translates(self, source: str, target: str) -> bool:
+        among = source in self.languages and target in self.languages and source != target
+        return self.kind == "nmt" and (among or (source, target) in self.pairs)
 
 
 @dataclass(frozen=True, slots=True)

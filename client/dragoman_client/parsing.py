@@ -28,13 +28,16 @@ def speech_translation(response: httpx.Response) -> types.SpeechTranslation:
         transcript=types.Transcript(
             transcript["text"], transcript["language"], transcript.get("language_probability")
         ),
-        translation=types.Translation(translation["text"], translation["language"]),
+        translation=types.Translation(
+            translation["text"], translation["language"], translation.get("pivot")
+        ),
         segments=tuple(_segment(segment) for segment in body["segments"]),
         voice=body.get("voice"),
         audio=None if audio is None else _audio(audio),
         embedding=None if embedding is None else tuple(embedding),
         timings=_timings(body["timings"]),
         request_id=request_id(response),
+        voice_similarity=body.get("voice_similarity"),
     )
 
 
@@ -53,6 +56,10 @@ def translated_audio(response: httpx.Response, audio_format: str) -> types.Trans
         target_language=text("x-target-language") or None,
         voice=text("x-voice") or None,
         texts_truncated=text("x-text-truncated") == "true",
+        pivot=text("x-pivot-language") or None,
+        voice_similarity=float(response.headers["x-voice-similarity"])
+        if "x-voice-similarity" in response.headers
+        else None,
     )
 
 
@@ -96,6 +103,7 @@ def text_translations(response: httpx.Response) -> list[types.TextTranslation]:
             target_language=row["target_language"],
             timings=timings,
             request_id=call,
+            pivot=row.get("pivot"),
         )
         for row in body["translations"]
     ]

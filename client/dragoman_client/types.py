@@ -68,10 +68,11 @@ class Transcript:
 
 @dataclass(frozen=True, slots=True)
 class Translation:
-    """The same in the target language."""
+    """The same in the target language. ``pivot``: the language it went through, if any."""
 
     text: str
     language: str
+    pivot: str | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -113,6 +114,7 @@ class SpeechTranslation:
     embedding: tuple[float, ...] | None = field(repr=False)  # only if asked for
     timings: Timings
     request_id: str
+    voice_similarity: float | None = None  # cosine to the speaker's, for the voice "source"
 
 
 @dataclass(frozen=True, slots=True)
@@ -143,6 +145,8 @@ class TranslatedAudio(AudioResult):
     target_language: str | None
     voice: str | None
     texts_truncated: bool
+    pivot: str | None = None
+    voice_similarity: float | None = None  # cosine to the speaker's, for the voice "source"
 
 
 @dataclass(frozen=True, slots=True)
@@ -191,6 +195,7 @@ class TextTranslation:
     target_language: str
     timings: Timings
     request_id: str
+    pivot: str | None = None  # the language it went through, if any
 
 
 @dataclass(frozen=True, slots=True)

@@ -24,10 +24,10 @@ from deployments.ingress.requests import (
     timed,
 )
 from deployments.ingress.speech import check_text_length, subtitle_response
-from deployments.pipeline import Pipeline, TranscribeOptions
+from deployments.pipeline import Pipeline, Speaking, TranscribeOptions
 from models import audio as audio_io
 from models.errors import InvalidRequest
-from models.types import Audio, Segment, Transcript
+from models.types import SOURCE_VOICE, Audio, Segment, Transcript
 
 FRAMES_A_SECOND = 100  # of Whisper's mel spectrogram, the unit of ``seek``
 
@@ -110,8 +110,12 @@ class OpenAiRoutes:
         if fields.language is not None:
             self._fleet.check_language(fields.language, param="language")
         named = fields.voice.id if isinstance(fields.voice, VoiceReference) else fields.voice
+        if named == SOURCE_VOICE:
+            message = "voice source is the voice of translated speech; this text has no speaker"
+            raise InvalidRequest(message, param="voice")
         model, voice = self._fleet.voice(named, fields.language, fields.model)
-        audio = await self._pipeline.speak(fields.input, model, voice, fields.speed, context)
+        speaking = Speaking(model, voice, fields.speed)
+        audio = await self._pipeline.speak(fields.input, speaking, context)
         if not len(audio.samples):
             raise InvalidRequest("input has nothing that can be spoken", param="input")
         data = await self._pipeline.encode(audio, fields.response_format, context)

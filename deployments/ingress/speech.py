@@ -28,6 +28,7 @@ from deployments.pipeline import (
     Context,
     Pipeline,
     SpeechTranslation,
+    TextOptions,
     TranslateOptions,
 )
 from models import audio as audio_io
@@ -62,6 +63,9 @@ class TextTranslationFields(Fields):
     text: Text | list[Text]
     source_language: Language
     target_language: Language
+    beam_size: Annotated[int, Field(ge=1, le=10)] = 1
+    length_penalty: Annotated[float, Field(ge=0, le=2)] = 1.0
+    max_tokens: Annotated[int, Field(ge=1, le=1024)] | None = None
 
 
 class SpeechRoutes:
@@ -126,7 +130,11 @@ class SpeechRoutes:
                 "language": answer.language,
                 "language_probability": round(answer.language_probability, 4),
             },
-            "translation": {"text": answer.translation, "language": fields.target_language},
+            "translation": {
+                "text": answer.translation,
+                "language": fields.target_language,
+                "pivot": answer.pivot,
+            },
             "segments": [
                 {
                     "id": number,
@@ -138,6 +146,7 @@ class SpeechRoutes:
                 for number, sentence in enumerate(answer.sentences)
             ],
             "voice": answer.voice.id if answer.voice else None,
+            "voice_similarity": _rounded(answer.voice_similarity),
             "audio": spoken,
         }
         if "embedding" in fields.include:
@@ -167,11 +176,12 @@ class SpeechRoutes:
             raise TooLarge(f"text must hold at most {self._limits.max_texts} texts", param="text")
         check_text_length(sum(map(len, originals)), self._limits, param="text")
         source, target = fields.source_language, fields.target_language
-        translated = await self._pipeline.translate(originals, source, target, context)
-        rows = [
-            {"text": text, "source_language": source, "target_language": target}
-            for text in translated
-        ]
+        route = self._fleet.route(source, target)
+        options = TextOptions(fields.beam_size, fields.length_penalty, fields.max_tokens)
+        translated = await self._pipeline.translate(originals, route, context, options)
+        languages = {"source_language": source, "target_language": target}
+        pivot = route[0].target if len(route) > 1 else None
+        rows = [{"text": text, **languages, "pivot": pivot} for text in translated]
         body = {"translations": rows, "timings": context.timings.as_json()}
         return timed(JSONResponse(body), context)
 
@@ -231,9 +241,17 @@ def _text_headers(fields: SpeechTranslationFields, answer: SpeechTranslation) ->
         headers["x-source-language"] = answer.language
     if answer.voice is not None:
         headers["x-voice"] = answer.voice.id
+    if answer.voice_similarity is not None:
+        headers["x-voice-similarity"] = f"{answer.voice_similarity:.4f}"
+    if answer.pivot is not None:
+        headers["x-pivot-language"] = answer.pivot
     if not all(map(_fits_header, (answer.text, answer.translation))):
         headers["x-text-truncated"] = "true"
     return headers
+
+
+def _rounded(cosine: float | None) -> float | None:
+    return None if cosine is None else round(cosine, 4)
 
 
 def _fits_header(text: str) -> bool:

@@ -55,7 +55,11 @@ async def translate(
 async def test_speech_becomes_translated_speech(http: httpx.AsyncClient) -> None:
     answer = (await translate(http)).json()
     assert answer["transcript"] == {"text": HEARD, "language": "en", "language_probability": 0.9}
-    assert answer["translation"] == {"text": TRANSLATED, "language": "pt"}
+    assert answer["translation"] == {
+        "text": TRANSLATED,
+        "language": "pt",
+        "pivot": None,
+    }
     samples, rate_hz = soundfile.read(io.BytesIO(base64.b64decode(answer["audio"]["data"])))
     assert (rate_hz, answer["voice"]) == (16_000, "fake-pt")
     # Two sentences at 800 samples a character, and 0.2 s of silence between them.
@@ -80,6 +84,39 @@ async def test_stages_are_timed_with_their_batches(http: httpx.AsyncClient) -> N
 async def test_the_embedding_comes_on_request(http: httpx.AsyncClient) -> None:
     answer = (await translate(http, SPEECH, **{"include[]": "embedding"})).json()
     assert np.flatnonzero(answer["embedding"]).tolist() == [700 % 192]
+
+
+async def test_the_speaker_s_own_voice_speaks_the_translation(http: httpx.AsyncClient) -> None:
+    answer = (await translate(http, voice="source")).json()
+    samples, _ = soundfile.read(
+        io.BytesIO(base64.b64decode(answer["audio"]["data"])), dtype="int16"
+    )
+    assert set(samples) == {0, 700}  # the fake speaks at the level of the voice it hears
+    assert (answer["voice"], answer["voice_similarity"]) == ("source", 1.0)
+
+
+async def test_a_voice_of_the_server_has_no_likeness_to_the_speaker_s(
+    http: httpx.AsyncClient,
+) -> None:
+    assert (await translate(http)).json()["voice_similarity"] is None
+
+
+async def test_the_likeness_of_the_voice_goes_with_the_audio(http: httpx.AsyncClient) -> None:
+    response = await translate(http, voice="source", response_format="wav")
+    assert response.headers["x-voice-similarity"] == "1.0000"
+
+
+async def test_a_pair_that_no_model_has_goes_through_english(http: httpx.AsyncClient) -> None:
+    fields = {"source_language": "pt", "target_language": "fr", "audio_format": "none"}
+    answer = (await translate(http, **fields)).json()
+    assert answer["segments"][0]["translation"] == "fr: en: There are 16000 samples."
+    assert answer["translation"]["pivot"] == "en"
+
+
+async def test_a_text_goes_through_english_too(http: httpx.AsyncClient) -> None:
+    body = {"text": "Olá.", "source_language": "pt", "target_language": "fr"}
+    (row,) = (await http.post(TEXT, json=body)).json()["translations"]
+    assert (row["text"], row["pivot"]) == ("fr: en: Olá.", "en")
 
 
 async def test_silence_has_no_segments(http: httpx.AsyncClient) -> None:
@@ -162,7 +199,8 @@ async def test_a_language_without_a_voice_is_refused_before_it_is_heard(
 
 async def test_one_text_is_translated(http: httpx.AsyncClient) -> None:
     answer = (await http.post(TEXT, json=TEXT_OK)).json()
-    row = {"text": "pt: Hello.", "source_language": "en", "target_language": "pt"}
+    languages = {"source_language": "en", "target_language": "pt"}
+    row = {"text": "pt: Hello.", **languages, "pivot": None}
     assert answer["translations"] == [row]
 
 

@@ -115,7 +115,7 @@ def test_translate_to_subtitles_writes_the_servers_document(wav: Path) -> None:
 def test_translate_as_json_leaves_the_audio_to_its_file(wav: Path) -> None:
     result = run(serving(ok(fake_api.SPEECH)), "translate", wav, "--to", "pt", "--json")
     printed = json.loads(result.stdout)
-    assert printed["translation"] == {"text": "Olá, São João.", "language": "pt"}
+    assert printed["translation"] == {"text": "Olá, São João.", "language": "pt", "pivot": None}
     assert printed["audio"] == {"format": "wav", "sample_rate_hz": 24000, "duration_s": 1.25}
     assert "São" in result.stdout
 
