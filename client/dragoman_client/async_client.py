@@ -191,9 +191,15 @@ class AsyncClient:
     # ---- text, voices, speakers -------------------------------------------------------
 
     async def translate_text(
-        self, text: str | Sequence[str], source_language: str, target_language: str
+        self,
+        text: str | Sequence[str],
+        source_language: str,
+        target_language: str,
+        *,
+        beam_size: int | None = None,
     ) -> list[TextTranslation]:
-        return await self._send(calls.translate_text(text, source_language, target_language))
+        call = calls.translate_text(text, source_language, target_language, beam_size)
+        return await self._send(call)
 
     async def speak(
         self,

@@ -8,7 +8,7 @@ from __future__ import annotations
 import urllib.parse
 from collections.abc import Callable, Sequence
 from functools import partial
-from typing import TypeAlias
+from typing import Any, TypeAlias
 
 import httpx
 
@@ -108,13 +108,15 @@ def transcribe_as(
 
 
 def translate_text(
-    text: str | Sequence[str], source_language: str, target_language: str
+    text: str | Sequence[str], source_language: str, target_language: str, beam_size: int | None
 ) -> Call[list[types.TextTranslation]]:
-    body = {
+    body: dict[str, Any] = {
         "text": text if isinstance(text, str) else list(text),
         "source_language": source_language,
         "target_language": target_language,
     }
+    if beam_size is not None:
+        body["beam_size"] = beam_size
     return Call("POST", "/v1/text/translations", parsing.text_translations, json=body)
 
 

@@ -193,11 +193,12 @@ def text(
     texts: Annotated[list[str], typer.Argument(metavar="TEXT...")],
     source: Annotated[str, typer.Option("--from", metavar="LANGUAGE", help="Like en.")],
     to: To,
+    beam: Annotated[int | None, typer.Option("--beam", min=1, max=10, help="Of M2M100.")] = None,
     as_json: AsJson = False,
 ) -> None:
     """Translate texts: one line each."""
     with console.connected(context, "translating") as client:
-        rows = client.translate_text(texts, source, to)
+        rows = client.translate_text(texts, source, to, beam_size=beam)
     if as_json:
         console.show_json(rows)
         return

@@ -239,14 +239,21 @@ class Client:
     # ---- text, voices, speakers -------------------------------------------------------
 
     def translate_text(
-        self, text: str | Sequence[str], source_language: str, target_language: str
+        self,
+        text: str | Sequence[str],
+        source_language: str,
+        target_language: str,
+        *,
+        beam_size: int | None = None,
     ) -> list[TextTranslation]:
         """Translates one text or many; the list has one translation a text, in their order.
+
+        A ``beam_size`` over 1 is slower and often better, where the model can (M2M100).
 
         >>> [row.text for row in client.translate_text(["Hello.", "Thank you."], "en", "pt")]
         ['Olá.', 'Obrigado.']
         """
-        return self._send(calls.translate_text(text, source_language, target_language))
+        return self._send(calls.translate_text(text, source_language, target_language, beam_size))
 
     def speak(
         self,

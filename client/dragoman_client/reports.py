@@ -22,7 +22,10 @@ def show_translation(result: SpeechTranslation, *, as_json: bool) -> None:
         typer.echo("no speech")
     else:
         typer.echo(f"transcript ({_detected(transcript)}): {transcript.text}")
-        typer.echo(f"translation ({translation.language}): {translation.text}")
+        via = f" via {translation.pivot}" if translation.pivot else ""
+        typer.echo(f"translation ({translation.language}{via}): {translation.text}")
+    if result.voice_similarity is not None:
+        typer.echo(f"voice: the speaker's own, cosine {result.voice_similarity:.2f}")
     if result.embedding is not None:
         typer.echo(f"embedding: {len(result.embedding)} values (--json prints them)")
     typer.echo()

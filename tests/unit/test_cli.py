@@ -149,6 +149,12 @@ def test_transcribe_asks_for_the_format(
     assert server.fields()["response_format"] == response_format
 
 
+def test_translate_says_how_near_the_voice_is(wav: Path) -> None:
+    answer = {**fake_api.SPEECH, "voice": "source", "voice_similarity": 0.8345}
+    result = run(serving(ok(answer)), "translate", wav, "--to", "pt")
+    assert "voice: the speaker's own, cosine 0.83\n" in result.stdout
+
+
 @pytest.mark.parametrize("document", ["Good day.", "Good day.\n"], ids=["bare", "with line end"])
 def test_transcribe_prints_one_line_end(wav: Path, document: str) -> None:
     server = serving(httpx.Response(200, text=document))

@@ -247,6 +247,19 @@ async def test_texts_keep_their_order(ask: Ask) -> None:
     assert server.json()["text"] == ["one", "two"]
 
 
+async def test_a_beam_is_asked_for(ask: Ask) -> None:
+    server = serving(ok(fake_api.texts("um")))
+    await ask(server, "translate_text", "one", "en", "pt", beam_size=5)
+    assert server.json()["beam_size"] == 5
+
+
+async def test_the_language_between_is_told(ask: Ask) -> None:
+    body = fake_api.texts("un")
+    body["translations"][0]["pivot"] = "en"
+    (row,) = await ask(serving(ok(body)), "translate_text", "um", "pt", "fr")
+    assert row.pivot == "en"
+
+
 async def test_embeddings_are_sorted_by_index_and_compared(ask: Ask) -> None:
     body = fake_api.embeddings([3, 4], [4, 3])
     body["data"].reverse()
