@@ -93,6 +93,33 @@ def _audio_rows() -> list[Bad]:
     ]
 
 
+def _comparison_rows(good: bytes) -> list[Bad]:
+    """Clips to compare with, in the field ``compare`` of an embeddings request."""
+    one, other = ("file", ("a.wav", good)), ("compare", ("b.wav", good))
+    wrong = {
+        "text to compare with": ([one, ("compare", ("b.wav", b"no audio " * 99))], 415, "compare"),
+        "nothing to compare with": ([one, ("compare", ("b.wav", b""))], 400, "compare"),
+        "a text field to compare with": ([one, ("compare", (None, "x"))], 400, "compare"),
+        "too many clips to compare with": ([one, *[other] * 64], 413, "compare"),
+        "only clips to compare with": ([other], 400, "file"),
+        "threshold above 1": ([one, other, ("threshold", (None, "1.5"))], 400, "threshold"),
+        "threshold of no number": ([one, other, ("threshold", (None, "nan"))], 400, "threshold"),
+        "threshold for nothing": ([one, ("threshold", (None, "0.5"))], 400, "threshold"),
+        "top_k of none": ([one, other, ("top_k", (None, "0"))], 400, "top_k"),
+        "top_k of nothing": ([one, ("top_k", (None, "3"))], 400, "top_k"),
+        "no answer left": (
+            [one, ("include_embedding", (None, "false"))], 400, "include_embedding"),
+    }  # fmt: skip
+    bare = {"files": [one, other], "headers": {"accept": "application/octet-stream"}}
+    return [
+        *(
+            Bad(name, EMBED, status, param, request={"files": files})
+            for name, (files, status, param) in wrong.items()
+        ),
+        Bad("a bare vector of a comparison", EMBED, 400, "accept", "JSON", request=bare),
+    ]
+
+
 def rows() -> list[Bad]:
     """All of them; made when asked for, since some take a moment to make."""
     good = speech_file()
@@ -182,6 +209,7 @@ def rows() -> list[Bad]:
             request={"json": {"input": "Hello.", "language": "en", "speed": 0}}),
         Bad("too many clips", EMBED, 413, "file", "at most",
             request={"files": [("file", ("a.wav", b"x"))] * 100}),
+        *_comparison_rows(good),
         Bad("PCM without its rate", EMBED, 400, "content-type", "rate=16000", request=pcm),
         Bad("half a sample", EMBED, 400, "file", "", request={
             "content": bytes(3201), "headers": {"content-type": "audio/pcm; rate=16000"}}),

@@ -1,15 +1,20 @@
 """Speaker embeddings: of files in a form, or of raw samples on the shortest way there is.
 
+A form may name clips to compare with: one verifies a speaker, among many one is searched.
+
 Raw samples are what a live client sends many times a second, so their way has no request
 object, no form, no codec thread and no JSON of samples.
 """
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from typing import Annotated, Any
 
 import numpy as np
 from numpy.typing import NDArray
+from pydantic import Field
 from starlette.exceptions import HTTPException
 from starlette.requests import ClientDisconnect, Request
 from starlette.responses import JSONResponse, Response
@@ -19,26 +24,32 @@ from starlette.types import Receive, Scope, Send
 from deployments.batcher import Outcome
 from deployments.concurrency import all_of
 from deployments.config import Limits
+from deployments.ingress import comparison
 from deployments.ingress.requests import (
     TIMEOUT_HEADER,
     Fields,
     context_of,
     deadline_of,
-    form_fields,
+    form_parts,
     timed,
 )
-from deployments.pipeline import Pipeline
+from deployments.pipeline import Context, Pipeline
 from models import audio as audio_io
-from models.errors import InvalidRequest
+from models.errors import DragomanError, InvalidRequest
 from models.types import SAMPLE_RATE_HZ, Audio, SpeakerItem, Voiceprint
 
 RAW = b"audio/pcm"
 MAX_INLINE_BYTES = 1 << 20  # 33 s: checked and copied on the event loop in 0.1 ms
+CLIP_FIELDS = ("file", "compare")
 VECTOR = b"application/octet-stream"  # what a client accepts that wants bare float32
 
 
 class EmbeddingFields(Fields):
     model: str | None = None
+    include_embedding: bool = True
+    # With clips to compare with:
+    threshold: Annotated[float, Field(ge=-1, le=1)] | None = None  # cosine of one speaker
+    top_k: Annotated[int, Field(ge=1)] | None = None  # nearest clips; None: all
 
 
 class EmbeddingEndpoint:
@@ -94,38 +105,93 @@ class EmbeddingEndpoint:
         )
 
     async def _form(self, request: Request, headers: Mapping[bytes, bytes]) -> Response:
-        """Clips of any format; every one of them an item of its own."""
+        """Clips of any format, compared or not; every one of them an item of its own."""
         context = context_of(request, self._limits)
-        fields, files = await form_fields(
-            request, EmbeddingFields, max_files=self._limits.max_clips
+        fields, parts = await form_parts(
+            request, EmbeddingFields, CLIP_FIELDS, max_files=self._limits.max_clips
         )
+        files, others = parts
+        bare = _wants_vector(headers)
+        _check_comparing(fields, compares=bool(others), bare=bare)
         model = self._fleet.pick("speaker", fields.model)
-        clips, left_s = [], self._limits.max_audio_s
-        for data in files:
-            clips.append(await self._pipeline.decode(data, context, max_duration_s=left_s))
-            left_s -= clips[-1].duration_s
+        named = _named(files, others)
+        clips = await self._decoded(named, context)
 
-        async def one(clip: Audio) -> Voiceprint:
-            return await self._pipeline.embed(clip, context, model)
+        async def one(name: str, clip: Audio) -> Voiceprint:
+            with _blaming(name):
+                return await self._pipeline.embed(clip, context, model)
 
-        voiceprints = await all_of(map(one, clips))
-        if _wants_vector(headers):
+        voiceprints = await all_of(map(one, (name for name, _ in named), clips))
+        if bare:
             vectors = np.concatenate([voiceprint.embedding for voiceprint in voiceprints])
-            response = Response(_float32(vectors), media_type=VECTOR.decode())
-        else:
-            body = _body_of(model.name, clips, voiceprints)
-            response = JSONResponse({**body, "timings": context.timings.as_json()})
-        return timed(response, context)
+            return timed(Response(_float32(vectors), media_type=VECTOR.decode()), context)
+        count = len(files)
+        body = _body_of(
+            model.name, clips[:count], voiceprints[:count], vectors=fields.include_embedding
+        )
+        if others:
+            threshold = comparison.threshold_of(model.spec.engine, fields.threshold)
+            found = comparison.compare(
+                voiceprints[:count], voiceprints[count:], threshold=threshold, top_k=fields.top_k
+            )
+            body |= comparison.as_json(found, threshold)
+        return timed(JSONResponse({**body, "timings": context.timings.as_json()}), context)
+
+    async def _decoded(self, named: list[tuple[str, bytes]], context: Context) -> list[Audio]:
+        """All clips, which together have a limit."""
+        clips, left_s = [], self._limits.max_audio_s
+        for name, data in named:
+            with _blaming(name):
+                clip = await self._pipeline.decode(data, context, max_duration_s=left_s)
+            clips.append(clip)
+            left_s -= clip.duration_s
+        return clips
+
+
+def _named(files: list[bytes], others: list[bytes]) -> list[tuple[str, bytes]]:
+    """All clips of a form, each with the field that it stood in."""
+    return [
+        (name, data)
+        for name, parts in zip(CLIP_FIELDS, (files, others), strict=True)
+        for data in parts
+    ]
+
+
+@contextmanager
+def _blaming(name: str) -> Iterator[None]:
+    """An error of a clip names the field that it stood in: models know of one ``file``."""
+    try:
+        yield
+    except DragomanError as error:
+        if error.param == CLIP_FIELDS[0]:
+            error.param = name
+        raise
+
+
+def _check_comparing(fields: EmbeddingFields, *, compares: bool, bare: bool) -> None:
+    """Refuses what says something only with clips to compare with, or only without."""
+    if compares and bare:
+        message = f"{VECTOR.decode()} holds vectors alone: compare answers with JSON"
+        raise InvalidRequest(message, param="accept")
+    if compares:
+        return
+    for name in ("threshold", "top_k"):
+        if getattr(fields, name) is not None:
+            message = f"{name} needs clips to compare with, in the field compare"
+            raise InvalidRequest(message, param=name)
+    if not fields.include_embedding:
+        message = "include_embedding: false leaves no answer without clips to compare with"
+        raise InvalidRequest(message, param="include_embedding")
 
 
 def _body_of(
-    model: str, clips: list[Audio], voiceprints: list[Voiceprint]
-) -> dict[str, str | list[dict[str, object]]]:
+    model: str, clips: list[Audio], voiceprints: list[Voiceprint], *, vectors: bool = True
+) -> dict[str, Any]:
     rows: list[dict[str, object]] = [
         {
             "object": "embedding",
             "index": index,
-            "embedding": voiceprint.embedding.tolist(),
+            **({"embedding": voiceprint.embedding.tolist()} if vectors else {}),
             "duration_s": round(clip.duration_s, 3),
         }
         for index, (clip, voiceprint) in enumerate(zip(clips, voiceprints, strict=True))

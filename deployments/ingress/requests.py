@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import json
 import math
+from collections.abc import Sequence
 from typing import Annotated, Any, TypeVar
 
 from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, Field, ValidationError
@@ -113,28 +114,47 @@ async def form_fields(
         InvalidRequest: not a form, no file, or a field is wrong.
         TooLarge: more files than the endpoint takes.
     """
+    values, (files,) = await form_parts(request, fields, ("file",), max_files=max_files)
+    return values, files
+
+
+async def form_parts(
+    request: Request, fields: type[FieldsT], file_names: Sequence[str], *, max_files: int
+) -> tuple[FieldsT, list[list[bytes]]]:
+    """Like ``form_fields``, of a form whose files have several names.
+
+    The first name must stand in the form; ``max_files`` bounds all of them together.
+    """
     if not request.headers.get("content-type", "").lower().startswith("multipart/form-data"):
         raise InvalidRequest("the body must be multipart/form-data", param="body")
     async with request.form(max_files=MAX_PARTS, max_fields=MAX_PARTS) as form:
-        uploads = _uploads(form, max_files)
+        uploads = _uploads(form, file_names, max_files)
         values: dict[str, Any] = {}
         for name in form:
-            if name != "file":
+            if name not in file_names:
                 every = form.getlist(name)
                 values[name] = every if name.endswith("[]") or len(every) > 1 else every[0]
-        return _validated(fields, values), [await upload.read() for upload in uploads]
+        typed = _validated(fields, values)
+        return typed, [[await upload.read() for upload in named] for named in uploads]
 
 
-def _uploads(form: FormData, max_files: int) -> list[UploadFile]:
-    uploads = form.getlist("file")
-    if not uploads:
-        raise InvalidRequest("file is required: the audio to work on", param="file")
-    if len(uploads) > max_files:
-        raise TooLarge(f"file must stand at most {max_files} times", param="file")
-    files = [upload for upload in uploads if isinstance(upload, UploadFile)]
-    if len(files) != len(uploads):
-        raise InvalidRequest("file must be an uploaded file, not a text field", param="file")
-    return files
+def _uploads(form: FormData, names: Sequence[str], max_files: int) -> list[list[UploadFile]]:
+    """The uploads of each name."""
+    if not form.getlist(names[0]):
+        raise InvalidRequest(f"{names[0]} is required: the audio to work on", param=names[0])
+    found, left = [], max_files
+    for name in names:
+        uploads = form.getlist(name)
+        left -= len(uploads)
+        if left < 0:
+            raise TooLarge(
+                f"{' and '.join(names)} must stand at most {max_files} times", param=name
+            )
+        files = [upload for upload in uploads if isinstance(upload, UploadFile)]
+        if len(files) != len(uploads):
+            raise InvalidRequest(f"{name} must be an uploaded file, not a text field", param=name)
+        found.append(files)
+    return found
 
 
 def _validated(fields: type[FieldsT], values: dict[str, Any]) -> FieldsT:
