@@ -7,7 +7,7 @@ CONFIG ?= serve_config.yaml
 BIN := $(VENV)/bin
 INSTALLED := $(VENV)/.installed
 
-.PHONY: run deploy test test-unit test-models test-e2e check install check-config bench-asr bench-overhead clean
+.PHONY: run deploy fetch doctor install-gpu test test-unit test-models test-e2e check install check-config bench-asr bench-speaker bench-nmt bench-yourtts bench-overhead clean
 
 run: install
 	@$(BIN)/python -m deployments.launch $(CONFIG)
@@ -24,8 +24,23 @@ $(INSTALLED): pyproject.toml client/pyproject.toml constraints.txt requirements-
 	@$(BIN)/python deploy/mend_torchaudio.py
 	@touch $@
 
+# For a machine with an NVIDIA GPU. onnxruntime and onnxruntime-gpu write one folder, so the one
+# must go before the other is written again. Repeat it after an `install` that changed something.
+install-gpu: install
+	$(BIN)/python -m pip install --quiet --constraint constraints.txt --editable '.[gpu]'
+	$(BIN)/python -m pip uninstall --quiet --yes onnxruntime
+	$(BIN)/python -m pip install --quiet --force-reinstall --no-deps 'onnxruntime-gpu>=1.21,<1.27'
+
+# Is the GPU used, and if not, why? With the fix of each problem; asks the server, too, if one runs.
+doctor: install
+	@$(BIN)/python -m deployments.doctor --config $(CONFIG)
+
 check-config: install
 	@$(BIN)/python -m deployments.launch --check $(CONFIG)
+
+# Downloads and checks all weights ahead, so that the server starts without network.
+fetch: install
+	@$(BIN)/python -m deployments.fetch $(CONFIG)
 
 # Applies a changed configuration to the running server; where only batch policies changed, no model is loaded again.
 DASHBOARD ?= http://127.0.0.1:8265
@@ -50,6 +65,15 @@ test-e2e: install
 
 bench-asr: install
 	$(BIN)/python -m bench.asr_windows
+
+bench-speaker: install
+	$(BIN)/python -m bench.speaker
+
+bench-nmt: install
+	$(BIN)/python -m bench.nmt_engines
+
+bench-yourtts: install
+	$(BIN)/python -m bench.yourtts
 
 bench-overhead: install
 	$(BIN)/python -m bench.overhead

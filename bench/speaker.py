@@ -23,11 +23,11 @@ from typing import Any, Literal, TypeAlias
 import numpy as np
 
 from bench import machine
-from bench.published import write_ecapa
 from models.device import DeviceRequest
 from models.engines import ENGINES
 from models.runtime import ItemError, Runtime, RuntimeSettings
 from models.types import SAMPLE_RATE_HZ, SpeakerItem
+from tests.published.ecapa import write_ecapa
 from tests.speech import clips
 
 DeviceName: TypeAlias = Literal["cpu", "cuda"]

@@ -88,6 +88,12 @@ class ModelConfig(Strict):
             raise ValueError(f"options.{_messages(error)[0]}") from error
         return self
 
+    @model_validator(mode="after")
+    def _cuda_has_a_share(self) -> Self:
+        if self.device == "cuda" and self.gpu_fraction == 0:
+            raise ValueError("gpu_fraction: device: cuda needs a share of a GPU, above 0")
+        return self
+
     @property
     def kind(self) -> Kind:
         return ENGINES[self.engine].kind
@@ -100,6 +106,7 @@ class ModelConfig(Strict):
             device=DeviceRequest(self.device, self.gpu_fraction, self.threads),
             options={key: getattr(validated, key) for key in self.options},
             sha256=self.sha256,
+            files=ENGINES[self.engine].files,
         )
 
 
@@ -210,9 +217,18 @@ def check_policies(user_config: IngressUserConfig, args: AppConfig) -> None:
 def check_fractions(models: dict[str, ModelConfig], gpus: float) -> None:
     """Refuse fractions that Ray could never place: it would wait for ever, in silence.
 
+    Without any GPU, what is `auto` runs on the CPU, whatever its fraction.
+
     Raises:
-        ConfigError: the replicas do not fit the GPUs, each of them on one.
+        ConfigError: a model asks for cuda and there is no GPU, or the replicas do not fit the
+            GPUs, each of them on one.
     """
+    for name, model in models.items():
+        if model.device == "cuda" and gpus < 1:
+            raise ConfigError(
+                f"models.{name}.device: cuda was asked for, but there is no GPU here "
+                "(`make doctor` says why; device: auto would run on the CPU)"
+            )
     fractions = sorted(
         (
             (model.gpu_fraction, name)

@@ -16,6 +16,7 @@ import signal
 import socket
 import subprocess
 import sys
+import sysconfig
 import tempfile
 import time
 from collections.abc import Sequence
@@ -26,10 +27,11 @@ from urllib.request import urlopen
 
 import psutil
 
-from deployments.config import ServeFile, load
+from deployments.config import ServeFile, check_fractions, load
 from deployments.fleet import FAILED, READY
 from deployments.log import logger, set_up
-from deployments.settings import SETTINGS
+from deployments.settings import LIBRARY_PATH, SETTINGS, launcher_settings, library_path
+from models import nvidia
 from models.errors import ConfigError
 
 POLL_S = 0.25
@@ -165,7 +167,9 @@ class Server:
             "RAY_SERVE_HAPROXY_METRICS_PORT": str(_free_port()),
             "RAY_SERVE_HAPROXY_STATS_PORT": str(_free_port()),
         }
-        return {**SETTINGS, **own, **os.environ}
+        environment = {**SETTINGS, **own, **os.environ, **launcher_settings(os.environ)}
+        libraries = library_path(os.environ, Path(sysconfig.get_path("purelib")))
+        return {**environment, LIBRARY_PATH: libraries} if libraries else environment
 
 
 def _end_all(processes: Sequence[psutil.Process]) -> None:
@@ -215,7 +219,14 @@ def main(arguments: Sequence[str] | None = None) -> int:
 
 
 def run(config_path: Path, config: ServeFile) -> int:
-    """Start, tell when every model is warm, and stay until a signal."""
+    """Start, tell when every model is warm, and stay until a signal.
+
+    Raises:
+        ConfigError: the port is taken, or the GPU shares do not fit this machine's GPUs.
+    """
+    gpus = nvidia.count(os.environ)
+    if gpus is not None and "RAY_ADDRESS" not in os.environ:  # a cluster's are its builder's affair
+        check_fractions(config.applications[0].args.models, gpus)
     server = Server(config_path, config)
     for number in (signal.SIGINT, signal.SIGTERM):
         signal.signal(number, server.ask_to_stop)

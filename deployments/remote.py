@@ -17,6 +17,8 @@ class Description:
 
     spec: RuntimeSpec
     device: DeviceReport
+    warm_up_s: float = 0.0
+    replica: str = ""  # its id, which tells the replicas of a model apart
 
 
 @dataclass(slots=True)
@@ -28,6 +30,8 @@ class ReplicaStats:
     item_errors: int = 0
     failed_batches: int = 0
     busy_s: float = 0.0
+    first_batch_s: float | None = None  # of the first batch after the warm-up, while it ran
+    replica: str = ""
 
 
 class Remote(Protocol):

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import os
 import time
 from collections.abc import Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
@@ -17,6 +18,8 @@ from deployments.batcher import BatchReply, ReplicaLost
 from deployments.log import logger, set_up
 from deployments.remote import Description, ReplicaStats
 from deployments.wire import Packed
+from models import nvidia
+from models.device import load_failure
 from models.engines import ENGINES
 from models.errors import InternalError, Unavailable
 from models.runtime import ItemError, RuntimeSettings
@@ -36,8 +39,10 @@ class ModelReplica:
     def __init__(self, engine: str, settings: RuntimeSettings) -> None:
         set_up()
         self._name = settings.name
-        self._stats = ReplicaStats()
+        self._stats = ReplicaStats(replica=serve.get_replica_context().replica_id.unique_id)
         self._busy_since: float | None = None
+        if not settings.device.may_use_gpu:
+            os.environ[nvidia.VISIBLE] = ""  # before any library looks; Ray alone may not have
         self._thread = ThreadPoolExecutor(1, thread_name_prefix=settings.name)
         self._runtime = ENGINES[engine].create(settings)
         self._description = self._thread.submit(self._load).result()
@@ -72,7 +77,10 @@ class ModelReplica:
         self._thread.submit(self._runtime.close).result()
 
     def _load(self) -> Description:
-        spec, device = self._runtime.load()
+        try:
+            spec, device = self._runtime.load()
+        except Exception as error:
+            raise load_failure(error) from error
         started = time.perf_counter()
         self._runtime.warm_up()
         warm_up_s = time.perf_counter() - started
@@ -82,7 +90,7 @@ class ModelReplica:
             *(device.library, device.precision, device.threads),
             *(device.memory_bytes / 1e6, device.load_s, warm_up_s),
         )
-        return Description(spec, device)
+        return Description(spec, device, round(warm_up_s, 3), self._stats.replica)
 
     def _run(self, items: Sequence[Any]) -> Packed[Any]:
         """The one caller of ``Runtime.run``: counts, and holds it to its contract."""
@@ -98,6 +106,8 @@ class ModelReplica:
         finally:
             self._busy_since = None
         execution_s = time.perf_counter() - started
+        if self._stats.first_batch_s is None:
+            self._stats.first_batch_s = execution_s
         self._stats.batches += 1
         self._stats.items += len(items)
         self._stats.item_errors += sum(isinstance(result, ItemError) for result in results)

@@ -2,7 +2,15 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Mapping
+from pathlib import Path
+
+from models.nvidia import VISIBLE
+
+LAUNCHED = "DRAGOMAN_LAUNCHED"
+OUTER_VISIBLE = "DRAGOMAN_CUDA_VISIBLE_DEVICES"  # CUDA_VISIBLE_DEVICES as the launcher had it
+LIBRARY_PATH = "LD_LIBRARY_PATH"
 
 # The fast data path. Ray reads these once, in every process, so they are set before it starts.
 SETTINGS = {
@@ -13,6 +21,8 @@ SETTINGS = {
     "RAY_SERVE_DIRECT_INGRESS_MIN_DRAINING_PERIOD_S": "1",
     # A model whose fraction is 0 sees no GPU, instead of taking the first one unaccounted.
     "RAY_ACCEL_ENV_VAR_OVERRIDE_ON_ZERO": "1",
+    # Ray counts GPUs in the driver's order, CUDA by their speed if it is not told.
+    "CUDA_DEVICE_ORDER": "PCI_BUS_ID",
     "RAY_AUTH_MODE": "token",  # so that the drain finds the token that the cluster made
     # A second of 16 kHz int16 and its headers in one piece, instead of three (HAProxy: 16 kB).
     "RAY_SERVE_HAPROXY_TUNE_BUFSIZE": "65536",
@@ -31,3 +41,28 @@ def missing_settings(environment: Mapping[str, str]) -> list[str]:
     """The settings of the fast data path that a process runs without."""
     fast = ("RAY_SERVE_THROUGHPUT_OPTIMIZED", "RAY_SERVE_ENABLE_HA_PROXY")
     return [f"{name}={SETTINGS[name]}" for name in fast if environment.get(name) != "1"]
+
+
+def machine_environment(environment: Mapping[str, str]) -> dict[str, str]:
+    """The environment of the launcher, with the GPUs that Ray hides from a process without any."""
+    outer = dict(environment)
+    if environment.get(LAUNCHED) == "1":
+        outer.pop(VISIBLE, None)
+        if OUTER_VISIBLE in environment:
+            outer[VISIBLE] = environment[OUTER_VISIBLE]
+    return outer
+
+
+def launcher_settings(environment: Mapping[str, str]) -> dict[str, str]:
+    """What tells ``machine_environment`` in every process of Ray how the launcher was started."""
+    seen = {OUTER_VISIBLE: environment[VISIBLE]} if VISIBLE in environment else {}
+    return {LAUNCHED: "1", **seen}
+
+
+def library_path(environment: Mapping[str, str], packages: Path) -> str:
+    """LD_LIBRARY_PATH with the folders of the packages ``nvidia-*``, where they are installed.
+
+    CTranslate2 and ONNX Runtime look for CUDA's libraries there, and not among the packages.
+    """
+    folders = sorted(str(folder) for folder in packages.glob("nvidia/*/lib"))
+    return os.pathsep.join([*filter(None, [environment.get(LIBRARY_PATH)]), *folders])

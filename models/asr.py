@@ -6,12 +6,13 @@ import time
 from collections import defaultdict
 from collections.abc import Sequence
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, Literal
+from typing import TYPE_CHECKING
 
 import numpy as np
 from numpy.typing import NDArray
 
 from models import device, weights
+from models.ctranslate import ComputeType
 from models.errors import DragomanError, InvalidRequest, TooLarge, UnknownLanguage
 from models.runtime import ItemError, RuntimeSettings, RuntimeSpec
 from models.types import SAMPLE_RATE_HZ, UNDETERMINED, AsrItem, Segment, Transcript
@@ -56,7 +57,7 @@ class Options:
     (2.0 s); in windows of 30 s 6.9 %. That is before fallback, which mends such loops late.
     """
 
-    compute_type: Literal["auto", "int8", "float32", "float16", "int8_float16"] = "auto"
+    compute_type: ComputeType = "auto"
     windows_s: tuple[float, ...] = (5.0, 10.0, 20.0, 30.0)
     margin_s: float = 1.5  # silence after speech, in every window but the largest
     beam_size: int = 5
@@ -152,7 +153,7 @@ class WhisperAsr:
 
         started_s = time.perf_counter()
         settings, options = self._settings, self._options
-        folder = model_folder(weights.resolve(settings.weights, settings.sha256))
+        folder = model_folder(weights.resolve(settings.weights, settings.sha256, settings.files))
         self._model, got = open_whisper(folder, options.compute_type, settings.device)
         spec = RuntimeSpec(
             kind="asr",

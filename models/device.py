@@ -4,13 +4,21 @@ from __future__ import annotations
 
 import os
 import resource
-from dataclasses import dataclass
+import sys
+from dataclasses import dataclass, field, replace
 from pathlib import Path
+from types import ModuleType
 from typing import Literal, TypeAlias
 
-from models.errors import DeviceError
+from models import nvidia
+from models.errors import ConfigError, DeviceError
 
 DeviceName: TypeAlias = Literal["auto", "cuda", "cpu"]
+OUT_OF_MEMORY = "out of memory"  # as torch, ONNX Runtime and CTranslate2 all have it
+CUDA_PROVIDER = "CUDAExecutionProvider"
+# Of its share, what must be free before a model is loaded. A share is an upper bound, and the CUDA
+# contexts of other models lie outside of theirs: all of it would refuse a replica that restarts.
+NEEDED_OF_SHARE = 0.5
 
 
 @dataclass(frozen=True, slots=True)
@@ -21,6 +29,10 @@ class DeviceRequest:
     gpu_fraction: float = 0.0  # of one GPU; 0: never touches a GPU
     threads: int = 1  # CPU threads of one replica
 
+    @property
+    def may_use_gpu(self) -> bool:
+        return self.device != "cpu" and self.gpu_fraction > 0
+
 
 @dataclass(frozen=True, slots=True)
 class Device:
@@ -28,6 +40,10 @@ class Device:
 
     actual: Literal["cuda", "cpu"]
     reason: str
+    # What bounds the model's memory on the GPU; None: nothing does.
+    memory_limit_bytes: int | None = field(default=None, compare=False)
+    # Of the whole GPU, before the model was loaded.
+    used_before_bytes: int | None = field(default=None, compare=False)
 
 
 @dataclass(frozen=True, slots=True)
@@ -41,8 +57,11 @@ class DeviceReport:
     precision: str  # e.g. "int8", "float32"
     threads: int
     gpu_name: str | None
-    memory_bytes: int  # resident memory of the process (CPU) or the device's (CUDA)
+    memory_bytes: int  # of this process: resident (CPU) or on the GPU (CUDA)
     load_s: float
+    # What the library keeps its memory on the GPU under; None: on a CPU, and with CTranslate2,
+    # which knows no limit: there the batch and its length are what bounds it.
+    memory_limit_bytes: int | None = None
 
 
 def choose(request: DeviceRequest, *, cuda_available: bool, missing: str) -> Device:
@@ -54,54 +73,81 @@ def choose(request: DeviceRequest, *, cuda_available: bool, missing: str) -> Dev
         missing: what is missing where it cannot.
 
     Raises:
+        ConfigError: ``cuda`` was asked for by name, but no share of a GPU.
         DeviceError: ``cuda`` was asked for by name and cannot be had.
     """
     if request.device == "cpu":
         return Device("cpu", "asked for cpu")
-    if request.device == "cuda" and not cuda_available:
-        raise DeviceError(f"device: cuda was asked for, but {missing}")
     if request.gpu_fraction == 0 and request.device == "auto":
         return Device("cpu", "gpu_fraction is 0")
+    if request.gpu_fraction == 0:
+        raise ConfigError("gpu_fraction: device: cuda needs a share of a GPU, above 0")
+    gpu = nvidia.first_visible() if cuda_available else None
+    if gpu is not None and _is_short(gpu, request.gpu_fraction):
+        cuda_available, missing = False, _shortage(gpu, request.gpu_fraction)
+    if request.device == "cuda" and not cuda_available:
+        raise DeviceError(f"device: cuda was asked for, but {missing}")
     if cuda_available:
-        return Device("cuda", f"asked for {request.device}")
+        used = gpu.used_bytes if gpu else None
+        return Device("cuda", f"asked for {request.device}", used_before_bytes=used)
     return Device("cpu", missing)
+
+
+def _is_short(gpu: nvidia.Gpu, fraction: float) -> bool:
+    return gpu.free_bytes < NEEDED_OF_SHARE * fraction * gpu.total_bytes
+
+
+def _shortage(gpu: nvidia.Gpu, fraction: float) -> str:
+    share, free = fraction * gpu.total_bytes / 1e9, gpu.free_bytes / 1e9
+    return (
+        f"{gpu.name} is short of memory: gpu_fraction {fraction:g} is {share:.1f} GB, "
+        f"and {free:.1f} GB are free"
+    )
 
 
 def choose_torch(request: DeviceRequest) -> Device:
     """``choose`` for engines on PyTorch; bounds the process's share of the GPU and its threads."""
     import torch
 
-    device = choose(
-        request,
-        cuda_available=torch.cuda.is_available(),
-        missing="torch has no CUDA" if torch.version.cuda is None else "torch sees no GPU",
-    )
     torch.set_num_threads(request.threads)
-    if device.actual == "cuda" and request.gpu_fraction:
-        torch.cuda.set_per_process_memory_fraction(request.gpu_fraction)
-    return device
+    available = request.may_use_gpu and torch.cuda.is_available()
+    missing = "" if available or not request.may_use_gpu else _missing_in_torch(torch)
+    device = choose(request, cuda_available=available, missing=missing)
+    if device.actual == "cpu":
+        return device
+    torch.cuda.set_per_process_memory_fraction(request.gpu_fraction)
+    return replace(device, memory_limit_bytes=_share_bytes(request))
 
 
-def choose_onnxruntime(request: DeviceRequest) -> tuple[Device, list[tuple[str, dict[str, int]]]]:
+def _missing_in_torch(torch: ModuleType) -> str:
+    hidden = nvidia.why_no_gpu()  # first: without a GPU, no other build would help
+    if hidden is None and torch.version.cuda is None:
+        return f"torch {torch.__version__} is built without CUDA"
+    return hidden or "torch sees no GPU: its CUDA is newer than the driver"
+
+
+def choose_onnxruntime(
+    request: DeviceRequest, *, sessions: int = 1
+) -> tuple[Device, list[tuple[str, dict[str, int]]]]:
     """``choose`` for engines on ONNX Runtime: the device and the providers of a session.
 
-    ONNX Runtime falls back to the CPU in silence when CUDA's libraries do not load, so an
-    engine must check ``session.get_providers()`` with ``confirm_onnxruntime``.
+    Its memory limit is one of each session: an engine says how many ``sessions`` share the
+    model's fraction. ONNX Runtime falls back to the CPU in silence when CUDA's libraries do not
+    load, so an engine must check ``session.get_providers()`` with ``confirm_onnxruntime``.
     """
     import onnxruntime
 
-    device = choose(
-        request,
-        cuda_available="CUDAExecutionProvider" in onnxruntime.get_available_providers(),
-        missing="onnxruntime has no CUDAExecutionProvider (install onnxruntime-gpu)",
-    )
+    has_provider = CUDA_PROVIDER in onnxruntime.get_available_providers()
+    hidden = nvidia.why_no_gpu() if request.may_use_gpu else None
+    missing = hidden or f"onnxruntime has no {CUDA_PROVIDER} (run `make install-gpu`)"
+    device = choose(request, cuda_available=has_provider and hidden is None, missing=missing)
     cpu: tuple[str, dict[str, int]] = ("CPUExecutionProvider", {})
     if device.actual == "cpu":
         return device, [cpu]
-    cuda: dict[str, int] = {}
-    if request.gpu_fraction:
-        cuda["gpu_mem_limit"] = int(request.gpu_fraction * gpu_total_memory_bytes())
-    return device, [("CUDAExecutionProvider", cuda), cpu]
+    onnxruntime.preload_dlls()  # CUDA's libraries from the packages nvidia-*, where they are
+    share_bytes = _share_bytes(request)
+    limit: dict[str, int] = {"gpu_mem_limit": share_bytes // max(1, sessions)}
+    return replace(device, memory_limit_bytes=share_bytes), [(CUDA_PROVIDER, limit), cpu]
 
 
 def confirm_onnxruntime(request: DeviceRequest, device: Device, providers: list[str]) -> Device:
@@ -110,14 +156,30 @@ def confirm_onnxruntime(request: DeviceRequest, device: Device, providers: list[
     Raises:
         DeviceError: ``cuda`` was asked for by name and the session fell back.
     """
-    if device.actual == "cpu" or "CUDAExecutionProvider" in providers:
+    if device.actual == "cpu" or CUDA_PROVIDER in providers:
         return device
     missing = "onnxruntime could not load CUDA's libraries (see its warning above)"
     return choose(request, cuda_available=False, missing=missing)
 
 
+def load_failure(error: Exception) -> Exception:
+    """What failed while a model was loaded: a GPU that is full is a DeviceError that says so."""
+    if OUT_OF_MEMORY not in str(error).lower():
+        return error
+    gpu = nvidia.first_visible()
+    free = f"{gpu.free_bytes / 1e9:.1f} GB are free of {gpu.name}; " if gpu else ""
+    return DeviceError(f"the GPU's memory is too short for the model: {free}{error}")
+
+
+def _share_bytes(request: DeviceRequest) -> int:
+    return int(request.gpu_fraction * gpu_total_memory_bytes())
+
+
 def gpu_total_memory_bytes() -> int:
-    """Total memory of the first visible GPU."""
+    """Total memory of the first visible GPU; torch is asked only where nvidia-smi is not there."""
+    gpu = nvidia.first_visible()
+    if gpu is not None:
+        return gpu.total_bytes
     import torch
 
     return int(torch.cuda.get_device_properties(0).total_memory)
@@ -129,11 +191,7 @@ def report(
     """The report of a model that has just been loaded in this process."""
     gpu_name, memory_bytes = None, _resident_bytes()
     if device.actual == "cuda":
-        import torch
-
-        gpu_name = torch.cuda.get_device_name(0)
-        free_bytes, total_bytes = torch.cuda.mem_get_info(0)
-        memory_bytes = total_bytes - free_bytes
+        gpu_name, memory_bytes = _on_gpu(device)
     return DeviceReport(
         requested=request.device,
         actual=device.actual,
@@ -144,7 +202,26 @@ def report(
         gpu_name=gpu_name,
         memory_bytes=memory_bytes,
         load_s=round(load_s, 3),
+        memory_limit_bytes=device.memory_limit_bytes,
     )
+
+
+def _on_gpu(device: Device) -> tuple[str | None, int]:
+    """The GPU's name and this process's memory on it.
+
+    The driver names it by process, but not inside every container. Then it is what has been
+    taken since before the load, which counts a neighbour that loads at the same time; and
+    without nvidia-smi it is what torch has reserved, if torch is what runs.
+    """
+    gpu, own_bytes = nvidia.first_visible(), nvidia.own_bytes()
+    if gpu is not None:
+        before = device.used_before_bytes
+        taken = 0 if before is None else max(0, gpu.used_bytes - before)
+        return gpu.name, taken if own_bytes is None else own_bytes
+    torch = sys.modules.get("torch")
+    if torch is None or not torch.cuda.is_available():
+        return None, own_bytes or 0
+    return torch.cuda.get_device_name(0), int(torch.cuda.memory_reserved(0))
 
 
 def _resident_bytes() -> int:

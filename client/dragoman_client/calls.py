@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import urllib.parse
 from collections.abc import Callable, Sequence
+from dataclasses import replace
 from functools import partial
 from typing import Any, TypeAlias
 
@@ -147,6 +148,27 @@ def embed(uploads: Sequence[Upload], *, model: str | None) -> Call[list[types.Em
     return Call("POST", "/v1/audio/embeddings", parsing.embeddings, form=form, uploads=uploads)
 
 
+def compare_speakers(
+    first: Upload, second: Upload, *, threshold: float | None, model: str | None
+) -> Call[types.SpeakerMatch]:
+    form = _form(threshold=threshold, model=model)
+    return _comparison_call(first, [second], form, parsing.speaker_match)
+
+
+def search_speakers(
+    query: Upload,
+    clips: Sequence[Upload],
+    *,
+    top_k: int | None,
+    threshold: float | None,
+    model: str | None,
+) -> Call[list[types.SpeakerMatch]]:
+    if not clips:
+        raise ValueError("search_speakers needs at least one clip to search")
+    form = _form(top_k=top_k, threshold=threshold, model=model)
+    return _comparison_call(query, clips, form, parsing.speaker_matches)
+
+
 def models() -> Call[list[types.Model]]:
     return Call("GET", "/v1/models", parsing.models)
 
@@ -157,6 +179,10 @@ def model(model_id: str) -> Call[types.Model]:
 
 def voices() -> Call[list[types.Voice]]:
     return Call("GET", "/v1/voices", parsing.voices)
+
+
+def doctor() -> Call[types.Diagnosis]:
+    return Call("GET", "/v1/doctor", parsing.diagnosis)
 
 
 def ready() -> Call[types.Readiness]:
@@ -202,6 +228,17 @@ def _speech_call(
     parse: Callable[[httpx.Response], Result],
 ) -> Call[Result]:
     return Call("POST", "/v1/speech/translations", parse, form=form, uploads=[upload])
+
+
+def _comparison_call(
+    query: Upload,
+    clips: Sequence[Upload],
+    form: Form,
+    parse: Callable[[httpx.Response], Result],
+) -> Call[Result]:
+    form = {**form, "include_embedding": "false"}
+    uploads = [query, *(replace(clip, part="compare") for clip in clips)]
+    return Call("POST", "/v1/audio/embeddings", parse, form=form, uploads=uploads)
 
 
 def _transcription_call(

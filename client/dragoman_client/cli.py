@@ -6,6 +6,7 @@ codes: 0 done, 1 the server or a file said no, 2 the command line is wrong.
 
 from __future__ import annotations
 
+from importlib.metadata import entry_points
 from pathlib import Path
 from typing import Annotated
 
@@ -30,6 +31,8 @@ from .options import (
 )
 from .transport import DEFAULT_TOTAL_S
 from .types import TranscriptFormat
+
+COMMANDS = "dragoman.commands"
 
 app = typer.Typer(
     name="dragoman",
@@ -184,6 +187,26 @@ def embed(
         console.show_table(("file", *(file.name for file in files)), rows)
 
 
+@app.command()
+def compare(
+    context: typer.Context,
+    query: SoundFile,
+    files: Annotated[list[Path], typer.Argument(metavar="OTHER...", exists=True, dir_okay=False)],
+    threshold: Annotated[
+        float | None, typer.Option(min=-1.0, max=1.0, help="Cosine of one speaker.")
+    ] = None,
+    top: Annotated[int | None, typer.Option(metavar="N", min=1, help="Only the nearest.")] = None,
+    as_json: AsJson = False,
+) -> None:
+    """Rank files by how near their speaker is to that of the first."""
+    with console.connected(context, "listening") as client:
+        matches = client.search_speakers(query, files, top_k=top, threshold=threshold)
+    if as_json:
+        console.show_json(matches)
+    else:
+        reports.show_matches(matches, [file.name for file in files])
+
+
 # ---- text -----------------------------------------------------------------------------
 
 
@@ -263,3 +286,28 @@ def ready(
     console.show_table(("model", "state"), list(readiness.models.items()))
     if not readiness:
         console.fail("not ready")
+
+
+@app.command()
+def doctor(context: typer.Context, as_json: AsJson = False) -> None:
+    """Tell whether the GPU is used, and if not, why; exit code 0 if nothing failed."""
+    with console.connected(context, "the server looks at its machine") as client:
+        diagnosis = client.doctor()
+    reports.show_diagnosis(diagnosis, as_json=as_json)
+    if diagnosis.status == "failed":
+        raise typer.Exit(1)
+
+
+# ---- commands of other packages ---------------------------------------------------------
+
+
+def add_installed_commands(target: typer.Typer) -> None:
+    """Adds the Typer apps of the entry-point group ``COMMANDS``: the server installs some."""
+    for entry in entry_points(group=COMMANDS):
+        try:
+            target.add_typer(entry.load())
+        except Exception as error:  # half an installation of another package's
+            console.notice(f"dragoman: the command {entry.name} cannot be loaded: {error}")
+
+
+add_installed_commands(app)

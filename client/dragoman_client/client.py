@@ -15,10 +15,12 @@ from .types import (
     AudioFile,
     AudioFormat,
     AudioResult,
+    Diagnosis,
     Embedding,
     InlineAudioFormat,
     Model,
     Readiness,
+    SpeakerMatch,
     SpeechTranslation,
     SpokenFormat,
     SubtitleFormat,
@@ -283,6 +285,52 @@ class Client:
         """
         return self._send(calls.embed([read_upload(file) for file in files], model=model))
 
+    def compare_speakers(
+        self,
+        first: AudioFile,
+        second: AudioFile,
+        *,
+        threshold: float | None = None,
+        model: str | None = None,
+    ) -> SpeakerMatch:
+        """Verifies a speaker: whether two clips are of one voice.
+
+        ``threshold`` is the cosine from which they are; without it the model's own counts.
+
+        >>> client.compare_speakers("call.flac", "enrolled.flac").same_speaker
+        True
+        """
+        return self._send(
+            calls.compare_speakers(
+                read_upload(first), read_upload(second), threshold=threshold, model=model
+            )
+        )
+
+    def search_speakers(
+        self,
+        query: AudioFile,
+        clips: Sequence[AudioFile],
+        *,
+        top_k: int | None = None,
+        threshold: float | None = None,
+        model: str | None = None,
+    ) -> list[SpeakerMatch]:
+        """Searches clips for the speaker of ``query``: all or the ``top_k`` nearest, nearest first.
+
+        >>> best, *others = client.search_speakers("call.flac", ["ann.flac", "bob.flac"])
+        >>> best.index, best.cosine  # bob's
+        (1, 0.91)
+        """
+        return self._send(
+            calls.search_speakers(
+                read_upload(query),
+                [read_upload(clip) for clip in clips],
+                top_k=top_k,
+                threshold=threshold,
+                model=model,
+            )
+        )
+
     # ---- the server -------------------------------------------------------------------
 
     def models(self) -> list[Model]:
@@ -300,6 +348,16 @@ class Client:
     def voices(self) -> list[Voice]:
         """The voices that ``voice`` may name."""
         return self._send(calls.voices())
+
+    def doctor(self) -> Diagnosis:
+        """Whether the models run on the GPU, and if not, why and what to do.
+
+        The server looks at its own machine, which takes some seconds.
+
+        >>> client.doctor().verdict
+        '5 of 6 models run on a GPU: asr, nmt, tts-en, tts-pt, speaker'
+        """
+        return self._send(calls.doctor())
 
     def ready(self) -> Readiness:
         """Whether the server takes requests now; asked once, without retries.

@@ -28,6 +28,7 @@ class Upload:
 
     name: str
     content: bytes = field(repr=False)
+    part: str = "file"  # the field of the form that it stands in
 
 
 @dataclass(frozen=True, slots=True)
@@ -70,7 +71,7 @@ def request(
         call.path,
         json=call.json,
         data=call.form,
-        files=[("file", (upload.name, upload.content)) for upload in call.uploads] or None,
+        files=[(upload.part, (upload.name, upload.content)) for upload in call.uploads] or None,
         headers={headers.REQUEST_ID: uuid.uuid4().hex},
         timeout=(call.timeout or timeout).to_httpx(),
         extensions={RETRIES_EXTENSION: call.retries},

@@ -125,6 +125,30 @@ def embeddings(response: httpx.Response) -> list[types.Embedding]:
     ]
 
 
+def speaker_matches(response: httpx.Response) -> list[types.SpeakerMatch]:
+    """The clips that one clip was compared with, nearest first."""
+    body: Json = response.json()
+    timings, call = _timings(body["timings"]), request_id(response)
+    threshold = body["threshold"]
+    return [
+        types.SpeakerMatch(
+            index=row["compare_index"],
+            cosine=float(row["cosine"]),
+            same_speaker=row["same_speaker"],
+            threshold=None if threshold is None else float(threshold),
+            model=body["model"],
+            timings=timings,
+            request_id=call,
+        )
+        for row in sorted(body["comparisons"], key=lambda row: int(row["rank"]))
+    ]
+
+
+def speaker_match(response: httpx.Response) -> types.SpeakerMatch:
+    (match,) = speaker_matches(response)
+    return match
+
+
 def models(response: httpx.Response) -> list[types.Model]:
     return [_model(row) for row in response.json()["data"]]
 
@@ -142,6 +166,19 @@ def readiness(response: httpx.Response) -> types.Readiness:
     """Also of a 503: it is an answer to this question, not a failure to answer it."""
     body: Json = response.json()
     return types.Readiness(ready=body["ready"], models=dict(body.get("models") or {}))
+
+
+def diagnosis(response: httpx.Response) -> types.Diagnosis:
+    body: Json = response.json()
+    return types.Diagnosis(
+        hostname=body["hostname"],
+        status=body["status"],
+        verdict=body["verdict"],
+        findings=tuple(
+            types.Finding(row["check"], row["status"], row["found"], row.get("fix"))
+            for row in body["findings"]
+        ),
+    )
 
 
 # ---- parts ----------------------------------------------------------------------------

@@ -4,13 +4,14 @@ from __future__ import annotations
 
 import dataclasses
 import json
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
 import typer
 
 from . import console
-from .types import SpeechTranslation, Timings, Transcript
+from .types import Diagnosis, SpeakerMatch, SpeechTranslation, Timings, Transcript
 
 
 def show_translation(result: SpeechTranslation, *, as_json: bool) -> None:
@@ -71,5 +72,28 @@ def write_audio(result: SpeechTranslation, output: Path) -> None:
         console.write(output, audio.data, what)
 
 
+def show_matches(matches: Sequence[SpeakerMatch], names: Sequence[str]) -> None:
+    """The files that were searched, nearest first; ``names`` in the order they were sent."""
+    judgement = {True: "yes", False: "no", None: None}
+    console.show_table(
+        ("rank", "file", "cosine", "same speaker"),
+        [
+            (rank, names[match.index], f"{match.cosine:.4f}", judgement[match.same_speaker])
+            for rank, match in enumerate(matches, start=1)
+        ],
+    )
+
+
 def vector_json(values: tuple[float, ...]) -> str:
     return json.dumps(values)
+
+
+def show_diagnosis(diagnosis: Diagnosis, *, as_json: bool) -> None:
+    """The findings, each problem with its fix, and the verdict below."""
+    if as_json:
+        console.show_json(diagnosis)
+        return
+    rows = [(row.status, row.check, row.found, row.fix) for row in diagnosis.findings]
+    console.show_table(("status", "check", "found", "fix"), rows)
+    typer.echo()
+    typer.echo(f"{diagnosis.hostname}: {diagnosis.verdict}")

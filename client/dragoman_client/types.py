@@ -221,6 +221,24 @@ class Embedding:
         return max(-1.0, min(1.0, dot / scale)) if scale else 0.0
 
 
+@dataclass(frozen=True, slots=True)
+class SpeakerMatch:
+    """A clip compared with another: how near their voices are.
+
+    >>> match = client.compare_speakers("call.flac", "enrolled.flac")
+    >>> match.cosine, match.same_speaker
+    (0.91, True)
+    """
+
+    index: int  # of the clip among those that were searched
+    cosine: float  # -1 to 1
+    same_speaker: bool | None  # None where neither the caller nor the server has a threshold
+    threshold: float | None  # the cosine from which clips count as one speaker
+    model: str
+    timings: Timings
+    request_id: str
+
+
 # ---- the server -----------------------------------------------------------------------
 
 
@@ -288,3 +306,28 @@ class Readiness:
 
     def __bool__(self) -> bool:
         return self.ready
+
+
+@dataclass(frozen=True, slots=True)
+class Finding:
+    """One answer of the server's diagnosis of itself. ``fix`` names the command, or is None."""
+
+    check: str
+    status: Literal["ok", "warning", "failed"]
+    found: str
+    fix: str | None
+
+
+@dataclass(frozen=True, slots=True)
+class Diagnosis:
+    """Whether the GPU is used, and if not, why. ``status`` is the worst of the findings.
+
+    >>> diagnosis = client.doctor()
+    >>> [(row.check, row.fix) for row in diagnosis.findings if row.status == "failed"]
+    [('onnxruntime', 'run `make install-gpu`')]
+    """
+
+    hostname: str
+    status: Literal["ok", "warning", "failed"]
+    verdict: str
+    findings: tuple[Finding, ...]

@@ -16,6 +16,7 @@ from deployments.fleet import Fleet
 from deployments.ingress.embeddings import EmbeddingEndpoint
 from deployments.ingress.gate import Admission, Gate
 from deployments.ingress.openai import OpenAiRoutes
+from deployments.ingress.operations import OperationsRoutes
 from deployments.ingress.speech import SpeechRoutes
 from deployments.pipeline import Pipeline
 
@@ -28,6 +29,7 @@ def asgi_app(fleet: Fleet, config: AppConfig, admission: Admission) -> Gate:
     """
     codecs = ThreadPoolExecutor(config.ingress.codec_threads, thread_name_prefix="codec")
     pipeline = Pipeline(fleet, config, codecs)
+    started = int(time.time())
 
     async def live(request: Request) -> Response:
         return JSONResponse({"live": True})
@@ -50,7 +52,8 @@ def asgi_app(fleet: Fleet, config: AppConfig, admission: Admission) -> Gate:
         [
             EmbeddingEndpoint(pipeline, config.limits).route(),
             *SpeechRoutes(pipeline, config.limits).routes(),
-            *OpenAiRoutes(pipeline, config.limits, int(time.time())).routes(),
+            *OpenAiRoutes(pipeline, config.limits, started).routes(),
+            *OperationsRoutes(fleet, config.models, started).routes(),
             Route("/health/live", live, methods=["GET"]),
             Route("/health/ready", ready, methods=["GET"]),
         ],

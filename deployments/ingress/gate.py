@@ -29,6 +29,7 @@ from models.errors import (
 )
 
 REQUEST_ID_HEADER = "x-request-id"
+PROBES = ("/health/", "/metrics")  # answered also under overload and while draining
 GRACE_S = 1.0  # beyond a request's time, in which whatever waits says itself what it waited for
 
 
@@ -115,7 +116,7 @@ class Admission:
 
 
 class Gate:
-    """ASGI middleware around the whole application. Health probes need no place."""
+    """ASGI middleware around the whole application. What watches the server needs no place."""
 
     def __init__(self, app: ASGIApp, limits: Limits, admission: Admission) -> None:
         self._app = app
@@ -128,7 +129,7 @@ class Gate:
             return
         request_id, send = _with_request_id(scope, send)
         scope["app"] = self  # has Starlette's router raise its 404 and 405 for us to answer
-        probe = scope["path"].startswith("/health/")
+        probe = scope["path"].startswith(PROBES)
         try:
             with nullcontext() if probe else self._admission.place():
                 async with asyncio.timeout(self._limits.request_timeout_s + GRACE_S):

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-from dataclasses import asdict
 from typing import Annotated, Any, Literal
 
 from pydantic import Field
@@ -13,6 +12,7 @@ from starlette.routing import Route
 
 from deployments.config import Limits
 from deployments.ingress import subtitles
+from deployments.ingress.listing import model_row
 from deployments.ingress.requests import (
     Fields,
     Language,
@@ -130,35 +130,7 @@ class OpenAiRoutes:
         return JSONResponse(await self._model_row(request.path_params["name"]))
 
     async def _model_row(self, name: str) -> dict[str, Any]:
-        """OpenAI's fields, and what an operator asks: device, replicas, counts."""
-        model = self._fleet.get(name)
-        descriptions, stats = await self._fleet.describe(name)
-        spec = descriptions[0].spec
-        items, batches = sum(s.items for s in stats), sum(s.batches for s in stats)
-        return {
-            "id": model.name,
-            "object": "model",
-            "created": self._started,
-            "owned_by": "dragoman",
-            "kind": spec.kind,
-            "engine": spec.engine,
-            "weights": spec.weights,
-            "licence": spec.licence,
-            "languages": spec.languages,
-            "pairs": spec.pairs,
-            "voices": [voice.id for voice in spec.voices],
-            "embedding_size": spec.embedding_size,
-            "replicas": len(descriptions),
-            "device": asdict(descriptions[0].device),
-            "statistics": {
-                "items": items,
-                "batches": batches,
-                "mean_batch_size": round(items / batches, 3) if batches else 0.0,
-                "item_errors": sum(s.item_errors for s in stats),
-                "failures": sum(s.failed_batches for s in stats),
-                "busy_s": round(sum(s.busy_s for s in stats), 3),
-            },
-        }
+        return await model_row(self._fleet, name, self._started)
 
 
 def _transcription(fields: TranscriptionFields, heard: Transcript, audio: Audio) -> Response:

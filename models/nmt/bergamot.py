@@ -74,7 +74,8 @@ class Options:
 class BergamotNmt:
     """One student for each pair; a batch may mix pairs, each of which is one forward pass.
 
-    A text without words, such as an empty one, is translated to an empty text.
+    A text without words, such as an empty one, is translated to an empty text. The search is
+    greedy, what the students were tuned for: an item that asks for a beam is refused.
     """
 
     def __init__(self, settings: RuntimeSettings, options: Options) -> None:
@@ -125,13 +126,15 @@ class BergamotNmt:
         In place of an item there is an ``ItemError`` with
 
         - ``UnsupportedPair``: no student translates its pair;
-        - ``InvalidRequest``: its text holds half of a surrogate pair;
+        - ``InvalidRequest``: its text holds half of a surrogate pair, it asks for another search
+          than the greedy one, or for less than one token;
         - ``TooLarge``: its text has more than ``max_source_tokens`` tokens.
         """
         results: dict[int, Translation | ItemError] = {}
         sources: dict[tuple[str, str], dict[int, list[int]]] = {}
         for row, item in enumerate(batch):
             try:
+                _check_search(item)
                 tokens = self._direction(item).tokenise(item.text)
             except DragomanError as error:
                 results[row] = ItemError(error)
@@ -139,7 +142,9 @@ class BergamotNmt:
                 pair = item.source_language, item.target_language
                 sources.setdefault(pair, {})[row] = tokens
         for pair, rows in sources.items():
-            texts = self._directions[pair].translate(list(rows.values()))
+            texts = self._directions[pair].translate(
+                list(rows.values()), [batch[row].max_tokens for row in rows]
+            )
             for row, text in zip(rows, texts, strict=True):
                 results[row] = Translation(text, *pair)
         return [results[row] for row in range(len(batch))]
@@ -218,17 +223,22 @@ class _Direction:
             )
         return [*tokens, self.student.eos] if tokens else []
 
-    def translate(self, sources: Sequence[Sequence[int]]) -> list[str]:
-        """Translate a batch of what ``tokenise`` gave."""
+    def translate(
+        self, sources: Sequence[Sequence[int]], bounds: Sequence[int | None]
+    ) -> list[str]:
+        """Translate a batch of what ``tokenise`` gave.
+
+        Args:
+            sources: the tokens of each text.
+            bounds: of each translation, in tokens, beside that of ``max_length_factor``.
+        """
         texts = [""] * len(sources)
         rows = [row for row, source in enumerate(sources) if source]
         if not rows:
             return texts
         translations = self.student(
             [sources[row] for row in rows],
-            max_tokens=[
-                math.ceil(self.options.max_length_factor * len(sources[row])) for row in rows
-            ],
+            max_tokens=[self._bound(sources[row], bounds[row]) for row in rows],
             candidates=self.shortlist
             and [
                 self.shortlist.candidates(sources[row], self.student.vocabulary_size)
@@ -238,6 +248,25 @@ class _Direction:
         for row, translation in zip(rows, translations, strict=True):
             texts[row] = self.tokenizer.DecodeIds(translation)
         return texts
+
+    def _bound(self, source: Sequence[int], asked: int | None) -> int:
+        own = math.ceil(self.options.max_length_factor * len(source))
+        return own if asked is None else min(own, asked)
+
+
+def _check_search(item: NmtItem) -> None:
+    if item.beam_size != 1:
+        raise InvalidRequest(
+            f"beam_size: {item.beam_size} is not 1; this model's search is greedy",
+            param="beam_size",
+        )
+    if item.length_penalty != 1.0:
+        raise InvalidRequest(
+            f"length_penalty: {item.length_penalty} is not 1; this model's search is greedy",
+            param="length_penalty",
+        )
+    if item.max_tokens is not None and item.max_tokens < 1:
+        raise InvalidRequest(f"max_tokens: {item.max_tokens} is less than 1", param="max_tokens")
 
 
 def _languages(pair: str) -> tuple[str, ...]:

@@ -12,7 +12,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from models import device, weights
-from models.errors import ConfigError, DragomanError, WeightsError
+from models.errors import ConfigError, DeviceError, DragomanError, WeightsError
 from models.runtime import ItemError, RuntimeSettings, RuntimeSpec, Voice
 from models.tts.phonemes import PHONEMES_LICENCE, is_speakable, pieces
 from models.tts.speech import checked_text, speech
@@ -65,8 +65,9 @@ class PiperTts:
     speakers holds a voice for each, called ``STEM#NAME``. Sentences of one file share a batch,
     whatever their speaker and speed.
 
-    With ``device: auto`` the environment variable ``PIPER_USE_GPU`` is heard: ``false`` keeps
-    to the CPU, ``true`` prefers CUDA even where the configuration gives no share of a GPU.
+    With ``device: auto`` the environment variable ``PIPER_USE_GPU`` is heard: ``false`` is
+    ``device: cpu``, ``true`` is ``device: cuda``, which does not start without a GPU and a share
+    of it. It must be in the environment that Ray's processes start with.
     """
 
     def __init__(self, settings: RuntimeSettings, options: Options) -> None:
@@ -82,10 +83,16 @@ class PiperTts:
         started_s = time.perf_counter()
         settings = self._settings
         request = device_request(settings.device, os.environ)
-        got, providers = device.choose_onnxruntime(request)
         source = weights.resolve(settings.weights, settings.sha256)
+        files = voice_files(source, self._options.voices)
+        try:
+            got, providers = device.choose_onnxruntime(request, sessions=len(files))
+        except (ConfigError, DeviceError) as error:
+            if request == settings.device:
+                raise
+            raise type(error)(f"{error} ({USE_GPU}={os.environ[USE_GPU]})") from error
         licences = []
-        for stem, name in voice_files(source, self._options.voices).items():
+        for stem, name in files.items():
             path, config = source.file(name), VoiceConfig.read(source.file(f"{name}.json"))
             voice = PiperVoice(path, config, request.threads, providers)
             got = device.confirm_onnxruntime(request, got, voice.providers)
@@ -199,8 +206,8 @@ def device_request(
         return request
     if said in FALSE:
         return replace(request, device="cpu")
-    if said in TRUE:  # a share of 1: without one, `auto` stays on the CPU
-        return replace(request, gpu_fraction=request.gpu_fraction or 1.0)
+    if said in TRUE:
+        return replace(request, device="cuda")
     raise ConfigError(f"{USE_GPU} must be true or false, not {said!r}")
 
 

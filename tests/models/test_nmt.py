@@ -6,6 +6,7 @@ import json
 import subprocess
 import sys
 from collections.abc import Iterator
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -144,6 +145,18 @@ def test_an_empty_batch(bergamot: BergamotNmt) -> None:
         pytest.param(NmtItem("Hello", "en", "en"), UnsupportedPair, "target_language", id="same"),
         pytest.param(NmtItem("no " * 600, "en", "pt"), TooLarge, "text", id="too-long"),
         pytest.param(NmtItem("a \ud800", "en", "pt"), InvalidRequest, "text", id="surrogate"),
+        pytest.param(
+            NmtItem("Hello", "en", "pt", beam_size=4), InvalidRequest, "beam_size", id="beam"
+        ),
+        pytest.param(
+            NmtItem("Hello", "en", "pt", length_penalty=0.5),
+            InvalidRequest,
+            "length_penalty",
+            id="length-penalty",
+        ),
+        pytest.param(
+            NmtItem("Hello", "en", "pt", max_tokens=0), InvalidRequest, "max_tokens", id="no-tokens"
+        ),
     ],
 )
 def test_a_bad_item_fails_alone(
@@ -187,6 +200,14 @@ def test_max_length_factor_bounds_a_translation(bergamot: BergamotNmt) -> None:
     (free,), (cut,) = (texts(r.run(items([RUNAWAY]))) for r in (bergamot, short))
     assert len(cut) < len(free) / 2
     assert free.startswith(cut)
+
+
+def test_max_tokens_bounds_one_translation_of_a_batch(bergamot: BergamotNmt) -> None:
+    free = items([RUNAWAY])[0]
+    whole, cut, again = texts(bergamot.run([free, replace(free, max_tokens=5), free]))
+    assert 0 < len(cut) < len(whole) / 2
+    assert whole == again
+    assert whole.startswith(cut)
 
 
 def test_the_whole_vocabulary_can_be_allowed() -> None:

@@ -136,6 +136,15 @@ MODEL: Json = {
         "busy_s": 3.5,
     },
 }
+DIAGNOSIS: Json = {
+    "hostname": "host",
+    "status": "failed",
+    "verdict": "1 failed, the first at driver: none",
+    "findings": [
+        {"check": "driver", "status": "failed", "found": "none", "fix": "install it"},
+        {"check": "torch", "status": "ok", "found": "2.13.0", "fix": None},
+    ],
+}
 VOICE: Json = {
     "id": "pt-kumo",
     "language": "pt",
@@ -143,6 +152,24 @@ VOICE: Json = {
     "model": "tts-pt",
     "sample_rate_hz": 24000,
 }
+
+
+def comparisons(*cosines: float, threshold: float | None = 0.75) -> Json:
+    """One clip beside others, whose cosines these are, in their order; nearest first."""
+    order = sorted(range(len(cosines)), key=lambda index: -cosines[index])
+    rows = [
+        {
+            "index": 0,
+            "compare_index": index,
+            "rank": rank,
+            "cosine": cosines[index],
+            "same_speaker": None if threshold is None else cosines[index] >= threshold,
+        }
+        for rank, index in enumerate(order, start=1)
+    ]
+    data = [{"object": "embedding", "index": 0, "duration_s": 2}]
+    answer = {"object": "list", "model": "speaker", "data": data, "timings": TIMINGS}
+    return {**answer, "threshold": threshold, "comparisons": rows}
 
 
 def embeddings(*vectors: list[float]) -> Json:

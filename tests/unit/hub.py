@@ -20,6 +20,11 @@ class Hub:
     repositories: Mapping[str, Mapping[str, bytes]]
     endpoint: str = ""
     requests: list[str] = field(default_factory=list)  # "METHOD /path", in order of arrival
+    ranges: list[str] = field(default_factory=list)  # "file bytes=FROM-", in order of arrival
+    cuts: dict[str, int] = field(default_factory=dict)  # file -> answers that break half-way
+    stalls: set[str] = field(default_factory=set)  # files whose answers stop half-way
+    stalled: threading.Event = field(default_factory=threading.Event)  # one has
+    closing: threading.Event = field(default_factory=threading.Event)
 
     def downloads(self) -> list[str]:
         """The files that were asked for, as repository/file."""
@@ -52,11 +57,27 @@ def serve(hub: Hub) -> Iterator[Hub]:
             path = self.path.partition("?")[0]
             hub.requests.append(f"{self.command} {path}")
             body, headers = hub.answer(path) or (b"", {"X-Error-Code": "RepoNotFound"})
-            self.send_response(404 if "X-Error-Code" in headers else 200)
+            status = 404 if "X-Error-Code" in headers else 200
+            file = path.rpartition(f"/{COMMIT}/")[2]
+            if self.command == "GET" and "Range" in self.headers:
+                hub.ranges.append(f"{file} {self.headers['Range']}")
+                first = int(self.headers["Range"].removeprefix("bytes=").removesuffix("-"))
+                of = f"bytes {first}-{len(body) - 1}/{len(body)}"
+                status, body, headers = 206, body[first:], {**headers, "Content-Range": of}
+            self.send_response(status)
             for name, value in {**headers, "Content-Length": str(len(body))}.items():
                 self.send_header(name, value)
             self.end_headers()
-            if self.command == "GET":
+            if self.command == "GET" and hub.cuts.get(file, 0):
+                hub.cuts[file] -= 1
+                self.wfile.write(body[: len(body) // 2])
+                self.close_connection = True
+            elif self.command == "GET" and file in hub.stalls:
+                self.wfile.write(body[: len(body) // 2])
+                hub.stalled.set()
+                hub.closing.wait()
+                self.close_connection = True
+            elif self.command == "GET":
                 self.wfile.write(body)
 
         do_HEAD = do_GET  # noqa: N815
@@ -71,6 +92,7 @@ def serve(hub: Hub) -> Iterator[Hub]:
         try:
             yield hub
         finally:
+            hub.closing.set()
             server.shutdown()
             thread.join()
 

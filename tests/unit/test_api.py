@@ -262,6 +262,66 @@ async def test_raw_samples_give_a_raw_embedding(http: httpx.AsyncClient) -> None
     assert np.flatnonzero(np.frombuffer(response.content, "<f4")).tolist() == [42]
 
 
+def voices(field: str, *speakers: int) -> list[tuple[str, tuple[str, bytes]]]:
+    """Clips of a form: the fake's embeddings of one speaker are equal, of two orthogonal."""
+    return [(field, ("a.wav", wav(np.full(1600, speaker, np.int16)))) for speaker in speakers]
+
+
+async def test_a_speaker_is_verified(http: httpx.AsyncClient) -> None:
+    data = {"threshold": "0.5"}
+    same, other = await asyncio.gather(
+        *(
+            http.post(EMBED, files=voices("file", 7) + voices("compare", claimed), data=data)
+            for claimed in (7, 8)
+        )
+    )
+    assert same.json()["threshold"] == 0.5
+    assert same.json()["comparisons"] == [
+        {"index": 0, "compare_index": 0, "rank": 1, "cosine": 1.0, "same_speaker": True}
+    ]
+    (row,) = other.json()["comparisons"]
+    assert (row["cosine"], row["same_speaker"]) == (0.0, False)
+
+
+async def test_a_search_is_ranked(http: httpx.AsyncClient) -> None:
+    files = voices("file", 3) + voices("compare", 1, 2, 3, 4)
+    response = await http.post(EMBED, files=files, data={"top_k": "2"})
+    rows = response.json()["comparisons"]
+    assert [(row["rank"], row["compare_index"], row["cosine"]) for row in rows] == [
+        (1, 2, 1.0),
+        (2, 0, 0.0),
+    ]
+
+
+async def test_every_file_is_compared_with_every_clip(http: httpx.AsyncClient) -> None:
+    files = voices("compare", 1, 2) + voices("file", 2, 1)
+    rows = (await http.post(EMBED, files=files)).json()["comparisons"]
+    assert [(row["index"], row["compare_index"]) for row in rows] == [
+        (0, 1),
+        (0, 0),
+        (1, 0),
+        (1, 1),
+    ]
+
+
+async def test_an_engine_without_a_threshold_does_not_judge(http: httpx.AsyncClient) -> None:
+    answer = (await http.post(EMBED, files=voices("file", 1) + voices("compare", 1))).json()
+    assert (answer["threshold"], answer["comparisons"][0]["same_speaker"]) == (None, None)
+
+
+async def test_a_comparison_may_leave_the_embeddings_out(http: httpx.AsyncClient) -> None:
+    files = voices("file", 1) + voices("compare", 1)
+    response = await http.post(EMBED, files=files, data={"include_embedding": "false"})
+    assert response.json()["data"] == [{"object": "embedding", "index": 0, "duration_s": 0.1}]
+
+
+async def test_all_clips_of_a_comparison_share_batches(http: httpx.AsyncClient) -> None:
+    files = voices("file", 1) + voices("compare", *range(7))
+    stages = (await http.post(EMBED, files=files)).json()["timings"]["stages"]
+    (speaker,) = (stage for stage in stages if stage["stage"] == "speaker")
+    assert (speaker["items"], speaker["batch_size"] > 1) == (8, True)
+
+
 async def test_models_tell_their_device_and_batches(http: httpx.AsyncClient) -> None:
     await http.post(TEXT, json={**TEXT_OK, "text": ["One.", "Two.", "Three."]})
     rows = {row["id"]: row for row in (await http.get("/v1/models")).json()["data"]}

@@ -202,6 +202,28 @@ def test_embed_of_three_files_prints_a_matrix(wav: Path) -> None:
     ]
 
 
+def test_compare_prints_the_nearest_first(wav: Path, tmp_path: Path) -> None:
+    other = tmp_path / "other.wav"
+    other.write_bytes(fake_api.WAV)
+    server = serving(ok(fake_api.comparisons(0.25, 0.9)))
+    assert run(server, "compare", wav, other, wav).stdout.splitlines() == [
+        "rank\tfile\tcosine\tsame speaker",
+        "1\thello.wav\t0.9000\tyes",
+        "2\tother.wav\t0.2500\tno",
+    ]
+
+
+def test_compare_passes_its_options_on(wav: Path) -> None:
+    server = serving(ok(fake_api.comparisons(0.25)))
+    result = run(server, "compare", wav, wav, "--threshold", "-0.5", "--top", "1", "--json")
+    assert server.fields() == {"threshold": "-0.5", "top_k": "1", "include_embedding": "false"}
+    assert json.loads(result.stdout)[0]["cosine"] == 0.25
+
+
+def test_compare_needs_something_to_compare_with(wav: Path) -> None:
+    assert run(serving(), "compare", wav).exit_code == 2
+
+
 def test_text_prints_one_line_each() -> None:
     server = serving(ok(fake_api.texts("Olá", "Obrigado")))
     result = run(server, "text", "Hello", "Thanks", "--from", "en", "--to", "pt")
@@ -371,3 +393,35 @@ def test_waiting_is_seen_on_a_terminal_only(monkeypatch: pytest.MonkeyPatch) -> 
     with console.waiting("translating [a].wav"):
         pass
     assert "translating [a].wav" in terminal.getvalue()
+
+
+# ---- doctor ---------------------------------------------------------------------------
+
+
+def test_doctor_prints_the_findings_with_their_fixes() -> None:
+    result = run(serving(ok(fake_api.DIAGNOSIS)), "doctor")
+    assert result.stdout.splitlines() == [
+        "status\tcheck\tfound\tfix",
+        "failed\tdriver\tnone\tinstall it",
+        "ok\ttorch\t2.13.0\t",
+        "",
+        "host: 1 failed, the first at driver: none",
+    ]
+
+
+@pytest.mark.parametrize(
+    ("status", "exit_code"),
+    [
+        pytest.param("ok", 0, id="ok"),
+        pytest.param("warning", 0, id="warning"),
+        pytest.param("failed", 1, id="failed"),
+    ],
+)
+def test_doctor_fails_if_something_failed(status: str, exit_code: int) -> None:
+    result = run(serving(ok({**fake_api.DIAGNOSIS, "status": status})), "doctor")
+    assert result.exit_code == exit_code
+
+
+def test_doctor_as_json() -> None:
+    result = run(serving(ok(fake_api.DIAGNOSIS)), "doctor", "--json")
+    assert json.loads(result.stdout) == fake_api.DIAGNOSIS

@@ -114,6 +114,33 @@ async def test_embed_without_files_is_the_callers_mistake(ask: Ask) -> None:
         await ask(serving(ok({})), "embed")
 
 
+async def test_speakers_are_compared_in_one_request(ask: Ask) -> None:
+    server = serving(ok(fake_api.comparisons(0.9)))
+    await ask(server, "compare_speakers", b"first", b"second", threshold=0.5, model="ge2e")
+    assert server.requests[-1].url.path == "/v1/audio/embeddings"
+    assert [(name, content) for name, filename, content in server.form() if filename] == [
+        ("file", b"first"),
+        ("compare", b"second"),
+    ]
+    assert server.fields() == {
+        "threshold": "0.5",
+        "model": "ge2e",
+        "include_embedding": "false",
+    }
+
+
+async def test_a_search_names_how_many_it_wants(ask: Ask) -> None:
+    server = serving(ok(fake_api.comparisons(0.9, 0.8)))
+    await ask(server, "search_speakers", b"query", [b"a", b"b", b"c"], top_k=2)
+    assert [name for name, filename, _ in server.form() if filename] == ["file"] + ["compare"] * 3
+    assert server.fields() == {"top_k": "2", "include_embedding": "false"}
+
+
+async def test_a_search_of_nothing_is_the_callers_mistake(ask: Ask) -> None:
+    with pytest.raises(ValueError, match="at least one clip"):
+        await ask(serving(ok({})), "search_speakers", b"query", [])
+
+
 async def test_a_models_name_is_quoted(ask: Ask) -> None:
     server = serving(ok(fake_api.MODEL))
     await ask(server, "model", "a/b ?")
@@ -273,6 +300,29 @@ async def test_the_cosine_of_nothing_is_zero(ask: Ask) -> None:
     assert first.cosine(second) == 0.0
 
 
+async def test_a_comparison_says_how_near_two_voices_are(ask: Ask) -> None:
+    server = serving(ok(fake_api.comparisons(0.9, threshold=0.75)))
+    match = await ask(server, "compare_speakers", b"a", b"b")
+    assert (match.cosine, match.same_speaker, match.threshold) == (0.9, True, 0.75)
+
+
+async def test_matches_come_nearest_first(ask: Ask) -> None:
+    body = fake_api.comparisons(0.1, 0.9, 0.5)
+    body["comparisons"].reverse()
+    matches = await ask(serving(ok(body)), "search_speakers", b"q", [b"a", b"b", b"c"])
+    assert [(match.index, match.same_speaker) for match in matches] == [
+        (1, True),
+        (2, False),
+        (0, False),
+    ]
+
+
+async def test_without_a_threshold_nothing_is_judged(ask: Ask) -> None:
+    server = serving(ok(fake_api.comparisons(0.9, threshold=None)))
+    match = await ask(server, "compare_speakers", b"a", b"b")
+    assert (match.same_speaker, match.threshold) == (None, None)
+
+
 async def test_models_say_where_they_run(ask: Ask) -> None:
     (model,) = await ask(serving(ok({"data": [fake_api.MODEL]})), "models")
     assert (model.device.requested, model.device.actual) == ("auto", "cpu")
@@ -297,6 +347,20 @@ def test_audio_is_saved_as_it_came(tmp_path: Path) -> None:
 
 
 # ---- readiness ------------------------------------------------------------------------
+
+
+async def test_doctor(ask: Ask) -> None:
+    diagnosis = await ask(serving(ok(fake_api.DIAGNOSIS)), "doctor")
+    assert diagnosis == dragoman_client.Diagnosis(
+        "host",
+        "failed",
+        "1 failed, the first at driver: none",
+        (
+            dragoman_client.Finding("driver", "failed", "none", "install it"),
+            dragoman_client.Finding("torch", "ok", "2.13.0", None),
+        ),
+    )
+
 
 LOADING = httpx.Response(503, json={"ready": False, "models": {"asr": "loading", "nmt": "ready"}})
 READY = httpx.Response(200, json={"ready": True, "models": {"asr": "ready", "nmt": "ready"}})

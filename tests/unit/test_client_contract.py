@@ -82,6 +82,17 @@ async def test_embeddings(client: AsyncClient) -> None:
     assert first.cosine(second) == pytest.approx(1.0)
 
 
+async def test_a_speaker_is_verified(client: AsyncClient) -> None:
+    match = await client.compare_speakers(SPEECH, SPEECH, threshold=0.9)
+    assert (match.cosine, match.same_speaker, match.threshold) == (1.0, True, 0.9)
+
+
+async def test_a_speaker_is_searched(client: AsyncClient) -> None:
+    voices = [wav(np.full(1600, speaker, np.int16)) for speaker in (1, 2, 3)]
+    matches = await client.search_speakers(voices[1], voices, top_k=2)
+    assert [(match.index, match.cosine) for match in matches] == [(1, 1.0), (0, 0.0)]
+
+
 async def test_models(client: AsyncClient) -> None:
     models = await client.models()
     assert {model.kind for model in models} == {"vad", "asr", "nmt", "tts", "speaker"}
@@ -90,6 +101,11 @@ async def test_models(client: AsyncClient) -> None:
 
 async def test_voices(client: AsyncClient) -> None:
     assert "fake-pt" in {voice.id for voice in await client.voices()}
+
+
+async def test_doctor(client: AsyncClient) -> None:
+    checks = {finding.check for finding in (await client.doctor()).findings}
+    assert {"driver", "settings", "model asr"} <= checks
 
 
 async def test_readiness(client: AsyncClient) -> None:

@@ -13,7 +13,11 @@ from deployments.config import ModelConfig, check_fractions, load
 from models.errors import ConfigError
 
 ROOT = Path(__file__).parents[2]
-SHIPPED = [ROOT / "serve_config.yaml", ROOT / "bench" / "overhead.yaml"]
+SHIPPED = [
+    ROOT / "serve_config.yaml",
+    ROOT / "deploy" / "serve_config.gpu.yaml",
+    ROOT / "bench" / "overhead.yaml",
+]
 
 
 @pytest.mark.parametrize("path", SHIPPED, ids=lambda path: path.name)
@@ -86,6 +90,21 @@ def test_a_file_that_is_no_configuration_is_refused(tmp_path: Path, text: str) -
     path.write_text(text)
     with pytest.raises(ConfigError, match=r"serve\.yaml"):
         load(path)
+
+
+def test_cuda_without_a_share_of_a_gpu_is_refused(tmp_path: Path) -> None:
+    content = yaml.safe_load((ROOT / "serve_config.yaml").read_text())
+    content["applications"][0]["args"]["models"]["nmt"] |= {"device": "cuda", "gpu_fraction": 0}
+    path = tmp_path / "serve.yaml"
+    path.write_text(yaml.safe_dump(content))
+    with pytest.raises(ConfigError, match=r"models\.nmt: gpu_fraction: device: cuda needs a share"):
+        load(path)
+
+
+def test_cuda_by_name_on_a_host_without_gpus_is_refused() -> None:
+    models = {"a": ModelConfig(engine="sleep", device="cuda", gpu_fraction=0.5)}
+    with pytest.raises(ConfigError, match=r"models\.a\.device: cuda .* no GPU here"):
+        check_fractions(models, gpus=0)
 
 
 def test_fractions_that_do_not_fit_are_refused() -> None:

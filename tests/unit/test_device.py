@@ -2,22 +2,55 @@
 
 from __future__ import annotations
 
+import os
+import sys
+from collections.abc import Sequence
+from pathlib import Path
+from types import SimpleNamespace
+from typing import Any
+
 import pytest
 
-from models.device import Device, DeviceRequest, choose, confirm_onnxruntime, report
-from models.errors import DeviceError
+from models import nvidia
+from models.device import (
+    Device,
+    DeviceRequest,
+    choose,
+    choose_onnxruntime,
+    choose_torch,
+    confirm_onnxruntime,
+    load_failure,
+    report,
+)
+from models.errors import ConfigError, DeviceError
+from tests.unit import nvidia_smi
+from tests.unit.nvidia_smi import UUIDS, gpu_row
 
 MISSING = "this build has no CUDA"
 CUDA = ["CUDAExecutionProvider", "CPUExecutionProvider"]
 CPU = ["CPUExecutionProvider"]
+TOTAL_BYTES = 24 << 30  # of the GPU that the driver tells of
+AUTO = DeviceRequest("auto", 0.5)
+
+
+@pytest.fixture(autouse=True)
+def _a_machine_without_gpu(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    nvidia_smi.remove(monkeypatch, tmp_path)
+
+
+@pytest.fixture
+def gpu(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    nvidia_smi.install(monkeypatch, tmp_path, gpus=[gpu_row(0)])
+
+
+# ---- what is asked and what is there --------------------------------------------------
 
 CHOICES = {
     "cpu-with-gpu": (DeviceRequest("cpu", 0.5), True, Device("cpu", "asked for cpu")),
     "cpu-without-gpu": (DeviceRequest("cpu"), False, Device("cpu", "asked for cpu")),
     "cuda-with-gpu": (DeviceRequest("cuda", 0.5), True, Device("cuda", "asked for cuda")),
-    "cuda-of-no-fraction": (DeviceRequest("cuda", 0.0), True, Device("cuda", "asked for cuda")),
-    "auto-with-gpu": (DeviceRequest("auto", 0.5), True, Device("cuda", "asked for auto")),
-    "auto-without-gpu": (DeviceRequest("auto", 0.5), False, Device("cpu", MISSING)),
+    "auto-with-gpu": (AUTO, True, Device("cuda", "asked for auto")),
+    "auto-without-gpu": (AUTO, False, Device("cpu", MISSING)),
     "auto-of-no-fraction": (DeviceRequest("auto", 0.0), True, Device("cpu", "gpu_fraction is 0")),
 }
 
@@ -32,10 +65,178 @@ def test_cuda_that_is_not_there_stops_the_start_and_says_what_is_missing() -> No
         choose(DeviceRequest("cuda", 0.5), cuda_available=False, missing=MISSING)
 
 
+@pytest.mark.parametrize("available", [True, False], ids=["with-gpu", "without-gpu"])
+def test_cuda_without_a_share_of_a_gpu_names_the_field(available: bool) -> None:
+    with pytest.raises(ConfigError, match="gpu_fraction"):
+        choose(DeviceRequest("cuda", 0.0), cuda_available=available, missing=MISSING)
+
+
+# ---- memory that others hold -----------------------------------------------------------
+
+
+@pytest.fixture
+def full_gpu(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    nvidia_smi.install(monkeypatch, tmp_path, gpus=[gpu_row(0, used_mib=24_000)])
+
+
+@pytest.mark.usefixtures("full_gpu")
+def test_auto_falls_back_from_a_gpu_that_is_full_and_says_so() -> None:
+    device = choose(AUTO, cuda_available=True, missing=MISSING)
+    assert device.actual == "cpu"
+    assert "NVIDIA L4 is short of memory: gpu_fraction 0.5 is 12.9 GB, and 0.6" in device.reason
+
+
+@pytest.mark.usefixtures("full_gpu")
+def test_cuda_by_name_does_not_start_on_a_gpu_that_is_full() -> None:
+    with pytest.raises(DeviceError, match="short of memory"):
+        choose(DeviceRequest("cuda", 0.5), cuda_available=True, missing=MISSING)
+
+
+def test_half_a_share_is_enough_to_start(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    nvidia_smi.install(monkeypatch, tmp_path, gpus=[gpu_row(0, used_mib=18_000)])
+    assert choose(AUTO, cuda_available=True, missing=MISSING).actual == "cuda"
+
+
+@pytest.mark.usefixtures("full_gpu")
+def test_a_load_that_finds_no_memory_says_how_much_is_free() -> None:
+    explained = load_failure(RuntimeError("CUDA failed with error out of memory"))
+    assert isinstance(explained, DeviceError)
+    assert "too short for the model: 0.6 GB are free of NVIDIA L4; CUDA failed" in str(explained)
+
+
+def test_another_failure_to_load_stays_what_it_is() -> None:
+    error = RuntimeError("no such file")
+    assert load_failure(error) is error
+
+
+# ---- PyTorch ---------------------------------------------------------------------------
+
+
+class FakeTorch(SimpleNamespace):
+    """What ``choose_torch`` and ``report`` ask of torch; keeps what it was told."""
+
+    def __init__(self, *, cuda: str | None, is_available: bool) -> None:
+        super().__init__(__version__="2.13.0", version=SimpleNamespace(cuda=cuda))
+        self.threads, self.fraction = 0, 0.0
+        self.set_num_threads = lambda count: setattr(self, "threads", count)
+        self.cuda = SimpleNamespace(
+            is_available=lambda: is_available,
+            set_per_process_memory_fraction=lambda share: setattr(self, "fraction", share),
+            get_device_properties=lambda index: SimpleNamespace(total_memory=8_000),
+            get_device_name=lambda index: "of torch",
+            memory_reserved=lambda index: 123,
+        )
+
+
+def with_torch(
+    monkeypatch: pytest.MonkeyPatch, *, cuda: str | None = "12.6", is_available: bool = True
+) -> FakeTorch:
+    torch = FakeTorch(cuda=cuda, is_available=is_available)
+    monkeypatch.setitem(sys.modules, "torch", torch)
+    return torch
+
+
+@pytest.mark.usefixtures("gpu")
+def test_torch_on_cuda_is_bound_by_its_fraction(monkeypatch: pytest.MonkeyPatch) -> None:
+    torch = with_torch(monkeypatch)
+    device = choose_torch(DeviceRequest("auto", 0.25, threads=3))
+    assert (device.actual, device.memory_limit_bytes) == ("cuda", TOTAL_BYTES // 4)
+    assert (torch.fraction, torch.threads) == (0.25, 3)
+
+
+def test_torch_tells_the_memory_where_nvidia_smi_is_not(monkeypatch: pytest.MonkeyPatch) -> None:
+    with_torch(monkeypatch)
+    assert choose_torch(AUTO).memory_limit_bytes == 4_000
+
+
+@pytest.mark.parametrize("cuda", [None, "12.6"], ids=["built without", "built with"])
+def test_torch_without_a_gpu_names_the_driver(
+    monkeypatch: pytest.MonkeyPatch, cuda: str | None
+) -> None:
+    with_torch(monkeypatch, cuda=cuda, is_available=False)
+    assert choose_torch(AUTO) == Device("cpu", "no NVIDIA driver: there is no nvidia-smi here")
+
+
+@pytest.mark.usefixtures("gpu")
+def test_torch_without_cuda_beside_a_gpu_names_its_build(monkeypatch: pytest.MonkeyPatch) -> None:
+    with_torch(monkeypatch, cuda=None, is_available=False)
+    assert choose_torch(AUTO) == Device("cpu", "torch 2.13.0 is built without CUDA")
+
+
+@pytest.mark.usefixtures("gpu")
+def test_torch_that_is_newer_than_the_driver_says_so(monkeypatch: pytest.MonkeyPatch) -> None:
+    with_torch(monkeypatch, is_available=False)
+    assert "its CUDA is newer than the driver" in choose_torch(AUTO).reason
+
+
+@pytest.mark.parametrize(
+    "request_", [DeviceRequest("cpu", 0.5), DeviceRequest("auto", 0.0)], ids=["cpu", "no fraction"]
+)
+def test_torch_that_may_not_use_a_gpu_is_not_asked_for_one(
+    monkeypatch: pytest.MonkeyPatch, request_: DeviceRequest
+) -> None:
+    torch = with_torch(monkeypatch)
+    del torch.cuda
+    assert choose_torch(request_).actual == "cpu"
+
+
+# ---- ONNX Runtime ----------------------------------------------------------------------
+
+
+def with_onnxruntime(monkeypatch: pytest.MonkeyPatch, providers: Sequence[str]) -> list[str]:
+    """Installs a fake; returns what is called of it."""
+    called: list[str] = []
+    fake: Any = SimpleNamespace(
+        get_available_providers=lambda: list(providers),
+        preload_dlls=lambda: called.append("preload_dlls"),
+    )
+    monkeypatch.setitem(sys.modules, "onnxruntime", fake)
+    return called
+
+
+@pytest.mark.usefixtures("gpu")
+def test_onnxruntime_on_cuda_gets_its_share_as_a_limit(monkeypatch: pytest.MonkeyPatch) -> None:
+    called = with_onnxruntime(monkeypatch, CUDA)
+    device, providers = choose_onnxruntime(AUTO, sessions=3)
+    cuda = ("CUDAExecutionProvider", {"gpu_mem_limit": TOTAL_BYTES // 6})
+    assert providers == [cuda, ("CPUExecutionProvider", {})]
+    assert (device.memory_limit_bytes, called) == (TOTAL_BYTES // 2, ["preload_dlls"])
+
+
+@pytest.mark.usefixtures("gpu")
+def test_onnxruntime_does_not_load_torch_for_the_memory(monkeypatch: pytest.MonkeyPatch) -> None:
+    with_onnxruntime(monkeypatch, CUDA)
+    monkeypatch.setitem(sys.modules, "torch", None)  # importing it raises
+    assert choose_onnxruntime(AUTO)[0].actual == "cuda"
+
+
+@pytest.mark.usefixtures("gpu")
+def test_onnxruntime_without_its_provider_says_so(monkeypatch: pytest.MonkeyPatch) -> None:
+    with_onnxruntime(monkeypatch, CPU)
+    device, providers = choose_onnxruntime(AUTO)
+    assert "no CUDAExecutionProvider (run `make install-gpu`)" in device.reason
+    assert providers == [("CPUExecutionProvider", {})]
+
+
+@pytest.mark.parametrize("providers", [CPU, CUDA], ids=["built without", "built with"])
+def test_onnxruntime_without_a_gpu_names_the_driver(
+    monkeypatch: pytest.MonkeyPatch, providers: list[str]
+) -> None:
+    with_onnxruntime(monkeypatch, providers)
+    assert choose_onnxruntime(AUTO)[0].reason == "no NVIDIA driver: there is no nvidia-smi here"
+
+
+@pytest.mark.usefixtures("gpu")
+def test_onnxruntime_whose_gpus_are_hidden_says_so(monkeypatch: pytest.MonkeyPatch) -> None:
+    with_onnxruntime(monkeypatch, CUDA)
+    monkeypatch.setenv(nvidia.VISIBLE, "-1")
+    assert "CUDA_VISIBLE_DEVICES='-1' hides every GPU" in choose_onnxruntime(AUTO)[0].reason
+
+
 CONFIRMED = {
     "cpu-stays": (DeviceRequest("cpu"), Device("cpu", "asked for cpu"), CPU, "cpu"),
     "cuda-was-had": (DeviceRequest("cuda", 0.5), Device("cuda", "asked for cuda"), CUDA, "cuda"),
-    "auto-fell-back": (DeviceRequest("auto", 0.5), Device("cuda", "asked for auto"), CPU, "cpu"),
+    "auto-fell-back": (AUTO, Device("cuda", "asked for auto"), CPU, "cpu"),
 }
 
 
@@ -49,7 +250,7 @@ def test_confirm_onnxruntime(
 
 
 def test_an_onnxruntime_fallback_tells_why() -> None:
-    fallen = confirm_onnxruntime(DeviceRequest("auto", 0.5), Device("cuda", "asked for auto"), CPU)
+    fallen = confirm_onnxruntime(AUTO, Device("cuda", "asked for auto"), CPU)
 
     assert "could not load CUDA's libraries" in fallen.reason
 
@@ -57,6 +258,9 @@ def test_an_onnxruntime_fallback_tells_why() -> None:
 def test_an_onnxruntime_fallback_from_cuda_by_name_stops_the_start() -> None:
     with pytest.raises(DeviceError, match="could not load CUDA's libraries"):
         confirm_onnxruntime(DeviceRequest("cuda", 0.5), Device("cuda", "asked for cuda"), CPU)
+
+
+# ---- the report ------------------------------------------------------------------------
 
 
 def test_a_report_tells_what_was_asked_and_what_was_got() -> None:
@@ -74,3 +278,41 @@ def test_a_report_of_a_cpu_counts_this_process_memory() -> None:
     made = report(DeviceRequest(), Device("cpu", ""), library="", precision="", load_s=0.0)
 
     assert 1 << 20 < made.memory_bytes < 1 << 40
+
+
+def on_cuda(device: Device) -> tuple[str | None, int]:
+    made = report(AUTO, device, library="", precision="", load_s=0.0)
+    return made.gpu_name, made.memory_bytes
+
+
+def test_a_report_of_a_gpu_counts_what_the_driver_gives_this_process(
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    own = f"{UUIDS[0]}, {os.getpid()}, 300, python"
+    nvidia_smi.install(monkeypatch, tmp_path, gpus=[gpu_row(0)], processes=[own])
+    assert on_cuda(Device("cuda", "")) == ("NVIDIA L4", 300 << 20)
+
+
+@pytest.mark.usefixtures("gpu")
+def test_a_process_that_the_driver_does_not_name_counts_what_was_taken_since_the_load() -> None:
+    assert on_cuda(Device("cuda", "", used_before_bytes=400 << 20)) == ("NVIDIA L4", 600 << 20)
+
+
+def test_without_nvidia_smi_a_report_counts_what_torch_holds(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    with_torch(monkeypatch)
+    assert on_cuda(Device("cuda", "")) == ("of torch", 123)
+
+
+def test_without_nvidia_smi_and_torch_a_report_has_no_figure(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setitem(sys.modules, "torch", None)  # importing it raises
+    assert on_cuda(Device("cuda", "")) == (None, 0)
+
+
+def test_a_report_has_the_limit_of_its_memory() -> None:
+    device = Device("cpu", "", memory_limit_bytes=5)
+    made = report(AUTO, device, library="", precision="", load_s=0.0)
+    assert made.memory_limit_bytes == 5

@@ -2,7 +2,18 @@
 
 from __future__ import annotations
 
-from deployments.settings import SETTINGS, missing_settings
+from pathlib import Path
+
+import pytest
+
+from deployments.settings import (
+    SETTINGS,
+    launcher_settings,
+    library_path,
+    machine_environment,
+    missing_settings,
+)
+from models.nvidia import VISIBLE
 
 
 def test_nothing_is_missing_where_the_launcher_set_it() -> None:
@@ -12,3 +23,28 @@ def test_nothing_is_missing_where_the_launcher_set_it() -> None:
 def test_a_bare_start_is_told_what_it_lacks() -> None:
     missing = missing_settings({"RAY_SERVE_THROUGHPUT_OPTIMIZED": "1"})
     assert missing == ["RAY_SERVE_ENABLE_HA_PROXY=1"]
+
+
+LAUNCHED = {"nothing": {}, "a choice": {VISIBLE: "1"}, "none": {VISIBLE: ""}}
+
+
+@pytest.mark.parametrize("outer", LAUNCHED.values(), ids=LAUNCHED)
+def test_what_the_launcher_saw_is_known_where_ray_hides_the_gpus(outer: dict[str, str]) -> None:
+    inside = {**outer, **launcher_settings(outer), VISIBLE: ""}
+    seen = machine_environment(inside)
+    assert seen.get(VISIBLE) == outer.get(VISIBLE)
+
+
+def test_a_bare_start_hides_nothing_that_could_be_restored() -> None:
+    assert machine_environment({VISIBLE: "1"}) == {VISIBLE: "1"}
+
+
+def test_the_libraries_of_packages_come_after_the_callers_own(tmp_path: Path) -> None:
+    (tmp_path / "nvidia" / "cublas" / "lib").mkdir(parents=True)
+    (tmp_path / "nvidia" / "cudnn" / "lib").mkdir(parents=True)
+    paths = library_path({"LD_LIBRARY_PATH": "/own"}, tmp_path).split(":")
+    assert paths == ["/own", *(f"{tmp_path}/nvidia/{name}/lib" for name in ("cublas", "cudnn"))]
+
+
+def test_without_such_packages_the_path_stays(tmp_path: Path) -> None:
+    assert library_path({}, tmp_path) == ""

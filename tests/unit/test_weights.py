@@ -146,6 +146,30 @@ class TestPins:
             assert "/" in name
 
 
+class TestCheck:
+    def test_every_file_of_a_folder_is_read(self, folder: Path) -> None:
+        (folder / "config.json").write_bytes(b"{}")
+        source = weights.resolve(f"path:{folder}", {"model.bin": digest(b"weights")})
+        assert source.check() == [
+            weights.CheckedFile("config.json", 2, digest(b"{}"), pinned=False),
+            weights.CheckedFile("model.bin", 7, digest(b"weights"), pinned=True),
+        ]
+
+    def test_of_a_package_the_pinned_files_are_read(self, package: Path) -> None:
+        source = weights.resolve("package:voices", {"voices/model.bin": digest(b"voices")})
+        assert [file.name for file in source.check()] == ["model.bin"]
+
+    def test_a_changed_file_is_refused(self, folder: Path) -> None:
+        source = weights.resolve(f"path:{folder}", {"weights/model.bin": digest(b"other")})
+        with pytest.raises(WeightsError, match=r"model\.bin has SHA-256"):
+            source.check()
+
+    def test_a_pinned_file_that_is_missing_is_named(self, folder: Path) -> None:
+        source = weights.resolve(f"path:{folder}", {"other.bin": digest(b"other")})
+        with pytest.raises(WeightsError, match=r"other\.bin is pinned, but is not there"):
+            source.check()
+
+
 class TestParts:
     @pytest.mark.parametrize("name", ["big.bin", "sub/big.bin"])
     def test_parts_are_joined_by_their_number(self, folder: Path, name: str) -> None:
@@ -241,6 +265,48 @@ class TestHub:
         assert path.read_bytes() == HUB_FILES["onnx/model.bin"]
         assert hub.requests == []
 
+    def test_a_cached_revision_is_not_asked_for(self, hub: Hub, tmp_path: Path) -> None:
+        resolve_in_process(hub, tmp_path, f"hf:{REPOSITORY}@v1")
+        hub.requests.clear()
+        resolve_in_process(hub, tmp_path, f"hf:{REPOSITORY}@v1")
+        assert hub.requests == []
+
+    def test_a_cached_commit_is_not_asked_for(self, hub: Hub, tmp_path: Path) -> None:
+        resolve_in_process(hub, tmp_path, f"hf:{REPOSITORY}@{COMMIT}")
+        hub.requests.clear()
+        resolve_in_process(hub, tmp_path, f"hf:{REPOSITORY}@{COMMIT}")
+        assert hub.requests == []
+
+    def test_only_the_files_of_the_patterns_are_downloaded(self, hub: Hub, tmp_path: Path) -> None:
+        resolve_in_process(hub, tmp_path, f"hf:{REPOSITORY}@v1", files=("onnx/*",))
+        assert hub.downloads() == [f"{REPOSITORY}/onnx/model.bin"]
+
+    def test_a_part_of_a_snapshot_is_enough_offline(self, hub: Hub, tmp_path: Path) -> None:
+        resolve_in_process(hub, tmp_path, f"hf:{REPOSITORY}@v1", files=("onnx/*",))
+        path = resolve_in_process(
+            hub, tmp_path, f"hf:{REPOSITORY}@v1", files=("onnx/*",), HF_HUB_OFFLINE="1"
+        )
+        assert path.read_bytes() == HUB_FILES["onnx/model.bin"]
+
+    def test_offline_a_part_is_no_whole_snapshot(self, hub: Hub, tmp_path: Path) -> None:
+        resolve_in_process(hub, tmp_path, f"hf:{REPOSITORY}@v1", files=("onnx/*",))
+        with pytest.raises(WeightsError, match="dragoman fetch"):
+            resolve_in_process(hub, tmp_path, f"hf:{REPOSITORY}@v1", HF_HUB_OFFLINE="1")
+
+    def test_what_a_part_lacks_is_downloaded(self, hub: Hub, tmp_path: Path) -> None:
+        resolve_in_process(hub, tmp_path, f"hf:{REPOSITORY}@v1", files=("onnx/*",))
+        hub.requests.clear()
+        resolve_in_process(hub, tmp_path, f"hf:{REPOSITORY}@v1")
+        assert hub.downloads() == [f"{REPOSITORY}/config.json"]
+
+    def test_a_transfer_that_breaks_is_resumed(self, tmp_path: Path) -> None:
+        content = bytes(24 << 20)  # the hub's client keeps whole chunks of 10 MiB
+        with serve(Hub({REPOSITORY: {"onnx/model.bin": content}})) as hub:
+            hub.cuts["onnx/model.bin"] = 1
+            path = resolve_in_process(hub, tmp_path, f"hf:{REPOSITORY}@v1")
+        assert path.read_bytes() == content
+        assert hub.ranges == [f"onnx/model.bin bytes={10 << 20}-"]
+
     def test_a_commit_is_a_revision(self, hub: Hub, tmp_path: Path) -> None:
         assert COMMIT in str(resolve_in_process(hub, tmp_path, f"hf:{REPOSITORY}@{COMMIT}"))
 
@@ -249,7 +315,7 @@ class TestHub:
             resolve_in_process(hub, tmp_path, "hf:someone/else@v1")
 
     def test_offline_without_a_snapshot_is_an_error(self, hub: Hub, tmp_path: Path) -> None:
-        with pytest.raises(WeightsError, match=f"hf:{REPOSITORY}@v1"):
+        with pytest.raises(WeightsError, match=f"hf:{REPOSITORY}@v1.*dragoman fetch"):
             resolve_in_process(hub, tmp_path, f"hf:{REPOSITORY}@v1", HF_HUB_OFFLINE="1")
         assert hub.requests == []
 
@@ -292,20 +358,27 @@ from models import weights
 from models.errors import WeightsError
 try:
     pins = {"onnx/model.bin": sys.argv[2]} if sys.argv[2] else {}
-    print(weights.resolve(sys.argv[1], pins).file("onnx/model.bin"))
+    print(weights.resolve(sys.argv[1], pins, sys.argv[3:]).file("onnx/model.bin"))
 except WeightsError as error:
     print("WeightsError", str(error).replace("\\n", " "))
 """
 
 
 def resolve_in_process(
-    hub: Hub, folder: Path, reference: str, *, pin: str = "", **environment: str
+    hub: Hub,
+    folder: Path,
+    reference: str,
+    *,
+    pin: str = "",
+    files: tuple[str, ...] = (),
+    **environment: str,
 ) -> Path:
     """The path of ``onnx/model.bin`` of ``reference``, found by another process."""
     process = spawn(
         RESOLVE,
         reference,
         pin,
+        *files,
         HF_ENDPOINT=hub.endpoint,
         HF_HOME=str(folder / "hub"),
         HF_HUB_DISABLE_PROGRESS_BARS="1",

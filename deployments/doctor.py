@@ -1,0 +1,157 @@
+"""Says whether the GPU is used, and if not, why, with the fix of each problem.
+
+``python -m deployments.doctor [--config FILE] [--url URL] [--json]`` looks at this machine, at
+the configuration, and at the server of that address if one runs. Exit code 0: nothing failed;
+1: something did; 2: the configuration cannot be read.
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+import os
+import sys
+from collections.abc import Mapping, Sequence
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from typing import Any, TextIO
+from urllib.error import HTTPError, URLError
+from urllib.request import urlopen
+
+from deployments.checks import Finding, Models, Status, machine_findings, severity
+from deployments.config import ServeFile, load
+from deployments.facts import Machine, gather
+from deployments.model_checks import Row, model_findings
+from models.errors import ConfigError
+
+ASK_S = 10.0  # what each question to the server may take
+
+
+@dataclass(frozen=True, slots=True)
+class Diagnosis:
+    """All findings, and what they come to."""
+
+    hostname: str
+    status: Status  # the worst of the findings
+    verdict: str
+    findings: tuple[Finding, ...]
+
+    def to_dict(self) -> dict[str, Any]:
+        return asdict(self)
+
+
+def diagnose(
+    machine: Machine,
+    models: Models,
+    states: Mapping[str, str] | None = None,
+    rows: Sequence[Row] = (),
+    others: Sequence[Finding] = (),
+) -> Diagnosis:
+    """Put the findings together.
+
+    Args:
+        machine: its facts.
+        models: the configuration's.
+        states: of each model of a running server; None: none runs.
+        rows: of the server's models that are ready, as ``/v1/models`` has them.
+        others: findings of whoever asks, put between the machine's and the models'.
+    """
+    findings = (
+        *machine_findings(machine, models),
+        *others,
+        *([] if states is None else model_findings(machine, states, rows)),
+    )
+    found = {finding.status for finding in findings}
+    status: Status = "failed" if "failed" in found else "warning" if "warning" in found else "ok"
+    return Diagnosis(machine.hostname, status, _verdict(machine, models, rows, findings), findings)
+
+
+def _verdict(
+    machine: Machine, models: Models, rows: Sequence[Row], findings: Sequence[Finding]
+) -> str:
+    bad = [finding for finding in findings if finding.status == "failed"]
+    doubtful = [finding for finding in findings if finding.status == "warning"]
+    if bad:
+        return f"{len(bad)} failed, the first at {bad[0].check}: {bad[0].found}"
+    if not machine.visible_gpus and severity(models) != "failed":
+        said = "no GPU here: every model runs on the CPU, as the configuration allows"
+    elif rows:
+        on_gpu = [row["id"] for row in rows if _is_on_gpu(row)]
+        said = f"{len(on_gpu)} of {len(rows)} models run on a GPU: {', '.join(on_gpu) or 'none'}"
+    else:
+        said = f"{len(machine.visible_gpus)} GPUs can be used here"
+    return said if not doubtful else f"{said}; {len(doubtful)} warnings"
+
+
+def _is_on_gpu(row: Row) -> bool:
+    return all(report["device"]["actual"] == "cuda" for report in row["replica_reports"])
+
+
+# ---- the command -----------------------------------------------------------------------
+
+
+def main(arguments: Sequence[str] | None = None, out: TextIO | None = None) -> int:
+    parser = argparse.ArgumentParser(prog="deployments.doctor", description=__doc__)
+    parser.add_argument("--config", type=Path, default=Path("serve_config.yaml"))
+    parser.add_argument("--url", help="of the server; by default as the configuration says")
+    parser.add_argument("--json", action="store_true", help="for programs")
+    options = parser.parse_args(arguments)
+    try:
+        config = load(options.config)
+    except ConfigError as error:
+        parser.exit(2, f"the configuration is wrong\n{error}\n")
+    states, rows, server = ask_server(options.url or _own_url(config))
+    models = config.applications[0].args.models
+    diagnosis = diagnose(gather(os.environ), models, states, rows, [server])
+    text = json.dumps(diagnosis.to_dict(), indent=2) if options.json else as_text(diagnosis)
+    (out or sys.stdout).write(text + "\n")
+    return 1 if diagnosis.status == "failed" else 0
+
+
+def as_text(diagnosis: Diagnosis) -> str:
+    """A line a finding, its fix below it, the verdict last."""
+    width = max(len(finding.check) for finding in diagnosis.findings)
+    lines = []
+    for finding in diagnosis.findings:
+        lines.append(f"{finding.status:<8} {finding.check:<{width}}  {finding.found}")
+        if finding.fix:
+            lines.append(f"{'':<8} {'':<{width}}  fix: {finding.fix}")
+    return "\n".join([*lines, "", f"{diagnosis.hostname}: {diagnosis.verdict}"])
+
+
+def ask_server(url: str) -> tuple[dict[str, str] | None, list[Row], Finding]:
+    """The states and rows of a server's models, and whether there is a server."""
+    try:
+        states: dict[str, str] = _get(f"{url}/health/ready")["models"]
+    except (OSError, ValueError, KeyError, TypeError):
+        return None, [], Finding("server", "ok", f"none answers at {url}: its models are not known")
+    rows: list[Row] = []
+    for name, state in states.items():
+        if state == "ready":
+            try:
+                rows.append(_get(f"{url}/v1/models/{name}"))
+            except (OSError, ValueError) as error:
+                fix = "look at the server's log"
+                found = f"{url} does not describe model {name}: {error}"
+                return states, rows, Finding("server", "warning", found, fix)
+    return states, rows, Finding("server", "ok", f"answers at {url}")
+
+
+def _get(url: str) -> Any:
+    try:
+        with urlopen(url, timeout=ASK_S) as answer:
+            return json.load(answer)
+    except HTTPError as error:
+        with error:  # not ready is an answer, too
+            if error.code != 503:
+                raise URLError(f"{error.code} of {url}") from error
+            return json.load(error)
+
+
+def _own_url(config: ServeFile) -> str:
+    host, port = config.http_options.host, config.http_options.port
+    return f"http://{'127.0.0.1' if host == '0.0.0.0' else host}:{port}"
+
+
+if __name__ == "__main__":
+    sys.exit(main())

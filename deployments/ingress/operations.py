@@ -1,0 +1,144 @@
+"""What an operator asks a running server: ``/metrics`` for Prometheus, ``/v1/doctor``."""
+
+from __future__ import annotations
+
+import asyncio
+import os
+import subprocess
+import sys
+import time
+from collections.abc import Awaitable, Callable
+from typing import Any
+
+from starlette.requests import Request
+from starlette.responses import JSONResponse, Response
+from starlette.routing import Route
+
+from deployments.checks import Finding, Models, settings
+from deployments.doctor import Diagnosis, diagnose
+from deployments.facts import Machine, from_json
+from deployments.fleet import Fleet
+from deployments.ingress.listing import model_row
+from deployments.log import logger
+from deployments.metrics import MEDIA_TYPE, QueueFigures, exposition
+from deployments.settings import machine_environment
+from models.errors import DragomanError
+
+ROW_S = 5.0  # what a model's replicas may take to answer: a busy one answers beside its batch
+FACTS_S = 60.0  # what looking at the machine may take: it loads three libraries
+KEPT_S = 30.0  # that a look at the machine serves everybody who asks
+
+
+class MachineFacts:
+    """The machine's facts, gathered in a process of their own, by one look at a time.
+
+    Args:
+        look: gathers them; a process by default.
+        clock: tells seconds.
+    """
+
+    def __init__(
+        self,
+        look: Callable[[], Awaitable[Machine]] | None = None,
+        clock: Callable[[], float] = time.monotonic,
+    ) -> None:
+        self._look = look or look_at_machine
+        self._clock = clock
+        self._task: asyncio.Future[Machine] | None = None
+        self._looked_at = 0.0
+
+    async def get(self) -> Machine:
+        """Of a look that began in the last ``KEPT_S``. Raises OSError or ValueError."""
+        is_old = self._clock() - self._looked_at >= KEPT_S
+        if self._task is None or (is_old and self._task.done()):
+            self._looked_at = self._clock()
+            self._task = asyncio.ensure_future(self._look())
+        return await asyncio.shield(self._task)  # one who leaves must not stop it for the others
+
+
+class OperationsRoutes:
+    """The handlers, over one fleet. ``started`` is the server's start, in Unix seconds."""
+
+    def __init__(
+        self, fleet: Fleet, models: Models, started: int, facts: MachineFacts | None = None
+    ) -> None:
+        self._fleet = fleet
+        self._models = models
+        self._started = started
+        self._facts = facts or MachineFacts()
+
+    def routes(self) -> list[Route]:
+        return [
+            Route("/metrics", self.metrics, methods=["GET"]),
+            Route("/v1/doctor", self.doctor, methods=["GET"]),
+        ]
+
+    async def metrics(self, request: Request) -> Response:
+        rows = await self._rows()
+        figures = exposition(rows, self._fleet.readiness(), self._queues(), str(os.getpid()))
+        return Response(figures, media_type=MEDIA_TYPE)
+
+    async def doctor(self, request: Request) -> Response:
+        """The diagnosis; also where parts of it cannot be had."""
+        rows = await self._rows()
+        others = [settings(os.environ)]
+        try:
+            machine = await self._facts.get()
+        except (OSError, ValueError) as error:
+            return JSONResponse(self._without_machine(str(error)).to_dict())
+        states = self._fleet.readiness()
+        return JSONResponse(diagnose(machine, self._models, states, rows, others).to_dict())
+
+    def _without_machine(self, why: str) -> Diagnosis:
+        fix = "run `make doctor` on the machine itself"
+        finding = Finding("machine", "failed", f"it could not be looked at: {why}", fix)
+        return Diagnosis("", "failed", finding.found, (finding,))
+
+    async def _rows(self) -> list[dict[str, Any]]:
+        rows = await asyncio.gather(*map(self._row, self._fleet.names()))
+        return [row for row in rows if row is not None]
+
+    async def _row(self, name: str) -> dict[str, Any] | None:
+        """None of a model that is not ready, or does not answer in time."""
+        try:
+            async with asyncio.timeout(ROW_S):
+                return await model_row(self._fleet, name, self._started)
+        except (DragomanError, TimeoutError):
+            return None
+
+    def _queues(self) -> list[QueueFigures]:
+        figures = []
+        for name in self._fleet.names():
+            try:
+                batcher = self._fleet.get(name).batcher
+            except DragomanError:
+                continue
+            figures.append(QueueFigures(name, batcher.waiting, batcher.in_flight, batcher.stats))
+        return figures
+
+
+async def look_at_machine() -> Machine:
+    """Facts of a new process, with the GPUs that this one is not allowed to see.
+
+    Raises:
+        OSError: it took too long, or ended with an error.
+        ValueError: what it wrote cannot be read.
+    """
+    return await asyncio.to_thread(_look_at_machine)
+
+
+def _look_at_machine() -> Machine:
+    try:
+        looked = subprocess.run(
+            [sys.executable, "-m", "deployments.facts"],
+            capture_output=True,
+            env=machine_environment(os.environ),
+            timeout=FACTS_S,
+            check=False,
+        )
+    except subprocess.TimeoutExpired as error:
+        raise OSError(f"it took more than {FACTS_S:.0f} s") from error
+    if looked.returncode:
+        logger.error("looking at the machine failed: %s", looked.stderr.decode(errors="replace"))
+        raise OSError(f"its process ended with {looked.returncode}; the server's log says why")
+    return from_json(looked.stdout)

@@ -1,0 +1,102 @@
+"""M2M100 in CTranslate2's format: found as it is, or converted once and kept in the cache."""
+
+from __future__ import annotations
+
+import hashlib
+import logging
+import shutil
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+from filelock import FileLock
+
+from models import weights
+from models.errors import WeightsError
+from models.nmt.m2m100_checkpoint import (
+    CONFIG_FILE,
+    Architecture,
+    build_spec,
+    read_tensors,
+    tensor_file,
+)
+from models.nmt.m2m100_rows import POSITIONS
+from models.nmt.m2m100_tokenizer import SPM_FILE, VOCABULARY_FILE, M2m100Tokenizer
+from models.weights import WeightSource
+
+_MODEL_FILE = "model.bin"
+_VOCABULARY_FILES = ("shared_vocabulary.json", "shared_vocabulary.txt")  # the latter is older
+_FORMAT = "m2m100-1"  # counts up where what a conversion writes changes
+_logger = logging.getLogger("dragoman")
+
+
+@dataclass(frozen=True, slots=True)
+class ConvertedModel:
+    """Where CTranslate2 finds a model, by the compute type that it will run with.
+
+    ``folder`` converts where it must; ``positions`` is how many tokens a sentence may have.
+    """
+
+    folder: Callable[[str], Path]
+    positions: int
+
+
+def find_model(source: WeightSource, tokenizer: M2m100Tokenizer) -> ConvertedModel:
+    """The model of a source, which holds it in CTranslate2's layout or in the published one.
+
+    Raises:
+        WeightsError: a file is missing, differs from its pin or is of another kind. What is
+            wrong with a checkpoint's tensors shows when ``folder`` is called.
+    """
+    if _has(source, _MODEL_FILE):
+        vocabulary = next((name for name in _VOCABULARY_FILES if _has(source, name)), None)
+        if vocabulary is None:
+            raise WeightsError(f"{source.reference}: no file {' or '.join(_VOCABULARY_FILES)}")
+        ready = source.folder([_MODEL_FILE, CONFIG_FILE, vocabulary])
+        return ConvertedModel(lambda _: ready, POSITIONS)
+    architecture = Architecture.read(source.file(CONFIG_FILE))
+
+    def convert(compute_type: str) -> Path:
+        return _converted(source, architecture, tokenizer, compute_type)
+
+    return ConvertedModel(convert, architecture.positions)
+
+
+def _has(source: WeightSource, name: str) -> bool:
+    return any((folder / name).is_file() for _, folder in source.folders)
+
+
+def _converted(
+    source: WeightSource, architecture: Architecture, tokenizer: M2m100Tokenizer, quantization: str
+) -> Path:
+    """The folder of the converted model; safe when several replicas start together."""
+    tensors = source.file(tensor_file(source))
+    files = [tensors, *(source.file(name) for name in (CONFIG_FILE, VOCABULARY_FILE, SPM_FILE))]
+    target = weights.cache_folder() / "ctranslate2" / _key(files, quantization)
+    target.parent.mkdir(parents=True, exist_ok=True)
+    with FileLock(target.with_suffix(".lock")):
+        if not target.exists():
+            _logger.info("%s: converting to CTranslate2, %s", source.reference, quantization)
+            spec = build_spec(read_tensors(tensors), architecture, tokenizer)
+            spec.validate()
+            spec.optimize(quantization)
+            _write_whole(target, lambda folder: spec.save(str(folder)))
+    return target
+
+
+def _key(files: Sequence[Path], quantization: str) -> str:
+    """The name of a conversion: by what it is made from, wherever that lies."""
+    digest = hashlib.sha256(f"{_FORMAT} {quantization}".encode())
+    for path in files:
+        with path.open("rb") as file:
+            digest.update(hashlib.file_digest(file, "sha256").digest())
+    return digest.hexdigest()[:16]
+
+
+def _write_whole(target: Path, write: Callable[[Path], None]) -> None:
+    """Make a folder that is there only when all of it is. The caller holds its lock."""
+    partial = target.with_suffix(".partial")
+    shutil.rmtree(partial, ignore_errors=True)  # of a process that was killed
+    partial.mkdir()
+    write(partial)
+    partial.rename(target)

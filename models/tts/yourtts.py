@@ -1,0 +1,293 @@
+"""Speech synthesis: YourTTS (VITS with d-vectors), which also speaks in the voice of a clip.
+
+The runtime is coqui-tts (MPL-2.0, an optional extra). The published weights are CC BY-NC-ND 4.0:
+not for commercial use.
+"""
+
+from __future__ import annotations
+
+import logging
+import time
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+import numpy as np
+from numpy.typing import NDArray
+
+from models import device, weights
+from models.errors import DragomanError, InvalidRequest, TooLarge, Unprocessable
+from models.runtime import ItemError, RuntimeSettings, RuntimeSpec, Voice
+from models.samples import to_int16
+from models.tts.phonemes import is_speakable
+from models.tts.speech import checked_text, speech
+from models.types import SAMPLE_RATE_HZ, SOURCE_VOICE, Samples, Speech, TtsItem
+
+if TYPE_CHECKING:
+    from models.tts.yourtts_network import Limits, Network, Row
+    from models.tts.yourtts_speaker import ReferenceVoices
+    from models.tts.yourtts_text import Alphabet
+
+PUBLISHED_LICENCE = "CC-BY-NC-ND-4.0 (as published)"
+NOISY_LOGGERS = ("TTS", "trainer")  # of coqui: they log the texts that are spoken
+
+WARM_UP_TEXT = "one, two, three, four, five, six, seven, eight, nine, ten."
+WARM_UP_ROWS = (1, 2, 8)
+
+
+@dataclass(frozen=True, slots=True)
+class Options:
+    """What the configuration may say of YourTTS."""
+
+    noise_scale: float | None = None  # variation of the sound; None: as the model says
+    noise_w: float | None = None  # variation of the rhythm; None: as the model says
+    max_chars: int = 500  # of a text; the longest sentence of `models.text`
+    max_speech_s: float = 120.0  # that one text may become; 500 characters at speed 0.25 do
+    max_pass_s: float = 120.0  # of audio in one pass through the decoder, padding included
+    max_padding: float = 0.25  # share of a pass that may be padding; a batch takes several passes
+    min_reference_s: float = 1.0  # a shorter clip is no voice to speak in
+    max_reference_s: float = 30.0
+    remembered_references: int = 256  # d-vectors kept, by the content of their clips; 2 KB each
+
+    def __post_init__(self) -> None:
+        if self.max_chars < 1 or self.remembered_references < 0:
+            raise ValueError("max_chars: at least 1; remembered_references: at least 0")
+        if not 0 <= self.max_padding < 1:
+            raise ValueError("max_padding: from 0 to below 1")
+        if not 0 <= self.min_reference_s <= self.max_reference_s:
+            raise ValueError("min_reference_s: from 0 to max_reference_s")
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class _VoiceRow:
+    """A voice of the model: whose, and in which language."""
+
+    d_vector: NDArray[np.float32]  # [d]
+    language: str  # ISO 639-1
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class _Request:
+    """An item that can be spoken: its characters, and the voice or the clip it is heard in."""
+
+    ids: list[int]
+    language: int
+    voice: NDArray[np.float32] | Samples
+    speed: float
+    is_reference: bool
+
+
+class YourTts:
+    """YourTTS (https://arxiv.org/abs/2112.02418) from a folder as coqui publishes it.
+
+    Each speaker of the model speaks each of its languages: the voice ``female-en-5/pt`` is the
+    speaker ``female-en-5`` in Portuguese. With a ``reference`` the voice is that of the clip. A
+    batch mixes speakers, languages, clips and speeds; a text sounds the same in every batch.
+
+    The model knows letters, not phonemes: numbers are written out first, and characters that it
+    does not know are left out, as coqui does.
+    """
+
+    def __init__(self, settings: RuntimeSettings, options: Options) -> None:
+        self._settings, self._options = settings, options
+        self._network: Network | None = None
+        self._references: ReferenceVoices | None = None
+        self._alphabet: Alphabet | None = None
+        self._voices: dict[str, _VoiceRow] = {}
+        self._language_rows: dict[str, int] = {}  # ISO 639-1 -> row of the language embedding
+        self._sample_rate_hz = SAMPLE_RATE_HZ
+        self._noise = (0.0, 0.0)
+
+    def load(self) -> tuple[RuntimeSpec, device.DeviceReport]:
+        import torch
+
+        from models.tts import yourtts_checkpoint
+        from models.tts.yourtts_network import Network
+        from models.tts.yourtts_speaker import ReferenceVoices
+        from models.tts.yourtts_text import Alphabet
+
+        started_s = time.perf_counter()
+        settings, options = self._settings, self._options
+        for name in NOISY_LOGGERS:
+            logging.getLogger(name).setLevel(logging.ERROR)
+        got = device.choose_torch(settings.device)
+        on = torch.device(got.actual)
+        read = yourtts_checkpoint.read(
+            weights.resolve(settings.weights, settings.sha256, settings.files)
+        )
+        self._sample_rate_hz = read.sample_rate_hz
+        self._noise = (
+            _either(options.noise_scale, read.vits.inference_noise_scale),
+            _either(options.noise_w, read.vits.inference_noise_scale_dp),
+        )
+        self._alphabet = Alphabet(read.vits.tokenizer, read.languages)
+        self._language_rows = {code: read.language_ids[n] for code, n in read.languages.items()}
+        self._voices = {
+            f"{name}/{language}": _VoiceRow(d_vector, language)
+            for name, d_vector in read.speakers.items()
+            for language in read.languages
+        }
+        self._network = Network(read.vits, on)
+        self._references = ReferenceVoices(
+            read.encoder,
+            read.encoder_audio,
+            on,
+            min_s=options.min_reference_s,
+            max_s=options.max_reference_s,
+            remembered=options.remembered_references,
+        )
+        return self._spec(), device.report(
+            settings.device,
+            got,
+            library=f"torch {torch.__version__}",
+            precision="float32",
+            load_s=time.perf_counter() - started_s,
+        )
+
+    def _spec(self) -> RuntimeSpec:
+        return RuntimeSpec(
+            kind="tts",
+            engine="yourtts",
+            weights=self._settings.weights,
+            licence=licence(self._settings.weights),
+            voices=tuple(
+                Voice(name, voice.language, "yourtts", self._sample_rate_hz)
+                for name, voice in self._voices.items()
+            ),
+            cloning_languages=tuple(self._language_rows),
+        )
+
+    def warm_up(self) -> None:
+        assert self._references is not None, "load() first"
+        seconds = np.arange(3 * SAMPLE_RATE_HZ, dtype=np.float32)
+        hum = to_int16(np.sin(seconds * np.float32(0.05)) / 2)
+        language = next(iter(self._language_rows))
+        for rows in WARM_UP_ROWS:
+            self.run([TtsItem(WARM_UP_TEXT, next(iter(self._voices)))] * rows)
+        self.run([TtsItem(WARM_UP_TEXT, SOURCE_VOICE, language=language, reference=hum)])
+        self._references.forget()
+
+    def run(self, batch: Sequence[TtsItem]) -> list[Speech | ItemError]:
+        """Speak each sentence; a text without a letter or digit becomes 0 samples.
+
+        An item gets an ``ItemError`` with UnknownVoice, InvalidRequest (its speed, an empty
+        text, a silent reference), TooLarge (over ``max_chars``, or a reference over
+        ``max_reference_s``) or Unprocessable (a language or letters that the model does not
+        know, a reference that is too short, a text that becomes more than ``max_speech_s``);
+        ``param`` names the field.
+        """
+        from models.tts.yourtts_network import Row
+
+        results: dict[int, Speech | ItemError] = {}
+        requests: dict[int, _Request] = {}
+        for place, item in enumerate(batch):
+            try:
+                request = self._request(item)
+            except DragomanError as error:
+                results[place] = ItemError(error)
+                continue
+            if request is None:
+                results[place] = speech([], self._sample_rate_hz)
+            else:
+                requests[place] = request
+        rows: dict[int, Row] = {}
+        for place, vector in self._d_vectors(requests).items():
+            if isinstance(vector, DragomanError):
+                results[place] = ItemError(vector)
+            else:
+                of = requests[place]
+                rows[place] = Row(of.ids, of.language, vector, of.speed)
+        results |= self._spoken(rows)
+        return [results[place] for place in range(len(batch))]
+
+    def close(self) -> None:
+        on_cuda = self._network is not None and self._network.device.type == "cuda"
+        self._network = self._references = self._alphabet = None
+        self._voices.clear()
+        if on_cuda:
+            import torch
+
+            torch.cuda.empty_cache()
+
+    def _request(self, item: TtsItem) -> _Request | None:
+        """What to speak; None where there is nothing. Raises DragomanError."""
+        assert self._alphabet is not None, "load() first"
+        text = checked_text(item, {*self._voices, SOURCE_VOICE})
+        if len(text) > self._options.max_chars:
+            message = f"the text has {len(text)} characters, over {self._options.max_chars}"
+            raise TooLarge(message, param="text")
+        language, voice = self._voice(item)
+        if not is_speakable(text):
+            return None
+        ids = self._alphabet.ids(text, language)
+        row = self._language_rows[language]
+        return _Request(ids, row, voice, item.speed, item.reference is not None)
+
+    def _voice(self, item: TtsItem) -> tuple[str, NDArray[np.float32] | Samples]:
+        """The language, and the d-vector of a voice or the clip of a reference."""
+        if (item.reference is not None) != (item.voice == SOURCE_VOICE):
+            message = f"the voice {SOURCE_VOICE!r}, and it alone, takes a reference"
+            raise InvalidRequest(message, param="voice")
+        if item.reference is not None:
+            if item.language not in self._language_rows:
+                known = ", ".join(self._language_rows)
+                message = f"the model speaks {known}, not {item.language}"
+                raise Unprocessable(message, param="language")
+            return item.language, item.reference
+        voice = self._voices[item.voice]
+        if item.language not in (None, voice.language):
+            message = f"voice {item.voice!r} speaks {voice.language}, not {item.language}"
+            raise Unprocessable(message, param="voice")
+        return voice.language, voice.d_vector
+
+    def _d_vectors(
+        self, requests: dict[int, _Request]
+    ) -> dict[int, NDArray[np.float32] | DragomanError]:
+        assert self._references is not None, "load() first"
+        cloned = [place for place, request in requests.items() if request.is_reference]
+        heard = self._references.d_vectors([requests[place].voice for place in cloned])
+        known: dict[int, NDArray[np.float32] | DragomanError] = {
+            place: request.voice.astype(np.float32, copy=False)
+            for place, request in requests.items()
+            if not request.is_reference
+        }
+        return known | dict(zip(cloned, heard, strict=True))
+
+    def _spoken(self, rows: dict[int, Row]) -> dict[int, Speech | ItemError]:
+        assert self._network is not None, "load() first"
+        if not rows:
+            return {}
+        noise_scale, noise_w = self._noise
+        audio = self._network.synthesise(
+            list(rows.values()), noise_scale=noise_scale, noise_w=noise_w, limits=self._limits()
+        )
+        too_long = Unprocessable(
+            f"the text becomes more than {self._options.max_speech_s:g} s of speech", param="text"
+        )
+        return {
+            place: ItemError(too_long)
+            if samples is None
+            else speech([samples], self._sample_rate_hz)
+            for place, samples in zip(rows, audio, strict=True)
+        }
+
+    def _limits(self) -> Limits:
+        from models.tts.yourtts_network import Limits
+
+        assert self._network is not None, "load() first"
+        frames_per_s = self._sample_rate_hz / self._network.hop_samples
+        return Limits(
+            row_frames=int(self._options.max_speech_s * frames_per_s),
+            pass_frames=int(self._options.max_pass_s * frames_per_s),
+            max_padding=self._options.max_padding,
+        )
+
+
+def licence(reference: str) -> str:
+    """The licence of the weights: what is known of them, else that of the published YourTTS."""
+    known = weights.licence(reference)
+    return PUBLISHED_LICENCE if known == weights.UNKNOWN_LICENCE else known
+
+
+def _either(configured: float | None, of_model: float) -> float:
+    return of_model if configured is None else configured

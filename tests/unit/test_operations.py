@@ -1,0 +1,272 @@
+"""What an operator asks: metrics that Prometheus can read, and the diagnosis over HTTP."""
+
+from __future__ import annotations
+
+import asyncio
+import os
+from collections.abc import AsyncIterator, Sequence
+from typing import Any
+
+import httpx
+import pytest
+from prometheus_client.parser import text_string_to_metric_families
+from starlette.routing import Router
+
+from deployments.batcher import BatcherStats
+from deployments.facts import Machine
+from deployments.fleet import Fleet
+from deployments.ingress import operations
+from deployments.ingress.app import asgi_app
+from deployments.ingress.gate import Admission
+from deployments.ingress.operations import KEPT_S, MachineFacts, OperationsRoutes
+from deployments.metrics import MEDIA_TYPE, QueueFigures, exposition
+from deployments.remote import Description, ReplicaStats
+from models.errors import Unavailable
+from tests.unit.local import LocalRemote, fake_config, fake_fleet, fake_remotes
+from tests.unit.test_doctor import NO_GPU, row
+
+TEXTS = {"text": ["One.", "Two."], "source_language": "en", "target_language": "pt"}
+
+
+def connect(app: Any) -> httpx.AsyncClient:
+    return httpx.AsyncClient(transport=httpx.ASGITransport(app), base_url="http://dragoman")
+
+
+def samples(text: str) -> dict[tuple[str, str], float]:
+    """(name, model) -> value; one replica and one ingress each."""
+    return {
+        (sample.name, sample.labels.get("model", "")): sample.value
+        for family in text_string_to_metric_families(text)
+        for sample in family.samples
+    }
+
+
+# ---- metrics ---------------------------------------------------------------------------
+
+
+async def test_the_whole_application_has_metrics_that_prometheus_reads() -> None:
+    config = fake_config()
+    async with connect(asgi_app(await fake_fleet(config), config, Admission(8))) as http:
+        await http.post("/v1/text/translations", json=TEXTS)
+        answer = await http.get("/metrics")
+    figures = samples(answer.text)
+    assert answer.headers["content-type"] == MEDIA_TYPE
+    assert figures["dragoman_model_items_total", "nmt"] == 2
+    assert figures["dragoman_model_ready", "asr"] == 1
+    assert figures["model_on_gpu", "asr"] == 0
+
+
+ON: dict[str, Any] = {"actual": "cuda"}
+PLACES: dict[str, tuple[list[dict[str, Any]], float]] = {
+    "all on it": ([ON, ON], 1.0),
+    "one fell back": ([ON, {"actual": "cpu"}], 0.0),
+}
+
+
+@pytest.mark.parametrize(("devices", "value"), PLACES.values(), ids=PLACES)
+def test_a_model_is_on_the_gpu_if_all_of_its_replicas_are(
+    devices: list[dict[str, Any]], value: float
+) -> None:
+    reports = [report for device in devices for report in row(**device)["replica_reports"]]
+    text = exposition([{"id": "asr", "replica_reports": reports}], {}, [], "1").decode()
+    assert samples(text)["model_on_gpu", "asr"] == value
+
+
+EXPECTED = {
+    "dragoman_model_memory_bytes": 1e9,
+    "dragoman_model_load_seconds": 3.2,
+    "dragoman_model_warm_up_seconds": 1.5,
+    "dragoman_model_items_total": 30,
+    "dragoman_model_batches_total": 10,
+    "dragoman_model_item_errors_total": 0,
+    "dragoman_model_failed_batches_total": 0,
+    "dragoman_model_busy_seconds_total": 1.0,
+    "dragoman_queue_items": 4,
+    "dragoman_batches_in_flight": 1,
+    "dragoman_queue_refused_total": 7,
+    "dragoman_queue_expired_total": 2,
+}
+
+
+@pytest.mark.parametrize("name", EXPECTED)
+def test_each_figure_has_its_unit(name: str) -> None:
+    queue = QueueFigures("asr", 4, 1, BatcherStats(refused=7, expired_in_queue=2))
+    text = exposition([row()], {"asr": "ready"}, [queue], "1").decode()
+    assert samples(text)[name, "asr"] == EXPECTED[name]
+
+
+def test_the_reason_of_a_device_is_a_label_whatever_it_says() -> None:
+    text = exposition([row(reason='a "b"\nc\\d')], {}, [], "1").decode()
+    (info,) = [
+        sample
+        for family in text_string_to_metric_families(text)
+        for sample in family.samples
+        if sample.name == "dragoman_model_device_info"
+    ]
+    assert info.labels["reason"] == 'a "b"\nc\\d'
+
+
+class Deaf(LocalRemote):
+    """A remote whose replicas were there once and answer no more."""
+
+    is_gone = False
+
+    async def stats(self) -> Sequence[ReplicaStats]:
+        if self.is_gone:
+            raise Unavailable("no replica answers")
+        return await super().stats()
+
+
+async def fleet_with_one_gone() -> Fleet:
+    config = fake_config()
+    remotes: dict[str, LocalRemote] = fake_remotes(config)
+    remotes["nmt"] = deaf = Deaf("nmt", config.models["nmt"])
+    fleet = Fleet(config, remotes)
+    fleet.start()
+    await fleet.warm.wait()
+    deaf.is_gone = True
+    return fleet
+
+
+async def test_a_model_that_does_not_answer_leaves_the_others_their_metrics() -> None:
+    async with connect(asgi_app(await fleet_with_one_gone(), fake_config(), Admission(8))) as http:
+        figures = samples((await http.get("/metrics")).text)
+    assert ("dragoman_model_items_total", "nmt") not in figures
+    assert ("dragoman_model_items_total", "asr") in figures
+
+
+async def test_a_model_that_is_loading_is_not_ready_in_the_metrics() -> None:
+    config = fake_config()
+    remotes = fake_remotes(config)
+    remotes["tts"].is_loading = True
+    async with connect(asgi_app(Fleet(config, remotes), config, Admission(8))) as http:
+        figures = samples((await http.get("/metrics")).text)
+    assert figures["dragoman_model_ready", "tts"] == 0
+
+
+# ---- the listing -----------------------------------------------------------------------
+
+
+class Two(LocalRemote):
+    """Two replicas; a third one answers only the second question."""
+
+    async def describe(self) -> Sequence[Description]:
+        (one,) = await super().describe()
+        return [Description(one.spec, one.device, 1.5, name) for name in ("a", "b")]
+
+    async def stats(self) -> Sequence[ReplicaStats]:
+        return [ReplicaStats(items=n, replica=name) for n, name in enumerate("cba")]
+
+
+async def test_each_replica_is_listed_with_its_own_figures() -> None:
+    config = fake_config()
+    remotes: dict[str, LocalRemote] = fake_remotes(config)
+    remotes["nmt"] = Two("nmt", config.models["nmt"])
+    fleet = Fleet(config, remotes)
+    fleet.start()
+    await fleet.warm.wait()
+    async with connect(asgi_app(fleet, config, Admission(8))) as http:
+        reports = (await http.get("/v1/models/nmt")).json()["replica_reports"]
+    told = [(r["replica"], r["warm_up_s"], r["statistics"]["items"]) for r in reports]
+    assert told == [("a", 1.5, 2), ("b", 1.5, 1)]
+    assert reports[0]["statistics"]["first_batch_s"] is None
+
+
+# ---- the diagnosis ---------------------------------------------------------------------
+
+
+class Look:
+    """Stands for the process that looks at the machine; waits for its gate."""
+
+    def __init__(self, answer: Machine | Exception = NO_GPU) -> None:
+        self.answer, self.count, self.gate = answer, 0, asyncio.Event()
+
+    async def __call__(self) -> Machine:
+        self.count += 1
+        await self.gate.wait()
+        if isinstance(self.answer, Exception):
+            raise self.answer
+        return self.answer
+
+
+@pytest.fixture
+def look() -> Look:
+    look = Look()
+    look.gate.set()
+    return look
+
+
+@pytest.fixture
+async def http(look: Look) -> AsyncIterator[httpx.AsyncClient]:
+    config = fake_config()
+    routes = OperationsRoutes(await fake_fleet(config), config.models, 0, MachineFacts(look))
+    async with connect(Router(routes.routes())) as client:
+        yield client
+
+
+async def test_the_diagnosis_has_the_machine_the_settings_and_the_models(
+    http: httpx.AsyncClient,
+) -> None:
+    body = (await http.get("/v1/doctor")).json()
+    found = {finding["check"] for finding in body["findings"]}
+    assert {"driver", "torch", "settings", "model asr", "model asr times"} <= found
+    assert body["verdict"].startswith("no GPU here: every model runs on the CPU")
+
+
+FAILURES = {
+    "too long": OSError("it took more than 60 s"),
+    "unreadable": ValueError("not JSON"),
+}
+
+
+@pytest.mark.parametrize("failure", FAILURES.values(), ids=FAILURES)
+async def test_a_machine_that_cannot_be_looked_at_is_a_finding(
+    http: httpx.AsyncClient, look: Look, failure: Exception
+) -> None:
+    look.answer = failure
+    answer = await http.get("/v1/doctor")
+    (finding,) = answer.json()["findings"]
+    assert (answer.status_code, finding["status"]) == (200, "failed")
+    assert str(failure) in finding["found"]
+
+
+async def test_who_asks_at_once_shares_one_look(look: Look) -> None:
+    facts = MachineFacts(look)
+    await asyncio.gather(*(facts.get() for _ in range(5)))
+    assert look.count == 1
+
+
+async def test_one_who_leaves_does_not_stop_the_look_for_the_others() -> None:
+    look = Look()
+    facts = MachineFacts(look)
+    leaving, staying = asyncio.create_task(facts.get()), asyncio.create_task(facts.get())
+    await asyncio.sleep(0)
+    leaving.cancel()
+    look.gate.set()
+    assert await staying == NO_GPU
+
+
+@pytest.mark.parametrize(("later_s", "looks"), [(KEPT_S - 1, 1), (KEPT_S, 2)], ids=["kept", "old"])
+async def test_a_look_serves_for_a_while(look: Look, later_s: float, looks: int) -> None:
+    now = [100.0]
+    facts = MachineFacts(look, lambda: now[0])
+    await facts.get()
+    now[0] += later_s
+    await facts.get()
+    assert look.count == looks
+
+
+async def test_the_machine_is_looked_at_in_a_process_of_its_own() -> None:
+    assert (await operations.look_at_machine()).hostname == os.uname().nodename
+
+
+async def test_a_look_that_fails_says_where_to_read_why(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(operations.sys, "executable", "/bin/false")  # type: ignore[attr-defined]
+    with pytest.raises(OSError, match="ended with 1"):
+        await operations.look_at_machine()
+
+
+async def test_a_look_that_hangs_is_ended(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(operations, "FACTS_S", 0.0)
+    with pytest.raises(OSError, match="it took more than"):
+        await operations.look_at_machine()
