@@ -31,6 +31,8 @@ if TYPE_CHECKING:
 PUBLISHED_LICENCE = "CC-BY-NC-ND-4.0 (as published)"
 NOISY_LOGGERS = ("TTS", "trainer")  # of coqui: they log the texts that are spoken
 
+CUDA_PASS_S = 120.0
+
 WARM_UP_TEXT = "one, two, three, four, five, six, seven, eight, nine, ten."
 WARM_UP_ROWS = (1, 2, 8)
 
@@ -43,7 +45,10 @@ class Options:
     noise_w: float | None = None  # variation of the rhythm; None: as the model says
     max_chars: int = 500  # of a text; the longest sentence of `models.text`
     max_speech_s: float = 120.0  # that one text may become; 500 characters at speed 0.25 do
-    max_pass_s: float = 120.0  # of audio in one pass through the decoder, padding included
+    # Of audio in one pass through the decoder, padding included. None: CUDA_PASS_S on a GPU, and
+    # on a CPU a sentence at a time, which costs 398 ms in a batch of 8, where one pass for all
+    # costs 744 ms and a sentence alone 455 ms (published size, 2 cores, `make bench-yourtts`).
+    max_pass_s: float | None = None
     max_padding: float = 0.25  # share of a pass that may be padding; a batch takes several passes
     min_reference_s: float = 1.0  # a shorter clip is no voice to speak in
     max_reference_s: float = 30.0
@@ -276,9 +281,12 @@ class YourTts:
 
         assert self._network is not None, "load() first"
         frames_per_s = self._sample_rate_hz / self._network.hop_samples
+        pass_s = CUDA_PASS_S if self._network.device.type == "cuda" else 0.0
+        if self._options.max_pass_s is not None:
+            pass_s = self._options.max_pass_s
         return Limits(
             row_frames=int(self._options.max_speech_s * frames_per_s),
-            pass_frames=int(self._options.max_pass_s * frames_per_s),
+            pass_frames=int(pass_s * frames_per_s),
             max_padding=self._options.max_padding,
         )
 
