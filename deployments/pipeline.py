@@ -18,7 +18,9 @@ import numpy as np
 from deployments.concurrency import all_of
 from deployments.config import AppConfig
 from deployments.fleet import Fleet, Hop, Model
+from deployments.log import logger
 from deployments.recording import (
+    EMBEDDING_SPEECH_S,
     Sentence,
     cut,
     first_heard,
@@ -29,6 +31,7 @@ from deployments.recording import (
 )
 from deployments.timings import Timings
 from models import audio as audio_io
+from models.errors import DragomanError
 from models.runtime import Voice
 from models.text import split
 from models.types import (
@@ -280,13 +283,15 @@ class Pipeline:
         speech = windows(heard.spans, audio.duration_s)
         if not speech:
             return SpeechTranslation(audio.duration_s, None, 0.0, (), None, None, None)
-        speaking = self._speaking(options, audio, heard) if options.speak else None
+        speaking = await self._speaking(options, audio, heard) if options.speak else None
         own_voice = speaking is not None and speaking.voice.id == SOURCE_VOICE
         parts: list[Awaitable[Any]] = [
             self._windows_to_sentences(audio, speech, options, speaking, context)
         ]
-        if options.embed or (own_voice and self.fleet.has("speaker")):
+        if options.embed:
             parts.append(self.embed(only(audio, speech), context))
+        elif own_voice:
+            parts.append(self._embed_if_possible(only(audio, speech), context))
         (transcript, sentences), *voiceprints = await all_of(parts)
         source_voice = voiceprints[0] if voiceprints else None
         spoken = None
@@ -316,9 +321,13 @@ class Pipeline:
         if options.speak:
             self.fleet.voice(options.voice, options.target_language)
 
-    def _speaking(self, options: TranslateOptions, audio: Audio, heard: VadResult) -> Speaking:
+    async def _speaking(
+        self, options: TranslateOptions, audio: Audio, heard: VadResult
+    ) -> Speaking:
         model, voice = self.fleet.voice(options.voice, options.target_language)
-        own = reference(audio, heard).samples if voice.id == SOURCE_VOICE else None
+        own = None
+        if voice.id == SOURCE_VOICE:
+            own = (await self.off_loop(lambda: reference(audio, heard))).samples
         return Speaking(model, voice, options.speed, own)
 
     def _pivot(self, source: str, target: str, sentences: Sequence[Sentence]) -> str | None:
@@ -331,9 +340,20 @@ class Pipeline:
         """The cosine between the speaker's voice and the one that speaks for them."""
         if source_voice is None or spoken is None or not len(spoken.samples):
             return None
-        heard = await self.off_loop(lambda: audio_io.resample(spoken, SAMPLE_RATE_HZ))
-        voiceprint = await self.embed(heard, context)
-        return float(source_voice.embedding @ voiceprint.embedding)
+        end = SpeechSpan(0.0, min(spoken.duration_s, EMBEDDING_SPEECH_S))
+        heard = await self.off_loop(lambda: audio_io.resample(cut(spoken, end), SAMPLE_RATE_HZ))
+        voiceprint = await self._embed_if_possible(heard, context)
+        return float(source_voice.embedding @ voiceprint.embedding) if voiceprint else None
+
+    async def _embed_if_possible(self, audio: Audio, context: Context) -> Voiceprint | None:
+        """Of what nobody asked for: a translation must not be lost for its likeness."""
+        if not self.fleet.has("speaker"):
+            return None
+        try:
+            return await self.embed(audio, context)
+        except DragomanError as error:
+            logger.warning("the likeness of a voice is not known: %s", error)
+            return None
 
     async def _windows_to_sentences(
         self,

@@ -24,6 +24,7 @@ from models.types import (
 )
 
 REFERENCE_S = 10.0  # of a voice to speak in: YourTTS' paper takes clips of some seconds
+ENOUGH_S = 3.0  # of clean speech: what is less clean would only make the voice worse
 CLEAN_PROBABILITY = 0.7  # mean of a span's frames; its padding of 0.4 s in all is silence
 MAX_CLIPPED = 1e-3  # share of samples at full scale
 FULL_SCALE = 32_767
@@ -91,12 +92,13 @@ def reference(audio: Audio, heard: VadResult) -> Audio:
     """The voice that is heard, as a clip to speak in: the longest clean spans, in their order.
 
     A span is clean where the detector is sure of it and the recording is not clipped. Where
-    none is, the longest spans serve as they are.
+    there is less than ``ENOUGH_S`` of those, the longest others serve, too.
     """
-    clean = [span for span in heard.spans if _is_clean(audio, span, heard.probabilities)]
+    longest_first = sorted(heard.spans, key=lambda s: s.start_s - s.end_s)
+    clean = [span for span in longest_first if _is_clean(audio, span, heard.probabilities)]
     chosen, left_s = [], REFERENCE_S
-    for span in sorted(clean or heard.spans, key=lambda s: s.start_s - s.end_s):
-        if left_s <= 0:
+    for span in [*clean, *(span for span in longest_first if span not in clean)]:
+        if left_s <= 0 or (span not in clean and left_s <= REFERENCE_S - ENOUGH_S):
             break
         chosen.append(replace(span, end_s=min(span.end_s, span.start_s + left_s)))
         left_s -= chosen[-1].end_s - chosen[-1].start_s

@@ -192,6 +192,8 @@ def rows() -> list[Bad]:
             request={"json": {"input": "Olá.", "voice": "source", "language": "pt"}}),
         Bad("source voice in a language that nobody clones", TRANSLATE, 422, "voice", "own voice",
             request=form(good, voice="source", target_language="en")),
+        Bad("a rate in no letters", EMBED, 400, "content-type", "", request={
+            "content": bytes(3200), "headers": {b"content-type": b"audio/pcm; rate=\xff"}}),
         Bad("not JSON", TEXT, 400, "body", "JSON", request={"content": b"{"}),
         Bad("a list for a body", TEXT, 400, "body", "object", request={"json": [1]}),
         Bad("deep JSON", TEXT, 400, "body", "JSON", request={"content": b"[" * 100_000}),

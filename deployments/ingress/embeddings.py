@@ -8,8 +8,7 @@ object, no form, no codec thread and no JSON of samples.
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
-from contextlib import contextmanager
+from collections.abc import Mapping
 from typing import Annotated, Any
 
 import numpy as np
@@ -28,6 +27,7 @@ from deployments.ingress import comparison
 from deployments.ingress.requests import (
     TIMEOUT_HEADER,
     Fields,
+    blaming,
     context_of,
     deadline_of,
     form_parts,
@@ -35,7 +35,7 @@ from deployments.ingress.requests import (
 )
 from deployments.pipeline import Context, Pipeline
 from models import audio as audio_io
-from models.errors import DragomanError, InvalidRequest
+from models.errors import InvalidRequest
 from models.types import SAMPLE_RATE_HZ, Audio, SpeakerItem, Voiceprint
 
 RAW = b"audio/pcm"
@@ -76,8 +76,8 @@ class EmbeddingEndpoint:
     async def _raw(self, headers: Mapping[bytes, bytes], receive: Receive, send: Send) -> None:
         """One clip of int16 samples in, its vector out: float32, or JSON."""
         timeout = headers.get(TIMEOUT_HEADER.encode())
-        deadline = deadline_of(None if timeout is None else timeout.decode(), self._limits)
-        rate_hz = _rate_hz(headers[b"content-type"].decode())
+        deadline = deadline_of(None if timeout is None else timeout.decode("latin-1"), self._limits)
+        rate_hz = _rate_hz(headers[b"content-type"].decode("latin-1"))
         clip = await self._clip(await _body(receive), rate_hz)
         model = self._fleet.pick("speaker")
         item = SpeakerItem(clip.samples)
@@ -118,7 +118,7 @@ class EmbeddingEndpoint:
         clips = await self._decoded(named, context)
 
         async def one(name: str, clip: Audio) -> Voiceprint:
-            with _blaming(name):
+            with blaming(CLIP_FIELDS[0], name):
                 return await self._pipeline.embed(clip, context, model)
 
         voiceprints = await all_of(map(one, (name for name, _ in named), clips))
@@ -141,7 +141,7 @@ class EmbeddingEndpoint:
         """All clips, which together have a limit."""
         clips, left_s = [], self._limits.max_audio_s
         for name, data in named:
-            with _blaming(name):
+            with blaming(CLIP_FIELDS[0], name):
                 clip = await self._pipeline.decode(data, context, max_duration_s=left_s)
             clips.append(clip)
             left_s -= clip.duration_s
@@ -155,17 +155,6 @@ def _named(files: list[bytes], others: list[bytes]) -> list[tuple[str, bytes]]:
         for name, parts in zip(CLIP_FIELDS, (files, others), strict=True)
         for data in parts
     ]
-
-
-@contextmanager
-def _blaming(name: str) -> Iterator[None]:
-    """An error of a clip names the field that it stood in: models know of one ``file``."""
-    try:
-        yield
-    except DragomanError as error:
-        if error.param == CLIP_FIELDS[0]:
-            error.param = name
-        raise
 
 
 def _check_comparing(fields: EmbeddingFields, *, compares: bool, bare: bool) -> None:

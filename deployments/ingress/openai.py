@@ -18,6 +18,7 @@ from deployments.ingress.requests import (
     Language,
     Speed,
     Text,
+    blaming,
     context_of,
     form_fields,
     json_fields,
@@ -115,7 +116,8 @@ class OpenAiRoutes:
             raise InvalidRequest(message, param="voice")
         model, voice = self._fleet.voice(named, fields.language, fields.model)
         speaking = Speaking(model, voice, fields.speed)
-        audio = await self._pipeline.speak(fields.input, speaking, context)
+        with blaming("text", "input"):
+            audio = await self._pipeline.speak(fields.input, speaking, context)
         if not len(audio.samples):
             raise InvalidRequest("input has nothing that can be spoken", param="input")
         data = await self._pipeline.encode(audio, fields.response_format, context)

@@ -5,7 +5,8 @@ from __future__ import annotations
 import asyncio
 import json
 import math
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from typing import Annotated, Any, TypeVar
 
 from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, Field, ValidationError
@@ -15,7 +16,7 @@ from starlette.responses import Response
 
 from deployments.config import Limits
 from deployments.pipeline import Context
-from models.errors import InvalidRequest, TooLarge
+from models.errors import DragomanError, InvalidRequest, TooLarge
 
 TIMEOUT_HEADER = "x-timeout-ms"
 PRIORITY_HEADER = "x-priority"
@@ -179,3 +180,14 @@ def timed(response: Response, context: Context) -> Response:
     """The answer with its stages' times in ``Server-Timing``."""
     response.headers["server-timing"] = context.timings.server_timing()
     return response
+
+
+@contextmanager
+def blaming(param: str, field: str) -> Iterator[None]:
+    """An error names the request's ``field``, where the models know it as ``param``."""
+    try:
+        yield
+    except DragomanError as error:
+        if error.param == param:
+            error.param = field
+        raise

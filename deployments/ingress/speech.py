@@ -19,6 +19,7 @@ from deployments.ingress.requests import (
     Language,
     Speed,
     Text,
+    blaming,
     context_of,
     form_fields,
     json_fields,
@@ -96,7 +97,8 @@ class SpeechRoutes:
         )
         self._pipeline.check(options)
         audio = await self._pipeline.decode(data, context)
-        answer = await self._pipeline.translate_speech(audio, options, context)
+        with blaming("text", "target_language"):  # what cannot be spoken is the translation
+            answer = await self._pipeline.translate_speech(audio, options, context)
         if fields.response_format == "json":
             return await self._as_json(request, fields, answer, context)
         if fields.speaks:

@@ -20,6 +20,7 @@ from deployments.fleet import READY, Fleet
 from deployments.ingress.app import asgi_app
 from deployments.ingress.gate import Admission
 from deployments.remote import Description
+from models.errors import Unavailable
 from tests import bad_input
 from tests.bad_input import EMBED, SPEAK, TEXT, TEXT_OK, TRANSCRIBE, TRANSLATE, form, wav
 from tests.unit.local import LocalRemote, fake_config, fake_fleet, fake_remotes
@@ -104,6 +105,22 @@ async def test_a_voice_of_the_server_has_no_likeness_to_the_speaker_s(
 async def test_the_likeness_of_the_voice_goes_with_the_audio(http: httpx.AsyncClient) -> None:
     response = await translate(http, voice="source", response_format="wav")
     assert response.headers["x-voice-similarity"] == "1.0000"
+
+
+async def test_a_likeness_that_cannot_be_had_loses_no_translation() -> None:
+    config = fake_config()
+    remotes = fake_remotes(config)
+    remotes["speaker"].infer = refuses  # type: ignore[method-assign]
+    fleet = Fleet(config, remotes)
+    fleet.start()
+    await fleet.warm.wait()
+    async with connect(asgi_app(fleet, config, Admission(64))) as http:
+        answer = (await translate(http, voice="source")).json()
+    assert (answer["voice"], answer["voice_similarity"]) == ("source", None)
+
+
+async def refuses(items: Sequence[Any]) -> Any:
+    raise Unavailable("no replica answers")
 
 
 async def test_a_pair_that_no_model_has_goes_through_english(http: httpx.AsyncClient) -> None:

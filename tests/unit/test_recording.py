@@ -45,20 +45,25 @@ def test_the_reference_is_the_longest_clean_spans_in_their_order() -> None:
     assert [len(taken), int(taken[0]), int(taken[-1])] == [REFERENCE_S * 16_000, 1, 6]
 
 
-def test_what_is_hardly_speech_is_no_reference() -> None:
-    audio, heard = recording((1.0, 3.0, 0.9), (6.0, 15.0, 0.4))
+def test_what_is_hardly_speech_is_no_reference_beside_enough_that_is() -> None:
+    audio, heard = recording((1.0, 4.5, 0.9), (6.0, 15.0, 0.4))
     assert set(reference(audio, heard).samples) == {1}
 
 
-def test_a_clipped_span_is_no_reference() -> None:
-    audio, heard = recording((1.0, 3.0, 0.9), (6.0, 15.0, 0.9))
+def test_a_clipped_span_is_no_reference_beside_enough_that_is_not() -> None:
+    audio, heard = recording((1.0, 4.5, 0.9), (6.0, 15.0, 0.9))
     audio.samples[7 * 16_000 : 8 * 16_000] = 32_767
     assert set(reference(audio, heard).samples) == {1}
 
 
+def test_too_little_clean_speech_is_filled_up_from_the_rest() -> None:
+    audio, heard = recording((1.0, 1.6, 0.9), (6.0, 14.0, 0.4))
+    assert len(reference(audio, heard).samples) == pytest.approx(8.6 * 16_000, abs=2)
+
+
 def test_where_nothing_is_clean_the_longest_serves() -> None:
-    audio, heard = recording((1.0, 3.0, 0.4), (6.0, 8.5, 0.4))
-    assert set(reference(audio, heard).samples) == {1, 6}
+    audio, heard = recording((1.0, 1.4, 0.4), (6.0, 15.8, 0.4), (17.0, 17.3, 0.4))
+    assert set(reference(audio, heard).samples) == {6}
 
 
 def recording(*spans: tuple[float, float, float]) -> tuple[Audio, VadResult]:
