@@ -14,6 +14,7 @@ import numpy as np
 import openai
 import pytest
 import soundfile
+from prometheus_client.parser import text_string_to_metric_families
 
 from dragoman_client import Client
 from tests import bad_input
@@ -261,3 +262,22 @@ def test_bad_input_names_its_field_and_the_server_goes_on(server: Running) -> No
             assert bad.says.lower() in error["message"].lower(), bad.id
             assert response.headers["x-request-id"], bad.id
             assert http.post(TEXT, json=TEXT_OK).status_code == 200, bad.id
+
+
+# ---- is the GPU used? ------------------------------------------------------------------
+
+
+def test_the_doctor_has_looked_at_every_model(client: Client) -> None:
+    diagnosis = client.doctor()
+    looked_at = {finding.check for finding in diagnosis.findings}
+    assert {f"model {model.id}" for model in client.models()} <= looked_at
+    assert diagnosis.status != "failed", diagnosis
+
+
+def test_the_metrics_say_of_each_model_whether_it_is_on_a_gpu(
+    server: Running, client: Client
+) -> None:
+    text = httpx.get(f"{server.url}/metrics").text
+    (family,) = (f for f in text_string_to_metric_families(text) if f.name == "model_on_gpu")
+    told = {sample.labels["model"]: bool(sample.value) for sample in family.samples}
+    assert told == {model.id: model.device.actual == "cuda" for model in client.models()}
