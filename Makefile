@@ -24,12 +24,18 @@ $(INSTALLED): pyproject.toml client/pyproject.toml constraints.txt requirements-
 	@$(BIN)/python deploy/mend_torchaudio.py
 	@touch $@
 
-# For a machine with an NVIDIA GPU. onnxruntime and onnxruntime-gpu write one folder, so the one
-# must go before the other is written again. Repeat it after an `install` that changed something.
+# For a machine with an NVIDIA GPU; not yet run on one. PyTorch first, of the build for CUDA 12: PyPI's
+# may be for CUDA 13, whose cuDNN lies in the folder of the one that CTranslate2 and ONNX Runtime
+# want. Both go, so that the right one is written whole. In the same way onnxruntime and
+# onnxruntime-gpu write one folder. Repeat it after an `install` that changed something.
+TORCH_INDEX ?= https://download.pytorch.org/whl/cu126
 install-gpu: install
+	$(BIN)/python -m pip install --quiet --index-url $(TORCH_INDEX) $$(sed -nE 's/^torch(audio)?==.*/&+$(notdir $(TORCH_INDEX))/p' constraints.txt)
+	$(BIN)/python -m pip uninstall --quiet --yes nvidia-cudnn-cu12 nvidia-cudnn-cu13
 	$(BIN)/python -m pip install --quiet --constraint constraints.txt --editable '.[gpu]'
 	$(BIN)/python -m pip uninstall --quiet --yes onnxruntime
 	$(BIN)/python -m pip install --quiet --force-reinstall --no-deps 'onnxruntime-gpu>=1.21,<1.27'
+	@$(BIN)/python deploy/mend_torchaudio.py
 
 # Is the GPU used, and if not, why? With the fix of each problem; asks the server, too, if one runs.
 doctor: install

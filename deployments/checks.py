@@ -15,7 +15,7 @@ from deployments.facts import PIPER_USE_GPU, Machine
 from deployments.settings import missing_settings
 from models.device import CUDA_PROVIDER
 from models.errors import ConfigError
-from models.nvidia import VISIBLE
+from models.nvidia import VISIBLE, GpuProcess, needs_newer_driver
 
 Status: TypeAlias = Literal["ok", "warning", "failed"]
 Models: TypeAlias = Mapping[str, ModelConfig]
@@ -34,9 +34,14 @@ LIBRARY_OF_ENGINE = {
 }
 SHORT_OF_MEMORY = 0.95  # of a GPU's memory: above it, the next batch may find none
 GB = 1e9
-INSTALL_TORCH = "install a CUDA build: pip install --force-reinstall torch, from {index}"
+# As the Makefile and constraints.txt have them. With its build named, pip replaces another build.
 TORCH_INDEX = "https://download.pytorch.org/whl/cu126"
-INSTALL_GPU = "run `make install-gpu`"
+TORCH_VERSIONS = ("torch==2.13.0", "torchaudio==2.11.0")
+INSTALL_TORCH = (
+    f"pip install {' '.join(f'{version}+cu126' for version in TORCH_VERSIONS)} "
+    f"--index-url {TORCH_INDEX} && python deploy/mend_torchaudio.py"
+)
+INSTALL_GPU = "make install-gpu"
 
 
 @dataclass(frozen=True, slots=True)
@@ -60,6 +65,7 @@ def machine_findings(machine: Machine, models: Models) -> list[Finding]:
         *onnxruntime_clash(machine),
         ctranslate2_devices(machine, models),
         *cuda_libraries(machine, models),
+        *cudnn_clash(machine),
         *piper_use_gpu(machine, models),
         *shares(machine, models),
     ]
@@ -93,17 +99,24 @@ def gpus(machine: Machine) -> list[Finding]:
     findings = []
     for gpu in machine.gpus:
         users = [p for p in machine.processes if p.gpu_uuid == gpu.uuid]
-        used = ", ".join(f"{p.name} ({p.pid}) {(p.used_bytes or 0) / GB:.1f} GB" for p in users)
+        used = ", ".join(_user(process) for process in users)
+        has_figures = gpu.total_bytes > 0  # not where GPU and CPU share their memory
+        memory = f"{gpu.used_bytes / GB:.1f} of {gpu.total_bytes / GB:.1f} GB used"
         found = (
-            f"{gpu.name}: {gpu.used_bytes / GB:.1f} of {gpu.total_bytes / GB:.1f} GB used, "
+            f"{gpu.name}: {memory if has_figures else 'memory unknown'}, "
             f"{'unknown' if gpu.utilisation_percent is None else gpu.utilisation_percent} % busy; "
             f"processes: {used or 'none that the driver names'}"
         )
-        short = gpu.used_bytes > SHORT_OF_MEMORY * gpu.total_bytes
+        short = has_figures and gpu.used_bytes > SHORT_OF_MEMORY * gpu.total_bytes
         fix = "end other processes on it, or give models less gpu_fraction or smaller batches"
         check = f"gpu {gpu.index}"
         findings.append(Finding(check, "warning" if short else "ok", found, fix if short else None))
     return findings
+
+
+def _user(process: GpuProcess) -> str:
+    who = f"{process.name} ({process.pid}) " if process.name else ""
+    return f"{who}{(process.used_bytes or 0) / GB:.1f} GB"
 
 
 def visible_devices(machine: Machine, models: Models) -> Finding:
@@ -113,7 +126,7 @@ def visible_devices(machine: Machine, models: Models) -> Finding:
     if container is not None:
         found += f", NVIDIA_VISIBLE_DEVICES={container!r}"
     status = severity(models)
-    if not machine.gpus or machine.visible_gpus or "MIG-" in (named or "") or status == "ok":
+    if not machine.gpus or machine.gpu_count != 0 or status == "ok":
         return Finding("environment", "ok", found)
     return Finding(
         "environment", status, f"{found} hides every GPU", f"unset {VISIBLE}, or name a GPU: =0"
@@ -126,21 +139,15 @@ def torch_build(machine: Machine, models: Models) -> Finding:
         return Finding("torch", "failed", machine.errors["torch"], "reinstall it: make install")
     found = f"{torch.version}, CUDA {torch.cuda or 'none'}, {torch.device_count} GPUs seen"
     status = severity(models, "torch")
-    if not machine.visible_gpus or torch.is_available or status == "ok":
+    if machine.gpu_count == 0 or torch.is_available or status == "ok":
         return Finding("torch", "ok", found)
-    index = INSTALL_TORCH.format(index=TORCH_INDEX)
     if torch.cuda is None:
-        return Finding("torch", status, f"{found}: built without CUDA", index)
-    if _is_newer(torch.cuda, machine.driver_cuda):
+        return Finding("torch", status, f"{found}: built without CUDA", INSTALL_TORCH)
+    if needs_newer_driver(torch.cuda, machine.driver_cuda):
         found += f": the driver runs CUDA up to {machine.driver_cuda}"
-        return Finding("torch", status, found, f"update NVIDIA's driver, or {index}")
-    fix = "see that torch.cuda.init() runs: python -c 'import torch; torch.cuda.init()'"
+        return Finding("torch", status, found, f"update NVIDIA's driver, or: {INSTALL_TORCH}")
+    fix = "python -c 'import torch; torch.cuda.init()'"  # says more than torch's warning
     return Finding("torch", status, f"{found}: {torch.said or 'CUDA cannot be begun'}", fix)
-
-
-def _is_newer(built: str, driver_cuda: str | None) -> bool:
-    """Whether a build needs a newer driver: within one major version of CUDA any driver will do."""
-    return driver_cuda is not None and int(built.split(".")[0]) > int(driver_cuda.split(".")[0])
 
 
 def onnxruntime_provider(machine: Machine, models: Models) -> Finding:
@@ -150,13 +157,13 @@ def onnxruntime_provider(machine: Machine, models: Models) -> Finding:
         return Finding("onnxruntime", "failed", machine.errors["onnxruntime"], fix)
     found = f"{runtime.version}, {', '.join(runtime.providers)}"
     status = severity(models, "onnxruntime")
-    if not machine.visible_gpus or status == "ok":
+    if machine.gpu_count == 0 or status == "ok":
         return Finding("onnxruntime", "ok", found)
     if CUDA_PROVIDER in runtime.providers:
-        if runtime.cuda is None or not _is_newer(runtime.cuda, machine.driver_cuda):
+        if runtime.cuda is None or not needs_newer_driver(runtime.cuda, machine.driver_cuda):
             return Finding("onnxruntime", "ok", found)
         found += f": built for CUDA {runtime.cuda}, the driver runs up to {machine.driver_cuda}"
-        return Finding("onnxruntime", status, found, f"update NVIDIA's driver, or {INSTALL_GPU}")
+        return Finding("onnxruntime", status, found, f"update NVIDIA's driver, or: {INSTALL_GPU}")
     return Finding("onnxruntime", status, f"{found}: no {CUDA_PROVIDER}", INSTALL_GPU)
 
 
@@ -168,7 +175,7 @@ def onnxruntime_clash(machine: Machine) -> list[Finding]:
     found = f"{' and '.join(packages)} are both installed, in one folder"
     fix = "pip uninstall -y onnxruntime && pip install --force-reinstall --no-deps "
     fix += "'onnxruntime-gpu<1.27'"
-    return [Finding("onnxruntime packages", "warning", found, f"{fix} (`make install-gpu`)")]
+    return [Finding("onnxruntime packages", "warning", found, fix)]
 
 
 def ctranslate2_devices(machine: Machine, models: Models) -> Finding:
@@ -179,7 +186,7 @@ def ctranslate2_devices(machine: Machine, models: Models) -> Finding:
     types = ", ".join(library.compute_types)
     found = f"{library.version}, {library.device_count} GPUs seen; computes with {types}"
     status = severity(models, "ctranslate2")
-    if not machine.visible_gpus or library.device_count or status == "ok":
+    if machine.gpu_count == 0 or library.device_count or status == "ok":
         return Finding("ctranslate2", "ok", found)
     return Finding("ctranslate2", status, found, "update NVIDIA's driver: it needs CUDA 12")
 
@@ -200,6 +207,19 @@ def cuda_libraries(machine: Machine, models: Models) -> list[Finding]:
     ]
 
 
+def cudnn_clash(machine: Machine) -> list[Finding]:
+    """Both packages write the folder `nvidia/cudnn`; CTranslate2 and ONNX Runtime want CUDA 12."""
+    packages = machine.cudnn_packages
+    built = machine.torch.cuda if machine.torch else None
+    if len(packages) > 1:
+        found = f"{' and '.join(packages)} are both installed, in one folder"
+    elif packages and built and not packages[0].endswith(f"-cu{built.split('.')[0]}"):
+        found = f"torch is built for CUDA {built}, but {packages[0]} is installed"
+    else:
+        return []
+    return [Finding("cudnn packages", "warning", found, INSTALL_GPU)]
+
+
 def piper_use_gpu(machine: Machine, models: Models) -> list[Finding]:
     """Heard by Piper's models with `device: auto`."""
     said = machine.environment.get(PIPER_USE_GPU)
@@ -218,7 +238,7 @@ def piper_use_gpu(machine: Machine, models: Models) -> list[Finding]:
         fix = f"give models.{without[0]}.gpu_fraction a share of a GPU, or unset {PIPER_USE_GPU}"
         told = f"{found}, but {', '.join(without)} have no share of a GPU"
         return [Finding("environment", "failed", told, fix)]
-    if not machine.visible_gpus:
+    if machine.gpu_count == 0:
         return [Finding("environment", "failed", f"{found}: no GPU here", f"unset {PIPER_USE_GPU}")]
     return [Finding("environment", "ok", found)]
 
@@ -227,8 +247,10 @@ def shares(machine: Machine, models: Models) -> list[Finding]:
     """The models' GPU fractions against the GPUs that this machine shows."""
     if not models:
         return []
-    visible = len(machine.visible_gpus)
+    visible = machine.gpu_count
     asked = sum(m.gpu_fraction * m.replicas for m in models.values() if m.device != "cpu")
+    if visible is None:
+        return [Finding("gpu shares", "ok", f"{asked:g} asked for, of slices of a GPU")]
     try:
         check_fractions(dict(models), visible)
     except ConfigError as error:

@@ -11,17 +11,18 @@ import argparse
 import json
 import os
 import sys
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any, TextIO
-from urllib.error import HTTPError, URLError
+from urllib.error import HTTPError
 from urllib.request import urlopen
 
 from deployments.checks import Finding, Models, Status, machine_findings, severity
 from deployments.config import ServeFile, load
-from deployments.facts import Machine, gather
-from deployments.model_checks import Row, model_findings
+from deployments.facts import Machine, look
+from deployments.fleet import READY
+from deployments.model_checks import Row, is_on_gpu, model_findings
 from models.errors import ConfigError
 
 ASK_S = 10.0  # what each question to the server may take
@@ -73,24 +74,32 @@ def _verdict(
     doubtful = [finding for finding in findings if finding.status == "warning"]
     if bad:
         return f"{len(bad)} failed, the first at {bad[0].check}: {bad[0].found}"
-    if not machine.visible_gpus and severity(models) != "failed":
+    if machine.gpu_count == 0 and severity(models) != "failed":
         said = "no GPU here: every model runs on the CPU, as the configuration allows"
     elif rows:
-        on_gpu = [row["id"] for row in rows if _is_on_gpu(row)]
+        on_gpu = [row["id"] for row in rows if is_on_gpu(row)]
         said = f"{len(on_gpu)} of {len(rows)} models run on a GPU: {', '.join(on_gpu) or 'none'}"
+    elif machine.gpu_count is None:
+        said = "slices of a GPU can be used here"
     else:
-        said = f"{len(machine.visible_gpus)} GPUs can be used here"
+        said = f"{machine.gpu_count} GPUs can be used here"
     return said if not doubtful else f"{said}; {len(doubtful)} warnings"
 
 
-def _is_on_gpu(row: Row) -> bool:
-    return all(report["device"]["actual"] == "cuda" for report in row["replica_reports"])
+def without_machine(why: str, fix: str) -> Diagnosis:
+    """The diagnosis of a machine that could not be looked at."""
+    finding = Finding("machine", "failed", f"it could not be looked at: {why}", fix)
+    return Diagnosis("", "failed", finding.found, (finding,))
 
 
 # ---- the command -----------------------------------------------------------------------
 
 
-def main(arguments: Sequence[str] | None = None, out: TextIO | None = None) -> int:
+def main(
+    arguments: Sequence[str] | None = None,
+    out: TextIO | None = None,
+    look_at: Callable[[Mapping[str, str]], Machine] = look,
+) -> int:
     parser = argparse.ArgumentParser(prog="deployments.doctor", description=__doc__)
     parser.add_argument("--config", type=Path, default=Path("serve_config.yaml"))
     parser.add_argument("--url", help="of the server; by default as the configuration says")
@@ -102,7 +111,10 @@ def main(arguments: Sequence[str] | None = None, out: TextIO | None = None) -> i
         parser.exit(2, f"the configuration is wrong\n{error}\n")
     states, rows, server = ask_server(options.url or _own_url(config))
     models = config.applications[0].args.models
-    diagnosis = diagnose(gather(os.environ), models, states, rows, [server])
+    try:
+        diagnosis = diagnose(look_at(os.environ), models, states, rows, [server])
+    except (OSError, ValueError) as error:
+        diagnosis = without_machine(str(error), "python -m deployments.facts")
     text = json.dumps(diagnosis.to_dict(), indent=2) if options.json else as_text(diagnosis)
     (out or sys.stdout).write(text + "\n")
     return 1 if diagnosis.status == "failed" else 0
@@ -122,29 +134,38 @@ def as_text(diagnosis: Diagnosis) -> str:
 def ask_server(url: str) -> tuple[dict[str, str] | None, list[Row], Finding]:
     """The states and rows of a server's models, and whether there is a server."""
     try:
-        states: dict[str, str] = _get(f"{url}/health/ready")["models"]
+        states: dict[str, str] = _get(f"{url}/health/ready", not_ready=503)["models"]
     except (OSError, ValueError, KeyError, TypeError):
         return None, [], Finding("server", "ok", f"none answers at {url}: its models are not known")
     rows: list[Row] = []
-    for name, state in states.items():
-        if state == "ready":
-            try:
-                rows.append(_get(f"{url}/v1/models/{name}"))
-            except (OSError, ValueError) as error:
-                fix = "look at the server's log"
-                found = f"{url} does not describe model {name}: {error}"
-                return states, rows, Finding("server", "warning", found, fix)
+    missing: list[str] = []
+    for name in (name for name, state in states.items() if state == READY):
+        try:
+            rows.append(_row(f"{url}/v1/models/{name}"))
+        except (OSError, ValueError) as error:
+            missing.append(f"model {name} ({error})")
+    if missing:
+        found = f"{url} does not describe {', '.join(missing)}"
+        return states, rows, Finding("server", "warning", found, "look at the server's log")
     return states, rows, Finding("server", "ok", f"answers at {url}")
 
 
-def _get(url: str) -> Any:
+def _row(url: str) -> Row:
+    row = _get(url)
+    if not isinstance(row, dict) or not row.keys() >= {"id", "replica_reports"}:
+        raise ValueError("the answer is no model's")
+    return row
+
+
+def _get(url: str, not_ready: int | None = None) -> Any:
+    """The answer's JSON. Raises OSError: none, or a failure other than ``not_ready``."""
     try:
         with urlopen(url, timeout=ASK_S) as answer:
             return json.load(answer)
     except HTTPError as error:
-        with error:  # not ready is an answer, too
-            if error.code != 503:
-                raise URLError(f"{error.code} of {url}") from error
+        with error:
+            if error.code != not_ready:
+                raise
             return json.load(error)
 
 

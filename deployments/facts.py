@@ -1,7 +1,7 @@
 """What there is on this machine to compute with: driver, GPUs, libraries, environment.
 
-``python -m deployments.facts`` prints it as JSON: the server asks a process of its own, because
-its ingress is not allowed to see a GPU, and must not load these libraries.
+``python -m deployments.facts`` prints it as JSON. ``look`` asks such a process: it must begin
+with the library path of the server's, and the ingress is not allowed to see a GPU.
 """
 
 from __future__ import annotations
@@ -11,23 +11,30 @@ import importlib.metadata
 import json
 import os
 import socket
+import subprocess
 import sys
-import warnings
+import sysconfig
 from collections.abc import Callable, Mapping
-from dataclasses import asdict, dataclass, field
+from dataclasses import asdict, dataclass, field, replace
+from pathlib import Path
 from typing import Any, TypeVar
 
 from pydantic import TypeAdapter
 
+from deployments.log import logger
+from deployments.settings import LIBRARY_PATH, library_path, machine_environment
 from models import nvidia
+from models.device import begin_cuda
 from models.nvidia import VISIBLE, Gpu, GpuProcess
 
 T = TypeVar("T")
 # What CTranslate2 4 loads by name at its first operation on CUDA 12 (its installation guide).
 CUDA_LIBRARIES = ("libcublas.so.12", "libcudnn.so.9")
 ONNXRUNTIMES = ("onnxruntime", "onnxruntime-gpu")  # two packages that write one folder
+CUDNNS = ("nvidia-cudnn-cu12", "nvidia-cudnn-cu13")  # and so do these
 PIPER_USE_GPU = "PIPER_USE_GPU"
-TOLD_VARIABLES = (VISIBLE, "NVIDIA_VISIBLE_DEVICES", PIPER_USE_GPU, "LD_LIBRARY_PATH")
+FACTS_S = 60.0  # what looking at the machine may take: it loads three libraries
+TOLD_VARIABLES = (VISIBLE, "NVIDIA_VISIBLE_DEVICES", PIPER_USE_GPU, LIBRARY_PATH)
 
 
 @dataclass(frozen=True, slots=True)
@@ -68,36 +75,71 @@ class Machine:
     ctranslate2: CTranslate2 | None = None
     errors: Mapping[str, str] = field(default_factory=dict)  # library -> why it cannot be loaded
     libraries: Mapping[str, str | None] = field(default_factory=dict)  # name -> why not; None: fine
+    cudnn_packages: tuple[str, ...] = ()  # of CUDNNS, those that are installed
     environment: Mapping[str, str] = field(default_factory=dict)  # of TOLD_VARIABLES, those set
 
     @property
     def visible_gpus(self) -> list[Gpu]:
         return nvidia.visible(self.gpus, self.environment)
 
+    @property
+    def gpu_count(self) -> int | None:
+        """How many GPUs a process sees here; None: slices of one (MIG), which cannot be counted."""
+        return None if nvidia.names_slice(self.environment) else len(self.visible_gpus)
+
+    def without_names(self) -> Machine:
+        """With the memory of the processes on the GPUs, but not their names and numbers."""
+        hidden = tuple(GpuProcess(p.gpu_uuid, 0, p.used_bytes, "") for p in self.processes)
+        return replace(self, processes=hidden)
+
+
+def look(environment: Mapping[str, str]) -> Machine:
+    """Facts of a new process, which sees the GPUs and the libraries that the server's models see.
+
+    Raises:
+        OSError: it took too long, or ended with an error.
+        ValueError: what it wrote cannot be read.
+    """
+    environment = machine_environment(environment)
+    libraries = library_path(environment, Path(sysconfig.get_path("purelib")))
+    if libraries:
+        environment = {**environment, LIBRARY_PATH: libraries}
+    try:
+        looked = subprocess.run(
+            [sys.executable, "-m", "deployments.facts"],
+            capture_output=True,
+            env=environment,
+            timeout=FACTS_S,
+            check=False,
+        )
+    except subprocess.TimeoutExpired as error:
+        raise OSError(f"it took more than {FACTS_S:.0f} s") from error
+    if looked.returncode:
+        logger.error("looking at the machine failed: %s", looked.stderr.decode(errors="replace"))
+        raise OSError(f"its process ended with {looked.returncode}; the log says why")
+    return from_json(looked.stdout)
+
 
 def gather(environment: Mapping[str, str]) -> Machine:
     """Ask everything once; loads torch, ONNX Runtime and CTranslate2 into this process."""
-    gpus: tuple[Gpu, ...] = ()
-    processes: tuple[GpuProcess, ...] = ()
-    driver_cuda, driver_error = None, None
-    try:
-        gpus, processes = tuple(nvidia.gpus()), tuple(nvidia.processes())
-        driver_cuda = nvidia.driver_cuda()
-    except (OSError, ValueError) as error:
-        driver_error = str(error)
+    driver_errors: list[str] = []
+    gpus = tuple(_asked(nvidia.gpus, driver_errors) or ())
+    processes = tuple((_asked(nvidia.processes, driver_errors) if gpus else None) or ())
+    driver_cuda = _asked(nvidia.driver_cuda, driver_errors) if gpus else None
     errors: dict[str, str] = {}
     return Machine(
         hostname=socket.gethostname(),
         gpus=gpus,
         processes=processes,
         driver_cuda=driver_cuda,
-        driver_error=driver_error,
+        driver_error=driver_errors[0] if driver_errors else None,
         # Before torch, which would bring CUDA libraries of its own into this process.
         libraries={name: _why_not_loaded(name) for name in CUDA_LIBRARIES} if gpus else {},
         ctranslate2=_attempt("ctranslate2", _ctranslate2, errors),
         onnxruntime=_attempt("onnxruntime", _onnxruntime, errors),
         torch=_attempt("torch", _torch, errors),
         errors=errors,
+        cudnn_packages=tuple(name for name in CUDNNS if _is_installed(name)),
         environment={name: environment[name] for name in TOLD_VARIABLES if name in environment},
     )
 
@@ -111,6 +153,15 @@ def from_json(text: str | bytes) -> Machine:
     return TypeAdapter(Machine).validate_json(text)
 
 
+def _asked(ask: Callable[[], T], errors: list[str]) -> T | None:
+    """An answer of the driver; each is asked for alone: one that fails must not hide the GPU."""
+    try:
+        return ask()
+    except (OSError, ValueError) as error:
+        errors.append(str(error))
+        return None
+
+
 def _attempt(name: str, ask: Callable[[], T], errors: dict[str, str]) -> T | None:
     try:
         return ask()
@@ -122,12 +173,9 @@ def _attempt(name: str, ask: Callable[[], T], errors: dict[str, str]) -> T | Non
 def _torch() -> Torch:
     import torch
 
-    with warnings.catch_warnings(record=True) as said:
-        warnings.simplefilter("always")
-        is_available = torch.cuda.is_available()
-        count = torch.cuda.device_count()
-    told = "; ".join(str(warning.message).split("\n")[0] for warning in said)
-    return Torch(torch.__version__, torch.version.cuda, is_available, count, told)
+    is_available, said = begin_cuda(torch)
+    count = torch.cuda.device_count()
+    return Torch(torch.__version__, torch.version.cuda, is_available, count, said)
 
 
 def _onnxruntime() -> OnnxRuntime:

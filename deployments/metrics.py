@@ -15,7 +15,8 @@ from prometheus_client.core import CounterMetricFamily, GaugeMetricFamily, Metri
 from prometheus_client.registry import Collector
 
 from deployments.batcher import BatcherStats
-from deployments.model_checks import Row
+from deployments.fleet import READY
+from deployments.model_checks import Row, is_on_gpu
 
 MEDIA_TYPE = CONTENT_TYPE_LATEST
 REPLICA = ("model", "replica")
@@ -94,7 +95,7 @@ def _states(states: Mapping[str, str]) -> Metric:
         "dragoman_model_ready", "1 where a replica of the model is warm.", labels=["model"]
     )
     for model, state in states.items():
-        ready.add_metric([model], float(state == "ready"))
+        ready.add_metric([model], float(state == READY))
     return ready
 
 
@@ -104,9 +105,8 @@ def _of_replicas(rows: Sequence[Row]) -> Iterator[Metric]:
         "model_on_gpu", "1 where every replica of the model runs on a GPU.", labels=["model"]
     )
     for row in rows:
-        devices = [report["device"]["actual"] for report in row["replica_reports"]]
-        if devices:
-            on_gpu.add_metric([row["id"]], float(set(devices) == {"cuda"}))
+        if row["replica_reports"]:
+            on_gpu.add_metric([row["id"]], float(is_on_gpu(row)))
     yield on_gpu
     yield _device_info(reports)
     for name, text, value_of in REPLICA_GAUGES:

@@ -10,10 +10,10 @@ from typing import Any, TypeAlias
 
 from deployments.checks import GB, Finding
 from deployments.facts import Machine
+from deployments.fleet import LOADING, READY
 
 Row: TypeAlias = Mapping[str, Any]
 
-READY, LOADING = "ready", "loading"  # what ``/health/ready`` calls a model
 # A first batch is slow where the warm-up left something for it: kernels, graphs, pages.
 SLOW_FIRST = 3.0  # times the mean of later ones
 SLOW_FIRST_S = 0.25  # and so much above it; below, nobody notices
@@ -38,6 +38,12 @@ def model_findings(
                 *_failures(check, report),
             ]
     return findings
+
+
+def is_on_gpu(row: Row) -> bool:
+    """Whether every replica of the model runs on a GPU; not, where none reports."""
+    reports = row["replica_reports"]
+    return bool(reports) and all(report["device"]["actual"] == "cuda" for report in reports)
 
 
 def _state(name: str, state: str) -> Finding:
@@ -71,7 +77,7 @@ def _memory(check: str, report: Row) -> Iterator[Finding]:
     if device["actual"] == "cuda":
         bound = "no limit: CTranslate2 has none" if limit is None else f"limit {limit / GB:.2f} GB"
         found += f", {bound}"
-    if limit is not None and used > SHORT_OF_LIMIT * limit:
+    if limit and used > SHORT_OF_LIMIT * limit:
         fix = "raise its gpu_fraction, or lower its max_batch_size or max_batch_cost"
         yield Finding(f"{check} memory", "warning", f"{found}: nearly full", fix)
     else:

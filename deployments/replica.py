@@ -15,17 +15,17 @@ from ray.serve.exceptions import DeploymentUnavailableError
 from ray.serve.handle import DeploymentHandle
 
 from deployments.batcher import BatchReply, ReplicaLost
+from deployments.health import Health
 from deployments.log import logger, set_up
 from deployments.remote import Description, ReplicaStats
 from deployments.wire import Packed
 from models import nvidia
-from models.device import load_failure
+from models.device import load_failure, measured_again
 from models.engines import ENGINES
 from models.errors import InternalError, Unavailable
 from models.runtime import ItemError, RuntimeSettings
 
 T = TypeVar("T")
-STUCK_S = 300.0  # far above any batch that the policies allow
 LOST = (RayActorError, NodeDiedError, WorkerCrashedError)
 
 
@@ -40,7 +40,7 @@ class ModelReplica:
         set_up()
         self._name = settings.name
         self._stats = ReplicaStats(replica=serve.get_replica_context().replica_id.unique_id)
-        self._busy_since: float | None = None
+        self._health = Health(settings.name)
         if not settings.device.may_use_gpu:
             os.environ[nvidia.VISIBLE] = ""  # before any library looks; Ray alone may not have
         self._thread = ThreadPoolExecutor(1, thread_name_prefix=settings.name)
@@ -68,10 +68,9 @@ class ModelReplica:
         """Serve asks it every 10 s, and replaces a replica that fails three times.
 
         Raises:
-            RuntimeError: one batch has held the model's thread for longer than ``STUCK_S``.
+            RuntimeError: one batch holds the model's thread, or every batch fails (``Health``).
         """
-        if self._busy_since is not None and time.monotonic() - self._busy_since > STUCK_S:
-            raise RuntimeError(f"model {self._name!r} is stuck in one batch")
+        self._health.check()
 
     def __del__(self) -> None:  # Serve calls it when it stops a replica
         self._thread.submit(self._runtime.close).result()
@@ -79,11 +78,12 @@ class ModelReplica:
     def _load(self) -> Description:
         try:
             spec, device = self._runtime.load()
+            started = time.perf_counter()
+            self._runtime.warm_up()
+            warm_up_s = time.perf_counter() - started
         except Exception as error:
             raise load_failure(error) from error
-        started = time.perf_counter()
-        self._runtime.warm_up()
-        warm_up_s = time.perf_counter() - started
+        device = measured_again(device)
         logger.info(
             "model %s: %s on %s (%s), %s %s, %d threads, %.0f MB, loaded in %.1f s, warm in %.1f",
             *(self._name, spec.engine, device.gpu_name or device.actual, device.reason),
@@ -95,16 +95,16 @@ class ModelReplica:
     def _run(self, items: Sequence[Any]) -> Packed[Any]:
         """The one caller of ``Runtime.run``: counts, and holds it to its contract."""
         started = time.perf_counter()
-        self._busy_since = time.monotonic()
+        self._health.begin()
         try:
             results = self._runtime.run(items)
             if len(results) != len(items):
                 raise InternalError(f"{len(results)} results for {len(items)} items")
         except Exception:
             self._stats.failed_batches += 1
+            self._health.end(failed=self._description.device.actual == "cuda")
             raise
-        finally:
-            self._busy_since = None
+        self._health.end(failed=False)
         execution_s = time.perf_counter() - started
         if self._stats.first_batch_s is None:
             self._stats.first_batch_s = execution_s

@@ -10,6 +10,8 @@ from models.errors import ConfigError
 
 ComputeType: TypeAlias = Literal["auto", "int8", "float32", "float16", "int8_float16"]
 ModelT = TypeVar("ModelT")
+# The first that the GPU computes with: all have float32, those before Volta no fast float16.
+AUTO_ON_CUDA = ("float16", "float32")
 
 
 def open_model(
@@ -24,7 +26,8 @@ def open_model(
         compute: the precision to load with.
         open_on: opens the model on a device with a compute type. On "cuda" it must run the
             model once: CTranslate2 loads CUDA's libraries at the first operation that needs
-            them, so their absence shows only then, as a ``RuntimeError``.
+            them, so their absence shows only then, as a ``RuntimeError``. A precision that the
+            GPU lacks is a ``ValueError``.
 
     Raises:
         DeviceError: ``cuda`` was asked for by name and cannot be had.
@@ -41,23 +44,25 @@ def open_model(
     if got.actual == "cuda":
         try:
             return open_on("cuda", compute_type(compute, "cuda")), got
-        except RuntimeError as error:
+        except (RuntimeError, ValueError) as error:
             missing = f"CTranslate2 cannot run on CUDA: {error}"
             got = device.choose(request, cuda_available=False, missing=missing)
     return open_on("cpu", compute_type(compute, "cpu")), got
 
 
 def compute_type(asked: str, on: Literal["cuda", "cpu"]) -> str:
-    """The precision to load with; "auto" is float16 on CUDA and int8 on the CPU.
+    """The precision to load with; "auto" is int8 on the CPU, ``AUTO_ON_CUDA`` on CUDA.
 
     Raises:
         ConfigError: the device cannot compute with what was asked for.
     """
     import ctranslate2
 
-    if asked == "auto":
-        return "float16" if on == "cuda" else "int8"
+    if asked == "auto" and on == "cpu":
+        return "int8"
     supported = sorted(ctranslate2.get_supported_compute_types(on))
+    if asked == "auto":
+        return next(precision for precision in AUTO_ON_CUDA if precision in supported)
     if asked not in supported:
         raise ConfigError(f"options.compute_type: {on} has {', '.join(supported)}; not {asked}")
     return asked

@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import resource
 import sys
+import warnings
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 from types import ModuleType
@@ -62,6 +63,7 @@ class DeviceReport:
     # What the library keeps its memory on the GPU under; None: on a CPU, and with CTranslate2,
     # which knows no limit: there the batch and its length are what bounds it.
     memory_limit_bytes: int | None = None
+    used_before_bytes: int | None = None  # of the whole GPU, before the model was loaded
 
 
 def choose(request: DeviceRequest, *, cuda_available: bool, missing: str) -> Device:
@@ -94,7 +96,8 @@ def choose(request: DeviceRequest, *, cuda_available: bool, missing: str) -> Dev
 
 
 def _is_short(gpu: nvidia.Gpu, fraction: float) -> bool:
-    return gpu.free_bytes < NEEDED_OF_SHARE * fraction * gpu.total_bytes
+    """Never where the driver has no figure, as of memory that GPU and CPU share."""
+    return gpu.total_bytes > 0 and gpu.free_bytes < NEEDED_OF_SHARE * fraction * gpu.total_bytes
 
 
 def _shortage(gpu: nvidia.Gpu, fraction: float) -> str:
@@ -110,8 +113,8 @@ def choose_torch(request: DeviceRequest) -> Device:
     import torch
 
     torch.set_num_threads(request.threads)
-    available = request.may_use_gpu and torch.cuda.is_available()
-    missing = "" if available or not request.may_use_gpu else _missing_in_torch(torch)
+    available, said = begin_cuda(torch) if request.may_use_gpu else (False, "")
+    missing = "" if available or not request.may_use_gpu else _missing_in_torch(torch, said)
     device = choose(request, cuda_available=available, missing=missing)
     if device.actual == "cpu":
         return device
@@ -119,11 +122,28 @@ def choose_torch(request: DeviceRequest) -> Device:
     return replace(device, memory_limit_bytes=_share_bytes(request))
 
 
-def _missing_in_torch(torch: ModuleType) -> str:
+def begin_cuda(torch: ModuleType) -> tuple[bool, str]:
+    """Whether torch can run on CUDA here, and what it warns of: once in a process, the first."""
+    with warnings.catch_warnings(record=True) as said:
+        warnings.simplefilter("always")
+        is_available = torch.cuda.is_available()
+    return is_available, "; ".join(str(warning.message).split("\n")[0] for warning in said)
+
+
+def _missing_in_torch(torch: ModuleType, said: str) -> str:
     hidden = nvidia.why_no_gpu()  # first: without a GPU, no other build would help
-    if hidden is None and torch.version.cuda is None:
+    if hidden is not None:
+        return hidden
+    built = torch.version.cuda
+    if built is None:
         return f"torch {torch.__version__} is built without CUDA"
-    return hidden or "torch sees no GPU: its CUDA is newer than the driver"
+    try:
+        driver = nvidia.driver_cuda()
+    except OSError:  # a container may lack nvidia-smi
+        driver = None
+    if nvidia.needs_newer_driver(built, driver):
+        return f"torch sees no GPU: its CUDA {built} is newer than the driver's {driver}"
+    return f"torch sees no GPU: {said or 'it does not say why'}"
 
 
 def choose_onnxruntime(
@@ -163,7 +183,7 @@ def confirm_onnxruntime(request: DeviceRequest, device: Device, providers: list[
 
 
 def load_failure(error: Exception) -> Exception:
-    """What failed while a model was loaded: a GPU that is full is a DeviceError that says so."""
+    """What failed in a load or a warm-up: a GPU that is full is a DeviceError that says so."""
     if OUT_OF_MEMORY not in str(error).lower():
         return error
     gpu = nvidia.first_visible()
@@ -176,9 +196,12 @@ def _share_bytes(request: DeviceRequest) -> int:
 
 
 def gpu_total_memory_bytes() -> int:
-    """Total memory of the first visible GPU; torch is asked only where nvidia-smi is not there."""
+    """Total memory of the first visible GPU; torch is asked where nvidia-smi has no figure.
+
+    It has none where GPU and CPU share their memory, and where nvidia-smi is not there.
+    """
     gpu = nvidia.first_visible()
-    if gpu is not None:
+    if gpu is not None and gpu.total_bytes > 0:
         return gpu.total_bytes
     import torch
 
@@ -191,7 +214,7 @@ def report(
     """The report of a model that has just been loaded in this process."""
     gpu_name, memory_bytes = None, _resident_bytes()
     if device.actual == "cuda":
-        gpu_name, memory_bytes = _on_gpu(device)
+        gpu_name, memory_bytes = _on_gpu(device.used_before_bytes)
     return DeviceReport(
         requested=request.device,
         actual=device.actual,
@@ -203,10 +226,18 @@ def report(
         memory_bytes=memory_bytes,
         load_s=round(load_s, 3),
         memory_limit_bytes=device.memory_limit_bytes,
+        used_before_bytes=device.used_before_bytes,
     )
 
 
-def _on_gpu(device: Device) -> tuple[str | None, int]:
+def measured_again(made: DeviceReport) -> DeviceReport:
+    """The report with this process's memory of now: a warm-up takes more than the load did."""
+    if made.actual == "cpu":
+        return replace(made, memory_bytes=_resident_bytes())
+    return replace(made, memory_bytes=_on_gpu(made.used_before_bytes)[1])
+
+
+def _on_gpu(used_before_bytes: int | None) -> tuple[str | None, int]:
     """The GPU's name and this process's memory on it.
 
     The driver names it by process, but not inside every container. Then it is what has been
@@ -215,8 +246,7 @@ def _on_gpu(device: Device) -> tuple[str | None, int]:
     """
     gpu, own_bytes = nvidia.first_visible(), nvidia.own_bytes()
     if gpu is not None:
-        before = device.used_before_bytes
-        taken = 0 if before is None else max(0, gpu.used_bytes - before)
+        taken = 0 if used_before_bytes is None else max(0, gpu.used_bytes - used_before_bytes)
         return gpu.name, taken if own_bytes is None else own_bytes
     torch = sys.modules.get("torch")
     if torch is None or not torch.cuda.is_available():

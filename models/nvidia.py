@@ -85,8 +85,24 @@ def driver_cuda() -> str | None:
     return found[1] if found else None
 
 
+def names_slice(environment: Mapping[str, str]) -> bool:
+    """Whether an environment names a slice of a GPU (MIG), which is no row of nvidia-smi's."""
+    return "MIG-" in environment.get(VISIBLE, "")
+
+
+def needs_newer_driver(built: str, driver: str | None) -> bool:
+    """Whether a build for that CUDA cannot run on a driver for that one; not, if it is not known.
+
+    Within one major version of CUDA any driver will do (CUDA compatibility guide, "Minor Version
+    Compatibility").
+    """
+    return driver is not None and int(built.split(".")[0]) > int(driver.split(".")[0])
+
+
 def count(environment: Mapping[str, str]) -> int | None:
     """How many GPUs an environment sees; None: there may be some, but the driver does not say."""
+    if names_slice(environment):
+        return None
     try:
         return len(visible(gpus(), environment))
     except (OSError, ValueError):
@@ -132,9 +148,8 @@ def own_bytes() -> int | None:
 
 def why_no_gpu() -> str | None:
     """What hides a GPU from this process, before any library is asked; None: nothing does."""
-    named = os.environ.get(VISIBLE)
-    if named and "MIG-" in named:
-        return None  # a slice of a GPU, which is no row of nvidia-smi's
+    if names_slice(os.environ):
+        return None
     try:
         found = gpus()
     except (OSError, ValueError) as error:
@@ -142,7 +157,7 @@ def why_no_gpu() -> str | None:
     if not found:
         return f"{SMI} lists no GPU"
     if not visible(found, os.environ):
-        return f"{VISIBLE}={named!r} hides every GPU from this process"
+        return f"{VISIBLE}={os.environ[VISIBLE]!r} hides every GPU from this process"
     return None
 
 

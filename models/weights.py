@@ -77,6 +77,20 @@ class WeightSource:
             raise WeightsError(f"{self.reference}: no file {name!r} in {looked_in}")
         return self.join([f"{label}/{part}" for label, part in parts], name)
 
+    def first(self, names: Sequence[str]) -> Path:
+        """The first of these files that is there, checked; where some have a pin, of those.
+
+        So nobody gets past a pin with the same weights in another format.
+
+        Raises:
+            WeightsError: none is there, or it is not the one that was pinned.
+        """
+        wanted = [name for name in names if self._has_pin(name)] or names
+        for name in wanted:
+            if any((folder / name).is_file() for _, folder in self.folders) or self._parts(name):
+                return self.file(name)
+        raise WeightsError(f"{self.reference}: no file {' or '.join(wanted)}")
+
     def join(self, parts: Sequence[str], name: str) -> Path:
         """Join ``label/file`` parts, in this order, to one cached file called ``name``.
 
@@ -90,7 +104,7 @@ class WeightSource:
                 raise WeightsError(f"{self.reference}: no file {part!r}")
             self._check(part, file_name, by_label[label] / file_name)
             paths.append(by_label[label] / file_name)
-        key = hashlib.sha256("\n".join(_digest(path) for path in paths).encode()).hexdigest()[:16]
+        key = hashlib.sha256("\n".join(digest(path) for path in paths).encode()).hexdigest()[:16]
 
         def write(target: Path) -> None:
             with target.open("wb") as out:
@@ -115,7 +129,7 @@ class WeightSource:
                 continue
             self._check(f"{label}/{name}", name, path)
             met |= pins
-            checked.append(CheckedFile(name, path.stat().st_size, _digest(path), bool(pins)))
+            checked.append(CheckedFile(name, path.stat().st_size, digest(path), bool(pins)))
         missing = sorted(self.pins.keys() - met)
         if missing and not self.must_be_pinned:  # of packages some pins name joined files
             raise WeightsError(f"{self.reference}: {missing[0]} is pinned, but is not there")
@@ -136,6 +150,13 @@ class WeightSource:
             for path in sorted(folder.rglob("*")):
                 if path.is_file():
                     yield label, path.relative_to(folder).as_posix(), path
+
+    def _has_pin(self, name: str) -> bool:
+        """Whether a pin names the file, or one of its parts, be it there or not."""
+        known = [name, *(f"{label}/{name}" for label, _ in self.folders)]
+        return any(
+            pin in known or pin.startswith(tuple(f"{k}.part" for k in known)) for pin in self.pins
+        )
 
     def _parts(self, name: str) -> list[tuple[str, str]]:
         found = [
@@ -159,9 +180,9 @@ class WeightSource:
                     f"name it under the model's `sha256` in the configuration"
                 )
             return
-        if _digest(path) != expected.lower():
+        if digest(path) != expected.lower():
             raise WeightsError(
-                f"{self.reference}: {path} has SHA-256 {_digest(path)}, but {expected} is pinned"
+                f"{self.reference}: {path} has SHA-256 {digest(path)}, but {expected} is pinned"
             )
 
 
@@ -247,7 +268,8 @@ def _shipped_pins() -> dict[str, str]:
     return {name: digest for digest, name in lines}
 
 
-def _digest(path: Path) -> str:
+def digest(path: Path) -> str:
+    """The SHA-256 of a file, in hex; a file that has not changed is read once."""
     status = path.stat()
     return _digest_of(path, status.st_size, status.st_mtime_ns)
 

@@ -37,6 +37,7 @@ async def model_row(fleet: Fleet, name: str, started: int) -> dict[str, Any]:
         "licence": spec.licence,
         "languages": spec.languages,
         "pairs": spec.pairs,
+        "cloning_languages": spec.cloning_languages,
         "voices": [voice.id for voice in spec.voices],
         "embedding_size": spec.embedding_size,
         "replicas": len(descriptions),

@@ -4,8 +4,6 @@ from __future__ import annotations
 
 import asyncio
 import os
-import subprocess
-import sys
 import time
 from collections.abc import Awaitable, Callable
 from typing import Any
@@ -14,18 +12,15 @@ from starlette.requests import Request
 from starlette.responses import JSONResponse, Response
 from starlette.routing import Route
 
-from deployments.checks import Finding, Models, settings
-from deployments.doctor import Diagnosis, diagnose
-from deployments.facts import Machine, from_json
+from deployments.checks import Models, settings
+from deployments.doctor import diagnose, without_machine
+from deployments.facts import Machine, look
 from deployments.fleet import Fleet
 from deployments.ingress.listing import model_row
-from deployments.log import logger
 from deployments.metrics import MEDIA_TYPE, QueueFigures, exposition
-from deployments.settings import machine_environment
 from models.errors import DragomanError
 
 ROW_S = 5.0  # what a model's replicas may take to answer: a busy one answers beside its batch
-FACTS_S = 60.0  # what looking at the machine may take: it loads three libraries
 KEPT_S = 30.0  # that a look at the machine serves everybody who asks
 
 
@@ -83,16 +78,12 @@ class OperationsRoutes:
         rows = await self._rows()
         others = [settings(os.environ)]
         try:
-            machine = await self._facts.get()
+            machine = (await self._facts.get()).without_names()
         except (OSError, ValueError) as error:
-            return JSONResponse(self._without_machine(str(error)).to_dict())
+            fix = "run `make doctor` on the machine itself"
+            return JSONResponse(without_machine(str(error), fix).to_dict())
         states = self._fleet.readiness()
         return JSONResponse(diagnose(machine, self._models, states, rows, others).to_dict())
-
-    def _without_machine(self, why: str) -> Diagnosis:
-        fix = "run `make doctor` on the machine itself"
-        finding = Finding("machine", "failed", f"it could not be looked at: {why}", fix)
-        return Diagnosis("", "failed", finding.found, (finding,))
 
     async def _rows(self) -> list[dict[str, Any]]:
         rows = await asyncio.gather(*map(self._row, self._fleet.names()))
@@ -118,27 +109,5 @@ class OperationsRoutes:
 
 
 async def look_at_machine() -> Machine:
-    """Facts of a new process, with the GPUs that this one is not allowed to see.
-
-    Raises:
-        OSError: it took too long, or ended with an error.
-        ValueError: what it wrote cannot be read.
-    """
-    return await asyncio.to_thread(_look_at_machine)
-
-
-def _look_at_machine() -> Machine:
-    try:
-        looked = subprocess.run(
-            [sys.executable, "-m", "deployments.facts"],
-            capture_output=True,
-            env=machine_environment(os.environ),
-            timeout=FACTS_S,
-            check=False,
-        )
-    except subprocess.TimeoutExpired as error:
-        raise OSError(f"it took more than {FACTS_S:.0f} s") from error
-    if looked.returncode:
-        logger.error("looking at the machine failed: %s", looked.stderr.decode(errors="replace"))
-        raise OSError(f"its process ended with {looked.returncode}; the server's log says why")
-    return from_json(looked.stdout)
+    """``facts.look`` beside the event loop; raises as it does."""
+    return await asyncio.to_thread(look, os.environ)

@@ -26,8 +26,9 @@ class Options(BatchOptions):
     """What the configuration may say of M2M100, beside how batches are formed.
 
     Attributes:
-        compute_type: of weights and activations. "auto" is int8 on a CPU and float16 on CUDA;
-            "int8_float16" halves the memory of the latter.
+        compute_type: of weights and activations. "auto" is int8 on a CPU, and on CUDA
+            float16, or float32 where the GPU has no fast float16; "int8_float16" halves the
+            memory of float16.
     """
 
     compute_type: ComputeType = "auto"

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import json
 import math
-import zipfile
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
@@ -16,13 +15,12 @@ from numpy.typing import NDArray
 from models.errors import WeightsError
 from models.nmt.m2m100_rows import POSITIONS
 from models.nmt.m2m100_tokenizer import M2m100Tokenizer
-from models.weights import WeightSource
 
 if TYPE_CHECKING:
     from ctranslate2.specs import TransformerSpec
 
 CONFIG_FILE = "config.json"
-_TENSOR_FILES = ("model.safetensors", "pytorch_model.bin")  # the first that is there is read
+TENSOR_FILES = ("model.safetensors", "pytorch_model.bin")  # as in `WeightSource.first`
 _SHARED_EMBEDDING = "model.shared.weight"  # of encoder, decoder and output
 _POSITION_OFFSET = 2  # fairseq numbers positions behind that of padding, which is 1
 _LONGEST_WAVE = 10_000.0  # of positions: Vaswani et al. 2017, section 3.5
@@ -68,43 +66,6 @@ class Architecture:
             )
         except (ValueError, KeyError, TypeError, AttributeError) as error:
             raise WeightsError(f"{path}: not a configuration of M2M100 ({error!r})") from error
-
-
-def tensor_file(source: WeightSource) -> str:
-    """The name of the file with the tensors; safetensors go first.
-
-    Raises:
-        WeightsError: there is none.
-    """
-    for name in _TENSOR_FILES:
-        if any((folder / name).is_file() for _, folder in source.folders):
-            return name
-    raise WeightsError(f"{source.reference}: no file {' or '.join(_TENSOR_FILES)}")
-
-
-def read_tensors(path: Path) -> dict[str, Any]:
-    """The torch tensors of a checkpoint; no code of the file runs.
-
-    Raises:
-        WeightsError: the file holds something else.
-    """
-    import torch
-
-    try:
-        if path.suffix == ".safetensors":
-            from safetensors.torch import load_file
-
-            return load_file(path)
-        # Files of the older format cannot be mapped; they are read whole.
-        mapped = zipfile.is_zipfile(path)
-        tensors: dict[str, Any] = torch.load(
-            path, map_location="cpu", weights_only=True, mmap=mapped
-        )
-    except ModuleNotFoundError:
-        raise
-    except Exception as error:  # of several libraries, for a file that is cut or something else
-        raise WeightsError(f"{path}: not a checkpoint ({error})") from error
-    return tensors
 
 
 def build_spec(

@@ -12,16 +12,15 @@ from pathlib import Path
 from filelock import FileLock
 
 from models import weights
-from models.errors import WeightsError
 from models.nmt.m2m100_checkpoint import (
     CONFIG_FILE,
+    TENSOR_FILES,
     Architecture,
     build_spec,
-    read_tensors,
-    tensor_file,
 )
 from models.nmt.m2m100_rows import POSITIONS
 from models.nmt.m2m100_tokenizer import SPM_FILE, VOCABULARY_FILE, M2m100Tokenizer
+from models.torch_files import read_tensors
 from models.weights import WeightSource
 
 _MODEL_FILE = "model.bin"
@@ -48,29 +47,27 @@ def find_model(source: WeightSource, tokenizer: M2m100Tokenizer) -> ConvertedMod
         WeightsError: a file is missing, differs from its pin or is of another kind. What is
             wrong with a checkpoint's tensors shows when ``folder`` is called.
     """
-    if _has(source, _MODEL_FILE):
-        vocabulary = next((name for name in _VOCABULARY_FILES if _has(source, name)), None)
-        if vocabulary is None:
-            raise WeightsError(f"{source.reference}: no file {' or '.join(_VOCABULARY_FILES)}")
+    tensors = source.first((_MODEL_FILE, *TENSOR_FILES))
+    if tensors.name == _MODEL_FILE:
+        vocabulary = source.first(_VOCABULARY_FILES).name
         ready = source.folder([_MODEL_FILE, CONFIG_FILE, vocabulary])
         return ConvertedModel(lambda _: ready, POSITIONS)
     architecture = Architecture.read(source.file(CONFIG_FILE))
 
     def convert(compute_type: str) -> Path:
-        return _converted(source, architecture, tokenizer, compute_type)
+        return _converted(source, tensors, architecture, tokenizer, compute_type)
 
     return ConvertedModel(convert, architecture.positions)
 
 
-def _has(source: WeightSource, name: str) -> bool:
-    return any((folder / name).is_file() for _, folder in source.folders)
-
-
 def _converted(
-    source: WeightSource, architecture: Architecture, tokenizer: M2m100Tokenizer, quantization: str
+    source: WeightSource,
+    tensors: Path,
+    architecture: Architecture,
+    tokenizer: M2m100Tokenizer,
+    quantization: str,
 ) -> Path:
     """The folder of the converted model; safe when several replicas start together."""
-    tensors = source.file(tensor_file(source))
     files = [tensors, *(source.file(name) for name in (CONFIG_FILE, VOCABULARY_FILE, SPM_FILE))]
     target = weights.cache_folder() / "ctranslate2" / _key(files, quantization)
     target.parent.mkdir(parents=True, exist_ok=True)
@@ -88,8 +85,7 @@ def _key(files: Sequence[Path], quantization: str) -> str:
     """The name of a conversion: by what it is made from, wherever that lies."""
     digest = hashlib.sha256(f"{_FORMAT} {quantization}".encode())
     for path in files:
-        with path.open("rb") as file:
-            digest.update(hashlib.file_digest(file, "sha256").digest())
+        digest.update(bytes.fromhex(weights.digest(path)))
     return digest.hexdigest()[:16]
 
 

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any, Literal
 
 from models.device import DeviceReport, choose_torch, report
 from models.errors import WeightsError
-from models.nmt.m2m100_checkpoint import CONFIG_FILE, Architecture, tensor_file
+from models.nmt.m2m100_checkpoint import CONFIG_FILE, TENSOR_FILES, Architecture
 from models.nmt.m2m100_rows import BatchOptions, Row, Search, Translator
 from models.nmt.m2m100_tokenizer import LANGUAGES, M2m100Tokenizer
 from models.runtime import ItemError, RuntimeSettings, RuntimeSpec
@@ -62,7 +62,7 @@ class M2m100TransformersNmt:
         source = resolve(settings.weights, settings.sha256, settings.files)
         self._tokenizer = M2m100Tokenizer.load(source)
         architecture = Architecture.read(source.file(CONFIG_FILE))
-        folder = source.folder([CONFIG_FILE, tensor_file(source)])
+        folder = source.folder([CONFIG_FILE, source.first(TENSOR_FILES).name])
         try:
             self._model = transformers.M2M100ForConditionalGeneration.from_pretrained(
                 folder, local_files_only=True, dtype=getattr(torch, precision)

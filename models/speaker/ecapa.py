@@ -15,7 +15,7 @@ from numpy.typing import NDArray
 from models import device, weights
 from models.errors import DragomanError, InvalidRequest
 from models.runtime import ItemError, RuntimeSettings, RuntimeSpec
-from models.speaker.ge2e import normalise
+from models.speaker.clips import normalise
 from models.types import SAMPLE_RATE_HZ, SpeakerItem, Voiceprint
 
 if TYPE_CHECKING:

@@ -21,7 +21,9 @@ from speechbrain.processing.features import InputNormalization
 from torch import Tensor, nn
 
 from models.errors import WeightsError
+from models.precision import full_precision
 from models.speaker.ecapa import EMBEDDING_SIZE, HOP_SAMPLES, MEL_CHANNELS
+from models.torch_files import fill, read_tensors
 
 # What the encoder does before its network; a checkpoint that says otherwise is not loaded.
 FRONT_END: dict[str, dict[str, Any]] = {
@@ -64,7 +66,7 @@ class SpeakerEncoder(nn.Module):
         frames = lengths // HOP_SAMPLES + 1  # windows are centred
         padded = bool((frames != frames[0]).any())  # known without waiting for the device
         frames = frames.to(audio.device)
-        with _full_precision(), self._reflecting(frames) if padded else nullcontext():
+        with full_precision(), self._reflecting(frames) if padded else nullcontext():
             mel = self.features(audio)  # [B, T, 80] in decibels
             # SpeechBrain's modules take lengths relative to the longest, and multiply by T
             # again. Half a frame less: rounding never lets a frame of padding in.
@@ -82,22 +84,6 @@ class SpeakerEncoder(nn.Module):
         finally:
             for handle in handles:
                 handle.remove()
-
-
-@contextmanager
-def _full_precision() -> Iterator[None]:
-    """All products on CUDA in float32.
-
-    Importing SpeechBrain allows TF32 in the whole process, which has 10 bits of mantissa.
-    """
-    matmul = torch.backends.cuda.matmul
-    before = matmul.allow_tf32
-    matmul.allow_tf32 = False
-    try:
-        with torch.backends.cudnn.flags(enabled=True, allow_tf32=False):
-            yield
-    finally:
-        matmul.allow_tf32 = before
 
 
 def _reflect_at(frames: Tensor) -> Callable[[nn.Module, tuple[Tensor]], tuple[Tensor]]:
@@ -126,11 +112,7 @@ def load(hyperparams: Path, checkpoint: Path, device: torch.device) -> SpeakerEn
         WeightsError: the files are no ECAPA-TDNN of 80 mel channels and 192 numbers.
     """
     network = ECAPA_TDNN(**_network_options(hyperparams))
-    try:
-        state = torch.load(checkpoint, map_location="cpu", weights_only=True)
-        network.load_state_dict(state)
-    except Exception as error:  # pickle's and torch's errors are of many classes
-        raise WeightsError(f"{checkpoint}: no checkpoint of this ECAPA-TDNN: {error}") from error
+    fill(network, read_tensors(checkpoint), checkpoint)
     return SpeakerEncoder(network).to(device).eval().requires_grad_(False)
 
 

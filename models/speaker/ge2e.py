@@ -14,8 +14,8 @@ from numpy.typing import NDArray
 from models import device, weights
 from models.errors import DragomanError, InvalidRequest
 from models.runtime import ItemError, RuntimeSettings, RuntimeSpec
-from models.samples import to_float32
-from models.types import SAMPLE_RATE_HZ, Samples, SpeakerItem, Voiceprint
+from models.speaker.clips import normalise
+from models.types import SAMPLE_RATE_HZ, SpeakerItem, Voiceprint
 
 if TYPE_CHECKING:
     from models.speaker.ge2e_network import SpeakerEncoder
@@ -34,8 +34,6 @@ STEP_SAMPLES = STEP_FRAMES * HOP_SAMPLES  # 12,320
 MIN_COVERAGE = 0.75  # of a last partial by the clip, or it is left out
 # What the 160 windows of a partial reach over; the first is centred on the partial's beginning.
 PARTIAL_SAMPLES = (PARTIAL_FRAMES - 1) * HOP_SAMPLES + WINDOW_SAMPLES  # 25,840
-
-TARGET_DBFS = -30.0  # quieter clips are made this loud; louder ones stay as they are
 
 
 @dataclass(frozen=True, slots=True)
@@ -136,28 +134,6 @@ def _voiceprint(mean: NDArray[np.float32]) -> Voiceprint | ItemError:
     if not 0 < length < math.inf:  # samples so far out of range that the network overflowed
         return ItemError(InvalidRequest("the audio's values are out of range", param="file"))
     return Voiceprint(mean / np.float32(length))
-
-
-def normalise(samples: Samples, min_clip_s: float = 0.0) -> NDArray[np.float32]:
-    """float32 samples at -30 dBFS or louder.
-
-    Raises:
-        InvalidRequest: the clip is shorter than ``min_clip_s``, all zero or not finite.
-    """
-    duration_s = len(samples) / SAMPLE_RATE_HZ
-    if len(samples) == 0 or duration_s < min_clip_s:
-        raise InvalidRequest(
-            f"the clip has {duration_s:.3g} s; a speaker embedding needs {min_clip_s:g} s",
-            param="file",
-        )
-    audio = to_float32(samples)
-    level = math.sqrt(np.mean(np.square(audio, dtype=np.float64)))
-    if level == 0:
-        raise InvalidRequest("the clip is silent: all its samples are zero", param="file")
-    if not math.isfinite(level):
-        raise InvalidRequest("the audio holds values that are no numbers", param="file")
-    gain = 10 ** (TARGET_DBFS / 20) / level
-    return audio * np.float32(gain) if gain > 1 else audio
 
 
 def partial_count(n_samples: int) -> int:

@@ -18,6 +18,7 @@ from models.speaker.ge2e import (
     MEL_CHANNELS,
     WINDOW_SAMPLES,
 )
+from models.torch_files import fill, read_tensors
 from models.types import SAMPLE_RATE_HZ
 
 HIDDEN_SIZE = 256
@@ -78,13 +79,15 @@ def load(path: Path, device: torch.device, dtype: torch.dtype) -> SpeakerEncoder
     """The encoder with the weights of a Resemblyzer checkpoint.
 
     The spectrogram stays in float32: its powers span more than float16 does.
+
+    Raises:
+        WeightsError: the file is no such checkpoint.
     """
-    checkpoint = torch.load(path, map_location="cpu", weights_only=True)
-    state = checkpoint["model_state"]
+    tensors = read_tensors(path, "model_state")
     for name in ("similarity_weight", "similarity_bias"):  # of the training loss
-        state.pop(name, None)
+        tensors.pop(name, None)
     encoder = SpeakerEncoder()
-    encoder.load_state_dict(state)
+    fill(encoder, tensors, path)
     encoder.lstm.to(dtype)
     encoder.linear.to(dtype)
     return encoder.to(device).eval().requires_grad_(False)

@@ -8,19 +8,18 @@ import warnings
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
 from models.errors import WeightsError
+from models.torch_files import fill, read_tensors
 from models.types import SAMPLE_RATE_HZ
 from models.weights import WeightSource
 
-if TYPE_CHECKING:
-    from torch import Tensor
-
-MODEL_FILES = ("model.safetensors", "model_file.pth", "best_model.pth")  # the first there is
+# `WeightSource.first` of each is read.
+MODEL_FILES = ("model.safetensors", "model_file.pth", "best_model.pth")
 ENCODER_FILES = ("model_se.safetensors", "model_se.pth", "model_se.pth.tar")
 CONFIG_FILE, ENCODER_CONFIG_FILE = "config.json", "config_se.json"
 SPEAKERS_FILE, LANGUAGES_FILE = "speakers.json", "language_ids.json"
@@ -66,8 +65,8 @@ def read(source: WeightSource) -> Checkpoint:
     )
     _check(config, encoder_config, d_vectors, source.reference)
     vits = Vits(config)
-    _load(vits, first_file(source, MODEL_FILES))
-    encoder, encoder_audio = _encoder(encoder_config, first_file(source, ENCODER_FILES))
+    _load(vits, source.first(MODEL_FILES))
+    encoder, encoder_audio = _encoder(encoder_config, source.first(ENCODER_FILES))
     return Checkpoint(
         vits=vits.eval(),
         encoder=encoder,
@@ -110,43 +109,6 @@ def speakers(clips: Any, where: str = SPEAKERS_FILE) -> dict[str, NDArray[np.flo
             unique, number = f"{plain}-{number}", number + 1
         found[unique] = means[name].astype(np.float32)
     return found
-
-
-def first_file(source: WeightSource, names: tuple[str, ...]) -> Path:
-    """The first of these files that is there, checked against its pin."""
-    for name in names:
-        if any((folder / name).is_file() for _, folder in source.folders):
-            return source.file(name)
-    raise WeightsError(f"{source.reference}: there is none of {', '.join(names)}")
-
-
-def read_state(path: Path) -> dict[str, Tensor]:
-    """The tensors of a ``.safetensors`` file or of the ``model`` in a ``.pth`` file.
-
-    Raises:
-        WeightsError: the file is damaged, or it holds more than tensors and plain values.
-    """
-    import pickle
-
-    import torch
-    from safetensors import SafetensorError
-    from safetensors.torch import load_file
-
-    try:
-        if path.suffix == ".safetensors":
-            return load_file(path)
-        checkpoint = torch.load(path, map_location="cpu", weights_only=True)
-    except pickle.UnpicklingError as error:
-        raise WeightsError(
-            f"{path}: holds Python objects, which could run code when they are loaded; "
-            f"only tensors are read: {str(error).splitlines()[0]}"
-        ) from error
-    except (OSError, RuntimeError, EOFError, SafetensorError) as error:
-        raise WeightsError(f"{path}: not a checkpoint: {error}") from error
-    state = checkpoint.get("model") if isinstance(checkpoint, dict) else None
-    if not isinstance(state, dict):
-        raise WeightsError(f"{path}: has no 'model' with the network's tensors")
-    return state
 
 
 def _localised(config: dict[str, Any], source: WeightSource) -> dict[str, Any]:
@@ -198,12 +160,9 @@ def _encoder(config: Any, path: Path) -> tuple[Any, Any]:
 
 def _load(network: Any, path: Path) -> None:
     """Raises WeightsError where the file has other tensors than the network."""
-    state = read_state(path)
-    wanted = {name: t for name, t in state.items() if not name.startswith(TRAINING_PREFIXES)}
-    try:
-        network.load_state_dict(wanted)
-    except RuntimeError as error:
-        raise WeightsError(f"{path}: does not fit its configuration: {error}") from error
+    tensors = read_tensors(path, "model")
+    wanted = {name: t for name, t in tensors.items() if not name.startswith(TRAINING_PREFIXES)}
+    fill(network, wanted, path)
 
 
 def _language_ids(source: WeightSource) -> dict[str, int]:

@@ -16,6 +16,8 @@ from torch.nn.functional import normalize
 from torch.nn.utils import parametrize
 from torch.nn.utils.rnn import pad_sequence
 
+from models.precision import full_precision
+
 # The noise of every row begins here, so that a sentence sounds the same whenever it is spoken and
 # whoever shares its batch.
 NOISE_SEED = 0
@@ -67,6 +69,7 @@ class Network:
         self.hop_samples = math.prod(vits.args.upsample_rates_decoder)
 
     @torch.inference_mode()
+    @full_precision()
     def synthesise(
         self, rows: Sequence[Row], *, noise_scale: float, noise_w: float, limits: Limits
     ) -> list[NDArray[np.float32] | None]:

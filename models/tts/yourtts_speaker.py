@@ -11,6 +11,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from models.errors import DragomanError, InvalidRequest, TooLarge, Unprocessable
+from models.precision import full_precision
 from models.samples import to_float32
 from models.types import SAMPLE_RATE_HZ, Samples
 
@@ -122,6 +123,7 @@ class ReferenceVoices:
             clip = rms_volume_norm(x=clip, db_level=audio.db_level)
         return np.ascontiguousarray(clip, np.float32)
 
+    @full_precision()
     def _embed(self, clips: Sequence[NDArray[np.float32]]) -> list[NDArray[np.float32]]:
         """The mean over each clip's windows, themselves of length 1; all clips share the passes."""
         import torch

@@ -23,8 +23,8 @@ from models.errors import InvalidRequest, WeightsError
 from models.runtime import ItemError, RuntimeSettings
 from models.samples import to_float32
 from models.speaker import ecapa
+from models.speaker.clips import normalise
 from models.speaker.ecapa import EMBEDDING_SIZE, EcapaSpeaker, Options
-from models.speaker.ge2e import normalise
 from models.types import Samples, SpeakerItem, Voiceprint
 from tests.published import ecapa as published
 from tests.speech import clips

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 import json
 import logging
 import shutil
@@ -369,6 +370,17 @@ def test_safetensors_are_the_same_model(copy: Path, loaded: dict[str, Loaded]) -
     ]
     expected = run(loaded["m2m100"].engine, mixed_items())
     assert [run(load(engine), mixed_items()) for engine in engines] == [expected, expected]
+
+
+@pytest.mark.parametrize("name", BOTH)
+@pytest.mark.parametrize("other", ["model.safetensors", "model.bin"])
+def test_no_file_is_read_in_the_place_of_the_pinned_one(copy: Path, name: str, other: str) -> None:
+    (copy / other).write_bytes(b"something else")
+    pinned = hashlib.sha256((copy / "pytorch_model.bin").read_bytes()).hexdigest()
+    pins = {"pytorch_model.bin": pinned}
+    engine = ENGINES[name].create(replace(settings(copy), sha256=pins))
+    engine.load()
+    engine.close()
 
 
 def test_a_folder_that_was_converted_is_loaded_as_it_is(

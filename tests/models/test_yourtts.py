@@ -345,6 +345,28 @@ def test_references_sound_apart(quiet: YourTts, clips: list[NDArray[np.int16]]) 
     assert len({samples.tobytes() for samples in spoken}) == len(clips)
 
 
+def test_nothing_is_computed_in_tf32(folder: Path, clips: list[NDArray[np.int16]]) -> None:
+    """PyTorch allows it in convolutions; on a GPU it would cost 13 bits of each value."""
+    import torch
+
+    runtime = open_runtime(folder)
+    assert runtime._network is not None
+    assert runtime._references is not None
+    seen: dict[str, bool] = {}
+    for name, module in {
+        "text": runtime._network._vits.text_encoder,
+        "sound": runtime._network._vits.waveform_decoder,
+        "voice": runtime._references._encoder.conv1,
+    }.items():
+        module.register_forward_pre_hook(
+            lambda *_, name=name: seen.update({name: torch.backends.cudnn.allow_tf32})
+        )
+
+    runtime.run([cloned(clips[0])])
+
+    assert seen == {"text": False, "sound": False, "voice": False}
+
+
 def test_a_reference_is_encoded_once(folder: Path, clips: list[NDArray[np.int16]]) -> None:
     runtime = open_runtime(folder, max_pass_s=120)
     assert runtime._references is not None

@@ -20,6 +20,10 @@ def gpu_row(index: int, *, used_mib: int = 1000, name: str = "NVIDIA L4") -> str
     return f"{index}, {UUIDS[index]}, {name}, 24576, {used_mib}, 7, 550.54"
 
 
+# A GPU that shares its memory with the CPU: the driver has no figure of it.
+SHARED_MEMORY_ROW = f"0, {UUIDS[0]}, NVIDIA GB10, [N/A], [N/A], 7, 580.1"
+
+
 def install(
     monkeypatch: pytest.MonkeyPatch,
     folder: Path,
@@ -28,8 +32,9 @@ def install(
     processes: Sequence[str] = (),
     header: str = HEADER,
     exit_code: int = 0,
+    fails: str | None = None,
 ) -> None:
-    """Put it on the PATH; a row is a line of its answer."""
+    """Put it on the PATH; a row is a line of its answer; ``fails``: the one argument it refuses."""
 
     def told(lines: Sequence[str]) -> str:
         return "\n".join(f'    echo "{line}"' for line in lines) or "    true"
@@ -37,6 +42,7 @@ def install(
     script = folder / nvidia.SMI
     script.write_text(
         '#!/bin/sh\ncase "$1" in\n'
+        f"{'' if fails is None else f'  {fails or chr(34) * 2}) exit 9 ;;'}\n"
         f"  --query-gpu=*)\n{told(gpus)} ;;\n"
         f"  --query-compute-apps=*)\n{told(processes)} ;;\n"
         f"  *)\n{told([header])} ;;\nesac\nexit {exit_code}\n"

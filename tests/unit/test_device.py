@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import sys
+import warnings
 from collections.abc import Sequence
 from pathlib import Path
 from types import SimpleNamespace
@@ -20,6 +21,7 @@ from models.device import (
     choose_torch,
     confirm_onnxruntime,
     load_failure,
+    measured_again,
     report,
 )
 from models.errors import ConfigError, DeviceError
@@ -115,23 +117,33 @@ def test_another_failure_to_load_stays_what_it_is() -> None:
 class FakeTorch(SimpleNamespace):
     """What ``choose_torch`` and ``report`` ask of torch; keeps what it was told."""
 
-    def __init__(self, *, cuda: str | None, is_available: bool) -> None:
+    def __init__(self, *, cuda: str | None, is_available: bool, warning: str = "") -> None:
         super().__init__(__version__="2.13.0", version=SimpleNamespace(cuda=cuda))
         self.threads, self.fraction = 0, 0.0
+        self.warning, self.available = warning, is_available
         self.set_num_threads = lambda count: setattr(self, "threads", count)
         self.cuda = SimpleNamespace(
-            is_available=lambda: is_available,
+            is_available=self.begin,
             set_per_process_memory_fraction=lambda share: setattr(self, "fraction", share),
             get_device_properties=lambda index: SimpleNamespace(total_memory=8_000),
             get_device_name=lambda index: "of torch",
             memory_reserved=lambda index: 123,
         )
 
+    def begin(self) -> bool:
+        if self.warning:
+            warnings.warn(self.warning, stacklevel=2)
+        return self.available
+
 
 def with_torch(
-    monkeypatch: pytest.MonkeyPatch, *, cuda: str | None = "12.6", is_available: bool = True
+    monkeypatch: pytest.MonkeyPatch,
+    *,
+    cuda: str | None = "12.6",
+    is_available: bool = True,
+    warning: str = "",
 ) -> FakeTorch:
-    torch = FakeTorch(cuda=cuda, is_available=is_available)
+    torch = FakeTorch(cuda=cuda, is_available=is_available, warning=warning)
     monkeypatch.setitem(sys.modules, "torch", torch)
     return torch
 
@@ -165,8 +177,25 @@ def test_torch_without_cuda_beside_a_gpu_names_its_build(monkeypatch: pytest.Mon
 
 @pytest.mark.usefixtures("gpu")
 def test_torch_that_is_newer_than_the_driver_says_so(monkeypatch: pytest.MonkeyPatch) -> None:
-    with_torch(monkeypatch, is_available=False)
-    assert "its CUDA is newer than the driver" in choose_torch(AUTO).reason
+    with_torch(monkeypatch, cuda="13.0", is_available=False)
+    said = "torch sees no GPU: its CUDA 13.0 is newer than the driver's 12.4"
+    assert choose_torch(AUTO).reason == said
+
+
+@pytest.mark.usefixtures("gpu")
+def test_torch_that_the_driver_could_run_gives_its_own_warning(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    with_torch(monkeypatch, is_available=False, warning="CUDA unknown error\nTriggered at x.cpp")
+    assert choose_torch(AUTO).reason == "torch sees no GPU: CUDA unknown error"
+
+
+def test_torch_tells_the_memory_that_gpu_and_cpu_share(
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    nvidia_smi.install(monkeypatch, tmp_path, gpus=[nvidia_smi.SHARED_MEMORY_ROW])
+    with_torch(monkeypatch)
+    assert choose_torch(AUTO).memory_limit_bytes == 4_000
 
 
 @pytest.mark.parametrize(
@@ -310,6 +339,16 @@ def test_without_nvidia_smi_and_torch_a_report_has_no_figure(
 ) -> None:
     monkeypatch.setitem(sys.modules, "torch", None)  # importing it raises
     assert on_cuda(Device("cuda", "")) == (None, 0)
+
+
+def test_memory_is_measured_again_from_where_the_load_began(
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    nvidia_smi.install(monkeypatch, tmp_path, gpus=[gpu_row(0, used_mib=500)])
+    device = Device("cuda", "", used_before_bytes=400 << 20)
+    made = report(AUTO, device, library="", precision="", load_s=0.0)
+    nvidia_smi.install(monkeypatch, tmp_path, gpus=[gpu_row(0, used_mib=900)])
+    assert (made.memory_bytes, measured_again(made).memory_bytes) == (100 << 20, 500 << 20)
 
 
 def test_a_report_has_the_limit_of_its_memory() -> None:

@@ -4,7 +4,13 @@ from __future__ import annotations
 
 import io
 import json
+import os
+import sysconfig
+import threading
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
 from dataclasses import replace
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 from typing import Any
 
@@ -14,7 +20,16 @@ from deployments import checks, doctor
 from deployments.checks import Finding, Models, Status, machine_findings
 from deployments.config import ModelConfig
 from deployments.doctor import Diagnosis, as_text, diagnose
-from deployments.facts import CTranslate2, Machine, OnnxRuntime, Torch, from_json, gather, to_json
+from deployments.facts import (
+    CTranslate2,
+    Machine,
+    OnnxRuntime,
+    Torch,
+    from_json,
+    gather,
+    look,
+    to_json,
+)
 from deployments.model_checks import model_findings
 from deployments.settings import SETTINGS
 from models.nvidia import Gpu, GpuProcess
@@ -103,7 +118,7 @@ WRONG: dict[str, tuple[Machine, Models, str, Status, str, str]] = {
     "hidden by nothing": (with_visible(""), CUDA, "environment", "failed", "=''", "unset CUDA"),
     "torch for the cpu": (
         replace(GOOD, torch=Torch("2.13.0+cpu", None, False, 0)),
-        *(AUTO, "torch", "warning", "without CUDA", "--force-reinstall torch"),
+        *(AUTO, "torch", "warning", "without CUDA", checks.INSTALL_TORCH),
     ),
     "torch too new": (
         replace(GOOD, torch=Torch("2.13.0", "13.0", False, 0)),
@@ -145,6 +160,18 @@ WRONG: dict[str, tuple[Machine, Models, str, Status, str, str]] = {
         replace(GOOD, libraries={"libcublas.so.12": "libcublas.so.12: cannot open"}),
         *(CUDA, "cuda libraries", "failed", "cannot open", "pip install nvidia-cublas-cu12"),
     ),
+    "two cudnn": (
+        replace(GOOD, cudnn_packages=("nvidia-cudnn-cu12", "nvidia-cudnn-cu13")),
+        *(AUTO, "cudnn packages", "warning", "both installed", "make install-gpu"),
+    ),
+    "cudnn of another cuda": (
+        replace(GOOD, cudnn_packages=("nvidia-cudnn-cu13",)),
+        *(AUTO, "cudnn packages", "warning", "built for CUDA 12.6, but", "make install-gpu"),
+    ),
+    "torch without its slice": (
+        replace(with_visible("MIG-12"), torch=Torch("2.13.0", "12.6", False, 0, "no slice")),
+        *(AUTO, "torch", "warning", "no slice", "torch.cuda.init()"),
+    ),
     "piper says maybe": (
         with_visible("0", PIPER_USE_GPU="maybe"),
         *(AUTO, "environment", "failed", "neither true nor false", "true or false"),
@@ -180,6 +207,9 @@ HARMLESS: dict[str, tuple[Machine, Models]] = {
     "no gpu and auto": (NO_GPU, AUTO),
     "hidden and none wanted": (with_visible(""), CPU),
     "a slice of a gpu": (with_visible("MIG-12"), AUTO),
+    "a slice of a gpu by name": (with_visible("MIG-12"), CUDA),
+    "memory without a figure": (replace(GOOD, gpus=(replace(GPU, total_bytes=0),)), AUTO),
+    "cudnn of torch's cuda": (replace(GOOD, cudnn_packages=("nvidia-cudnn-cu12",)), AUTO),
     "piper true": (with_visible("0", PIPER_USE_GPU="TRUE"), AUTO),
     "piper false": (with_visible("0", PIPER_USE_GPU="false"), AUTO),
     "piper true for none that listens": (replace(NO_GPU, environment={"PIPER_USE_GPU": "1"}), CPU),
@@ -189,6 +219,12 @@ HARMLESS: dict[str, tuple[Machine, Models]] = {
 @pytest.mark.parametrize(("machine", "wanted"), HARMLESS.values(), ids=HARMLESS)
 def test_what_is_harmless_is_no_problem(machine: Machine, wanted: Models) -> None:
     assert [row for row in machine_findings(machine, wanted) if row.status != "ok"] == []
+
+
+def test_the_fix_of_torch_installs_what_make_does() -> None:
+    root = Path(__file__).parents[2]
+    assert set(checks.TORCH_VERSIONS) <= set((root / "constraints.txt").read_text().splitlines())
+    assert f"TORCH_INDEX ?= {checks.TORCH_INDEX}\n" in (root / "Makefile").read_text()
 
 
 def test_settings_that_a_server_lacks_are_named() -> None:
@@ -269,6 +305,7 @@ FINE: dict[str, tuple[Machine, Any]] = {
     "one batch": (GOOD, row(counts={"batches": 1, "busy_s": 2.0, "first_batch_s": 2.0})),
     "too few for a mean": (GOOD, row(counts={**SLOW, "batches": 2})),
     "no limit": (GOOD, row(memory_limit_bytes=None)),
+    "a limit of nothing": (GOOD, row(memory_limit_bytes=0)),
 }
 
 
@@ -316,6 +353,7 @@ VERDICTS = {
         [row(actual="cpu", reason="x")],
         "0 of 1 models run on a GPU: none; 1 warnings",
     ),
+    "no replica reports": ([row(replicas=0)], "0 of 1 models run on a GPU: none"),
     "no server": ([], "1 GPUs can be used here"),
 }
 
@@ -323,6 +361,10 @@ VERDICTS = {
 @pytest.mark.parametrize(("rows", "verdict"), VERDICTS.values(), ids=VERDICTS)
 def test_the_verdict_counts_the_models_on_the_gpu(rows: list[Any], verdict: str) -> None:
     assert diagnose(GOOD, AUTO, {"asr": "ready"}, rows).verdict == verdict
+
+
+def test_slices_of_a_gpu_are_no_machine_without_one() -> None:
+    assert diagnose(with_visible("MIG-12"), AUTO).verdict == "slices of a GPU can be used here"
 
 
 def test_the_text_has_each_fix_below_its_finding() -> None:
@@ -365,6 +407,24 @@ def test_facts_of_a_machine_with_a_gpu(monkeypatch: pytest.MonkeyPatch, tmp_path
     assert set(facts.libraries) == {"libcublas.so.12", "libcudnn.so.9"}
 
 
+@pytest.mark.parametrize("broken", ["--query-compute-apps=*", ""], ids=["processes", "driver"])
+def test_a_question_that_fails_does_not_hide_the_gpu(
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path, broken: str
+) -> None:
+    nvidia_smi.install(monkeypatch, tmp_path, gpus=[nvidia_smi.gpu_row(0)], fails=broken)
+    facts = gather({})
+    assert (len(facts.gpus), facts.driver_error is None) == (1, False)
+
+
+def test_a_look_has_the_library_path_of_the_server(
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    (tmp_path / "nvidia" / "cublas" / "lib").mkdir(parents=True)
+    monkeypatch.setattr(sysconfig, "get_path", lambda name: str(tmp_path))
+    told = look(os.environ).environment["LD_LIBRARY_PATH"]
+    assert told.split(":")[-1] == f"{tmp_path}/nvidia/cublas/lib"
+
+
 NOBODY = "http://127.0.0.1:9"  # the discard port: nothing listens there
 
 
@@ -389,9 +449,58 @@ def test_the_command_works_without_a_server(
 ) -> None:
     out = io.StringIO()
     arguments = ["--config", config(tmp_path, **model), "--url", NOBODY, "--json"]
-    assert doctor.main(arguments, out) == exit_code
+    assert doctor.main(arguments, out, gather) == exit_code
     found = {row["check"]: row["found"] for row in json.loads(out.getvalue())["findings"]}
     assert f"none answers at {NOBODY}" in found["server"]
+
+
+def test_a_machine_that_cannot_be_looked_at_is_a_finding(tmp_path: Path) -> None:
+    def fail(environment: Mapping[str, str]) -> Machine:
+        raise OSError("its process ended with 1")
+
+    out = io.StringIO()
+    arguments = ["--config", config(tmp_path), "--url", NOBODY]
+    assert doctor.main(arguments, out, fail) == 1
+    assert "it could not be looked at: its process ended with 1" in out.getvalue()
+
+
+# What a server answers: path -> (status, JSON).
+NOT_READY = (503, {"models": {"asr": "ready", "nmt": "loading"}})
+SERVERS: dict[str, tuple[tuple[int, Any], list[str], Status]] = {
+    "described": ((200, row()), ["asr"], "ok"),
+    "not available": ((503, {"error": {"message": "no replica"}}), [], "warning"),
+    "of another server": ((200, {"name": "x"}), [], "warning"),
+}
+
+
+@contextmanager
+def serving(answers: Mapping[str, tuple[int, Any]]) -> Iterator[str]:
+    class Handler(BaseHTTPRequestHandler):
+        def do_GET(self) -> None:
+            status, body = answers[self.path]
+            self.send_response(status)
+            self.end_headers()
+            self.wfile.write(json.dumps(body).encode())
+
+        def log_message(self, *arguments: Any) -> None:
+            pass
+
+    with ThreadingHTTPServer(("127.0.0.1", 0), Handler) as server:
+        thread = threading.Thread(target=server.serve_forever)
+        thread.start()
+        yield f"http://127.0.0.1:{server.server_port}"
+        server.shutdown()
+        thread.join()
+
+
+@pytest.mark.parametrize(("answer", "ids", "status"), SERVERS.values(), ids=SERVERS)
+def test_a_model_that_the_server_does_not_describe_is_a_finding(
+    answer: tuple[int, Any], ids: list[str], status: Status
+) -> None:
+    with serving({"/health/ready": NOT_READY, "/v1/models/asr": answer}) as url:
+        states, rows, finding = doctor.ask_server(url)
+    assert (states, [r["id"] for r in rows]) == (NOT_READY[1]["models"], ids)
+    assert finding.status == status
 
 
 def test_a_wrong_configuration_is_told(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:

@@ -7,11 +7,10 @@ from pathlib import Path
 import numpy as np
 import pytest
 
+from models.speaker.clips import TARGET_DBFS, normalise
 from models.speaker.ge2e import (
     PARTIAL_SAMPLES,
     STEP_SAMPLES,
-    TARGET_DBFS,
-    normalise,
     partial_count,
     partials,
 )

@@ -245,6 +245,15 @@ def test_no_pool_holds_an_open_loop_back() -> None:
     assert rows(result)[0]["answered"] == str(count)
 
 
+@pytest.fixture
+def heeds_ctrl_c() -> Iterator[None]:
+    """As in a terminal, also where this process was started to ignore it."""
+    before = signal.signal(signal.SIGINT, signal.default_int_handler)
+    yield
+    signal.signal(signal.SIGINT, before)
+
+
+@pytest.mark.usefixtures("heeds_ctrl_c")
 def test_ctrl_c_reports_what_was_measured() -> None:
     def interrupt(number: int) -> None:
         if number == 4:

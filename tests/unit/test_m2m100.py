@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 import subprocess
 import sys
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -23,7 +23,7 @@ from models.errors import (
     WeightsError,
 )
 from models.nmt import m2m100, m2m100_transformers
-from models.nmt.m2m100_checkpoint import Architecture, read_tensors, sinusoids, tensor_file
+from models.nmt.m2m100_checkpoint import Architecture, sinusoids
 from models.nmt.m2m100_rows import POSITIONS, BatchOptions, Row, Search, Translator
 from models.nmt.m2m100_tokenizer import LANGUAGES, M2m100Tokenizer
 from models.runtime import ItemError
@@ -307,40 +307,6 @@ def test_a_network_of_another_kind_is_refused(tmp_path: Path, content: str, mess
     (tmp_path / "config.json").write_text(content)
     with pytest.raises(WeightsError, match=message):
         Architecture.read(tmp_path / "config.json")
-
-
-@pytest.mark.parametrize("name", ["pytorch_model.bin", "model.safetensors"])
-@pytest.mark.parametrize(
-    "content", [b"", b"PK\3\4nothing", b"\x80\2]."], ids=["empty", "zip", "list"]
-)
-def test_a_file_that_is_no_checkpoint_is_refused(tmp_path: Path, name: str, content: bytes) -> None:
-    (tmp_path / name).write_bytes(content)
-    with pytest.raises(WeightsError, match=name):
-        read_tensors(tmp_path / name)
-
-
-def test_a_checkpoint_that_runs_code_is_refused(tmp_path: Path) -> None:
-    import torch
-
-    torch.save({"x": _Opens(tmp_path / "opened")}, tmp_path / "pytorch_model.bin")
-    with pytest.raises(WeightsError, match="not a checkpoint"):
-        read_tensors(tmp_path / "pytorch_model.bin")
-    assert not (tmp_path / "opened").exists()
-
-
-class _Opens:
-    """Makes a file when it is unpickled."""
-
-    def __init__(self, path: Path) -> None:
-        self._path = path
-
-    def __reduce__(self) -> tuple[Callable[..., Any], tuple[Path]]:
-        return Path.touch, (self._path,)
-
-
-def test_a_source_without_tensors_is_refused(folder: Path) -> None:
-    with pytest.raises(WeightsError, match=r"model\.safetensors or pytorch_model\.bin"):
-        tensor_file(resolve(f"path:{folder}"))
 
 
 def test_positions_are_fairseqs() -> None:

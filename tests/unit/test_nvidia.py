@@ -117,6 +117,26 @@ def test_gpus_are_counted_as_the_environment_shows_them(
     assert nvidia.count({nvidia.VISIBLE: "1"}) == 1
 
 
+def test_slices_of_a_gpu_cannot_be_counted(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    nvidia_smi.install(monkeypatch, tmp_path, gpus=[gpu_row(0)])
+    assert nvidia.count({nvidia.VISIBLE: "MIG-1234"}) is None
+
+
+DRIVERS = {
+    "older major": ("13.0", "12.4", True),
+    "older minor": ("12.6", "12.4", False),
+    "newer": ("12.6", "13.0", False),
+    "unknown": ("13.0", None, False),
+}
+
+
+@pytest.mark.parametrize(("built", "driver", "newer"), DRIVERS.values(), ids=DRIVERS)
+def test_a_build_of_a_newer_major_cuda_needs_a_newer_driver(
+    built: str, driver: str | None, newer: bool
+) -> None:
+    assert nvidia.needs_newer_driver(built, driver) == newer
+
+
 @pytest.mark.parametrize(("has_driver", "counted"), [(False, 0), (True, None)], ids=["no", "yes"])
 def test_without_nvidia_smi_a_loaded_driver_leaves_the_count_open(
     monkeypatch: pytest.MonkeyPatch, tmp_path: Path, has_driver: bool, counted: int | None

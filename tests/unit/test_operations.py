@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import os
+import sys
 from collections.abc import AsyncIterator, Sequence
 from typing import Any
 
@@ -12,6 +13,7 @@ import pytest
 from prometheus_client.parser import text_string_to_metric_families
 from starlette.routing import Router
 
+from deployments import facts as machine_facts
 from deployments.batcher import BatcherStats
 from deployments.facts import Machine
 from deployments.fleet import Fleet
@@ -23,7 +25,7 @@ from deployments.metrics import MEDIA_TYPE, QueueFigures, exposition
 from deployments.remote import Description, ReplicaStats
 from models.errors import Unavailable
 from tests.unit.local import LocalRemote, fake_config, fake_fleet, fake_remotes
-from tests.unit.test_doctor import NO_GPU, row
+from tests.unit.test_doctor import GOOD, NO_GPU, row
 
 TEXTS = {"text": ["One.", "Two."], "source_language": "en", "target_language": "pt"}
 
@@ -172,6 +174,13 @@ async def test_each_replica_is_listed_with_its_own_figures() -> None:
     assert reports[0]["statistics"]["first_batch_s"] is None
 
 
+async def test_languages_that_a_voice_can_be_cloned_in_are_listed() -> None:
+    config = fake_config()
+    async with connect(asgi_app(await fake_fleet(config), config, Admission(8))) as http:
+        listed = (await http.get("/v1/models/tts")).json()
+    assert isinstance(listed["cloning_languages"], list)
+
+
 # ---- the diagnosis ---------------------------------------------------------------------
 
 
@@ -211,6 +220,15 @@ async def test_the_diagnosis_has_the_machine_the_settings_and_the_models(
     found = {finding["check"] for finding in body["findings"]}
     assert {"driver", "torch", "settings", "model asr", "model asr times"} <= found
     assert body["verdict"].startswith("no GPU here: every model runs on the CPU")
+
+
+async def test_processes_of_others_have_no_name_over_http(
+    http: httpx.AsyncClient, look: Look
+) -> None:
+    look.answer = GOOD
+    findings = (await http.get("/v1/doctor")).json()["findings"]
+    (gpu,) = [finding["found"] for finding in findings if finding["check"] == "gpu 0"]
+    assert gpu.endswith("processes: 2.0 GB")
 
 
 FAILURES = {
@@ -261,12 +279,12 @@ async def test_the_machine_is_looked_at_in_a_process_of_its_own() -> None:
 
 
 async def test_a_look_that_fails_says_where_to_read_why(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(operations.sys, "executable", "/bin/false")  # type: ignore[attr-defined]
+    monkeypatch.setattr(sys, "executable", "/bin/false")
     with pytest.raises(OSError, match="ended with 1"):
         await operations.look_at_machine()
 
 
 async def test_a_look_that_hangs_is_ended(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(operations, "FACTS_S", 0.0)
+    monkeypatch.setattr(machine_facts, "FACTS_S", 0.0)
     with pytest.raises(OSError, match="it took more than"):
         await operations.look_at_machine()

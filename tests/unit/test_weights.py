@@ -105,6 +105,52 @@ class TestFile:
         assert source.file("other.bin") == second / "other.bin"
 
 
+class TestFirst:
+    NAMES = ("model.safetensors", "model.bin")
+
+    def source(self, folder: Path, *pinned: str) -> weights.WeightSource:
+        """Of a folder with both files and ``other.bin``, which all hold their names."""
+        for name in (*self.NAMES, "other.bin"):
+            (folder / name).write_text(name)
+        pins = {name: digest(name.rpartition("/")[2].encode()) for name in pinned}
+        return weights.resolve(f"path:{folder}", pins)
+
+    @pytest.mark.parametrize(
+        ("pinned", "expected"),
+        [
+            pytest.param((), "model.safetensors", id="no-pin"),
+            pytest.param(("other.bin",), "model.safetensors", id="another-is-pinned"),
+            pytest.param(("model.bin",), "model.bin", id="the-later-one"),
+            pytest.param(("weights/model.bin",), "model.bin", id="with-its-folder"),
+            pytest.param(NAMES, "model.safetensors", id="both"),
+        ],
+    )
+    def test_a_pinned_file_goes_before_one_without_pin(
+        self, folder: Path, pinned: tuple[str, ...], expected: str
+    ) -> None:
+        assert self.source(folder, *pinned).first(self.NAMES).name == expected
+
+    def test_the_one_that_is_there_is_taken(self, folder: Path) -> None:
+        assert weights.resolve(f"path:{folder}").first(self.NAMES) == folder / "model.bin"
+
+    def test_a_file_in_parts_is_there(self, folder: Path) -> None:
+        whole = write_parts(folder)
+        found = weights.resolve(f"path:{folder}").first(("none.bin", "big.bin"))
+        assert found.read_bytes() == whole
+
+    @pytest.mark.parametrize("pin", ["big.bin", "big.bin.part1"])
+    def test_what_is_pinned_is_not_replaced_where_it_is_missing(
+        self, folder: Path, pin: str
+    ) -> None:
+        source = weights.resolve(f"path:{folder}", {pin: digest(b"big")})
+        with pytest.raises(WeightsError, match=r"no file big\.bin"):
+            source.first(("big.bin", "model.bin"))
+
+    def test_all_names_are_in_the_error(self, folder: Path) -> None:
+        with pytest.raises(WeightsError, match="no file a or b"):
+            weights.resolve(f"path:{folder}").first(("a", "b"))
+
+
 class TestPins:
     def test_the_pinned_file_is_taken(self, folder: Path) -> None:
         source = weights.resolve(f"path:{folder}", {"model.bin": digest(b"weights")})
@@ -218,7 +264,7 @@ class TestParts:
         code = (
             "import sys; from models import weights; sys.stdin.read(1);"
             "path = weights.resolve(sys.argv[1]).file('big.bin');"
-            "print(path.stat().st_ino, weights._digest(path))"
+            "print(path.stat().st_ino, weights.digest(path))"
         )
         started = [spawn(code, f"path:{folder}") for _ in range(3)]
         for process in started:  # all are loaded, or will find the file joined: either is right
