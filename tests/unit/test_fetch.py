@@ -5,12 +5,7 @@ from __future__ import annotations
 import hashlib
 import importlib.util
 import json
-import os
-import subprocess
-import sys
-from collections.abc import Iterator
 from pathlib import Path
-from typing import Any
 
 import pytest
 import typer.testing
@@ -19,18 +14,9 @@ import yaml
 from deployments.fetch import app
 from dragoman_client import cli
 from models.engines import ENGINES
-from tests.unit.hub import COMMIT, Hub, serve
+from tests.hub import serve_file
 
 ROOT = Path(__file__).parents[2]
-REPOSITORY = "someone/whisper"
-HUB_FILES = {
-    "config.json": b"{}",
-    "flax_model.msgpack": b"not for this engine",
-    "model.bin": bytes(range(256)) * 40,
-    "tokenizer.json": b"[]",
-    "vocabulary.txt": b"a",
-}
-NEEDED = sorted(HUB_FILES.keys() - {"flax_model.msgpack"})
 FAKE = {"engine": "fake-vad"}
 
 
@@ -45,13 +31,6 @@ def folder(tmp_path: Path) -> Path:
     made.mkdir()
     (made / "model.onnx").write_bytes(b"weights")
     return made
-
-
-def serve_file(folder: Path, **models: dict[str, Any]) -> Path:
-    application = {"import_path": "deployments.app:build", "args": {"models": models}}
-    path = folder / "serve.yaml"
-    path.write_text(yaml.safe_dump({"applications": [application]}))
-    return path
 
 
 def run(*args: str | Path) -> typer.testing.Result:
@@ -139,82 +118,6 @@ def test_an_engine_asks_for_the_files_that_are_fetched(engine: str) -> None:
     spec = importlib.util.find_spec(ENGINES[engine].module)
     assert spec is not None
     assert "settings.files" in Path(spec.origin or "").read_text()
-
-
-class TestHub:
-    """In a process of its own each: the hub's client reads its environment when imported."""
-
-    @pytest.fixture
-    def hub(self) -> Iterator[Hub]:
-        with serve(Hub({REPOSITORY: HUB_FILES})) as running:
-            yield running
-
-    @pytest.fixture
-    def config(self, tmp_path: Path) -> Path:
-        asr = {"engine": "whisper", "weights": f"hf:{REPOSITORY}@{COMMIT}"}
-        return serve_file(tmp_path, asr=asr)
-
-    def test_only_what_the_engine_reads_is_downloaded(self, hub: Hub, config: Path) -> None:
-        assert fetch_in_process(hub, config).returncode == 0
-        assert hub.downloads() == [f"{REPOSITORY}/{name}" for name in NEEDED]
-
-    def test_what_was_fetched_is_there_offline(self, hub: Hub, config: Path) -> None:
-        fetch_in_process(hub, config)
-        hub.requests.clear()
-        assert fetch_in_process(hub, config, HF_HUB_OFFLINE="1").returncode == 0
-        assert hub.requests == []
-
-    def test_a_wrong_pin_is_refused(self, hub: Hub, tmp_path: Path) -> None:
-        pins = {"model.bin": digest(b"other")}
-        asr = {"engine": "whisper", "weights": f"hf:{REPOSITORY}@v1", "sha256": pins}
-        result = fetch_in_process(hub, serve_file(tmp_path, asr=asr))
-        assert (result.returncode, "model.bin has SHA-256" in result.stderr) == (1, True)
-
-    def test_a_killed_fetch_goes_on_with_the_files_that_are_not_whole(
-        self, hub: Hub, config: Path
-    ) -> None:
-        hub.stalls.add("model.bin")
-        with start(hub, config) as first:
-            assert hub.stalled.wait(60)
-            first.kill()
-        whole = {path.name for path in config.with_name("hub").rglob("snapshots/*/*")}
-        hub.stalls.clear()
-        hub.requests.clear()
-        result = fetch_in_process(hub, config, "--json")
-        files = {file["name"]: file["sha256"] for file in json.loads(result.stdout)[0]["files"]}
-        assert files == {name: digest(HUB_FILES[name]) for name in NEEDED}
-        fetched = {path.rpartition("/")[2] for path in hub.downloads()}
-        assert "model.bin" in fetched
-        assert not fetched & whole
-
-
-def start(hub: Hub, config: Path, *args: str, **environment: str) -> subprocess.Popen[str]:
-    """``dragoman fetch`` against the stand-in, in another process."""
-    return subprocess.Popen(
-        [sys.executable, "-m", "deployments.fetch", str(config), *args],
-        cwd=ROOT,
-        env={
-            **os.environ,
-            "HF_ENDPOINT": hub.endpoint,
-            "HF_HOME": str(config.with_name("hub")),
-            **environment,
-        },
-        stdout=subprocess.PIPE,
-        stderr=subprocess.PIPE,
-        text=True,
-    )
-
-
-def fetch_in_process(
-    hub: Hub, config: Path, *args: str, **environment: str
-) -> subprocess.CompletedProcess[str]:
-    """The same, to its end."""
-    with start(hub, config, *args, **environment) as process:
-        output, errors = process.communicate()
-    return subprocess.CompletedProcess(process.args, process.returncode, output, errors)
-
-
-# ---- as a command of the client's ------------------------------------------------------
 
 
 def test_the_clients_command_has_it(tmp_path: Path, folder: Path) -> None:

@@ -6,7 +6,6 @@ import hashlib
 import os
 import subprocess
 import sys
-from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
@@ -14,11 +13,8 @@ import pytest
 
 from models import weights
 from models.errors import WeightsError
-from tests.unit.hub import COMMIT, Hub, serve
 
 ROOT = Path(__file__).parents[2]
-REPOSITORY = "someone/model"
-HUB_FILES = {"config.json": b"{}", "onnx/model.bin": bytes(range(256)) * 40}
 
 
 def digest(content: bytes) -> str:
@@ -285,96 +281,6 @@ class TestFolder:
         assert (made / "model.bin").read_bytes() == b"weights"
 
 
-class TestHub:
-    """In a process of its own each: the hub's client reads its environment when imported."""
-
-    @pytest.fixture
-    def hub(self) -> Iterator[Hub]:
-        with serve(Hub({REPOSITORY: HUB_FILES})) as running:
-            yield running
-
-    def test_a_snapshot_is_downloaded(self, hub: Hub, tmp_path: Path) -> None:
-        path = resolve_in_process(hub, tmp_path, f"hf:{REPOSITORY}@v1")
-        assert path.read_bytes() == HUB_FILES["onnx/model.bin"]
-        assert hub.downloads() == [f"{REPOSITORY}/{name}" for name in sorted(HUB_FILES)]
-
-    def test_a_snapshot_is_downloaded_once(self, hub: Hub, tmp_path: Path) -> None:
-        resolve_in_process(hub, tmp_path, f"hf:{REPOSITORY}@v1")
-        hub.requests.clear()
-        resolve_in_process(hub, tmp_path, f"hf:{REPOSITORY}@v1")
-        assert hub.downloads() == []
-
-    def test_a_snapshot_is_found_offline(self, hub: Hub, tmp_path: Path) -> None:
-        resolve_in_process(hub, tmp_path, f"hf:{REPOSITORY}@v1")
-        hub.requests.clear()
-        path = resolve_in_process(hub, tmp_path, f"hf:{REPOSITORY}@v1", HF_HUB_OFFLINE="1")
-        assert path.read_bytes() == HUB_FILES["onnx/model.bin"]
-        assert hub.requests == []
-
-    def test_a_cached_revision_is_not_asked_for(self, hub: Hub, tmp_path: Path) -> None:
-        resolve_in_process(hub, tmp_path, f"hf:{REPOSITORY}@v1")
-        hub.requests.clear()
-        resolve_in_process(hub, tmp_path, f"hf:{REPOSITORY}@v1")
-        assert hub.requests == []
-
-    def test_a_cached_commit_is_not_asked_for(self, hub: Hub, tmp_path: Path) -> None:
-        resolve_in_process(hub, tmp_path, f"hf:{REPOSITORY}@{COMMIT}")
-        hub.requests.clear()
-        resolve_in_process(hub, tmp_path, f"hf:{REPOSITORY}@{COMMIT}")
-        assert hub.requests == []
-
-    def test_only_the_files_of_the_patterns_are_downloaded(self, hub: Hub, tmp_path: Path) -> None:
-        resolve_in_process(hub, tmp_path, f"hf:{REPOSITORY}@v1", files=("onnx/*",))
-        assert hub.downloads() == [f"{REPOSITORY}/onnx/model.bin"]
-
-    def test_a_part_of_a_snapshot_is_enough_offline(self, hub: Hub, tmp_path: Path) -> None:
-        resolve_in_process(hub, tmp_path, f"hf:{REPOSITORY}@v1", files=("onnx/*",))
-        path = resolve_in_process(
-            hub, tmp_path, f"hf:{REPOSITORY}@v1", files=("onnx/*",), HF_HUB_OFFLINE="1"
-        )
-        assert path.read_bytes() == HUB_FILES["onnx/model.bin"]
-
-    def test_offline_a_part_is_no_whole_snapshot(self, hub: Hub, tmp_path: Path) -> None:
-        resolve_in_process(hub, tmp_path, f"hf:{REPOSITORY}@v1", files=("onnx/*",))
-        with pytest.raises(WeightsError, match="dragoman fetch"):
-            resolve_in_process(hub, tmp_path, f"hf:{REPOSITORY}@v1", HF_HUB_OFFLINE="1")
-
-    def test_what_a_part_lacks_is_downloaded(self, hub: Hub, tmp_path: Path) -> None:
-        resolve_in_process(hub, tmp_path, f"hf:{REPOSITORY}@v1", files=("onnx/*",))
-        hub.requests.clear()
-        resolve_in_process(hub, tmp_path, f"hf:{REPOSITORY}@v1")
-        assert hub.downloads() == [f"{REPOSITORY}/config.json"]
-
-    def test_a_transfer_that_breaks_is_resumed(self, tmp_path: Path) -> None:
-        content = bytes(24 << 20)  # the hub's client keeps whole chunks of 10 MiB
-        with serve(Hub({REPOSITORY: {"onnx/model.bin": content}})) as hub:
-            hub.cuts["onnx/model.bin"] = 1
-            path = resolve_in_process(hub, tmp_path, f"hf:{REPOSITORY}@v1")
-        assert path.read_bytes() == content
-        assert hub.ranges == [f"onnx/model.bin bytes={10 << 20}-"]
-
-    def test_a_commit_is_a_revision(self, hub: Hub, tmp_path: Path) -> None:
-        assert COMMIT in str(resolve_in_process(hub, tmp_path, f"hf:{REPOSITORY}@{COMMIT}"))
-
-    def test_a_missing_repository_is_named(self, hub: Hub, tmp_path: Path) -> None:
-        with pytest.raises(WeightsError, match=r"hf:someone/else@v1.*Not Found"):
-            resolve_in_process(hub, tmp_path, "hf:someone/else@v1")
-
-    def test_offline_without_a_snapshot_is_an_error(self, hub: Hub, tmp_path: Path) -> None:
-        with pytest.raises(WeightsError, match=f"hf:{REPOSITORY}@v1.*dragoman fetch"):
-            resolve_in_process(hub, tmp_path, f"hf:{REPOSITORY}@v1", HF_HUB_OFFLINE="1")
-        assert hub.requests == []
-
-    def test_a_hub_that_is_down_is_an_error(self, hub: Hub, tmp_path: Path) -> None:
-        hub.endpoint = "http://127.0.0.1:1"  # the port that nothing listens on
-        with pytest.raises(WeightsError, match=f"hf:{REPOSITORY}@v1"):
-            resolve_in_process(hub, tmp_path, f"hf:{REPOSITORY}@v1")
-
-    def test_a_changed_file_on_the_hub_is_refused(self, hub: Hub, tmp_path: Path) -> None:
-        with pytest.raises(WeightsError, match=r"onnx/model\.bin has SHA-256"):
-            resolve_in_process(hub, tmp_path, f"hf:{REPOSITORY}@v1", pin=digest(b"other"))
-
-
 @pytest.mark.parametrize(
     ("reference", "expected"),
     [
@@ -396,45 +302,6 @@ def test_licence(reference: str, expected: str) -> None:
 def test_every_package_that_is_pinned_has_a_licence() -> None:
     pinned = {line.split()[1].split("/")[0] for line in weights.PINS_FILE.read_text().splitlines()}
     assert set(weights.PACKAGE_LICENCES) == pinned
-
-
-RESOLVE = """
-import sys
-from models import weights
-from models.errors import WeightsError
-try:
-    pins = {"onnx/model.bin": sys.argv[2]} if sys.argv[2] else {}
-    print(weights.resolve(sys.argv[1], pins, sys.argv[3:]).file("onnx/model.bin"))
-except WeightsError as error:
-    print("WeightsError", str(error).replace("\\n", " "))
-"""
-
-
-def resolve_in_process(
-    hub: Hub,
-    folder: Path,
-    reference: str,
-    *,
-    pin: str = "",
-    files: tuple[str, ...] = (),
-    **environment: str,
-) -> Path:
-    """The path of ``onnx/model.bin`` of ``reference``, found by another process."""
-    process = spawn(
-        RESOLVE,
-        reference,
-        pin,
-        *files,
-        HF_ENDPOINT=hub.endpoint,
-        HF_HOME=str(folder / "hub"),
-        HF_HUB_DISABLE_PROGRESS_BARS="1",
-        **environment,
-    )
-    output, errors = process.communicate()
-    assert process.returncode == 0, errors
-    if output.startswith("WeightsError"):
-        raise WeightsError(output)
-    return Path(output.strip())
 
 
 def spawn(code: str, *arguments: str, **environment: str) -> subprocess.Popen[str]:

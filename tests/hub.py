@@ -9,6 +9,10 @@ from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from pathlib import Path
+from typing import Any
+
+import yaml
 
 COMMIT = "0123456789abcdef0123456789abcdef01234567"
 
@@ -108,3 +112,11 @@ def _object_id(content: bytes) -> str:
     """Git's: what the hub sends as the ETag of a small file."""
     header = f"blob {len(content)}\0".encode()
     return hashlib.sha1(header + content, usedforsecurity=False).hexdigest()
+
+
+def serve_file(folder: Path, **models: dict[str, Any]) -> Path:
+    """A serve file with these models, in ``folder``."""
+    application = {"import_path": "deployments.app:build", "args": {"models": models}}
+    path = folder / "serve.yaml"
+    path.write_text(yaml.safe_dump({"applications": [application]}))
+    return path

@@ -1,0 +1,251 @@
+"""The hub through a stand-in: what is downloaded, resumed, refused, and done without network.
+
+In a process of its own each: the hub's client reads its environment when it is imported.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import os
+import subprocess
+import sys
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from models.errors import WeightsError
+from tests.hub import COMMIT, Hub, serve, serve_file
+
+ROOT = Path(__file__).parents[2]
+REPOSITORY = "someone/model"
+HUB_FILES = {"config.json": b"{}", "onnx/model.bin": bytes(range(256)) * 40}
+WHISPER = "someone/whisper"
+WHISPER_FILES = {
+    "config.json": b"{}",
+    "flax_model.msgpack": b"not for this engine",
+    "model.bin": bytes(range(256)) * 40,
+    "tokenizer.json": b"[]",
+    "vocabulary.txt": b"a",
+}
+NEEDED = sorted(WHISPER_FILES.keys() - {"flax_model.msgpack"})
+
+
+def digest(content: bytes) -> str:
+    return hashlib.sha256(content).hexdigest()
+
+
+class TestResolve:
+    @pytest.fixture
+    def hub(self) -> Iterator[Hub]:
+        with serve(Hub({REPOSITORY: HUB_FILES})) as running:
+            yield running
+
+    def test_a_snapshot_is_downloaded(self, hub: Hub, tmp_path: Path) -> None:
+        path = resolve_in_process(hub, tmp_path, f"hf:{REPOSITORY}@v1")
+        assert path.read_bytes() == HUB_FILES["onnx/model.bin"]
+        assert hub.downloads() == [f"{REPOSITORY}/{name}" for name in sorted(HUB_FILES)]
+
+    def test_a_snapshot_is_downloaded_once(self, hub: Hub, tmp_path: Path) -> None:
+        resolve_in_process(hub, tmp_path, f"hf:{REPOSITORY}@v1")
+        hub.requests.clear()
+        resolve_in_process(hub, tmp_path, f"hf:{REPOSITORY}@v1")
+        assert hub.downloads() == []
+
+    def test_a_snapshot_is_found_offline(self, hub: Hub, tmp_path: Path) -> None:
+        resolve_in_process(hub, tmp_path, f"hf:{REPOSITORY}@v1")
+        hub.requests.clear()
+        path = resolve_in_process(hub, tmp_path, f"hf:{REPOSITORY}@v1", HF_HUB_OFFLINE="1")
+        assert path.read_bytes() == HUB_FILES["onnx/model.bin"]
+        assert hub.requests == []
+
+    def test_a_cached_revision_is_not_asked_for(self, hub: Hub, tmp_path: Path) -> None:
+        resolve_in_process(hub, tmp_path, f"hf:{REPOSITORY}@v1")
+        hub.requests.clear()
+        resolve_in_process(hub, tmp_path, f"hf:{REPOSITORY}@v1")
+        assert hub.requests == []
+
+    def test_a_cached_commit_is_not_asked_for(self, hub: Hub, tmp_path: Path) -> None:
+        resolve_in_process(hub, tmp_path, f"hf:{REPOSITORY}@{COMMIT}")
+        hub.requests.clear()
+        resolve_in_process(hub, tmp_path, f"hf:{REPOSITORY}@{COMMIT}")
+        assert hub.requests == []
+
+    def test_only_the_files_of_the_patterns_are_downloaded(self, hub: Hub, tmp_path: Path) -> None:
+        resolve_in_process(hub, tmp_path, f"hf:{REPOSITORY}@v1", files=("onnx/*",))
+        assert hub.downloads() == [f"{REPOSITORY}/onnx/model.bin"]
+
+    def test_a_part_of_a_snapshot_is_enough_offline(self, hub: Hub, tmp_path: Path) -> None:
+        resolve_in_process(hub, tmp_path, f"hf:{REPOSITORY}@v1", files=("onnx/*",))
+        path = resolve_in_process(
+            hub, tmp_path, f"hf:{REPOSITORY}@v1", files=("onnx/*",), HF_HUB_OFFLINE="1"
+        )
+        assert path.read_bytes() == HUB_FILES["onnx/model.bin"]
+
+    def test_offline_a_part_is_no_whole_snapshot(self, hub: Hub, tmp_path: Path) -> None:
+        resolve_in_process(hub, tmp_path, f"hf:{REPOSITORY}@v1", files=("onnx/*",))
+        with pytest.raises(WeightsError, match="dragoman fetch"):
+            resolve_in_process(hub, tmp_path, f"hf:{REPOSITORY}@v1", HF_HUB_OFFLINE="1")
+
+    def test_what_a_part_lacks_is_downloaded(self, hub: Hub, tmp_path: Path) -> None:
+        resolve_in_process(hub, tmp_path, f"hf:{REPOSITORY}@v1", files=("onnx/*",))
+        hub.requests.clear()
+        resolve_in_process(hub, tmp_path, f"hf:{REPOSITORY}@v1")
+        assert hub.downloads() == [f"{REPOSITORY}/config.json"]
+
+    def test_a_transfer_that_breaks_is_resumed(self, tmp_path: Path) -> None:
+        content = bytes(24 << 20)  # the hub's client keeps whole chunks of 10 MiB
+        with serve(Hub({REPOSITORY: {"onnx/model.bin": content}})) as hub:
+            hub.cuts["onnx/model.bin"] = 1
+            path = resolve_in_process(hub, tmp_path, f"hf:{REPOSITORY}@v1")
+        assert path.read_bytes() == content
+        assert hub.ranges == [f"onnx/model.bin bytes={10 << 20}-"]
+
+    def test_a_commit_is_a_revision(self, hub: Hub, tmp_path: Path) -> None:
+        assert COMMIT in str(resolve_in_process(hub, tmp_path, f"hf:{REPOSITORY}@{COMMIT}"))
+
+    def test_a_missing_repository_is_named(self, hub: Hub, tmp_path: Path) -> None:
+        with pytest.raises(WeightsError, match=r"hf:someone/else@v1.*Not Found"):
+            resolve_in_process(hub, tmp_path, "hf:someone/else@v1")
+
+    def test_offline_without_a_snapshot_is_an_error(self, hub: Hub, tmp_path: Path) -> None:
+        with pytest.raises(WeightsError, match=f"hf:{REPOSITORY}@v1.*dragoman fetch"):
+            resolve_in_process(hub, tmp_path, f"hf:{REPOSITORY}@v1", HF_HUB_OFFLINE="1")
+        assert hub.requests == []
+
+    def test_a_hub_that_is_down_is_an_error(self, hub: Hub, tmp_path: Path) -> None:
+        hub.endpoint = "http://127.0.0.1:1"  # the port that nothing listens on
+        with pytest.raises(WeightsError, match=f"hf:{REPOSITORY}@v1"):
+            resolve_in_process(hub, tmp_path, f"hf:{REPOSITORY}@v1")
+
+    def test_a_changed_file_on_the_hub_is_refused(self, hub: Hub, tmp_path: Path) -> None:
+        with pytest.raises(WeightsError, match=r"onnx/model\.bin has SHA-256"):
+            resolve_in_process(hub, tmp_path, f"hf:{REPOSITORY}@v1", pin=digest(b"other"))
+
+
+RESOLVE = """
+import sys
+from models import weights
+from models.errors import WeightsError
+try:
+    pins = {"onnx/model.bin": sys.argv[2]} if sys.argv[2] else {}
+    print(weights.resolve(sys.argv[1], pins, sys.argv[3:]).file("onnx/model.bin"))
+except WeightsError as error:
+    print("WeightsError", str(error).replace("\\n", " "))
+"""
+
+
+def resolve_in_process(
+    hub: Hub,
+    folder: Path,
+    reference: str,
+    *,
+    pin: str = "",
+    files: tuple[str, ...] = (),
+    **environment: str,
+) -> Path:
+    """The path of ``onnx/model.bin`` of ``reference``, found by another process."""
+    process = spawn(
+        RESOLVE,
+        reference,
+        pin,
+        *files,
+        HF_ENDPOINT=hub.endpoint,
+        HF_HOME=str(folder / "hub"),
+        HF_HUB_DISABLE_PROGRESS_BARS="1",
+        **environment,
+    )
+    output, errors = process.communicate()
+    assert process.returncode == 0, errors
+    if output.startswith("WeightsError"):
+        raise WeightsError(output)
+    return Path(output.strip())
+
+
+def spawn(code: str, *arguments: str, **environment: str) -> subprocess.Popen[str]:
+    return subprocess.Popen(
+        [sys.executable, "-c", code, *arguments],
+        cwd=ROOT,
+        env={**os.environ, **environment},
+        stdin=subprocess.PIPE,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+        text=True,
+    )
+
+
+class TestFetch:
+    """In a process of its own each: the hub's client reads its environment when imported."""
+
+    @pytest.fixture
+    def hub(self) -> Iterator[Hub]:
+        with serve(Hub({WHISPER: WHISPER_FILES})) as running:
+            yield running
+
+    @pytest.fixture
+    def config(self, tmp_path: Path) -> Path:
+        asr = {"engine": "whisper", "weights": f"hf:{WHISPER}@{COMMIT}"}
+        return serve_file(tmp_path, asr=asr)
+
+    def test_only_what_the_engine_reads_is_downloaded(self, hub: Hub, config: Path) -> None:
+        assert fetch_in_process(hub, config).returncode == 0
+        assert hub.downloads() == [f"{WHISPER}/{name}" for name in NEEDED]
+
+    def test_what_was_fetched_is_there_offline(self, hub: Hub, config: Path) -> None:
+        fetch_in_process(hub, config)
+        hub.requests.clear()
+        assert fetch_in_process(hub, config, HF_HUB_OFFLINE="1").returncode == 0
+        assert hub.requests == []
+
+    def test_a_wrong_pin_is_refused(self, hub: Hub, tmp_path: Path) -> None:
+        pins = {"model.bin": digest(b"other")}
+        asr = {"engine": "whisper", "weights": f"hf:{WHISPER}@v1", "sha256": pins}
+        result = fetch_in_process(hub, serve_file(tmp_path, asr=asr))
+        assert (result.returncode, "model.bin has SHA-256" in result.stderr) == (1, True)
+
+    def test_a_killed_fetch_goes_on_with_the_files_that_are_not_whole(
+        self, hub: Hub, config: Path
+    ) -> None:
+        hub.stalls.add("model.bin")
+        with start(hub, config) as first:
+            assert hub.stalled.wait(60)
+            first.kill()
+        whole = {path.name for path in config.with_name("hub").rglob("snapshots/*/*")}
+        hub.stalls.clear()
+        hub.requests.clear()
+        result = fetch_in_process(hub, config, "--json")
+        files = {file["name"]: file["sha256"] for file in json.loads(result.stdout)[0]["files"]}
+        assert files == {name: digest(WHISPER_FILES[name]) for name in NEEDED}
+        fetched = {path.rpartition("/")[2] for path in hub.downloads()}
+        assert "model.bin" in fetched
+        assert not fetched & whole
+
+
+def start(hub: Hub, config: Path, *args: str, **environment: str) -> subprocess.Popen[str]:
+    """``dragoman fetch`` against the stand-in, in another process."""
+    return subprocess.Popen(
+        [sys.executable, "-m", "deployments.fetch", str(config), *args],
+        cwd=ROOT,
+        env={
+            **os.environ,
+            "HF_ENDPOINT": hub.endpoint,
+            "HF_HOME": str(config.with_name("hub")),
+            **environment,
+        },
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+        text=True,
+    )
+
+
+def fetch_in_process(
+    hub: Hub, config: Path, *args: str, **environment: str
+) -> subprocess.CompletedProcess[str]:
+    """The same, to its end."""
+    with start(hub, config, *args, **environment) as process:
+        output, errors = process.communicate()
+    return subprocess.CompletedProcess(process.args, process.returncode, output, errors)
+
+
+# ---- as a command of the client's ------------------------------------------------------
