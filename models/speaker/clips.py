@@ -1,4 +1,4 @@
-"""Clips as speaker encoders hear them: checked, and of a common volume."""
+"""What speaker encoders share: clips, checked and of a common volume; voiceprints of length 1."""
 
 from __future__ import annotations
 
@@ -8,8 +8,9 @@ import numpy as np
 from numpy.typing import NDArray
 
 from models.errors import InvalidRequest
+from models.runtime import ItemError
 from models.samples import to_float32
-from models.types import SAMPLE_RATE_HZ, Samples
+from models.types import SAMPLE_RATE_HZ, Samples, Voiceprint
 
 TARGET_DBFS = -30.0  # quieter clips are made this loud; louder ones stay as they are
 
@@ -34,3 +35,11 @@ def normalise(samples: Samples, min_clip_s: float = 0.0) -> NDArray[np.float32]:
         raise InvalidRequest("the audio holds values that are no numbers", param="file")
     gain = 10 ** (TARGET_DBFS / 20) / level
     return audio * np.float32(gain) if gain > 1 else audio
+
+
+def voiceprint(mean: NDArray[np.float32]) -> Voiceprint | ItemError:
+    """The mean [d] of a clip's embeddings, at length 1."""
+    length = float(np.linalg.norm(mean))
+    if not 0 < length < math.inf:  # samples so far out of range that the network overflowed
+        return ItemError(InvalidRequest("the audio's values are out of range", param="file"))
+    return Voiceprint(mean / np.float32(length))

@@ -13,9 +13,9 @@ import numpy as np
 from numpy.typing import NDArray
 
 from models import device, weights
-from models.errors import DragomanError, InvalidRequest
+from models.errors import DragomanError
 from models.runtime import ItemError, RuntimeSettings, RuntimeSpec
-from models.speaker.clips import normalise
+from models.speaker.clips import normalise, voiceprint
 from models.types import SAMPLE_RATE_HZ, SpeakerItem, Voiceprint
 
 if TYPE_CHECKING:
@@ -110,7 +110,9 @@ class EcapaSpeaker:
         every = [window for clip in clips if not isinstance(clip, ItemError) for window in clip]
         rows = iter(self._embed(every))
         return [
-            clip if isinstance(clip, ItemError) else _voiceprint([next(rows) for _ in clip])
+            clip
+            if isinstance(clip, ItemError)
+            else voiceprint(np.stack([next(rows) for _ in clip]).mean(axis=0))
             for clip in clips
         ]
 
@@ -173,12 +175,3 @@ def passes(lengths: Sequence[int], *, pass_s: float, max_padding: float) -> list
         else:
             found.append([index])
     return found
-
-
-def _voiceprint(rows: Sequence[NDArray[np.float32]]) -> Voiceprint | ItemError:
-    """The mean of a clip's windows, of length 1."""
-    mean: NDArray[np.float32] = np.stack(rows).mean(axis=0)
-    length = float(np.linalg.norm(mean))
-    if not 0 < length < math.inf:  # samples so far out of range that the network overflowed
-        return ItemError(InvalidRequest("the audio's values are out of range", param="file"))
-    return Voiceprint(mean / np.float32(length))

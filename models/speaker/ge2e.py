@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import math
 import time
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -12,9 +11,10 @@ import numpy as np
 from numpy.typing import NDArray
 
 from models import device, weights
-from models.errors import DragomanError, InvalidRequest
+from models.errors import DragomanError
+from models.precision import full_precision
 from models.runtime import ItemError, RuntimeSettings, RuntimeSpec
-from models.speaker.clips import normalise
+from models.speaker.clips import normalise, voiceprint
 from models.types import SAMPLE_RATE_HZ, SpeakerItem, Voiceprint
 
 if TYPE_CHECKING:
@@ -102,7 +102,7 @@ class Ge2eSpeaker:
             except DragomanError as error:
                 clips.append(ItemError(error))
         means = iter(self._means([clip for clip in clips if not isinstance(clip, ItemError)]))
-        return [clip if isinstance(clip, ItemError) else _voiceprint(next(means)) for clip in clips]
+        return [clip if isinstance(clip, ItemError) else voiceprint(next(means)) for clip in clips]
 
     def close(self) -> None:
         on_cuda = self._encoder is not None and self._encoder.device.type == "cuda"
@@ -119,7 +119,7 @@ class Ge2eSpeaker:
         assert self._encoder is not None, "load() first"
         windows = [window for clip in clips for window in clip]
         passes = [np.empty((0, EMBEDDING_SIZE), np.float32)]
-        with torch.inference_mode():
+        with torch.inference_mode(), full_precision():
             for first in range(0, len(windows), self._options.partials_per_pass):
                 together = np.stack(windows[first : first + self._options.partials_per_pass])
                 audio = torch.from_numpy(together).to(self._encoder.device)
@@ -127,13 +127,6 @@ class Ge2eSpeaker:
         ends = np.cumsum([len(clip) for clip in clips], dtype=np.intp)
         rows = np.split(np.concatenate(passes), ends)[: len(clips)]
         return [own.mean(axis=0) for own in rows]
-
-
-def _voiceprint(mean: NDArray[np.float32]) -> Voiceprint | ItemError:
-    length = float(np.linalg.norm(mean))
-    if not 0 < length < math.inf:  # samples so far out of range that the network overflowed
-        return ItemError(InvalidRequest("the audio's values are out of range", param="file"))
-    return Voiceprint(mean / np.float32(length))
 
 
 def partial_count(n_samples: int) -> int:
