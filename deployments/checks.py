@@ -11,27 +11,17 @@ from dataclasses import dataclass
 from typing import Literal, TypeAlias
 
 from deployments.config import ModelConfig, check_fractions
-from deployments.facts import PIPER_USE_GPU, Machine
+from deployments.facts import Machine
 from deployments.settings import missing_settings
 from models.device import CUDA_PROVIDER
+from models.engines import ENGINES, Library
 from models.errors import ConfigError
 from models.nvidia import VISIBLE, GpuProcess, needs_newer_driver
+from models.tts.piper import FALSE, TRUE, USE_GPU
 
 Status: TypeAlias = Literal["ok", "warning", "failed"]
 Models: TypeAlias = Mapping[str, ModelConfig]
 
-LIBRARY_OF_ENGINE = {
-    "silero": "onnxruntime",
-    "piper": "onnxruntime",
-    "kokoro": "onnxruntime",
-    "whisper": "ctranslate2",
-    "m2m100": "ctranslate2",
-    "m2m100-transformers": "torch",
-    "bergamot": "torch",
-    "yourtts": "torch",
-    "ge2e": "torch",
-    "ecapa": "torch",
-}
 SHORT_OF_MEMORY = 0.95  # of a GPU's memory: above it, the next batch may find none
 GB = 1e9
 # As the Makefile and constraints.txt have them. With its build named, pip replaces another build.
@@ -71,12 +61,12 @@ def machine_findings(machine: Machine, models: Models) -> list[Finding]:
     ]
 
 
-def severity(models: Models, library: str | None = None) -> Status:
+def severity(models: Models, library: Library | None = None) -> Status:
     """How bad a missing GPU is, for the models of one library or for all: by what they ask."""
     asked = {
         model.device
         for model in models.values()
-        if library in (None, LIBRARY_OF_ENGINE.get(model.engine))
+        if library in (None, ENGINES[model.engine].library)
         and (model.device == "cuda" or (model.device == "auto" and model.gpu_fraction))
     }
     return "failed" if "cuda" in asked else "warning" if "auto" in asked else "ok"
@@ -222,24 +212,24 @@ def cudnn_clash(machine: Machine) -> list[Finding]:
 
 def piper_use_gpu(machine: Machine, models: Models) -> list[Finding]:
     """Heard by Piper's models with `device: auto`."""
-    said = machine.environment.get(PIPER_USE_GPU)
+    said = machine.environment.get(USE_GPU)
     if not said:
         return []
-    found = f"{PIPER_USE_GPU}={said!r}"
+    found = f"{USE_GPU}={said!r}"
     wish = said.strip().lower()
-    if wish not in ("true", "1", "false", "0"):
-        fix = f"set {PIPER_USE_GPU} to true or false, or unset it"
+    if wish not in TRUE + FALSE:
+        fix = f"set {USE_GPU} to true or false, or unset it"
         return [Finding("environment", "failed", f"{found} is neither true nor false", fix)]
     listening = [n for n, m in models.items() if m.engine == "piper" and m.device == "auto"]
     without = [name for name in listening if not models[name].gpu_fraction]
-    if wish in ("false", "0") or not listening:
+    if wish in FALSE or not listening:
         return [Finding("environment", "ok", found)]
     if without:
-        fix = f"give models.{without[0]}.gpu_fraction a share of a GPU, or unset {PIPER_USE_GPU}"
+        fix = f"give models.{without[0]}.gpu_fraction a share of a GPU, or unset {USE_GPU}"
         told = f"{found}, but {', '.join(without)} have no share of a GPU"
         return [Finding("environment", "failed", told, fix)]
     if machine.gpu_count == 0:
-        return [Finding("environment", "failed", f"{found}: no GPU here", f"unset {PIPER_USE_GPU}")]
+        return [Finding("environment", "failed", f"{found}: no GPU here", f"unset {USE_GPU}")]
     return [Finding("environment", "ok", found)]
 
 

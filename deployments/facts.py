@@ -13,28 +13,26 @@ import os
 import socket
 import subprocess
 import sys
-import sysconfig
 from collections.abc import Callable, Mapping
 from dataclasses import asdict, dataclass, field, replace
-from pathlib import Path
 from typing import Any, TypeVar
 
 from pydantic import TypeAdapter
 
 from deployments.log import logger
-from deployments.settings import LIBRARY_PATH, library_path, machine_environment
+from deployments.settings import LIBRARY_PATH, machine_environment, with_libraries
 from models import nvidia
 from models.device import begin_cuda
 from models.nvidia import VISIBLE, Gpu, GpuProcess
+from models.tts.piper import USE_GPU
 
 T = TypeVar("T")
 # What CTranslate2 4 loads by name at its first operation on CUDA 12 (its installation guide).
 CUDA_LIBRARIES = ("libcublas.so.12", "libcudnn.so.9")
 ONNXRUNTIMES = ("onnxruntime", "onnxruntime-gpu")  # two packages that write one folder
 CUDNNS = ("nvidia-cudnn-cu12", "nvidia-cudnn-cu13")  # and so do these
-PIPER_USE_GPU = "PIPER_USE_GPU"
 FACTS_S = 60.0  # what looking at the machine may take: it loads three libraries
-TOLD_VARIABLES = (VISIBLE, "NVIDIA_VISIBLE_DEVICES", PIPER_USE_GPU, LIBRARY_PATH)
+TOLD_VARIABLES = (VISIBLE, "NVIDIA_VISIBLE_DEVICES", USE_GPU, LIBRARY_PATH)
 
 
 @dataclass(frozen=True, slots=True)
@@ -100,15 +98,11 @@ def look(environment: Mapping[str, str]) -> Machine:
         OSError: it took too long, or ended with an error.
         ValueError: what it wrote cannot be read.
     """
-    environment = machine_environment(environment)
-    libraries = library_path(environment, Path(sysconfig.get_path("purelib")))
-    if libraries:
-        environment = {**environment, LIBRARY_PATH: libraries}
     try:
         looked = subprocess.run(
             [sys.executable, "-m", "deployments.facts"],
             capture_output=True,
-            env=environment,
+            env=with_libraries(machine_environment(environment)),
             timeout=FACTS_S,
             check=False,
         )

@@ -48,6 +48,11 @@ class Hop:
     target: str
 
 
+def pivot(route: Sequence[Hop]) -> str | None:
+    """The language between the first and the last of a way; None of a direct one, or of none."""
+    return route[0].target if len(route) > 1 else None
+
+
 class Fleet:
     """Every configured model; a model can be used once one of its replicas is warm."""
 

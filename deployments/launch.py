@@ -16,7 +16,6 @@ import signal
 import socket
 import subprocess
 import sys
-import sysconfig
 import tempfile
 import time
 from collections.abc import Sequence
@@ -30,7 +29,7 @@ import psutil
 from deployments.config import ServeFile, check_fractions, load
 from deployments.fleet import FAILED, READY
 from deployments.log import logger, set_up
-from deployments.settings import LIBRARY_PATH, SETTINGS, launcher_settings, library_path
+from deployments.settings import SETTINGS, launcher_settings, with_libraries
 from models import nvidia
 from models.errors import ConfigError
 
@@ -167,9 +166,7 @@ class Server:
             "RAY_SERVE_HAPROXY_METRICS_PORT": str(_free_port()),
             "RAY_SERVE_HAPROXY_STATS_PORT": str(_free_port()),
         }
-        environment = {**SETTINGS, **own, **os.environ, **launcher_settings(os.environ)}
-        libraries = library_path(os.environ, Path(sysconfig.get_path("purelib")))
-        return {**environment, LIBRARY_PATH: libraries} if libraries else environment
+        return with_libraries({**SETTINGS, **own, **os.environ, **launcher_settings(os.environ)})
 
 
 def _end_all(processes: Sequence[psutil.Process]) -> None:

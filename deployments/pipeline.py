@@ -17,7 +17,7 @@ import numpy as np
 
 from deployments.concurrency import all_of
 from deployments.config import AppConfig
-from deployments.fleet import Fleet, Hop, Model
+from deployments.fleet import Fleet, Hop, Model, pivot
 from deployments.log import logger
 from deployments.recording import (
     EMBEDDING_SPEECH_S,
@@ -306,7 +306,9 @@ class Pipeline:
             voice=speaking.voice if speaking is not None and sentences else None,
             audio=spoken,
             voiceprint=source_voice if options.embed else None,
-            pivot=self._pivot(transcript.language, options.target_language, sentences),
+            pivot=pivot(self.fleet.route(transcript.language, options.target_language))
+            if sentences
+            else None,
             voice_similarity=await self._similarity(source_voice, spoken, context)
             if own_voice
             else None,
@@ -329,10 +331,6 @@ class Pipeline:
         if voice.id == SOURCE_VOICE:
             own = (await self.off_loop(lambda: reference(audio, heard))).samples
         return Speaking(model, voice, options.speed, own)
-
-    def _pivot(self, source: str, target: str, sentences: Sequence[Sentence]) -> str | None:
-        route = self.fleet.route(source, target) if sentences else ()
-        return route[0].target if len(route) > 1 else None
 
     async def _similarity(
         self, source_voice: Voiceprint | None, spoken: Audio | None, context: Context

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import sysconfig
 from collections.abc import Mapping
 from pathlib import Path
 
@@ -57,6 +58,12 @@ def launcher_settings(environment: Mapping[str, str]) -> dict[str, str]:
     """What tells ``machine_environment`` in every process of Ray how the launcher was started."""
     seen = {OUTER_VISIBLE: environment[VISIBLE]} if VISIBLE in environment else {}
     return {LAUNCHED: "1", **seen}
+
+
+def with_libraries(environment: Mapping[str, str]) -> dict[str, str]:
+    """The environment in which engines find CUDA's libraries among this Python's packages."""
+    libraries = library_path(environment, Path(sysconfig.get_path("purelib")))
+    return {**environment, **({LIBRARY_PATH: libraries} if libraries else {})}
 
 
 def library_path(environment: Mapping[str, str], packages: Path) -> str:

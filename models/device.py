@@ -146,6 +146,13 @@ def _missing_in_torch(torch: ModuleType, said: str) -> str:
     return f"torch sees no GPU: {said or 'it does not say why'}"
 
 
+def free_torch_memory() -> None:
+    """Give back the GPU memory that PyTorch keeps for later; nothing, where it has used none."""
+    torch = sys.modules.get("torch")
+    if torch is not None:
+        torch.cuda.empty_cache()
+
+
 def choose_onnxruntime(
     request: DeviceRequest, *, sessions: int = 1
 ) -> tuple[Device, list[tuple[str, dict[str, int]]]]:

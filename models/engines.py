@@ -4,10 +4,12 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from importlib import import_module
-from typing import Any
+from typing import Any, Literal, TypeAlias
 
 from models.runtime import Runtime, RuntimeSettings
 from models.types import Kind
+
+Library: TypeAlias = Literal["torch", "onnxruntime", "ctranslate2"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -21,6 +23,7 @@ class Engine:
     kind: Kind
     module: str
     runtime: str
+    library: Library | None = None  # that computes, on the CPU or on CUDA; None: none does
     options: str = "Options"
     files: tuple[str, ...] = ()
 
@@ -54,22 +57,30 @@ _YOURTTS_FILES = (
 _ECAPA_FILES = ("hyperparams.yaml", "embedding_model.ckpt")
 
 ENGINES: dict[str, Engine] = {
-    "silero": Engine("vad", "models.vad", "SileroVad"),
-    "whisper": Engine("asr", "models.asr", "WhisperAsr", files=_WHISPER_FILES),
-    "bergamot": Engine("nmt", "models.nmt.bergamot", "BergamotNmt"),
+    "silero": Engine("vad", "models.vad", "SileroVad", "onnxruntime"),
+    "whisper": Engine("asr", "models.asr", "WhisperAsr", "ctranslate2", files=_WHISPER_FILES),
+    "bergamot": Engine("nmt", "models.nmt.bergamot", "BergamotNmt", "torch"),
     "m2m100": Engine(
-        "nmt", "models.nmt.m2m100", "M2m100Nmt", files=_M2M100_FILES + _CONVERTED_FILES
+        "nmt",
+        "models.nmt.m2m100",
+        "M2m100Nmt",
+        "ctranslate2",
+        files=_M2M100_FILES + _CONVERTED_FILES,
     ),
     "m2m100-transformers": Engine(
-        "nmt", "models.nmt.m2m100_transformers", "M2m100TransformersNmt", files=_M2M100_FILES
+        "nmt",
+        "models.nmt.m2m100_transformers",
+        "M2m100TransformersNmt",
+        "torch",
+        files=_M2M100_FILES,
     ),
-    "piper": Engine("tts", "models.tts.piper", "PiperTts"),
-    "kokoro": Engine("tts", "models.tts.kokoro", "KokoroTts"),
-    "yourtts": Engine("tts", "models.tts.yourtts", "YourTts", files=_YOURTTS_FILES),
-    "ge2e": Engine("speaker", "models.speaker.ge2e", "Ge2eSpeaker"),
-    "ecapa": Engine("speaker", "models.speaker.ecapa", "EcapaSpeaker", files=_ECAPA_FILES),
+    "piper": Engine("tts", "models.tts.piper", "PiperTts", "onnxruntime"),
+    "kokoro": Engine("tts", "models.tts.kokoro", "KokoroTts", "onnxruntime"),
+    "yourtts": Engine("tts", "models.tts.yourtts", "YourTts", "torch", files=_YOURTTS_FILES),
+    "ge2e": Engine("speaker", "models.speaker.ge2e", "Ge2eSpeaker", "torch"),
+    "ecapa": Engine("speaker", "models.speaker.ecapa", "EcapaSpeaker", "torch", files=_ECAPA_FILES),
     # Fakes: for tests and benches of what is around a model.
-    "sleep": Engine("speaker", "models.fakes", "SleepSpeaker", "SleepOptions"),
+    "sleep": Engine("speaker", "models.fakes", "SleepSpeaker", options="SleepOptions"),
     "fake-vad": Engine("vad", "models.fakes", "FakeVad"),
     "fake-asr": Engine("asr", "models.fakes", "FakeAsr"),
     "fake-nmt": Engine("nmt", "models.fakes", "FakeNmt"),

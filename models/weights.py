@@ -112,7 +112,7 @@ class WeightSource:
                     with path.open("rb") as part_file:
                         shutil.copyfileobj(part_file, out, _CHUNK_BYTES)
 
-        return _cached(cache_folder() / "joined" / key / name, write)
+        return cached(cache_folder() / "joined" / key / name, write)
 
     def check(self) -> list[CheckedFile]:
         """Read every file through, and compare each with its pin.
@@ -141,7 +141,7 @@ class WeightSource:
         key = hashlib.sha256("\n".join(str(path) for path in files).encode()).hexdigest()[:16]
         target = cache_folder() / "folders" / key
         for name, path in zip(names, files, strict=True):
-            _cached(target / name, lambda link, path=path: link.symlink_to(path))  # type: ignore[misc]
+            cached(target / name, lambda link, path=path: link.symlink_to(path))  # type: ignore[misc]
         return target
 
     def _files(self) -> Iterator[tuple[str, str, Path]]:
@@ -281,14 +281,19 @@ def _digest_of(path: Path, size_bytes: int, modified_ns: int) -> str:
         return hashlib.file_digest(file, "sha256").hexdigest()
 
 
-def _cached(path: Path, write: Callable[[Path], None]) -> Path:
-    """``path``, made by ``write`` where it is not there yet; whole or not at all."""
+def cached(path: Path, write: Callable[[Path], None]) -> Path:
+    """``path``, a file or a folder made by ``write`` where it is not there; whole or not at all.
+
+    Safe when several replicas start together: one writes, the others wait for it.
+    """
     path.parent.mkdir(parents=True, exist_ok=True)
     locks = cache_folder() / "locks"  # not beside the file: libraries load its whole folder
     locks.mkdir(parents=True, exist_ok=True)
     with FileLock(locks / hashlib.sha256(str(path).encode()).hexdigest()[:16]):
         if not path.exists():
             partial = path.with_name(f"{path.name}.partial")
+            if partial.is_dir():  # of a process that was killed
+                shutil.rmtree(partial)
             partial.unlink(missing_ok=True)
             write(partial)
             partial.replace(path)

@@ -120,3 +120,8 @@ def serve_file(folder: Path, **models: dict[str, Any]) -> Path:
     path = folder / "serve.yaml"
     path.write_text(yaml.safe_dump({"applications": [application]}))
     return path
+
+
+def digest(content: bytes) -> str:
+    """SHA-256 in hex, as a pin has it."""
+    return hashlib.sha256(content).hexdigest()

@@ -11,7 +11,19 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 
+from models.types import Samples
+
 SPEECH = Path(__file__).parent / "data" / "speech"
+
+# What no speaker encoder takes, by what is wrong with it; 1,600 samples are enough.
+BAD_CLIPS: dict[str, Samples] = {
+    "empty": np.empty(0, np.int16),
+    "too-short": np.ones(1_599, np.int16),
+    "all-zero": np.zeros(16_000, np.int16),
+    "not-a-number": np.full(16_000, np.nan, np.float32),
+    "infinite": np.full(16_000, np.inf, np.float32),
+    "out-of-range": np.full(16_000, 1e30, np.float32),
+}
 
 
 @dataclass(frozen=True)

@@ -13,6 +13,7 @@ from starlette.responses import JSONResponse, Response
 from starlette.routing import Route
 
 from deployments.config import Limits
+from deployments.fleet import pivot
 from deployments.ingress import subtitles
 from deployments.ingress.requests import (
     Fields,
@@ -182,8 +183,7 @@ class SpeechRoutes:
         options = TextOptions(fields.beam_size, fields.length_penalty, fields.max_tokens)
         translated = await self._pipeline.translate(originals, route, context, options)
         languages = {"source_language": source, "target_language": target}
-        pivot = route[0].target if len(route) > 1 else None
-        rows = [{"text": text, **languages, "pivot": pivot} for text in translated]
+        rows = [{"text": text, **languages, "pivot": pivot(route)} for text in translated]
         body = {"translations": rows, "timings": context.timings.as_json()}
         return timed(JSONResponse(body), context)
 

@@ -9,7 +9,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal
 
-from models.device import DeviceReport, choose_torch, report
+from models.device import DeviceReport, choose_torch, free_torch_memory, report
 from models.errors import (
     DragomanError,
     InvalidRequest,
@@ -151,10 +151,7 @@ class BergamotNmt:
 
     def close(self) -> None:
         self._directions.clear()
-        import torch
-
-        if torch.cuda.is_available():
-            torch.cuda.empty_cache()
+        free_torch_memory()
 
     def _direction(self, item: NmtItem) -> _Direction:
         direction = self._directions.get((item.source_language, item.target_language))

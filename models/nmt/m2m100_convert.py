@@ -4,12 +4,9 @@ from __future__ import annotations
 
 import hashlib
 import logging
-import shutil
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-
-from filelock import FileLock
 
 from models import weights
 from models.nmt.m2m100_checkpoint import (
@@ -70,15 +67,16 @@ def _converted(
     """The folder of the converted model; safe when several replicas start together."""
     files = [tensors, *(source.file(name) for name in (CONFIG_FILE, VOCABULARY_FILE, SPM_FILE))]
     target = weights.cache_folder() / "ctranslate2" / _key(files, quantization)
-    target.parent.mkdir(parents=True, exist_ok=True)
-    with FileLock(target.with_suffix(".lock")):
-        if not target.exists():
-            _logger.info("%s: converting to CTranslate2, %s", source.reference, quantization)
-            spec = build_spec(read_tensors(tensors), architecture, tokenizer)
-            spec.validate()
-            spec.optimize(quantization)
-            _write_whole(target, lambda folder: spec.save(str(folder)))
-    return target
+
+    def write(folder: Path) -> None:
+        _logger.info("%s: converting to CTranslate2, %s", source.reference, quantization)
+        spec = build_spec(read_tensors(tensors), architecture, tokenizer)
+        spec.validate()
+        spec.optimize(quantization)
+        folder.mkdir()
+        spec.save(str(folder))
+
+    return weights.cached(target, write)
 
 
 def _key(files: Sequence[Path], quantization: str) -> str:
@@ -87,12 +85,3 @@ def _key(files: Sequence[Path], quantization: str) -> str:
     for path in files:
         digest.update(bytes.fromhex(weights.digest(path)))
     return digest.hexdigest()[:16]
-
-
-def _write_whole(target: Path, write: Callable[[Path], None]) -> None:
-    """Make a folder that is there only when all of it is. The caller holds its lock."""
-    partial = target.with_suffix(".partial")
-    shutil.rmtree(partial, ignore_errors=True)  # of a process that was killed
-    partial.mkdir()
-    write(partial)
-    partial.rename(target)

@@ -4,15 +4,16 @@ from __future__ import annotations
 
 import math
 import time
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Literal
 
-from models.device import DeviceReport, choose_torch, report
+from models.device import DeviceReport, choose_torch, free_torch_memory, report
 from models.errors import WeightsError
 from models.nmt.m2m100_checkpoint import CONFIG_FILE, TENSOR_FILES, Architecture
 from models.nmt.m2m100_rows import BatchOptions, Row, Search, Translator
 from models.nmt.m2m100_tokenizer import LANGUAGES, M2m100Tokenizer
+from models.passes import passes as forward_passes
 from models.runtime import ItemError, RuntimeSettings, RuntimeSpec
 from models.types import NmtItem, Translation
 from models.weights import licence, resolve
@@ -105,12 +106,8 @@ class M2m100TransformersNmt:
         return self._translator(batch)
 
     def close(self) -> None:
-        on_cuda = self._model is not None and self._model.device.type == "cuda"
         self._model = self._translator = None
-        if on_cuda:
-            import torch
-
-            torch.cuda.empty_cache()
+        free_torch_memory()
 
     def _precision(self, device: Literal["cuda", "cpu"]) -> Literal["float32", "float16"]:
         if device == "cpu" or self._options.precision == "float32":
@@ -171,16 +168,12 @@ class _TargetLanguages:
         return forced
 
 
-def passes(rows: Sequence[Row], max_tokens: int) -> Iterator[list[Row]]:
+def passes(rows: Sequence[Row], max_tokens: int) -> list[list[Row]]:
     """Cut rows into forward passes of at most ``max_tokens`` with padding, or of one row."""
-    together: list[Row] = []
-    for row in sorted(rows, key=lambda row: len(row.source), reverse=True):  # longest first
-        if together and (len(together) + 1) * len(together[0].source) > max_tokens:
-            yield together
-            together = []
-        together.append(row)
-    if together:
-        yield together
+    places = forward_passes(
+        [len(row.source) for row in rows], lambda lengths: len(lengths) * lengths[0] <= max_tokens
+    )
+    return [[rows[place] for place in together] for together in places]
 
 
 def _until(ids: list[int], end: int) -> list[int]:

@@ -14,6 +14,7 @@ from numpy.typing import NDArray
 
 from models import device, weights
 from models.errors import DragomanError
+from models.passes import passes as forward_passes
 from models.runtime import ItemError, RuntimeSettings, RuntimeSpec
 from models.speaker.clips import normalise, voiceprint
 from models.types import SAMPLE_RATE_HZ, SpeakerItem, Voiceprint
@@ -117,12 +118,8 @@ class EcapaSpeaker:
         ]
 
     def close(self) -> None:
-        on_cuda = self._encoder is not None and self._encoder.device.type == "cuda"
         self._encoder = None
-        if on_cuda:
-            import torch
-
-            torch.cuda.empty_cache()
+        device.free_torch_memory()
 
     def _checked(self, item: SpeakerItem) -> NDArray[np.float32]:
         return normalise(item.samples, max(self._options.min_clip_s, MIN_SAMPLES / SAMPLE_RATE_HZ))
@@ -166,12 +163,8 @@ def passes(lengths: Sequence[int], *, pass_s: float, max_padding: float) -> list
         pass_s: audio in a pass, padding included; a longer signal goes alone.
         max_padding: of each row, as a fraction of the longest in its pass.
     """
-    found: list[list[int]] = []
-    for index in sorted(range(len(lengths)), key=lambda index: -lengths[index]):
-        longest = lengths[found[-1][0]] if found else 0
-        fits = found and (len(found[-1]) + 1) * longest <= pass_s * SAMPLE_RATE_HZ
-        if fits and lengths[index] >= (1 - max_padding) * longest:
-            found[-1].append(index)
-        else:
-            found.append([index])
-    return found
+    most = pass_s * SAMPLE_RATE_HZ
+    return forward_passes(
+        lengths,
+        lambda rows: len(rows) * rows[0] <= most and rows[-1] >= (1 - max_padding) * rows[0],
+    )

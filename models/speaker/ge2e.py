@@ -105,12 +105,8 @@ class Ge2eSpeaker:
         return [clip if isinstance(clip, ItemError) else voiceprint(next(means)) for clip in clips]
 
     def close(self) -> None:
-        on_cuda = self._encoder is not None and self._encoder.device.type == "cuda"
         self._encoder = None
-        if on_cuda:
-            import torch
-
-            torch.cuda.empty_cache()
+        device.free_torch_memory()
 
     def _means(self, clips: Sequence[NDArray[np.float32]]) -> list[NDArray[np.float32]]:
         """The mean embedding [256] of each clip's partials [n, 25,840]; all share the passes."""

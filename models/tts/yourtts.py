@@ -206,13 +206,9 @@ class YourTts:
         return [results[place] for place in range(len(batch))]
 
     def close(self) -> None:
-        on_cuda = self._network is not None and self._network.device.type == "cuda"
         self._network = self._references = self._alphabet = None
         self._voices.clear()
-        if on_cuda:
-            import torch
-
-            torch.cuda.empty_cache()
+        device.free_torch_memory()
 
     def _request(self, item: TtsItem) -> _Request | None:
         """What to speak; None where there is nothing. Raises DragomanError."""

@@ -16,6 +16,7 @@ from torch.nn.functional import normalize
 from torch.nn.utils import parametrize
 from torch.nn.utils.rnn import pad_sequence
 
+from models.passes import passes as forward_passes
 from models.precision import full_precision
 
 # The noise of every row begins here, so that a sentence sounds the same whenever it is spoken and
@@ -223,17 +224,12 @@ class _DecoderPadding:
 
 def passes(frames: Sequence[int], limits: Limits) -> list[list[int]]:
     """Which rows go through the decoder together: places, the longest first."""
-    found: list[list[int]] = []
-    for place in sorted(range(len(frames)), key=lambda p: -frames[p]):
-        if found:
-            together = [*found[-1], place]
-            padded = frames[together[0]] * len(together)
-            padding = 1 - sum(frames[p] for p in together) / padded
-            if padded <= limits.pass_frames and padding <= limits.max_padding:
-                found[-1] = together
-                continue
-        found.append([place])
-    return found
+
+    def fits(rows: Sequence[int]) -> bool:
+        padded = rows[0] * len(rows)
+        return padded <= limits.pass_frames and 1 - sum(rows) / padded <= limits.max_padding
+
+    return forward_passes(frames, fits)
 
 
 def _fold_weight_norm(network: nn.Module) -> None:

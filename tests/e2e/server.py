@@ -92,6 +92,8 @@ def start(config_path: Path) -> Running:
             reader = Thread(target=log.extend, args=(process.stdout,), daemon=True)
             reader.start()
             return Running(ready[1], config_path, process, log, reader)
+    process.stdout.close()
+    process.wait(STOP_S)
     raise AssertionError("the server did not start:\n" + "".join(log))
 
 

@@ -27,7 +27,7 @@ from models.speaker.clips import normalise
 from models.speaker.ecapa import EMBEDDING_SIZE, EcapaSpeaker, Options
 from models.types import Samples, SpeakerItem, Voiceprint
 from tests.published import ecapa as published
-from tests.speech import clips
+from tests.speech import BAD_CLIPS, clips
 
 if TYPE_CHECKING:
     from models.speaker.ecapa_network import SpeakerEncoder
@@ -196,18 +196,9 @@ def test_the_volume_of_a_clip_does_not_matter(speaker: EcapaSpeaker) -> None:
 
 # ---- bad items -------------------------------------------------------------------------
 
-BAD: dict[str, Samples] = {
-    "empty": np.empty(0, np.int16),
-    "too-short": np.ones(1_599, np.int16),
-    "all-zero": np.zeros(16_000, np.int16),
-    "not-a-number": np.full(16_000, np.nan, np.float32),
-    "infinite": np.full(16_000, np.inf, np.float32),
-    "out-of-range": np.full(16_000, 1e30, np.float32),
-}
-
 
 def test_bad_clips_do_not_harm_their_neighbours(speaker: EcapaSpeaker) -> None:
-    bad = [SpeakerItem(samples) for samples in BAD.values()]
+    bad = [SpeakerItem(samples) for samples in BAD_CLIPS.values()]
 
     good = SpeakerItem(CLIPS[0][:16_000])  # as long as those that reach the network
     (alone,) = embed(speaker, [CLIPS[0][:16_000]])

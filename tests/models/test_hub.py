@@ -5,20 +5,17 @@ In a process of its own each: the hub's client reads its environment when it is 
 
 from __future__ import annotations
 
-import hashlib
 import json
-import os
 import subprocess
-import sys
 from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
 
 from models.errors import WeightsError
-from tests.hub import COMMIT, Hub, serve, serve_file
+from tests.hub import COMMIT, Hub, digest, serve, serve_file
+from tests.processes import spawn
 
-ROOT = Path(__file__).parents[2]
 REPOSITORY = "someone/model"
 HUB_FILES = {"config.json": b"{}", "onnx/model.bin": bytes(range(256)) * 40}
 WHISPER = "someone/whisper"
@@ -30,10 +27,6 @@ WHISPER_FILES = {
     "vocabulary.txt": b"a",
 }
 NEEDED = sorted(WHISPER_FILES.keys() - {"flax_model.msgpack"})
-
-
-def digest(content: bytes) -> str:
-    return hashlib.sha256(content).hexdigest()
 
 
 class TestResolve:
@@ -147,6 +140,7 @@ def resolve_in_process(
 ) -> Path:
     """The path of ``onnx/model.bin`` of ``reference``, found by another process."""
     process = spawn(
+        "-c",
         RESOLVE,
         reference,
         pin,
@@ -161,18 +155,6 @@ def resolve_in_process(
     if output.startswith("WeightsError"):
         raise WeightsError(output)
     return Path(output.strip())
-
-
-def spawn(code: str, *arguments: str, **environment: str) -> subprocess.Popen[str]:
-    return subprocess.Popen(
-        [sys.executable, "-c", code, *arguments],
-        cwd=ROOT,
-        env={**os.environ, **environment},
-        stdin=subprocess.PIPE,
-        stdout=subprocess.PIPE,
-        stderr=subprocess.PIPE,
-        text=True,
-    )
 
 
 class TestFetch:
@@ -224,18 +206,14 @@ class TestFetch:
 
 def start(hub: Hub, config: Path, *args: str, **environment: str) -> subprocess.Popen[str]:
     """``dragoman fetch`` against the stand-in, in another process."""
-    return subprocess.Popen(
-        [sys.executable, "-m", "deployments.fetch", str(config), *args],
-        cwd=ROOT,
-        env={
-            **os.environ,
-            "HF_ENDPOINT": hub.endpoint,
-            "HF_HOME": str(config.with_name("hub")),
-            **environment,
-        },
-        stdout=subprocess.PIPE,
-        stderr=subprocess.PIPE,
-        text=True,
+    return spawn(
+        "-m",
+        "deployments.fetch",
+        str(config),
+        *args,
+        HF_ENDPOINT=hub.endpoint,
+        HF_HOME=str(config.with_name("hub")),
+        **environment,
     )
 
 

@@ -16,7 +16,7 @@ from models.errors import InvalidRequest
 from models.runtime import ItemError, RuntimeSettings
 from models.speaker.ge2e import EMBEDDING_SIZE, Ge2eSpeaker, Options, partials
 from models.types import Samples, SpeakerItem, Voiceprint
-from tests.speech import clip, clips
+from tests.speech import BAD_CLIPS, clip, clips
 
 WEIGHTS = "package:resemblyzer"
 REFERENCES = Path(__file__).parents[1] / "data" / "speaker" / "resemblyzer.npz"
@@ -176,17 +176,8 @@ def test_every_voice_is_nearer_to_itself_than_to_any_other(
 
 # ---- bad items -------------------------------------------------------------------------
 
-BAD: dict[str, Samples] = {
-    "empty": np.empty(0, np.int16),
-    "too-short": np.ones(1_599, np.int16),
-    "all-zero": np.zeros(16_000, np.int16),
-    "not-a-number": np.full(16_000, np.nan, np.float32),
-    "infinite": np.full(16_000, np.inf, np.float32),
-    "out-of-range": np.full(16_000, 1e30, np.float32),
-}
 
-
-@pytest.mark.parametrize("samples", BAD.values(), ids=BAD)
+@pytest.mark.parametrize("samples", BAD_CLIPS.values(), ids=BAD_CLIPS)
 def test_a_bad_clip_is_refused(speaker: Ge2eSpeaker, samples: Samples) -> None:
     (result,) = speaker.run([SpeakerItem(samples)])
 
@@ -197,7 +188,7 @@ def test_a_bad_clip_is_refused(speaker: Ge2eSpeaker, samples: Samples) -> None:
 
 def test_bad_clips_do_not_harm_their_neighbours(speaker: Ge2eSpeaker) -> None:
     good = SpeakerItem(CLIPS[0].samples())
-    bad = [SpeakerItem(samples) for samples in BAD.values()]
+    bad = [SpeakerItem(samples) for samples in BAD_CLIPS.values()]
 
     first, *errors, last = speaker.run([good, *bad, good])
 

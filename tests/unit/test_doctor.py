@@ -32,6 +32,7 @@ from deployments.facts import (
 )
 from deployments.model_checks import model_findings
 from deployments.settings import SETTINGS
+from models.engines import Library
 from models.nvidia import Gpu, GpuProcess
 from tests.unit import nvidia_smi
 
@@ -95,7 +96,7 @@ SEVERITIES: dict[str, tuple[Models, str | None, Status]] = {
 
 @pytest.mark.parametrize(("wanted", "library", "status"), SEVERITIES.values(), ids=SEVERITIES)
 def test_what_is_missing_is_as_bad_as_the_models_make_it(
-    wanted: Models, library: str | None, status: Status
+    wanted: Models, library: Library | None, status: Status
 ) -> None:
     assert checks.severity(wanted, library) == status
 

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import hashlib
 import importlib.util
 import json
 from pathlib import Path
@@ -14,14 +13,9 @@ import yaml
 from deployments.fetch import app
 from dragoman_client import cli
 from models.engines import ENGINES
-from tests.hub import serve_file
+from tests.hub import digest, serve_file
 
-ROOT = Path(__file__).parents[2]
 FAKE = {"engine": "fake-vad"}
-
-
-def digest(content: bytes) -> str:
-    return hashlib.sha256(content).hexdigest()
 
 
 @pytest.fixture

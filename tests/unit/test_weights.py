@@ -2,9 +2,7 @@
 
 from __future__ import annotations
 
-import hashlib
 import os
-import subprocess
 import sys
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
@@ -13,12 +11,8 @@ import pytest
 
 from models import weights
 from models.errors import WeightsError
-
-ROOT = Path(__file__).parents[2]
-
-
-def digest(content: bytes) -> str:
-    return hashlib.sha256(content).hexdigest()
+from tests.hub import digest
+from tests.processes import spawn
 
 
 @pytest.fixture(autouse=True)
@@ -262,7 +256,7 @@ class TestParts:
             "path = weights.resolve(sys.argv[1]).file('big.bin');"
             "print(path.stat().st_ino, weights.digest(path))"
         )
-        started = [spawn(code, f"path:{folder}") for _ in range(3)]
+        started = [spawn("-c", code, f"path:{folder}") for _ in range(3)]
         for process in started:  # all are loaded, or will find the file joined: either is right
             assert process.stdin is not None
             process.stdin.write("x")
@@ -302,15 +296,3 @@ def test_licence(reference: str, expected: str) -> None:
 def test_every_package_that_is_pinned_has_a_licence() -> None:
     pinned = {line.split()[1].split("/")[0] for line in weights.PINS_FILE.read_text().splitlines()}
     assert set(weights.PACKAGE_LICENCES) == pinned
-
-
-def spawn(code: str, *arguments: str, **environment: str) -> subprocess.Popen[str]:
-    return subprocess.Popen(
-        [sys.executable, "-c", code, *arguments],
-        cwd=ROOT,
-        env={**os.environ, **environment},
-        stdin=subprocess.PIPE,
-        stdout=subprocess.PIPE,
-        stderr=subprocess.PIPE,
-        text=True,
-    )
