@@ -4,7 +4,8 @@ Items of different callers wait here and leave together. The rules:
 
 - A free replica takes the best batch at once. While every replica is busy, what arrives
   gathers. One batch may stand ready behind each running one; that place is taken by a full
-  batch, or when the head has waited ``max_queue_delay_ms``.
+  batch, or when the head has waited ``max_queue_delay_ms``. With ``delay_when_idle`` the
+  head waits as long before a free replica, too, unless the batch is full.
 - The head of a batch is the oldest item of the most urgent priority, so that no length
   starves. The others are drawn by how near they are to its length, within rows, cost and
   padding.
@@ -12,133 +13,92 @@ Items of different callers wait here and leave together. The rules:
   whose caller has left is dropped before it costs anything.
 - Each item has its own result or its own error. A batch that failed as a whole is tried once
   more item by item; a batch whose replica died goes to another one, within its deadlines.
+- A request is one caller's items: it is admitted or refused, and counted, as one.
 """
 
 from __future__ import annotations
 
 import asyncio
 import bisect
+import contextvars
 import math
-from collections.abc import Awaitable, Callable, Iterator, Sequence
-from dataclasses import dataclass, field
-from typing import Any, Generic, Protocol, TypeVar
+import time
+from collections.abc import Awaitable, Callable, Sequence
+from types import TracebackType
+from typing import Generic
 
+from deployments.cache import ResponseCache
 from deployments.config import BatchPolicy
-from deployments.log import logger
+from deployments.dispatcher import BatchReply, Clock, Dispatcher, Timer
+from deployments.statistics import ModelStatistics, Reason, Stages
+from deployments.waiting import Answers, ItemT, Outcome, Queue, ResultT, Ticket, draw, is_full
 from models.errors import (
     DeadlinePassed,
     DragomanError,
-    InternalError,
-    InvalidRequest,
     QueueDeadlinePassed,
     QueueFull,
-    Unavailable,
 )
-from models.runtime import ItemError
 
 BATCHES_A_REPLICA = 2  # in flight: one runs, one stands ready behind it
-LOSSES_TOGETHER = 2  # after so many deaths under one batch, its items are tried one by one
-LOSSES_ALONE = 2  # after so many more under one item alone, it is what kills them
-ROUNDING = 1e-9  # relative: sums of equal lengths must not look like padding
-HEAD_START = 5  # turns of the event loop that the next batch gets before answers are handed out
-LOSS_PAUSE_S = 0.1  # before a lost batch is sent again, so that routing has noticed the death
 
 
-class Lengthy(Protocol):
-    """What can wait here: something with a length in the unit of its kind."""
+class Request(Generic[ItemT, ResultT]):
+    """One caller's items in one model's queue, as a context manager around all of them."""
 
-    @property
-    def length(self) -> float: ...
+    __slots__ = (
+        "admitted",
+        "batcher",
+        "deadline",
+        "hits",
+        "items",
+        "lookup_s",
+        "priority",
+        "queue_timeout_s",
+        "stages",
+        "started_at",
+    )
 
+    def __init__(
+        self,
+        batcher: Batcher[ItemT, ResultT],
+        deadline: float | None,
+        priority: int,
+        queue_timeout_s: float | None,
+    ) -> None:
+        self.batcher = batcher
+        self.deadline = deadline
+        self.priority = priority
+        self.queue_timeout_s = queue_timeout_s
+        self.admitted = False
+        self.started_at = 0.0
+        self.items = self.hits = 0
+        self.lookup_s = 0.0
+        self.stages = Stages()
 
-class Timer(Protocol):
-    def cancel(self) -> None: ...
+    async def submit(self, item: ItemT) -> Outcome[ResultT]:
+        """Wait for one item's result; see ``Batcher.submit`` for the errors."""
+        self.items += 1
+        return await self.batcher._submit(item, self)
 
+    def took(self, outcome: Outcome[ResultT]) -> None:
+        """Each stage of a request is its slowest item's."""
+        stages = self.stages
+        stages.queue_s = max(stages.queue_s, outcome.queue_s)
+        stages.input_s = max(stages.input_s, outcome.input_s)
+        stages.infer_s = max(stages.infer_s, outcome.execution_s)
+        stages.output_s = max(stages.output_s, outcome.output_s)
 
-class Clock(Protocol):
-    """The part of an asyncio event loop that tells and waits for time."""
+    def __enter__(self) -> Request[ItemT, ResultT]:
+        self.batcher._opened(self)
+        return self
 
-    def time(self) -> float: ...
-
-    def call_at(self, when: float, callback: Callable[..., Any], *args: Any) -> Timer: ...
-
-
-ItemT = TypeVar("ItemT", bound=Lengthy)
-ResultT = TypeVar("ResultT")
-
-
-class ReplicaLost(Exception):
-    """Raised by a dispatch whose replica died; the batch has had no effect."""
-
-
-@dataclass(frozen=True, slots=True)
-class BatchReply(Generic[ResultT]):
-    """What a dispatch returns: a result or an error for each item, in order."""
-
-    results: Sequence[ResultT | ItemError]
-    execution_s: float  # that the model ran
-
-
-@dataclass(frozen=True, slots=True)
-class Outcome(Generic[ResultT]):
-    """One item's result, and how it came by it."""
-
-    result: ResultT
-    queue_s: float  # from submit until the model began: all that was not the model's own time
-    execution_s: float
-    batch_size: int
-
-
-@dataclass(slots=True)
-class BatcherStats:
-    """Counts since the start. ``batches`` and ``items`` are those that came back."""
-
-    batches: int = 0
-    items: int = 0
-    refused: int = 0
-    expired_in_queue: int = 0
-    expired_running: int = 0
-    abandoned: int = 0
-    split: int = 0  # batches that failed as a whole and were tried item by item
-    sent_again: int = 0  # batches whose replica died
-
-
-@dataclass(slots=True, eq=False)
-class _Ticket(Generic[ItemT, ResultT]):
-    item: ItemT
-    number: int  # order of arrival
-    cost: float  # its length, padded up to its bucket
-    priority: int
-    enqueued_at: float
-    future: asyncio.Future[Outcome[ResultT]]
-
-    def fail(self, error: DragomanError) -> None:
-        if not self.future.done():
-            self.future.set_exception(error)
-
-
-@dataclass(slots=True)
-class _Queue(Generic[ItemT, ResultT]):
-    """What waits: by priority, FIFO within one; any item can leave from the middle."""
-
-    levels: dict[int, dict[int, _Ticket[ItemT, ResultT]]] = field(default_factory=dict)
-
-    def add(self, ticket: _Ticket[ItemT, ResultT]) -> None:
-        self.levels.setdefault(ticket.priority, {})[ticket.number] = ticket
-
-    def remove(self, ticket: _Ticket[ItemT, ResultT]) -> bool:
-        """Whether it was still waiting."""
-        return self.levels.get(ticket.priority, {}).pop(ticket.number, None) is not None
-
-    def head(self) -> _Ticket[ItemT, ResultT] | None:
-        return next(iter(self), None)
-
-    def __iter__(self) -> Iterator[_Ticket[ItemT, ResultT]]:
-        for priority in sorted(self.levels):
-            yield from self.levels[priority].values()
-
-    def __len__(self) -> int:
-        return sum(map(len, self.levels.values()))
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        traceback: TracebackType | None,
+    ) -> None:
+        self.batcher._closed(self, error)
 
 
 class Batcher(Generic[ItemT, ResultT]):
@@ -150,6 +110,7 @@ class Batcher(Generic[ItemT, ResultT]):
         policy: how batches are formed; can be changed at any time.
         replicas: how many batches can run at once.
         length_buckets: lengths that the model pads items up to; empty: to the batch's longest.
+        cache: where answers are kept if the policy says so.
         clock: the running event loop, or what stands for it in tests.
     """
 
@@ -161,103 +122,217 @@ class Batcher(Generic[ItemT, ResultT]):
         *,
         replicas: int = 1,
         length_buckets: Sequence[float] = (),
+        cache: ResponseCache | None = None,
         clock: Clock | None = None,
     ) -> None:
         self.name = name
         self.policy = policy
-        self.stats = BatcherStats()
-        self._dispatch = dispatch
+        self.statistics = ModelStatistics()
         self._replicas = replicas
         self._buckets = sorted(length_buckets)
+        self._cache = cache
+        self._generation = 0  # of the model: answers of one before are not its own
         self._clock: Clock = clock or asyncio.get_running_loop()
-        self._queue: _Queue[ItemT, ResultT] = _Queue()
+        self._queue: Queue[ItemT, ResultT] = Queue()
+        self._answers: Answers[ItemT, ResultT] = Answers()
+        self._dispatcher = Dispatcher(name, dispatch, self._answers, self.statistics, self._clock)
         self._in_flight: set[asyncio.Task[None]] = set()
-        self._one_suspect = asyncio.Lock()
+        self._context = contextvars.copy_context()  # no request's: Serve cancels what runs in one
+        self._open = 0  # requests
+        self._idle = asyncio.Event()
+        self._idle.set()
+        self._idle_since = self._clock.time()
         self._arrivals = 0
         self._pump_scheduled = False
         self._delay_timer: Timer | None = None
 
     @property
     def waiting(self) -> int:
+        """Items that wait."""
         return len(self._queue)
 
     @property
+    def pending(self) -> int:
+        """Requests of which an item waits."""
+        return len(self._queue.groups)
+
+    @property
     def in_flight(self) -> int:
+        """Batches sent and not yet answered."""
         return len(self._in_flight)
+
+    @property
+    def idle_since(self) -> float | None:
+        """When the last request ended, on this batcher's clock; None while there is one."""
+        return self._idle_since if self._idle.is_set() else None
+
+    async def until_idle(self) -> None:
+        """Return once nothing waits and nothing runs."""
+        await self._idle.wait()
 
     def reconfigure(self, policy: BatchPolicy) -> None:
         """Apply another policy to what waits and to what comes."""
         self.policy = policy
         self._schedule_pump()
 
-    async def submit(
-        self, item: ItemT, *, deadline: float | None = None, priority: int = 0
-    ) -> Outcome[ResultT]:
-        """Wait for one item's result.
+    def retarget(self, *, replicas: int, length_buckets: Sequence[float]) -> None:
+        """Another generation of the model stands behind ``dispatch``; what waits goes to it."""
+        self._replicas = replicas
+        self._buckets = sorted(length_buckets)
+        self._generation += 1
+        self._schedule_pump()
+
+    def request(
+        self,
+        *,
+        deadline: float | None = None,
+        priority: int = 0,
+        queue_timeout_s: float | None = None,
+    ) -> Request[ItemT, ResultT]:
+        """What several items are submitted through, to be admitted and counted as one.
 
         Args:
-            item: what the model takes.
-            deadline: on this batcher's clock; the policy's ``default_timeout_s``, if any, may
-                be nearer.
-            priority: 1 (most urgent) to ``priority_levels``; 0: the policy's default.
+            deadline: of every item, on this batcher's clock, waiting or running.
+            priority: 1 (most urgent) to ``priority_levels``; any other: the policy's default.
+            queue_timeout_s: how long an item may wait; the policy's ``default_timeout_s`` may
+                be shorter. One that runs is finished.
+        """
+        return Request(self, deadline, priority, queue_timeout_s)
+
+    async def submit(
+        self,
+        item: ItemT,
+        *,
+        deadline: float | None = None,
+        priority: int = 0,
+        queue_timeout_s: float | None = None,
+    ) -> Outcome[ResultT]:
+        """Wait for one item's result, as a request of its own; see ``request``.
 
         Raises:
-            QueueFull: ``max_queue_size`` items wait already.
-            QueueDeadlinePassed: the deadline passed before the item left the queue.
-            DeadlinePassed: it passed while the item's batch ran.
-            InvalidRequest: no such priority.
+            QueueFull: ``max_queue_size`` requests wait already.
+            QueueDeadlinePassed: its time passed before the item left the queue.
+            DeadlinePassed: the deadline passed while the item's batch ran.
             DragomanError: the item's own error.
         """
-        ticket = self._enqueue(item, priority)
-        timeout_s = self.policy.default_timeout_s
-        expires_at = math.inf if timeout_s is None else ticket.enqueued_at + timeout_s
-        if deadline is not None:
-            expires_at = min(expires_at, deadline)
-        timer = None
-        if expires_at < math.inf:
-            timer = self._clock.call_at(expires_at, self._expire, ticket)
+        with Request(self, deadline, priority, queue_timeout_s) as request:
+            request.items = 1
+            return await self._submit(item, request)
+
+    # ---- requests ----------------------------------------------------------------------
+
+    def _opened(self, request: Request[ItemT, ResultT]) -> None:
+        self._open += 1
+        self._idle.clear()
+        request.started_at = self._clock.time()
+
+    def _closed(self, request: Request[ItemT, ResultT], error: BaseException | None) -> None:
+        self._open -= 1
+        duration_s = self._clock.time() - request.started_at
+        if not request.items:
+            pass  # nothing was asked
+        elif error is not None:
+            self.statistics.failed(duration_s, reason_of(error))
+        elif request.hits == request.items:
+            self.statistics.hit(duration_s, request.lookup_s)
+        else:
+            self.statistics.succeeded(duration_s, request.stages)
+            if request.lookup_s:
+                self.statistics.cache_miss.add(request.lookup_s)
+        self._rest()
+
+    def _rest(self) -> None:
+        if not self._open and not self._in_flight:
+            self._idle_since = self._clock.time()
+            self._idle.set()
+
+    async def _submit(self, item: ItemT, request: Request[ItemT, ResultT]) -> Outcome[ResultT]:
+        if self._cache is None or not self.policy.response_cache:
+            return await self._run_item(item, request)
+        started = time.perf_counter()
+        key = self._cache.key(self.name, self._generation, item)
+        kept = self._cache.get(key)
+        request.lookup_s += time.perf_counter() - started
+        if kept is not None:
+            request.hits += 1
+            return Outcome(kept)
+        outcome = await self._run_item(item, request)
+        self._cache.put(key, outcome.result)
+        return outcome
+
+    async def _run_item(self, item: ItemT, request: Request[ItemT, ResultT]) -> Outcome[ResultT]:
+        ticket = self._enqueue(item, request)
+        timers = self._timers(ticket, request)
         self._schedule_pump()
         try:
-            return await ticket.future
+            outcome = await ticket.future
         except asyncio.CancelledError:
             if self._queue.remove(ticket):
-                self.stats.abandoned += 1
+                self.statistics.abandoned += 1
+            self._answers.flush()
             raise
         finally:
-            if timer is not None:
+            for timer in timers:
                 timer.cancel()
+        request.took(outcome)
+        return outcome
 
-    def _enqueue(self, item: ItemT, priority: int) -> _Ticket[ItemT, ResultT]:
-        if not 0 <= priority <= self.policy.priority_levels:
-            levels = self.policy.priority_levels
-            raise InvalidRequest(f"priority must be from 1 to {levels}", param="priority")
-        if len(self._queue) >= self.policy.max_queue_size:
-            self._pump()  # what came in this turn of the event loop may leave at once
-        if len(self._queue) >= self.policy.max_queue_size:
-            self.stats.refused += 1
-            raise QueueFull(f"the queue of model {self.name!r} is full")
+    def _timers(
+        self, ticket: Ticket[ItemT, ResultT], request: Request[ItemT, ResultT]
+    ) -> list[Timer]:
+        timers = []
+        limits = (self.policy.default_timeout_s, request.queue_timeout_s)
+        timeout_s = min((limit for limit in limits if limit is not None), default=math.inf)
+        if timeout_s < math.inf:
+            until = ticket.enqueued_at + timeout_s
+            timers.append(self._clock.call_at(until, self._expire_waiting, ticket))
+        if request.deadline is not None:
+            timers.append(self._clock.call_at(request.deadline, self._expire, ticket))
+        return timers
+
+    def _enqueue(self, item: ItemT, request: Request[ItemT, ResultT]) -> Ticket[ItemT, ResultT]:
+        if not request.admitted:
+            self._admit(request)
         self._arrivals += 1
-        ticket: _Ticket[ItemT, ResultT] = _Ticket(
+        ticket: Ticket[ItemT, ResultT] = Ticket(
             item=item,
             number=self._arrivals,
             cost=self._padded(item.length),
-            priority=priority or self.policy.default_priority,
+            priority=self._level(request.priority),
             enqueued_at=self._clock.time(),
             future=asyncio.get_running_loop().create_future(),
+            group=request,
         )
         self._queue.add(ticket)
         return ticket
 
-    def _expire(self, ticket: _Ticket[ItemT, ResultT]) -> None:
-        if ticket.future.done():
-            return
+    def _admit(self, request: Request[ItemT, ResultT]) -> None:
+        if self.pending >= self.policy.max_queue_size:
+            self._pump()  # what came in this turn of the event loop may leave at once
+        if self.pending >= self.policy.max_queue_size:
+            self.statistics.refused += 1
+            raise QueueFull(f"the queue of model {self.name!r} is full")
+        request.admitted = True
+
+    def _level(self, asked: int) -> int:
+        """As in Triton, a level that the policy does not have is its default."""
+        has_it = 1 <= asked <= self.policy.priority_levels
+        return asked if has_it else self.policy.default_priority
+
+    def _expire_waiting(self, ticket: Ticket[ItemT, ResultT]) -> None:
         if self._queue.remove(ticket):
-            self.stats.expired_in_queue += 1
+            self.statistics.expired_in_queue += 1
             message = f"the deadline passed in the queue of model {self.name!r}"
-            ticket.fail(QueueDeadlinePassed(message))
-        else:
-            self.stats.expired_running += 1
-            ticket.fail(DeadlinePassed(f"the deadline passed while model {self.name!r} ran"))
+            self._answers.give(ticket, QueueDeadlinePassed(message))
+
+    def _expire(self, ticket: Ticket[ItemT, ResultT]) -> None:
+        self._expire_waiting(ticket)
+        if not ticket.future.done():
+            self.statistics.expired_running += 1
+            message = f"the deadline passed while model {self.name!r} ran"
+            ticket.answer = DeadlinePassed(message)
+            ticket.deliver()  # whatever must be answered before it
+            self._answers.flush()
 
     # ---- forming batches ---------------------------------------------------------------
 
@@ -272,42 +347,26 @@ class Batcher(Generic[ItemT, ResultT]):
         if self._delay_timer is not None:
             self._delay_timer.cancel()
             self._delay_timer = None
+        policy = self.policy
         while (head := self._queue.head()) and self.in_flight < BATCHES_A_REPLICA * self._replicas:
-            due = head.enqueued_at + self.policy.max_queue_delay_ms / 1000
-            may_wait = self.in_flight >= self._replicas and self._clock.time() < due
-            batch = self._draw(head) if not may_wait or self._may_be_full() else []
-            if may_wait and not (batch and self._is_full(batch)):
+            due = self._oldest_at() + policy.max_queue_delay_ms / 1000
+            waits = policy.delay_when_idle or self.in_flight >= self._replicas
+            may_wait = waits and self._clock.time() < due
+            batch = draw(self._queue, head, policy) if not may_wait or self._may_be_full() else []
+            if may_wait and not (batch and is_full(batch, policy)):
                 self._delay_timer = self._clock.call_at(due, self._pump)
                 return
             self._start(batch)
+
+    def _oldest_at(self) -> float:
+        """When the oldest item came, of whatever priority."""
+        firsts = (next(iter(level.values())) for level in self._queue.levels.values() if level)
+        return min(ticket.enqueued_at for ticket in firsts)
 
     def _may_be_full(self) -> bool:
         """Whether it pays to draw a batch that only a full one is wanted of."""
         policy = self.policy
         return policy.max_batch_cost is not None or len(self._queue) >= policy.max_batch_size
-
-    def _draw(self, head: _Ticket[ItemT, ResultT]) -> list[_Ticket[ItemT, ResultT]]:
-        """The best batch around ``head``: near lengths first, within rows, cost and padding."""
-        policy = self.policy
-        batch, longest, total = [head], head.cost, head.cost
-        near = sorted(self._queue, key=lambda t: (t.priority, abs(t.cost - head.cost), t.number))
-        for ticket in near:
-            if len(batch) == policy.max_batch_size:
-                break
-            rows, width = len(batch) + 1, max(longest, ticket.cost)
-            fits_cost = policy.max_batch_cost is None or rows * width <= policy.max_batch_cost
-            useful = total + ticket.cost + ROUNDING * width
-            fits_padding = useful >= (1 - policy.max_padding) * rows * width
-            if ticket is not head and fits_cost and fits_padding:
-                batch.append(ticket)
-                longest, total = width, total + ticket.cost
-        return batch
-
-    def _is_full(self, batch: list[_Ticket[ItemT, ResultT]]) -> bool:
-        """Whether one more item like the longest would not fit."""
-        limit, longest = self.policy.max_batch_cost, max(ticket.cost for ticket in batch)
-        over_cost = limit is not None and (len(batch) + 1) * longest > limit
-        return over_cost or len(batch) >= self.policy.max_batch_size
 
     def _padded(self, length: float) -> float:
         index = bisect.bisect_left(self._buckets, length)
@@ -315,10 +374,14 @@ class Batcher(Generic[ItemT, ResultT]):
 
     # ---- running batches ---------------------------------------------------------------
 
-    def _start(self, batch: list[_Ticket[ItemT, ResultT]]) -> None:
+    def _start(self, batch: list[Ticket[ItemT, ResultT]]) -> None:
         for ticket in batch:
             self._queue.remove(ticket)
-        task = asyncio.get_running_loop().create_task(self._run(batch))
+        if self.policy.preserve_ordering:
+            self._answers.line_up(batch)
+        run = self._dispatcher.run(batch, self._clock.time())
+        loop = asyncio.get_running_loop()
+        task = loop.create_task(run, context=self._context.copy())
         self._in_flight.add(task)
         task.add_done_callback(self._finished)
         waiters = [ticket.future for ticket in batch]
@@ -330,82 +393,15 @@ class Batcher(Generic[ItemT, ResultT]):
     def _finished(self, task: asyncio.Task[None]) -> None:
         self._in_flight.discard(task)
         self._pump()
+        self._rest()
 
-    async def _run(self, batch: list[_Ticket[ItemT, ResultT]]) -> None:
-        """Answer every ticket of a batch, whatever happens."""
-        try:
-            for _ in range(LOSSES_TOGETHER):
-                batch = [ticket for ticket in batch if not ticket.future.done()]
-                if not batch or await self._attempt(batch):
-                    return
-            for ticket in batch:
-                await self._run_suspect(ticket)
-        except BaseException as error:  # the caller must never wait for a dead task
-            for ticket in batch:
-                ticket.fail(InternalError(f"model {self.name!r}: {error!r}"))
-            raise
 
-    async def _run_suspect(self, ticket: _Ticket[ItemT, ResultT]) -> None:
-        """Run an item that was there when replicas died: alone, and no other suspect beside it."""
-        async with self._one_suspect:
-            for _ in range(LOSSES_ALONE):
-                if ticket.future.done() or await self._attempt([ticket]):
-                    return
-        ticket.fail(InternalError(f"replicas of model {self.name!r} died under this item"))
-
-    async def _attempt(self, batch: list[_Ticket[ItemT, ResultT]]) -> bool:
-        """Send a batch once and answer its tickets; False if its replica died."""
-        try:
-            reply = await self._dispatch([ticket.item for ticket in batch])
-            if len(reply.results) != len(batch):
-                raise InternalError(f"{len(reply.results)} results for {len(batch)} items")
-        except ReplicaLost:
-            self.stats.sent_again += 1
-            logger.warning("a replica of model %r died under a batch of %d", self.name, len(batch))
-            await self._pause(LOSS_PAUSE_S)
-            return False
-        except Unavailable as error:  # there is no replica to try it on
-            for ticket in batch:
-                ticket.fail(error)
-        except Exception as error:
-            logger.exception("model %r failed on a batch of %d", self.name, len(batch))
-            if len(batch) == 1:
-                batch[0].fail(InternalError(f"model {self.name!r} failed: {error!r}"))
-            else:
-                self.stats.split += 1
-                for ticket in batch:
-                    await self._run([ticket])
-        else:
-            self._hand_out(batch, reply, HEAD_START)
-        return True
-
-    async def _pause(self, duration_s: float) -> None:
-        over = asyncio.Event()
-        self._clock.call_at(self._clock.time() + duration_s, over.set)
-        await over.wait()
-
-    def _hand_out(
-        self, batch: list[_Ticket[ItemT, ResultT]], reply: BatchReply[ResultT], turns: int
-    ) -> None:
-        """Deliver after so many turns of the event loop.
-
-        Sending a batch takes some turns, and answering its callers keeps one turn busy for
-        milliseconds: a replica would stand idle while the one before it is answered.
-        """
-        if turns:
-            asyncio.get_running_loop().call_soon(self._hand_out, batch, reply, turns - 1)
-        else:
-            self._deliver(batch, reply)
-
-    def _deliver(self, batch: list[_Ticket[ItemT, ResultT]], reply: BatchReply[ResultT]) -> None:
-        now = self._clock.time()
-        self.stats.batches += 1
-        self.stats.items += len(batch)
-        for ticket, result in zip(batch, reply.results, strict=True):
-            if ticket.future.done():
-                continue
-            if isinstance(result, ItemError):
-                ticket.fail(result.error)
-                continue
-            queue_s = max(0.0, now - ticket.enqueued_at - reply.execution_s)
-            ticket.future.set_result(Outcome(result, queue_s, reply.execution_s, len(batch)))
+def reason_of(error: BaseException) -> Reason:
+    """Triton's word for why a request failed."""
+    if isinstance(error, QueueFull | QueueDeadlinePassed):
+        return "REJECTED"
+    if isinstance(error, asyncio.CancelledError | DeadlinePassed):
+        return "CANCELED"
+    if isinstance(error, DragomanError) and error.status < 500:
+        return "OTHER"
+    return "BACKEND"

@@ -23,7 +23,10 @@ from models.errors import ConfigError
 from models.runtime import RuntimeSettings
 from models.types import Kind
 
+APPLICATION = "dragoman"  # the name of the application that answers over HTTP
 INGRESS = "Ingress"  # the name of the ingress deployment
+CONTROL = "ModelControl"  # and of the one that loads and unloads the models
+GRAPH = "speech_translation"  # the name of the whole graph, among the models
 MEBIBYTE = 1 << 20
 
 
@@ -41,13 +44,18 @@ class BatchPolicy(Strict):
     max_batch_cost: Annotated[float, Field(gt=0)] | None = None
     # Share of a batch's cost that may be padding.
     max_padding: Annotated[float, Field(ge=0, lt=1)] = 0.5
-    # An upper bound on what a head waits for a fuller batch while every replica is busy.
+    # An upper bound on what the oldest waits for a fuller batch while every replica is busy.
     max_queue_delay_ms: Annotated[float, Field(ge=0, le=60_000)] = 5.0
-    max_queue_size: Annotated[int, Field(ge=1)] = 256  # items that wait, not those that run
-    # Of an item, from when it is submitted; the request's own deadline holds in any case.
+    # Wait as long for a fuller batch where a replica is free, too, as Triton does.
+    delay_when_idle: bool = False
+    max_queue_size: Annotated[int, Field(ge=1)] = 256  # requests that wait, not those that run
+    # What a request may wait in the queue; its own deadline holds in any case.
     default_timeout_s: Annotated[float, Field(gt=0)] | None = None
     priority_levels: Annotated[int, Field(ge=1, le=100)] = 1
     default_priority: Annotated[int, Field(ge=1)] = 1
+    # Answers leave in the order in which their items left the queue, which is that of arrival.
+    preserve_ordering: bool = False
+    response_cache: bool = False  # keep answers by content; see ingress.response_cache_bytes
 
     @model_validator(mode="after")
     def _default_is_a_level(self) -> Self:
@@ -67,6 +75,7 @@ class ModelConfig(Strict):
     replicas: Annotated[int, Field(ge=1)] = 1
     threads: Annotated[int, Field(ge=1)] = 1  # CPU threads of a replica
     options: dict[str, Any] = {}  # the engine's own
+    idle_unload_s: Annotated[float, Field(gt=0)] | None = None  # without requests; None: never
 
     @field_validator("engine")
     @classmethod
@@ -115,11 +124,13 @@ class Limits(Strict):
 
     max_body_bytes: Annotated[int, Field(ge=1)] = 200 * MEBIBYTE
     max_json_bytes: Annotated[int, Field(ge=1)] = MEBIBYTE
+    max_tensor_json_bytes: Annotated[int, Field(ge=1)] = 16 * MEBIBYTE  # of tensors sent as JSON
     max_audio_s: Annotated[float, Field(gt=0)] = 600.0  # of all files of a request
     max_text_chars: Annotated[int, Field(ge=1)] = 10_000  # of all texts of a request
     max_clips: Annotated[int, Field(ge=1)] = 64  # of one embeddings request
     max_texts: Annotated[int, Field(ge=1)] = 256  # of one text translation request
     max_concurrent_requests: Annotated[int, Field(ge=1)] = 512  # of one ingress replica
+    max_rows: Annotated[int, Field(ge=1)] = 8  # of one request to the whole graph
     max_items_in_flight: Annotated[int, Field(ge=1)] = 32  # of one request, in one model's queue
     request_timeout_s: Annotated[float, Field(gt=0)] = 600.0
 
@@ -130,6 +141,17 @@ class IngressConfig(Strict):
     replicas: Annotated[int, Field(ge=1)] = 1
     codec_threads: Annotated[int, Field(ge=1)] = 1  # decode and encode audio
     sentence_gap_s: Annotated[float, Field(ge=0, le=5)] = 0.2  # silence between spoken sentences
+    response_cache_bytes: Annotated[int, Field(ge=0)] = 64 * MEBIBYTE  # for all models together
+    drain_notice_s: Annotated[float, Field(ge=0)] = 1.0  # not ready before requests are refused
+
+
+class Observability(Strict):
+    """What the server tells of its requests."""
+
+    log_format: Literal["text", "json"] = "text"
+    # OTLP over HTTP, such as http://127.0.0.1:4318/v1/traces; None: no traces.
+    trace_endpoint: Annotated[str, Field(pattern=r"^https?://[^/]+/")] | None = None
+    trace_ratio: Annotated[float, Field(ge=0, le=1)] = 1.0  # of requests without a decision
 
 
 class AppConfig(Strict):
@@ -140,6 +162,11 @@ class AppConfig(Strict):
     aliases: dict[str, str] = {}
     limits: Limits = Limits()
     ingress: IngressConfig = IngressConfig()
+    observability: Observability = Observability()
+
+    def names_of(self, kind: Kind) -> tuple[str, ...]:
+        """The models of one kind, in the order of the file."""
+        return tuple(name for name, model in self.models.items() if model.kind == kind)
 
     @model_validator(mode="after")
     def _aliases_name_models(self) -> Self:
@@ -148,8 +175,8 @@ class AppConfig(Strict):
                 raise ValueError(f"aliases.{alias}: the name is a model's or a kind's own")
             if name not in self.models and name not in get_args(Kind):
                 raise ValueError(f"aliases.{alias}: there is no model and no kind {name!r}")
-        if INGRESS in self.models:
-            raise ValueError(f"models.{INGRESS}: the name is taken by the ingress")
+        for taken in {INGRESS, CONTROL} & set(self.models):
+            raise ValueError(f"models.{taken}: the name is taken by a deployment of the server")
         return self
 
 

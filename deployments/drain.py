@@ -16,13 +16,13 @@ from collections.abc import Sequence
 import ray
 from ray import serve
 
-from deployments.config import INGRESS
+from deployments.config import APPLICATION, INGRESS
 
 
 async def drain(address: str, timeout_s: float) -> bool:
     """Whether every running request has ended within ``timeout_s``."""
     ray.init(address=address, namespace="serve", log_to_driver=False, logging_level=logging.ERROR)
-    ingress = serve.get_deployment_handle(INGRESS, "dragoman")
+    ingress = serve.get_deployment_handle(INGRESS, APPLICATION)
     return all(await ingress.broadcast("drain", timeout_s).results_async())
 
 

@@ -2,41 +2,26 @@
 
 from __future__ import annotations
 
-import asyncio
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any, get_args
+from typing import get_args
 
-from deployments.batcher import Batcher
-from deployments.config import AppConfig, BatchPolicy
-from deployments.log import logger
-from deployments.remote import Description, Remote, ReplicaStats
+from deployments.config import GRAPH, AppConfig, BatchPolicy
+from deployments.follower import FAILED, LOADING, READY, Follower, Model
+from deployments.remote import Description, Directory, Placement, ReplicaStats
+from deployments.statistics import Figures, ModelStatistics
 from models.errors import (
-    NotReady,
-    Unavailable,
     UnknownLanguage,
     UnknownModel,
     UnknownVoice,
     Unprocessable,
     UnsupportedPair,
 )
-from models.runtime import RuntimeSpec, Voice
+from models.runtime import Voice
 from models.types import SOURCE_VOICE, Kind
 
 PIVOT = "en"  # the language through which pairs go that no model translates directly
-READY, LOADING, FAILED = "ready", "loading", "failed"  # what a model can be
-POLL_S = 0.2  # between looks while a model is still loading
-POLL_WARM_S = 2.0  # and once all have been ready
-LOOK_S = 5.0  # what one look may take
-
-
-@dataclass(slots=True)
-class Model:
-    """A model that is ready: its name, spec, and the queue before its replicas."""
-
-    name: str
-    spec: RuntimeSpec
-    batcher: Batcher[Any, Any]
+__all__ = ["FAILED", "LOADING", "PIVOT", "READY", "Fleet", "Hop", "Model", "pivot"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -56,78 +41,34 @@ def pivot(route: Sequence[Hop]) -> str | None:
 class Fleet:
     """Every configured model; a model can be used once one of its replicas is warm."""
 
-    def __init__(self, config: AppConfig, remotes: Mapping[str, Remote]) -> None:
+    def __init__(self, config: AppConfig, directory: Directory) -> None:
         self._config = config
-        self._remotes = remotes
-        self._policies: dict[str, BatchPolicy] = {}
-        self._models: dict[str, Model] = {}
-        self._states = dict.fromkeys(config.models, LOADING)
-        self._watcher: asyncio.Task[None] | None = None
-        self.warm = asyncio.Event()  # every model is ready
-
-    # ---- life ------------------------------------------------------------------------
+        self.directory = directory
+        self.follower = Follower(config, directory)
+        self.warm = self.follower.warm  # every model has been ready
+        self.graph = ModelStatistics()  # of the whole graph's requests in this process
 
     def start(self) -> None:
-        """Begin to look for models that are ready, on the running event loop."""
-        if self._watcher is None:
-            self._watcher = asyncio.get_running_loop().create_task(self._watch())
-
-    async def _watch(self) -> None:
-        """Look at every model for as long as this process serves."""
-        while True:
-            for name in self._remotes:
-                try:
-                    async with asyncio.timeout(LOOK_S):
-                        await self._look_at(name)
-                except TimeoutError:
-                    pass  # it is busy: what was known of it still holds
-                except Exception:  # whatever it is, the others must be looked at
-                    logger.exception("looking at model %r failed", name)
-            if set(self.readiness().values()) == {READY}:
-                self.warm.set()
-            await asyncio.sleep(POLL_WARM_S if self.warm.is_set() else POLL_S)
-
-    async def _look_at(self, name: str) -> None:
-        try:
-            descriptions = await self._remotes[name].describe()
-        except Unavailable:  # its first replica is still being made, or its last one has died
-            failure = await self._remotes[name].failure()
-            self._states[name] = LOADING if failure is None else f"{FAILED}: {failure}"
-            return
-        self._states[name] = READY
-        if name not in self._models:
-            self._models[name] = self._model(name, descriptions[0].spec)
-
-    def _model(self, name: str, spec: RuntimeSpec) -> Model:
-        batcher: Batcher[Any, Any] = Batcher(
-            name,
-            self._remotes[name].infer,
-            self._policy(name, spec),
-            replicas=self._config.models[name].replicas,
-            length_buckets=spec.length_buckets,
-        )
-        return Model(name, spec, batcher)
-
-    def _policy(self, name: str, spec: RuntimeSpec) -> BatchPolicy:
-        """The configured policy, within what the engine itself bounds."""
-        policy = self._policies.get(name, BatchPolicy())
-        rows = min(policy.max_batch_size, spec.max_batch_size or policy.max_batch_size)
-        if rows < policy.max_batch_size:
-            asked = policy.max_batch_size
-            logger.info("model %r takes batches of %d here, not %d", name, rows, asked)
-        return policy.model_copy(update={"max_batch_size": rows})
+        """Begin to follow where the models are, on the running event loop."""
+        self.follower.start()
 
     def reconfigure(self, policies: Mapping[str, BatchPolicy]) -> None:
         """Apply batch policies, to models that are ready and to those that will be."""
-        self._policies = dict(policies)
-        for name, model in self._models.items():
-            model.batcher.reconfigure(self._policy(name, model.spec))
+        self.follower.reconfigure(policies)
 
     # ---- what there is ---------------------------------------------------------------
 
     def readiness(self) -> dict[str, str]:
-        """Each configured model: ready, loading, or failed and why."""
-        return dict(self._states)
+        """Each configured model: ready, loading, unloaded, or failed and why."""
+        return self.follower.readiness()
+
+    def is_ready(self) -> bool:
+        """Whether every model is ready but those that were unloaded on purpose."""
+        return self.follower.is_ready()
+
+    def placements(self) -> Mapping[str, Placement]:
+        """Where each model was when that was last told."""
+        return self.follower.placements.of
 
     def names(self) -> tuple[str, ...]:
         return tuple(self._config.models)
@@ -142,6 +83,7 @@ class Fleet:
         Raises:
             UnknownModel: there is none of that name.
             NotReady: it is still loading.
+            Unavailable: it is unloaded, or could not be loaded.
         """
         name = self._config.aliases.get(name, name)
         if name not in self._config.models and name in get_args(Kind):
@@ -150,9 +92,7 @@ class Fleet:
             known = ", ".join([*self._config.models, *self._config.aliases])
             message = f"there is no model {name[:80]!r}; there are {known}"
             raise UnknownModel(message, param="model")
-        if name not in self._models:
-            raise NotReady(f"model {name!r} is still loading")
-        return self._models[name]
+        return self.follower.model(name)
 
     def of_kind(self, kind: Kind, name: str | None = None) -> list[Model]:
         """The models of one kind that a request may mean, in the order of the configuration.
@@ -164,6 +104,7 @@ class Fleet:
         Raises:
             UnknownModel: the configuration has none, or ``name`` is of another kind.
             NotReady: one of them is still loading.
+            Unavailable: all of them are unloaded.
         """
         if name is not None and self._config.aliases.get(name, name) != kind:
             model = self.get(name)
@@ -174,7 +115,14 @@ class Fleet:
         names = [name for name, model in self._config.models.items() if model.kind == kind]
         if not names:
             raise UnknownModel(f"this server runs no {kind} model", param="model")
-        return [self.get(name) for name in names]
+        there = [name for name in names if not self.follower.is_gone(name)]
+        return [self.get(name) for name in there or names]
+
+    def _check_none_gone(self, kind: Kind) -> None:
+        """Raises Unavailable: one of that kind is unloaded, and might do what no other can."""
+        for name, model in self._config.models.items():
+            if model.kind == kind:
+                self.get(name)
 
     def pick(self, kind: Kind, name: str | None = None) -> Model:
         """The model that a request names, or the first of its kind."""
@@ -193,6 +141,7 @@ class Fleet:
         first, second = self._hop(source, PIVOT), self._hop(PIVOT, target)
         if first is not None and second is not None and source != target:
             return (first, second)
+        self._check_none_gone("nmt")
         self.check_language(source, param="source_language")
         self.check_language(target, param="target_language")
         raise self._unsupported(source, target)
@@ -206,6 +155,7 @@ class Fleet:
         """
         specs = [model.spec for model in self.of_kind("nmt")]
         if not any(target in s.languages or target in (t for _, t in s.pairs) for s in specs):
+            self._check_none_gone("nmt")
             self.check_language(target, param="target_language")
             raise self._unsupported("any language", target)
 
@@ -226,7 +176,7 @@ class Fleet:
         """Refuse a code that no model of any kind knows."""
         known = {
             code
-            for model in self._models.values()
+            for model in self.follower.models()
             for code in (
                 *model.spec.languages,
                 *(language for pair in model.spec.pairs for language in pair),
@@ -264,6 +214,7 @@ class Fleet:
         if voice_id is not None:
             found = [(m, v) for m, v in voices if v.id == voice_id]
             if not found:
+                self._check_none_gone("tts")
                 known = ", ".join(v.id for _, v in voices)
                 message = f"there is no voice {voice_id[:80]!r}; there are {known}"
                 raise UnknownVoice(message, param="voice")
@@ -274,6 +225,7 @@ class Fleet:
         for model_of_voice, voice in voices:
             if voice.language == language:
                 return model_of_voice, voice
+        self._check_none_gone("tts")
         spoken = ", ".join(sorted({v.language for _, v in voices}))
         message = f"no voice speaks {language}; there are voices for {spoken}"
         raise Unprocessable(message, param="voice")
@@ -284,6 +236,7 @@ class Fleet:
             if language in model.spec.cloning_languages:
                 rate_hz = model.spec.voices[0].sample_rate_hz
                 return model, Voice(SOURCE_VOICE, language, model.spec.engine, rate_hz)
+        self._check_none_gone("tts")
         can = sorted({code for model in models for code in model.spec.cloning_languages})
         message = f"no model here speaks {language} in the speaker's own voice"
         known = f"; one speaks {', '.join(can)}" if can else ""
@@ -291,11 +244,19 @@ class Fleet:
 
     # ---- figures ---------------------------------------------------------------------
 
+    def figures(self) -> dict[str, Figures]:
+        """Of each model that was ready once, and of the graph, in this process."""
+        figures = {
+            name: Figures(b.statistics, waiting=b.waiting, pending=b.pending, in_flight=b.in_flight)
+            for name, b in ((model.name, model.batcher) for model in self.follower.models())
+        }
+        return {**figures, GRAPH: Figures(self.graph)}
+
     async def describe(self, name: str) -> tuple[Sequence[Description], Sequence[ReplicaStats]]:
         """Each replica of a model: where it runs, and its counts.
 
         Raises:
             Unavailable: no replica answers.
         """
-        remote = self._remotes[self.get(name).name]
+        remote = self.follower.remote(self.get(name).name)
         return await remote.describe(), await remote.stats()

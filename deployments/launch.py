@@ -26,16 +26,22 @@ from urllib.request import urlopen
 
 import psutil
 
+from deployments import tracing
 from deployments.config import ServeFile, check_fractions, load
 from deployments.fleet import FAILED, READY
 from deployments.log import logger, set_up
+from deployments.remote import UNLOADED
 from deployments.settings import SETTINGS, launcher_settings, with_libraries
 from models import nvidia
 from models.errors import ConfigError
 
 POLL_S = 0.25
+# What a start waits for: on a cluster that ran before, a model may have been unloaded.
+SETTLED = {READY: "warm", UNLOADED: "unloaded"}
 DRAIN_S = 30.0  # what running requests may take to end after a signal
 STOP_S = 60.0  # what each step of stopping may take before it is cut short
+# JSON lines stand alone: Ray writes which process a line is of before it otherwise.
+JSON_LINES = {"RAY_DISABLE_WORKER_LOG_PREFIX": "1", "RAY_DEDUP_LOGS": "0"}
 PR_SET_CHILD_SUBREAPER = 36  # prctl(2): orphans of our descendants become our children
 
 
@@ -46,6 +52,7 @@ class Server:
         self._host, self._port = config.http_options.host, config.http_options.port
         self.url = f"http://{'127.0.0.1' if self._host == '0.0.0.0' else self._host}:{self._port}"
         self._models = list(config.applications[0].args.models)
+        self._log_format = config.applications[0].args.observability.log_format
         self._config_path = config_path
         self._process: subprocess.Popen[bytes] | None = None
         self._folder = tempfile.TemporaryDirectory(prefix="dragoman-")
@@ -79,10 +86,10 @@ class Server:
         warm: set[str] = set()
         while not self._stopping and self._is_running():
             for name, state in self._readiness().items():
-                if state == READY and name not in warm:
+                if state in SETTLED and name not in warm:
                     warm.add(name)
                     took_s, done = time.monotonic() - started, f"{len(warm)}/{len(self._models)}"
-                    logger.info("%5.1f s  %s  model %s is warm", took_s, done, name)
+                    logger.info("%5.1f s  %s  model %s is %s", took_s, done, name, SETTLED[state])
                 elif state.startswith(FAILED):
                     logger.error("model %s %s", name, state)
                     self._failed = self._stopping = True
@@ -166,6 +173,8 @@ class Server:
             "RAY_SERVE_HAPROXY_METRICS_PORT": str(_free_port()),
             "RAY_SERVE_HAPROXY_STATS_PORT": str(_free_port()),
         }
+        if self._log_format == "json":
+            own |= JSON_LINES
         return with_libraries({**SETTINGS, **own, **os.environ, **launcher_settings(os.environ)})
 
 
@@ -206,6 +215,9 @@ def main(arguments: Sequence[str] | None = None) -> int:
     set_up()
     try:
         config = load(options.config)
+        observability = config.applications[0].args.observability
+        set_up(observability.log_format)
+        tracing.check(observability.trace_endpoint)  # before Ray starts
         if not options.check:
             return run(options.config, config)
     except ConfigError as error:

@@ -8,13 +8,16 @@ requests meet in the models' batchers.
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Awaitable, Callable, Sequence
+import time
+from collections.abc import Awaitable, Callable, Iterable, Iterator, Sequence
 from concurrent.futures import Executor
+from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass, field, replace
 from typing import Any, TypeVar
 
 import numpy as np
 
+from deployments.batcher import Request, reason_of
 from deployments.concurrency import all_of
 from deployments.config import AppConfig
 from deployments.fleet import Fleet, Hop, Model, pivot
@@ -29,6 +32,7 @@ from deployments.recording import (
     shifted,
     timed_sentences,
 )
+from deployments.statistics import Stages
 from deployments.timings import Timings
 from models import audio as audio_io
 from models.errors import DragomanError
@@ -72,8 +76,10 @@ class Context:
 
     deadline: float  # on the event loop's clock
     priority: int = 0  # 1 is the most urgent; 0: each model's default
+    queue_timeout_s: float | None = None  # what it may wait in each model's queue
     timings: Timings = field(default_factory=Timings)
     places: dict[str, asyncio.Semaphore] = field(default_factory=dict)  # model -> its own
+    joint: dict[str, Request[Any, Any]] = field(default_factory=dict)  # model -> see ``as_one``
 
 
 @dataclass(frozen=True, slots=True)
@@ -261,13 +267,59 @@ class Pipeline:
             context.places[model.name] = asyncio.Semaphore(self._limits.max_items_in_flight)
         async with context.places[model.name]:
             with context.timings.stage(stage, model.name) as outcomes:
-                outcome = await model.batcher.submit(
-                    item, deadline=context.deadline, priority=context.priority
-                )
+                joint = context.joint.get(model.name)
+                if joint is None:
+                    with self._request(model, context) as request:
+                        outcome = await request.submit(item)
+                else:
+                    outcome = await joint.submit(item)
                 outcomes.append(outcome)
         return outcome.result
 
+    def _request(self, model: Model, context: Context) -> Request[Any, Any]:
+        return model.batcher.request(
+            deadline=context.deadline,
+            priority=context.priority,
+            queue_timeout_s=context.queue_timeout_s,
+        )
+
+    @contextmanager
+    def as_one(self, models: Iterable[Model], context: Context) -> Iterator[None]:
+        """What runs inside is one request of each of these models, however many its items are."""
+        with ExitStack() as stack:
+            for model in models:
+                if model.name not in context.joint:
+                    request = stack.enter_context(self._request(model, context))
+                    context.joint[model.name] = request
+            yield
+        context.joint.clear()
+
+    async def run(self, stage: str, model: Model, items: Sequence[Item], context: Context) -> Any:
+        """The results of items that are one request of one model, in order."""
+        with self.as_one([model], context):
+            return await all_of(self._run(stage, model, item, context) for item in items)
+
     # ---- the graph ---------------------------------------------------------------------
+
+    async def graph(
+        self, rows: Sequence[Awaitable[R]], audio_s: float, context: Context
+    ) -> list[R]:
+        """The rows of one request to the whole graph, in order, and the count of it.
+
+        ``audio_s`` is what all rows hold.
+        """
+        statistics, started = self.fleet.graph, time.perf_counter()
+        try:
+            results = await all_of(rows)
+        except BaseException as error:
+            statistics.failed(time.perf_counter() - started, reason_of(error))
+            raise
+        duration_s = time.perf_counter() - started
+        queue_s = min(duration_s, sum(s.queue_ms for s in context.timings.stages()) / 1000)
+        stages = Stages(queue_s=queue_s, infer_s=duration_s - queue_s)
+        statistics.executed(len(results), len(results), stages, cost=audio_s, useful=audio_s)
+        statistics.succeeded(duration_s, stages)
+        return results
 
     async def translate_speech(
         self, audio: Audio, options: TranslateOptions, context: Context

@@ -1,14 +1,20 @@
-"""A model's replicas as the ingress sees them: the seam between batching and Ray."""
+"""The models' replicas as the ingress sees them: the seam between batching and Ray."""
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from dataclasses import dataclass
-from typing import Any, Protocol
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import Any, Literal, Protocol, TypeAlias
 
-from deployments.batcher import BatchReply
+from deployments.dispatcher import BatchReply
+from deployments.generation import ModelOverride
 from models.device import DeviceReport
 from models.runtime import RuntimeSpec
+
+State: TypeAlias = Literal["READY", "LOADING", "UNLOADING", "UNAVAILABLE"]  # Triton's words
+# Why a model that did not fail is not there.
+UNLOADED = "unloaded"  # by an operator, until it is loaded again
+IDLE = "idle"  # because nobody used it, until somebody does
 
 
 @dataclass(frozen=True, slots=True)
@@ -19,6 +25,7 @@ class Description:
     device: DeviceReport
     warm_up_s: float = 0.0
     replica: str = ""  # its id, which tells the replicas of a model apart
+    override: ModelOverride | None = None  # with which it was loaded
 
 
 @dataclass(slots=True)
@@ -46,5 +53,42 @@ class Remote(Protocol):
     async def stats(self) -> Sequence[ReplicaStats]:
         """Of each replica that is ready; raises ``Unavailable`` while there is none."""
 
-    async def failure(self) -> str | None:
-        """Why no replica can be made, once that is given up."""
+
+@dataclass(frozen=True, slots=True)
+class Placement:
+    """Where one model is."""
+
+    app: str | None  # the application that serves it; None: none does
+    state: State
+    reason: str = ""  # UNLOADED, IDLE, or why the last load failed
+    on_demand: bool = False  # it is not there, and the next request loads it
+    override: ModelOverride | None = None
+    description: Description | None = None  # the last that is known
+    replicas: int = 1
+
+
+@dataclass(frozen=True, slots=True)
+class Placements:
+    """Where every configured model is; of two, the greater ``version`` is the later one."""
+
+    version: tuple[int, int] = (0, 0)
+    of: Mapping[str, Placement] = field(default_factory=dict)
+
+
+class Directory(Protocol):
+    """Who knows where the models are, and loads and unloads them."""
+
+    async def placements(self) -> Placements:
+        """Raises Unavailable: nobody answers."""
+
+    async def remote(self, name: str, app: str) -> Remote:
+        """The replicas of one application of a model."""
+
+    async def load(self, name: str, override: ModelOverride | None = None) -> None:
+        """Return once the model serves so; see ``Control.load`` for the errors."""
+
+    async def unload(self, name: str) -> None:
+        """Return once its processes are gone; see ``Control.unload``."""
+
+    async def wake(self, name: str) -> None:
+        """Return once a model that is loaded on demand serves; see ``Control.wake``."""

@@ -14,11 +14,12 @@ from ray.exceptions import NodeDiedError, RayActorError, WorkerCrashedError
 from ray.serve.exceptions import DeploymentUnavailableError
 from ray.serve.handle import DeploymentHandle
 
-from deployments.batcher import BatchReply, ReplicaLost
+from deployments.dispatcher import BatchReply, ReplicaLost
+from deployments.generation import ModelOverride
 from deployments.health import Health
 from deployments.log import logger, set_up
 from deployments.remote import Description, ReplicaStats
-from deployments.wire import Packed
+from deployments.wire import Packed, Ran
 from models import nvidia
 from models.device import load_failure, measured_again
 from models.engines import ENGINES
@@ -26,6 +27,9 @@ from models.errors import InternalError, Unavailable
 from models.runtime import ItemError, RuntimeSettings
 
 T = TypeVar("T")
+# Ray schedules by it and bounds nothing; a model's threads are what bounds its CPU.
+CPUS_A_REPLICA = 0.05
+DRAIN_S = 20.0  # what a stopping replica may take to finish what it has begun
 LOST = (RayActorError, NodeDiedError, WorkerCrashedError)
 
 
@@ -36,9 +40,12 @@ class ModelReplica:
     The event loop only moves batches; the runtime never blocks it.
     """
 
-    def __init__(self, engine: str, settings: RuntimeSettings) -> None:
+    def __init__(
+        self, engine: str, settings: RuntimeSettings, override: ModelOverride | None = None
+    ) -> None:
         set_up()
         self._name = settings.name
+        self._override = override
         self._stats = ReplicaStats(replica=serve.get_replica_context().replica_id.unique_id)
         self._health = Health(settings.name)
         if not settings.device.may_use_gpu:
@@ -54,9 +61,10 @@ class ModelReplica:
             items: of the runtime's item type; a plain list will do.
 
         Returns:
-            A result or an ``ItemError`` for each item, in order; ``execution_s`` that it took.
+            A result or an ``ItemError`` for each item, in order, and when they ran.
         """
-        return await self._on_thread(lambda: self._run(items))
+        received_at, received = time.time(), time.perf_counter()
+        return await self._on_thread(lambda: self._run(items, received_at, received))
 
     async def describe(self) -> Description:
         return self._description
@@ -90,9 +98,10 @@ class ModelReplica:
             *(device.library, device.precision, device.threads),
             *(device.memory_bytes / 1e6, device.load_s, warm_up_s),
         )
-        return Description(spec, device, round(warm_up_s, 3), self._stats.replica)
+        replica = self._stats.replica
+        return Description(spec, device, round(warm_up_s, 3), replica, self._override)
 
-    def _run(self, items: Sequence[Any]) -> Packed[Any]:
+    def _run(self, items: Sequence[Any], received_at: float, received: float) -> Packed[Any]:
         """The one caller of ``Runtime.run``: counts, and holds it to its contract."""
         started = time.perf_counter()
         self._health.begin()
@@ -112,7 +121,7 @@ class ModelReplica:
         self._stats.items += len(items)
         self._stats.item_errors += sum(isinstance(result, ItemError) for result in results)
         self._stats.busy_s += execution_s
-        return Packed(results, execution_s)
+        return Packed(results, Ran(received_at, started - received, execution_s))
 
     async def _on_thread(self, call: Callable[[], T]) -> T:
         return await asyncio.get_running_loop().run_in_executor(self._thread, call)
@@ -125,28 +134,24 @@ class ServeRemote:
         self._handle = handle
 
     async def infer(self, items: Sequence[Any]) -> BatchReply[Any]:
+        sent_at, sent = time.time(), time.perf_counter()
         try:
             packed: Packed[Any] = await self._handle.infer.remote(Packed(items))
         except LOST as error:
             raise ReplicaLost from error
         except DeploymentUnavailableError as error:
             raise self._unavailable() from error
-        return BatchReply(packed.rows, packed.execution_s)
+        assert packed.ran is not None
+        received_at, waited_s, execution_s = packed.ran
+        on_the_way_s = max(0.0, time.perf_counter() - sent - waited_s - execution_s)
+        input_s = min(max(0.0, received_at - sent_at), on_the_way_s)  # two clocks, perhaps
+        return BatchReply(packed.rows, execution_s, waited_s, input_s, on_the_way_s - input_s)
 
     async def describe(self) -> Sequence[Description]:
         return await self._of_each("describe")
 
     async def stats(self) -> Sequence[ReplicaStats]:
         return await self._of_each("stats")
-
-    async def failure(self) -> str | None:
-        status = await asyncio.to_thread(serve.status)  # asks the controller, and blocks
-        application = status.applications.get(self._handle.app_name)
-        deployment = application and application.deployments.get(self._handle.deployment_name)
-        if not deployment or deployment.status.value != "DEPLOY_FAILED":
-            return None
-        lines = deployment.message.strip().splitlines()
-        return lines[-1] if lines else "see the log"
 
     async def _of_each(self, method: str) -> list[Any]:
         """What each running replica answers; one that dies meanwhile is asked for no more."""

@@ -8,7 +8,8 @@ from contextlib import contextmanager
 from dataclasses import dataclass, field
 from typing import Any
 
-from deployments.batcher import Outcome
+from deployments import tracing
+from deployments.waiting import Outcome
 
 
 @dataclass(frozen=True, slots=True)
@@ -42,10 +43,15 @@ class Timings:
     @contextmanager
     def stage(self, name: str, model: str | None = None) -> Iterator[list[Outcome[Any]]]:
         """Time a part of a stage; append the outcomes of its items to what this yields."""
-        now = time.perf_counter()
-        stage = self._stages.setdefault(name, _Stage(model, now))
+        stage = self._stages.setdefault(name, _Stage(model, time.perf_counter()))
         try:
-            yield stage.outcomes
+            if not tracing.is_on():
+                yield stage.outcomes
+                return
+            outcomes: list[Outcome[Any]] = []  # of this part alone
+            with tracing.stage(name, model, outcomes):
+                yield outcomes
+            stage.outcomes += outcomes
         finally:
             stage.ended = time.perf_counter()
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import fields
-from typing import Any, Generic, TypeVar
+from typing import Any, Generic, NamedTuple, TypeVar
 
 import numpy as np
 from numpy.typing import NDArray
@@ -26,6 +26,14 @@ OTHER_FIELDS = {
 }
 
 
+class Ran(NamedTuple):
+    """When a replica had a batch, and for how long."""
+
+    received_at: float  # Unix time, by the replica's clock
+    waited_s: float  # behind the batch before
+    execution_s: float  # that the model ran
+
+
 class Packed(Sequence[T], Generic[T]):
     """A sequence of items or results that pickles as one array plus lengths.
 
@@ -34,11 +42,11 @@ class Packed(Sequence[T], Generic[T]):
     Ray copies and registers each one.
     """
 
-    __slots__ = ("execution_s", "rows")
+    __slots__ = ("ran", "rows")
 
-    def __init__(self, rows: Sequence[T], execution_s: float = 0.0) -> None:
+    def __init__(self, rows: Sequence[T], ran: Ran | None = None) -> None:
         self.rows = rows
-        self.execution_s = execution_s  # that the model ran, where these are results
+        self.ran = ran  # where these are results
 
     def __getitem__(self, index: Any) -> Any:
         return self.rows[index]
@@ -49,14 +57,14 @@ class Packed(Sequence[T], Generic[T]):
     def __reduce__(self) -> tuple[Any, ...]:
         row_type: type[Any] | None = type(self.rows[0]) if self.rows else None
         if row_type not in ARRAY_FIELD or any(type(row) is not row_type for row in self.rows):
-            return Packed, (list(self.rows), self.execution_s)
+            return Packed, (list(self.rows), self.ran)
         arrays = [getattr(row, ARRAY_FIELD[row_type]) for row in self.rows]
         if len({array.dtype for array in arrays}) != 1:
-            return Packed, (list(self.rows), self.execution_s)
+            return Packed, (list(self.rows), self.ran)
         names = OTHER_FIELDS[row_type]
         others = [tuple(getattr(row, name) for name in names) for row in self.rows]
         lengths = [len(array) for array in arrays]
-        return _unpack, (row_type, np.concatenate(arrays), lengths, others, self.execution_s)
+        return _unpack, (row_type, np.concatenate(arrays), lengths, others, self.ran)
 
 
 def _unpack(
@@ -64,7 +72,7 @@ def _unpack(
     array: NDArray[Any],
     lengths: list[int],
     others: list[tuple[Any, ...]],
-    execution_s: float,
+    ran: Ran | None,
 ) -> Packed[Any]:
     names, array_field = OTHER_FIELDS[row_type], ARRAY_FIELD[row_type]
     pieces = np.split(array, np.cumsum(lengths)[:-1])
@@ -72,4 +80,4 @@ def _unpack(
         row_type(**{array_field: piece}, **dict(zip(names, values, strict=True)))
         for piece, values in zip(pieces, others, strict=True)
     ]
-    return Packed(rows, execution_s)
+    return Packed(rows, ran)

@@ -2,6 +2,7 @@
 
 DragomanError
 ├── InvalidRequest 400          malformed; ``param`` names the field
+│   ├── LoadFailed 400          a model cannot be loaded so; what served before still does
 │   └── UnknownLanguage 400
 ├── NotFound 404                unknown path
 │   ├── UnknownModel 404
@@ -9,6 +10,7 @@ DragomanError
 ├── MethodNotAllowed 405
 ├── TooLarge 413                body, audio or text over a limit
 ├── NotAudio 415                no audio that can be decoded
+├── UnsupportedEncoding 415     a body compressed as nothing here decompresses
 ├── Unprocessable 422           understood, but impossible here
 │   └── UnsupportedPair 422     no model translates this pair; the message lists those there are
 ├── Unavailable 503             try again after ``retry_after_s``
@@ -55,6 +57,10 @@ class InvalidRequest(DragomanError):
     status, code = 400, "invalid_value"
 
 
+class LoadFailed(InvalidRequest):
+    code = "load_failed"
+
+
 class UnknownLanguage(InvalidRequest):
     code = "unknown_language"
 
@@ -81,6 +87,10 @@ class TooLarge(DragomanError):
 
 class NotAudio(DragomanError):
     status, code = 415, "not_audio"
+
+
+class UnsupportedEncoding(DragomanError):
+    status, code = 415, "unsupported_encoding"
 
 
 class Unprocessable(DragomanError):

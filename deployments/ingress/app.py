@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import time
 from collections.abc import AsyncIterator
 from concurrent.futures import ThreadPoolExecutor
@@ -11,17 +12,22 @@ from starlette.requests import Request
 from starlette.responses import JSONResponse, Response
 from starlette.routing import Route, Router
 
+from deployments import tracing
 from deployments.config import AppConfig
 from deployments.fleet import Fleet
 from deployments.ingress.embeddings import EmbeddingEndpoint
 from deployments.ingress.gate import Admission, Gate
+from deployments.ingress.oip.routes import OipRoutes
 from deployments.ingress.openai import OpenAiRoutes
 from deployments.ingress.operations import OperationsRoutes
 from deployments.ingress.speech import SpeechRoutes
+from deployments.ledger import Ledger
 from deployments.pipeline import Pipeline
 
 
-def asgi_app(fleet: Fleet, config: AppConfig, admission: Admission) -> Gate:
+def asgi_app(
+    fleet: Fleet, config: AppConfig, admission: Admission, ledger: Ledger | None = None
+) -> Gate:
     """All protocols over one fleet of models; looks for its models once it serves.
 
     A bare router inside the gate: Starlette's application would wrap each request in two more
@@ -29,6 +35,7 @@ def asgi_app(fleet: Fleet, config: AppConfig, admission: Admission) -> Gate:
     """
     codecs = ThreadPoolExecutor(config.ingress.codec_threads, thread_name_prefix="codec")
     pipeline = Pipeline(fleet, config, codecs)
+    ledger = ledger or Ledger("alone", fleet.figures)
     started = int(time.time())
 
     async def live(request: Request) -> Response:
@@ -36,7 +43,7 @@ def asgi_app(fleet: Fleet, config: AppConfig, admission: Admission) -> Gate:
 
     async def ready(request: Request) -> Response:
         models = fleet.readiness()
-        is_ready = set(models.values()) == {"ready"} and not admission.draining
+        is_ready = fleet.is_ready() and admission.is_open
         body = {"ready": is_ready, "models": models}
         return JSONResponse(
             body, 200 if is_ready else 503, {} if is_ready else {"retry-after": "1"}
@@ -47,13 +54,15 @@ def asgi_app(fleet: Fleet, config: AppConfig, admission: Admission) -> Gate:
         fleet.start()
         yield
         codecs.shutdown(wait=False)
+        await asyncio.to_thread(tracing.shut_down)
 
     router = Router(
         [
             EmbeddingEndpoint(pipeline, config.limits).route(),
             *SpeechRoutes(pipeline, config.limits).routes(),
             *OpenAiRoutes(pipeline, config.limits, started).routes(),
-            *OperationsRoutes(fleet, config.models, started).routes(),
+            *OipRoutes(pipeline, config, admission, ledger).routes(),
+            *OperationsRoutes(fleet, config.models, started, ledger).routes(),
             Route("/health/live", live, methods=["GET"]),
             Route("/health/ready", ready, methods=["GET"]),
         ],

@@ -3,18 +3,27 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Mapping
+from collections.abc import Sequence
 from typing import Any
 
 from ray import serve
 from ray.serve.handle import DeploymentHandle
 
-from deployments.config import INGRESS, AppConfig, IngressUserConfig, check_policies
+from deployments import tracing
+from deployments.config import (
+    APPLICATION,
+    INGRESS,
+    AppConfig,
+    IngressUserConfig,
+    check_policies,
+)
 from deployments.fleet import Fleet
 from deployments.ingress.app import asgi_app
 from deployments.ingress.gate import Admission, Gate
+from deployments.ledger import Ledger, Page
 from deployments.log import logger, set_up
-from deployments.replica import ServeRemote
+from deployments.model_control import ServeDirectory
+from deployments.remote import Placements
 from deployments.settings import missing_settings
 
 
@@ -23,14 +32,18 @@ from deployments.settings import missing_settings
 class Ingress:
     """Any number of replicas: each has its own batchers before the same models."""
 
-    def __init__(self, config: AppConfig, handles: Mapping[str, DeploymentHandle[Any]]) -> None:
-        set_up()
+    def __init__(self, config: AppConfig, control: DeploymentHandle[Any]) -> None:
+        seen = config.observability
+        set_up(seen.log_format)
+        tracing.set_up(seen.trace_endpoint, seen.trace_ratio)
         for setting in missing_settings(os.environ):
             logger.warning("%s is not set: requests take the slow data path", setting)
         self._config = config
-        remotes = {name: ServeRemote(handle) for name, handle in handles.items()}
-        self._fleet = Fleet(config, remotes)
+        self._fleet = Fleet(config, ServeDirectory(control))
         self._admission = Admission(config.limits.max_concurrent_requests)
+        own = serve.get_replica_context().replica_id.unique_id
+        ask = self._ask if config.ingress.replicas > 1 else None
+        self._ledger = Ledger(own, self._fleet.figures, ask)
 
     async def reconfigure(self, user_config: dict[str, Any]) -> None:
         """Apply batch policies; a re-deploy that changes only them comes here alone.
@@ -49,8 +62,33 @@ class Ingress:
         self._fleet.reconfigure(validated.batching)
 
     async def drain(self, timeout_s: float) -> bool:
-        """Refuse new requests; whether those that run have ended within ``timeout_s``."""
-        return await self._admission.drain(timeout_s)
+        """See ``Admission.drain``."""
+        return await self._admission.drain(timeout_s, self._config.ingress.drain_notice_s)
+
+    async def pages(self) -> list[Page]:
+        """The figures that are known here, for another ingress."""
+        return self._ledger.pages()
+
+    async def _ask(self) -> Sequence[Sequence[Page]]:
+        handle = serve.get_deployment_handle(INGRESS, APPLICATION)
+        answers: list[list[Page]] = await handle.broadcast("pages").results_async()
+        return answers
+
+    async def follow(self, placements: Placements, name: str, timeout_s: float) -> bool:
+        """Send each model's batches to where it is now.
+
+        Whether what must not go on with the model ``name`` has ended within ``timeout_s``.
+        """
+        await self._fleet.follower.follow(placements)
+        return await self._fleet.follower.settle(name, timeout_s)
+
+    async def placements(self) -> Placements:
+        """The last that is known here, for a control that was restarted."""
+        return self._fleet.follower.placements
+
+    async def idle(self) -> dict[str, float | None]:
+        """See ``Follower.idle``."""
+        return self._fleet.follower.idle()
 
     def __serve_build_asgi_app__(self) -> Gate:  # Serve's name for it
-        return asgi_app(self._fleet, self._config, self._admission)
+        return asgi_app(self._fleet, self._config, self._admission, self._ledger)

@@ -8,6 +8,7 @@ object, no form, no codec thread and no JSON of samples.
 
 from __future__ import annotations
 
+import time
 from collections.abc import Mapping
 from typing import Annotated, Any
 
@@ -15,12 +16,12 @@ import numpy as np
 from numpy.typing import NDArray
 from pydantic import Field
 from starlette.exceptions import HTTPException
-from starlette.requests import ClientDisconnect, Request
+from starlette.requests import Request
 from starlette.responses import JSONResponse, Response
 from starlette.routing import Route
 from starlette.types import Receive, Scope, Send
 
-from deployments.batcher import Outcome
+from deployments import tracing
 from deployments.concurrency import all_of
 from deployments.config import Limits
 from deployments.ingress import comparison
@@ -28,12 +29,14 @@ from deployments.ingress.requests import (
     TIMEOUT_HEADER,
     Fields,
     blaming,
+    body,
     context_of,
     deadline_of,
     form_parts,
     timed,
 )
 from deployments.pipeline import Context, Pipeline
+from deployments.waiting import Outcome
 from models import audio as audio_io
 from models.errors import InvalidRequest
 from models.types import SAMPLE_RATE_HZ, Audio, SpeakerItem, Voiceprint
@@ -78,16 +81,17 @@ class EmbeddingEndpoint:
         timeout = headers.get(TIMEOUT_HEADER.encode())
         deadline = deadline_of(None if timeout is None else timeout.decode("latin-1"), self._limits)
         rate_hz = _rate_hz(headers[b"content-type"].decode("latin-1"))
-        clip = await self._clip(await _body(receive), rate_hz)
+        clip = await self._clip(await body(receive), rate_hz)
         model = self._fleet.pick("speaker")
-        item = SpeakerItem(clip.samples)
+        item, started_s = SpeakerItem(clip.samples), time.perf_counter()
         outcome: Outcome[Voiceprint] = await model.batcher.submit(item, deadline=deadline)
+        tracing.record_item("speaker", model.name, outcome, started_s)
         vector = outcome.result.embedding
         if _wants_vector(headers):
             content_type, data = VECTOR, _float32(vector)
         else:
-            body = _body_of(model.name, [clip], [outcome.result])
-            content_type, data = b"application/json", bytes(JSONResponse(body).body)
+            rows = _body_of(model.name, [clip], [outcome.result])
+            content_type, data = b"application/json", bytes(JSONResponse(rows).body)
         start = [
             (b"content-type", content_type),
             (b"content-length", b"%d" % len(data)),
@@ -126,7 +130,7 @@ class EmbeddingEndpoint:
             vectors = np.concatenate([voiceprint.embedding for voiceprint in voiceprints])
             return timed(Response(_float32(vectors), media_type=VECTOR.decode()), context)
         count = len(files)
-        body = _body_of(
+        answer = _body_of(
             model.name, clips[:count], voiceprints[:count], vectors=fields.include_embedding
         )
         if others:
@@ -134,8 +138,8 @@ class EmbeddingEndpoint:
             found = comparison.compare(
                 voiceprints[:count], voiceprints[count:], threshold=threshold, top_k=fields.top_k
             )
-            body |= comparison.as_json(found, threshold)
-        return timed(JSONResponse({**body, "timings": context.timings.as_json()}), context)
+            answer |= comparison.as_json(found, threshold)
+        return timed(JSONResponse({**answer, "timings": context.timings.as_json()}), context)
 
     async def _decoded(self, named: list[tuple[str, bytes]], context: Context) -> list[Audio]:
         """All clips, which together have a limit."""
@@ -203,18 +207,6 @@ def _server_timing(outcome: Outcome[Voiceprint]) -> bytes:
         outcome.queue_s * 1000,
         outcome.batch_size,
     )
-
-
-async def _body(receive: Receive) -> bytes:
-    """The whole body; one piece is not copied."""
-    pieces = []
-    while True:
-        message = await receive()
-        if message["type"] == "http.disconnect":
-            raise ClientDisconnect
-        pieces.append(message.get("body", b""))
-        if not message.get("more_body", False):
-            return pieces[0] if len(pieces) == 1 else b"".join(pieces)
 
 
 def _rate_hz(content_type: str) -> int:

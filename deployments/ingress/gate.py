@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import uuid
 from collections.abc import Iterator
-from contextlib import contextmanager, nullcontext
+from contextlib import AbstractContextManager, contextmanager, nullcontext
 from typing import Any
 
 from starlette.datastructures import Headers, MutableHeaders
@@ -14,8 +14,10 @@ from starlette.requests import ClientDisconnect
 from starlette.responses import JSONResponse, Response
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
+from deployments import tracing
 from deployments.config import Limits
-from deployments.log import logger
+from deployments.ingress.oip import errors as oip_errors
+from deployments.log import logger, printable, request_ids
 from models.errors import (
     DeadlinePassed,
     DragomanError,
@@ -29,7 +31,10 @@ from models.errors import (
 )
 
 REQUEST_ID_HEADER = "x-request-id"
-PROBES = ("/health/", "/metrics")  # answered also under overload and while draining
+# Answered also under overload and while draining.
+PROBES = ("/health/", "/v2/health/", "/metrics")
+MODEL_PROBES = ("/ready", "/stats")  # the ends of paths of models that are probes, too
+OIP = "/v2"  # what begins so is answered in Triton's words
 GRACE_S = 1.0  # beyond a request's time, in which whatever waits says itself what it waited for
 
 
@@ -46,11 +51,18 @@ def error_body(error: DragomanError) -> dict[str, Any]:
     }
 
 
-def error_response(error: DragomanError) -> Response:
+def error_response(error: DragomanError, path: str) -> Response:
+    """The answer, dressed as the path's protocol has it."""
     headers = {}
     if error.retry_after_s is not None:
         headers["retry-after"] = str(error.retry_after_s)
-    return JSONResponse(error_body(error), error.status, headers)
+    body = oip_errors.error_body(error) if path.startswith(OIP) else error_body(error)
+    return JSONResponse(body, error.status, headers)
+
+
+def is_probe(path: str) -> bool:
+    """Whether a request only watches the server."""
+    return path.startswith(PROBES) or (path.startswith(OIP) and path.endswith(MODEL_PROBES))
 
 
 def as_ours(error: Exception, request_id: str) -> DragomanError:
@@ -60,7 +72,7 @@ def as_ours(error: Exception, request_id: str) -> DragomanError:
     if isinstance(error, HTTPException):
         return _from_starlette(error)
     if not isinstance(error, DragomanError) or error.status == 500:
-        logger.error("request %s failed", request_id, exc_info=error)
+        logger.error("request %s failed", printable(request_id), exc_info=error)
         return InternalError(repr(error))
     return error
 
@@ -82,6 +94,7 @@ class Admission:
         self._running = 0
         self._idle = asyncio.Event()
         self._idle.set()
+        self.is_open = True  # what the probes say: it is not, some time before it drains
         self.draining = False
 
     @contextmanager
@@ -105,8 +118,13 @@ class Admission:
             if not self._running:
                 self._idle.set()
 
-    async def drain(self, timeout_s: float) -> bool:
-        """Take no more requests; whether those that run have ended within ``timeout_s``."""
+    async def drain(self, timeout_s: float, notice_s: float = 0.0) -> bool:
+        """Say not ready, after ``notice_s`` take no more requests, and finish those that run.
+
+        Returns whether all of them have ended within ``timeout_s`` after that.
+        """
+        self.is_open = False
+        await asyncio.sleep(notice_s)
         self.draining = True
         try:
             await asyncio.wait_for(self._idle.wait(), timeout_s)
@@ -129,15 +147,37 @@ class Gate:
             return
         request_id, send = _with_request_id(scope, send)
         scope["app"] = self  # has Starlette's router raise its 404 and 405 for us to answer
-        probe = scope["path"].startswith(PROBES)
+        probe = is_probe(scope["path"])
+        place = nullcontext() if probe else self._admission.place()
+        outer = request_ids.set({"request_id": request_id})
         try:
-            with nullcontext() if probe else self._admission.place():
+            if probe or not tracing.is_on():
+                await self._answer(place, request_id, scope, receive, send)
+            else:
+                with tracing.request(scope, request_id, send) as noting:
+                    await self._answer(place, request_id, scope, receive, noting)
+        finally:
+            request_ids.reset(outer)
+
+    async def _answer(
+        self,
+        place: AbstractContextManager[None],
+        request_id: str,
+        scope: Scope,
+        receive: Receive,
+        send: Send,
+    ) -> None:
+        """The application's answer, or an error's."""
+        try:
+            with place:
                 async with asyncio.timeout(self._limits.request_timeout_s + GRACE_S):
                     await self._app(scope, self._capped(scope, receive), send)
-        except ClientDisconnect:
-            pass  # it left while it was sending: there is nobody to answer
+        except ClientDisconnect as error:  # it left while it was sending: nobody to answer
+            tracing.failed(error, error)
         except Exception as error:
-            await error_response(as_ours(error, request_id))(scope, receive, send)
+            ours = as_ours(error, request_id)
+            tracing.failed(ours, error)
+            await error_response(ours, scope["path"])(scope, receive, send)
 
     def _capped(self, scope: Scope, receive: Receive) -> Receive:
         """``receive`` that refuses a body over the limit, announced or not."""

@@ -17,7 +17,9 @@ from deployments.doctor import diagnose, without_machine
 from deployments.facts import Machine, look
 from deployments.fleet import Fleet
 from deployments.ingress.listing import model_row
-from deployments.metrics import MEDIA_TYPE, QueueFigures, exposition
+from deployments.ledger import Ledger
+from deployments.metrics import MEDIA_TYPE, exposition
+from models import nvidia
 from models.errors import DragomanError
 
 ROW_S = 5.0  # what a model's replicas may take to answer: a busy one answers beside its batch
@@ -55,11 +57,17 @@ class OperationsRoutes:
     """The handlers, over one fleet. ``started`` is the server's start, in Unix seconds."""
 
     def __init__(
-        self, fleet: Fleet, models: Models, started: int, facts: MachineFacts | None = None
+        self,
+        fleet: Fleet,
+        models: Models,
+        started: int,
+        ledger: Ledger,
+        facts: MachineFacts | None = None,
     ) -> None:
         self._fleet = fleet
         self._models = models
         self._started = started
+        self._ledger = ledger
         self._facts = facts or MachineFacts()
 
     def routes(self) -> list[Route]:
@@ -69,9 +77,11 @@ class OperationsRoutes:
         ]
 
     async def metrics(self, request: Request) -> Response:
-        rows = await self._rows()
-        figures = exposition(rows, self._fleet.readiness(), self._queues(), str(os.getpid()))
-        return Response(figures, media_type=MEDIA_TYPE)
+        rows, figures, gpus = await asyncio.gather(
+            self._rows(), self._ledger.figures(), asyncio.to_thread(_gpus)
+        )
+        text = exposition(rows, self._fleet.readiness(), figures, gpus)
+        return Response(text, media_type=MEDIA_TYPE)
 
     async def doctor(self, request: Request) -> Response:
         """The diagnosis; also where parts of it cannot be had."""
@@ -97,15 +107,13 @@ class OperationsRoutes:
         except (DragomanError, TimeoutError):
             return None
 
-    def _queues(self) -> list[QueueFigures]:
-        figures = []
-        for name in self._fleet.names():
-            try:
-                batcher = self._fleet.get(name).batcher
-            except DragomanError:
-                continue
-            figures.append(QueueFigures(name, batcher.waiting, batcher.in_flight, batcher.stats))
-        return figures
+
+def _gpus() -> list[nvidia.Gpu]:
+    """Every GPU of this machine; none where the driver does not say."""
+    try:
+        return nvidia.gpus()
+    except (OSError, ValueError):
+        return []
 
 
 async def look_at_machine() -> Machine:

@@ -11,8 +11,9 @@ from typing import Annotated, Any, TypeVar
 
 from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, Field, ValidationError
 from starlette.datastructures import FormData, UploadFile
-from starlette.requests import Request
+from starlette.requests import ClientDisconnect, Request
 from starlette.responses import Response
+from starlette.types import Receive
 
 from deployments.config import Limits
 from deployments.pipeline import Context
@@ -80,6 +81,22 @@ def deadline_of(timeout_ms: str | None, limits: Limits) -> float:
             raise InvalidRequest(message, param=TIMEOUT_HEADER)
         timeout_s = min(timeout_s, asked_s)
     return asyncio.get_running_loop().time() + timeout_s
+
+
+async def body(receive: Receive) -> bytes:
+    """The whole body of a request; one piece is not copied.
+
+    Raises:
+        ClientDisconnect: the client left while it sent.
+    """
+    pieces = []
+    while True:
+        message = await receive()
+        if message["type"] == "http.disconnect":
+            raise ClientDisconnect
+        pieces.append(message.get("body", b""))
+        if not message.get("more_body", False):
+            return pieces[0] if len(pieces) == 1 else b"".join(pieces)
 
 
 async def json_fields(request: Request, fields: type[FieldsT], limits: Limits) -> FieldsT:

@@ -99,7 +99,8 @@ class SpeechRoutes:
         self._pipeline.check(options)
         audio = await self._pipeline.decode(data, context)
         with blaming("text", "target_language"):  # what cannot be spoken is the translation
-            answer = await self._pipeline.translate_speech(audio, options, context)
+            row = self._pipeline.translate_speech(audio, options, context)
+            (answer,) = await self._pipeline.graph([row], audio.duration_s, context)
         if fields.response_format == "json":
             return await self._as_json(request, fields, answer, context)
         if fields.speaks:

@@ -9,7 +9,13 @@ import pytest
 import yaml
 
 from dragoman_client import Client
-from tests.e2e.server import ROOT, Running, config_on_a_free_port, running
+from tests.e2e.server import (
+    ROOT,
+    Running,
+    config_on_a_free_port,
+    fakes_config,
+    running,
+)
 
 
 @pytest.fixture(scope="session")
@@ -29,22 +35,4 @@ def client(server: Running) -> Iterator[Client]:
 @pytest.fixture
 def fakes(tmp_path: Path) -> Path:
     """A configuration of fakes that take their time."""
-    models = {
-        "vad": {"engine": "fake-vad"},
-        "asr": {"engine": "fake-asr", "options": {"base_ms": 1000.0}},
-        "nmt": {"engine": "fake-nmt", "options": {"base_ms": 1000.0}},
-        "tts": {"engine": "fake-tts"},
-        "speaker": {"engine": "sleep", "replicas": 2, "options": {"base_ms": 20.0}},
-    }
-    application = {
-        "name": "dragoman",
-        "route_prefix": "/",
-        "import_path": "deployments.app:build",
-        "args": {"models": models},
-        "deployments": [{"name": "Ingress", "user_config": {"batching": {}}}],
-    }
-    config = {
-        "logging_config": {"log_level": "WARNING", "enable_access_log": False},
-        "applications": [application],
-    }
-    return config_on_a_free_port(tmp_path, config)
+    return config_on_a_free_port(tmp_path, fakes_config())

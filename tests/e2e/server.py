@@ -37,11 +37,11 @@ class Running:
         (found,) = re.findall(r"dashboard at .*?(http://[\d.]+:\d+)", "".join(self.log))
         return str(found)
 
-    def replicas(self, deployment: str) -> list[psutil.Process]:
-        """The processes of one deployment's replicas."""
-        name = f"ray::ServeReplica:dragoman:{deployment}"
+    def replicas(self, name: str) -> list[psutil.Process]:
+        """The processes of a model's replicas, or of those of a deployment of the server."""
+        title = re.compile(rf"ray::ServeReplica:(dragoman|{re.escape(name)}-[0-9a-f-]+):{name}\b")
         children = psutil.Process(self.process.pid).children(recursive=True)
-        return [child for child in children if " ".join(child.cmdline()).startswith(name)]
+        return [child for child in children if title.match(_title(child))]
 
     def stop(self) -> int:
         """Ask it to stop; its exit code."""
@@ -51,6 +51,36 @@ class Running:
         assert self.process.stdout is not None
         self.process.stdout.close()
         return exit_code
+
+
+def _title(process: psutil.Process) -> str:
+    """Empty of one that has just ended."""
+    try:
+        return " ".join(process.cmdline())
+    except psutil.NoSuchProcess:
+        return ""
+
+
+def fakes_config() -> dict[str, Any]:
+    """Fakes of every kind; recognition and translation take a second."""
+    models = {
+        "vad": {"engine": "fake-vad"},
+        "asr": {"engine": "fake-asr", "options": {"base_ms": 1000.0}},
+        "nmt": {"engine": "fake-nmt", "options": {"base_ms": 1000.0}},
+        "tts": {"engine": "fake-tts"},
+        "speaker": {"engine": "sleep", "replicas": 2, "options": {"base_ms": 20.0}},
+    }
+    application = {
+        "name": "dragoman",
+        "route_prefix": "/",
+        "import_path": "deployments.app:build",
+        "args": {"models": models},
+        "deployments": [{"name": "Ingress", "user_config": {"batching": {}}}],
+    }
+    return {
+        "logging_config": {"log_level": "WARNING", "enable_access_log": False},
+        "applications": [application],
+    }
 
 
 def config_on_a_free_port(folder: Path, config: dict[str, Any]) -> Path:

@@ -4,17 +4,19 @@ from __future__ import annotations
 
 import asyncio
 import pickle
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from typing import Any
 
-from deployments.batcher import BatchReply
 from deployments.config import AppConfig, BatchPolicy, Limits, ModelConfig
+from deployments.control import AppStatus, Control
+from deployments.dispatcher import BatchReply
 from deployments.fleet import Fleet
-from deployments.remote import Description, ReplicaStats
+from deployments.generation import Generation, ModelOverride
+from deployments.remote import Description, Placements, Remote, ReplicaStats
 from deployments.wire import Packed
 from models.engines import ENGINES
-from models.errors import Unavailable
+from models.errors import StartupError, Unavailable
 
 FAKES = {
     "vad": "fake-vad",
@@ -28,9 +30,11 @@ FAKES = {
 class LocalRemote:
     """One replica of a runtime, on a thread of this process; batches cross by pickle."""
 
-    def __init__(self, name: str, config: ModelConfig) -> None:
+    def __init__(
+        self, name: str, config: ModelConfig, override: ModelOverride | None = None
+    ) -> None:
         self._runtime = ENGINES[config.engine].create(config.settings(name))
-        self._description = Description(*self._runtime.load())
+        self.description = Description(*self._runtime.load(), override=override)
         self._thread = ThreadPoolExecutor(1, thread_name_prefix=name)
         self.batches: list[int] = []
         self.is_loading = False
@@ -44,16 +48,105 @@ class LocalRemote:
     async def describe(self) -> Sequence[Description]:
         if self.is_loading:
             raise Unavailable("no replica answers")
-        return [self._description]
+        return [self.description]
 
     async def stats(self) -> Sequence[ReplicaStats]:
         return [ReplicaStats(items=sum(self.batches), batches=len(self.batches))]
 
-    async def failure(self) -> str | None:
-        return None
-
     def _run(self, sent: bytes) -> bytes:
         return pickle.dumps(Packed(self._runtime.run(pickle.loads(sent))))
+
+
+class LocalPlatform:
+    """Runs applications as remotes of this process, and tells fleets of this process."""
+
+    def __init__(self, apps: Mapping[str, LocalRemote] | None = None) -> None:
+        self.apps: dict[str, LocalRemote | str] = dict(apps or {})  # or why it failed
+        self.models = {app: app.partition("-")[0] for app in self.apps}
+        self.fleets: list[Fleet] = []
+        self.started: list[Generation] = []
+        self.remembered: Placements | None = None  # of a control before
+        self.held: set[str] = set()  # models whose loads do not end
+        self.gpus_left = (0.0, 0.0)
+
+    async def start(self, generation: Generation) -> None:
+        self.started.append(generation)
+        name, app = generation.name, generation.app
+        self.models[app] = name
+        try:
+            self.apps[app] = LocalRemote(name, generation.config, generation.override)
+        except StartupError as error:
+            self.apps[app] = str(error)
+
+    async def delete(self, app: str) -> None:
+        self.apps.pop(app, None)
+
+    async def status(self) -> Mapping[str, AppStatus]:
+        return {app: self._status(app, remote) for app, remote in self.apps.items()}
+
+    def _status(self, app: str, remote: LocalRemote | str) -> AppStatus:
+        if isinstance(remote, str):
+            return AppStatus(self.models[app], "failed", remote)
+        is_held = self.models[app] in self.held
+        return AppStatus(self.models[app], "starting" if is_held else "running")
+
+    async def describe(self, name: str, app: str) -> Description | None:
+        remote = self.remote(app)
+        return None if remote.is_loading else remote.description
+
+    def remote(self, app: str) -> LocalRemote:
+        remote = self.apps[app]
+        assert isinstance(remote, LocalRemote)
+        return remote
+
+    async def gpus(self) -> tuple[float, float]:
+        return self.gpus_left
+
+    async def recall(self) -> Placements | None:
+        return self.remembered
+
+    async def tell(self, placements: Placements, name: str, timeout_s: float) -> None:
+        for fleet in self.fleets:
+            await fleet.follower.follow(placements)
+            await fleet.follower.settle(name, timeout_s)
+
+    async def idle(self) -> Sequence[Mapping[str, float | None]] | None:
+        return [fleet.follower.idle() for fleet in self.fleets]
+
+
+class LocalDirectory(dict[str, LocalRemote]):
+    """The remotes that run when the control starts, by model; and the way to the control."""
+
+    def __init__(self, config: AppConfig) -> None:
+        super().__init__({name: LocalRemote(name, m) for name, m in config.models.items()})
+        self._config = config
+        self._control: Control | None = None
+        self.platform = LocalPlatform()
+
+    @property
+    def control(self) -> Control:
+        if self._control is None:
+            for name, model in self._config.models.items():
+                app = Generation.of(name, model).app
+                self.platform.apps[app], self.platform.models[app] = self[name], name
+            self._control = Control(self._config.models, self.platform)
+            self._control.start()
+        return self._control
+
+    async def placements(self) -> Placements:
+        return await self.control.placements()
+
+    async def remote(self, name: str, app: str) -> Remote:
+        return self.platform.remote(app)
+
+    async def load(self, name: str, override: ModelOverride | None = None) -> None:
+        await self.control.load(name, override)
+
+    async def unload(self, name: str) -> None:
+        await self.control.unload(name)
+
+    async def wake(self, name: str) -> None:
+        await self.control.wake(name)
 
 
 def fake_config(**limits: Any) -> AppConfig:
@@ -67,12 +160,14 @@ def fake_config(**limits: Any) -> AppConfig:
 
 async def fake_fleet(config: AppConfig, **policies: BatchPolicy) -> Fleet:
     """A fleet of fakes that is ready."""
-    fleet = Fleet(config, fake_remotes(config))
+    remotes = fake_remotes(config)
+    fleet = Fleet(config, remotes)
+    remotes.platform.fleets.append(fleet)
     fleet.reconfigure(policies)
     fleet.start()
     await fleet.warm.wait()
     return fleet
 
 
-def fake_remotes(config: AppConfig) -> dict[str, LocalRemote]:
-    return {name: LocalRemote(name, model) for name, model in config.models.items()}
+def fake_remotes(config: AppConfig) -> LocalDirectory:
+    return LocalDirectory(config)

@@ -4,17 +4,19 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Awaitable, Callable, Sequence
+from contextvars import ContextVar
 from dataclasses import dataclass, field
 from typing import Any
 
 import pytest
 
-from deployments.batcher import Batcher, BatchReply, Outcome, ReplicaLost
+from deployments.batcher import Batcher
 from deployments.config import BatchPolicy
+from deployments.dispatcher import BatchReply, ReplicaLost
+from deployments.waiting import Outcome
 from models.errors import (
     DeadlinePassed,
     InternalError,
-    InvalidRequest,
     NotAudio,
     NotReady,
     QueueDeadlinePassed,
@@ -243,12 +245,16 @@ async def test_the_most_urgent_leave_first_and_fifo_within_one() -> None:
     await finish_all(b)
 
 
-@pytest.mark.parametrize("priority", [-1, 3], ids=["negative", "above the levels"])
-async def test_a_priority_that_there_is_not_is_refused(priority: int) -> None:
-    b = bench(priority_levels=2)
-    with pytest.raises(InvalidRequest, match="priority must be from 1 to 2") as caught:
-        await b.batcher.submit(Piece("a"), priority=priority)
-    assert caught.value.param == "priority"
+@pytest.mark.parametrize("priority", [-1, 0, 4], ids=["negative", "none", "above the levels"])
+async def test_a_priority_that_there_is_not_is_the_default(priority: int) -> None:
+    b = bench(max_batch_size=1, max_queue_delay_ms=0, priority_levels=3, default_priority=2)
+    await b.arrive("running", "next")
+    await b.arrive("low", priority=3)
+    await b.arrive("asked", priority=priority)
+    await b.arrive("high", priority=1)
+    await b.model.finish(0, 1, 2, 3)
+    assert b.model.batches[2:] == ["high", "asked", "low"]
+    await finish_all(b)
 
 
 # ---- admission and deadlines -----------------------------------------------------------
@@ -260,7 +266,7 @@ async def test_a_full_queue_refuses_at_once() -> None:
     await b.arrive("a", "b")
     with pytest.raises(QueueFull):
         await b.batcher.submit(Piece("c"))
-    assert b.batcher.stats.refused == 1
+    assert b.batcher.statistics.refused == 1
     await finish_all(b)
 
 
@@ -303,12 +309,21 @@ async def test_a_deadline_while_the_model_runs_is_another_error() -> None:
 
 
 async def test_the_default_timeout_holds_where_the_caller_names_none() -> None:
+    b = bench(default_timeout_s=2.0, max_queue_delay_ms=60_000)
+    await b.arrive("running")
+    await b.arrive("waiting")
+    await b.clock.advance(2.0)
+    with pytest.raises(QueueDeadlinePassed):
+        await b.callers["waiting"]
+    await finish_all(b)
+
+
+async def test_a_timeout_of_the_queue_does_not_end_what_runs() -> None:
     b = bench(default_timeout_s=2.0)
     await b.arrive("a")
-    await b.clock.advance(2.0)
-    with pytest.raises(DeadlinePassed):
-        await b.callers["a"]
-    await finish_all(b)
+    await b.clock.advance(3.0)
+    await b.model.finish(0)
+    assert await b.result("a") == "a"
 
 
 async def test_an_abandoned_item_is_dropped_before_it_costs() -> None:
@@ -484,18 +499,37 @@ async def test_a_model_without_replicas_says_so_to_each() -> None:
     assert b.model.batches == ["a b"]  # not tried one by one
 
 
+asked_by: ContextVar[str] = ContextVar("asked_by", default="nobody")
+
+
+async def test_a_batch_runs_in_no_request_s_context() -> None:
+    """Serve cancels what was sent from the context of a request whose caller has left."""
+    seen: list[str] = []
+
+    async def dispatch(items: Sequence[Piece]) -> BatchReply[str]:
+        seen.append(asked_by.get())
+        return BatchReply([item.name for item in items], 0.0)
+
+    b = bench(dispatch)
+    asked_by.set("a caller")
+    await b.arrive("a")
+    await finish_all(b)
+    assert seen == ["nobody"]
+
+
 # ---- figures and live changes ----------------------------------------------------------
 
 
 async def test_the_outcome_tells_queue_time_execution_and_batch_size() -> None:
     b = bench()
     b.model.execution_s = 0.2
+    await b.arrive("before")
     await b.arrive("a", "b")
-    await b.clock.advance(0.5)
-    await b.model.finish(0)
+    await b.clock.advance(0.01)
+    await b.model.finish(0, 1)
     outcome = await b.callers["a"]
     assert (outcome.batch_size, outcome.execution_s) == (2, 0.2)
-    assert outcome.queue_s == pytest.approx(0.3)
+    assert outcome.queue_s == pytest.approx(0.01)
 
 
 async def test_a_new_policy_applies_to_what_waits() -> None:
@@ -513,4 +547,4 @@ async def test_the_mean_batch_size_is_counted() -> None:
     b = bench()
     await b.arrive("a", "b", "c")
     await finish_all(b)
-    assert (b.batcher.stats.batches, b.batcher.stats.items) == (1, 3)
+    assert (b.batcher.statistics.execution_count, b.batcher.statistics.inference_count) == (1, 3)

@@ -30,6 +30,7 @@ STARTUP = [cls for cls, _ in tree(StartupError)]
 CONTRACT = {
     "DragomanError": (500, "internal_error", None),
     "InvalidRequest": (400, "invalid_value", None),
+    "LoadFailed": (400, "load_failed", None),
     "UnknownLanguage": (400, "unknown_language", None),
     "NotFound": (404, "not_found", None),
     "UnknownModel": (404, "model_not_found", None),
@@ -37,6 +38,7 @@ CONTRACT = {
     "MethodNotAllowed": (405, "method_not_allowed", None),
     "TooLarge": (413, "too_large", None),
     "NotAudio": (415, "not_audio", None),
+    "UnsupportedEncoding": (415, "unsupported_encoding", None),
     "Unprocessable": (422, "unprocessable", None),
     "UnsupportedPair": (422, "unsupported_language_pair", None),
     "Unavailable": (503, "unavailable", 1),

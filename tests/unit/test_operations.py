@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import os
+import re
 import sys
 from collections.abc import AsyncIterator, Sequence
 from typing import Any
@@ -14,16 +15,18 @@ from prometheus_client.parser import text_string_to_metric_families
 from starlette.routing import Router
 
 from deployments import facts as machine_facts
-from deployments.batcher import BatcherStats
 from deployments.facts import Machine
 from deployments.fleet import Fleet
 from deployments.ingress import operations
 from deployments.ingress.app import asgi_app
 from deployments.ingress.gate import Admission
 from deployments.ingress.operations import KEPT_S, MachineFacts, OperationsRoutes
-from deployments.metrics import MEDIA_TYPE, QueueFigures, exposition
+from deployments.ledger import Ledger
+from deployments.metrics import MEDIA_TYPE, exposition
 from deployments.remote import Description, ReplicaStats
+from deployments.statistics import Figures, ModelStatistics, Stages
 from models.errors import Unavailable
+from models.nvidia import Gpu
 from tests.unit.local import LocalRemote, fake_config, fake_fleet, fake_remotes
 from tests.unit.test_doctor import GOOD, NO_GPU, row
 
@@ -70,11 +73,38 @@ def test_a_model_is_on_the_gpu_if_all_of_its_replicas_are(
     devices: list[dict[str, Any]], value: float
 ) -> None:
     reports = [report for device in devices for report in row(**device)["replica_reports"]]
-    text = exposition([{"id": "asr", "replica_reports": reports}], {}, [], "1").decode()
+    text = exposition([{"id": "asr", "replica_reports": reports}], {}, {}).decode()
     assert samples(text)["model_on_gpu", "asr"] == value
 
 
-EXPECTED = {
+def worked() -> ModelStatistics:
+    """Two requests of three rows in one batch, and one that was refused."""
+    done = ModelStatistics(refused=7, expired_in_queue=2)
+    stages = Stages(queue_s=0.5, input_s=0.001, infer_s=0.25, output_s=0.002)
+    done.executed(3, 3, stages, cost=30.0, useful=24.0)
+    done.succeeded(0.75, stages)
+    done.succeeded(2.0, stages)
+    done.failed(0.1, "REJECTED")
+    return done
+
+
+EXPECTED = {  # the parser writes `_total` behind the name of every counter
+    "nv_inference_request_success_total": 2,
+    "nv_inference_count_total": 3,
+    "nv_inference_exec_count_total": 1,
+    "nv_inference_request_duration_us_total": 2_750_000,
+    "nv_inference_queue_duration_us_total": 1_000_000,
+    "nv_inference_compute_input_duration_us_total": 2000,
+    "nv_inference_compute_infer_duration_us_total": 500_000,
+    "nv_inference_compute_output_duration_us_total": 4000,
+    "nv_inference_pending_request_count": 3,
+    "dragoman_batch_cost_total": 30,
+    "dragoman_batch_padding_cost_total": 6,
+    "dragoman_request_duration_seconds_count": 2,
+    "dragoman_request_duration_seconds_sum": 2.75,
+    "dragoman_queue_seconds_sum": 1.0,
+    "dragoman_batch_size_count": 1,
+    "dragoman_batch_size_sum": 3,
     "dragoman_model_memory_bytes": 1e9,
     "dragoman_model_load_seconds": 3.2,
     "dragoman_model_warm_up_seconds": 1.5,
@@ -92,13 +122,50 @@ EXPECTED = {
 
 @pytest.mark.parametrize("name", EXPECTED)
 def test_each_figure_has_its_unit(name: str) -> None:
-    queue = QueueFigures("asr", 4, 1, BatcherStats(refused=7, expired_in_queue=2))
-    text = exposition([row()], {"asr": "ready"}, [queue], "1").decode()
+    figures = {"asr": Figures(worked(), waiting=4, pending=3, in_flight=1)}
+    text = exposition([row()], {"asr": "ready"}, figures).decode()
     assert samples(text)[name, "asr"] == EXPECTED[name]
 
 
+def families(text: str) -> dict[str, Any]:
+    return {family.name: family for family in text_string_to_metric_families(text)}
+
+
+def test_triton_s_counters_are_counters_of_triton_s_names() -> None:
+    text = exposition([], {}, {"asr": Figures(worked())}).decode()
+    found = {name: f.type for name, f in families(text).items() if name.startswith("nv_")}
+    gauges = {name for name, kind in found.items() if kind != "counter"}
+    assert (len(found), gauges) == (12, {"nv_inference_pending_request_count"})
+    assert not re.search(r"^(# TYPE )?nv_\w+_total\b", text, re.MULTILINE)
+
+
+def test_a_failure_has_its_reason() -> None:
+    text = exposition([], {}, {"asr": Figures(worked())}).decode()
+    samples_ = families(text)["nv_inference_request_failure"].samples
+    reasons = {sample.labels["reason"]: sample.value for sample in samples_}
+    assert reasons == {"REJECTED": 1, "CANCELED": 0, "BACKEND": 0, "OTHER": 0}
+
+
+def test_buckets_are_cumulative() -> None:
+    text = exposition([], {}, {"asr": Figures(worked())}).decode()
+    samples_ = families(text)["dragoman_request_duration_seconds"].samples
+    buckets = {s.labels["le"]: s.value for s in samples_ if s.name.endswith("_bucket")}
+    assert [buckets[le] for le in ("0.5", "1.0", "2.5", "+Inf")] == [0, 1, 2, 2]
+
+
+def test_each_gpu_has_its_gauges() -> None:
+    gpu = Gpu(0, "GPU-1", "H200", 100, 40, 75, "550")
+    found = families(exposition([], {}, {}, [gpu]).decode())
+    values = {name: found[name].samples[0].value for name in found if name.startswith("nv_gpu")}
+    assert values == {
+        "nv_gpu_utilization": 0.75,
+        "nv_gpu_memory_total_bytes": 100,
+        "nv_gpu_memory_used_bytes": 40,
+    }
+
+
 def test_the_reason_of_a_device_is_a_label_whatever_it_says() -> None:
-    text = exposition([row(reason='a "b"\nc\\d')], {}, [], "1").decode()
+    text = exposition([row(reason='a "b"\nc\\d')], {}, {}).decode()
     (info,) = [
         sample
         for family in text_string_to_metric_families(text)
@@ -121,7 +188,7 @@ class Deaf(LocalRemote):
 
 async def fleet_with_one_gone() -> Fleet:
     config = fake_config()
-    remotes: dict[str, LocalRemote] = fake_remotes(config)
+    remotes = fake_remotes(config)
     remotes["nmt"] = deaf = Deaf("nmt", config.models["nmt"])
     fleet = Fleet(config, remotes)
     fleet.start()
@@ -162,7 +229,7 @@ class Two(LocalRemote):
 
 async def test_each_replica_is_listed_with_its_own_figures() -> None:
     config = fake_config()
-    remotes: dict[str, LocalRemote] = fake_remotes(config)
+    remotes = fake_remotes(config)
     remotes["nmt"] = Two("nmt", config.models["nmt"])
     fleet = Fleet(config, remotes)
     fleet.start()
@@ -208,7 +275,9 @@ def look() -> Look:
 @pytest.fixture
 async def http(look: Look) -> AsyncIterator[httpx.AsyncClient]:
     config = fake_config()
-    routes = OperationsRoutes(await fake_fleet(config), config.models, 0, MachineFacts(look))
+    fleet = await fake_fleet(config)
+    ledger = Ledger("1", fleet.figures)
+    routes = OperationsRoutes(fleet, config.models, 0, ledger, MachineFacts(look))
     async with connect(Router(routes.routes())) as client:
         yield client
 

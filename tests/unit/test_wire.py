@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 import pytest
 
-from deployments.wire import Packed
+from deployments.wire import Packed, Ran
 from models.errors import NotAudio
 from models.runtime import ItemError
 from models.types import AsrItem, NmtItem, SpeakerItem, VadItem, Voiceprint
@@ -43,8 +43,9 @@ def flat(value: Any) -> Any:
 
 @pytest.mark.parametrize("rows", BATCHES.values(), ids=BATCHES.keys())
 def test_a_batch_comes_back_as_it_went(rows: list[Any]) -> None:
-    back = pickle.loads(pickle.dumps(Packed(rows, 0.25), protocol=5))
-    assert (list(map(flat, back)), back.execution_s) == (list(map(flat, rows)), 0.25)
+    ran = Ran(1.0, 0.5, 0.25)
+    back = pickle.loads(pickle.dumps(Packed(rows, ran), protocol=5))
+    assert (list(map(flat, back)), back.ran) == (list(map(flat, rows)), ran)
 
 
 def test_the_samples_of_a_batch_cross_as_one_array() -> None:

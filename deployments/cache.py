@@ -1,0 +1,52 @@
+"""Answers kept by the content of their items: the same question is not run twice."""
+
+from __future__ import annotations
+
+import hashlib
+import pickle
+from collections import OrderedDict
+from dataclasses import fields
+from typing import Any
+
+import numpy as np
+
+
+class ResponseCache:
+    """All models' answers in one process, of at most ``max_bytes``; the least recent go first."""
+
+    def __init__(self, max_bytes: int) -> None:
+        self._max_bytes = max_bytes
+        self._bytes = 0
+        self._answers: OrderedDict[bytes, tuple[Any, int]] = OrderedDict()
+
+    @staticmethod
+    def key(model: str, generation: int, item: Any) -> bytes:
+        """Of an item (a dataclass) by every field of it, for one generation of a model."""
+        digest = hashlib.blake2b(digest_size=16)
+        digest.update(f"{model}\0{generation}\0{type(item).__name__}".encode())
+        for each in fields(item):
+            value = getattr(item, each.name)
+            if isinstance(value, np.ndarray):
+                digest.update(f"\0{each.name}\0{value.dtype.str}{value.shape}\0".encode())
+                digest.update(np.ascontiguousarray(value).data)
+            else:
+                digest.update(f"\0{each.name}\0{value!r}".encode())
+        return digest.digest()
+
+    def get(self, key: bytes) -> Any | None:
+        found = self._answers.get(key)
+        if found is None:
+            return None
+        self._answers.move_to_end(key)
+        return found[0]
+
+    def put(self, key: bytes, answer: Any) -> None:
+        """Keep an answer, unless it alone is larger than the cache."""
+        size = len(pickle.dumps(answer))
+        if size > self._max_bytes or key in self._answers:
+            return
+        self._answers[key] = (answer, size)
+        self._bytes += size
+        while self._bytes > self._max_bytes:
+            _, (_, dropped) = self._answers.popitem(last=False)
+            self._bytes -= dropped

@@ -1,0 +1,123 @@
+"""``/v2/models/{name}/infer``: one request with its tensors in, its outputs out.
+
+A bare ASGI application, as a live client sends a second of audio many times a second.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Mapping
+from typing import Any
+
+from starlette.exceptions import HTTPException
+from starlette.types import Receive, Scope, Send
+
+from deployments.config import Limits
+from deployments.ingress.oip.compression import compressed, decompressed
+from deployments.ingress.oip.rows import Rows
+from deployments.ingress.oip.served import VERSION, Catalogue, Served
+from deployments.ingress.oip.signature import check
+from deployments.ingress.oip.tensors import (
+    HEADER_LENGTH,
+    InferRequest,
+    Tensor,
+    parse,
+    render,
+)
+from deployments.ingress.requests import TIMEOUT_HEADER, body, deadline_of
+from deployments.pipeline import Context, Pipeline
+from models.errors import InvalidRequest, TooLarge
+
+INLINE_BYTES = 1 << 16  # of binary tensors: read on the event loop in some 10 us
+INLINE_JSON_BYTES = 1 << 12
+US = 1e-6
+MAX_TIMEOUT_US = 1 << 62
+ANNOUNCED = re.compile(r"[0-9]{1,10}")  # a length that parsing need not refuse
+
+
+class InferEndpoint:
+    """An ASGI application for the two paths of every model."""
+
+    def __init__(self, catalogue: Catalogue, pipeline: Pipeline, limits: Limits) -> None:
+        self._catalogue = catalogue
+        self._pipeline = pipeline
+        self._limits = limits
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        if scope["method"] != "POST":
+            raise HTTPException(405, headers={"Allow": "POST"})
+        path = scope["path_params"]
+        served = self._catalogue.get(path["name"], path.get("version"))
+        raw: list[tuple[bytes, bytes]] = scope["headers"]
+        headers = {key.decode("latin-1"): value.decode("latin-1") for key, value in raw}
+        request = await self._parsed(await body(receive), headers, served)
+        outputs = await self._run(request, headers, served)
+        await self._answer(request, outputs, served.name, headers, send)
+
+    async def _parsed(
+        self, data: bytes, headers: Mapping[str, str], served: Served
+    ) -> InferRequest:
+        length = headers.get(HEADER_LENGTH.lower())
+        encoding = headers.get("content-encoding")
+
+        def work() -> InferRequest:
+            plain = decompressed(data, encoding, self._limits.max_body_bytes)
+            announced = length if length and ANNOUNCED.fullmatch(length) else len(plain)
+            json_bytes = min(int(announced), len(plain))
+            if json_bytes > self._limits.max_tensor_json_bytes:
+                message = f"JSON must have at most {self._limits.max_tensor_json_bytes} bytes"
+                raise TooLarge(f"{message}; larger tensors go as binary", param="body")
+            return parse(plain, length, served.name, served.signature.raw_input)
+
+        limit = INLINE_JSON_BYTES if length is None else INLINE_BYTES
+        if encoding is None and len(data) <= limit:
+            return work()
+        return await self._pipeline.off_loop(work)
+
+    async def _run(
+        self, request: InferRequest, headers: Mapping[str, str], served: Served
+    ) -> list[Tensor]:
+        context = Context(
+            deadline=deadline_of(headers.get(TIMEOUT_HEADER), self._limits),
+            priority=_whole(request.parameters, "priority"),
+            queue_timeout_s=_whole(request.parameters, "timeout") * US or None,
+        )
+        signature = served.signature
+        count = check(request, served.name, signature, served.max_batch_size)
+        names = {spec.name for spec in signature.outputs}
+        if request.outputs is not None:
+            names = {output.name for output in request.outputs}
+        return await served.infer(Rows(request.inputs, count), names.__contains__, context)
+
+    async def _answer(
+        self,
+        request: InferRequest,
+        outputs: list[Tensor],
+        name: str,
+        headers: Mapping[str, str],
+        send: Send,
+    ) -> None:
+        accepted = headers.get("accept-encoding")
+
+        def work() -> tuple[dict[str, str], bytes, str | None]:
+            fields, plain = render(name, VERSION, request, outputs)
+            return (fields, *compressed(plain, accepted))
+
+        size = sum(tensor.array.nbytes for tensor in outputs)
+        inline = accepted is None and size <= INLINE_JSON_BYTES
+        fields, data, encoding = work() if inline else await self._pipeline.off_loop(work)
+        if encoding is not None:
+            fields["content-encoding"] = encoding
+        start = [(key.lower().encode(), value.encode()) for key, value in fields.items()]
+        start.append((b"content-length", b"%d" % len(data)))
+        await send({"type": "http.response.start", "status": 200, "headers": start})
+        await send({"type": "http.response.body", "body": data})
+
+
+def _whole(parameters: Mapping[str, Any], name: str) -> int:
+    """A parameter that is a whole number from 0, which is its default."""
+    value = parameters.get(name, 0)
+    if isinstance(value, bool) or not isinstance(value, int) or not 0 <= value <= MAX_TIMEOUT_US:
+        message = f"parameter '{name}' must be a whole number from 0"
+        raise InvalidRequest(message, param=name)
+    return value

@@ -1,0 +1,159 @@
+"""What waits for a model: requests with their items, by priority, and answers kept in order."""
+
+from __future__ import annotations
+
+import asyncio
+from collections import deque
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass, field
+from typing import Any, Generic, Protocol, TypeVar
+
+from deployments.config import BatchPolicy
+from models.errors import DragomanError
+
+ROUNDING = 1e-9  # relative: sums of equal lengths must not look like padding
+
+
+class Lengthy(Protocol):
+    """What can wait here: something with a length in the unit of its kind."""
+
+    @property
+    def length(self) -> float: ...
+
+
+ItemT = TypeVar("ItemT", bound=Lengthy)
+ResultT = TypeVar("ResultT")
+
+
+@dataclass(frozen=True, slots=True)
+class Outcome(Generic[ResultT]):
+    """One item's result, and how it came by it; from the cache, all but the result is zero."""
+
+    result: ResultT
+    queue_s: float = 0.0  # until its batch was a replica's next
+    input_s: float = 0.0  # on the way to the replica
+    execution_s: float = 0.0  # that the model ran
+    output_s: float = 0.0  # on the way back
+    batch_size: int = 0
+
+
+@dataclass(slots=True, eq=False)
+class Ticket(Generic[ItemT, ResultT]):
+    """One item, for which its caller waits at ``future``."""
+
+    item: ItemT
+    number: int  # order of arrival
+    cost: float  # its length, padded up to its bucket
+    priority: int
+    enqueued_at: float
+    future: asyncio.Future[Outcome[ResultT]]
+    group: object  # the request that it belongs to
+    in_order: bool = False  # its answer waits for those of the items that left before it
+    answer: Outcome[ResultT] | DragomanError | None = None
+
+    def deliver(self) -> None:
+        """Give the answer to the caller, if that still waits."""
+        if self.future.done():
+            return
+        if isinstance(self.answer, DragomanError):
+            self.future.set_exception(self.answer)
+        elif self.answer is not None:
+            self.future.set_result(self.answer)
+
+
+@dataclass(slots=True)
+class Queue(Generic[ItemT, ResultT]):
+    """What waits: by priority, FIFO within one; any item can leave from the middle."""
+
+    levels: dict[int, dict[int, Ticket[ItemT, ResultT]]] = field(default_factory=dict)
+    groups: dict[object, int] = field(default_factory=dict)  # request -> its items that wait
+
+    def add(self, ticket: Ticket[ItemT, ResultT]) -> None:
+        self.levels.setdefault(ticket.priority, {})[ticket.number] = ticket
+        self.groups[ticket.group] = self.groups.get(ticket.group, 0) + 1
+
+    def remove(self, ticket: Ticket[ItemT, ResultT]) -> bool:
+        """Whether it was still waiting."""
+        if self.levels.get(ticket.priority, {}).pop(ticket.number, None) is None:
+            return False
+        left = self.groups[ticket.group] - 1
+        if left:
+            self.groups[ticket.group] = left
+        else:
+            del self.groups[ticket.group]
+        return True
+
+    def head(self) -> Ticket[ItemT, ResultT] | None:
+        return next(iter(self), None)
+
+    def __iter__(self) -> Iterator[Ticket[ItemT, ResultT]]:
+        for priority in sorted(self.levels):
+            yield from self.levels[priority].values()
+
+    def __len__(self) -> int:
+        return sum(map(len, self.levels.values()))
+
+
+def draw(
+    queue: Queue[ItemT, ResultT], head: Ticket[ItemT, ResultT], policy: BatchPolicy
+) -> list[Ticket[ItemT, ResultT]]:
+    """The best batch around ``head``: near lengths first, within rows, cost and padding.
+
+    Where order is preserved: those behind it, until one does not fit.
+    """
+    batch, longest, total = [head], head.cost, head.cost
+    if policy.preserve_ordering:
+        candidates = list(queue)
+    else:
+        candidates = sorted(queue, key=lambda t: (t.priority, abs(t.cost - head.cost), t.number))
+    for ticket in candidates:
+        if len(batch) == policy.max_batch_size:
+            break
+        if ticket is head:
+            continue
+        rows, width = len(batch) + 1, max(longest, ticket.cost)
+        fits_cost = policy.max_batch_cost is None or rows * width <= policy.max_batch_cost
+        useful = total + ticket.cost + ROUNDING * width
+        fits_padding = useful >= (1 - policy.max_padding) * rows * width
+        if fits_cost and fits_padding:
+            batch.append(ticket)
+            longest, total = width, total + ticket.cost
+        elif policy.preserve_ordering:
+            break
+    return batch
+
+
+def is_full(batch: Sequence[Ticket[Any, Any]], policy: BatchPolicy) -> bool:
+    """Whether one more item like the longest would not fit."""
+    limit, longest = policy.max_batch_cost, max(ticket.cost for ticket in batch)
+    over_cost = limit is not None and (len(batch) + 1) * longest > limit
+    return over_cost or len(batch) >= policy.max_batch_size
+
+
+class Answers(Generic[ItemT, ResultT]):
+    """The way of answers to their callers: at once, or in the order in which items left."""
+
+    def __init__(self) -> None:
+        self._line: deque[Ticket[ItemT, ResultT]] = deque()
+
+    def line_up(self, batch: Sequence[Ticket[ItemT, ResultT]]) -> None:
+        """The answers of these come after those of all that were lined up before."""
+        for ticket in batch:
+            ticket.in_order = True
+        self._line.extend(batch)
+
+    def give(
+        self, ticket: Ticket[ItemT, ResultT], answer: Outcome[ResultT] | DragomanError
+    ) -> None:
+        if ticket.answer is None:
+            ticket.answer = answer
+        if ticket.in_order:
+            self.flush()
+        else:
+            ticket.deliver()
+
+    def flush(self) -> None:
+        """Deliver what no earlier answer is missing before; who has left holds up nobody."""
+        line = self._line
+        while line and (line[0].answer is not None or line[0].future.done()):
+            line.popleft().deliver()

@@ -1,0 +1,60 @@
+"""Admission: places, and a drain that is announced before requests are refused."""
+
+from __future__ import annotations
+
+import asyncio
+
+import pytest
+
+from deployments.ingress.gate import Admission, is_probe
+from models.errors import Draining, Overloaded
+from tests.unit.clock import settle
+
+
+def test_a_place_too_many_is_refused() -> None:
+    admission = Admission(1)
+    with admission.place(), pytest.raises(Overloaded), admission.place():
+        pass
+
+
+async def test_a_drain_is_announced_before_it_refuses() -> None:
+    admission = Admission(8)
+    draining = asyncio.create_task(admission.drain(1.0, notice_s=3600.0))
+    await settle()
+    with admission.place():
+        assert not admission.is_open
+    draining.cancel()
+
+
+async def test_a_drain_refuses_and_waits_for_what_runs() -> None:
+    admission = Admission(8)
+    with admission.place():
+        draining = asyncio.create_task(admission.drain(60.0))
+        await settle()
+        with pytest.raises(Draining), admission.place():
+            pass
+        assert not draining.done()
+    assert await draining
+
+
+async def test_a_drain_says_what_did_not_end() -> None:
+    admission = Admission(8)
+    with admission.place():
+        assert not await admission.drain(0.0)
+
+
+PATHS = {
+    "/health/ready": True,
+    "/v2/health/live": True,
+    "/v2/models/asr/ready": True,
+    "/v2/models/stats": True,
+    "/metrics": True,
+    "/v2/models/asr/infer": False,
+    "/v2/models/asr": False,
+    "/v1/models/ready": False,
+}
+
+
+@pytest.mark.parametrize(("path", "expected"), PATHS.items(), ids=PATHS)
+def test_what_watches_the_server_needs_no_place(path: str, expected: bool) -> None:
+    assert is_probe(path) is expected
