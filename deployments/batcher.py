@@ -380,8 +380,8 @@ class Batcher(Generic[ItemT, ResultT]):
         if self.policy.preserve_ordering:
             self._answers.line_up(batch)
         run = self._dispatcher.run(batch, self._clock.time())
-        loop = asyncio.get_running_loop()
-        task = loop.create_task(run, context=self._context.copy())
+        # In no request's context: Serve cancels what runs in that of a caller who has left.
+        task = asyncio.get_running_loop().create_task(run, context=contextvars.Context())
         self._in_flight.add(task)
         task.add_done_callback(self._finished)
         waiters = [ticket.future for ticket in batch]

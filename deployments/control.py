@@ -10,10 +10,11 @@ from __future__ import annotations
 
 import asyncio
 import time
-from collections.abc import Awaitable, Callable, Mapping, Sequence
+from collections.abc import Awaitable, Callable, Coroutine, Mapping, Sequence
+from contextvars import Context
 from dataclasses import dataclass, replace
 from functools import partial
-from typing import Literal, Protocol
+from typing import Any, Literal, Protocol
 
 from deployments.config import ModelConfig
 from deployments.generation import Generation, ModelOverride
@@ -31,6 +32,7 @@ from models.errors import (
 POLL_S = 0.2  # between looks at an application that is being started
 WATCH_S = 2.0  # between looks at those that run
 IDLE_LOOKS = 4  # in the time after which an idle model is unloaded, at least
+SHARE_S = 5.0  # until what another model had of a GPU counts as free
 SETTLE_S = 30.0  # what the ingresses may take to finish what they have begun with a model
 
 
@@ -169,15 +171,18 @@ class Control:
             await self._set(new.name, replace(before, state="LOADING", reason=""))
         try:
             description = await self._warm(new)
-        except LoadFailed as error:
-            logger.error("model %r could not be loaded: %s", new.name, error.message)
-            await self._platform.delete(new.app)
+        except Draining:
+            raise
+        except Exception as error:
+            failed = error if isinstance(error, LoadFailed) else LoadFailed(repr(error))
+            logger.error("model %r could not be loaded: %s", new.name, failed.message)
             still = before.app if before.app != new.app else None
             state: State = "READY" if still else "UNAVAILABLE"
-            now = replace(before, app=still, state=state, reason=error.message)
+            now = replace(before, app=still, state=state, reason=failed.message)
             await self._set(new.name, now)
-            raise
-        await self._set(new.name, self._serving(new.name, new.app, description))
+            await self._platform.delete(new.app)
+            raise failed from error
+        await self._set(new.name, self._serving(new.name, new.app, description, new.override))
         for app in old_apps:
             if app != new.app:
                 await self._platform.delete(app)
@@ -200,9 +205,13 @@ class Control:
 
     async def _check_share(self, new: Generation, before: Placement) -> None:
         """Raises LoadFailed: its GPU shares are not free. Ray would wait for them in silence."""
-        gpus, free = await self._platform.gpus()
         share = 0.0 if new.config.device == "cpu" else new.config.gpu_fraction
         asked = share * new.config.replicas
+        until = self._clock() + SHARE_S
+        gpus, free = await self._platform.gpus()
+        while gpus and asked > free + 1e-6 and self._clock() < until:
+            await asyncio.sleep(POLL_S)
+            gpus, free = await self._platform.gpus()
         if gpus and asked > free + 1e-6:
             beside = " beside the one that serves; unload that first" if before.app else ""
             message = f"it asks for {asked:g} of a GPU, and {free:g} is left{beside}"
@@ -248,9 +257,16 @@ class Control:
         if self._recovered.is_set():
             await self._platform.tell(await self.placements(), name, SETTLE_S)
 
-    def _serving(self, name: str, app: str, description: Description | None) -> Placement:
+    def _serving(
+        self,
+        name: str,
+        app: str,
+        description: Description | None,
+        override: ModelOverride | None = None,
+    ) -> Placement:
+        """Of what runs now; the replicas themselves know best with which override."""
         self._loaded_at[name] = self._clock()
-        override = description.override if description else None
+        override = description.override if description else override
         replicas = self._effective(name, override).replicas
         return Placement(app, "READY", "", False, override, description, replicas)
 
@@ -331,7 +347,7 @@ class Control:
             elif placement.description is None:
                 description = await self._platform.describe(name, placement.app)
                 if description is not None and self._placements[name] == placement:
-                    self._placements[name] = replace(placement, description=description)
+                    await self._set(name, self._serving(name, placement.app, description))
 
     async def _again(self, name: str) -> None:
         before = self._placements[name]
@@ -366,8 +382,9 @@ class Control:
         await self._recovered.wait()
         await asyncio.shield(self._spawn(run()))
 
-    def _spawn(self, work: Awaitable[None]) -> asyncio.Task[None]:
-        task = asyncio.ensure_future(work)
+    def _spawn(self, work: Coroutine[Any, Any, None]) -> asyncio.Task[None]:
+        # In no request's context: Serve cancels what was sent in that of a caller who has left.
+        task = asyncio.get_running_loop().create_task(work, context=Context())
         self._tasks.add(task)
         task.add_done_callback(self._ended)
         return task

@@ -43,6 +43,7 @@ class Fleet:
 
     def __init__(self, config: AppConfig, directory: Directory) -> None:
         self._config = config
+        self._names = {kind: config.names_of(kind) for kind in get_args(Kind)}
         self.directory = directory
         self.follower = Follower(config, directory)
         self.warm = self.follower.warm  # every model has been ready
@@ -112,7 +113,7 @@ class Fleet:
                 message = f"model {name!r} is a {model.spec.kind} model, not {kind}"
                 raise UnknownModel(message, param="model")
             return [model]
-        names = [name for name, model in self._config.models.items() if model.kind == kind]
+        names = self._names.get(kind)
         if not names:
             raise UnknownModel(f"this server runs no {kind} model", param="model")
         there = [name for name in names if not self.follower.is_gone(name)]

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Mapping, Sequence
+from contextvars import Context
 from dataclasses import dataclass
 from functools import partial
 from typing import Any
@@ -263,6 +264,11 @@ class Follower:
         for name, model in self._models.items():
             model.batcher.reconfigure(self._policy(name, model.spec))
 
+    def base_policy(self, name: str) -> BatchPolicy:
+        """The configured policy without what an operator changed, within the engine's bounds."""
+        policy, known = self._policies.get(name, BatchPolicy()), self.known(name)
+        return _within(policy, known.spec) if known else policy
+
     def _policy(self, name: str, spec: RuntimeSpec) -> BatchPolicy:
         """The configured policy with what an operator changed, within what the engine bounds."""
         policy = self._policies.get(name, BatchPolicy())
@@ -272,11 +278,11 @@ class Follower:
                 policy = placement.override.batching(policy)
             except InvalidRequest as error:
                 logger.error("model %r keeps its configured batch policy: %s", name, error.message)
-        rows = min(policy.max_batch_size, spec.max_batch_size or policy.max_batch_size)
-        if rows < policy.max_batch_size:
-            asked = policy.max_batch_size
+        bounded = _within(policy, spec)
+        rows, asked = bounded.max_batch_size, policy.max_batch_size
+        if rows < asked:
             logger.info("model %r takes batches of %d here, not %d", name, rows, asked)
-        return policy.model_copy(update={"max_batch_size": rows})
+        return bounded
 
     # ---- what there is -----------------------------------------------------------------
 
@@ -305,6 +311,10 @@ class Follower:
     def models(self) -> list[Model]:
         """Those that were ready once."""
         return list(self._models.values())
+
+    def known(self, name: str) -> Model | None:
+        """A model that was ready once, whether or not it can be used now."""
+        return self._models.get(name)
 
     def model(self, name: str) -> Model:
         """A configured model that requests may use; one that is loaded on demand, too.
@@ -342,7 +352,16 @@ class Follower:
         return {name: None if at is None else now - at for name, at in since.items()}
 
     def _spawn(self, work: Any) -> asyncio.Task[None]:
-        task: asyncio.Task[None] = asyncio.get_running_loop().create_task(work)
+        task: asyncio.Task[None] = asyncio.get_running_loop().create_task(
+            work,
+            context=Context(),  # no request's: Serve cancels what was sent in one
+        )
         self._tasks.add(task)
         task.add_done_callback(self._tasks.discard)
         return task
+
+
+def _within(policy: BatchPolicy, spec: RuntimeSpec) -> BatchPolicy:
+    """A policy with no more rows than the engine takes."""
+    rows = min(policy.max_batch_size, spec.max_batch_size or policy.max_batch_size)
+    return policy.model_copy(update={"max_batch_size": rows})

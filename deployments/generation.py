@@ -84,10 +84,11 @@ class Generation:
         return re.fullmatch(rf"{re.escape(self.app)}(-{HEX})?", app) is not None
 
 
-def model_of(app: str) -> str | None:
-    """The model whose application has that name; None if it is no model's."""
-    found = re.fullmatch(rf"(.+?)-{HEX}(-{HEX})?", app)
-    return found and found[1]
+def model_of(app: str, *deployments: str) -> str | None:
+    """The model whose application has that name and those deployments; None if it is no model's."""
+    name = re.escape(deployments[0]) if len(deployments) == 1 else ".+?"
+    found = re.fullmatch(rf"({name})-{HEX}(-{HEX})?", app)
+    return found[1] if found and len(deployments) < 2 else None
 
 
 def _digest(content: Any) -> str:

@@ -22,7 +22,7 @@ from deployments.batcher import BATCHES_A_REPLICA
 from deployments.config import APPLICATION, CONTROL, INGRESS, AppConfig
 from deployments.control import AppStatus, Control
 from deployments.generation import Generation, ModelOverride, model_of
-from deployments.log import logger, set_up
+from deployments.log import LogFormat, logger, set_up
 from deployments.remote import Description, Placements, Remote
 from deployments.replica import CPUS_A_REPLICA, DRAIN_S, LOST, ModelReplica, ServeRemote
 from models.errors import DragomanError, Draining, Unavailable
@@ -47,12 +47,15 @@ STATES: dict[ApplicationStatus, AppState] = {
 class ServePlatform:
     """Applications of Serve; every call that would block the event loop is made on a thread."""
 
-    def __init__(self) -> None:
+    def __init__(self, log_format: LogFormat) -> None:
+        self._log_format: LogFormat = log_format
         self._deletions = ThreadPoolExecutor(thread_name_prefix="delete")
 
     async def start(self, generation: Generation) -> None:
         gpus, _ = await self.gpus()
-        app = RunTarget(bind(generation, gpus), name=generation.app, route_prefix=None)
+        app = RunTarget(
+            bind(generation, gpus, self._log_format), name=generation.app, route_prefix=None
+        )
         await asyncio.to_thread(
             serve.run_many,
             [app],
@@ -146,7 +149,7 @@ class ServePlatform:
         return (await asyncio.to_thread(serve.status)).applications
 
 
-def bind(generation: Generation, gpus: float) -> Application:
+def bind(generation: Generation, gpus: float, log_format: LogFormat) -> Application:
     """The application of one generation, on a cluster of so many GPUs."""
     name, config = generation.name, generation.config
     return ModelReplica.options(  # type: ignore[attr-defined, no-any-return]
@@ -160,18 +163,17 @@ def bind(generation: Generation, gpus: float) -> Application:
             # `device` decides there.
             "num_gpus": config.gpu_fraction if gpus and config.device != "cpu" else 0,
         },
-    ).bind(config.engine, config.settings(name), generation.override)
+    ).bind(config.engine, config.settings(name), generation.override, log_format)
 
 
 def _status(app: str, of: ApplicationStatusOverview) -> AppStatus | None:
     """None of an application that is not a model's."""
-    name = model_of(app)
-    if name is None or of.status not in STATES or len(of.deployments) > 1:
+    name = model_of(app, *of.deployments)  # without a deployment in the first moment
+    if name is None or of.status not in STATES:
         return None
-    (deployment,) = of.deployments or (name,)  # none in the first moment
-    message = of.deployments[deployment].message if of.deployments else of.message
+    message = of.deployments[name].message if of.deployments else of.message
     reason = (message.strip().splitlines() or ["see the log"])[-1]
-    return AppStatus(deployment, STATES[of.status], reason, of.last_deployed_time_s)
+    return AppStatus(name, STATES[of.status], reason, of.last_deployed_time_s)
 
 
 async def _handle(name: str, app: str) -> DeploymentHandle[Any]:
@@ -195,8 +197,9 @@ class ModelControl:
     """
 
     def __init__(self, config: AppConfig) -> None:
-        set_up()
-        self._control = Control(config.models, ServePlatform())
+        log_format = config.observability.log_format
+        set_up(log_format)
+        self._control = Control(config.models, ServePlatform(log_format))
         self._control.start()
 
     async def placements(self) -> Placements:

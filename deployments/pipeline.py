@@ -296,6 +296,8 @@ class Pipeline:
 
     async def run(self, stage: str, model: Model, items: Sequence[Item], context: Context) -> Any:
         """The results of items that are one request of one model, in order."""
+        if len(items) == 1:
+            return [await self._run(stage, model, items[0], context)]
         with self.as_one([model], context):
             return await all_of(self._run(stage, model, item, context) for item in items)
 

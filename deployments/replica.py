@@ -17,7 +17,7 @@ from ray.serve.handle import DeploymentHandle
 from deployments.dispatcher import BatchReply, ReplicaLost
 from deployments.generation import ModelOverride
 from deployments.health import Health
-from deployments.log import logger, set_up
+from deployments.log import LogFormat, logger, set_up
 from deployments.remote import Description, ReplicaStats
 from deployments.wire import Packed, Ran
 from models import nvidia
@@ -41,9 +41,13 @@ class ModelReplica:
     """
 
     def __init__(
-        self, engine: str, settings: RuntimeSettings, override: ModelOverride | None = None
+        self,
+        engine: str,
+        settings: RuntimeSettings,
+        override: ModelOverride | None = None,
+        log_format: LogFormat = "text",
     ) -> None:
-        set_up()
+        set_up(log_format)
         self._name = settings.name
         self._override = override
         self._stats = ReplicaStats(replica=serve.get_replica_context().replica_id.unique_id)

@@ -59,9 +59,9 @@ def asgi_app(
     router = Router(
         [
             EmbeddingEndpoint(pipeline, config.limits).route(),
+            *OipRoutes(pipeline, config, admission, ledger).routes(),
             *SpeechRoutes(pipeline, config.limits).routes(),
             *OpenAiRoutes(pipeline, config.limits, started).routes(),
-            *OipRoutes(pipeline, config, admission, ledger).routes(),
             *OperationsRoutes(fleet, config.models, started, ledger).routes(),
             Route("/health/live", live, methods=["GET"]),
             Route("/health/ready", ready, methods=["GET"]),

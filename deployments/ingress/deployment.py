@@ -71,8 +71,8 @@ class Ingress:
 
     async def _ask(self) -> Sequence[Sequence[Page]]:
         handle = serve.get_deployment_handle(INGRESS, APPLICATION)
-        answers: list[list[Page]] = await handle.broadcast("pages").results_async()
-        return answers
+        answers = await handle.broadcast("pages").results_async(return_exceptions=True)
+        return [answer for answer in answers if not isinstance(answer, BaseException)]
 
     async def follow(self, placements: Placements, name: str, timeout_s: float) -> bool:
         """Send each model's batches to where it is now.

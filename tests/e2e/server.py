@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import re
 import signal
 import socket
@@ -36,6 +37,14 @@ class Running:
         """Where `serve deploy` reaches it."""
         (found,) = re.findall(r"dashboard at .*?(http://[\d.]+:\d+)", "".join(self.log))
         return str(found)
+
+    def deploy(self, content: dict[str, Any]) -> None:
+        """Give the running server another configuration, as `make deploy` does."""
+        self.config_path.write_text(yaml.safe_dump(content))
+        serve = Path(sys.executable).with_name("serve")
+        command = [str(serve), "deploy", str(self.config_path), "--address", self.dashboard()]
+        environment = {**os.environ, "RAY_AUTH_MODE": "token"}
+        subprocess.run(command, env=environment, cwd=ROOT, check=True, capture_output=True)
 
     def replicas(self, name: str) -> list[psutil.Process]:
         """The processes of a model's replicas, or of those of a deployment of the server."""

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 import signal
 import socket
 import subprocess
@@ -90,11 +89,7 @@ def test_a_batch_policy_changes_live_and_no_model_is_loaded_again(fakes: Path) -
         before = {name: server.replicas(name) for name in ("asr", "speaker")}
         user_config = content["applications"][0]["deployments"][0]["user_config"]
         user_config["batching"] = {"nmt": {"max_queue_size": 1, "max_batch_size": 1}}
-        fakes.write_text(yaml.safe_dump(content))
-        serve = Path(sys.executable).with_name("serve")
-        command = [str(serve), "deploy", str(fakes), "--address", server.dashboard()]
-        environment = {**os.environ, "RAY_AUTH_MODE": "token"}
-        subprocess.run(command, env=environment, cwd=ROOT, check=True, capture_output=True)
+        server.deploy(content)
         many = {"text": ["Hello."] * 40, "source_language": "en", "target_language": "pt"}
 
         def refused() -> bool:

@@ -15,6 +15,7 @@ import httpx
 import numpy as np
 import psutil
 import pytest
+import yaml
 
 from tests.bad_input import EMBED
 from tests.e2e.server import Running, config_on_a_free_port, eventually, fakes_config, running
@@ -171,3 +172,20 @@ def test_what_was_unloaded_and_changed_survives_a_death(
     assert load(http, "speaker").status_code == 200
     after = {model: server.replicas(model) for model in ("asr", "vad")}
     assert after == {model: models[model] for model in after}
+
+
+def test_another_configuration_changes_only_what_it_says(
+    server: Running, http: httpx.Client
+) -> None:
+    content = yaml.safe_load(server.config_path.read_text())
+    models = content["applications"][0]["args"]["models"]
+    models["speaker"]["options"]["embedding_size"] = 11
+    del models["tts"]
+    models["spoken"] = {"engine": "fake-tts"}
+    kept = {name: server.replicas(name) for name in ("asr", "vad", "nmt")}
+    server.deploy(content)
+    eventually(lambda: embed(http) == 11, "the new configuration's model")
+    eventually(lambda: speak(http).status_code == 200, "the new model")
+    eventually(lambda: not server.replicas("tts"), "the end of the model that is no more")
+    eventually(lambda: len(server.replicas("speaker")) == 1, "the end of the one before")
+    assert {name: server.replicas(name) for name in kept} == kept

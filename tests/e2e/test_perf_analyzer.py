@@ -42,7 +42,7 @@ RUNS = {
         "speech_translation",
         ("--concurrency-range", "2", "--request-count", "4"),
         1,
-        ("vad", "asr", "nmt"),
+        ("vad", "asr", "nmt", "tts"),
     ),
 }
 

@@ -66,7 +66,7 @@ class LocalPlatform:
         self.fleets: list[Fleet] = []
         self.started: list[Generation] = []
         self.remembered: Placements | None = None  # of a control before
-        self.held: set[str] = set()  # models whose loads do not end
+        self.held: set[str] = set()  # applications whose start does not end
         self.gpus_left = (0.0, 0.0)
 
     async def start(self, generation: Generation) -> None:
@@ -87,8 +87,7 @@ class LocalPlatform:
     def _status(self, app: str, remote: LocalRemote | str) -> AppStatus:
         if isinstance(remote, str):
             return AppStatus(self.models[app], "failed", remote)
-        is_held = self.models[app] in self.held
-        return AppStatus(self.models[app], "starting" if is_held else "running")
+        return AppStatus(self.models[app], "starting" if app in self.held else "running")
 
     async def describe(self, name: str, app: str) -> Description | None:
         remote = self.remote(app)

@@ -23,6 +23,7 @@ from deployments.remote import Description
 from models.errors import Unavailable
 from tests import bad_input
 from tests.bad_input import EMBED, SPEAK, TEXT, TEXT_OK, TRANSCRIBE, TRANSLATE, form, wav
+from tests.unit.clock import settle
 from tests.unit.local import LocalRemote, fake_config, fake_fleet, fake_remotes
 
 LOUD = np.concatenate([np.zeros(8000), np.full(16_000, 700), np.zeros(8000)]).astype(np.int16)
@@ -432,7 +433,7 @@ async def test_draining_refuses_new_requests_and_waits_for_those_that_run() -> N
     async with connect(asgi_app(fleet, config, admission)) as http:
         with admission.place():
             drained = asyncio.create_task(admission.drain(10))
-            await asyncio.sleep(0)
+            await settle()
             refused = await http.post(TEXT, json=TEXT_OK)
             ready = await http.get("/health/ready")
             assert not drained.done()

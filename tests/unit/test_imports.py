@@ -14,7 +14,10 @@ FORBIDDEN = {
     "client": {"models", "deployments", "ray", "torch", "numpy", "tests"},
 }
 # What forms batches and runs the graph must not know Ray: it is tested without.
-RAY_FREE = {"batcher.py", "concurrency.py", "config.py", "fleet.py", "pipeline.py", "remote.py"}
+RAY_FREE = {
+    *("batcher.py", "concurrency.py", "config.py", "control.py", "dispatcher.py", "fleet.py"),
+    *("follower.py", "generation.py", "pipeline.py", "remote.py", "statistics.py", "waiting.py"),
+}
 
 
 def imported(path: Path) -> set[str]:

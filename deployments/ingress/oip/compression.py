@@ -56,7 +56,9 @@ def _inflated(data: bytes, name: str, wbits: int, limit_bytes: int) -> bytes:
 
 def compressed(body: bytes, accept_encoding: str | None) -> tuple[bytes, str | None]:
     """A body as the client likes it best, and its ``Content-Encoding``, if any."""
-    weights = _weights(accept_encoding or "")
+    if not accept_encoding:
+        return body, None
+    weights = _weights(accept_encoding)
     others = weights.get("*", 0.0)
     gzip_weight, deflate_weight = (weights.get(name, others) for name in ("gzip", "deflate"))
     best = max(gzip_weight, deflate_weight)

@@ -31,6 +31,7 @@ from models.errors import InvalidRequest, TooLarge
 INLINE_BYTES = 1 << 16  # of binary tensors: read on the event loop in some 10 us
 INLINE_JSON_BYTES = 1 << 12
 US = 1e-6
+RAW = "0"  # the header's value of a body without JSON
 MAX_TIMEOUT_US = 1 << 62
 ANNOUNCED = re.compile(r"[0-9]{1,10}")  # a length that parsing need not refuse
 
@@ -67,7 +68,8 @@ class InferEndpoint:
             if json_bytes > self._limits.max_tensor_json_bytes:
                 message = f"JSON must have at most {self._limits.max_tensor_json_bytes} bytes"
                 raise TooLarge(f"{message}; larger tensors go as binary", param="body")
-            return parse(plain, length, served.name, served.signature.raw_input)
+            raw_input = served.signature.raw_input if length == RAW else None
+            return parse(plain, length, served.name, raw_input)
 
         limit = INLINE_JSON_BYTES if length is None else INLINE_BYTES
         if encoding is None and len(data) <= limit:

@@ -20,21 +20,28 @@ OPTION = "options."  # and before an option of the engine
 ON_GPU = {"cuda": "KIND_GPU", "cpu": "KIND_CPU"}
 
 
-def as_json(served: Served, config: ModelConfig | None) -> dict[str, Any]:
-    """The configuration of one name; ``config`` None: it is no model of its own."""
+def as_json(
+    served: Served, config: ModelConfig | None, policy: BatchPolicy | None = None
+) -> dict[str, Any]:
+    """The configuration of one name; ``config`` None: it is no model of its own.
+
+    ``policy`` is the model's; None: the one that it has now.
+    """
+    if config is not None:
+        policy = policy or served.model.batcher.policy
     common = {
         "name": served.name,
         "platform": platform(served, config),
         "backend": "" if config is None else config.engine,
         "version_policy": {"latest": {"num_versions": 1}},
-        "max_batch_size": served.max_batch_size,
+        "max_batch_size": policy.max_batch_size if policy else served.max_batch_size,
         "input": signature.config(served.signature.inputs),
         "output": signature.config(served.signature.outputs),
         "model_transaction_policy": {"decoupled": False},
     }
-    if config is None:
+    if config is None or policy is None:
         return {**common, "ensemble_scheduling": {"step": [_step(name) for name in served.steps]}}
-    policy, device = served.model.batcher.policy, ON_GPU.get(config.device, "KIND_AUTO")
+    device = ON_GPU.get(config.device, "KIND_AUTO")
     return {
         **common,
         "instance_group": [{"name": served.name, "kind": device, "count": config.replicas}],
@@ -83,9 +90,9 @@ def _as_text(value: Any) -> str:
 
 
 def override(text: str, current: Mapping[str, Any]) -> ModelOverride:
-    """What an operator's configuration changes of the current one, as ``as_json`` gave that.
+    """What an operator's configuration changes of the file's, as ``as_json`` gave that.
 
-    A key that says what holds already changes nothing, so that a configuration that was read can
+    A key that says what the file does changes nothing, so that a configuration that was read can
     be sent back with one value changed.
 
     Raises:

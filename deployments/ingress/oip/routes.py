@@ -32,6 +32,7 @@ EXTENSIONS = (
     "parameters",
     "statistics",
 )
+OF_MODEL = ("/v2/models/{name}", "/v2/models/{name}/versions/{version}")
 RETRY_AFTER = {"retry-after": "1"}
 NOTHING = Figures()
 
@@ -53,7 +54,8 @@ class OipRoutes:
         infer = InferEndpoint(self._catalogue, self._pipeline, self._config.limits)
         of_model = {"": self.metadata, "/ready": self.ready, "/config": self.configuration}
         of_model["/stats"] = self.statistics
-        routes = [
+        routes = [Route(f"{prefix}/infer", infer) for prefix in OF_MODEL]
+        routes += [
             Route("/v2", self.server, methods=["GET"]),
             Route("/v2/health/live", self.server_live, methods=["GET"]),
             Route("/v2/health/ready", self.server_ready, methods=["GET"]),
@@ -62,8 +64,7 @@ class OipRoutes:
             Route("/v2/repository/models/{name}/load", self.load, methods=["POST"]),
             Route("/v2/repository/models/{name}/unload", self.unload, methods=["POST"]),
         ]
-        for prefix in ("/v2/models/{name}", "/v2/models/{name}/versions/{version}"):
-            routes.append(Route(f"{prefix}/infer", infer))
+        for prefix in OF_MODEL:
             routes += [
                 Route(prefix + path, handler, methods=["GET"]) for path, handler in of_model.items()
             ]
@@ -172,7 +173,8 @@ class OipRoutes:
             return await self._load_all(served, text)
         override = None
         if text is not None:
-            base = model_config.as_json(served, self._config.models[served.name])
+            policy = self._fleet.follower.base_policy(served.name)
+            base = model_config.as_json(served, self._config.models[served.name], policy)
             override = model_config.override(text, base)
         await self._fleet.directory.load(served.name, override)
         return Response()

@@ -295,7 +295,9 @@ class Speaker(Served):
 
     @property
     def signature(self) -> Signature:  # type: ignore[override]
-        return _of_embeddings(self.model.spec.embedding_size or -1)
+        names = (self.name,) if self.name in self._config.models else self.steps
+        known = self._fleet.follower.known(names[0])
+        return _of_embeddings((known and known.spec.embedding_size) or -1)
 
     async def _infer(self, rows: Rows, wanted: Wanted, context: Context) -> list[Tensor]:
         items = [SpeakerItem(each.samples) for each in await self._at_16_khz(rows)]

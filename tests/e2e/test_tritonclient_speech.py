@@ -1,0 +1,161 @@
+"""NVIDIA's Triton client on the shipped models: real speech goes in, the right answers come out."""
+
+from __future__ import annotations
+
+import asyncio
+
+import numpy as np
+import pytest
+from numpy.typing import NDArray
+from tritonclient.http import InferInput, InferRequestedOutput, InferResult
+
+from dragoman_client import Client
+from models.samples import to_float32
+from tests.e2e.server import Running
+from tests.e2e.triton import (
+    CLIENTS,
+    Ask,
+    aio_client,
+    asking,
+    audio,
+    tensor,
+    texts,
+    translation_inputs,
+)
+from tests.speech import clip, wer
+
+
+@pytest.fixture(scope="module", params=CLIENTS)
+def colour(request: pytest.FixtureRequest) -> str:
+    return str(request.param)
+
+
+@pytest.fixture
+def real(server: Running, colour: str) -> Ask:
+    return asking(server.url, colour)
+
+
+def speech(*stems: str) -> list[InferInput]:
+    return audio(*(to_float32(clip(stem).samples()) for stem in stems))
+
+
+def row_of(result: InferResult, row: int) -> NDArray[np.float32]:
+    """The samples of one row of AUDIO, without its padding."""
+    samples: NDArray[np.float32] = result.as_numpy("AUDIO")[row]
+    return samples[: result.as_numpy("AUDIO_LENGTH")[row, 0]]
+
+
+def loudness(samples: NDArray[np.float32]) -> float:
+    """Root of the mean square."""
+    return float(np.sqrt(np.mean(np.square(samples, dtype=np.float64))))
+
+
+@pytest.mark.parametrize(
+    "stem", ["en-agent-newlocation", "en-auth-incorrect", "fr-pls-hold-while-try"]
+)
+def test_speech_is_heard(real: Ask, stem: str) -> None:
+    result = real("infer", "asr", speech(stem))
+    assert texts(result, "LANGUAGE") == [clip(stem).language]
+    assert wer([clip(stem).text], texts(result, "TEXT")) <= 0.2
+
+
+def test_speech_in_whole_numbers_is_heard(real: Ask) -> None:
+    spoken = clip("en-conf-onlyperson")
+    result = real("infer", "asr", [tensor("AUDIO", [spoken.samples()])])
+    assert wer([spoken.text], texts(result, "TEXT")) <= 0.2
+
+
+def test_speech_of_two_lengths_in_one_request_is_heard(real: Ask) -> None:
+    stems = ("en-tt-monkeysintro", "en-auth-incorrect")
+    result = real("infer", "asr", speech(*stems))
+    for stem, text in zip(stems, texts(result, "TEXT"), strict=True):
+        assert wer([clip(stem).text], [text]) <= 0.2
+
+
+def test_spans_of_speech_lie_in_the_recording(real: Ask) -> None:
+    spoken = clip("en-conf-onlyperson")
+    result = real("infer", "vad", speech("en-conf-onlyperson"))
+    spans = result.as_numpy("SPANS")[0, : result.as_numpy("SPAN_COUNT")[0, 0]]
+    assert len(spans)
+    assert (np.diff(spans.ravel()) > 0).all()
+    assert (spans >= 0).all()
+    assert (spans <= spoken.duration_s + 0.1).all()
+
+
+def test_sentences_in_both_directions_are_translated(real: Ask) -> None:
+    inputs = [
+        tensor("TEXT", [["Good morning."], ["Bom dia."]]),
+        tensor("SOURCE_LANGUAGE", [["en"], ["pt"]]),
+        tensor("TARGET_LANGUAGE", [["pt"], ["en"]]),
+    ]
+    assert texts(real("infer", "nmt", inputs), "TRANSLATION") == ["Bom dia.", "Good morning."]
+
+
+SAID = {"en": ("tts-en", "Good morning."), "pt": ("tts-pt", "Bom dia.")}
+
+
+@pytest.mark.parametrize("language", SAID)
+def test_a_text_is_spoken(real: Ask, language: str) -> None:
+    model, text = SAID[language]
+    result = real("infer", model, [tensor("TEXT", [[text]]), tensor("LANGUAGE", [[language]])])
+    spoken = row_of(result, 0)
+    assert loudness(spoken) > 0.01
+    assert len(spoken) / result.as_numpy("SAMPLE_RATE")[0, 0] > 0.4
+
+
+def test_embeddings_are_those_of_the_other_endpoint(real: Ask, client: Client) -> None:
+    stems = ("en-conf-onlyperson", "it-queue-youarenext")
+    embeddings = real("infer", "speaker", speech(*stems)).as_numpy("EMBEDDING")
+    others = [found.values for found in client.embed(*(clip(stem).path for stem in stems))]
+    # The same weights; a batch of two lengths differs from clips alone by rounding.
+    np.testing.assert_allclose(embeddings, others, atol=1e-5)
+
+
+def test_speech_is_translated(real: Ask) -> None:
+    spoken = clip("en-tt-monkeysintro")
+    inputs = [*speech("en-tt-monkeysintro"), tensor("TARGET_LANGUAGE", [["pt"]])]
+    result = real("infer", "speech_translation", inputs)
+    assert wer([spoken.text], texts(result, "TRANSCRIPT")) <= 0.2
+    assert texts(result, "LANGUAGE") == ["en"]
+    assert "macacos" in texts(result, "TRANSLATION")[0]
+    assert loudness(row_of(result, 0)) > 0.01
+    assert texts(result, "VOICE") != [""]
+
+
+def test_two_speakers_in_one_request_each_have_their_answer(real: Ask) -> None:
+    stems = ("en-please-try-call-later", "en-tt-monkeysintro")
+    inputs = [*speech(*stems), tensor("TARGET_LANGUAGE", [["pt"], ["pt"]])]
+    result = real("infer", "speech_translation", inputs)
+    for row, stem in enumerate(stems):
+        assert wer([clip(stem).text], [texts(result, "TRANSCRIPT")[row]]) <= 0.2
+        assert loudness(row_of(result, row)) > 0.01
+        assert not result.as_numpy("AUDIO")[row, len(row_of(result, row)) :].any()
+
+
+def test_only_texts_are_made_where_only_texts_are_asked_for(real: Ask, client: Client) -> None:
+    before = {model.id: model.statistics.items for model in client.models()}
+    inputs = [*speech("en-tt-monkeysintro"), tensor("TARGET_LANGUAGE", [["pt"]])]
+    outputs = [InferRequestedOutput("TRANSLATION")]
+    result = real("infer", "speech_translation", inputs, outputs=outputs)
+    after = {model.id: model.statistics.items for model in client.models()}
+    assert "macacos" in texts(result, "TRANSLATION")[0]
+    assert after["nmt"] > before["nmt"]
+    assert after["tts-pt"] == before["tts-pt"]
+
+
+def test_users_of_real_models_each_have_their_answer(server: Running) -> None:
+    stems = ["en-conf-onlyperson", "fr-pls-hold-while-try", "en-tt-monkeysintro"]
+    sentences = {"Good morning.": "Bom dia.", "Please wait.": "Por favor, aguarde."}
+
+    async def all_at_once() -> tuple[list[list[str]], list[list[str]]]:
+        async with aio_client(server.url) as client:
+            heard = [client.infer("asr", speech(stem)) for stem in stems]
+            translated = [client.infer("nmt", translation_inputs(text)) for text in sentences]
+            answers = await asyncio.gather(*heard, *translated)
+        some = [texts(result, "TEXT") for result in answers[: len(stems)]]
+        return some, [texts(result, "TRANSLATION") for result in answers[len(stems) :]]
+
+    heard, translated = asyncio.run(all_at_once())
+    for stem, text in zip(stems, heard, strict=True):
+        assert wer([clip(stem).text], text) <= 0.2, stem
+    assert translated == [[text] for text in sentences.values()]
