@@ -29,8 +29,10 @@ from models.errors import (
     UnknownModel,
 )
 
-POLL_S = 0.2  # between looks at an application that is being started
-WATCH_S = 2.0  # between looks at those that run
+# A look (`serve.status`) takes a tenth of a second of this process and of Serve's controller.
+POLL_S = 0.5  # between looks at an application that is being started
+WATCH_S = 20.0  # between looks at those that run
+ROUND_S = 2.0  # between rounds of what the control does by itself
 IDLE_LOOKS = 4  # in the time after which an idle model is unloaded, at least
 SHARE_S = 5.0  # until what another model had of a GPU counts as free
 SETTLE_S = 30.0  # what the ingresses may take to finish what they have begun with a model
@@ -330,7 +332,7 @@ class Control:
 
     def _pause_s(self) -> float:
         limits = [limit for name in self._models if (limit := self._idle_limit_s(name))]
-        return min([WATCH_S, *(limit / IDLE_LOOKS for limit in limits)])
+        return min([ROUND_S, *(limit / IDLE_LOOKS for limit in limits)])
 
     def _idle_limit_s(self, name: str) -> float | None:
         return self._effective(name, self._placements[name].override).idle_unload_s
