@@ -29,7 +29,7 @@ from typing import Generic
 
 from deployments.cache import ResponseCache
 from deployments.config import BatchPolicy
-from deployments.dispatcher import BatchReply, Clock, Dispatcher, Timer
+from deployments.dispatcher import BatchReply, Clock, Dispatcher, LoopClock, Timer
 from deployments.statistics import ModelStatistics, Reason, Stages
 from deployments.waiting import Answers, ItemT, Outcome, Queue, ResultT, Ticket, draw, is_full
 from models.errors import (
@@ -132,7 +132,7 @@ class Batcher(Generic[ItemT, ResultT]):
         self._buckets = sorted(length_buckets)
         self._cache = cache
         self._generation = 0  # of the model: answers of one before are not its own
-        self._clock: Clock = clock or asyncio.get_running_loop()
+        self._clock: Clock = clock or LoopClock()
         self._queue: Queue[ItemT, ResultT] = Queue()
         self._answers: Answers[ItemT, ResultT] = Answers()
         self._dispatcher = Dispatcher(name, dispatch, self._answers, self.statistics, self._clock)

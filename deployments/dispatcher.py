@@ -7,6 +7,7 @@ item by item; a batch whose replica died goes to another one, within its deadlin
 from __future__ import annotations
 
 import asyncio
+import time
 from collections.abc import Awaitable, Callable, Sequence
 from dataclasses import dataclass
 from typing import Any, Generic, Protocol
@@ -33,6 +34,16 @@ class Clock(Protocol):
     def time(self) -> float: ...
 
     def call_at(self, when: float, callback: Callable[..., Any], *args: Any) -> Timer: ...
+
+
+class LoopClock:
+    """The running event loop's timers, on a finer clock: uvloop's own counts milliseconds."""
+
+    def time(self) -> float:
+        return time.monotonic()
+
+    def call_at(self, when: float, callback: Callable[..., Any], *args: Any) -> Timer:
+        return asyncio.get_running_loop().call_at(when, callback, *args)
 
 
 class ReplicaLost(Exception):

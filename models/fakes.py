@@ -16,6 +16,7 @@ import numpy as np
 from models.device import Device, DeviceReport, report
 from models.errors import InvalidRequest
 from models.runtime import ItemError, RuntimeSettings, RuntimeSpec, Voice
+from models.samples import to_int16
 from models.types import (
     SAMPLE_RATE_HZ,
     UNDETERMINED,
@@ -104,7 +105,7 @@ class SleepSpeaker(_Fake[SpeakerItem, Voiceprint]):
         if not len(item.samples):
             return ItemError(InvalidRequest("the clip has no samples", param="file"))
         embedding = np.zeros(self._size, np.float32)
-        embedding[int(item.samples[0]) % self._size] = 1.0
+        embedding[int(to_int16(item.samples)[0]) % self._size] = 1.0
         return Voiceprint(embedding)
 
 
@@ -134,7 +135,7 @@ class FakeAsr(_Fake[AsrItem, Transcript]):
         return RuntimeSpec("asr", "fake-asr", "none", "none", languages=("en", "pt", "fr"))
 
     def answer(self, item: AsrItem) -> Transcript | ItemError:
-        loudest = int(np.abs(item.samples.astype(np.int32)).max(initial=0))
+        loudest = int(np.abs(to_int16(item.samples).astype(np.int32)).max(initial=0))
         if loudest == NOISE_LEVEL:
             return Transcript("", UNDETERMINED, 0.0, ())
         text = f"There are {len(item.samples)} samples. The loudest is {loudest}."
@@ -175,6 +176,6 @@ class FakeTts(_Fake[TtsItem, Speech]):
         if item.reference is None:
             level = 1 + sum(item.text.encode()) % 1000
         else:
-            level = int(item.reference[0])  # the fake speaker hears the same voice in it
+            level = int(to_int16(item.reference)[0])  # the fake speaker hears the same voice in it
         count = round(len(item.text) * TTS_SAMPLES_A_CHAR / item.speed)
         return Speech(Audio(np.full(count, level, np.int16), SAMPLE_RATE_HZ))

@@ -22,7 +22,9 @@ from deployments.metrics import MEDIA_TYPE, exposition
 from models import nvidia
 from models.errors import DragomanError
 
-ROW_S = 5.0  # what a model's replicas may take to answer: a busy one answers beside its batch
+# What a model's replicas may take to answer; one whose places are taken answers after its batch,
+# and is listed as it was before.
+ROW_S = 1.0
 KEPT_S = 30.0  # that a look at the machine serves everybody who asks
 
 
@@ -69,6 +71,7 @@ class OperationsRoutes:
         self._started = started
         self._ledger = ledger
         self._facts = facts or MachineFacts()
+        self._rows_before: dict[str, dict[str, Any]] = {}
 
     def routes(self) -> list[Route]:
         return [
@@ -100,12 +103,16 @@ class OperationsRoutes:
         return [row for row in rows if row is not None]
 
     async def _row(self, name: str) -> dict[str, Any] | None:
-        """None of a model that is not ready, or does not answer in time."""
+        """The last of a model that does not answer in time; None of one that is not ready."""
         try:
             async with asyncio.timeout(ROW_S):
-                return await model_row(self._fleet, name, self._started)
-        except (DragomanError, TimeoutError):
+                row = await model_row(self._fleet, name, self._started)
+        except TimeoutError:
+            return self._rows_before.get(name)
+        except DragomanError:
             return None
+        self._rows_before[name] = row
+        return row
 
 
 def _gpus() -> list[nvidia.Gpu]:

@@ -215,7 +215,8 @@ IDLE_MODELS = {"speaker": ModelConfig(engine="sleep", idle_unload_s=IDLE_S)}
 
 
 async def idle_control(monkeypatch: pytest.MonkeyPatch) -> tuple[Control, Idle]:
-    monkeypatch.setattr("deployments.control.WATCH_S", 0.0)
+    for pause in ("WATCH_S", "ROUND_S", "POLL_S"):
+        monkeypatch.setattr(f"deployments.control.{pause}", 0.0)
     platform = Idle()
     control = await started(platform, IDLE_MODELS, clock=lambda: platform.now)
     return control, platform

@@ -124,7 +124,7 @@ async def test_the_index_lists_every_name_as_ready(http: httpx.AsyncClient) -> N
 
 async def test_a_clip_has_its_embedding(http: httpx.AsyncClient) -> None:
     found = (await ask(http, "speaker", GOOD["speaker"]))["EMBEDDING"]
-    assert (found.shape, int(found[0].argmax())) == ((1, 192), 0)
+    assert (found.shape, int(found[0].argmax())) == ((1, 192), 700 % 192)
 
 
 async def test_speech_is_found(http: httpx.AsyncClient) -> None:
@@ -161,6 +161,11 @@ async def test_a_text_is_spoken_in_the_voice_that_is_named(http: httpx.AsyncClie
     found = await ask(http, "tts", content)
     assert found["AUDIO_LENGTH"][:, 0].tolist() == [4800, 9600]
     assert (found["AUDIO"][0, 4800:] == 0).all()
+
+
+async def test_a_model_speaks_with_its_first_voice(http: httpx.AsyncClient) -> None:
+    found = await ask(http, "tts", body(text("TEXT", "Olá.")))
+    assert found["AUDIO_LENGTH"][0, 0] == 3200
 
 
 async def test_a_text_is_spoken_in_the_voice_that_is_heard(http: httpx.AsyncClient) -> None:
@@ -343,7 +348,6 @@ BAD = [
     bad_infer(
         "voice", "tts", "there is no voice 'x'", body(text("TEXT", "a"), text("VOICE", "x")), 404
     ),
-    bad_infer("no voice", "tts", "'VOICE' is required", body(text("TEXT", "a"))),
     bad_infer("no target", "speech_translation", "'TARGET_LANGUAGE' must", body(audio())),
     bad_infer("priority", "vad", "'priority' must", body(audio(), parameters={"priority": "1"})),
     bad_infer("timeout", "vad", "'timeout' must", body(audio(), parameters={"timeout": -1})),

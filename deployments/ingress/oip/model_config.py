@@ -6,7 +6,7 @@ import json
 from collections.abc import Callable, Mapping
 from typing import Any
 
-from deployments.config import BatchPolicy, ModelConfig
+from deployments.config import GRAPH, BatchPolicy, ModelConfig
 from deployments.generation import ModelOverride
 from deployments.ingress.oip import signature
 from deployments.ingress.oip.served import Served
@@ -17,6 +17,7 @@ MS = 1000  # microseconds
 # What `parameters` may name of ours: the fields of ModelConfig that Triton has no word for.
 SETTINGS = ("engine", "weights", "device", "gpu_fraction", "threads", "idle_unload_s")
 OPTION = "options."  # and before an option of the engine
+NO_CACHE = {"enable": False}
 ON_GPU = {"cuda": "KIND_GPU", "cpu": "KIND_CPU"}
 
 
@@ -39,8 +40,11 @@ def as_json(
         "output": signature.config(served.signature.outputs),
         "model_transaction_policy": {"decoupled": False},
     }
+    if served.name == GRAPH:
+        steps = [_step(name) for name in served.steps]
+        return {**common, "ensemble_scheduling": {"step": steps}, "response_cache": NO_CACHE}
     if config is None or policy is None:
-        return {**common, "ensemble_scheduling": {"step": [_step(name) for name in served.steps]}}
+        return {**common, "response_cache": NO_CACHE}
     device = ON_GPU.get(config.device, "KIND_AUTO")
     return {
         **common,
@@ -52,7 +56,10 @@ def as_json(
 
 
 def platform(served: Served, config: ModelConfig | None) -> str:
-    return "ensemble" if config is None else f"dragoman_{config.engine}"
+    """Triton's word for what runs it; a kind's name is served by whichever of its models fits."""
+    if served.name == GRAPH:
+        return "ensemble"
+    return "dragoman_any" if config is None else f"dragoman_{config.engine}"
 
 
 def _step(name: str) -> dict[str, Any]:

@@ -93,7 +93,9 @@ class Served:
     @property
     def models(self) -> list[Model]:
         """What stands behind the name. Raises NotReady or Unavailable where one cannot be used."""
-        return self._fleet.of_kind(self.kind, self.name)
+        if self.name in self._config.models:
+            return [self._fleet.get(self.name)]
+        return self._fleet.of_kind(self.kind)
 
     @property
     def model(self) -> Model:
@@ -278,6 +280,8 @@ class Tts(Served):
         ]
 
     def _how(self, voice: str | None, language: str | None, speed: float, own: Any) -> Speaking:
+        if voice is None and language is None and self.name in self._config.models:
+            voice = self.model.spec.voices[0].id
         if voice is None and language is None:
             message = "input 'VOICE' is required, or 'LANGUAGE' to choose one"
             raise InvalidRequest(message, param="VOICE")
