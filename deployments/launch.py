@@ -12,6 +12,7 @@ import contextlib
 import ctypes
 import json
 import os
+import random
 import signal
 import socket
 import subprocess
@@ -42,6 +43,8 @@ DRAIN_S = 30.0  # what running requests may take to end after a signal
 STOP_S = 60.0  # what each step of stopping may take before it is cut short
 # JSON lines stand alone: Ray writes which process a line is of before it otherwise.
 JSON_LINES = {"RAY_DISABLE_WORKER_LOG_PREFIX": "1", "RAY_DEDUP_LOGS": "0"}
+# Under those that Linux gives to outgoing connections, above those of Ray's workers.
+PORTS = range(20_000, 30_000)
 PR_SET_CHILD_SUBREAPER = 36  # prctl(2): orphans of our descendants become our children
 
 
@@ -168,10 +171,10 @@ class Server:
             "RAY_SERVE_HAPROXY_METRICS_SOCKET_PATH": str(folder / "metrics.sock"),
             # Serve's own proxies share their port with anybody's (SO_REUSEPORT): on the default
             # one, another server on this machine could answer for ours.
-            "RAY_SERVE_FALLBACK_PROXY_HTTP_PORT": str(_free_port()),
-            "RAY_SERVE_FALLBACK_PROXY_GRPC_PORT": str(_free_port()),
-            "RAY_SERVE_HAPROXY_METRICS_PORT": str(_free_port()),
-            "RAY_SERVE_HAPROXY_STATS_PORT": str(_free_port()),
+            "RAY_SERVE_FALLBACK_PROXY_HTTP_PORT": str(free_port()),
+            "RAY_SERVE_FALLBACK_PROXY_GRPC_PORT": str(free_port()),
+            "RAY_SERVE_HAPROXY_METRICS_PORT": str(free_port()),
+            "RAY_SERVE_HAPROXY_STATS_PORT": str(free_port()),
         }
         if self._log_format == "json":
             own |= JSON_LINES
@@ -201,10 +204,13 @@ def _json_or_nothing(data: bytes) -> dict[str, dict[str, str]]:
     return body if isinstance(body, dict) else {}
 
 
-def _free_port() -> int:
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        return int(probe.getsockname()[1])
+def free_port() -> int:
+    """A port that nobody listens on, and that no outgoing connection will be given meanwhile."""
+    for port in random.sample(PORTS, len(PORTS)):
+        with socket.socket() as probe, contextlib.suppress(OSError):
+            probe.bind(("127.0.0.1", port))
+            return port
+    raise OSError(f"every port of {PORTS.start} to {PORTS.stop - 1} is taken")
 
 
 def main(arguments: Sequence[str] | None = None) -> int:

@@ -5,7 +5,6 @@ from __future__ import annotations
 import os
 import re
 import signal
-import socket
 import subprocess
 import sys
 import time
@@ -18,6 +17,8 @@ from typing import Any
 
 import psutil
 import yaml
+
+from deployments.launch import free_port
 
 ROOT = Path(__file__).parents[2]
 STOP_S = 120.0
@@ -94,9 +95,7 @@ def fakes_config() -> dict[str, Any]:
 
 def config_on_a_free_port(folder: Path, config: dict[str, Any]) -> Path:
     """The configuration in a file of its own, with a port that nobody uses."""
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        config["http_options"] = {"host": "127.0.0.1", "port": probe.getsockname()[1]}
+    config["http_options"] = {"host": "127.0.0.1", "port": free_port()}
     path = folder / "serve_config.yaml"
     path.write_text(yaml.safe_dump(config))
     return path
