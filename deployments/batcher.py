@@ -47,8 +47,10 @@ class Request(Generic[ItemT, ResultT]):
 
     __slots__ = (
         "admitted",
+        "answered",
         "batcher",
         "deadline",
+        "error",
         "hits",
         "items",
         "lookup_s",
@@ -71,14 +73,21 @@ class Request(Generic[ItemT, ResultT]):
         self.queue_timeout_s = queue_timeout_s
         self.admitted = False
         self.started_at = 0.0
-        self.items = self.hits = 0
+        self.items = self.answered = self.hits = 0
+        self.error: Exception | None = None  # the first of its own items
         self.lookup_s = 0.0
         self.stages = Stages()
 
     async def submit(self, item: ItemT) -> Outcome[ResultT]:
         """Wait for one item's result; see ``Batcher.submit`` for the errors."""
         self.items += 1
-        return await self.batcher._submit(item, self)
+        try:
+            outcome = await self.batcher._submit(item, self)
+        except Exception as error:
+            self.error = self.error or error
+            raise
+        self.answered += 1
+        return outcome
 
     def took(self, outcome: Outcome[ResultT]) -> None:
         """Each stage of a request is its slowest item's."""
@@ -98,7 +107,7 @@ class Request(Generic[ItemT, ResultT]):
         error: BaseException | None,
         traceback: TracebackType | None,
     ) -> None:
-        self.batcher._closed(self, error)
+        self.batcher._closed(self)
 
 
 class Batcher(Generic[ItemT, ResultT]):
@@ -216,8 +225,7 @@ class Batcher(Generic[ItemT, ResultT]):
             DragomanError: the item's own error.
         """
         with Request(self, deadline, priority, queue_timeout_s) as request:
-            request.items = 1
-            return await self._submit(item, request)
+            return await request.submit(item)
 
     # ---- requests ----------------------------------------------------------------------
 
@@ -226,13 +234,16 @@ class Batcher(Generic[ItemT, ResultT]):
         self._idle.clear()
         request.started_at = self._clock.time()
 
-    def _closed(self, request: Request[ItemT, ResultT], error: BaseException | None) -> None:
+    def _closed(self, request: Request[ItemT, ResultT]) -> None:
+        """Count it by what its own items came to, whatever else failed beside them."""
         self._open -= 1
         duration_s = self._clock.time() - request.started_at
         if not request.items:
             pass  # nothing was asked
-        elif error is not None:
-            self.statistics.failed(duration_s, reason_of(error))
+        elif request.error is not None:
+            self.statistics.failed(duration_s, reason_of(request.error))
+        elif request.answered < request.items:
+            self.statistics.failed(duration_s, "CANCELED")
         elif request.hits == request.items:
             self.statistics.hit(duration_s, request.lookup_s)
         else:

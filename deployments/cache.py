@@ -42,10 +42,11 @@ class ResponseCache:
 
     def put(self, key: bytes, answer: Any) -> None:
         """Keep an answer, unless it alone is larger than the cache."""
-        size = len(pickle.dumps(answer))
+        data = pickle.dumps(answer)
+        size = len(data)
         if size > self._max_bytes or key in self._answers:
             return
-        self._answers[key] = (answer, size)
+        self._answers[key] = (pickle.loads(data), size)  # not a view of its whole batch
         self._bytes += size
         while self._bytes > self._max_bytes:
             _, (_, dropped) = self._answers.popitem(last=False)

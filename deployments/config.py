@@ -26,6 +26,7 @@ from models.types import Kind
 APPLICATION = "dragoman"  # the name of the application that answers over HTTP
 INGRESS = "Ingress"  # the name of the ingress deployment
 CONTROL = "ModelControl"  # and of the one that loads and unloads the models
+MODEL_VERSION = "1"  # of every model, in Triton's terms
 GRAPH = "speech_translation"  # the name of the whole graph, among the models
 MEBIBYTE = 1 << 20
 
@@ -33,7 +34,7 @@ MEBIBYTE = 1 << 20
 class Strict(BaseModel):
     """Unknown keys are errors: a misspelt setting must not be dropped in silence."""
 
-    model_config = ConfigDict(extra="forbid", frozen=True)
+    model_config = ConfigDict(extra="forbid", frozen=True, allow_inf_nan=False)
 
 
 class BatchPolicy(Strict):
@@ -48,9 +49,11 @@ class BatchPolicy(Strict):
     max_queue_delay_ms: Annotated[float, Field(ge=0, le=60_000)] = 5.0
     # Wait as long for a fuller batch where a replica is free, too, as Triton does.
     delay_when_idle: bool = False
-    max_queue_size: Annotated[int, Field(ge=1)] = 256  # requests that wait, not those that run
+    max_queue_size: Annotated[int, Field(ge=1, le=1 << 30)] = (
+        256  # requests that wait, not those that run
+    )
     # What a request may wait in the queue; its own deadline holds in any case.
-    default_timeout_s: Annotated[float, Field(gt=0)] | None = None
+    default_timeout_s: Annotated[float, Field(gt=0, le=1e9)] | None = None
     priority_levels: Annotated[int, Field(ge=1, le=100)] = 1
     default_priority: Annotated[int, Field(ge=1)] = 1
     # Answers leave in the order in which their items left the queue, which is that of arrival.
@@ -72,8 +75,8 @@ class ModelConfig(Strict):
     sha256: dict[str, str] = {}  # file -> hex digest, for weights that ship no pins
     device: DeviceName = "auto"
     gpu_fraction: Annotated[float, Field(ge=0, le=1)] = 0.0  # of one GPU, a replica
-    replicas: Annotated[int, Field(ge=1)] = 1
-    threads: Annotated[int, Field(ge=1)] = 1  # CPU threads of a replica
+    replicas: Annotated[int, Field(ge=1, le=256)] = 1
+    threads: Annotated[int, Field(ge=1, le=256)] = 1  # CPU threads of a replica
     options: dict[str, Any] = {}  # the engine's own
     idle_unload_s: Annotated[float, Field(gt=0)] | None = None  # without requests; None: never
 

@@ -114,8 +114,8 @@ class Dispatcher(Generic[ItemT, ResultT]):
             await self._pause(LOSS_PAUSE_S)
             return False
         except Unavailable as error:  # there is no replica to try it on
-            for ticket in batch:
-                self._answers.give(ticket, error)
+            for ticket in batch:  # each its own: callers add to it what they know
+                self._answers.give(ticket, type(error)(error.message, param=error.param))
         except Exception as error:
             logger.exception("model %r failed on a batch of %d", self.name, len(batch))
             if len(batch) == 1:

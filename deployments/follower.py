@@ -198,7 +198,7 @@ class Follower:
             batcher: Batcher[Any, Any] = Batcher(
                 name,
                 partial(self._send, name),
-                self._policy(name, spec),
+                self._policies.get(name, BatchPolicy()),
                 replicas=placement.replicas,
                 length_buckets=spec.length_buckets,
                 cache=self._cache,
@@ -207,7 +207,11 @@ class Follower:
         else:
             model.spec = spec
             model.batcher.retarget(replicas=placement.replicas, length_buckets=spec.length_buckets)
-            model.batcher.reconfigure(self._policy(name, spec))
+        policy, asked = self.policy(name), model.batcher.policy.max_batch_size
+        if policy.max_batch_size < asked:
+            rows = policy.max_batch_size
+            logger.info("model %r takes batches of %d here, not %d", name, rows, asked)
+        model.batcher.reconfigure(policy)
         return model
 
     # ---- sending -----------------------------------------------------------------------
@@ -262,15 +266,14 @@ class Follower:
         """Apply batch policies, to models that are ready and to those that will be."""
         self._policies = dict(policies)
         for name, model in self._models.items():
-            model.batcher.reconfigure(self._policy(name, model.spec))
+            model.batcher.reconfigure(self.policy(name))
 
     def base_policy(self, name: str) -> BatchPolicy:
         """The configured policy without what an operator changed, within the engine's bounds."""
-        policy, known = self._policies.get(name, BatchPolicy()), self.known(name)
-        return _within(policy, known.spec) if known else policy
+        return self._within(name, self._policies.get(name, BatchPolicy()))
 
-    def _policy(self, name: str, spec: RuntimeSpec) -> BatchPolicy:
-        """The configured policy with what an operator changed, within what the engine bounds."""
+    def policy(self, name: str) -> BatchPolicy:
+        """The configured policy with what an operator changed, within the engine's bounds."""
         policy = self._policies.get(name, BatchPolicy())
         placement = self.placements.of.get(name)
         if placement is not None and placement.override is not None:
@@ -278,11 +281,14 @@ class Follower:
                 policy = placement.override.batching(policy)
             except InvalidRequest as error:
                 logger.error("model %r keeps its configured batch policy: %s", name, error.message)
-        bounded = _within(policy, spec)
-        rows, asked = bounded.max_batch_size, policy.max_batch_size
-        if rows < asked:
-            logger.info("model %r takes batches of %d here, not %d", name, rows, asked)
-        return bounded
+        return self._within(name, policy)
+
+    def _within(self, name: str, policy: BatchPolicy) -> BatchPolicy:
+        known = self._models.get(name)
+        rows = known.spec.max_batch_size if known else None
+        if rows is None or rows >= policy.max_batch_size:
+            return policy
+        return policy.model_copy(update={"max_batch_size": rows})
 
     # ---- what there is -----------------------------------------------------------------
 
@@ -359,9 +365,3 @@ class Follower:
         self._tasks.add(task)
         task.add_done_callback(self._tasks.discard)
         return task
-
-
-def _within(policy: BatchPolicy, spec: RuntimeSpec) -> BatchPolicy:
-    """A policy with no more rows than the engine takes."""
-    rows = min(policy.max_batch_size, spec.max_batch_size or policy.max_batch_size)
-    return policy.model_copy(update={"max_batch_size": rows})

@@ -51,7 +51,7 @@ class ModelOverride:
 
 def _with_fields(base: ConfigT, fields: Mapping[str, Any], where: str) -> ConfigT:
     try:
-        return type(base).model_validate({**base.model_dump(), **fields})
+        return type(base).model_validate({**base.model_dump(), **fields}, strict=True)
     except ValidationError as error:
         first = error.errors()[0]
         path = ".".join([where, *map(str, first["loc"])])

@@ -45,6 +45,7 @@ class Ledger:
         self._own = own
         self._ask = ask
         self._known: dict[str, Page] = {}
+        self._living = {ingress}
 
     def pages(self) -> list[Page]:
         """What this process knows: its own page, and the last of the others."""
@@ -53,30 +54,33 @@ class Ledger:
 
     async def figures(self) -> dict[str, Figures]:
         """Each model's sum over all ingresses, living and dead. Of the dead nothing waits."""
-        living = {self._ingress}
-        for pages in await self._asked():
-            if pages:
-                living.add(pages[0].ingress)
+        answers = await self._asked()
+        if answers is not None:
+            self._living = {self._ingress, *(pages[0].ingress for pages in answers if pages)}
+        for pages in answers or ():
             for page in pages:
                 known = self._known.get(page.ingress)
                 if known is None or known.taken_at < page.taken_at:
                     self._known[page.ingress] = page
-        pages_now = [page if page.ingress in living else _closed(page) for page in self.pages()]
+        pages_now = [
+            page if page.ingress in self._living else _closed(page) for page in self.pages()
+        ]
         names = dict.fromkeys(name for page in pages_now for name in page.figures)
         return {
             name: total(page.figures[name] for page in pages_now if name in page.figures)
             for name in names
         }
 
-    async def _asked(self) -> Sequence[Sequence[Page]]:
+    async def _asked(self) -> Sequence[Sequence[Page]] | None:
+        """None where nobody can be asked, or not all answer in time."""
         if self._ask is None:
-            return []
+            return None
         try:
             async with asyncio.timeout(ASK_S):
                 return await self._ask()
         except Exception as error:  # what they told before still holds
             logger.warning("not every ingress told its figures: %r", error)
-            return []
+            return None
 
 
 def _closed(page: Page) -> Page:

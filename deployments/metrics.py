@@ -21,6 +21,7 @@ from prometheus_client.core import (
 )
 from prometheus_client.registry import Collector
 
+from deployments.config import MODEL_VERSION
 from deployments.fleet import READY
 from deployments.model_checks import Row, is_on_gpu
 from deployments.statistics import (
@@ -36,7 +37,6 @@ from models.nvidia import Gpu
 MEDIA_TYPE = CONTENT_TYPE_LATEST
 REPLICA = ("model", "replica")
 MODEL = ("model", "version")  # Triton's labels
-VERSION = "1"
 US = 1000  # nanoseconds
 
 # name, help, where a replica's report has it
@@ -190,19 +190,19 @@ def _of_requests(figures: Mapping[str, Figures]) -> Iterator[Metric]:
     for name, text, count_of in OWN_COUNTERS:
         own = CounterMetricFamily(name, text, labels=MODEL)
         for model, of_model in figures.items():
-            own.add_metric([model, VERSION], count_of(of_model.statistics))
+            own.add_metric([model, MODEL_VERSION], count_of(of_model.statistics))
         yield own
     for name, text, value_of in GAUGES:
         gauge = GaugeMetricFamily(name, text, labels=MODEL)
         for model, of_model in figures.items():
-            gauge.add_metric([model, VERSION], value_of(of_model))
+            gauge.add_metric([model, MODEL_VERSION], value_of(of_model))
         yield gauge
     for name, text, times_of in HISTOGRAMS:
         histogram = HistogramMetricFamily(name, text, labels=MODEL)
         for model, of_model in figures.items():
             times = times_of(of_model.statistics)
             buckets = _buckets(TIME_BOUNDS_S, times.counts)
-            histogram.add_metric([model, VERSION], buckets, sum_value=times.sum_s)
+            histogram.add_metric([model, MODEL_VERSION], buckets, sum_value=times.sum_s)
         yield histogram
     yield _batch_sizes(figures)
 
@@ -225,7 +225,7 @@ def _batch_sizes(figures: Mapping[str, Figures]) -> Metric:
         for size, executions in of_model.statistics.executions.items():
             counts[bisect_left(BATCH_BOUNDS, size)] += executions.compute_infer.count
             rows += size * executions.compute_infer.count
-        histogram.add_metric([model, VERSION], _buckets(BATCH_BOUNDS, counts), sum_value=rows)
+        histogram.add_metric([model, MODEL_VERSION], _buckets(BATCH_BOUNDS, counts), sum_value=rows)
     return histogram
 
 
@@ -236,7 +236,7 @@ def _buckets(bounds: Sequence[float], counts: Sequence[int]) -> list[tuple[str, 
 
 
 def _labels(model: str) -> dict[str, str]:
-    return {"model": model, "version": VERSION}
+    return {"model": model, "version": MODEL_VERSION}
 
 
 def _of_gpus(gpus: Sequence[Gpu]) -> Iterator[Metric]:

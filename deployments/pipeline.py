@@ -264,7 +264,9 @@ class Pipeline:
         fills it nor is refused because of its own length.
         """
         if model.name not in context.places:
-            context.places[model.name] = asyncio.Semaphore(self._limits.max_items_in_flight)
+            rows = model.batcher.policy.max_batch_size
+            places = max(self._limits.max_items_in_flight, rows)
+            context.places[model.name] = asyncio.Semaphore(places)
         async with context.places[model.name]:
             with context.timings.stage(stage, model.name) as outcomes:
                 joint = context.joint.get(model.name)

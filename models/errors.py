@@ -79,6 +79,7 @@ class UnknownVoice(NotFound):
 
 class MethodNotAllowed(DragomanError):
     status, code = 405, "method_not_allowed"
+    allowed = ""  # as the header ``Allow`` has it
 
 
 class TooLarge(DragomanError):

@@ -26,6 +26,7 @@ from deployments.concurrency import all_of
 from deployments.config import Limits
 from deployments.ingress import comparison
 from deployments.ingress.requests import (
+    PRIORITY_HEADER,
     TIMEOUT_HEADER,
     Fields,
     blaming,
@@ -33,6 +34,7 @@ from deployments.ingress.requests import (
     context_of,
     deadline_of,
     form_parts,
+    priority_of,
     timed,
 )
 from deployments.pipeline import Context, Pipeline
@@ -78,13 +80,15 @@ class EmbeddingEndpoint:
 
     async def _raw(self, headers: Mapping[bytes, bytes], receive: Receive, send: Send) -> None:
         """One clip of int16 samples in, its vector out: float32, or JSON."""
-        timeout = headers.get(TIMEOUT_HEADER.encode())
-        deadline = deadline_of(None if timeout is None else timeout.decode("latin-1"), self._limits)
+        deadline = deadline_of(_text(headers, TIMEOUT_HEADER), self._limits)
+        priority = priority_of(_text(headers, PRIORITY_HEADER))
         rate_hz = _rate_hz(headers[b"content-type"].decode("latin-1"))
         clip = await self._clip(await body(receive), rate_hz)
         model = self._fleet.pick("speaker")
         item, started_s = SpeakerItem(clip.samples), time.perf_counter()
-        outcome: Outcome[Voiceprint] = await model.batcher.submit(item, deadline=deadline)
+        outcome: Outcome[Voiceprint] = await model.batcher.submit(
+            item, deadline=deadline, priority=priority
+        )
         tracing.record_item("speaker", model.name, outcome, started_s)
         vector = outcome.result.embedding
         if _wants_vector(headers):
@@ -194,6 +198,11 @@ def _body_of(
 
 def _float32(vector: NDArray[np.float32]) -> bytes:
     return vector.astype("<f4", copy=False).tobytes()
+
+
+def _text(headers: Mapping[bytes, bytes], name: str) -> str | None:
+    value = headers.get(name.encode())
+    return None if value is None else value.decode("latin-1")
 
 
 def _wants_vector(headers: Mapping[bytes, bytes]) -> bool:

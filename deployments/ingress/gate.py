@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import json
 import uuid
 from collections.abc import Iterator
 from contextlib import AbstractContextManager, contextmanager, nullcontext
@@ -11,7 +12,7 @@ from typing import Any
 from starlette.datastructures import Headers, MutableHeaders
 from starlette.exceptions import HTTPException
 from starlette.requests import ClientDisconnect
-from starlette.responses import JSONResponse, Response
+from starlette.responses import Response
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from deployments import tracing
@@ -56,8 +57,11 @@ def error_response(error: DragomanError, path: str) -> Response:
     headers = {}
     if error.retry_after_s is not None:
         headers["retry-after"] = str(error.retry_after_s)
+    if isinstance(error, MethodNotAllowed) and error.allowed:
+        headers["allow"] = error.allowed
     body = oip_errors.error_body(error) if path.startswith(OIP) else error_body(error)
-    return JSONResponse(body, error.status, headers)
+    text = json.dumps(body)  # in ASCII: what a caller sent may be no text that UTF-8 can hold
+    return Response(text, error.status, headers, media_type="application/json")
 
 
 def is_probe(path: str) -> bool:
@@ -81,8 +85,10 @@ def _from_starlette(error: HTTPException) -> DragomanError:
     if error.status_code == 404:
         return NotFound("there is no such path")
     if error.status_code == 405:
-        allowed = (error.headers or {}).get("Allow", "another method")
-        return MethodNotAllowed(f"this path takes {allowed}", param="method")
+        allowed = (error.headers or {}).get("Allow", "")
+        refused = MethodNotAllowed(f"this path takes {allowed or 'another method'}", param="method")
+        refused.allowed = allowed
+        return refused
     return InvalidRequest(f"malformed request: {error.detail}", param="body")
 
 

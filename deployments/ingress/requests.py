@@ -57,11 +57,18 @@ FieldsT = TypeVar("FieldsT", bound=Fields)
 def context_of(request: Request, limits: Limits) -> Context:
     """What goes with the request through every stage."""
     headers = request.headers
-    priority = headers.get(PRIORITY_HEADER, "0")
-    if not (priority.isascii() and priority.isdigit()):
+    deadline = deadline_of(headers.get(TIMEOUT_HEADER), limits)
+    return Context(deadline, priority_of(headers.get(PRIORITY_HEADER)))
+
+
+def priority_of(asked: str | None) -> int:
+    """The caller's priority; 0: none. Raises InvalidRequest: the header is no whole number."""
+    if asked is None:
+        return 0
+    if not (asked.isascii() and asked.isdigit()):
         message = f"{PRIORITY_HEADER} must be a whole number, 1 for the most urgent"
         raise InvalidRequest(message, param=PRIORITY_HEADER)
-    return Context(deadline_of(headers.get(TIMEOUT_HEADER), limits), int(priority[:9]))
+    return int(asked[:9])
 
 
 def deadline_of(timeout_ms: str | None, limits: Limits) -> float:

@@ -11,6 +11,7 @@ from typing import Any
 import pytest
 
 from deployments.batcher import Batcher
+from deployments.cache import ResponseCache
 from deployments.config import BatchPolicy
 from deployments.dispatcher import BatchReply, ReplicaLost
 from deployments.waiting import Outcome
@@ -82,6 +83,7 @@ def bench(
     *,
     replicas: int = 1,
     buckets: Sequence[float] = (),
+    cache: ResponseCache | None = None,
     **policy: Any,
 ) -> Bench:
     """A batcher on a clock of its own, before the recording model or another ``dispatch``."""
@@ -94,6 +96,7 @@ def bench(
         BatchPolicy(**policy),
         replicas=replicas,
         length_buckets=buckets,
+        cache=cache,
         clock=clock,
     )
     return Bench(clock, model, batcher)
@@ -497,6 +500,52 @@ async def test_a_model_without_replicas_says_so_to_each() -> None:
     with pytest.raises(NotReady):
         await b.callers["a"]
     assert b.model.batches == ["a b"]  # not tried one by one
+
+
+# ---- order preserved -------------------------------------------------------------------
+
+
+async def ordered() -> Bench:
+    """Two replicas: the first still runs, the second has answered."""
+    b = bench(replicas=2, max_batch_size=1, max_queue_delay_ms=0, preserve_ordering=True)
+    await b.arrive("first", deadline=5.0)
+    await b.arrive("second")
+    await b.model.finish(1)
+    assert not b.callers["second"].done()
+    return b
+
+
+async def test_who_has_left_holds_up_nobody_s_answer() -> None:
+    b = await ordered()
+    b.callers["first"].cancel()
+    await settle()
+    assert await b.result("second") == "second"
+
+
+async def test_a_deadline_that_passed_holds_up_nobody_s_answer() -> None:
+    b = await ordered()
+    await b.clock.advance(5.0)
+    assert await b.result("second") == "second"
+    await finish_all(b)
+
+
+async def test_a_batch_takes_no_nearer_length_before_what_came_first() -> None:
+    b = bench(max_batch_size=2, preserve_ordering=True)
+    await b.arrive(Piece("a", 10), Piece("b", 1), Piece("c", 9), Piece("d", 2))
+    await b.model.finish(0)
+    assert b.model.batches == ["a b", "c d"]
+    await finish_all(b)
+
+
+async def test_the_delay_counts_from_the_oldest_of_any_priority() -> None:
+    b = bench(max_queue_delay_ms=10, priority_levels=2)
+    await b.arrive("running")
+    await b.arrive("low", priority=2)
+    await b.clock.advance(0.008)
+    await b.arrive("high", priority=1)
+    await b.clock.advance(0.002)
+    assert b.model.batches == ["running", "high low"]
+    await finish_all(b)
 
 
 asked_by: ContextVar[str] = ContextVar("asked_by", default="nobody")

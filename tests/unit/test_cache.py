@@ -66,3 +66,18 @@ def test_an_answer_larger_than_all_is_not_kept() -> None:
     cache = ResponseCache(10)
     cache.put(b"a", "x" * 100)
     assert cache.get(b"a") is None
+
+
+def test_an_answer_that_is_there_takes_no_more_room() -> None:
+    answer = "x" * 100
+    cache = ResponseCache(2 * len(pickle.dumps(answer)))
+    for name in (b"a", b"b", b"b", b"b"):
+        cache.put(name, answer)
+    assert cache.get(b"a") is not None
+
+
+def test_an_answer_is_no_view_of_its_neighbours() -> None:
+    batch = np.zeros(1000, np.float32)
+    cache = ResponseCache(1 << 20)
+    cache.put(b"a", batch[:1])
+    assert cache.get(b"a").base is None

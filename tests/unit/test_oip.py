@@ -15,8 +15,11 @@ import numpy as np
 import pytest
 
 from deployments.config import BatchPolicy
+from deployments.dispatcher import BatchReply
 from deployments.ingress.app import asgi_app
 from deployments.ingress.gate import Admission
+from models.types import Voiceprint
+from tests.unit.clock import settle
 from tests.unit.local import fake_config, fake_fleet
 
 INFER = "/v2/models/{}/infer"
@@ -259,6 +262,51 @@ async def test_a_request_to_the_graph_is_counted_in_every_step(http: httpx.Async
     assert all(queued[name] >= 1 for name in KINDS if name != "speaker"), queued
 
 
+async def test_requests_to_the_graph_are_its_own_count(http: httpx.AsyncClient) -> None:
+    await ask(http, "speech_translation", body(audio(rows=2), text("TARGET_LANGUAGE", "pt", "pt")))
+    late, path = GOOD["speech_translation"], INFER.format("speech_translation")
+    await http.post(path, json=late, headers={"x-timeout-ms": "0.001"})
+    found = await stats(http, "speech_translation")
+    inference = found["inference_stats"]
+    assert (found["inference_count"], found["execution_count"]) == (2, 1)
+    assert (inference["success"]["count"], inference["fail"]["count"]) == (1, 1)
+
+
+async def test_the_urgent_of_those_that_wait_go_first() -> None:
+    config = fake_config()
+    policy = BatchPolicy(max_batch_size=1, max_queue_delay_ms=0, priority_levels=2)
+    fleet = await fake_fleet(config, speaker=policy)
+    gate, order = asyncio.Event(), []
+
+    async def infer(items: Any) -> BatchReply[Any]:
+        order.append(int(items[0].samples[0] * 32768))
+        await gate.wait()
+        return BatchReply([Voiceprint(np.zeros(4, np.float32))], 0.0)
+
+    fleet.directory["speaker"].infer = infer  # type: ignore[index]
+    async with connect(asgi_app(fleet, config, Admission(64))) as http:
+        asked = []
+        for number, priority in ((1, 1), (2, 1), (3, 2), (4, 1)):
+            content = body(audio(np.full(10, number)), parameters={"priority": priority})
+            asked.append(asyncio.create_task(ask(http, "speaker", content)))
+            await settle()
+        gate.set()
+        await asyncio.gather(*asked)
+    assert order == [1, 2, 4, 3]
+
+
+@pytest.mark.parametrize("path", ["/v2/health/ready", "/v2/models/asr/ready"])
+async def test_a_drain_is_told_by_the_probes_before_it_refuses(path: str) -> None:
+    config, admission = fake_config(), Admission(64)
+    async with connect(asgi_app(await fake_fleet(config), config, admission)) as http:
+        draining = asyncio.create_task(admission.drain(1.0, notice_s=3600.0))
+        await settle()
+        probe = (await http.get(path)).status_code
+        served = (await http.post(INFER.format("nmt"), json=GOOD["nmt"])).status_code
+        draining.cancel()
+    assert (probe, served) == (503, 200)
+
+
 async def test_an_answer_from_the_cache_is_a_hit_and_no_inference(http: httpx.AsyncClient) -> None:
     first = await ask(http, "asr", GOOD["asr"])
     again = await ask(http, "asr", GOOD["asr"])
@@ -383,6 +431,25 @@ async def test_a_bad_request_says_what_is_wrong(http: httpx.AsyncClient, bad: Ba
     found = answer.json()
     assert list(found) == ["error"]
     assert bad.says in found["error"]
+
+
+async def test_half_a_character_is_refused_in_words(http: httpx.AsyncClient) -> None:
+    content = b'{"parameters": {"\\ud800": 1}}'
+    answer = await http.post("/v2/repository/models/asr/load", content=content)
+    assert answer.status_code == 400
+    assert "error" in answer.json()
+
+
+async def test_audio_at_the_scale_of_integers_is_refused(http: httpx.AsyncClient) -> None:
+    content = body(tensor("AUDIO", [[700.0] * 100], "FP32"))
+    answer = await http.post(INFER.format("speaker"), json=content)
+    assert answer.status_code == 400
+    assert "full scale 1.0" in answer.json()["error"]
+
+
+async def test_a_verb_that_is_refused_names_those_that_are_not(http: httpx.AsyncClient) -> None:
+    answer = await http.get(VAD)
+    assert (answer.status_code, answer.headers["allow"]) == (405, "POST")
 
 
 async def test_audio_that_is_no_number_is_named(http: httpx.AsyncClient) -> None:

@@ -204,6 +204,34 @@ async def test_a_model_that_does_not_answer_leaves_the_others_their_metrics() ->
     assert ("dragoman_model_items_total", "asr") in figures
 
 
+class Busy(LocalRemote):
+    """A remote whose replicas' places may all be taken."""
+
+    is_busy = False
+
+    async def stats(self) -> Sequence[ReplicaStats]:
+        if self.is_busy:
+            await asyncio.Event().wait()
+        return await super().stats()
+
+
+async def test_a_busy_model_keeps_the_figures_that_it_had(monkeypatch: pytest.MonkeyPatch) -> None:
+    config = fake_config()
+    remotes = fake_remotes(config)
+    remotes["nmt"] = busy = Busy("nmt", config.models["nmt"])
+    fleet = Fleet(config, remotes)
+    fleet.start()
+    await fleet.warm.wait()
+    async with connect(asgi_app(fleet, config, Admission(8))) as http:
+        await http.post("/v1/text/translations", json=TEXTS)
+        before = samples((await http.get("/metrics")).text)
+        busy.is_busy = True
+        monkeypatch.setattr(operations, "ROW_S", 0.0)
+        while_busy = samples((await http.get("/metrics")).text)
+    name = ("dragoman_model_items_total", "nmt")
+    assert while_busy[name] == before[name] == 2
+
+
 async def test_a_model_that_is_loading_is_not_ready_in_the_metrics() -> None:
     config = fake_config()
     remotes = fake_remotes(config)

@@ -5,13 +5,16 @@ from __future__ import annotations
 import pickle
 from asyncio import create_task
 from collections.abc import Awaitable, Mapping, Sequence
+from contextlib import suppress
 
 import pytest
 
+from deployments.cache import ResponseCache
 from deployments.ledger import Ledger, Page
 from deployments.statistics import NS, Figures, ModelStatistics, Stages, total
 from models.errors import InvalidRequest
 from models.runtime import ItemError
+from tests.unit.clock import settle
 from tests.unit.test_batcher import Bench, Piece, bench, finish_all
 
 # ---- sums ------------------------------------------------------------------------------
@@ -165,6 +168,59 @@ async def test_a_refusal_and_a_timeout_are_rejections_and_a_caller_that_leaves_a
     await b.clock.advance(1.0)
     await finish_all(b)
     assert b.batcher.statistics.failures == {"REJECTED": 2, "CANCELED": 1}
+
+
+async def test_a_deadline_that_passed_running_is_a_cancellation() -> None:
+    b = bench()
+    await b.arrive("late", deadline=1.0)
+    await b.clock.advance(1.0)
+    await finish_all(b)
+    assert b.batcher.statistics.failures == {"CANCELED": 1}
+
+
+async def test_what_fails_elsewhere_is_no_failure_of_the_model() -> None:
+    b = bench()
+    with suppress(OSError), b.batcher.request() as request:
+        b.callers["a"] = create_task(request.submit(Piece("a")))
+        await finish_all(b)
+        raise OSError("another model's")
+    assert (counts(b)[2], b.batcher.statistics.failures) == (1, {})
+
+
+async def test_a_request_that_is_cut_off_is_a_cancellation() -> None:
+    b = bench()
+    with suppress(OSError), b.batcher.request() as request:
+        b.callers["a"] = create_task(request.submit(Piece("a")))
+        await settle()
+        b.callers["a"].cancel()
+        await settle()
+        raise OSError("another model's")
+    assert b.batcher.statistics.failures == {"CANCELED": 1}
+
+
+def cached() -> Bench:
+    return bench(response_cache=True, cache=ResponseCache(1 << 20))
+
+
+async def test_a_request_of_which_not_all_is_in_the_cache_is_a_miss() -> None:
+    b = cached()
+    await b.arrive("a")
+    await finish_all(b)
+    with b.batcher.request() as request:
+        b.callers |= {name: create_task(request.submit(Piece(name))) for name in "ab"}
+        await finish_all(b)
+    done = b.batcher.statistics
+    assert (done.cache_hit.count, done.cache_miss.count, done.inference_count) == (0, 2, 2)
+
+
+async def test_another_generation_of_the_model_is_asked_again() -> None:
+    b = cached()
+    await b.arrive("a")
+    await finish_all(b)
+    b.batcher.retarget(replicas=1, length_buckets=())
+    await b.arrive("a")
+    await finish_all(b)
+    assert b.model.batches == ["a", "a"]
 
 
 async def test_an_idle_batcher_says_since_when() -> None:

@@ -12,10 +12,10 @@ from typing import Any
 from starlette.exceptions import HTTPException
 from starlette.types import Receive, Scope, Send
 
-from deployments.config import Limits
+from deployments.config import MODEL_VERSION, Limits
 from deployments.ingress.oip.compression import compressed, decompressed
 from deployments.ingress.oip.rows import Rows
-from deployments.ingress.oip.served import VERSION, Catalogue, Served
+from deployments.ingress.oip.served import Catalogue, Served, Wanted
 from deployments.ingress.oip.signature import check
 from deployments.ingress.oip.tensors import (
     HEADER_LENGTH,
@@ -31,7 +31,6 @@ from models.errors import InvalidRequest, TooLarge
 INLINE_BYTES = 1 << 16  # of binary tensors: read on the event loop in some 10 us
 INLINE_JSON_BYTES = 1 << 12
 US = 1e-6
-RAW = "0"  # the header's value of a body without JSON
 MAX_TIMEOUT_US = 1 << 62
 ANNOUNCED = re.compile(r"[0-9]{1,10}")  # a length that parsing need not refuse
 
@@ -51,45 +50,42 @@ class InferEndpoint:
         served = self._catalogue.get(path["name"], path.get("version"))
         raw: list[tuple[bytes, bytes]] = scope["headers"]
         headers = {key.decode("latin-1"): value.decode("latin-1") for key, value in raw}
-        request = await self._parsed(await body(receive), headers, served)
-        outputs = await self._run(request, headers, served)
+        request, rows = await self._read(await body(receive), headers, served)
+        context = Context(
+            deadline=deadline_of(headers.get(TIMEOUT_HEADER), self._limits),
+            priority=_whole(request.parameters, "priority"),
+            queue_timeout_s=_whole(request.parameters, "timeout") * US or None,
+        )
+        outputs = await served.infer(rows, _wanted(request), context)
         await self._answer(request, outputs, served.name, headers, send)
 
-    async def _parsed(
+    async def _read(
         self, data: bytes, headers: Mapping[str, str], served: Served
-    ) -> InferRequest:
+    ) -> tuple[InferRequest, Rows]:
+        """A request that fits the model's signature."""
         length = headers.get(HEADER_LENGTH.lower())
         encoding = headers.get("content-encoding")
+        signature, max_rows = served.signature, served.max_batch_size
 
-        def work() -> InferRequest:
+        def work() -> tuple[InferRequest, Rows]:
             plain = decompressed(data, encoding, self._limits.max_body_bytes)
-            announced = length if length and ANNOUNCED.fullmatch(length) else len(plain)
-            json_bytes = min(int(announced), len(plain))
-            if json_bytes > self._limits.max_tensor_json_bytes:
-                message = f"JSON must have at most {self._limits.max_tensor_json_bytes} bytes"
-                raise TooLarge(f"{message}; larger tensors go as binary", param="body")
-            raw_input = served.signature.raw_input if length == RAW else None
-            return parse(plain, length, served.name, raw_input)
+            self._check_json(plain, length)
+            request = parse(plain, length, served.name, signature.raw_input)
+            count = check(request, served.name, signature, max_rows)
+            return request, Rows(request.inputs, count)
 
         limit = INLINE_JSON_BYTES if length is None else INLINE_BYTES
         if encoding is None and len(data) <= limit:
             return work()
         return await self._pipeline.off_loop(work)
 
-    async def _run(
-        self, request: InferRequest, headers: Mapping[str, str], served: Served
-    ) -> list[Tensor]:
-        context = Context(
-            deadline=deadline_of(headers.get(TIMEOUT_HEADER), self._limits),
-            priority=_whole(request.parameters, "priority"),
-            queue_timeout_s=_whole(request.parameters, "timeout") * US or None,
-        )
-        signature = served.signature
-        count = check(request, served.name, signature, served.max_batch_size)
-        names = {spec.name for spec in signature.outputs}
-        if request.outputs is not None:
-            names = {output.name for output in request.outputs}
-        return await served.infer(Rows(request.inputs, count), names.__contains__, context)
+    def _check_json(self, plain: bytes, length: str | None) -> None:
+        """Refuse more JSON than is read in a moment."""
+        announced = length if length and ANNOUNCED.fullmatch(length) else len(plain)
+        limit = self._limits.max_tensor_json_bytes
+        if min(int(announced), len(plain)) > limit:
+            message = f"JSON must have at most {limit} bytes; larger tensors go as binary"
+            raise TooLarge(message, param="body")
 
     async def _answer(
         self,
@@ -102,18 +98,24 @@ class InferEndpoint:
         accepted = headers.get("accept-encoding")
 
         def work() -> tuple[dict[str, str], bytes, str | None]:
-            fields, plain = render(name, VERSION, request, outputs)
+            fields, plain = render(name, MODEL_VERSION, request, outputs)
             return (fields, *compressed(plain, accepted))
 
         size = sum(tensor.array.nbytes for tensor in outputs)
         inline = accepted is None and size <= INLINE_JSON_BYTES
         fields, data, encoding = work() if inline else await self._pipeline.off_loop(work)
         if encoding is not None:
-            fields["content-encoding"] = encoding
+            fields |= {"content-encoding": encoding, "vary": "accept-encoding"}
         start = [(key.lower().encode(), value.encode()) for key, value in fields.items()]
         start.append((b"content-length", b"%d" % len(data)))
         await send({"type": "http.response.start", "status": 200, "headers": start})
         await send({"type": "http.response.body", "body": data})
+
+
+def _wanted(request: InferRequest) -> Wanted:
+    if request.outputs is None:
+        return lambda name: True
+    return {output.name for output in request.outputs}.__contains__
 
 
 def _whole(parameters: Mapping[str, Any], name: str) -> int:

@@ -9,27 +9,27 @@ from typing import Any
 from deployments.config import GRAPH, BatchPolicy, ModelConfig
 from deployments.generation import ModelOverride
 from deployments.ingress.oip import signature
+from deployments.ingress.oip.documents import json_object
 from deployments.ingress.oip.served import Served
 from models.errors import InvalidRequest
 
 US = 1_000_000  # a second
+MAX_US = 1 << 53
 MS = 1000  # microseconds
 # What `parameters` may name of ours: the fields of ModelConfig that Triton has no word for.
 SETTINGS = ("engine", "weights", "device", "gpu_fraction", "threads", "idle_unload_s")
 OPTION = "options."  # and before an option of the engine
 NO_CACHE = {"enable": False}
+NO_BOUND = 1 << 30  # of a queue: Triton's 0
+DELAY = "dynamic_batching.max_queue_delay_microseconds"
+WHEN_IDLE = "delay_when_idle"  # the one parameter that is of the batch policy
 ON_GPU = {"cuda": "KIND_GPU", "cpu": "KIND_CPU"}
 
 
 def as_json(
     served: Served, config: ModelConfig | None, policy: BatchPolicy | None = None
 ) -> dict[str, Any]:
-    """The configuration of one name; ``config`` None: it is no model of its own.
-
-    ``policy`` is the model's; None: the one that it has now.
-    """
-    if config is not None:
-        policy = policy or served.model.batcher.policy
+    """The configuration of one name, and its batch policy; None: it is no model of its own."""
     common = {
         "name": served.name,
         "platform": platform(served, config),
@@ -51,7 +51,9 @@ def as_json(
         "instance_group": [{"name": served.name, "kind": device, "count": config.replicas}],
         "dynamic_batching": _batching(policy),
         "response_cache": {"enable": policy.response_cache},
-        "parameters": {key: {"string_value": text} for key, text in _parameters(config).items()},
+        "parameters": {
+            key: {"string_value": text} for key, text in _parameters(config, policy).items()
+        },
     }
 
 
@@ -77,13 +79,14 @@ def _batching(policy: BatchPolicy) -> dict[str, Any]:
             "timeout_action": "REJECT",
             "default_timeout_microseconds": round((policy.default_timeout_s or 0) * US),
             "allow_timeout_override": True,
-            "max_queue_size": policy.max_queue_size,
+            "max_queue_size": policy.max_queue_size % NO_BOUND,
         },
     }
 
 
-def _parameters(config: ModelConfig) -> dict[str, str]:
+def _parameters(config: ModelConfig, policy: BatchPolicy) -> dict[str, str]:
     settings = {name: getattr(config, name) for name in SETTINGS}
+    settings[WHEN_IDLE] = policy.delay_when_idle
     options = {OPTION + name: value for name, value in config.options.items()}
     texts = {**settings, **options}
     return {key: _as_text(value) for key, value in texts.items() if value is not None}
@@ -106,11 +109,9 @@ def override(text: str, current: Mapping[str, Any]) -> ModelOverride:
         InvalidRequest: not JSON, or it changes what cannot be changed; the message names the key.
     """
     try:
-        wanted = json.loads(text)
-    except (ValueError, RecursionError) as error:
-        raise _wrong("config", f"must be JSON: {error}") from error
-    if not isinstance(wanted, dict):
-        raise _wrong("config", "must be a JSON object")
+        wanted = json_object(text.encode())
+    except (InvalidRequest, UnicodeEncodeError) as error:
+        raise InvalidRequest(f"config must be a JSON object: {error}", param="config") from error
     changes = _Changes()
     for key, value in wanted.items():
         if key == "parameters":
@@ -119,6 +120,7 @@ def override(text: str, current: Mapping[str, Any]) -> ModelOverride:
             changes.walk(key, value, current[key])
         else:
             changes.apply(key, value, current.get(key))
+    changes.mean_triton_s_delay(wanted, current)
     return ModelOverride(changes.model, changes.policy)
 
 
@@ -126,20 +128,15 @@ Policy = Callable[[Any], Mapping[str, Any]]
 # The path of each key that can be changed, and what that is of our batch policy.
 POLICIES: Mapping[str, Policy] = {
     "max_batch_size": lambda value: {"max_batch_size": value},
-    # Who sets it asks for Triton's meaning of it: it is waited before a free replica, too.
-    "dynamic_batching.max_queue_delay_microseconds": lambda value: {
-        "max_queue_delay_ms": _number(value) / MS,
-        "delay_when_idle": bool(value),
-    },
+    DELAY: lambda value: {"max_queue_delay_ms": _number(value) / MS},
     "dynamic_batching.preserve_ordering": lambda value: {"preserve_ordering": value},
-    "dynamic_batching.priority_levels": lambda value: {"priority_levels": value or 1},
-    "dynamic_batching.default_priority_level": lambda value: {"default_priority": value or 1},
+    "dynamic_batching.priority_levels": lambda value: {"priority_levels": _or(value, 1)},
+    "dynamic_batching.default_priority_level": lambda value: {"default_priority": _or(value, 1)},
     "dynamic_batching.default_queue_policy.default_timeout_microseconds": lambda value: {
         "default_timeout_s": _number(value) / US or None
     },
-    # Triton's 0 is no bound.
     "dynamic_batching.default_queue_policy.max_queue_size": lambda value: {
-        "max_queue_size": value or 1 << 30
+        "max_queue_size": _or(value, NO_BOUND)
     },
     "response_cache.enable": lambda value: {"response_cache": value},
 }
@@ -158,7 +155,7 @@ class _Changes:
         if path in POLICIES:
             self.policy.update(POLICIES[path](value))
         elif path == "instance_group":
-            self.model["replicas"] = _count(value)
+            self.model["replicas"] = _count(value, current)
         else:
             raise _wrong(path, "cannot be changed")
 
@@ -183,13 +180,26 @@ class _Changes:
                 raise _wrong(f"parameters.{key}", 'must be {"string_value": text}')
             if current.get(key) == {"string_value": text}:
                 continue
-            if key.startswith(OPTION):
+            if key == WHEN_IDLE:
+                self.policy[WHEN_IDLE] = _value(text)
+            elif key.startswith(OPTION):
                 self._option(key.removeprefix(OPTION), text, current)
             elif key in SETTINGS:
                 self.model[key] = _value(text)
             else:
-                known = ", ".join([*SETTINGS, f"{OPTION}NAME"])
+                known = ", ".join([*SETTINGS, WHEN_IDLE, f"{OPTION}NAME"])
                 raise _wrong(f"parameters.{key}", f"is unknown; there are {known}")
+
+    def mean_triton_s_delay(self, wanted: Mapping[str, Any], current: Mapping[str, Any]) -> None:
+        """Who sets the delay in Triton's words asks for its meaning: before a free replica, too.
+
+        Unless they say otherwise, as a configuration that was read does.
+        """
+        delay = (wanted.get("dynamic_batching") or {}).get(DELAY.rpartition(".")[2])
+        if delay is None or WHEN_IDLE in (wanted.get("parameters") or {}):
+            return
+        if (delay > 0) != _value(current["parameters"][WHEN_IDLE]["string_value"]):
+            self.policy[WHEN_IDLE] = delay > 0
 
     def _option(self, name: str, text: str, current: Mapping[str, Any]) -> None:
         """One option more; those that the configuration has stay."""
@@ -211,18 +221,28 @@ def _value(text: str) -> Any:
 
 
 def _number(value: Any) -> float:
-    if isinstance(value, bool) or not isinstance(value, int | float):
+    if type(value) not in (int, float) or not 0 <= value <= MAX_US:
         raise _wrong("dynamic_batching", f"expected a number of microseconds, got {value!r:.40}")
-    return value
+    return float(value)
 
 
-def _count(groups: Any) -> Any:
-    """The instances of all groups."""
+def _or(value: Any, default: int) -> Any:
+    """Triton's 0, which means its default."""
+    return default if type(value) is int and value == 0 else value
+
+
+def _count(groups: Any, current: Any) -> int:
+    """The instances of all groups, on the device that the model has."""
     if not isinstance(groups, list) or not all(isinstance(group, dict) for group in groups):
         raise _wrong("instance_group", "must be a list of objects")
+    for group in groups:
+        if group.get("kind", current[0]["kind"]) != current[0]["kind"]:
+            raise _wrong("instance_group", "kind cannot be changed; parameters.device can")
+        if unknown := set(group) - {"name", "kind", "count"}:
+            raise _wrong("instance_group", f"{sorted(unknown)[0]} is not known")
     counts = [group.get("count", 1) for group in groups]
-    if not counts or not all(type(count) is int for count in counts):
-        raise _wrong("instance_group", "each count must be a whole number")
+    if not counts or not all(type(count) is int and count > 0 for count in counts):
+        raise _wrong("instance_group", "each count must be a whole number from 1")
     return sum(counts)
 
 

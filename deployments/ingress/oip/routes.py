@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Mapping
 from typing import Any
 
@@ -11,16 +10,17 @@ from starlette.responses import JSONResponse, Response
 from starlette.routing import Route
 
 from deployments import __version__
-from deployments.config import AppConfig, ModelConfig
+from deployments.config import MODEL_VERSION, AppConfig, ModelConfig
 from deployments.fleet import Fleet
 from deployments.ingress.gate import Admission
 from deployments.ingress.oip import model_config, signature, statistics
+from deployments.ingress.oip.documents import json_object
 from deployments.ingress.oip.inference import InferEndpoint
-from deployments.ingress.oip.served import VERSION, Catalogue, Served
+from deployments.ingress.oip.served import Catalogue, Served
 from deployments.ingress.requests import body
 from deployments.ledger import Ledger
 from deployments.pipeline import Pipeline
-from deployments.remote import UNLOADED, Placement
+from deployments.remote import Placement
 from deployments.statistics import Figures, total
 from models.errors import InvalidRequest
 
@@ -100,7 +100,7 @@ class OipRoutes:
         served = self._served(request)
         body = {
             "name": served.name,
-            "versions": [VERSION],
+            "versions": [MODEL_VERSION],
             "platform": model_config.platform(served, self._own_config(served.name)),
             "inputs": signature.metadata(served.signature.inputs),
             "outputs": signature.metadata(served.signature.outputs),
@@ -109,7 +109,9 @@ class OipRoutes:
 
     async def configuration(self, request: Request) -> Response:
         served = self._served(request)
-        return JSONResponse(model_config.as_json(served, self._own_config(served.name)))
+        config = self._own_config(served.name)
+        policy = self._fleet.follower.policy(served.name) if config else None
+        return JSONResponse(model_config.as_json(served, config, policy))
 
     async def ready(self, request: Request) -> Response:
         served = self._served(request)
@@ -156,7 +158,7 @@ class OipRoutes:
         for name in self._catalogue.names():
             placement = self._placement(self._catalogue.get(name))
             if placement.state == "READY" or not ready_only:
-                row = {"name": name, "version": VERSION, "state": placement.state}
+                row = {"name": name, "version": MODEL_VERSION, "state": placement.state}
                 rows.append({**row, "reason": placement.reason})
         return JSONResponse(rows)
 
@@ -199,8 +201,7 @@ class OipRoutes:
             message = f"'{served.name}' holds no memory of its own; to unload its models"
             raise InvalidRequest(f"{message}, send unload_dependents: true", param="parameters")
         for name in self._models_of(served):
-            if self._fleet.placements()[name].reason != UNLOADED:
-                await self._fleet.directory.unload(name)
+            await self._fleet.directory.unload(name)
         return Response()
 
     def _models_of(self, served: Served) -> list[str]:
@@ -220,15 +221,7 @@ def _ready(body: dict[str, Any], is_ready: bool) -> Response:
 async def _json_object(request: Request) -> dict[str, Any]:
     """A JSON object as the body, or nothing."""
     data = await body(request.receive)
-    if not data.strip():
-        return {}
-    try:
-        found = json.loads(data)
-    except (ValueError, RecursionError) as error:
-        raise InvalidRequest(f"the body must be JSON: {error}", param="body") from error
-    if not isinstance(found, dict):
-        raise InvalidRequest("the body must be a JSON object", param="body")
-    return found
+    return json_object(data) if data.strip() else {}
 
 
 async def _parameters(request: Request) -> dict[str, Any]:

@@ -16,6 +16,7 @@ from models.samples import to_float32
 from models.types import SAMPLE_RATE_HZ, Audio
 
 AUDIO, AUDIO_LENGTH, SAMPLE_RATE = "AUDIO", "AUDIO_LENGTH", "SAMPLE_RATE"
+MAX_LEVEL = 16.0  # of a float sample: far above full scale, far below int16 as floats
 MAX_ECHO_CHARS = 40  # of a value, in the message that refuses it
 # The inputs that models know by other names; one that a model does not have is not named.
 INPUT_OF = {
@@ -94,6 +95,10 @@ class Rows:
         """
         rates = self.numbers(SAMPLE_RATE, SAMPLE_RATE_HZ, MIN_RATE_HZ, MAX_RATE_HZ)
         clips = self.clips(AUDIO, AUDIO_LENGTH)
+        for clip in clips:
+            if clip.dtype == np.float32 and np.abs(clip).max() > MAX_LEVEL:
+                message = f"input '{AUDIO}' must have full scale 1.0; it has samples above"
+                raise InvalidRequest(f"{message} {MAX_LEVEL:g}", param=AUDIO)
         audio = [Audio(clip, rate_hz) for clip, rate_hz in zip(clips, rates, strict=True)]
         duration_s = sum(each.duration_s for each in audio)
         if duration_s > max_duration_s:

@@ -12,9 +12,10 @@ from functools import cache
 from typing import Any, ClassVar, get_args
 
 import numpy as np
+from numpy.typing import NDArray
 
 from deployments.concurrency import all_of
-from deployments.config import GRAPH, AppConfig
+from deployments.config import GRAPH, MODEL_VERSION, AppConfig
 from deployments.fleet import Hop, Model
 from deployments.ingress.oip.rows import (
     AUDIO,
@@ -51,9 +52,9 @@ from models.types import (
     SpeakerItem,
     Transcript,
     VadItem,
+    VadResult,
 )
 
-VERSION = "1"  # of every model
 MAX_BEAM = 10
 SPEEDS = (0.25, 4.0)
 ASR_TASKS = ("transcribe", "translate")
@@ -155,7 +156,7 @@ class Vad(Served):
             padded_tensor("SPANS", [np.array(each, np.float32).reshape(-1, 2) for each in spans]),
             number_tensor("SPAN_COUNT", "INT32", [len(each) for each in spans]),
             padded_tensor("PROBABILITIES", [each.probabilities for each in heard]),
-            padded_tensor("STATE", [each.state for each in heard]),
+            padded_tensor("STATE", _states(heard)),
         ]
 
 
@@ -264,7 +265,7 @@ class Tts(Served):
 
         with self._pipeline.as_one((how.model for how in speaking), context):
             spoken = await all_of(map(one, texts, speaking))
-        return audio_tensors(spoken)
+        return await self._pipeline.off_loop(lambda: audio_tensors(spoken))
 
     def _speaking(self, rows: Rows) -> list[Speaking]:
         references: list[Any] = [None] * rows.count
@@ -357,11 +358,12 @@ class SpeechTranslator(Served):
         parts = [self._one(*row, context) for row in zip(audio, options, strict=True)]
         answers = await self._pipeline.graph(parts, audio_s, context)
         silence = Audio(np.zeros(0, np.int16))
+        spoken = [answer.audio or silence for answer in answers]
         return [
             text_tensor("TRANSCRIPT", [answer.text for answer in answers]),
             text_tensor("LANGUAGE", [answer.language or "" for answer in answers]),
             text_tensor("TRANSLATION", [answer.translation.strip() for answer in answers]),
-            *audio_tensors([answer.audio or silence for answer in answers]),
+            *await self._pipeline.off_loop(lambda: audio_tensors(spoken)),
             text_tensor("VOICE", [answer.voice.id if answer.voice else "" for answer in answers]),
         ]
 
@@ -426,10 +428,16 @@ class Catalogue:
         if name not in self._served:
             message = f"Request for unknown model: '{name[:80]}' is not found"
             raise UnknownModel(message, param="model")
-        if version not in (None, "", VERSION):
+        if version not in (None, "", MODEL_VERSION):
             message = f"Request for unknown model: '{name}' version {version[:20]} is not found"
             raise UnknownModel(message, param="version")
         return self._served[name]
+
+
+def _states(heard: Sequence[VadResult]) -> list[NDArray[np.float32]]:
+    """To go on from; none where a row has ended its stream, since a tensor cannot miss one row."""
+    states = [each.state for each in heard]
+    return states if all(map(len, states)) else [np.zeros(0, np.float32) for _ in states]
 
 
 @cache

@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import asdict
 from typing import Any
 
-from deployments.ingress.oip.served import VERSION
+from deployments.config import MODEL_VERSION
 from deployments.statistics import ModelStatistics
 
 STAGES = ("compute_input", "compute_infer", "compute_output")
@@ -16,7 +16,7 @@ def as_json(name: str, done: ModelStatistics) -> dict[str, Any]:
     """One entry of ``model_stats``; all numbers are unsigned integers."""
     return {
         "name": name,
-        "version": VERSION,
+        "version": MODEL_VERSION,
         "last_inference": done.last_inference_ms,
         "inference_count": done.inference_count,
         "execution_count": done.execution_count,

@@ -18,6 +18,7 @@ from typing import TYPE_CHECKING, Any, NoReturn
 import numpy as np
 from numpy.typing import NDArray
 
+from deployments.ingress.oip.documents import json_object
 from models.errors import InvalidRequest
 
 if TYPE_CHECKING:
@@ -96,7 +97,7 @@ def parse(
     if header_length is not None and head == 0:
         tensor = _raw_tensor(body, model, raw_input)
         return InferRequest("", {}, {tensor.name: tensor}, None, binary_data_output=True)
-    document = _document(body, head)
+    document = json_object(body[:head])
     parameters = _parameters(document, "parameters")
     binary = _flag(parameters, "binary_data_output", "parameters", default=False)
     return InferRequest(
@@ -113,37 +114,6 @@ def _header_length(value: str, size: int) -> int:
         message = f"inference header size should be in range (0, {size}), got: {value[:20]}"
         raise InvalidRequest(message, param=HEADER_LENGTH)
     return int(value)
-
-
-def _refuse_constant(token: str) -> NoReturn:
-    message = f"failed to parse the request JSON buffer: {token} is no JSON number"
-    raise InvalidRequest(message, param="body")
-
-
-_decoder = json.JSONDecoder(parse_constant=_refuse_constant)
-
-
-def _document(body: bytes | memoryview, head: int) -> dict[str, Any]:
-    """The JSON object in the first ``head`` bytes, whose strings can all be written again."""
-    try:
-        text = str(body[:head], "utf-8")
-        document = _decoder.decode(text)
-        if "\\ud" in text or "\\uD" in text:  # halves of surrogate pairs fail here
-            json.dumps(document, ensure_ascii=False).encode()
-    except RecursionError:
-        raise InvalidRequest("the request JSON is nested too deeply", param="body") from None
-    except UnicodeError:
-        message = "failed to parse the request JSON buffer: it is not valid UTF-8"
-        raise InvalidRequest(message, param="body") from None
-    except json.JSONDecodeError as error:
-        message = f"failed to parse the request JSON buffer: {error}"
-        raise InvalidRequest(message, param="body") from None
-    except ValueError:  # Python's bound on the digits of an integer
-        message = "failed to parse the request JSON buffer: a number has too many digits"
-        raise InvalidRequest(message, param="body") from None
-    if type(document) is not dict:
-        raise InvalidRequest("the request JSON must be an object", param="body")
-    return document
 
 
 def _id(document: dict[str, Any]) -> str:
