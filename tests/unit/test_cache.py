@@ -80,4 +80,5 @@ def test_an_answer_is_no_view_of_its_neighbours() -> None:
     batch = np.zeros(1000, np.float32)
     cache = ResponseCache(1 << 20)
     cache.put(b"a", batch[:1])
-    assert cache.get(b"a").base is None
+    kept = cache.get(b"a")
+    assert kept is not None and kept.base is None
