@@ -81,4 +81,5 @@ def test_an_answer_is_no_view_of_its_neighbours() -> None:
     cache = ResponseCache(1 << 20)
     cache.put(b"a", batch[:1])
     kept = cache.get(b"a")
-    assert kept is not None and kept.base is None
+    assert kept is not None
+    assert kept.base is None
