@@ -86,7 +86,7 @@ def _timing(name: str, stage: _Stage) -> StageTiming:
         stage=name,
         model=stage.model,
         ms=round((stage.ended - stage.started) * 1000, 1),
-        queue_ms=round(1000 * sum(o.queue_s for o in outcomes) / count, 1),
+        queue_ms=round(1000 * sum(o.waited_s for o in outcomes) / count, 1),
         execution_ms=round(1000 * sum(o.execution_s for o in outcomes) / count, 1),
         items=len(outcomes),
         batch_size=round(sum(o.batch_size for o in outcomes) / count, 2),

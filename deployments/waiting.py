@@ -36,6 +36,11 @@ class Outcome(Generic[ResultT]):
     output_s: float = 0.0  # on the way back
     batch_size: int = 0
 
+    @property
+    def waited_s(self) -> float:
+        """All that was not the model's own time."""
+        return self.queue_s + self.input_s + self.output_s
+
 
 @dataclass(slots=True, eq=False)
 class Ticket(Generic[ItemT, ResultT]):
@@ -102,10 +107,9 @@ def draw(
     Where order is preserved: those behind it, until one does not fit.
     """
     batch, longest, total = [head], head.cost, head.cost
-    if policy.preserve_ordering:
-        candidates = list(queue)
-    else:
-        candidates = sorted(queue, key=lambda t: (t.priority, abs(t.cost - head.cost), t.number))
+    candidates = list(queue)
+    if not policy.preserve_ordering and any(t.cost != head.cost for t in candidates):
+        candidates.sort(key=lambda t: (t.priority, abs(t.cost - head.cost), t.number))
     for ticket in candidates:
         if len(batch) == policy.max_batch_size:
             break

@@ -210,10 +210,10 @@ def _wants_vector(headers: Mapping[bytes, bytes]) -> bool:
 
 
 def _server_timing(outcome: Outcome[Voiceprint]) -> bytes:
-    total_ms = (outcome.queue_s + outcome.execution_s) * 1000
+    total_ms = (outcome.waited_s + outcome.execution_s) * 1000
     return b'speaker;dur=%.1f;desc="queue %.1f ms, batch %d"' % (
         total_ms,
-        outcome.queue_s * 1000,
+        outcome.waited_s * 1000,
         outcome.batch_size,
     )
 

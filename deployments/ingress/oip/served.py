@@ -6,6 +6,7 @@ One row is one item of the model's batcher; a text of several sentences is one a
 from __future__ import annotations
 
 import json
+from abc import ABC, abstractmethod
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import asdict
 from functools import cache
@@ -78,7 +79,7 @@ def _text(name: str, *, optional: bool = False) -> TensorSpec:
     return TensorSpec(name, "BYTES", (1,), optional=optional)
 
 
-class Served:
+class Served(ABC):
     """One name of ``/v2/models``: a model, or a kind of which there are several."""
 
     kind: ClassVar[Kind]
@@ -121,8 +122,8 @@ class Served:
         with naming_inputs(self.signature.input_of):
             return await self._infer(rows, wanted, context)
 
-    async def _infer(self, rows: Rows, wanted: Wanted, context: Context) -> list[Tensor]:
-        raise NotImplementedError
+    @abstractmethod
+    async def _infer(self, rows: Rows, wanted: Wanted, context: Context) -> list[Tensor]: ...
 
     async def _at_16_khz(self, rows: Rows) -> list[Audio]:
         audio = rows.audio(self._limits.max_audio_s)
