@@ -21,7 +21,6 @@ from __future__ import annotations
 import asyncio
 import bisect
 import contextvars
-import math
 import time
 from collections.abc import Awaitable, Callable, Sequence
 from types import TracebackType
@@ -292,9 +291,10 @@ class Batcher(Generic[ItemT, ResultT]):
         self, ticket: Ticket[ItemT, ResultT], request: Request[ItemT, ResultT]
     ) -> list[Timer]:
         timers = []
-        limits = (self.policy.default_timeout_s, request.queue_timeout_s)
-        timeout_s = min((limit for limit in limits if limit is not None), default=math.inf)
-        if timeout_s < math.inf:
+        timeout_s, asked_s = self.policy.default_timeout_s, request.queue_timeout_s
+        if asked_s is not None and (timeout_s is None or asked_s < timeout_s):
+            timeout_s = asked_s
+        if timeout_s is not None:
             until = ticket.enqueued_at + timeout_s
             timers.append(self._clock.call_at(until, self._expire_waiting, ticket))
         if request.deadline is not None:
@@ -395,11 +395,16 @@ class Batcher(Generic[ItemT, ResultT]):
         task = asyncio.get_running_loop().create_task(run, context=contextvars.Context())
         self._in_flight.add(task)
         task.add_done_callback(self._finished)
-        waiters = [ticket.future for ticket in batch]
-        for waiter in waiters:  # a batch for which nobody waits any more gives up its place
-            waiter.add_done_callback(
-                lambda _: task.cancel() if all(w.done() for w in waiters) else None
-            )
+        waiting = len(batch)
+
+        def answered(_: object) -> None:
+            nonlocal waiting
+            waiting -= 1
+            if not waiting:  # nobody waits for the batch any more: it gives up its place
+                task.cancel()
+
+        for ticket in batch:
+            ticket.future.add_done_callback(answered)
 
     def _finished(self, task: asyncio.Task[None]) -> None:
         self._in_flight.discard(task)

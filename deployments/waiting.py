@@ -6,7 +6,7 @@ import asyncio
 from collections import deque
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
-from typing import Any, Generic, Protocol, TypeVar
+from typing import Any, Generic, NamedTuple, Protocol, TypeVar
 
 from deployments.config import BatchPolicy
 from models.errors import DragomanError
@@ -25,8 +25,7 @@ ItemT = TypeVar("ItemT", bound=Lengthy)
 ResultT = TypeVar("ResultT")
 
 
-@dataclass(frozen=True, slots=True)
-class Outcome(Generic[ResultT]):
+class Outcome(NamedTuple, Generic[ResultT]):
     """One item's result, and how it came by it; from the cache, all but the result is zero."""
 
     result: ResultT

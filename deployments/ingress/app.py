@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import gc
 import time
 from collections.abc import AsyncIterator
 from concurrent.futures import ThreadPoolExecutor
@@ -52,6 +53,8 @@ def asgi_app(
     @asynccontextmanager
     async def lifespan(app: object) -> AsyncIterator[None]:
         fleet.start()
+        gc.collect()
+        gc.freeze()  # what is loaded stays: every look for garbage would pass through all of it
         yield
         codecs.shutdown(wait=False)
         await asyncio.to_thread(tracing.shut_down)
