@@ -20,13 +20,13 @@ from __future__ import annotations
 
 import asyncio
 import bisect
-import contextvars
 import time
 from collections.abc import Awaitable, Callable, Sequence
 from types import TracebackType
 from typing import Generic
 
 from deployments.cache import ResponseCache
+from deployments.concurrency import detached
 from deployments.config import BatchPolicy
 from deployments.dispatcher import BatchReply, Clock, Dispatcher, LoopClock, Timer
 from deployments.statistics import ModelStatistics, Reason, Stages
@@ -145,7 +145,6 @@ class Batcher(Generic[ItemT, ResultT]):
         self._answers: Answers[ItemT, ResultT] = Answers()
         self._dispatcher = Dispatcher(name, dispatch, self._answers, self.statistics, self._clock)
         self._in_flight: set[asyncio.Task[None]] = set()
-        self._context = contextvars.copy_context()  # no request's: Serve cancels what runs in one
         self._open = 0  # requests
         self._idle = asyncio.Event()
         self._idle.set()
@@ -390,9 +389,7 @@ class Batcher(Generic[ItemT, ResultT]):
             self._queue.remove(ticket)
         if self.policy.preserve_ordering:
             self._answers.line_up(batch)
-        run = self._dispatcher.run(batch, self._clock.time())
-        # In no request's context: Serve cancels what runs in that of a caller who has left.
-        task = asyncio.get_running_loop().create_task(run, context=contextvars.Context())
+        task = detached(self._dispatcher.run(batch, self._clock.time()))
         self._in_flight.add(task)
         task.add_done_callback(self._finished)
         waiting = len(batch)

@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Awaitable, Iterable
-from typing import TypeVar
+from collections.abc import Awaitable, Coroutine, Iterable
+from contextvars import Context
+from typing import Any, TypeVar
 
 R = TypeVar("R")
 
@@ -27,3 +28,8 @@ async def all_of(parts: Iterable[Awaitable[R]]) -> list[R]:
             task.cancel()
         if unfinished:
             await asyncio.wait(unfinished)
+
+
+def detached(work: Coroutine[Any, Any, R]) -> asyncio.Task[R]:
+    """A task in no request's context: Serve cancels what was sent in that of one who has left."""
+    return asyncio.get_running_loop().create_task(work, context=Context())

@@ -29,6 +29,7 @@ CONTROL = "ModelControl"  # and of the one that loads and unloads the models
 MODEL_VERSION = "1"  # of every model, in Triton's terms
 GRAPH = "speech_translation"  # the name of the whole graph, among the models
 MEBIBYTE = 1 << 20
+NO_BOUND = 1 << 30  # requests: a queue that takes them all
 
 
 class Strict(BaseModel):
@@ -49,7 +50,7 @@ class BatchPolicy(Strict):
     max_queue_delay_ms: Annotated[float, Field(ge=0, le=60_000)] = 5.0
     # Wait as long for a fuller batch where a replica is free, too, as Triton does.
     delay_when_idle: bool = False
-    max_queue_size: Annotated[int, Field(ge=1, le=1 << 30)] = (
+    max_queue_size: Annotated[int, Field(ge=1, le=NO_BOUND)] = (
         256  # requests that wait, not those that run
     )
     # What a request may wait in the queue; its own deadline holds in any case.
@@ -97,7 +98,7 @@ class ModelConfig(Strict):
         try:
             TypeAdapter(options).validate_python(self.options)
         except ValidationError as error:
-            raise ValueError(f"options.{_messages(error)[0]}") from error
+            raise ValueError(f"options.{messages(error)[0]}") from error
         return self
 
     @model_validator(mode="after")
@@ -293,12 +294,13 @@ def load(path: Path) -> ServeFile:
     except (OSError, yaml.YAMLError) as error:
         raise ConfigError(f"{path}: {error}") from error
     except ValidationError as error:
-        raise ConfigError("\n".join(f"{path}: {line}" for line in _messages(error))) from error
+        raise ConfigError("\n".join(f"{path}: {line}" for line in messages(error))) from error
 
 
-def _messages(error: ValidationError) -> list[str]:
-    """One line an error: the field's path and what was expected."""
+def messages(error: ValidationError, *where: str) -> list[str]:
+    """One line an error: the field's path, which ``where`` begins, and what was expected."""
     return [
-        f"{'.'.join(map(str, e['loc'])) or 'file'}: {e['msg'].removeprefix('Value error, ')}"
+        f"{'.'.join([*where, *map(str, e['loc'])]) or 'file'}: "
+        f"{e['msg'].removeprefix('Value error, ')}"
         for e in error.errors()
     ]

@@ -11,11 +11,11 @@ from __future__ import annotations
 import asyncio
 import time
 from collections.abc import Awaitable, Callable, Coroutine, Mapping, Sequence
-from contextvars import Context
 from dataclasses import dataclass, replace
 from functools import partial
 from typing import Any, Literal, Protocol
 
+from deployments.concurrency import detached
 from deployments.config import ModelConfig
 from deployments.generation import Generation, ModelOverride
 from deployments.log import logger
@@ -385,8 +385,7 @@ class Control:
         await asyncio.shield(self._spawn(run()))
 
     def _spawn(self, work: Coroutine[Any, Any, None]) -> asyncio.Task[None]:
-        # In no request's context: Serve cancels what was sent in that of a caller who has left.
-        task = asyncio.get_running_loop().create_task(work, context=Context())
+        task = detached(work)
         self._tasks.add(task)
         task.add_done_callback(self._ended)
         return task

@@ -4,13 +4,13 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Mapping, Sequence
-from contextvars import Context
 from dataclasses import dataclass
 from functools import partial
 from typing import Any
 
 from deployments.batcher import Batcher
 from deployments.cache import ResponseCache
+from deployments.concurrency import detached
 from deployments.config import AppConfig, BatchPolicy
 from deployments.dispatcher import BatchReply, ReplicaLost
 from deployments.log import logger
@@ -91,7 +91,10 @@ class Follower:
         self._answering = dict.fromkeys(config.models, False)  # whether a replica does
         self._one_at_a_time = asyncio.Lock()
         self._tasks: set[asyncio.Task[None]] = set()
-        self.placements = Placements()  # the last that is known
+        # The last that is known: until somebody tells, every model is on its way.
+        self.placements = Placements(
+            of={name: Placement(None, "LOADING") for name in config.models}
+        )
         self.warm = asyncio.Event()  # every model has been ready
 
     # ---- life ------------------------------------------------------------------------
@@ -358,10 +361,7 @@ class Follower:
         return {name: None if at is None else now - at for name, at in since.items()}
 
     def _spawn(self, work: Any) -> asyncio.Task[None]:
-        task: asyncio.Task[None] = asyncio.get_running_loop().create_task(
-            work,
-            context=Context(),  # no request's: Serve cancels what was sent in one
-        )
+        task: asyncio.Task[None] = detached(work)
         self._tasks.add(task)
         task.add_done_callback(self._tasks.discard)
         return task

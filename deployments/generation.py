@@ -11,7 +11,7 @@ from typing import Any, Self, TypeVar
 
 from pydantic import BaseModel, ValidationError
 
-from deployments.config import BatchPolicy, ModelConfig
+from deployments.config import BatchPolicy, ModelConfig, messages
 from models.errors import InvalidRequest
 
 DIGEST_CHARS = 8
@@ -53,10 +53,7 @@ def _with_fields(base: ConfigT, fields: Mapping[str, Any], where: str) -> Config
     try:
         return type(base).model_validate({**base.model_dump(), **fields}, strict=True)
     except ValidationError as error:
-        first = error.errors()[0]
-        path = ".".join([where, *map(str, first["loc"])])
-        message = f"{path}: {first['msg'].removeprefix('Value error, ')}"
-        raise InvalidRequest(message, param="config") from error
+        raise InvalidRequest(messages(error, where)[0], param="config") from error
 
 
 @dataclass(frozen=True, slots=True)

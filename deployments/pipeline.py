@@ -289,12 +289,12 @@ class Pipeline:
     def as_one(self, models: Iterable[Model], context: Context) -> Iterator[None]:
         """What runs inside is one request of each of these models, however many its items are."""
         with ExitStack() as stack:
+            stack.callback(context.joint.clear)
             for model in models:
                 if model.name not in context.joint:
                     request = stack.enter_context(self._request(model, context))
                     context.joint[model.name] = request
             yield
-        context.joint.clear()
 
     async def run(self, stage: str, model: Model, items: Sequence[Item], context: Context) -> Any:
         """The results of items that are one request of one model, in order."""

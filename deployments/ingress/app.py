@@ -3,14 +3,13 @@
 from __future__ import annotations
 
 import asyncio
-import gc
 import time
 from collections.abc import AsyncIterator
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import asynccontextmanager
 
 from starlette.requests import Request
-from starlette.responses import JSONResponse, Response
+from starlette.responses import Response
 from starlette.routing import Route, Router
 
 from deployments import tracing
@@ -21,6 +20,7 @@ from deployments.ingress.gate import Admission, Gate
 from deployments.ingress.oip.routes import OipRoutes
 from deployments.ingress.openai import OpenAiRoutes
 from deployments.ingress.operations import OperationsRoutes
+from deployments.ingress.probes import live, readiness
 from deployments.ingress.speech import SpeechRoutes
 from deployments.ledger import Ledger
 from deployments.pipeline import Pipeline
@@ -39,22 +39,13 @@ def asgi_app(
     ledger = ledger or Ledger("alone", fleet.figures)
     started = int(time.time())
 
-    async def live(request: Request) -> Response:
-        return JSONResponse({"live": True})
-
     async def ready(request: Request) -> Response:
-        models = fleet.readiness()
         is_ready = fleet.is_ready() and admission.is_open
-        body = {"ready": is_ready, "models": models}
-        return JSONResponse(
-            body, 200 if is_ready else 503, {} if is_ready else {"retry-after": "1"}
-        )
+        return readiness(is_ready, models=fleet.readiness())
 
     @asynccontextmanager
     async def lifespan(app: object) -> AsyncIterator[None]:
         fleet.start()
-        gc.collect()
-        gc.freeze()  # what is loaded stays: every look for garbage would pass through all of it
         yield
         codecs.shutdown(wait=False)
         await asyncio.to_thread(tracing.shut_down)

@@ -19,12 +19,13 @@ from deployments.ingress.requests import (
     Speed,
     Text,
     blaming,
+    check_text_length,
     context_of,
     form_fields,
     json_fields,
     timed,
 )
-from deployments.ingress.speech import check_text_length, subtitle_response
+from deployments.ingress.speech import subtitle_response
 from deployments.pipeline import Pipeline, Speaking, TranscribeOptions
 from models import audio as audio_io
 from models.errors import InvalidRequest

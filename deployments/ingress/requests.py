@@ -24,7 +24,9 @@ PRIORITY_HEADER = "x-priority"
 MAX_ECHO_CHARS = 80  # of what a caller sent, in the message that refuses it
 MAX_PARTS = 1000  # of one form, files and fields each: what the parser bears
 
-Speed = Annotated[float, Field(ge=0.25, le=4.0)]
+SLOWEST, FASTEST = 0.25, 4.0  # of a voice's own speed
+MAX_BEAM_SIZE = 10
+Speed = Annotated[float, Field(ge=SLOWEST, le=FASTEST)]
 
 
 def _language(value: Any) -> Any:
@@ -198,6 +200,13 @@ def _validated(fields: type[FieldsT], values: dict[str, Any]) -> FieldsT:
         required = first["type"] == "missing"
         message = f"{where} is required" if required else f"{where}: {first['msg']}"
         raise InvalidRequest(message, param=param[:MAX_ECHO_CHARS]) from error
+
+
+def check_text_length(length_chars: int, limits: Limits, *, param: str) -> None:
+    """Refuse more text than one request may hold."""
+    if length_chars > limits.max_text_chars:
+        message = f"{param} must have at most {limits.max_text_chars} characters in all"
+        raise TooLarge(f"{message}, it has {length_chars}", param=param)
 
 
 def timed(response: Response, context: Context) -> Response:

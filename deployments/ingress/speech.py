@@ -16,11 +16,13 @@ from deployments.config import Limits
 from deployments.fleet import pivot
 from deployments.ingress import subtitles
 from deployments.ingress.requests import (
+    MAX_BEAM_SIZE,
     Fields,
     Language,
     Speed,
     Text,
     blaming,
+    check_text_length,
     context_of,
     form_fields,
     json_fields,
@@ -65,7 +67,7 @@ class TextTranslationFields(Fields):
     text: Text | list[Text]
     source_language: Language
     target_language: Language
-    beam_size: Annotated[int, Field(ge=1, le=10)] = 1
+    beam_size: Annotated[int, Field(ge=1, le=MAX_BEAM_SIZE)] = 1
     length_penalty: Annotated[float, Field(ge=0, le=2)] = 1.0
     max_tokens: Annotated[int, Field(ge=1, le=1024)] | None = None
 
@@ -200,13 +202,6 @@ class SpeechRoutes:
             for model, voice in self._fleet.voices()
         ]
         return JSONResponse({"object": "list", "data": rows})
-
-
-def check_text_length(length_chars: int, limits: Limits, *, param: str) -> None:
-    """Refuse more text than one request may hold."""
-    if length_chars > limits.max_text_chars:
-        message = f"{param} must have at most {limits.max_text_chars} characters in all"
-        raise TooLarge(f"{message}, it has {length_chars}", param=param)
 
 
 def _as_subtitles(

@@ -157,9 +157,11 @@ def fake_config(**limits: Any) -> AppConfig:
     )
 
 
-async def fake_fleet(config: AppConfig, **policies: BatchPolicy) -> Fleet:
-    """A fleet of fakes that is ready."""
-    remotes = fake_remotes(config)
+async def fake_fleet(
+    config: AppConfig, remotes: LocalDirectory | None = None, /, **policies: BatchPolicy
+) -> Fleet:
+    """A fleet that is ready, of ``remotes``, or else of fakes."""
+    remotes = fake_remotes(config) if remotes is None else remotes
     fleet = Fleet(config, remotes)
     remotes.platform.fleets.append(fleet)
     fleet.reconfigure(policies)

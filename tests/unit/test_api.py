@@ -112,9 +112,7 @@ async def test_a_likeness_that_cannot_be_had_loses_no_translation() -> None:
     config = fake_config()
     remotes = fake_remotes(config)
     remotes["speaker"].infer = refuses  # type: ignore[method-assign]
-    fleet = Fleet(config, remotes)
-    fleet.start()
-    await fleet.warm.wait()
+    fleet = await fake_fleet(config, remotes)
     async with connect(asgi_app(fleet, config, Admission(64))) as http:
         answer = (await translate(http, voice="source")).json()
     assert (answer["voice"], answer["voice_similarity"]) == ("source", None)

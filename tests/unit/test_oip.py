@@ -16,11 +16,12 @@ import pytest
 
 from deployments.config import BatchPolicy
 from deployments.dispatcher import BatchReply
+from deployments.fleet import Fleet
 from deployments.ingress.app import asgi_app
 from deployments.ingress.gate import Admission
 from models.types import Voiceprint
 from tests.unit.clock import settle
-from tests.unit.local import fake_config, fake_fleet
+from tests.unit.local import fake_config, fake_fleet, fake_remotes
 
 INFER = "/v2/models/{}/infer"
 VAD = INFER.format("vad")
@@ -109,6 +110,15 @@ async def test_metadata_and_configuration_agree(http: httpx.AsyncClient, kind: s
     assert shapes == {i["name"]: [-1, *i["dims"]] for i in config["input"]}
     assert (metadata["versions"], metadata["platform"]) == (["1"], config["platform"])
     assert config["max_batch_size"] >= 1
+
+
+@pytest.mark.parametrize("path", ["/v2/health/ready", *(f"/v2/models/{k}/ready" for k in KINDS)])
+async def test_nothing_is_ready_before_it_is_known_where_it_is(path: str) -> None:
+    config = fake_config()
+    fleet = Fleet(config, fake_remotes(config))  # it has asked nobody yet
+    async with connect(asgi_app(fleet, config, Admission(8))) as http:
+        answer = await http.get(path)
+    assert (answer.status_code, answer.json()["ready"]) == (503, False)
 
 
 async def test_the_graph_is_an_ensemble_of_its_steps(http: httpx.AsyncClient) -> None:

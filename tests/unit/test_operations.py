@@ -190,9 +190,7 @@ async def fleet_with_one_gone() -> Fleet:
     config = fake_config()
     remotes = fake_remotes(config)
     remotes["nmt"] = deaf = Deaf("nmt", config.models["nmt"])
-    fleet = Fleet(config, remotes)
-    fleet.start()
-    await fleet.warm.wait()
+    fleet = await fake_fleet(config, remotes)
     deaf.is_gone = True
     return fleet
 
@@ -219,9 +217,7 @@ async def test_a_busy_model_keeps_the_figures_that_it_had(monkeypatch: pytest.Mo
     config = fake_config()
     remotes = fake_remotes(config)
     remotes["nmt"] = busy = Busy("nmt", config.models["nmt"])
-    fleet = Fleet(config, remotes)
-    fleet.start()
-    await fleet.warm.wait()
+    fleet = await fake_fleet(config, remotes)
     async with connect(asgi_app(fleet, config, Admission(8))) as http:
         await http.post("/v1/text/translations", json=TEXTS)
         before = samples((await http.get("/metrics")).text)
@@ -259,9 +255,7 @@ async def test_each_replica_is_listed_with_its_own_figures() -> None:
     config = fake_config()
     remotes = fake_remotes(config)
     remotes["nmt"] = Two("nmt", config.models["nmt"])
-    fleet = Fleet(config, remotes)
-    fleet.start()
-    await fleet.warm.wait()
+    fleet = await fake_fleet(config, remotes)
     async with connect(asgi_app(fleet, config, Admission(8))) as http:
         reports = (await http.get("/v1/models/nmt")).json()["replica_reports"]
     told = [(r["replica"], r["warm_up_s"], r["statistics"]["items"]) for r in reports]

@@ -91,9 +91,7 @@ async def fleet_whose_speaker(infer: Any) -> tuple[Fleet, AppConfig]:
     config = fake_config()
     remotes = fake_remotes(config)
     remotes["speaker"].infer = infer  # type: ignore[method-assign]
-    fleet = Fleet(config, remotes)
-    fleet.start()
-    await fleet.warm.wait()
+    fleet = await fake_fleet(config, remotes)
     return fleet, config
 
 

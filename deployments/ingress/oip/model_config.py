@@ -6,7 +6,7 @@ import json
 from collections.abc import Callable, Mapping
 from typing import Any
 
-from deployments.config import GRAPH, BatchPolicy, ModelConfig
+from deployments.config import GRAPH, NO_BOUND, BatchPolicy, ModelConfig
 from deployments.generation import ModelOverride
 from deployments.ingress.oip import signature
 from deployments.ingress.oip.documents import json_object
@@ -20,7 +20,6 @@ MS = 1000  # microseconds
 SETTINGS = ("engine", "weights", "device", "gpu_fraction", "threads", "idle_unload_s")
 OPTION = "options."  # and before an option of the engine
 NO_CACHE = {"enable": False}
-NO_BOUND = 1 << 30  # of a queue: Triton's 0
 DELAY = "dynamic_batching.max_queue_delay_microseconds"
 WHEN_IDLE = "delay_when_idle"  # the one parameter that is of the batch policy
 ON_GPU = {"cuda": "KIND_GPU", "cpu": "KIND_CPU"}
@@ -79,7 +78,7 @@ def _batching(policy: BatchPolicy) -> dict[str, Any]:
             "timeout_action": "REJECT",
             "default_timeout_microseconds": round((policy.default_timeout_s or 0) * US),
             "allow_timeout_override": True,
-            "max_queue_size": policy.max_queue_size % NO_BOUND,
+            "max_queue_size": policy.max_queue_size % NO_BOUND,  # Triton's 0 is no bound
         },
     }
 

@@ -17,6 +17,7 @@ from deployments.ingress.oip import model_config, signature, statistics
 from deployments.ingress.oip.documents import json_object
 from deployments.ingress.oip.inference import InferEndpoint
 from deployments.ingress.oip.served import Catalogue, Served
+from deployments.ingress.probes import live, readiness
 from deployments.ingress.requests import body
 from deployments.ledger import Ledger
 from deployments.pipeline import Pipeline
@@ -33,7 +34,6 @@ EXTENSIONS = (
     "statistics",
 )
 OF_MODEL = ("/v2/models/{name}", "/v2/models/{name}/versions/{version}")
-RETRY_AFTER = {"retry-after": "1"}
 NOTHING = Figures()
 
 
@@ -57,7 +57,7 @@ class OipRoutes:
         routes = [Route(f"{prefix}/infer", infer) for prefix in OF_MODEL]
         routes += [
             Route("/v2", self.server, methods=["GET"]),
-            Route("/v2/health/live", self.server_live, methods=["GET"]),
+            Route("/v2/health/live", live, methods=["GET"]),
             Route("/v2/health/ready", self.server_ready, methods=["GET"]),
             Route("/v2/models/stats", self.all_statistics, methods=["GET"]),
             Route("/v2/repository/index", self.index, methods=["POST"]),
@@ -76,11 +76,8 @@ class OipRoutes:
         body = {"name": "dragoman", "version": __version__, "extensions": EXTENSIONS}
         return JSONResponse(body)
 
-    async def server_live(self, request: Request) -> Response:
-        return JSONResponse({"live": True})
-
     async def server_ready(self, request: Request) -> Response:
-        return _ready({}, self._fleet.is_ready() and self._admission.is_open)
+        return readiness(self._fleet.is_ready() and self._admission.is_open)
 
     # ---- a model -------------------------------------------------------------------------
 
@@ -91,9 +88,8 @@ class OipRoutes:
     def _own_config(self, name: str) -> ModelConfig | None:
         """As the model was loaded; None of a name that is no model's own."""
         config = self._config.models.get(name)
-        override = (
-            self._fleet.placements()[name].override if name in self._fleet.placements() else None
-        )
+        placement = self._fleet.placements().get(name)
+        override = placement.override if placement else None
         return override.config(name, config) if config and override else config
 
     async def metadata(self, request: Request) -> Response:
@@ -116,7 +112,7 @@ class OipRoutes:
     async def ready(self, request: Request) -> Response:
         served = self._served(request)
         is_ready = self._placement(served).state == "READY" and self._admission.is_open
-        return _ready({"name": served.name}, is_ready)
+        return readiness(is_ready, name=served.name)
 
     async def statistics(self, request: Request) -> Response:
         served = self._served(request)
@@ -129,8 +125,8 @@ class OipRoutes:
     def _as_statistics(self, served: list[Served], figures: Mapping[str, Figures]) -> Response:
         rows = []
         for each in served:
-            steps = each.steps if each.name not in figures else ()
-            parts = [figures.get(name, NOTHING) for name in steps or (each.name,)]
+            names = [each.name] if each.name in figures else self._models_of(each)
+            parts = [figures.get(name, NOTHING) for name in names]
             rows.append(statistics.as_json(each.name, total(parts).statistics))
         return JSONResponse({"model_stats": rows})
 
@@ -139,14 +135,7 @@ class OipRoutes:
     def _placement(self, served: Served) -> Placement:
         """Of a name that is no model's own: the first of its models' that is not ready."""
         placements = self._fleet.placements()
-        if served.name in placements:
-            return placements[served.name]
-        names = [
-            name
-            for step in served.steps
-            for name in ([step] if step in placements else self._catalogue.get(step).steps)
-        ]
-        parts = [placements[name] for name in names]
+        parts = [placements[name] for name in self._models_of(served)]
         return next((part for part in parts if part.state != "READY"), parts[0])
 
     async def index(self, request: Request) -> Response:
@@ -211,11 +200,6 @@ class OipRoutes:
         return [
             name for step in served.steps for name in self._models_of(self._catalogue.get(step))
         ]
-
-
-def _ready(body: dict[str, Any], is_ready: bool) -> Response:
-    status, headers = (200, {}) if is_ready else (503, RETRY_AFTER)
-    return JSONResponse({**body, "ready": is_ready}, status, headers)
 
 
 async def _json_object(request: Request) -> dict[str, Any]:

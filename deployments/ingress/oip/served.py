@@ -16,7 +16,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from deployments.concurrency import all_of
-from deployments.config import GRAPH, MODEL_VERSION, AppConfig
+from deployments.config import GRAPH, MODEL_VERSION, AppConfig, Limits
 from deployments.fleet import Hop, Model
 from deployments.ingress.oip.rows import (
     AUDIO,
@@ -31,6 +31,7 @@ from deployments.ingress.oip.rows import (
 )
 from deployments.ingress.oip.signature import Signature, TensorSpec
 from deployments.ingress.oip.tensors import Tensor
+from deployments.ingress.requests import FASTEST, MAX_BEAM_SIZE, SLOWEST, check_text_length
 from deployments.pipeline import (
     Context,
     Pipeline,
@@ -42,7 +43,7 @@ from deployments.pipeline import (
 )
 from deployments.recording import timed_sentences
 from models import audio as audio_io
-from models.errors import InvalidRequest, TooLarge, UnknownModel, UnsupportedPair
+from models.errors import InvalidRequest, UnknownModel, UnsupportedPair
 from models.types import (
     SAMPLE_RATE_HZ,
     SOURCE_VOICE,
@@ -56,8 +57,7 @@ from models.types import (
     VadResult,
 )
 
-MAX_BEAM = 10
-SPEEDS = (0.25, 4.0)
+SPEEDS = (SLOWEST, FASTEST)
 ASR_TASKS = ("transcribe", "translate")
 GRAPH_TASKS = ("translate", "transcribe")
 STEPS: tuple[Kind, ...] = ("vad", "asr", "nmt", "tts")  # of the graph
@@ -212,8 +212,8 @@ class Nmt(Served):
 
     async def _infer(self, rows: Rows, wanted: Wanted, context: Context) -> list[Tensor]:
         texts = [text or "" for text in rows.texts("TEXT")]
-        _check_length(texts, self._limits.max_text_chars)
-        beams = rows.numbers("BEAM_SIZE", 1, 1, MAX_BEAM)
+        _check_texts(texts, self._limits)
+        beams = rows.numbers("BEAM_SIZE", 1, 1, MAX_BEAM_SIZE)
         routes = [
             self._route(_required(source, "SOURCE_LANGUAGE"), _required(target, "TARGET_LANGUAGE"))
             for source, target in zip(
@@ -255,7 +255,7 @@ class Tts(Served):
 
     async def _infer(self, rows: Rows, wanted: Wanted, context: Context) -> list[Tensor]:
         texts = [text or "" for text in rows.texts("TEXT")]
-        _check_length(texts, self._limits.max_text_chars)
+        _check_texts(texts, self._limits)
         speaking = self._speaking(rows)
 
         async def one(text: str, how: Speaking) -> Audio:
@@ -452,11 +452,8 @@ def _required(value: str | None, name: str) -> str:
     return value
 
 
-def _check_length(texts: Sequence[str], max_chars: int) -> None:
-    length = sum(map(len, texts))
-    if length > max_chars:
-        message = f"input 'TEXT' must have at most {max_chars} characters in all rows"
-        raise TooLarge(f"{message}, it has {length}", param="TEXT")
+def _check_texts(texts: Sequence[str], limits: Limits) -> None:
+    check_text_length(sum(map(len, texts)), limits, param="text")
     for text in texts:
         if not text.strip():
             raise InvalidRequest("input 'TEXT' must not be empty", param="TEXT")

@@ -1,0 +1,21 @@
+"""What a probe is answered, whichever protocol it asks in."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from starlette.requests import Request
+from starlette.responses import JSONResponse, Response
+
+RETRY_AFTER = {"retry-after": "1"}
+
+
+async def live(request: Request) -> Response:
+    """The process answers: that is all."""
+    return JSONResponse({"live": True})
+
+
+def readiness(is_ready: bool, **fields: Any) -> Response:
+    """200, or 503 with the time to ask again; ``fields`` beside ``ready`` in the body."""
+    status, headers = (200, {}) if is_ready else (503, RETRY_AFTER)
+    return JSONResponse({**fields, "ready": is_ready}, status, headers)
