@@ -40,9 +40,9 @@ class Part:
 PARTS: dict[str, Part] = {
     "ceilings": Part("ceilings", "measure_ceilings", 30),
     "ecapa": Part("speaker", "ecapa", 110),
-    "m2m100": Part("nmt", "m2m100_transformers", 80),
+    "m2m100": Part("nmt", "m2m100_transformers", 100),
     "yourtts": Part("tts", "yourtts", 50),
-    "graph": Part("graph", "graph", 90),
+    "graph": Part("graph", "graph", 100),
     "piper": Part("tts", "piper", 40),
     "whisper": Part("asr", "whisper", 50),
     "ge2e": Part("speaker", "ge2e_encoder", 25),

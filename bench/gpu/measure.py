@@ -176,7 +176,7 @@ def busy_ms(profile: Any) -> float:
     ranges = sorted(
         (event.time_range.start, event.time_range.end)
         for event in profile.events()
-        if event.device_type.name == "CUDA" and not event.is_user_annotation
+        if event.device_type.name == "CUDA" and not getattr(event, "is_user_annotation", False)
     )
     busy_us, until = 0.0, float("-inf")
     for start, end in ranges:

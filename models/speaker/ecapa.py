@@ -20,6 +20,8 @@ from models.speaker.clips import normalise, voiceprint
 from models.types import SAMPLE_RATE_HZ, SpeakerItem, Voiceprint
 
 if TYPE_CHECKING:
+    from torch import Tensor
+
     from models.speaker.ecapa_graphs import GraphedEncoder
     from models.speaker.ecapa_network import SpeakerEncoder
 
@@ -161,32 +163,34 @@ class EcapaSpeaker:
 
         assert self._encoder is not None, "load() first"
         on_cuda = self._encoder.device.type == "cuda"
+        together = passes(
+            [len(signal) for signal in signals],
+            pass_s=self._options.cuda_pass_s if on_cuda else CPU_PASS_S,
+            max_padding=CUDA_MAX_PADDING if on_cuda else CPU_MAX_PADDING,
+        )
         found = np.empty((len(signals), EMBEDDING_SIZE), np.float32)
         with torch.inference_mode():
-            for indices in passes(
-                [len(signal) for signal in signals],
-                pass_s=self._options.cuda_pass_s if on_cuda else CPU_PASS_S,
-                max_padding=CUDA_MAX_PADDING if on_cuda else CPU_MAX_PADDING,
-            ):
-                found[indices] = self._pass([signals[index] for index in indices])
+            # All are on their way before the first is waited for.
+            embeddings = [self._pass([signals[index] for index in pass_]) for pass_ in together]
+            for pass_, rows in zip(together, embeddings, strict=True):
+                found[pass_] = rows.cpu().numpy()
         return found
 
-    def _pass(self, signals: Sequence[NDArray[np.float32]]) -> NDArray[np.float32]:
-        """The embeddings of signals that go through the network together, the longest first."""
+    def _pass(self, signals: Sequence[NDArray[np.float32]]) -> Tensor:
+        """The embeddings, still on the device, of a pass: the longest signal first."""
         import torch
 
         assert self._encoder is not None, "load() first"
-        embeddings = self._graphs(signals) if self._graphs is not None else None
-        if embeddings is None:
-            audio = np.zeros((len(signals), len(signals[0])), np.float32)
-            for row, signal in zip(audio, signals, strict=True):
-                row[: len(signal)] = signal
-            embeddings = self._encoder(
-                torch.from_numpy(audio).to(self._encoder.device),
-                torch.tensor([len(signal) for signal in signals]),
-            )
-        rows: NDArray[np.float32] = embeddings.cpu().numpy()
-        return rows
+        captured = self._graphs(signals) if self._graphs is not None else None
+        if captured is not None:
+            return captured
+        device = self._encoder.device
+        audio = torch.zeros(len(signals), len(signals[0]), pin_memory=device.type == "cuda")
+        for row, signal in zip(audio.numpy(), signals, strict=True):
+            row[: len(signal)] = signal
+        lengths = torch.tensor([len(signal) for signal in signals])
+        embeddings: Tensor = self._encoder(audio.to(device, non_blocking=True), lengths)
+        return embeddings
 
 
 def windows(audio: NDArray[np.float32], window_s: float) -> list[NDArray[np.float32]]:

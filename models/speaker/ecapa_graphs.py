@@ -30,6 +30,7 @@ class _Captured:
     audio: Tensor
     frames: Tensor
     embeddings: Tensor  # float32 [rows, 192]
+    copied: torch.cuda.Event  # after it, what is pinned may be written again
 
 
 class GraphedEncoder:
@@ -46,7 +47,7 @@ class GraphedEncoder:
             }
 
     def __call__(self, signals: Sequence[NDArray[np.float32]]) -> Tensor | None:
-        """Embeddings float32 [B, 192] on the device, valid until the next call.
+        """Embeddings float32 [B, 192] on the device, which is not waited for.
 
         Args:
             signals: of a pass [n] each, the longest first.
@@ -58,6 +59,7 @@ class GraphedEncoder:
         if shape is None:
             return None
         captured = self._captured[shape]
+        captured.copied.synchronize()
         audio, frames = captured.host_audio.numpy(), captured.host_frames.numpy()
         for row, signal in zip(audio, signals, strict=False):
             row[: len(signal)] = signal
@@ -66,8 +68,9 @@ class GraphedEncoder:
         frames[: len(signals)] = [frame_counts(len(signal)) for signal in signals]
         captured.audio.copy_(captured.host_audio, non_blocking=True)
         captured.frames.copy_(captured.host_frames, non_blocking=True)
+        captured.copied.record()
         captured.graph.replay()
-        return captured.embeddings[: len(signals)]
+        return captured.embeddings[: len(signals)].clone()
 
     def _capture(self, rows: int, samples: int) -> _Captured:
         host_audio = torch.zeros(rows, samples, pin_memory=True)
@@ -85,4 +88,5 @@ class GraphedEncoder:
             embeddings = self._encoder.embed(audio, frames)
             graph.capture_end()
         torch.cuda.current_stream().wait_stream(side)
-        return _Captured(graph, host_audio, host_frames, audio, frames, embeddings)
+        copied = torch.cuda.Event()  # type: ignore[no-untyped-call]
+        return _Captured(graph, host_audio, host_frames, audio, frames, embeddings, copied)
