@@ -17,7 +17,7 @@ from models.engines import ENGINES
 from models.runtime import ItemError, Runtime, RuntimeSettings
 from models.speaker import ge2e
 from models.speaker.ecapa import CHECKPOINT_FILE
-from models.types import SpeakerItem, Voiceprint
+from models.types import SAMPLE_RATE_HZ, SpeakerItem, Voiceprint
 from tests.published.ecapa import SMALL_CHANNELS, SMALL_SPEAKERS, write_ecapa
 
 BATCH_SIZES, DURATIONS_S = (1, 8, 16, 32, 128), (1, 5, 10)
@@ -137,9 +137,11 @@ def _points(
 
 def embeddings(runtime: Runtime[Any, Any]) -> Any:
     """Of clips of 0.5 to 6 s [n, 192], in one batch."""
-    recording = speech(1, 60)[0].samples
-    lengths = (np.linspace(0.5, 6, 12) * 16_000).astype(int)
-    items = [SpeakerItem(recording[start : start + n]) for start, n in enumerate(lengths)]
+    durations_s = np.linspace(0.5, 6, 12)
+    items = [
+        SpeakerItem(item.samples[: int(duration_s * SAMPLE_RATE_HZ)])
+        for item, duration_s in zip(speech(12, 6), durations_s, strict=True)
+    ]
     return np.stack([cast(Voiceprint, one).embedding for one in answers(runtime, items)])
 
 
