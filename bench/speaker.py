@@ -152,7 +152,8 @@ def measure_batches(
 def loaded(
     engine: str, weights: str, device: DeviceName, threads: int
 ) -> Iterator[Runtime[Any, Any]]:
-    settings = RuntimeSettings(engine, weights, DeviceRequest(device, threads=threads))
+    request = DeviceRequest(device, float(device == "cuda"), threads)
+    settings = RuntimeSettings(engine, weights, request)
     runtime = ENGINES[engine].create(settings)
     _, report = runtime.load()
     runtime.warm_up()

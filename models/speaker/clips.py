@@ -28,13 +28,21 @@ def normalise(samples: Samples, min_clip_s: float = 0.0) -> NDArray[np.float32]:
             param="file",
         )
     audio = to_float32(samples)
-    level = math.sqrt(np.mean(np.square(audio, dtype=np.float64)))
+    level = math.sqrt(_power(audio))
     if level == 0:
         raise InvalidRequest("the clip is silent: all its samples are zero", param="file")
     if not math.isfinite(level):
         raise InvalidRequest("the audio holds values that are no numbers", param="file")
     gain = 10 ** (TARGET_DBFS / 20) / level
     return audio * np.float32(gain) if gain > 1 else audio
+
+
+def _power(audio: NDArray[np.float32]) -> float:
+    """The mean square: in float32, which takes a tenth of the time, unless that is too short."""
+    power = float(np.einsum("i,i->", audio, audio)) / len(audio)
+    if power > 0 and math.isfinite(power):
+        return power
+    return float(np.mean(np.square(audio, dtype=np.float64)))
 
 
 def voiceprint(mean: NDArray[np.float32]) -> Voiceprint | ItemError:

@@ -7,7 +7,7 @@ import time
 from collections.abc import Sequence
 from dataclasses import dataclass
 from importlib.metadata import version
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Literal, TypeAlias
 
 import numpy as np
 from numpy.typing import NDArray
@@ -20,7 +20,12 @@ from models.speaker.clips import normalise, voiceprint
 from models.types import SAMPLE_RATE_HZ, SpeakerItem, Voiceprint
 
 if TYPE_CHECKING:
+    from torch import Tensor
+
+    from models.speaker.ecapa_graphs import GraphedEncoder
     from models.speaker.ecapa_network import SpeakerEncoder
+
+Precision: TypeAlias = Literal["float32", "float16", "bfloat16"]
 
 # Fixed by the weights (speechbrain/spkrec-ecapa-voxceleb, hyperparams.yaml).
 EMBEDDING_SIZE = 192
@@ -41,12 +46,26 @@ CPU_PASS_S = 12.0
 # What a batch saves on a CPU, 10 to 30 %, is not to be lost to padding: of the longest of a pass.
 CPU_MAX_PADDING = 0.1
 CUDA_MAX_PADDING = 0.5  # a short pass costs its kernels' launches, not their work
+# What `auto` is on CUDA. Not yet measured there: nothing is lost in float32.
+CUDA_PRECISION: Precision = "float32"
+# Rows and seconds of the passes that are captured on CUDA.
+GRAPH_ROWS = (1, 2, 4, 8, 16, 32, 64)
+GRAPH_DURATIONS_S = (1.0, 1.5, 2.0, 3.0, 4.0, 5.0, 6.0, 8.0, 10.0)
 
 
 @dataclass(frozen=True, slots=True)
 class Options:
-    """What the configuration may say of the speaker encoder."""
+    """What the configuration may say of the speaker encoder.
 
+    Attributes:
+        precision: of the network's convolutions on CUDA; features and statistics stay in float32.
+            On a CPU it is always float32, and the device report says so.
+        cuda_graphs: on CUDA, replay the network as captured for some shapes, which pads a pass to
+            the next of them, instead of launching its kernels one by one.
+    """
+
+    precision: Literal["auto", Precision] = "auto"
+    cuda_graphs: bool = False
     min_clip_s: float = 0.1  # a shorter clip is refused
     window_s: float = 60.0  # a longer clip is cut into equal windows, and their mean is taken
     # Audio in one pass on CUDA, padding included: 17 MB a second, as measured on a CPU.
@@ -64,6 +83,7 @@ class EcapaSpeaker:
     def __init__(self, settings: RuntimeSettings, options: Options) -> None:
         self._settings, self._options = settings, options
         self._encoder: SpeakerEncoder | None = None
+        self._graphs: GraphedEncoder | None = None
 
     def load(self) -> tuple[RuntimeSpec, device.DeviceReport]:
         import torch
@@ -75,7 +95,10 @@ class EcapaSpeaker:
         source = weights.resolve(settings.weights, settings.sha256, settings.files)
         hyperparams, checkpoint = source.file(HYPERPARAMS_FILE), source.file(CHECKPOINT_FILE)
         got = device.choose_torch(request)
-        self._encoder = ecapa_network.load(hyperparams, checkpoint, torch.device(got.actual))
+        precision = self._precision(on_cuda=got.actual == "cuda")
+        self._encoder = ecapa_network.load(
+            hyperparams, checkpoint, torch.device(got.actual), getattr(torch, precision)
+        )
         spec = RuntimeSpec(
             kind="speaker",
             engine="ecapa",
@@ -87,11 +110,16 @@ class EcapaSpeaker:
             request,
             got,
             library=f"torch {torch.__version__}, speechbrain {version('speechbrain')}",
-            precision="float32",
+            precision=precision,
             load_s=time.perf_counter() - started_s,
         )
 
     def warm_up(self) -> None:
+        assert self._encoder is not None, "load() first"
+        if self._options.cuda_graphs and self._encoder.device.type == "cuda":
+            from models.speaker.ecapa_graphs import GraphedEncoder
+
+            self._graphs = GraphedEncoder(self._encoder, graph_shapes(self._options.cuda_pass_s))
         second = SpeakerItem(np.ones(SAMPLE_RATE_HZ, np.int16))
         for batch_size in (1, 8):
             self.run([second] * batch_size)
@@ -118,11 +146,16 @@ class EcapaSpeaker:
         ]
 
     def close(self) -> None:
-        self._encoder = None
+        self._encoder = self._graphs = None
         device.free_torch_memory()
 
     def _checked(self, item: SpeakerItem) -> NDArray[np.float32]:
         return normalise(item.samples, max(self._options.min_clip_s, MIN_SAMPLES / SAMPLE_RATE_HZ))
+
+    def _precision(self, *, on_cuda: bool) -> Precision:
+        if not on_cuda:
+            return "float32"
+        return CUDA_PRECISION if self._options.precision == "auto" else self._options.precision
 
     def _embed(self, signals: Sequence[NDArray[np.float32]]) -> NDArray[np.float32]:
         """The embeddings [N, 192] of length 1 of signals [n] of any lengths, in their order."""
@@ -130,23 +163,34 @@ class EcapaSpeaker:
 
         assert self._encoder is not None, "load() first"
         on_cuda = self._encoder.device.type == "cuda"
+        together = passes(
+            [len(signal) for signal in signals],
+            pass_s=self._options.cuda_pass_s if on_cuda else CPU_PASS_S,
+            max_padding=CUDA_MAX_PADDING if on_cuda else CPU_MAX_PADDING,
+        )
         found = np.empty((len(signals), EMBEDDING_SIZE), np.float32)
-        lengths = [len(signal) for signal in signals]
         with torch.inference_mode():
-            for indices in passes(
-                lengths,
-                pass_s=self._options.cuda_pass_s if on_cuda else CPU_PASS_S,
-                max_padding=CUDA_MAX_PADDING if on_cuda else CPU_MAX_PADDING,
-            ):
-                audio = np.zeros((len(indices), lengths[indices[0]]), np.float32)
-                for row, index in zip(audio, indices, strict=True):
-                    row[: lengths[index]] = signals[index]
-                embeddings = self._encoder(
-                    torch.from_numpy(audio).to(self._encoder.device),
-                    torch.tensor([lengths[index] for index in indices]),
-                )
-                found[indices] = embeddings.cpu().numpy()
+            # All are on their way before the first is waited for.
+            embeddings = [self._pass([signals[index] for index in pass_]) for pass_ in together]
+            for pass_, rows in zip(together, embeddings, strict=True):
+                found[pass_] = rows.cpu().numpy()
         return found
+
+    def _pass(self, signals: Sequence[NDArray[np.float32]]) -> Tensor:
+        """The embeddings, still on the device, of a pass: the longest signal first."""
+        import torch
+
+        assert self._encoder is not None, "load() first"
+        captured = self._graphs(signals) if self._graphs is not None else None
+        if captured is not None:
+            return captured
+        device = self._encoder.device
+        audio = torch.zeros(len(signals), len(signals[0]), pin_memory=device.type == "cuda")
+        for row, signal in zip(audio.numpy(), signals, strict=True):
+            row[: len(signal)] = signal
+        lengths = torch.tensor([len(signal) for signal in signals])
+        embeddings: Tensor = self._encoder(audio.to(device, non_blocking=True), lengths)
+        return embeddings
 
 
 def windows(audio: NDArray[np.float32], window_s: float) -> list[NDArray[np.float32]]:
@@ -168,3 +212,21 @@ def passes(lengths: Sequence[int], *, pass_s: float, max_padding: float) -> list
         lengths,
         lambda rows: len(rows) * rows[0] <= most and rows[-1] >= (1 - max_padding) * rows[0],
     )
+
+
+def graph_shapes(pass_s: float) -> list[tuple[int, int]]:
+    """Rows and samples of each pass to capture that holds no more audio than ``pass_s``."""
+    return [
+        (rows, round(duration_s * SAMPLE_RATE_HZ))
+        for rows in GRAPH_ROWS
+        for duration_s in GRAPH_DURATIONS_S
+        if rows * duration_s <= pass_s
+    ]
+
+
+def graph_shape(
+    shapes: Sequence[tuple[int, int]], rows: int, samples: int
+) -> tuple[int, int] | None:
+    """The least of the shapes that holds so many rows of so many samples; None: none does."""
+    fitting = [shape for shape in shapes if shape[0] >= rows and shape[1] >= samples]
+    return min(fitting, key=lambda shape: shape[0] * shape[1], default=None)

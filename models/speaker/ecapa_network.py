@@ -41,11 +41,17 @@ class SpeakerEncoder(nn.Module):
     is reflected at its own end, and no clip depends on its neighbours.
     """
 
-    def __init__(self, network: nn.Module) -> None:
+    def __init__(self, network: nn.Module, dtype: torch.dtype = torch.float32) -> None:
+        """``dtype``: of the network's convolutions. Features, normalisations and statistics over
+        time stay in float32: powers span more than a half holds, and long sums lose its bits."""
         super().__init__()
         self.features = Fbank(n_mels=MEL_CHANNELS)
         self.normalise = InputNormalization(**FRONT_END["mean_var_norm"])
         self.network = network
+        self.dtype = dtype
+        for module in network.modules():
+            if isinstance(module, nn.Conv1d):
+                module.to(dtype)
         self._wide = [  # the convolutions that look beside themselves
             module.conv
             for module in network.modules()
@@ -61,18 +67,35 @@ class SpeakerEncoder(nn.Module):
 
         Args:
             audio: float32 [B, n], each row with zeros after its clip.
-            lengths: int64 [B] on the CPU, the samples of each clip; the longest has n.
+            lengths: int64 [B] on the CPU, the samples of each clip; at most n.
         """
-        frames = lengths // HOP_SAMPLES + 1  # windows are centred
-        padded = bool((frames != frames[0]).any())  # known without waiting for the device
-        frames = frames.to(audio.device)
+        frames = frame_counts(lengths)
+        # Known without waiting for the device.
+        padded = bool((frames != frame_counts(audio.shape[1])).any())
+        return self.embed(audio, frames.to(audio.device), padded=padded)
+
+    def embed(self, audio: Tensor, frames: Tensor, *, padded: bool = True) -> Tensor:
+        """As ``forward``, with all on one device, which is never waited for.
+
+        Args:
+            audio: float32 [B, n], each row with zeros after its clip.
+            frames: int64 [B], ``frame_counts`` of the clips.
+            padded: whether a clip may have fewer frames than n samples have.
+        """
         with full_precision(), self._reflecting(frames) if padded else nullcontext():
             mel = self.features(audio)  # [B, T, 80] in decibels
             # SpeechBrain's modules take lengths relative to the longest, and multiply by T
             # again. Half a frame less: rounding never lets a frame of padding in.
             relative = (frames - 0.5) / mel.shape[1]
-            embeddings = self.network(self.normalise(mel, relative), relative)[:, 0]
+            mel = self.normalise(mel, relative)
+            with self._half() if self.dtype != torch.float32 else nullcontext():
+                embeddings = self.network(mel, relative)[:, 0]
         return nn.functional.normalize(embeddings.float(), dim=1)
+
+    def _half(self) -> torch.autocast:
+        """Convolutions in ``dtype``, sums and softmax in float32. The weights are in it already:
+        there is nothing to keep in a cache, which a CUDA graph would not know of."""
+        return torch.autocast(self.device.type, self.dtype, cache_enabled=False)
 
     @contextmanager
     def _reflecting(self, frames: Tensor) -> Iterator[None]:
@@ -84,6 +107,11 @@ class SpeakerEncoder(nn.Module):
         finally:
             for handle in handles:
                 handle.remove()
+
+
+def frame_counts(samples: Any) -> Any:
+    """Frames of so many samples, a number or a tensor of them: windows are centred."""
+    return samples // HOP_SAMPLES + 1
 
 
 def _reflect_at(frames: Tensor) -> Callable[[nn.Module, tuple[Tensor]], tuple[Tensor]]:
@@ -103,8 +131,13 @@ def _reflect_at(frames: Tensor) -> Callable[[nn.Module, tuple[Tensor]], tuple[Te
     return hook
 
 
-def load(hyperparams: Path, checkpoint: Path, device: torch.device) -> SpeakerEncoder:
-    """The encoder with the weights of a SpeechBrain checkpoint.
+def load(
+    hyperparams: Path,
+    checkpoint: Path,
+    device: torch.device,
+    dtype: torch.dtype = torch.float32,
+) -> SpeakerEncoder:
+    """The encoder with the weights of a SpeechBrain checkpoint, its convolutions in ``dtype``.
 
     HyperPyYAML builds whatever Python object its file names; here the file is only read.
 
@@ -113,7 +146,18 @@ def load(hyperparams: Path, checkpoint: Path, device: torch.device) -> SpeakerEn
     """
     network = ECAPA_TDNN(**_network_options(hyperparams))
     fill(network, read_tensors(checkpoint), checkpoint)
-    return SpeakerEncoder(network).to(device).eval().requires_grad_(False)
+    encoder = SpeakerEncoder(network, dtype).to(device).eval().requires_grad_(False)
+    _move(encoder.features, device)
+    return encoder
+
+
+def _move(features: Fbank, device: torch.device) -> None:
+    """What SpeechBrain keeps on the CPU and copies in every call: window and filters."""
+    features.compute_STFT.window = features.compute_STFT.window.to(device)
+    filters = features.compute_fbanks
+    filters.device_inp = device
+    for name in ("f_central", "band", "all_freqs_mat"):
+        setattr(filters, name, getattr(filters, name).to(device))
 
 
 def _network_options(path: Path) -> dict[str, Any]:

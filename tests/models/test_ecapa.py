@@ -24,7 +24,7 @@ from models.runtime import ItemError, RuntimeSettings
 from models.samples import to_float32
 from models.speaker import ecapa
 from models.speaker.clips import normalise
-from models.speaker.ecapa import EMBEDDING_SIZE, EcapaSpeaker, Options
+from models.speaker.ecapa import EMBEDDING_SIZE, EcapaSpeaker, Options, Precision
 from models.types import Samples, SpeakerItem, Voiceprint
 from tests.published import ecapa as published
 from tests.speech import BAD_CLIPS, clips
@@ -55,7 +55,7 @@ def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 
 def load(folder: Path, options: Options = DEFAULTS, device: DeviceName = "cpu") -> EcapaSpeaker:
-    request = DeviceRequest(device)
+    request = DeviceRequest(device, gpu_fraction=float(device == "cuda"))
     runtime = EcapaSpeaker(RuntimeSettings("speaker", f"path:{folder}", request), options)
     runtime.load()
     return runtime
@@ -132,6 +132,24 @@ def test_one_padded_pass_of_all_lengths_equals_one_by_one(
     assert np.sum(padded * alone, axis=1).min() >= 0.999
 
 
+@pytest.mark.parametrize("signal", [pytest.param(0, id="shortest"), pytest.param(-1, id="longest")])
+def test_padding_of_all_rows_changes_nothing(
+    speaker: EcapaSpeaker, encoder: SpeakerEncoder, signal: int
+) -> None:
+    """As in a captured pass, which may be longer than each of its clips."""
+    import torch
+
+    samples = normalise(SIGNALS[signal])
+    audio = torch.zeros(2, len(samples) + 8_000)
+    audio[:, : len(samples)] = torch.from_numpy(samples)
+
+    with torch.inference_mode():
+        padded = encoder(audio, torch.tensor([len(samples)] * 2)).numpy()
+
+    alone = embed(speaker, [SIGNALS[signal]])
+    np.testing.assert_allclose(padded, np.repeat(alone, 2, axis=0), rtol=0, atol=TOLERANCE)
+
+
 def test_clips_are_told_apart_by_more_than_batches_differ(speaker: EcapaSpeaker) -> None:
     """Else equal embeddings would prove nothing."""
     embeddings = embed(speaker, SIGNALS)
@@ -149,6 +167,55 @@ def test_cpu_and_cuda_agree(speaker: EcapaSpeaker, folder: Path) -> None:
     cosines = np.sum(embed(on_cuda, SIGNALS) * embed(speaker, SIGNALS), axis=1)
 
     assert cosines.min() >= 0.9999
+
+
+@pytest.mark.parametrize(
+    ("precision", "least_cosine"),
+    [pytest.param("float16", 0.9999, id="float16"), pytest.param("bfloat16", 0.999, id="bfloat16")],
+)
+def test_half_precision_keeps_the_voice(
+    speaker: EcapaSpeaker, folder: Path, precision: str, least_cosine: float
+) -> None:
+    """The network alone, as it is on CUDA; on a CPU the runtime stays in float32."""
+    import torch
+
+    from models.speaker import ecapa_network
+
+    files = folder / ecapa.HYPERPARAMS_FILE, folder / ecapa.CHECKPOINT_FILE
+    half = ecapa_network.load(*files, torch.device("cpu"), getattr(torch, precision))
+    clip = torch.from_numpy(normalise(SIGNALS[-1]))[None]
+
+    with torch.inference_mode():
+        (found,) = half(clip, torch.tensor([clip.shape[1]])).numpy()
+
+    (exact,) = embed(speaker, [SIGNALS[-1]])
+    assert not np.array_equal(found, exact)
+    assert float(found @ exact) >= least_cosine
+
+
+@pytest.mark.parametrize("precision", ["float32", "float16"])
+def test_captured_passes_equal_launched_ones(folder: Path, precision: Precision) -> None:
+    import torch
+
+    if not torch.cuda.is_available():
+        pytest.skip("torch sees no GPU: there is nothing to capture a graph on")
+    launched = load(folder, Options(precision=precision, cuda_graphs=False), device="cuda")
+    captured = load(folder, Options(precision=precision, cuda_graphs=True), device="cuda")
+    captured.warm_up()
+
+    cosines = np.sum(embed(captured, SIGNALS) * embed(launched, SIGNALS), axis=1)
+
+    assert cosines.min() >= 0.99999
+
+
+def test_options_of_cuda_change_nothing_on_a_cpu(folder: Path) -> None:
+    settings = RuntimeSettings("speaker", f"path:{folder}", DeviceRequest("cpu"))
+    runtime = EcapaSpeaker(settings, Options(precision="float16", cuda_graphs=True))
+
+    _, report = runtime.load()
+    runtime.warm_up()
+
+    assert report.precision == "float32"
 
 
 def test_nothing_is_computed_in_tf32(encoder: SpeakerEncoder) -> None:

@@ -5,7 +5,15 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from models.speaker.ecapa import CPU_MAX_PADDING, CPU_PASS_S, passes, windows
+from models.speaker.ecapa import (
+    CPU_MAX_PADDING,
+    CPU_PASS_S,
+    Options,
+    graph_shape,
+    graph_shapes,
+    passes,
+    windows,
+)
 
 SECOND = 16_000
 
@@ -68,3 +76,30 @@ def test_a_long_clip_is_cut_into_equal_windows(duration_s: float, expected_s: li
     found = windows(np.ones(round(duration_s * SECOND), np.float32), window_s=60)
 
     assert [len(window) / SECOND for window in found] == expected_s
+
+
+SHAPES = [(1, 16_000), (1, 32_000), (4, 16_000), (4, 32_000)]
+
+
+@pytest.mark.parametrize(
+    ("rows", "samples", "expected"),
+    [
+        pytest.param(1, 16_000, (1, 16_000), id="just it"),
+        pytest.param(1, 16_001, (1, 32_000), id="the next length"),
+        pytest.param(2, 9_000, (4, 16_000), id="the next rows"),
+        pytest.param(4, 32_001, None, id="too long"),
+        pytest.param(5, 9_000, None, id="too many"),
+    ],
+)
+def test_a_pass_takes_the_least_shape_that_holds_it(
+    rows: int, samples: int, expected: tuple[int, int] | None
+) -> None:
+    assert graph_shape(SHAPES, rows, samples) == expected
+
+
+def test_no_captured_shape_is_longer_than_a_pass() -> None:
+    pass_s = Options().cuda_pass_s
+
+    shapes = graph_shapes(pass_s)
+
+    assert max(rows * samples for rows, samples in shapes) == pass_s * SECOND

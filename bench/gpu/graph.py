@@ -1,0 +1,246 @@
+"""The whole graph in this process: each model on a thread and a stream, behind its own batcher.
+
+What random weights would say is of no use to the next stage. So each stage computes in full, and
+hands on a recorded text of the length that it computed.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import time
+from collections.abc import Callable, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass, replace
+from functools import partial
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import yaml
+
+from bench.gpu.asr import TOKENS, Whisper
+from bench.gpu.measure import Found, Setup, busy_ms
+from bench.gpu.nmt import weights_folder
+from bench.gpu.speaker import answers, ecapa_folder
+from bench.gpu.tts import yourtts_folder
+from bench.results import Spread
+from bench.speaker import speech
+from deployments.config import AppConfig, BatchPolicy, ModelConfig
+from deployments.pipeline import Context, Pipeline, TranslateOptions
+from deployments.remote import Description
+from models.device import DeviceReport, DeviceRequest
+from models.engines import ENGINES
+from models.runtime import Runtime, RuntimeSettings, RuntimeSpec
+from models.samples import to_float32
+from models.types import (
+    AsrItem,
+    Audio,
+    NmtItem,
+    Segment,
+    SpeakerItem,
+    Transcript,
+    Translation,
+    TtsItem,
+    VadItem,
+)
+from tests.unit.local import LocalDirectory, LocalPlatform, LocalRemote, fake_fleet
+
+UTTERANCE_S = 5
+CALLERS, REDUCED_CALLERS = (1, 8, 32), (1, 4)
+ROUNDS = 3
+WINDOW_S = 10
+HEARD = "Could you tell me where the station is, please?"
+TRANSLATED = "Poderia dizer-me onde fica a estação, por favor?"
+POLICIES = Path(__file__).parents[2] / "deploy" / "serve_config.gpu.yaml"
+ENGINES_OF = {
+    "vad": "silero",
+    "asr": "whisper",
+    "nmt": "m2m100-transformers",
+    "tts": "yourtts",
+    "speaker": "ecapa",
+}
+
+
+class Heard:
+    """The network of Whisper as a runtime: it says the recorded text."""
+
+    def __init__(self, setup: Setup) -> None:
+        self._network = Whisper(setup, WINDOW_S)
+
+    def run(self, batch: Sequence[AsrItem]) -> list[Transcript]:
+        self._network([to_float32(item.samples) for item in batch])
+        return [
+            Transcript(HEARD, "en", 1.0, (Segment(0.0, item.length, HEARD, (), 0, 0, 1, 0),))
+            for item in batch
+        ]
+
+
+class Translated:
+    """M2M100 for as many tokens; it says the recorded translation."""
+
+    def __init__(self, runtime: Runtime[Any, Any]) -> None:
+        self._runtime = runtime
+
+    def run(self, batch: Sequence[NmtItem]) -> list[Translation]:
+        answers(self._runtime, [replace(item, max_tokens=TOKENS) for item in batch])
+        return [Translation(TRANSLATED, i.source_language, i.target_language) for i in batch]
+
+
+class RuntimeRemote(LocalRemote):
+    """A replica of a runtime that is loaded already, on a thread and a stream of its own."""
+
+    def __init__(self, name: str, runtime: Any, description: Description, on_gpu: bool) -> None:
+        self._runtime = runtime
+        self.description = description
+        self._thread = ThreadPoolExecutor(
+            1, thread_name_prefix=name, initializer=own_stream if on_gpu else None
+        )
+        self.batches = []
+        self.is_loading = False
+
+
+class RuntimeDirectory(LocalDirectory):
+    def __init__(self, config: AppConfig, remotes: dict[str, RuntimeRemote]) -> None:
+        dict.__init__(self, remotes)
+        self._config, self._control, self.platform = config, None, LocalPlatform()
+
+
+def own_stream() -> None:
+    import torch
+
+    torch.cuda.set_stream(torch.cuda.Stream())  # type: ignore[no-untyped-call]
+
+
+@dataclass(frozen=True)
+class Loaded:
+    runtimes: dict[str, Any]
+    descriptions: dict[str, Description]
+
+
+def load(setup: Setup) -> Loaded:
+    ecapa_options = {"precision": "float16", "cuda_graphs": True} if setup.on_gpu else {}
+    sources: dict[str, tuple[str, DeviceRequest, dict[str, Any]]] = {
+        "vad": ("package:silero_vad", DeviceRequest("cpu", threads=1), {}),
+        "nmt": (f"path:{weights_folder(setup)}", setup.request, {}),
+        "tts": (f"path:{yourtts_folder(setup)}", setup.request, {}),
+        "speaker": (f"path:{ecapa_folder(setup)}", setup.request, ecapa_options),
+    }
+    runtimes: dict[str, Any] = {"asr": Heard(setup)}
+    report = DeviceReport("auto", "cpu", "", "transformers", "", 1, None, 0, 0.0)
+    spec = RuntimeSpec("asr", "whisper", "random", "none", languages=("en",))
+    descriptions = {"asr": Description(spec, report)}
+    for name, (weights, request, options) in sources.items():
+        engine = ENGINES[ENGINES_OF[name]]
+        runtime = engine.create(RuntimeSettings(name, weights, request, options))
+        descriptions[name] = Description(*runtime.load())
+        runtime.warm_up()
+        runtimes[name] = Translated(runtime) if name == "nmt" else runtime
+    return Loaded(runtimes, descriptions)
+
+
+def graph(setup: Setup, found: Found) -> None:
+    loaded = load(setup)
+    utterances = [item.samples for item in speech(64, UTTERANCE_S)]
+    one_by_one(loaded, utterances[:1])
+    sequence = [timed(partial(one_by_one, loaded, [u])) for u in utterances[:6]]
+    found.raw["sequence_s"] = sequence
+    found.raw["callers"] = []
+    asyncio.run(_serve(setup, found, loaded, utterances))
+
+
+async def _serve(setup: Setup, found: Found, loaded: Loaded, utterances: Sequence[Any]) -> None:
+    config = AppConfig(
+        models={name: ModelConfig(engine=engine) for name, engine in ENGINES_OF.items()}
+    )
+    remotes = {
+        name: RuntimeRemote(name, runtime, loaded.descriptions[name], setup.on_gpu)
+        for name, runtime in loaded.runtimes.items()
+    }
+    fleet = await fake_fleet(config, RuntimeDirectory(config, remotes), **policies())
+    with ThreadPoolExecutor(4) as codecs:
+        pipeline = Pipeline(fleet, config, codecs)
+        await _callers(pipeline, utterances, 8, 16)  # warms the shapes up
+        for callers in CALLERS if setup.on_gpu else REDUCED_CALLERS:
+            count = max(8, 4 * callers)
+            await _callers(pipeline, utterances, callers, 2 * callers)
+            rounds = [await _callers(pipeline, utterances, callers, count) for _ in range(ROUNDS)]
+            latencies_s = np.concatenate([one.latencies_s for one in rounds])
+            line = {
+                "callers": callers,
+                "utterances_a_s": vars(Spread.of([count / one.wall_s for one in rounds])),
+                "p50_s": float(np.quantile(latencies_s, 0.5)),
+                "p95_s": float(np.quantile(latencies_s, 0.95)),
+                "rows_a_batch": {
+                    name: float(np.mean(remote.batches[-count:]))
+                    for name, remote in remotes.items()
+                },
+                "busy": await _busy(pipeline, utterances, callers, count) if setup.on_gpu else None,
+            }
+            found.raw["callers"].append(line)
+            print(f"  {line}", flush=True)
+
+
+@dataclass(frozen=True)
+class Served:
+    wall_s: float
+    latencies_s: list[float]
+
+
+async def _callers(
+    pipeline: Pipeline, utterances: Sequence[Any], callers: int, count: int
+) -> Served:
+    """So many callers, each sending its next utterance when it has the answer to the last."""
+    waiting = iter(range(count))
+    latencies_s: list[float] = []
+    options = TranslateOptions("pt", source_language="en", embed=True)
+
+    async def caller() -> None:
+        for place in waiting:
+            started_s = time.perf_counter()
+            deadline = asyncio.get_running_loop().time() + 120
+            answer = await pipeline.translate_speech(
+                Audio(utterances[place % len(utterances)]), options, Context(deadline)
+            )
+            latencies_s.append(time.perf_counter() - started_s)
+            if answer.audio is None or not len(answer.audio.samples):
+                raise RuntimeError(f"utterance {place} became no speech")
+
+    began_s = time.perf_counter()
+    await asyncio.gather(*(caller() for _ in range(callers)))
+    return Served(time.perf_counter() - began_s, latencies_s)
+
+
+async def _busy(pipeline: Pipeline, utterances: Sequence[Any], callers: int, count: int) -> float:
+    """Share of the time in which a kernel ran, while the profiler, which costs some, looks on."""
+    import torch
+
+    with torch.profiler.profile(activities=[torch.profiler.ProfilerActivity.CUDA]) as profile:
+        served = await _callers(pipeline, utterances, callers, count)
+        torch.cuda.synchronize()
+    return busy_ms(profile) / 1000 / served.wall_s
+
+
+def one_by_one(loaded: Loaded, utterances: Sequence[Any]) -> None:
+    """The same models called one after the other, an utterance at a time."""
+    run: Callable[[str, Any], Any] = lambda name, item: loaded.runtimes[name].run([item])[0]  # noqa: E731
+    voice = loaded.descriptions["tts"].spec.voices
+    speaks = next(one.id for one in voice if one.language == "pt")
+    for samples in utterances:
+        run("vad", VadItem(samples))
+        text = run("asr", AsrItem(samples, "en")).text
+        translation = run("nmt", NmtItem(text, "en", "pt")).text
+        run("tts", TtsItem(translation, speaks, language="pt"))
+        run("speaker", SpeakerItem(samples))
+
+
+def policies() -> dict[str, BatchPolicy]:
+    """As the configuration for a GPU sets them."""
+    (application,) = yaml.safe_load(POLICIES.read_text())["applications"]
+    (ingress,) = application["deployments"]
+    return {name: BatchPolicy(**p) for name, p in ingress["user_config"]["batching"].items()}
+
+
+def timed(call: Callable[[], object]) -> float:
+    started_s = time.perf_counter()
+    call()
+    return time.perf_counter() - started_s

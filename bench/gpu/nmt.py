@@ -1,0 +1,162 @@
+"""M2M100 on both engines, and a Bergamot student."""
+
+from __future__ import annotations
+
+from functools import partial
+from typing import Any
+
+from bench.gpu.measure import Found, Precision, Row, Setup, measure
+from bench.gpu.speaker import answers
+from bench.nmt_engines import build, items
+from models.engines import ENGINES
+from models.runtime import RuntimeSettings
+from tests.published.m2m100 import PUBLISHED, PUBLISHED_VOCABULARY
+
+TOKENS = 20  # of each translation
+BATCH_SIZES, REDUCED_BATCH_SIZES = (1, 8, 32, 64), (1, 8)
+WHAT = f"a sentence, {TOKENS} tokens"
+
+
+def m2m100_transformers(setup: Setup, found: Found) -> None:
+    _m2m100(setup, found, "m2m100-transformers", ("float16", "float32"), "precision")
+
+
+def m2m100_ctranslate2(setup: Setup, found: Found) -> None:
+    """Its kernels are CTranslate2's: what they compute is known from the other engine alone."""
+    _m2m100(setup, found, "m2m100", ("float16",), "compute_type")
+
+
+def weights_folder(setup: Setup) -> Any:
+    folder = setup.folder / "m2m100"
+    build(folder, tiny=not setup.on_gpu)
+    return folder
+
+
+def _m2m100(
+    setup: Setup, found: Found, engine: str, precisions: tuple[Precision, ...], option: str
+) -> None:
+    folder = weights_folder(setup)
+    for precision in precisions if setup.on_gpu else ("float32",):
+        options = {option: precision} if setup.on_gpu else {}
+        runtime = ENGINES[engine].create(
+            RuntimeSettings(engine, f"path:{folder}", setup.request, options)
+        )
+        _, report = runtime.load()
+        for batch_size in BATCH_SIZES if setup.on_gpu else REDUCED_BATCH_SIZES:
+            batch = items(batch_size, TOKENS)
+            timing = measure(
+                setup.on_gpu,
+                partial(answers, runtime, batch),
+                count=engine == "m2m100-transformers",
+            )
+            found.add(
+                Row(
+                    "M2M100-418M" if setup.on_gpu else "M2M100 (tiny)",
+                    f"{engine}, {report.precision}",
+                    batch_size,
+                    WHAT,
+                    precision,
+                    timing.wall_ms,
+                    timing.kernels_ms,
+                    timing.gflop,
+                    gbytes=m2m100_gbytes(precision) if setup.on_gpu else None,
+                    on=report.actual,
+                )
+            )
+        runtime.close()
+
+
+def m2m100_gbytes(precision: Precision) -> float:
+    """The weights that a translation reads: the encoder's once, the decoder's at each step."""
+    d, ffn = PUBLISHED["d_model"], PUBLISHED["encoder_ffn_dim"]
+    encoder = PUBLISHED["encoder_layers"] * (4 * d * d + 2 * d * ffn)
+    decoder = PUBLISHED["decoder_layers"] * (8 * d * d + 2 * d * ffn) + PUBLISHED_VOCABULARY * d
+    weights: int = encoder + (TOKENS + 1) * decoder
+    return weights * (4 if precision == "float32" else 2) / 1e9
+
+
+# A Bergamot "tiny" student as its own ``special:model.yml`` describes it.
+STUDENT: dict[str, Any] = {
+    "type": "transformer",
+    "dec-cell": "ssru",
+    "tied-embeddings-all": True,
+    "transformer-decoder-autoreg": "rnn",
+    "transformer-ffn-activation": "relu",
+    "transformer-ffn-depth": 2,
+    "transformer-postprocess": "dan",
+    "transformer-postprocess-emb": "d",
+    "transformer-postprocess-top": "",
+    "transformer-preprocess": "",
+    "transformer-tied-layers": [],
+    "transformer-train-position-embeddings": False,
+    "enc-depth": 6,
+    "dec-depth": 2,
+    "transformer-heads": 8,
+}
+STUDENT_WIDTH, STUDENT_FFN, STUDENT_VOCABULARY = 256, 1536, 32_000
+SHORTLIST = 500  # about what a sentence's shortlist holds
+SOURCE_TOKENS = 17
+EOS = 0
+
+
+def bergamot(setup: Setup, found: Found) -> None:
+    """The network without its tokenizer, which is the CPU's."""
+    import numpy as np
+    import torch
+
+    from models.nmt.marian import MarianModel
+    from models.nmt.student import Student
+
+    random = np.random.default_rng(0)
+    tensors = {
+        name: (random.standard_normal(shape) / 16).astype(np.float32)
+        for name, shape in _student_shapes().items()
+    }
+    tensors["decoder_ff_logit_out_b"][EOS] = -1e4  # no translation ends by itself
+    variants: tuple[Precision, ...] = ("float32", "float16") if setup.on_gpu else ("float32",)
+    for precision in variants:
+        student = Student(MarianModel(STUDENT, tensors), eos=EOS, max_positions=512)
+        student.to("cuda" if setup.on_gpu else "cpu", getattr(torch, precision))
+        for batch_size in BATCH_SIZES if setup.on_gpu else REDUCED_BATCH_SIZES:
+            words = random.integers(1, STUDENT_VOCABULARY, (batch_size, SOURCE_TOKENS)).tolist()
+            allowed = list(random.integers(1, STUDENT_VOCABULARY, (batch_size, SHORTLIST)))
+            bounds = [TOKENS] * batch_size
+            timing = measure(setup.on_gpu, partial(student, words, bounds, allowed))
+            found.add(
+                Row(
+                    "Bergamot tiny",
+                    f"torch, {precision}",
+                    batch_size,
+                    WHAT,
+                    precision,
+                    timing.wall_ms,
+                    timing.kernels_ms,
+                    timing.gflop,
+                    on="cuda" if setup.on_gpu else "cpu",
+                )
+            )
+
+
+def _student_shapes() -> dict[str, tuple[int, ...]]:
+    d, ffn = STUDENT_WIDTH, STUDENT_FFN
+    shapes: dict[str, tuple[int, ...]] = {
+        "Wemb": (STUDENT_VOCABULARY, d),
+        "decoder_ff_logit_out_b": (STUDENT_VOCABULARY,),
+    }
+    layers = [f"encoder_l{i + 1}" for i in range(STUDENT["enc-depth"])]
+    layers += [f"decoder_l{i + 1}" for i in range(STUDENT["dec-depth"])]
+    for layer in layers:
+        is_encoder = layer.startswith("encoder")
+        attention = f"{layer}_{'self' if is_encoder else 'context'}"
+        for part in "qkvo":
+            shapes |= {f"{attention}_W{part}": (d, d), f"{attention}_b{part}": (d,)}
+        shapes |= {f"{layer}_ffn_W1": (ffn, d), f"{layer}_ffn_b1": (ffn,)}
+        shapes |= {f"{layer}_ffn_W2": (d, ffn), f"{layer}_ffn_b2": (d,)}
+        norms = [f"{attention}_Wo", f"{layer}_ffn_ffn"]
+        if not is_encoder:
+            norms.append(f"{layer}_rnn_ffn")
+            shapes |= {f"{layer}_rnn_W": (d, d), f"{layer}_rnn_Wf": (d, d)}
+            shapes[f"{layer}_rnn_bf"] = (d,)
+        for norm in norms:
+            shapes |= {f"{norm}_ln_scale": (d,), f"{norm}_ln_bias": (d,)}
+    return shapes
