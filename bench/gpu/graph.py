@@ -118,12 +118,11 @@ class Loaded:
 
 
 def load(setup: Setup) -> Loaded:
-    ecapa_options = {"precision": "float16", "cuda_graphs": True} if setup.on_gpu else {}
     sources: dict[str, tuple[str, DeviceRequest, dict[str, Any]]] = {
         "vad": ("package:silero_vad", DeviceRequest("cpu", threads=1), {}),
         "nmt": (f"path:{weights_folder(setup)}", setup.request, {}),
         "tts": (f"path:{yourtts_folder(setup)}", setup.request, {}),
-        "speaker": (f"path:{ecapa_folder(setup)}", setup.request, ecapa_options),
+        "speaker": (f"path:{ecapa_folder(setup)}", setup.request, {}),
     }
     runtimes: dict[str, Any] = {"asr": Heard(setup)}
     report = DeviceReport("auto", "cpu", "", "transformers", "", 1, None, 0, 0.0)

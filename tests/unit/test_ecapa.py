@@ -8,7 +8,8 @@ import pytest
 from models.speaker.ecapa import (
     CPU_MAX_PADDING,
     CPU_PASS_S,
-    Options,
+    MAX_GRAPH_PASS_S,
+    cuda_pass_s,
     graph_shape,
     graph_shapes,
     passes,
@@ -98,8 +99,19 @@ def test_a_pass_takes_the_least_shape_that_holds_it(
 
 
 def test_no_captured_shape_is_longer_than_a_pass() -> None:
-    pass_s = Options().cuda_pass_s
+    shapes = graph_shapes(MAX_GRAPH_PASS_S)
+    assert max(rows * samples for rows, samples in shapes) == MAX_GRAPH_PASS_S * SECOND
 
-    shapes = graph_shapes(pass_s)
 
-    assert max(rows * samples for rows, samples in shapes) == pass_s * SECOND
+@pytest.mark.parametrize(
+    ("memory_limit_bytes", "expected_s"),
+    [
+        pytest.param(None, 320.0, id="all of it"),
+        pytest.param(80 * 10**9, 320.0, id="more than a pass can use"),
+        pytest.param(2_040_000_000, 60.0, id="a tenth of 20 GB"),
+    ],
+)
+def test_a_pass_takes_half_of_the_share_of_memory(
+    memory_limit_bytes: int | None, expected_s: float
+) -> None:
+    assert cuda_pass_s(memory_limit_bytes) == pytest.approx(expected_s)
