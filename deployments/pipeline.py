@@ -9,16 +9,17 @@ from __future__ import annotations
 
 import asyncio
 import time
-from collections.abc import Awaitable, Callable, Iterable, Iterator, Sequence
+from collections.abc import AsyncGenerator, Awaitable, Callable, Iterable, Iterator, Sequence
 from concurrent.futures import Executor
-from contextlib import ExitStack, contextmanager
+from contextlib import ExitStack, aclosing, contextmanager
 from dataclasses import dataclass, field, replace
+from functools import partial
 from typing import Any, TypeVar
 
 import numpy as np
 
 from deployments.batcher import Request, reason_of
-from deployments.concurrency import all_of
+from deployments.concurrency import all_of, in_order
 from deployments.config import AppConfig
 from deployments.fleet import Fleet, Hop, Model, pivot
 from deployments.log import logger
@@ -35,6 +36,7 @@ from deployments.recording import (
 from deployments.statistics import Stages
 from deployments.timings import Timings
 from models import audio as audio_io
+from models import encoding
 from models.errors import DragomanError
 from models.runtime import Voice
 from models.text import split
@@ -170,10 +172,32 @@ class Pipeline:
             return await self.off_loop(lambda: audio_io.decode(data, max_duration_s=limit_s))
 
     async def encode(
-        self, audio: Audio, audio_format: audio_io.AudioFormat, context: Context
+        self, audio: Audio, audio_format: encoding.AudioFormat, context: Context
     ) -> bytes:
         with context.timings.stage("encode"):
-            return await self.off_loop(lambda: audio_io.encode(audio, audio_format))
+            return await self.off_loop(lambda: encoding.encode(audio, audio_format))
+
+    async def encode_stream(
+        self,
+        parts: AsyncGenerator[Audio],
+        audio_format: encoding.AudioFormat,
+        context: Context,
+    ) -> AsyncGenerator[bytes]:
+        """One file of all parts, in pieces that can be sent at once; nothing of no parts."""
+        encoder: encoding.Encoder | None = None
+        async with aclosing(parts):
+            async for part in parts:
+                with context.timings.stage("encode"):
+                    if encoder is None:
+                        encoder = encoding.encoder(audio_format, part.sample_rate_hz)
+                    data = await self.off_loop(partial(encoder.add, part))
+                if data:
+                    yield data
+        if encoder is not None:
+            with context.timings.stage("encode"):
+                rest = await self.off_loop(encoder.finish)
+            if rest:
+                yield rest
 
     async def off_loop(self, call: Callable[[], R]) -> R:
         """The one place that offloads: what would hold up everybody's requests."""
@@ -226,6 +250,21 @@ class Pipeline:
             for sentence in split(text, speaking.voice.language).sentences
         )
         return self._joined(spoken, speaking.voice)
+
+    async def speak_in_turn(
+        self, sentences: Sequence[str], speaking: Speaking, context: Context
+    ) -> AsyncGenerator[Audio]:
+        """What ``speak`` joins, each sentence as soon as it and those before it are spoken.
+
+        Sentences without a sound are left out. Close the generator to drop what is still to come.
+        """
+        gap_s = 0.0
+        speak = partial(self._speak_sentence, speaking=speaking, context=context)
+        async with aclosing(in_order(speak, sentences)) as spoken:
+            async for audio in spoken:
+                if len(audio.samples):
+                    yield audio_io.after_silence(audio, gap_s)
+                    gap_s = self._gap_s
 
     async def embed(self, audio: Audio, context: Context, model: Model | None = None) -> Voiceprint:
         """The speaker embedding of a clip, as it is."""

@@ -96,6 +96,7 @@ async def test_speak_sends_what_was_named_only(ask: Ask) -> None:
         "language": "pt",
         "response_format": "wav",
         "speed": 0.5,
+        "stream_format": "none",
     }
     assert result.audio == fake_api.WAV
 
