@@ -10,10 +10,6 @@ from typing import Any, TypeVar
 T = TypeVar("T")
 R = TypeVar("R")
 
-# Of the event loop, in which what is asked of an idle batcher leaves it: the asking, and the
-# forming of batches.
-HEAD_START_TURNS = 2
-
 
 async def all_of(parts: Iterable[Awaitable[R]]) -> list[R]:
     """The results of all parts, in order.
@@ -38,15 +34,16 @@ async def all_of(parts: Iterable[Awaitable[R]]) -> list[R]:
 async def in_order(call: Callable[[T], Awaitable[R]], items: Iterable[T]) -> AsyncGenerator[R]:
     """The result of each item's call as soon as it and those before it are there.
 
-    All run side by side, but the first has a head start: a model that stands idle begins with it
-    alone, instead of with a batch of all. When one fails, none goes on, and its error is raised
-    at once, whoever's turn it is; when the generator is closed, none goes on either.
+    All run side by side, but the first is a turn of the event loop ahead: a model that stands
+    idle begins with it alone, instead of with a batch of all. When one fails, none goes on, and
+    its error is raised at once, whoever's turn it is; when the generator is closed, none goes on
+    either.
     """
     tasks: list[asyncio.Future[R]] = []
     try:
         for item in items:
             tasks.append(asyncio.ensure_future(call(item)))
-            for _ in range(HEAD_START_TURNS if len(tasks) == 1 else 0):
+            if len(tasks) == 1:
                 await asyncio.sleep(0)
         running = set(tasks)
         for task in tasks:

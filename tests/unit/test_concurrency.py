@@ -93,7 +93,7 @@ async def test_the_first_begins_before_the_others() -> None:
     gates = Gates(3)
     first = asyncio.create_task(anext(in_order(gates, range(3))))
     await asyncio.sleep(0)
-    await asyncio.sleep(0)
+    await asyncio.sleep(0)  # in which it begins
     assert gates.begun == [0]
     first.cancel()
 

@@ -381,7 +381,7 @@ async def url(server: Server) -> AsyncIterator[str]:
 async def test_the_client_is_given_each_sentence(server: Server, url: str) -> None:
     server.voice.hold(TWO)
     data = b""
-    async with AsyncClient(url) as client:
+    async with AsyncClient(url, timeout=10) as client:
         pieces = client.stream_speech(TEXT, voice="fake-en", response_format="pcm")
         while len(data) < 2 * len(spoken(ONE)):
             data += await anext(pieces)
@@ -393,7 +393,7 @@ async def test_the_client_is_given_each_sentence(server: Server, url: str) -> No
 async def test_the_client_is_told_of_a_stream_that_breaks_off(server: Server, url: str) -> None:
     server.voice.hold(TWO)
     server.voice.broken.add(TWO)
-    async with AsyncClient(url) as client:
+    async with AsyncClient(url, timeout=10) as client:
         pieces = client.stream_speech(TEXT, voice="fake-en", response_format="pcm")
         await anext(pieces)
         server.voice.gates[TWO].set()
@@ -404,7 +404,7 @@ async def test_the_client_is_told_of_a_stream_that_breaks_off(server: Server, ur
 
 async def test_the_server_is_told_of_a_client_that_has_had_enough(server: Server, url: str) -> None:
     server.voice.hold(TWO, THREE)
-    async with AsyncClient(url) as client:
+    async with AsyncClient(url, timeout=10) as client:
         pieces = client.stream_speech(TEXT, voice="fake-en", response_format="pcm")
         await anext(pieces)
         await pieces.aclose()
