@@ -101,8 +101,7 @@ def _report(callers: int, loads: Sequence[Load], mean_batch: float, path: Path |
 
 
 def _url() -> str:
-    options = load(CONFIG).http_options
-    return f"http://{options.host}:{options.port}"
+    return load(CONFIG).url
 
 
 def _counts() -> tuple[int, int]:
