@@ -183,9 +183,8 @@ class Gate:
         except Exception as error:
             ours = as_ours(error, request_id)
             tracing.failed(ours, error)
-            if STARTED in scope:  # what was sent cannot be taken back: the connection breaks off
-                raise
-            await error_response(ours, scope["path"])(scope, receive, send)
+            if STARTED not in scope:  # an answer that ends too early is broken off by the listener
+                await error_response(ours, scope["path"])(scope, receive, send)
 
     def _capped(self, scope: Scope, receive: Receive) -> Receive:
         """``receive`` that refuses a body over the limit, announced or not."""

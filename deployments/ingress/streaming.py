@@ -8,7 +8,7 @@ from collections.abc import AsyncGenerator, Callable, Mapping
 from contextlib import aclosing
 from typing import Any
 
-from starlette.responses import StreamingResponse
+from starlette.responses import Response
 from starlette.types import Message, Receive, Scope, Send
 
 from deployments import tracing
@@ -17,35 +17,27 @@ from deployments.ingress.gate import STARTED, as_ours, error_body
 EVENTS = "text/event-stream"
 
 
-class StreamedResponse(StreamingResponse):
+class StreamedResponse(Response):
     """An answer of pieces, of which the first is there: until then errors have their status.
 
     An error on the way breaks the connection off, so that nobody takes what came for the whole;
-    a caller that leaves stops the making.
+    a caller that leaves ends the request, and with it the making.
     """
 
-    def __init__(
-        self,
-        first: bytes,
-        rest: AsyncGenerator[bytes],
-        media_type: str,
-        headers: Mapping[str, str] | None = None,
-    ) -> None:
-        super().__init__(rest, headers=headers, media_type=media_type)
+    def __init__(self, first: bytes, rest: AsyncGenerator[bytes], media_type: str) -> None:
+        self.status_code, self.media_type, self.background = 200, media_type, None
         self._first, self._rest = first, rest
+        self.init_headers()
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         scope[STARTED] = True
-        await super().__call__(scope, receive, send)
-
-    async def stream_response(self, send: Send) -> None:
+        start = {"type": "http.response.start", "status": 200, "headers": self.raw_headers}
         async with aclosing(self._rest) as rest:
-            start = {"type": "http.response.start", "status": 200, "headers": self.raw_headers}
             await send(start)
             await send(_body(self._first))
             async for piece in rest:
                 await send(_body(piece))
-            await send(_body(b"", more=False))
+        await send(_body(b"", more=False))
 
 
 def _body(piece: bytes, *, more: bool = True) -> Message:
