@@ -101,7 +101,9 @@ def measure(client: Client, language: str) -> Pair:
     return Pair(Streamed(tuple(arrivals_s), tuple(bytes_so_far[1:])), whole_s)
 
 
-def results(pairs: dict[str, Sequence[Pair]], voices: dict[str, tuple[str, str, int]]) -> Results:
+def results(
+    pairs: Mapping[str, Sequence[Pair]], voices: Mapping[str, tuple[str, str, int]]
+) -> Results:
     rows, findings, charts = [], [], []
     for language, of_voice in pairs.items():
         name, engine, rate_hz = voices[language]
