@@ -18,7 +18,7 @@ from typing import Any, TypeVar
 
 import numpy as np
 
-from deployments.batcher import Request, reason_of
+from deployments.batcher import BATCHES_A_REPLICA, Request, reason_of
 from deployments.concurrency import all_of, in_order
 from deployments.config import AppConfig
 from deployments.fleet import Fleet, Hop, Model, pivot
@@ -256,9 +256,14 @@ class Pipeline:
     ) -> AsyncGenerator[Audio]:
         """What ``speak`` joins, each sentence as soon as it and those before it are spoken.
 
-        Sentences without a sound are left out. Close the generator to drop what is still to come.
+        Sentences without a sound are left out. No more of them are asked for at once than keep the
+        model busy: what is heard later would only stand before other callers' first sentences.
+        Close the generator to drop what is still to come.
         """
-        gap_s = 0.0
+        gap_s, model = 0.0, speaking.model
+        batches = BATCHES_A_REPLICA * self.fleet.placements()[model.name].replicas
+        places = min(batches * model.batcher.policy.max_batch_size, self._most_places(model))
+        context.places[model.name] = asyncio.Semaphore(places)
         speak = partial(self._speak_sentence, speaking=speaking, context=context)
         async with aclosing(in_order(speak, sentences)) as spoken:
             async for audio in spoken:
@@ -303,9 +308,7 @@ class Pipeline:
         fills it nor is refused because of its own length.
         """
         if model.name not in context.places:
-            rows = model.batcher.policy.max_batch_size
-            places = max(self._limits.max_items_in_flight, rows)
-            context.places[model.name] = asyncio.Semaphore(places)
+            context.places[model.name] = asyncio.Semaphore(self._most_places(model))
         async with context.places[model.name]:
             with context.timings.stage(stage, model.name) as outcomes:
                 joint = context.joint.get(model.name)
@@ -316,6 +319,9 @@ class Pipeline:
                     outcome = await joint.submit(item)
                 outcomes.append(outcome)
         return outcome.result
+
+    def _most_places(self, model: Model) -> int:
+        return max(self._limits.max_items_in_flight, model.batcher.policy.max_batch_size)
 
     def _request(self, model: Model, context: Context) -> Request[Any, Any]:
         return model.batcher.request(
