@@ -231,7 +231,7 @@ async def test_a_stream_tells_no_length_and_the_time_of_its_first_sentence(serve
     server.voice.hold(TWO)
     _, headers = await server.ask().start()
     assert "content-length" not in headers
-    assert headers["content-type"] == "audio/pcm"
+    assert (headers["content-type"], headers["x-request-id"]) == ("audio/pcm", "of-the-caller")
     assert set(server_timing_ms(headers["server-timing"])) == {"tts", "encode", "total"}
 
 
