@@ -1,6 +1,7 @@
 """When speech begins to arrive: the first audio of four sentences against the whole answer's time.
 
-The same text in turns, streamed and as a whole file, with the default voices and one caller.
+The same text in turns, streamed and as a whole file, by one caller of the default voices; and
+streamed by many callers at once.
 
     python -m bench.first_audio [--rounds 8] [--quick]
 """
@@ -8,6 +9,7 @@ The same text in turns, streamed and as a whole file, with the default voices an
 from __future__ import annotations
 
 import argparse
+import asyncio
 import tempfile
 import time
 from collections.abc import Mapping, Sequence
@@ -17,11 +19,12 @@ from typing import Any
 
 import yaml
 
-from bench.results import Chart, Results, Series, Spread, Table, write
-from dragoman_client import Client
+from bench.results import Cell, Chart, Results, Series, Spread, Table, write
+from dragoman_client import AsyncClient, Voice
 from tests.e2e.server import ROOT, config_on_a_free_port, running
 
 BYTES_A_SAMPLE = 2  # of `pcm`
+CALLERS, CROWDED = 8, "en"  # so many at once, of that text
 TEXTS = {
     "en": "Good morning, and thank you for calling. The office is open from nine to five on "
     "weekdays. Your call is important to us, and somebody will answer it in a few minutes. "
@@ -39,6 +42,14 @@ class Streamed:
     arrivals_s: tuple[float, ...]
     bytes_so_far: tuple[int, ...]
 
+    @property
+    def first_s(self) -> float:
+        return self.arrivals_s[0]
+
+    @property
+    def last_s(self) -> float:
+        return self.arrivals_s[-1]
+
 
 @dataclass(frozen=True)
 class Pair:
@@ -46,15 +57,6 @@ class Pair:
 
     streamed: Streamed
     whole_s: float
-
-    @property
-    def first_share(self) -> float:
-        """Of the whole answer's time, until the first audio is there."""
-        return self.streamed.arrivals_s[0] / self.whole_s
-
-    @property
-    def last_share(self) -> float:
-        return self.streamed.arrivals_s[-1] / self.whole_s
 
 
 def main() -> None:
@@ -65,13 +67,22 @@ def main() -> None:
     rounds = 2 if options.quick else options.rounds
     with tempfile.TemporaryDirectory() as folder:
         path = config_on_a_free_port(Path(folder), voices_alone())
-        with running(path) as server, Client(server.url, timeout=300) as client:
-            voices = {v.language: (v.id, v.engine, v.sample_rate_hz) for v in client.voices()}
-            for language in TEXTS:
-                measure(client, language)  # warm-up
-            found = [{lang: measure(client, lang) for lang in TEXTS} for _ in range(rounds)]
-    pairs = {language: [of_round[language] for of_round in found] for language in TEXTS}
-    write(results(pairs, voices))
+        with running(path) as server:
+            write(asyncio.run(measure(server.url, rounds)))
+
+
+async def measure(url: str, rounds: int) -> Results:
+    async with AsyncClient(url, timeout=300) as client:
+        voices = {voice.language: voice for voice in await client.voices()}
+        for language in TEXTS:
+            await pair(client, language)  # warm-up
+        pairs: dict[str, list[Pair]] = {language: [] for language in TEXTS}
+        crowds = []
+        for _ in range(rounds):
+            for language, of_language in pairs.items():
+                of_language.append(await pair(client, language))
+            crowds += await asyncio.gather(*(stream(client, CROWDED) for _ in range(CALLERS)))
+    return results(pairs, crowds, voices)
 
 
 def voices_alone() -> dict[str, Any]:
@@ -89,56 +100,93 @@ def voices_alone() -> dict[str, Any]:
     return config
 
 
-def measure(client: Client, language: str) -> Pair:
-    text, arrivals_s, bytes_so_far = TEXTS[language], [], [0]
-    started = time.perf_counter()
-    for piece in client.stream_speech(text, language=language, response_format="pcm"):
+async def stream(client: AsyncClient, language: str) -> Streamed:
+    arrivals_s, bytes_so_far = [], []
+    started, count = time.perf_counter(), 0
+    async for piece in client.stream_speech(
+        TEXTS[language], language=language, response_format="pcm"
+    ):
+        count += len(piece)
         arrivals_s.append(time.perf_counter() - started)
-        bytes_so_far.append(bytes_so_far[-1] + len(piece))
+        bytes_so_far.append(count)
+    return Streamed(tuple(arrivals_s), tuple(bytes_so_far))
+
+
+async def pair(client: AsyncClient, language: str) -> Pair:
+    streamed = await stream(client, language)
     started = time.perf_counter()
-    client.speak(text, language=language, response_format="pcm")
-    whole_s = time.perf_counter() - started
-    return Pair(Streamed(tuple(arrivals_s), tuple(bytes_so_far[1:])), whole_s)
+    await client.speak(TEXTS[language], language=language, response_format="pcm")
+    return Pair(streamed, time.perf_counter() - started)
 
 
 def results(
-    pairs: Mapping[str, Sequence[Pair]], voices: Mapping[str, tuple[str, str, int]]
+    pairs: Mapping[str, Sequence[Pair]], crowds: Sequence[Streamed], voices: Mapping[str, Voice]
 ) -> Results:
-    rows, findings, charts = [], [], []
-    for language, of_voice in pairs.items():
-        name, engine, rate_hz = voices[language]
-        first, last, whole_s = (
-            Spread.of([getattr(pair, field) for pair in of_voice])
-            for field in ("first_share", "last_share", "whole_s")
-        )
-        first_s = Spread.of([pair.streamed.arrivals_s[0] for pair in of_voice])
-        rows.append([f"{name} ({engine})", *(s.text(2) for s in (first_s, whole_s, first, last))])
-        findings.append(
-            f"The first audio of four sentences is there after {first.median:.0%} "
-            f"({first.least:.0%} to {first.most:.0%}) of the time of the whole answer with "
-            f"{engine}, the last after {last.median:.0%}."
-        )
-        charts.append(arrival_chart(of_voice[-1], f"{name}: what has come, by when", rate_hz))
-    columns = ["voice", "first audio s", "whole answer s", "first / whole", "streamed / whole"]
+    alone = {language: of_one(voices[language], each) for language, each in pairs.items()}
+    crowd_row, crowd_finding = of_crowd(crowds)
     return Results(
         name="first-audio",
         title="First audio",
-        findings=findings,
-        tables=[Table("Four sentences, streamed and as a whole, one caller", columns, rows)],
-        charts=charts,
+        findings=[*(finding for _, finding in alone.values()), crowd_finding],
+        tables=[
+            Table(
+                "Four sentences, streamed and as a whole, one caller",
+                ["voice", "first audio s", "whole answer s", "first / whole", "streamed / whole"],
+                [row for row, _ in alone.values()],
+            ),
+            Table(
+                f"Streamed to many callers at once, {voices[CROWDED].id}",
+                ["callers", "first audio s", "last audio s", "first / last"],
+                [crowd_row],
+            ),
+        ],
+        charts=[arrival_chart(voices[language], each[-1]) for language, each in pairs.items()],
         notes=["Each stream and the whole file after it are one pair; shares are of pairs."],
-        raw={language: [asdict(pair) for pair in of_voice] for language, of_voice in pairs.items()},
+        raw={
+            "pairs": {
+                language: [asdict(pair) for pair in each] for language, each in pairs.items()
+            },
+            "crowds": [asdict(streamed) for streamed in crowds],
+        },
     )
 
 
-def arrival_chart(pair: Pair, title: str, rate_hz: int) -> Chart:
+def of_one(voice: Voice, pairs: Sequence[Pair]) -> tuple[Sequence[Cell], str]:
+    """A voice's row and finding, with one caller."""
+    first_s = Spread.of([pair.streamed.first_s for pair in pairs])
+    whole_s = Spread.of([pair.whole_s for pair in pairs])
+    first = Spread.of([pair.streamed.first_s / pair.whole_s for pair in pairs])
+    last = Spread.of([pair.streamed.last_s / pair.whole_s for pair in pairs])
+    finding = (
+        f"With {voice.engine} the first audio of four sentences is there after {first.median:.0%} "
+        f"({first.least:.0%} to {first.most:.0%}) of the time of the whole answer, the last after "
+        f"{last.median:.0%}."
+    )
+    name = f"{voice.id} ({voice.engine})"
+    return [name, *(spread.text(2) for spread in (first_s, whole_s, first, last))], finding
+
+
+def of_crowd(crowds: Sequence[Streamed]) -> tuple[Sequence[Cell], str]:
+    """The row and the finding of many callers at once."""
+    first_s = Spread.of([streamed.first_s for streamed in crowds])
+    last_s = Spread.of([streamed.last_s for streamed in crowds])
+    share = Spread.of([streamed.first_s / streamed.last_s for streamed in crowds])
+    finding = (
+        f"With {CALLERS} callers at once a caller's first audio is there after {share.median:.0%} "
+        f"({share.least:.0%} to {share.most:.0%}) of the time of the last."
+    )
+    return [CALLERS, *(spread.text(2) for spread in (first_s, last_s, share))], finding
+
+
+def arrival_chart(voice: Voice, pair: Pair) -> Chart:
     """Of one pair: seconds of audio that a listener has, against time."""
-    audio_s = [n / BYTES_A_SAMPLE / rate_hz for n in pair.streamed.bytes_so_far]
+    bytes_a_second = BYTES_A_SAMPLE * voice.sample_rate_hz
+    audio_s = [count / bytes_a_second for count in pair.streamed.bytes_so_far]
     series = [
         Series("streamed", pair.streamed.arrivals_s, audio_s),
         Series("whole", [pair.whole_s], audio_s[-1:]),
     ]
-    return Chart(title, "s since the request", "s of audio", series)
+    return Chart(f"{voice.id}: what has come, by when", "s since the request", "s of audio", series)
 
 
 if __name__ == "__main__":
