@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Awaitable, Coroutine, Iterable
+from collections.abc import AsyncGenerator, Awaitable, Callable, Coroutine, Iterable
 from contextvars import Context
 from typing import Any, TypeVar
 
+T = TypeVar("T")
 R = TypeVar("R")
 
 
@@ -28,6 +29,33 @@ async def all_of(parts: Iterable[Awaitable[R]]) -> list[R]:
             task.cancel()
         if unfinished:
             await asyncio.wait(unfinished)
+
+
+async def in_order(call: Callable[[T], Awaitable[R]], items: Iterable[T]) -> AsyncGenerator[R]:
+    """The result of each item's call as soon as it and those before it are there.
+
+    All run side by side, but the first is a turn of the event loop ahead: a model that stands
+    idle begins with it alone, instead of with a batch of all. When one fails, none goes on, and
+    its error is raised at once, whoever's turn it is; when the generator is closed, none goes on
+    either.
+    """
+    tasks: list[asyncio.Future[R]] = []
+    try:
+        for item in items:
+            tasks.append(asyncio.ensure_future(call(item)))
+            if len(tasks) == 1:
+                await asyncio.sleep(0)
+        running = set(tasks)
+        for task in tasks:
+            while not task.done():
+                done, running = await asyncio.wait(running, return_when=asyncio.FIRST_COMPLETED)
+                for other in done:
+                    other.result()
+            yield task.result()
+    finally:
+        for task in tasks:
+            task.cancel()
+        await asyncio.gather(*tasks, return_exceptions=True)
 
 
 def detached(work: Coroutine[Any, Any, R]) -> asyncio.Task[R]:

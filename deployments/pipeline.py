@@ -9,16 +9,17 @@ from __future__ import annotations
 
 import asyncio
 import time
-from collections.abc import Awaitable, Callable, Iterable, Iterator, Sequence
+from collections.abc import AsyncGenerator, Awaitable, Callable, Iterable, Iterator, Sequence
 from concurrent.futures import Executor
-from contextlib import ExitStack, contextmanager
+from contextlib import ExitStack, aclosing, contextmanager
 from dataclasses import dataclass, field, replace
+from functools import partial
 from typing import Any, TypeVar
 
 import numpy as np
 
-from deployments.batcher import Request, reason_of
-from deployments.concurrency import all_of
+from deployments.batcher import BATCHES_A_REPLICA, Request, reason_of
+from deployments.concurrency import all_of, in_order
 from deployments.config import AppConfig
 from deployments.fleet import Fleet, Hop, Model, pivot
 from deployments.log import logger
@@ -35,6 +36,7 @@ from deployments.recording import (
 from deployments.statistics import Stages
 from deployments.timings import Timings
 from models import audio as audio_io
+from models import encoding
 from models.errors import DragomanError
 from models.runtime import Voice
 from models.text import split
@@ -170,10 +172,32 @@ class Pipeline:
             return await self.off_loop(lambda: audio_io.decode(data, max_duration_s=limit_s))
 
     async def encode(
-        self, audio: Audio, audio_format: audio_io.AudioFormat, context: Context
+        self, audio: Audio, audio_format: encoding.AudioFormat, context: Context
     ) -> bytes:
         with context.timings.stage("encode"):
-            return await self.off_loop(lambda: audio_io.encode(audio, audio_format))
+            return await self.off_loop(lambda: encoding.encode(audio, audio_format))
+
+    async def encode_stream(
+        self,
+        parts: AsyncGenerator[Audio],
+        audio_format: encoding.AudioFormat,
+        context: Context,
+    ) -> AsyncGenerator[bytes]:
+        """One file of all parts, in pieces that can be sent at once; nothing of no parts."""
+        encoder: encoding.Encoder | None = None
+        async with aclosing(parts):
+            async for part in parts:
+                with context.timings.stage("encode"):
+                    if encoder is None:
+                        encoder = encoding.encoder(audio_format, part.sample_rate_hz)
+                    data = await self.off_loop(partial(encoder.add, part))
+                if data:
+                    yield data
+        if encoder is not None:
+            with context.timings.stage("encode"):
+                rest = await self.off_loop(encoder.finish)
+            if rest:
+                yield rest
 
     async def off_loop(self, call: Callable[[], R]) -> R:
         """The one place that offloads: what would hold up everybody's requests."""
@@ -227,6 +251,26 @@ class Pipeline:
         )
         return self._joined(spoken, speaking.voice)
 
+    async def speak_in_turn(
+        self, sentences: Sequence[str], speaking: Speaking, context: Context
+    ) -> AsyncGenerator[Audio]:
+        """What ``speak`` joins, each sentence as soon as it and those before it are spoken.
+
+        Sentences without a sound are left out. No more of them are asked for at once than keep the
+        model busy: what is heard later would only stand before other callers' first sentences.
+        Close the generator to drop what is still to come.
+        """
+        gap_s, model = 0.0, speaking.model
+        batches = BATCHES_A_REPLICA * self.fleet.placements()[model.name].replicas
+        places = min(batches * model.batcher.policy.max_batch_size, self._most_places(model))
+        context.places[model.name] = asyncio.Semaphore(places)
+        speak = partial(self._speak_sentence, speaking=speaking, context=context)
+        async with aclosing(in_order(speak, sentences)) as spoken:
+            async for audio in spoken:
+                if len(audio.samples):
+                    yield audio_io.after_silence(audio, gap_s)
+                    gap_s = self._gap_s
+
     async def embed(self, audio: Audio, context: Context, model: Model | None = None) -> Voiceprint:
         """The speaker embedding of a clip, as it is."""
         model = model or self.fleet.pick("speaker")
@@ -264,9 +308,7 @@ class Pipeline:
         fills it nor is refused because of its own length.
         """
         if model.name not in context.places:
-            rows = model.batcher.policy.max_batch_size
-            places = max(self._limits.max_items_in_flight, rows)
-            context.places[model.name] = asyncio.Semaphore(places)
+            context.places[model.name] = asyncio.Semaphore(self._most_places(model))
         async with context.places[model.name]:
             with context.timings.stage(stage, model.name) as outcomes:
                 joint = context.joint.get(model.name)
@@ -277,6 +319,9 @@ class Pipeline:
                     outcome = await joint.submit(item)
                 outcomes.append(outcome)
         return outcome.result
+
+    def _most_places(self, model: Model) -> int:
+        return max(self._limits.max_items_in_flight, model.batcher.policy.max_batch_size)
 
     def _request(self, model: Model, context: Context) -> Request[Any, Any]:
         return model.batcher.request(

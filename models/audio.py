@@ -1,4 +1,4 @@
-"""Audio at the door: decode what was uploaded, encode what is answered, cut and join it.
+"""Audio at the door: decode what was uploaded, resample it and join it.
 
 All codecs come from PyAV (FFmpeg's libraries); no program is started and no file is opened.
 """
@@ -6,14 +6,11 @@ All codecs come from PyAV (FFmpeg's libraries); no program is started and no fil
 from __future__ import annotations
 
 import io
-import wave
-from collections.abc import Iterator, Sequence
-from typing import Literal, TypeAlias
+from collections.abc import Sequence
 
 import av
 import numpy as np
 from av.audio.frame import AudioFrame
-from av.audio.resampler import AudioResampler
 from av.audio.stream import AudioStream
 from av.container import InputContainer
 from numpy.typing import NDArray
@@ -23,16 +20,6 @@ from models.errors import DragomanError, InvalidRequest, NotAudio
 from models.resampling import MAX_RATE_HZ, MIN_RATE_HZ, Resampler, bad_rate, too_long
 from models.samples import to_int16
 from models.types import SAMPLE_RATE_HZ, Audio
-
-AudioFormat: TypeAlias = Literal["wav", "mp3", "opus", "flac", "aac", "pcm"]
-MEDIA_TYPES: dict[str, str] = {
-    "wav": "audio/wav",
-    "mp3": "audio/mpeg",
-    "opus": "audio/ogg",  # RFC 7845: Opus travels in Ogg
-    "flac": "audio/flac",
-    "aac": "audio/aac",
-    "pcm": "audio/pcm",
-}
 
 # An upload may be anything, so FFmpeg may only be what is needed: these demuxers (none that
 # opens further files or addresses, as playlists do), these decoders, and no protocol at all.
@@ -72,15 +59,6 @@ _PLAIN_LAYOUTS = {"1 channels": "mono", "2 channels": "stereo"}
 # (MP3 and AAC durations are guesses from the bit rate.)
 _EXACT_DURATION = ("flac", "ogg", "aiff", "au")
 _DURATION_SLACK_S = 0.05
-
-# Speech, mono: transparent or nearly so for the voices' 16 to 24 kHz.
-_BITRATES = {"mp3": 64_000, "opus": 32_000, "aac": 64_000}
-_MUXERS = {
-    "mp3": ("mp3", "libmp3lame"),
-    "opus": ("ogg", "libopus"),
-    "flac": ("flac", "flac"),
-    "aac": ("adts", "aac"),
-}
 
 
 def decode(data: bytes, *, max_duration_s: float) -> Audio:
@@ -150,38 +128,8 @@ def resample(audio: Audio, rate_hz: int) -> Audio:
     if audio.sample_rate_hz == rate_hz or not len(samples):
         return Audio(samples, rate_hz)
     resampler = Resampler(rate_hz)
-    resampler.add(_frame(samples, audio.sample_rate_hz))
+    resampler.add(frame_of(samples, audio.sample_rate_hz))
     return Audio(resampler.finish(), rate_hz)
-
-
-def encode(audio: Audio, audio_format: AudioFormat) -> bytes:
-    """Encode mono audio; the same audio gives the same bytes.
-
-    ``opus`` is Ogg/Opus at 48 kHz, ``aac`` is ADTS, ``wav`` 16-bit PCM, ``pcm`` the bare
-    int16 little-endian samples. A rate that an encoder does not take is resampled to the next
-    one that it does.
-    """
-    if audio_format == "pcm":
-        return to_int16(audio.samples).astype("<i2", copy=False).tobytes()
-    file = io.BytesIO()
-    if audio_format == "wav":
-        with wave.open(file, "wb") as writer:
-            writer.setnchannels(1)
-            writer.setsampwidth(2)
-            writer.setframerate(audio.sample_rate_hz)
-            writer.writeframes(to_int16(audio.samples).astype("<i2", copy=False).tobytes())
-        return file.getvalue()
-    muxer, codec = _MUXERS[audio_format]
-    audio = resample(audio, _encoder_rate_hz(codec, audio.sample_rate_hz))
-    # bitexact: no random serial number (Ogg) and no version of the library in the file
-    with av.open(file, "w", format=muxer, options={"fflags": "bitexact"}) as container:
-        stream = container.add_stream(codec, rate=audio.sample_rate_hz, layout="mono")
-        if audio_format in _BITRATES:
-            stream.bit_rate = _BITRATES[audio_format]
-        for frame in _encoder_frames(audio, stream.codec_context):
-            container.mux(stream.encode(frame))
-        container.mux(stream.encode(None))
-    return file.getvalue()
 
 
 def concatenate(parts: Sequence[Audio], gap_s: float = 0.0) -> Audio:
@@ -192,10 +140,17 @@ def concatenate(parts: Sequence[Audio], gap_s: float = 0.0) -> Audio:
     """
     if not parts:
         raise ValueError("nothing to concatenate")
-    rate_hz = parts[0].sample_rate_hz
-    gap = np.zeros(round(gap_s * rate_hz), np.int16)
-    pieces = [p for part in parts for p in (gap, to_int16(resample(part, rate_hz).samples))]
-    return Audio(np.concatenate(pieces[1:]), rate_hz)
+    first, *others = parts
+    pieces = [first, *(after_silence(other, gap_s) for other in others)]
+    rate_hz = first.sample_rate_hz
+    samples = [to_int16(resample(piece, rate_hz).samples) for piece in pieces]
+    return Audio(np.concatenate(samples), rate_hz)
+
+
+def after_silence(audio: Audio, silence_s: float) -> Audio:
+    """The same sound, as int16, with silence before it."""
+    silence = np.zeros(round(silence_s * audio.sample_rate_hz), np.int16)
+    return Audio(np.concatenate([silence, to_int16(audio.samples)]), audio.sample_rate_hz)
 
 
 def _decode_into(resampled: Resampler, container: InputContainer, name: str) -> None:
@@ -223,34 +178,11 @@ def _decode_into(resampled: Resampler, container: InputContainer, name: str) -> 
             raise _damaged(name, f"{decoded_s:.2f} s of {stated_s:.2f} s can be decoded")
 
 
-def _frame(samples: NDArray[np.int16], rate_hz: int) -> AudioFrame:
+def frame_of(samples: NDArray[np.int16], rate_hz: int) -> AudioFrame:
+    """int16 [n] as FFmpeg's frame."""
     frame = AudioFrame.from_ndarray(samples[None], format="s16", layout="mono")
     frame.sample_rate = rate_hz
     return frame
-
-
-def _encoder_rate_hz(codec: str, rate_hz: int) -> int:
-    """The lowest rate of the encoder from ``rate_hz`` on, or its highest."""
-    if codec == "libopus":
-        return 48_000  # the rate that Opus files play at (RFC 7845)
-    rates: list[int] = sorted(av.Codec(codec, "w").audio_rates or [rate_hz])
-    return next((rate for rate in rates if rate >= rate_hz), rates[-1])
-
-
-def _encoder_frames(audio: Audio, encoder: av.AudioCodecContext) -> Iterator[AudioFrame]:
-    """The audio in the encoder's sample format and frame size."""
-    encoder.open()
-    resampler = AudioResampler(
-        format=encoder.format,
-        layout="mono",
-        rate=audio.sample_rate_hz,
-        frame_size=encoder.frame_size or None,
-    )
-    if len(audio.samples):
-        frame = _frame(to_int16(audio.samples), audio.sample_rate_hz)
-        frame.pts = 0
-        yield from resampler.resample(frame)
-        yield from (frame for frame in resampler.resample(None) if frame is not None)
 
 
 def _damaged(name: str | None, why: str) -> InvalidRequest:

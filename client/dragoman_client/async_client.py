@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Mapping, Sequence
+import contextlib
+from collections.abc import AsyncGenerator, Mapping, Sequence
 from types import TracebackType
 
 import httpx
@@ -43,7 +44,7 @@ class AsyncClient:
     >>> [result.timings.stages[2].batch_size for result in results]  # one batch of three
     [3.0, 3.0, 3.0]
 
-    What each method does is said by its twin.
+    What each method does is said by its twin; ``stream_speech`` is for ``async for``.
     """
 
     def __init__(
@@ -84,6 +85,20 @@ class AsyncClient:
         except httpx.HTTPError as error:
             raise errors.from_transport(error, request) from error
         return exchange.result(call, response)
+
+    async def _stream(self, call: Call[Result]) -> AsyncGenerator[bytes]:
+        """The body of the answer, piece by piece."""
+        request = exchange.request(self._http, call, self._timeout)
+        try:
+            response = await self._http.send(request, stream=True)
+            async with contextlib.aclosing(response):
+                if not response.is_success:
+                    await response.aread()
+                    exchange.result(call, response)  # raises
+                async for piece in response.aiter_bytes():
+                    yield piece
+        except httpx.HTTPError as error:
+            raise errors.from_transport(error, request) from error
 
     # ---- speech -----------------------------------------------------------------------
 
@@ -215,6 +230,26 @@ class AsyncClient:
         return await self._send(
             calls.speak(
                 text, voice=voice, language=language, response_format=response_format, speed=speed
+            )
+        )
+
+    def stream_speech(
+        self,
+        text: str,
+        *,
+        voice: str | None = None,
+        language: str | None = None,
+        response_format: SpokenFormat = "wav",
+        speed: float | None = None,
+    ) -> AsyncGenerator[bytes]:
+        return self._stream(
+            calls.speak(
+                text,
+                voice=voice,
+                language=language,
+                response_format=response_format,
+                speed=speed,
+                stream=True,
             )
         )
 

@@ -128,6 +128,7 @@ def speak(
     language: str | None,
     response_format: types.SpokenFormat,
     speed: float | None,
+    stream: bool = False,
 ) -> Call[types.AudioResult]:
     fields = {
         "input": text,
@@ -135,6 +136,8 @@ def speak(
         "language": language,
         "response_format": response_format,
         "speed": speed,
+        # Of a stream no header tells its length, and no file its own: not for what is kept.
+        "stream_format": None if stream else "none",
     }
     body = {name: value for name, value in fields.items() if value is not None}
     parse = partial(parsing.audio_result, audio_format=response_format)

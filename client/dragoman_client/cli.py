@@ -30,7 +30,7 @@ from .options import (
     writable,
 )
 from .transport import DEFAULT_TOTAL_S
-from .types import TranscriptFormat
+from .types import SpokenFormat, TranscriptFormat
 
 COMMANDS = "dragoman.commands"
 
@@ -148,19 +148,37 @@ def say(
     context: typer.Context,
     text: Annotated[str, typer.Argument(metavar="TEXT")],
     output: Annotated[
-        Path, typer.Option("-o", "--output", help=", ".join(SPOKEN), callback=writable)
+        Path,
+        typer.Option(
+            "-o",
+            "--output",
+            help=f"{', '.join(SPOKEN)}; - is stdout, from the first sentence on.",
+            callback=writable,
+        ),
     ],
     voice: VoiceName = None,
     language: Annotated[
         str | None, typer.Option(metavar="LANGUAGE", help="Its first voice speaks.")
     ] = None,
     speed: Speed = None,
+    response_format: Annotated[
+        SpokenFormat | None,
+        typer.Option("--format", help="By the extension of -o if left out, or else wav."),
+    ] = None,
 ) -> None:
     """Speak a text."""
     if (voice is None) == (language is None):
         raise typer.BadParameter("name either --voice or --language")
-    wanted = format_of(output, SPOKEN) or "wav"
+    to_stdout = output == console.STDOUT
+    by_extension = None if to_stdout or response_format else format_of(output, SPOKEN)
+    wanted = response_format or by_extension or "wav"
     with console.connected(context, "speaking") as client:
+        if to_stdout:
+            pieces = client.stream_speech(
+                text, voice=voice, language=language, response_format=wanted, speed=speed
+            )
+            console.write_stdout(pieces)
+            return
         result = client.speak(
             text, voice=voice, language=language, response_format=wanted, speed=speed
         )

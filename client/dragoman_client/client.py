@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+import contextlib
 import time
-from collections.abc import Mapping, Sequence
+from collections.abc import Generator, Mapping, Sequence
 from types import TracebackType
 
 import httpx
@@ -93,6 +94,19 @@ class Client:
         except httpx.HTTPError as error:
             raise errors.from_transport(error, request) from error
         return exchange.result(call, response)
+
+    def _stream(self, call: Call[Result]) -> Generator[bytes]:
+        """The body of the answer, piece by piece."""
+        request = exchange.request(self._http, call, self._timeout)
+        try:
+            response = self._http.send(request, stream=True)
+            with contextlib.closing(response):
+                if not response.is_success:
+                    response.read()
+                    exchange.result(call, response)  # raises
+                yield from response.iter_bytes()
+        except httpx.HTTPError as error:
+            raise errors.from_transport(error, request) from error
 
     # ---- speech -----------------------------------------------------------------------
 
@@ -273,6 +287,35 @@ class Client:
         return self._send(
             calls.speak(
                 text, voice=voice, language=language, response_format=response_format, speed=speed
+            )
+        )
+
+    def stream_speech(
+        self,
+        text: str,
+        *,
+        voice: str | None = None,
+        language: str | None = None,
+        response_format: SpokenFormat = "wav",
+        speed: float | None = None,
+    ) -> Generator[bytes]:
+        """Like :meth:`speak`, in pieces that come while the rest is spoken, sentence by sentence.
+
+        Joined, they are one file, which does not tell its length. What would be raised by
+        :meth:`speak` is raised by the first step of the loop, and :class:`ConnectionFailed` where
+        the server had to break off. Close the iterator to hear no more.
+
+        >>> for piece in client.stream_speech("Bom dia. Tudo bem?", language="pt"):
+        ...     player.stdin.write(piece)  # of subprocess.Popen(["ffplay", "-"], stdin=PIPE)
+        """
+        return self._stream(
+            calls.speak(
+                text,
+                voice=voice,
+                language=language,
+                response_format=response_format,
+                speed=speed,
+                stream=True,
             )
         )
 

@@ -9,7 +9,7 @@ from __future__ import annotations
 import dataclasses
 import json
 import sys
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any, NoReturn, Protocol, TypeAlias
@@ -21,6 +21,8 @@ from rich.text import Text
 
 from .client import Client
 from .errors import ConnectionFailed, DragomanError
+
+STDOUT = Path("-")  # as an output file
 
 Cell: TypeAlias = str | int | float | None
 
@@ -89,6 +91,14 @@ def write(path: Path, content: bytes | str, what: str) -> None:
     except OSError as error:
         fail(f"{path}: {error.strerror}")
     notice(f"wrote {path} ({what})")
+
+
+def write_stdout(pieces: Iterable[bytes]) -> None:
+    """Writes each piece as soon as it is there."""
+    stdout = typer.get_binary_stream("stdout")
+    for piece in pieces:
+        stdout.write(piece)
+        stdout.flush()
 
 
 def show_document(text: str, output: Path | None, what: str) -> None:

@@ -36,6 +36,7 @@ REQUEST_ID_HEADER = b"x-request-id"
 PROBES = ("/health/", "/v2/health/", "/metrics")
 MODEL_PROBES = ("/ready", "/stats")  # the ends of paths of models that are probes, too
 OIP = "/v2"  # what begins so is answered in Triton's words
+STARTED = "dragoman.started"  # in the scope of a request whose answer is sent while it is made
 GRACE_S = 1.0  # beyond a request's time, in which whatever waits says itself what it waited for
 
 
@@ -182,7 +183,8 @@ class Gate:
         except Exception as error:
             ours = as_ours(error, request_id)
             tracing.failed(ours, error)
-            await error_response(ours, scope["path"])(scope, receive, send)
+            if STARTED not in scope:  # an answer that ends too early is broken off by the listener
+                await error_response(ours, scope["path"])(scope, receive, send)
 
     def _capped(self, scope: Scope, receive: Receive) -> Receive:
         """``receive`` that refuses a body over the limit, announced or not."""

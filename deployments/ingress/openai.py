@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import asyncio
+from collections.abc import AsyncGenerator, Sequence
+from contextlib import aclosing
 from typing import Annotated, Any, Literal
 
 from pydantic import Field
@@ -26,9 +28,11 @@ from deployments.ingress.requests import (
     timed,
 )
 from deployments.ingress.speech import subtitle_response
-from deployments.pipeline import Pipeline, Speaking, TranscribeOptions
-from models import audio as audio_io
+from deployments.ingress.streaming import EVENTS, StreamedResponse, speech_events
+from deployments.pipeline import Context, Pipeline, Speaking, TranscribeOptions
+from models.encoding import MEDIA_TYPES
 from models.errors import InvalidRequest
+from models.text import split
 from models.types import SOURCE_VOICE, Audio, Segment, Transcript
 
 FRAMES_A_SECOND = 100  # of Whisper's mel spectrogram, the unit of ``seek``
@@ -59,7 +63,7 @@ class SpeechFields(Fields):
     language: Language | None = None
     response_format: Literal["mp3", "wav", "opus", "flac", "aac", "pcm"] = "mp3"
     speed: Speed = 1.0
-    stream_format: Literal["audio"] = "audio"
+    stream_format: Literal["audio", "sse", "none"] = "audio"  # none, ours: the whole file at once
 
 
 class OpenAiRoutes:
@@ -107,6 +111,15 @@ class OpenAiRoutes:
         context = context_of(request, self._limits)
         fields = await json_fields(request, SpeechFields, self._limits)
         check_text_length(len(fields.input), self._limits, param="input")
+        speaking = self._speaking(fields)
+        sentences = split(fields.input, speaking.voice.language).sentences
+        streams = fields.stream_format == "sse" or len(sentences) > 1
+        if fields.stream_format == "none" or not streams:
+            return await self._speak_whole(fields, speaking, context)
+        return await self._speak_in_turn(request, fields, sentences, speaking, context)
+
+    def _speaking(self, fields: SpeechFields) -> Speaking:
+        """Who speaks, once that is known to be possible."""
         if fields.voice is None and fields.language is None:
             raise InvalidRequest("voice is required, or language to choose one", param="voice")
         if fields.language is not None:
@@ -116,14 +129,58 @@ class OpenAiRoutes:
             message = "voice source is the voice of translated speech; this text has no speaker"
             raise InvalidRequest(message, param="voice")
         model, voice = self._fleet.voice(named, fields.language, fields.model)
-        speaking = Speaking(model, voice, fields.speed)
+        return Speaking(model, voice, fields.speed)
+
+    async def _speak_whole(
+        self, fields: SpeechFields, speaking: Speaking, context: Context
+    ) -> Response:
         with blaming("text", "input"):
             audio = await self._pipeline.speak(fields.input, speaking, context)
         if not len(audio.samples):
-            raise InvalidRequest("input has nothing that can be spoken", param="input")
+            raise _nothing_to_speak()
         data = await self._pipeline.encode(audio, fields.response_format, context)
-        media_type = audio_io.MEDIA_TYPES[fields.response_format]
-        return timed(Response(data, media_type=media_type), context)
+        return timed(Response(data, media_type=MEDIA_TYPES[fields.response_format]), context)
+
+    async def _speak_in_turn(
+        self,
+        request: Request,
+        fields: SpeechFields,
+        sentences: Sequence[str],
+        speaking: Speaking,
+        context: Context,
+    ) -> Response:
+        """Each sentence leaves once it is spoken; ``Server-Timing`` is of the way to the first."""
+        pieces = self._pieces(fields, sentences, speaking, context)
+        media_type = MEDIA_TYPES[fields.response_format]
+        if fields.stream_format == "sse":
+            media_type = EVENTS
+
+            def done() -> dict[str, Any]:
+                return {"usage": _usage(fields.input), "timings": context.timings.as_json()}
+
+            pieces = speech_events(pieces, done, request.headers["x-request-id"])
+        first = await anext(pieces)
+        return timed(StreamedResponse(first, pieces, media_type), context)
+
+    async def _pieces(
+        self,
+        fields: SpeechFields,
+        sentences: Sequence[str],
+        speaking: Speaking,
+        context: Context,
+    ) -> AsyncGenerator[bytes]:
+        """The file in pieces, at least one. Raises InvalidRequest: there is nothing to speak."""
+        spoken = self._pipeline.speak_in_turn(sentences, speaking, context)
+        is_silent = True
+        async with aclosing(
+            self._pipeline.encode_stream(spoken, fields.response_format, context)
+        ) as pieces:
+            with blaming("text", "input"):
+                async for piece in pieces:
+                    yield piece
+                    is_silent = False
+        if is_silent:
+            raise _nothing_to_speak()
 
     async def models(self, request: Request) -> Response:
         rows = await asyncio.gather(*map(self._model_row, self._fleet.names()))
@@ -134,6 +191,15 @@ class OpenAiRoutes:
 
     async def _model_row(self, name: str) -> dict[str, Any]:
         return await model_row(self._fleet, name, self._started)
+
+
+def _nothing_to_speak() -> InvalidRequest:
+    return InvalidRequest("input has nothing that can be spoken", param="input")
+
+
+def _usage(text: str) -> dict[str, int]:
+    """In OpenAI's fields. Our voices count characters, and make no tokens."""
+    return {"input_tokens": len(text), "output_tokens": 0, "total_tokens": len(text)}
 
 
 def _transcription(fields: TranscriptionFields, heard: Transcript, audio: Audio) -> Response:

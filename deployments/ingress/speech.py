@@ -35,7 +35,7 @@ from deployments.pipeline import (
     TextOptions,
     TranslateOptions,
 )
-from models import audio as audio_io
+from models.encoding import MEDIA_TYPES
 from models.errors import InvalidRequest, TooLarge
 
 # A proxy's buffer holds all headers of an answer (HAProxy's: 16 kB), so each text is cut there.
@@ -60,7 +60,7 @@ class SpeechTranslationFields(Fields):
     def speaks(self) -> bool:
         if self.response_format == "json":
             return self.audio_format != "none"
-        return self.response_format in audio_io.MEDIA_TYPES
+        return self.response_format in MEDIA_TYPES
 
 
 class TextTranslationFields(Fields):
@@ -169,7 +169,7 @@ class SpeechRoutes:
             return timed(Response(status_code=204, headers=headers), context)
         audio_format: Any = fields.response_format
         data = await self._pipeline.encode(answer.audio, audio_format, context)
-        media_type = audio_io.MEDIA_TYPES[audio_format]
+        media_type = MEDIA_TYPES[audio_format]
         return timed(Response(data, headers=headers, media_type=media_type), context)
 
     async def translate_text(self, request: Request) -> Response:

@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import base64
 import difflib
 import io
 import json
 import random
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
+from typing import Any
 
 import httpx
 import numpy as np
@@ -136,6 +138,54 @@ def test_openais_client_speaks(sdk: openai.OpenAI) -> None:
         model="tts-1", voice="en_US-joe-medium", input="Good morning.", response_format="wav"
     )
     assert soundfile.info(io.BytesIO(answer.content)).duration > 0.5
+
+
+@pytest.mark.parametrize("response_format", ["mp3", "opus", "aac", "flac", "wav", "pcm"])
+def test_openais_client_is_given_sentences_while_others_are_spoken(
+    sdk: openai.OpenAI, response_format: Any
+) -> None:
+    with sdk.audio.speech.with_streaming_response.create(
+        model="tts-1",
+        voice="en_US-joe-medium",
+        input="Good morning. How are you today? I am fine.",
+        response_format=response_format,
+    ) as answer:
+        assert answer.headers["transfer-encoding"] == "chunked"
+        pieces = list(answer.iter_bytes())
+    assert len(pieces) > 1
+    assert answer.headers["x-request-id"]
+
+
+def test_openais_events_hold_a_streamed_file(sdk: openai.OpenAI, client: Client) -> None:
+    with sdk.audio.speech.with_streaming_response.create(
+        model="tts-1",
+        voice="en_US-joe-medium",
+        input="Good morning. How are you today?",
+        response_format="wav",
+        stream_format="sse",
+    ) as answer:
+        lines = [line for line in answer.iter_lines() if line]
+    *deltas, done = [json.loads(line.removeprefix("data: ")) for line in lines]
+    wav_file = b"".join(base64.b64decode(delta["audio"]) for delta in deltas)
+    assert [delta["type"] for delta in deltas] == ["speech.audio.delta"] * 2
+    assert (done["type"], done["usage"]["input_tokens"]) == ("speech.audio.done", 32)
+    heard = client.transcribe(wav_file, language="en")
+    assert wer(["Good morning. How are you today?"], [heard.text]) <= 0.2  # one word of six
+
+
+def test_a_stream_that_is_too_late_breaks_off(server: Running) -> None:
+    """The first of many sentences comes in time, the last does not."""
+    text = "This sentence is spoken, and takes its time. " * 200
+    spoken = {"input": text, "voice": "en_US-joe-medium", "response_format": "pcm"}
+    with httpx.Client(base_url=server.url, timeout=60) as http:
+        with http.stream(
+            "POST", "/v1/audio/speech", json=spoken, headers={"x-timeout-ms": "4000"}
+        ) as answer:
+            assert answer.status_code == 200
+            with pytest.raises(httpx.RemoteProtocolError, match="incomplete"):
+                for _ in answer.iter_bytes():
+                    pass
+        assert http.post(TEXT, json=TEXT_OK).status_code == 200
 
 
 def test_openais_client_is_told_what_is_wrong(sdk: openai.OpenAI) -> None:

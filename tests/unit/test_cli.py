@@ -177,9 +177,29 @@ def test_say_writes_the_speech(tmp_path: Path) -> None:
     server = serving(httpx.Response(200, content=fake_api.WAV))
     output = tmp_path / "out.ogg"
     result = run(server, "say", "Bom dia.", "--language", "pt", "-o", output)
-    assert server.json() == {"input": "Bom dia.", "language": "pt", "response_format": "opus"}
+    asked = {"input": "Bom dia.", "language": "pt", "response_format": "opus"}
+    assert server.json() == {**asked, "stream_format": "none"}
     assert output.read_bytes() == fake_api.WAV
     assert result.stderr == f"wrote {output} (opus)\n"
+
+
+def test_say_to_stdout_is_a_stream(tmp_path: Path) -> None:
+    server = serving(httpx.Response(200, content=fake_api.WAV))
+    result = run(server, "say", "Bom dia.", "--language", "pt", "-o", "-", "--format", "mp3")
+    assert server.json() == {"input": "Bom dia.", "language": "pt", "response_format": "mp3"}
+    assert (result.stdout_bytes, result.stderr) == (fake_api.WAV, "")
+
+
+def test_a_format_goes_before_the_extension(tmp_path: Path) -> None:
+    server = serving(httpx.Response(200, content=fake_api.WAV))
+    run(server, "say", "Hi", "--language", "en", "-o", tmp_path / "a.sound", "--format", "flac")
+    assert server.json()["response_format"] == "flac"
+
+
+def test_what_cannot_be_said_to_stdout_is_one_line(tmp_path: Path) -> None:
+    result = run(serving(refusal(404, "voice_not_found")), "say", "Hi", "--voice", "x", "-o", "-")
+    assert (result.exit_code, result.stdout_bytes) == (1, b"")
+    assert result.stderr.startswith("dragoman: no (404 voice_not_found")
 
 
 def test_embed_of_one_file_prints_the_vector(wav: Path) -> None:

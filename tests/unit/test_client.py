@@ -6,8 +6,9 @@ import asyncio
 import inspect
 import subprocess
 import sys
+from collections.abc import Awaitable, Callable
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeAlias
 
 import httpx
 import pytest
@@ -15,7 +16,9 @@ import pytest
 import dragoman_client
 from dragoman_client import AsyncClient, Client, Retry, Timeout, errors
 from tests.unit import fake_api
-from tests.unit.fake_api import COLOURS, Ask, ok, serving
+from tests.unit.fake_api import COLOURS, ONCE, Ask, FakeServer, ok, refusal, serving
+
+Read: TypeAlias = Callable[[FakeServer], Awaitable[bytes]]
 
 
 @pytest.fixture(params=COLOURS)
@@ -96,8 +99,42 @@ async def test_speak_sends_what_was_named_only(ask: Ask) -> None:
         "language": "pt",
         "response_format": "wav",
         "speed": 0.5,
+        "stream_format": "none",
     }
     assert result.audio == fake_api.WAV
+
+
+@pytest.fixture(params=["sync", "async"])
+def read(request: pytest.FixtureRequest) -> Read:
+    """A streamed text, read to its end by a client of either colour."""
+    fields: dict[str, Any] = {"language": "pt", "response_format": "mp3"}
+
+    async def by_sync(server: FakeServer) -> bytes:
+        with Client(retry=ONCE, transport=server.transport) as client:
+            return b"".join(client.stream_speech("Bom dia.", **fields))
+
+    async def by_async(server: FakeServer) -> bytes:
+        async with AsyncClient(retry=ONCE, transport=server.transport) as client:
+            return b"".join([piece async for piece in client.stream_speech("Bom dia.", **fields)])
+
+    return by_sync if request.param == "sync" else by_async
+
+
+async def test_a_stream_is_asked_for_and_read_to_its_end(read: Read) -> None:
+    server = serving(httpx.Response(200, content=fake_api.WAV))
+    assert await read(server) == fake_api.WAV
+    assert server.json() == {"input": "Bom dia.", "language": "pt", "response_format": "mp3"}
+
+
+async def test_a_refused_stream_is_its_error(read: Read) -> None:
+    with pytest.raises(errors.UnknownVoice) as caught:
+        await read(serving(refusal(404, "voice_not_found", param="voice")))
+    assert caught.value.param == "voice"
+
+
+async def test_a_stream_that_cannot_begin_is_a_failed_connection(read: Read) -> None:
+    with pytest.raises(errors.ConnectionFailed):
+        await read(serving(httpx.ConnectError("refused")))
 
 
 async def test_many_files_go_in_one_request_in_their_order(ask: Ask) -> None:
