@@ -124,7 +124,7 @@ class Server:
         except subprocess.TimeoutExpired as error:
             logger.warning("killing the server: it did not stop in time (%s)", error)
         finally:
-            _end_all(psutil.Process().children(recursive=True))
+            end_all(psutil.Process().children(recursive=True))
             self._folder.cleanup()
 
     def _drain(self) -> None:
@@ -181,8 +181,8 @@ class Server:
         return with_libraries({**SETTINGS, **own, **os.environ, **launcher_settings(os.environ)})
 
 
-def _end_all(processes: Sequence[psutil.Process]) -> None:
-    """What Ray and HAProxy left: first asked, then killed, then reaped."""
+def end_all(processes: Sequence[psutil.Process]) -> None:
+    """What a server left: first asked, then killed, then reaped."""
     for process in processes:
         _signal(process, signal.SIGTERM)
     _, alive = psutil.wait_procs(processes, timeout=5)

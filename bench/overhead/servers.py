@@ -17,7 +17,7 @@ from pathlib import Path
 import psutil
 
 from bench.overhead.protocols import Protocol, WrongAnswer, check
-from deployments.launch import PR_SET_CHILD_SUBREAPER
+from deployments.launch import PR_SET_CHILD_SUBREAPER, end_all
 
 START_S = 120.0
 STOP_S = 60.0
@@ -121,13 +121,8 @@ def _descendants() -> list[psutil.Process]:
 
 
 def _end(process: subprocess.Popen[bytes], others: Collection[psutil.Process]) -> None:
-    """Ask the server to end, then kill what is left below this process, but for ``others``."""
+    """Ask the server to end, then all that is left below this process, but for ``others``."""
     process.send_signal(signal.SIGTERM)
     with contextlib.suppress(subprocess.TimeoutExpired):
         process.wait(STOP_S)
-    left = [child for child in _descendants() if child not in others]
-    for child in left:
-        with contextlib.suppress(psutil.NoSuchProcess):
-            child.kill()
-    psutil.wait_procs(left, timeout=STOP_S)
-    process.wait()
+    end_all([child for child in _descendants() if child not in others])

@@ -1,5 +1,6 @@
 """PyTriton: Triton itself with its Python backend, and its dynamic batcher."""
 
+import signal
 import sys
 
 import numpy as np
@@ -14,9 +15,11 @@ def infer(audio):
     return {"embedding": embed(audio)}
 
 
+signal.signal(signal.SIGTERM, signal.default_int_handler)  # it tidies up after a SIGINT only
 http_port, grpc_port, metrics_port = map(int, sys.argv[1:])
 config = TritonConfig(
-    http_address="127.0.0.1", http_port=http_port, grpc_port=grpc_port, metrics_port=metrics_port
+    http_address="127.0.0.1", http_port=signal.signal(signal.SIGTERM, signal.default_int_handler)  # it tidies up after a SIGINT only
+http_port, grpc_port=grpc_port, metrics_port=metrics_port
 )
 with Triton(config=config) as triton:
     triton.bind(
