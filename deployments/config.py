@@ -140,8 +140,11 @@ class Limits(Strict):
 
 
 class IngressConfig(Strict):
-    """The HTTP side: how many processes, and what they do beside batching."""
+    """The HTTP side: where it listens, how many processes, and what they do beside batching."""
 
+    host: str = "127.0.0.1"  # 0.0.0.0 to be reached from other machines
+    port: Annotated[int, Field(ge=1, le=65_535)] = 8000  # shared by the replicas of a machine
+    keep_alive_timeout_s: Annotated[int, Field(ge=1)] = 90  # of a connection without requests
     replicas: Annotated[int, Field(ge=1)] = 1
     codec_threads: Annotated[int, Field(ge=1)] = 1  # decode and encode audio
     sentence_gap_s: Annotated[float, Field(ge=0, le=5)] = 0.2  # silence between spoken sentences
@@ -193,12 +196,6 @@ class IngressUserConfig(Strict):
 # ---- the file that `serve run` reads ---------------------------------------------------
 
 
-class HttpOptions(Strict):
-    host: str = "0.0.0.0"  # as Serve has it
-    port: Annotated[int, Field(ge=1, le=65_535)] = 8000
-    keep_alive_timeout_s: Annotated[int, Field(ge=1)] = 90
-
-
 class LoggingOptions(Strict):
     log_level: Literal["DEBUG", "INFO", "WARNING", "ERROR"] = "INFO"
     encoding: Literal["TEXT", "JSON"] = "TEXT"
@@ -228,10 +225,16 @@ class Application(Strict):
 class ServeFile(Strict):
     """The whole of a ``serve_config.yaml``; Ray alone drops what it does not know."""
 
-    proxy_location: Literal["HeadOnly", "EveryNode"] = "EveryNode"
-    http_options: HttpOptions = HttpOptions()
+    proxy_location: Literal["Disabled"]  # Serve's own HTTP: the ingress listens itself
     logging_config: LoggingOptions = LoggingOptions()
     applications: Annotated[list[Application], Field(min_length=1, max_length=1)]
+
+    @property
+    def url(self) -> str:
+        """Where a server of this configuration answers on its own machine."""
+        ingress = self.applications[0].args.ingress
+        host = "127.0.0.1" if ingress.host == "0.0.0.0" else ingress.host
+        return f"http://{f'[{host}]' if ':' in host else host}:{ingress.port}"
 
 
 def check_policies(user_config: IngressUserConfig, args: AppConfig) -> None:

@@ -19,7 +19,7 @@ from urllib.error import HTTPError
 from urllib.request import urlopen
 
 from deployments.checks import Finding, Models, Status, machine_findings, severity
-from deployments.config import ServeFile, load
+from deployments.config import load
 from deployments.facts import Machine, look
 from deployments.fleet import READY
 from deployments.model_checks import Row, is_on_gpu, model_findings
@@ -109,7 +109,7 @@ def main(
         config = load(options.config)
     except ConfigError as error:
         parser.exit(2, f"the configuration is wrong\n{error}\n")
-    states, rows, server = ask_server(options.url or _own_url(config))
+    states, rows, server = ask_server(options.url or config.url)
     models = config.applications[0].args.models
     try:
         diagnosis = diagnose(look_at(os.environ), models, states, rows, [server])
@@ -167,11 +167,6 @@ def _get(url: str, not_ready: int | None = None) -> Any:
             if error.code != not_ready:
                 raise
             return json.load(error)
-
-
-def _own_url(config: ServeFile) -> str:
-    host, port = config.http_options.host, config.http_options.port
-    return f"http://{'127.0.0.1' if host == '0.0.0.0' else host}:{port}"
 
 
 if __name__ == "__main__":

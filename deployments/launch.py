@@ -2,7 +2,7 @@
 
 ``python -m deployments.launch [serve_config.yaml]`` is ``serve run serve_config.yaml`` with the
 environment that must be there before Ray starts, and an orderly end: SIGINT or SIGTERM drains,
-and no process of Ray or HAProxy outlives it.
+and no process of Ray outlives it.
 """
 
 from __future__ import annotations
@@ -17,7 +17,6 @@ import signal
 import socket
 import subprocess
 import sys
-import tempfile
 import time
 from collections.abc import Sequence
 from pathlib import Path
@@ -52,18 +51,18 @@ class Server:
     """``serve run`` as a child process, with everything it starts."""
 
     def __init__(self, config_path: Path, config: ServeFile) -> None:
-        self._host, self._port = config.http_options.host, config.http_options.port
-        self.url = f"http://{'127.0.0.1' if self._host == '0.0.0.0' else self._host}:{self._port}"
+        ingress = config.applications[0].args.ingress
+        self._host, self._port = ingress.host, ingress.port
+        self.url = config.url
         self._models = list(config.applications[0].args.models)
         self._log_format = config.applications[0].args.observability.log_format
         self._config_path = config_path
         self._process: subprocess.Popen[bytes] | None = None
-        self._folder = tempfile.TemporaryDirectory(prefix="dragoman-")
         self._stopping = False
         self._failed = False
 
     def check_port(self) -> None:
-        """Refuse a port that is taken: Serve's proxies would share it, or die in a loop.
+        """Refuse a port that is taken: the ingress would share it.
 
         Raises:
             ConfigError: something listens there.
@@ -73,7 +72,7 @@ class Server:
             try:
                 probe.bind((self._host, self._port))
             except OSError as error:
-                field = f"http_options.port: {self._host}:{self._port}"
+                field = f"ingress.port: {self._host}:{self._port}"
                 raise ConfigError(f"{field} cannot be listened on: {error}") from error
 
     def start(self) -> None:
@@ -125,7 +124,6 @@ class Server:
             logger.warning("killing the server: it did not stop in time (%s)", error)
         finally:
             end_all(psutil.Process().children(recursive=True))
-            self._folder.cleanup()
 
     def _drain(self) -> None:
         address = os.environ.get("RAY_ADDRESS") or self._cluster_address()
@@ -161,28 +159,13 @@ class Server:
         return dict(body.get("models", {}))
 
     def _environment(self) -> dict[str, str]:
-        """The caller's environment wins over ours; HAProxy gets files and ports of its own."""
-        folder = Path(self._folder.name)
-        own = {
-            "RAY_SERVE_HAPROXY_CONFIG_FILE_LOC": str(folder / "haproxy.cfg"),
-            "RAY_SERVE_HAPROXY_SOCKET_PATH": str(folder / "admin.sock"),
-            "RAY_SERVE_HAPROXY_SERVER_STATE_BASE": str(folder),
-            "RAY_SERVE_HAPROXY_SERVER_STATE_FILE": str(folder / "server-state"),
-            "RAY_SERVE_HAPROXY_METRICS_SOCKET_PATH": str(folder / "metrics.sock"),
-            # Serve's own proxies share their port with anybody's (SO_REUSEPORT): on the default
-            # one, another server on this machine could answer for ours.
-            "RAY_SERVE_FALLBACK_PROXY_HTTP_PORT": str(free_port()),
-            "RAY_SERVE_FALLBACK_PROXY_GRPC_PORT": str(free_port()),
-            "RAY_SERVE_HAPROXY_METRICS_PORT": str(free_port()),
-            "RAY_SERVE_HAPROXY_STATS_PORT": str(free_port()),
-        }
-        if self._log_format == "json":
-            own |= JSON_LINES
+        """The caller's environment wins over ours."""
+        own = JSON_LINES if self._log_format == "json" else {}
         return with_libraries({**SETTINGS, **own, **os.environ, **launcher_settings(os.environ)})
 
 
 def end_all(processes: Sequence[psutil.Process]) -> None:
-    """What a server left: first asked, then killed, then reaped."""
+    """What Ray left: first asked, then killed, then reaped."""
     for process in processes:
         _signal(process, signal.SIGTERM)
     _, alive = psutil.wait_procs(processes, timeout=5)

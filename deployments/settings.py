@@ -16,31 +16,27 @@ LIBRARY_PATH = "LD_LIBRARY_PATH"
 # The fast data path. Ray reads these once, in every process, so they are set before it starts.
 SETTINGS = {
     "RAY_SERVE_THROUGHPUT_OPTIMIZED": "1",
-    "RAY_SERVE_ENABLE_HA_PROXY": "1",
+    # The ingress listens itself; with this on, a replica that stops would wait 30 s for a proxy.
+    "RAY_SERVE_ENABLE_DIRECT_INGRESS": "0",
     # A batch of 32 windows of 30 s of int16 is 31 MB; gRPC refuses more than 4 MB otherwise.
     "RAY_SERVE_REPLICA_GRPC_MAX_MESSAGE_LENGTH": str(1 << 30),
-    "RAY_SERVE_DIRECT_INGRESS_MIN_DRAINING_PERIOD_S": "1",
     # A model whose fraction is 0 sees no GPU, instead of taking the first one unaccounted.
     "RAY_ACCEL_ENV_VAR_OVERRIDE_ON_ZERO": "1",
     # Ray counts GPUs in the driver's order, CUDA by their speed if it is not told.
     "CUDA_DEVICE_ORDER": "PCI_BUS_ID",
     "RAY_AUTH_MODE": "token",  # so that the drain finds the token that the cluster made
-    # A second of 16 kHz int16 and its headers in one piece, instead of three (HAProxy: 16 kB).
-    "RAY_SERVE_HAPROXY_TUNE_BUFSIZE": "65536",
-    "RAY_SERVE_HAPROXY_NBTHREAD": "1",  # it forwards 10,000 requests/s with one
     # Memory that batches were copied in stays in the process (glibc's most is 32 MiB a piece):
     # fresh pages for every one of them cost a model replica half of its serving time.
     "MALLOC_MMAP_THRESHOLD_": str(32 << 20),
     "MALLOC_TRIM_THRESHOLD_": str(256 << 20),
     "RAY_worker_niceness": "0",  # Ray's 15 yields the cores to anything else that runs
-    "RAY_SERVE_HAPROXY_METRICS_ENABLED": "0",  # a Python process that reads a log line a request
     "RAY_USAGE_STATS_ENABLED": "0",
 }
 
 
 def missing_settings(environment: Mapping[str, str]) -> list[str]:
     """The settings of the fast data path that a process runs without."""
-    fast = ("RAY_SERVE_THROUGHPUT_OPTIMIZED", "RAY_SERVE_ENABLE_HA_PROXY")
+    fast = ("RAY_SERVE_THROUGHPUT_OPTIMIZED",)
     return [f"{name}={SETTINGS[name]}" for name in fast if environment.get(name) != "1"]
 
 

@@ -51,9 +51,8 @@ class Peer:
 
 
 def dragoman() -> Start:
-    options = load(CONFIG).http_options
     command = [sys.executable, "-m", "deployments.launch", str(CONFIG)]
-    return Start(command, f"http://{options.host}:{options.port}", ROOT, os.environ)
+    return Start(command, load(CONFIG).url, ROOT, os.environ)
 
 
 def triton() -> Start:

@@ -2,17 +2,13 @@
 
 from __future__ import annotations
 
-import asyncio
 import time
-from collections.abc import AsyncIterator
 from concurrent.futures import ThreadPoolExecutor
-from contextlib import asynccontextmanager
 
 from starlette.requests import Request
 from starlette.responses import Response
 from starlette.routing import Route, Router
 
-from deployments import tracing
 from deployments.config import AppConfig
 from deployments.fleet import Fleet
 from deployments.ingress.embeddings import EmbeddingEndpoint
@@ -29,7 +25,7 @@ from deployments.pipeline import Pipeline
 def asgi_app(
     fleet: Fleet, config: AppConfig, admission: Admission, ledger: Ledger | None = None
 ) -> Gate:
-    """All protocols over one fleet of models; looks for its models once it serves.
+    """All protocols over one fleet of models.
 
     A bare router inside the gate: Starlette's application would wrap each request in two more
     layers for errors, and the gate has to answer for errors in any case.
@@ -43,13 +39,6 @@ def asgi_app(
         is_ready = fleet.is_ready() and admission.is_open
         return readiness(is_ready, models=fleet.readiness())
 
-    @asynccontextmanager
-    async def lifespan(app: object) -> AsyncIterator[None]:
-        fleet.start()
-        yield
-        codecs.shutdown(wait=False)
-        await asyncio.to_thread(tracing.shut_down)
-
     router = Router(
         [
             EmbeddingEndpoint(pipeline, config.limits).route(),
@@ -59,7 +48,6 @@ def asgi_app(
             *OperationsRoutes(fleet, config.models, started, ledger).routes(),
             Route("/health/live", live, methods=["GET"]),
             Route("/health/ready", ready, methods=["GET"]),
-        ],
-        lifespan=lifespan,
+        ]
     )
     return Gate(router, config.limits, admission)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import os
 from collections.abc import Sequence
 from typing import Any
@@ -19,7 +20,8 @@ from deployments.config import (
 )
 from deployments.fleet import Fleet
 from deployments.ingress.app import asgi_app
-from deployments.ingress.gate import Admission, Gate
+from deployments.ingress.gate import Admission
+from deployments.ingress.listener import Listener
 from deployments.ledger import Ledger, Page
 from deployments.log import logger, set_up
 from deployments.model_control import ServeDirectory
@@ -28,9 +30,8 @@ from deployments.settings import missing_settings
 
 
 @serve.deployment(name=INGRESS)
-@serve.ingress()
 class Ingress:
-    """Any number of replicas: each has its own batchers before the same models."""
+    """Any number of replicas: each listens itself, and has its own batchers before the models."""
 
     def __init__(self, config: AppConfig, control: DeploymentHandle[Any]) -> None:
         seen = config.observability
@@ -44,15 +45,25 @@ class Ingress:
         own = serve.get_replica_context().replica_id.unique_id
         ask = self._ask if config.ingress.replicas > 1 else None
         self._ledger = Ledger(own, self._fleet.figures, ask)
+        app = asgi_app(self._fleet, config, self._admission, self._ledger)
+        seen_at = config.ingress
+        self._listener = Listener(app, seen_at.host, seen_at.port, seen_at.keep_alive_timeout_s)
 
     async def reconfigure(self, user_config: dict[str, Any]) -> None:
         """Apply batch policies; a re-deploy that changes only them comes here alone.
 
-        A coroutine, so that Serve calls it on the event loop, where the batchers live.
+        A coroutine, so that Serve calls it on the event loop, where the batchers live. It is the
+        first thing that Serve does there, so this begins to listen, too.
 
-        Wrong ones are refused here and those before stay: Serve would take an exception for a
+        Wrong policies are refused here and those before stay: Serve would take an exception for a
         dead replica, and end the requests that run in it.
+
+        Raises:
+            OSError: the address cannot be listened on.
         """
+        if not self._listener.is_listening:
+            self._listener.start()
+            self._fleet.start()
         try:
             validated = IngressUserConfig.model_validate(user_config)
             check_policies(validated, self._config)
@@ -90,5 +101,6 @@ class Ingress:
         """See ``Follower.idle``."""
         return self._fleet.follower.idle()
 
-    def __serve_build_asgi_app__(self) -> Gate:  # Serve's name for it
-        return asgi_app(self._fleet, self._config, self._admission, self._ledger)
+    async def __del__(self) -> None:  # Serve awaits it when it stops a replica
+        await self._listener.stop()
+        await asyncio.to_thread(tracing.shut_down)

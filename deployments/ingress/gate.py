@@ -5,11 +5,11 @@ from __future__ import annotations
 import asyncio
 import json
 import uuid
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from contextlib import AbstractContextManager, contextmanager, nullcontext
+from types import TracebackType
 from typing import Any
 
-from starlette.datastructures import Headers, MutableHeaders
 from starlette.exceptions import HTTPException
 from starlette.requests import ClientDisconnect
 from starlette.responses import Response
@@ -31,7 +31,7 @@ from models.errors import (
     TooLarge,
 )
 
-REQUEST_ID_HEADER = "x-request-id"
+REQUEST_ID_HEADER = b"x-request-id"
 # Answered also under overload and while draining.
 PROBES = ("/health/", "/v2/health/", "/metrics")
 MODEL_PROBES = ("/ready", "/stats")  # the ends of paths of models that are probes, too
@@ -175,10 +175,9 @@ class Gate:
     ) -> None:
         """The application's answer, or an error's."""
         try:
-            with place:
-                async with asyncio.timeout(self._limits.request_timeout_s + GRACE_S):
-                    await self._app(scope, self._capped(scope, receive), send)
-        except ClientDisconnect as error:  # it left while it was sending: nobody to answer
+            with place, Ending(scope, self._limits.request_timeout_s + GRACE_S):
+                await self._app(scope, self._capped(scope, receive), send)
+        except ClientDisconnect as error:  # nobody to answer
             tracing.failed(error, error)
         except Exception as error:
             ours = as_ours(error, request_id)
@@ -189,9 +188,11 @@ class Gate:
         """``receive`` that refuses a body over the limit, announced or not."""
         limit = self._limits.max_body_bytes
         message = f"the body must have at most {limit} bytes"
-        announced = Headers(scope=scope).get("content-length", "0")
-        if announced.isascii() and announced.isdigit() and int(announced) > limit:
-            raise TooLarge(message, param="body")
+        announced = header(scope, b"content-length")
+        if announced is not None and announced.isdigit():
+            if int(announced) > limit:
+                raise TooLarge(message, param="body")
+            return receive  # HTTP itself ends the body there
         taken = 0
 
         async def capped() -> Message:
@@ -205,18 +206,77 @@ class Gate:
         return capped
 
 
+class Ending:
+    """What ends a request from outside, as a context manager: its time, or its caller's leaving.
+
+    Raises:
+        TimeoutError: it took longer than ``timeout_s``.
+        ClientDisconnect: see ``leave``.
+    """
+
+    __slots__ = ("_error", "_task", "_timeout_s", "_timer")
+
+    def __init__(self, scope: Scope, timeout_s: float) -> None:
+        scope.setdefault("state", {})["ending"] = self
+        self._timeout_s = timeout_s
+        self._error: Exception | None = None
+
+    def now(self, error: Exception) -> None:
+        """End the request with that error."""
+        if self._error is None:
+            self._error = error
+            self._task.cancel()
+
+    def __enter__(self) -> None:
+        task = asyncio.current_task()
+        assert task is not None, "a request runs in a task"
+        self._task = task
+        loop = asyncio.get_running_loop()
+        self._timer = loop.call_later(self._timeout_s, self.now, TimeoutError())
+
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        traceback: TracebackType | None,
+    ) -> None:
+        self._timer.cancel()
+        ended_by, self._error = self._error, OVER
+        if ended_by is not None:
+            cancelled_by_others = self._task.uncancel() > 0
+            if isinstance(error, asyncio.CancelledError) and not cancelled_by_others:
+                raise ended_by from error
+
+
+OVER = Exception("the request is over: too late to end it")
+
+
+def leave(state: Mapping[str, Any]) -> None:
+    """The caller of the request of that ASGI state has left: nobody waits for its answer."""
+    ending: Ending | None = state.get("ending")
+    if ending is not None:
+        ending.now(ClientDisconnect())
+
+
+def header(scope: Scope, name: bytes) -> bytes | None:
+    """The first value of a header, whose name is in small letters, as ASGI has them."""
+    for key, value in scope["headers"]:
+        if key == name:
+            found: bytes = value
+            return found
+    return None
+
+
 def _with_request_id(scope: Scope, send: Send) -> tuple[str, Send]:
-    """The request's id. Serve gives each one, and puts it on the answer; without it, we do."""
-    headers = MutableHeaders(scope=scope)
-    request_id = headers.get(REQUEST_ID_HEADER)
-    if request_id is not None:
-        return request_id, send
-    request_id = str(uuid.uuid4())
-    headers[REQUEST_ID_HEADER] = request_id
+    """The request's id, its caller's or a new one, and a ``send`` that puts it on the answer."""
+    sent = header(scope, REQUEST_ID_HEADER)
+    if sent is None:
+        sent = str(uuid.uuid4()).encode()
+        scope["headers"] = [*scope["headers"], (REQUEST_ID_HEADER, sent)]
 
     async def send_with_id(message: Message) -> None:
         if message["type"] == "http.response.start":
-            MutableHeaders(scope=message)[REQUEST_ID_HEADER] = request_id
+            message["headers"] = [*message.get("headers", ()), (REQUEST_ID_HEADER, sent)]
         await send(message)
 
-    return request_id, send_with_id
+    return sent.decode("latin-1"), send_with_id

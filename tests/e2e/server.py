@@ -88,6 +88,7 @@ def fakes_config() -> dict[str, Any]:
         "deployments": [{"name": "Ingress", "user_config": {"batching": {}}}],
     }
     return {
+        "proxy_location": "Disabled",
         "logging_config": {"log_level": "WARNING", "enable_access_log": False},
         "applications": [application],
     }
@@ -95,7 +96,7 @@ def fakes_config() -> dict[str, Any]:
 
 def config_on_a_free_port(folder: Path, config: dict[str, Any]) -> Path:
     """The configuration in a file of its own, with a port that nobody uses."""
-    config["http_options"] = {"host": "127.0.0.1", "port": free_port()}
+    config["applications"][0]["args"].setdefault("ingress", {})["port"] = free_port()
     path = folder / "serve_config.yaml"
     path.write_text(yaml.safe_dump(config))
     return path

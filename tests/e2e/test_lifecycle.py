@@ -73,14 +73,14 @@ def test_a_model_that_cannot_load_stops_the_start(fakes: Path) -> None:
 
 
 def test_a_taken_port_is_named(fakes: Path) -> None:
-    port = yaml.safe_load(fakes.read_text())["http_options"]["port"]
+    port = yaml.safe_load(fakes.read_text())["applications"][0]["args"]["ingress"]["port"]
     command = [sys.executable, "-m", "deployments.launch", str(fakes)]
     with socket.socket() as taken:
         taken.bind(("127.0.0.1", port))
         taken.listen()
         ended = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, check=False)
     assert ended.returncode == 2
-    assert f"http_options.port: 127.0.0.1:{port} cannot be listened on" in ended.stderr
+    assert f"ingress.port: 127.0.0.1:{port} cannot be listened on" in ended.stderr
 
 
 def test_a_batch_policy_changes_live_and_no_model_is_loaded_again(fakes: Path) -> None:

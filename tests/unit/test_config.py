@@ -64,7 +64,12 @@ WRONG: dict[str, tuple[tuple[str | int, ...], Any, str]] = {
     "an alias of no model": (("applications", 0, "args", "aliases", "x"), "y", "aliases.x"),
     "an alias that hides a model": (("applications", 0, "args", "aliases", "asr"), "vad", "asr"),
     "another application": (("applications", 0, "name"), "x", "name"),
-    "a port out of range": (("http_options", "port"), 70_000, "http_options.port"),
+    "a port out of range": (
+        ("applications", 0, "args", "ingress", "port"),
+        70_000,
+        "args.ingress.port",
+    ),
+    "a proxy beside the ingress": (("proxy_location",), "EveryNode", "proxy_location"),
     "another import path": (("applications", 0, "import_path"), "a:b", "import_path"),
 }
 

@@ -231,7 +231,7 @@ def test_the_fix_of_torch_installs_what_make_does() -> None:
 def test_settings_that_a_server_lacks_are_named() -> None:
     assert checks.settings(SETTINGS).status == "ok"
     bare = checks.settings({})
-    assert (bare.status, "RAY_SERVE_ENABLE_HA_PROXY=1" in bare.found) == ("warning", True)
+    assert (bare.status, "RAY_SERVE_THROUGHPUT_OPTIMIZED=1" in bare.found) == ("warning", True)
 
 
 # ---- the models ------------------------------------------------------------------------
@@ -433,7 +433,8 @@ def config(tmp_path: Path, **model: Any) -> str:
     path = tmp_path / "serve.yaml"
     models = {"speaker": {"engine": "sleep", **model}}
     application = {"import_path": "deployments.app:build", "args": {"models": models}}
-    path.write_text(json.dumps({"applications": [application]}))  # JSON is YAML
+    content = {"proxy_location": "Disabled", "applications": [application]}
+    path.write_text(json.dumps(content))  # JSON is YAML
     return str(path)
 
 

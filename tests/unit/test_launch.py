@@ -19,7 +19,8 @@ def config(tmp_path: Path, **model: Any) -> str:
     path = tmp_path / "serve.yaml"
     models = {"speaker": {"engine": "sleep", **model}}
     application = {"import_path": "deployments.app:build", "args": {"models": models}}
-    path.write_text(json.dumps({"applications": [application]}))  # JSON is YAML
+    content = {"proxy_location": "Disabled", "applications": [application]}
+    path.write_text(json.dumps(content))  # JSON is YAML
     return str(path)
 
 

@@ -18,8 +18,7 @@ def infer(audio):
 signal.signal(signal.SIGTERM, signal.default_int_handler)  # it tidies up after a SIGINT only
 http_port, grpc_port, metrics_port = map(int, sys.argv[1:])
 config = TritonConfig(
-    http_address="127.0.0.1", http_port=signal.signal(signal.SIGTERM, signal.default_int_handler)  # it tidies up after a SIGINT only
-http_port, grpc_port=grpc_port, metrics_port=metrics_port
+    http_address="127.0.0.1", http_port=http_port, grpc_port=grpc_port, metrics_port=metrics_port
 )
 with Triton(config=config) as triton:
     triton.bind(

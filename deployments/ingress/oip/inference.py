@@ -32,6 +32,8 @@ INLINE_BYTES = 1 << 16  # of binary tensors: read on the event loop in some 10 u
 INLINE_JSON_BYTES = 1 << 12
 US = 1e-6
 MAX_TIMEOUT_US = 1 << 62
+LENGTH, TIMEOUT = HEADER_LENGTH.lower().encode(), TIMEOUT_HEADER.encode()
+READ = frozenset({LENGTH, TIMEOUT, b"content-encoding", b"accept-encoding"})  # headers
 ANNOUNCED = re.compile(r"[0-9]{1,10}")  # a length that parsing need not refuse
 
 
@@ -48,11 +50,10 @@ class InferEndpoint:
             raise HTTPException(405, headers={"Allow": "POST"})
         path = scope["path_params"]
         served = self._catalogue.get(path["name"], path.get("version"))
-        raw: list[tuple[bytes, bytes]] = scope["headers"]
-        headers = {key.decode("latin-1"): value.decode("latin-1") for key, value in raw}
+        headers = {key: value.decode("latin-1") for key, value in scope["headers"] if key in READ}
         request, rows = await self._read(await body(receive), headers, served)
         context = Context(
-            deadline=deadline_of(headers.get(TIMEOUT_HEADER), self._limits),
+            deadline=deadline_of(headers.get(TIMEOUT), self._limits),
             priority=_whole(request.parameters, "priority"),
             queue_timeout_s=_whole(request.parameters, "timeout") * US or None,
         )
@@ -60,11 +61,11 @@ class InferEndpoint:
         await self._answer(request, outputs, served.name, headers, send)
 
     async def _read(
-        self, data: bytes, headers: Mapping[str, str], served: Served
+        self, data: bytes, headers: Mapping[bytes, str], served: Served
     ) -> tuple[InferRequest, Rows]:
         """A request that fits the model's signature."""
-        length = headers.get(HEADER_LENGTH.lower())
-        encoding = headers.get("content-encoding")
+        length = headers.get(LENGTH)
+        encoding = headers.get(b"content-encoding")
         signature, max_rows = served.signature, served.max_batch_size
 
         def work() -> tuple[InferRequest, Rows]:
@@ -92,10 +93,10 @@ class InferEndpoint:
         request: InferRequest,
         outputs: list[Tensor],
         name: str,
-        headers: Mapping[str, str],
+        headers: Mapping[bytes, str],
         send: Send,
     ) -> None:
-        accepted = headers.get("accept-encoding")
+        accepted = headers.get(b"accept-encoding")
 
         def work() -> tuple[dict[str, str], bytes, str | None]:
             fields, plain = render(name, MODEL_VERSION, request, outputs)

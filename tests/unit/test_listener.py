@@ -1,0 +1,149 @@
+"""The listener on real sockets: a shared port, callers who leave, an end in order."""
+
+from __future__ import annotations
+
+import asyncio
+import socket
+from collections.abc import AsyncIterator, Awaitable, Callable
+from contextlib import asynccontextmanager
+from typing import Any
+
+import httpx
+import pytest
+from starlette.requests import Request
+from starlette.responses import PlainTextResponse, Response
+from starlette.routing import Route, Router
+from starlette.types import ASGIApp
+
+from deployments.config import Limits
+from deployments.ingress.gate import Admission, Gate
+from deployments.ingress.listener import MAX_HEAD_BYTES, Listener, listening_socket
+from deployments.launch import free_port
+
+HOST = "127.0.0.1"
+Handler = Callable[[Request], Awaitable[Response]]
+
+
+def gated(handler: Handler, **limits: Any) -> ASGIApp:
+    only = [Route("/", handler, methods=["GET", "POST"])]
+    return Gate(Router(only), Limits(**limits), Admission(8))
+
+
+async def hello(request: Request) -> Response:
+    return PlainTextResponse(f"hello {len(await request.body())}")
+
+
+@asynccontextmanager
+async def serving(app: ASGIApp, port: int | None = None) -> AsyncIterator[str]:
+    port = port or free_port()
+    listener = Listener(app, HOST, port, keep_alive_timeout_s=60)
+    listener.start()
+    try:
+        yield f"http://{HOST}:{port}/"
+    finally:
+        await listener.stop()
+
+
+async def raw(url: str, sent: bytes) -> bytes:
+    """What comes back for these bytes until the server closes the connection."""
+    reader, writer = await asyncio.open_connection(HOST, httpx.URL(url).port)
+    writer.write(sent)
+    answer = await reader.read()
+    writer.close()
+    return answer
+
+
+async def test_it_answers_with_the_request_id() -> None:
+    async with serving(gated(hello)) as url, httpx.AsyncClient() as http:
+        answer = await http.post(url, content=b"12345", headers={"x-request-id": "mine"})
+    assert (answer.text, answer.headers["x-request-id"]) == ("hello 5", "mine")
+
+
+async def test_a_chunked_body_over_the_limit_is_refused() -> None:
+    async def pieces() -> AsyncIterator[bytes]:
+        for _ in range(4):
+            yield b"x" * 100
+
+    app = gated(hello, max_body_bytes=300)
+    async with serving(app) as url, httpx.AsyncClient() as http:
+        assert (await http.post(url, content=pieces())).status_code == 413
+
+
+async def test_two_replicas_share_a_port() -> None:
+    port = free_port()
+    async with serving(gated(hello), port) as url:
+        async with serving(gated(hello), port):
+            pass
+        async with httpx.AsyncClient() as http:
+            assert (await http.get(url)).status_code == 200
+
+
+def test_a_port_of_a_stranger_is_not_shared() -> None:
+    with socket.socket() as taken:
+        taken.bind((HOST, 0))
+        taken.listen()
+        with pytest.raises(OSError, match="in use"):
+            listening_socket(HOST, taken.getsockname()[1])
+
+
+async def test_a_caller_who_leaves_ends_the_request() -> None:
+    running, ended = asyncio.Event(), asyncio.Event()
+
+    async def slow(request: Request) -> Response:
+        running.set()
+        try:
+            await asyncio.Event().wait()
+        finally:
+            ended.set()
+        raise AssertionError("nobody ends the wait")
+
+    async with serving(gated(slow)) as url:
+        _, writer = await asyncio.open_connection(HOST, httpx.URL(url).port)
+        writer.write(b"GET / HTTP/1.1\r\nhost: x\r\n\r\n")
+        await running.wait()
+        writer.close()
+        await ended.wait()
+
+
+async def test_a_request_over_its_time_is_answered() -> None:
+    async def slow(request: Request) -> Response:
+        await asyncio.Event().wait()
+        raise AssertionError("nobody ends the wait")
+
+    app = gated(slow, request_timeout_s=0.01)
+    async with serving(app) as url, httpx.AsyncClient(timeout=30) as http:
+        answer = await http.get(url)
+    assert (answer.status_code, answer.json()["error"]["code"]) == (504, "deadline_passed")
+
+
+async def test_what_runs_is_answered_before_it_stops() -> None:
+    running, go_on = asyncio.Event(), asyncio.Event()
+
+    async def gated_hello(request: Request) -> Response:
+        running.set()
+        await go_on.wait()
+        return await hello(request)
+
+    port = free_port()
+    listener = Listener(gated(gated_hello), HOST, port, keep_alive_timeout_s=60)
+    listener.start()
+    async with httpx.AsyncClient() as http:
+        answer = asyncio.create_task(http.get(f"http://{HOST}:{port}/"))
+        await running.wait()
+        stopping = asyncio.create_task(listener.stop())
+        go_on.set()
+        assert (await answer).text == "hello 0"
+    await stopping
+
+
+MALFORMED = {
+    "no HTTP": b"hello\r\n\r\n",
+    "a head without an end": b"GET / HTTP/1.1\r\nx: " + b"y" * MAX_HEAD_BYTES,
+    "two lengths": b"POST / HTTP/1.1\r\ncontent-length: 1\r\ncontent-length: 2\r\n\r\nx",
+}
+
+
+@pytest.mark.parametrize("sent", MALFORMED.values(), ids=MALFORMED)
+async def test_what_is_malformed_is_refused(sent: bytes) -> None:
+    async with serving(gated(hello)) as url:
+        assert (await raw(url, sent)).startswith(b"HTTP/1.1 400 ")
