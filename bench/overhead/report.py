@@ -35,7 +35,7 @@ class Measurement:
 
     @property
     def cpu_ms_a_request(self) -> float:
-        return 1_000 * self.cpu_s / self.load.answers if self.load.answers else float("nan")
+        return 1_000 * self.cpu_s / self.load.answers
 
 
 def results(
@@ -75,28 +75,31 @@ def _table(measured: Sequence[Measurement], missing: Mapping[str, str], callers:
 
 
 def _row(label: str, runs: Sequence[Measurement], compared: Sequence[float]) -> Sequence[Cell]:
+    answered = [run for run in runs if run.load.answers]
     return (
         label,
         _spread(runs, lambda run: run.load.answers_a_second, 0),
         f"{_median_rate(runs) / IDEAL:.0%}",
         Spread.of(compared).text(2) if compared else None,
-        _spread(runs, lambda run: run.load.p50_ms, 1),
-        _spread(runs, lambda run: run.load.p99_ms, 1),
+        _spread(answered, lambda run: run.load.p50_ms, 1),
+        _spread(answered, lambda run: run.load.p99_ms, 1),
         _errors(runs),
-        _spread(runs, lambda run: run.cpu_ms_a_request, 2),
+        _spread(answered, lambda run: run.cpu_ms_a_request, 2),
     )
 
 
 def _errors(runs: Sequence[Measurement]) -> str:
-    """Such as ``3: 2 refusals, 1 timeouts``."""
+    """Such as ``2 refusals, 1 timeouts``, of all runs together."""
     kinds = ("refusals", "timeouts", "socket_errors")
     counts = {kind: sum(getattr(run.load, kind) for run in runs) for kind in kinds}
     named = [f"{count:,} {kind.replace('_', ' ')}" for kind, count in counts.items() if count]
     return ", ".join(named) or "0"
 
 
-def _spread(runs: Sequence[Measurement], value: Callable[[Measurement], float], digits: int) -> str:
-    return Spread.of([value(run) for run in runs]).text(digits)
+def _spread(
+    runs: Sequence[Measurement], value: Callable[[Measurement], float], digits: int
+) -> str | None:
+    return Spread.of([value(run) for run in runs]).text(digits) if runs else None
 
 
 def _median_rate(runs: Sequence[Measurement]) -> float:
@@ -126,19 +129,21 @@ def _chart(measured: Sequence[Measurement]) -> Chart:
 
 
 def _findings(measured: Sequence[Measurement], callers: int) -> list[str]:
-    """One sentence: how many times over each other server Dragoman is, with the spread."""
+    """How many times over each other server Dragoman is, with the spread, the nearest first."""
     labels = {m.label for m in measured if not m.label.startswith(REFERENCE)}
     compared = {label: ratios(measured, label, callers) for label in labels}
     spreads = {label: Spread.of(values) for label, values in compared.items() if values}
     nearest = sorted(spreads.items(), key=lambda pair: pair[1].median)
     if not nearest:
         return []
-    named = ", ".join(f"{spread.text(2)} times {label}'s" for label, spread in nearest)
-    return [f"At {callers} callers {REFERENCE} answers {named} requests/s, in the same round."]
+    named = "; ".join(f"{label} {spread.text(2)}" for label, spread in nearest)
+    return [f"At {callers} callers {REFERENCE}'s requests/s are those of another times: {named}."]
 
 
 def _notes(rounds: int, seconds: int, missing: Mapping[str, str]) -> list[str]:
-    settings = "; ".join(f"{peer.ways[0].label}: {peer.settings}" for peer in PEERS)
+    settings = "; ".join(
+        f"{peer.ways[0].label} ({', '.join(peer.packages)}): {peer.settings}" for peer in PEERS
+    )
     notes = [
         "A model that sleeps 5 ms + 0.2 ms an item, as one device would, in batches of at most 32: "
         f"the ideal is {IDEAL:,.0f} requests/s. Each caller sends 1 s of 16 kHz int16 audio on a "
