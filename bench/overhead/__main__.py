@@ -69,7 +69,7 @@ def _prepared(peers: Sequence[Peer], missing: dict[str, str]) -> Iterator[tuple[
 
 def _missing(peer: Peer, error: Exception) -> dict[str, str]:
     """Why the rows of a peer have no figures, in one line."""
-    why = textwrap.shorten(str(error), WHY_CHARS)
+    why = textwrap.shorten(str(error), WHY_CHARS).replace("|", "/")  # it stands in a table
     print(f"{peer.name}: {why}", file=sys.stderr)
     return {way.label: why for way in peer.ways}
 

@@ -59,7 +59,7 @@ def running(
         except DidNotServe as error:
             log.seek(0)
             lines = log.read().decode(errors="replace").strip().splitlines()[-LOG_LINES:]
-            raise DidNotServe(f"{error}; its log ends: {' | '.join(lines)}") from error
+            raise DidNotServe(f"{error}; its log ends: {' / '.join(lines)}") from error
         finally:
             _end(process, others)
 

@@ -4,14 +4,15 @@ from __future__ import annotations
 
 import json
 import sys
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from pathlib import Path
 
 import numpy as np
 import pytest
 
 from bench.overhead import environments, protocols, report
-from bench.overhead.catalogue import PEERS, REFERENCE
+from bench.overhead.__main__ import run
+from bench.overhead.catalogue import PEERS, REFERENCE, Peer, Start, Way
 from bench.overhead.report import COLUMNS, Measurement
 from bench.overhead.servers import DidNotServe, await_answer, running
 from bench.overhead.wrk import Load, LoadFailed, parse
@@ -199,6 +200,26 @@ def test_a_server_that_ends_says_why(tmp_path: Path) -> None:
         running(command, {}, tmp_path) as process,
     ):
         await_answer(process, "http://127.0.0.1:9/", RAW)
+
+
+def _not_to_be_had() -> Start:
+    raise environments.NotToBeHad("no network")
+
+
+def _ends_at_once() -> Start:
+    return Start([sys.executable, "-c", "raise SystemExit('no\\nmemory')"], "http://127.0.0.1:9")
+
+
+UNMEASURABLE = {
+    "not installed": (_not_to_be_had, "no network"),
+    "not started": (_ends_at_once, "ended with exit code 1; its log ends: no / memory"),
+}
+
+
+@pytest.mark.parametrize(("prepare", "why"), UNMEASURABLE.values(), ids=UNMEASURABLE)
+def test_a_run_goes_on_without_a_server(prepare: Callable[[], Start], why: str) -> None:
+    peer = Peer("absent", (), (Way("Absent", "/", RAW),), prepare, "")
+    assert run([peer], callers=[1], seconds=1, rounds=2) == ([], {"Absent": why})
 
 
 def test_packages_that_are_not_there_are_named(
