@@ -10,6 +10,7 @@ from __future__ import annotations
 
 import argparse
 import shutil
+import signal
 import sys
 import textwrap
 from collections.abc import Iterator, Sequence
@@ -31,6 +32,7 @@ def main() -> None:
     if shutil.which("wrk") is None:
         sys.exit("wrk is needed: apt-get install wrk")
     adopt_orphans()
+    signal.signal(signal.SIGTERM, signal.default_int_handler)  # ends the server on its way out
     chosen = [peer for peer in PEERS if peer.name in options.peers]
     measured, missing = run(chosen, options.callers, options.seconds, options.rounds)
     results.write(report.results(measured, missing, options.rounds, options.seconds))
@@ -102,7 +104,7 @@ def _line(measurement: Measurement) -> str:
         f"round {measurement.round + 1}, {measurement.callers} callers, {measurement.label}: "
         f"{taken.answers_a_second:,.0f} requests/s, p50 {taken.p50_ms:.1f} ms, "
         f"p99 {taken.p99_ms:.1f} ms, {taken.errors} errors, "
-        f"{measurement.cpu_ms_a_request:.2f} ms of CPU a request"
+        f"{measurement.cpu_s:.1f} s of CPU"
     )
 
 

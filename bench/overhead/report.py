@@ -70,7 +70,10 @@ def _table(measured: Sequence[Measurement], missing: Mapping[str, str], callers:
     fastest = sorted(of_label, key=lambda label: -_median_rate(of_label[label]))
     rows = [_row(label, of_label[label], ratios(measured, label, callers)) for label in fastest]
     absent = [label for label in missing if label not in of_label]
-    rows += [(f"{label}: not measured, {missing[label]}", *[None] * 7) for label in absent]
+    rows += [
+        (f"{label}: not measured, {missing[label]}", *[None] * (len(COLUMNS) - 1))
+        for label in absent
+    ]
     return Table(f"{callers} callers", COLUMNS, rows)
 
 
