@@ -150,8 +150,8 @@ def _notes(rounds: int, seconds: int, missing: Mapping[str, str]) -> list[str]:
     notes = [
         "A model that sleeps 5 ms + 0.2 ms an item, as one device would, in batches of at most 32: "
         f"the ideal is {IDEAL:,.0f} requests/s (8 callers can fill batches of 8 only, and reach no "
-        f"more than {8 / (0.005 + 8 * 0.0002):,.0f}). Each caller sends 1 s of 16 kHz int16 audio on a "
-        "connection that stays open and gets 192 float32; wrk runs on the same cores. "
+        f"more than {8 / (0.005 + 8 * 0.0002):,.0f}). Each caller sends 1 s of 16 kHz int16 audio "
+        "on a connection that stays open and gets 192 float32; wrk runs on the same cores. "
         f"{rounds} rounds, in each of which every server is started, its answer compared with the "
         f"model's, warmed up and loaded for {seconds} s at each number of callers, in turns; "
         "medians (least to most). Ratios are taken within a round. CPU is that of all processes of "
