@@ -123,7 +123,7 @@ class Server:
         except subprocess.TimeoutExpired as error:
             logger.warning("killing the server: it did not stop in time (%s)", error)
         finally:
-            _end_all(psutil.Process().children(recursive=True))
+            end_all(psutil.Process().children(recursive=True))
 
     def _drain(self) -> None:
         address = os.environ.get("RAY_ADDRESS") or self._cluster_address()
@@ -164,7 +164,7 @@ class Server:
         return with_libraries({**SETTINGS, **own, **os.environ, **launcher_settings(os.environ)})
 
 
-def _end_all(processes: Sequence[psutil.Process]) -> None:
+def end_all(processes: Sequence[psutil.Process]) -> None:
     """What Ray left: first asked, then killed, then reaped."""
     for process in processes:
         _signal(process, signal.SIGTERM)

@@ -1,0 +1,33 @@
+"""PyTriton: Triton itself with its Python backend, and its dynamic batcher."""
+
+import signal
+import sys
+
+import numpy as np
+from pytriton.decorators import batch
+from pytriton.model_config import DynamicBatcher, ModelConfig, Tensor
+from pytriton.triton import Triton, TritonConfig
+from sleeping_model import EMBEDDING_SIZE, embed
+
+
+@batch
+def infer(audio):
+    return {"embedding": embed(audio)}
+
+
+signal.signal(signal.SIGTERM, signal.default_int_handler)  # it tidies up after a SIGINT only
+http_port, grpc_port, metrics_port = map(int, sys.argv[1:])
+config = TritonConfig(
+    http_address="127.0.0.1", http_port=http_port, grpc_port=grpc_port, metrics_port=metrics_port
+)
+with Triton(config=config) as triton:
+    triton.bind(
+        "speaker",
+        infer,
+        inputs=[Tensor(name="audio", dtype=np.int16, shape=(-1,))],
+        outputs=[Tensor(name="embedding", dtype=np.float32, shape=(EMBEDDING_SIZE,))],
+        config=ModelConfig(
+            max_batch_size=32, batcher=DynamicBatcher(max_queue_delay_microseconds=5000)
+        ),
+    )
+    triton.serve()
