@@ -140,10 +140,9 @@ class _Caller(asyncio.Protocol):
 
     @classmethod
     async def connected(cls, url: str, counting: _Counting) -> _Caller:
-        where = urlsplit(url)
-        loop = asyncio.get_running_loop()
+        where, loop = httpx.URL(url), asyncio.get_running_loop()
         _, caller = await loop.create_connection(
-            lambda: cls(counting), where.hostname, where.port or 80
+            lambda: cls(counting), where.host, where.port or 80
         )
         return caller
 
