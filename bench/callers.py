@@ -77,12 +77,13 @@ def load(url: str, requests: Sequence[bytes], callers: int, counted: int, ahead:
     Raises:
         RuntimeError: an answer was none of 200; the message holds it.
     """
-    return uvloop.run(_load(url, requests, callers, counted, ahead))
+    return uvloop.run(load_from_loop(url, requests, callers, counted, ahead))
 
 
-async def _load(
+async def load_from_loop(
     url: str, requests: Sequence[bytes], callers: int, counted: int, ahead: int
 ) -> Load:
+    """``load`` for who has an event loop."""
     before_s = time.process_time()
     counting = _Counting(cycle(requests), ahead + counted)
     connections = [await _Caller.connected(url, counting) for _ in range(callers)]
