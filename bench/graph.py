@@ -228,7 +228,7 @@ def _findings(figures: Figures) -> list[str]:
 
 
 def _table(figures: Figures) -> Table:
-    rows = [_row(f"server, {count} callers", seen) for count, seen in figures.served.items()]
+    rows = [_row(f"server, callers: {count}", seen) for count, seen in figures.served.items()]
     rows.append(_row("libraries in sequence", figures.sequence))
     rows.append(_row(f"libraries, {SHOWN_CALLERS} threads", figures.threads))
     title = f"{figures.name}, utterances of {figures.audio_s:.1f} s"

@@ -195,7 +195,7 @@ def _shares(found: Sequence[Figures], plan: Plan, title: str, ratio: Ratio) -> T
         [figures.stage, *(ratio(figures, count).text(2) for count in plan.callers)]
         for figures in found
     ]
-    return Table(title, ["stage", *(f"{count} callers" for count in plan.callers)], rows)
+    return Table(title, ["stage", *(f"callers: {count}" for count in plan.callers)], rows)
 
 
 def _in_process(found: Sequence[Figures]) -> Table:
