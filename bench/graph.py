@@ -150,9 +150,9 @@ def measure(case: Case, server: Server, process: Executor, seconds: float) -> Fi
         rate = bare.rate
         for count in case.callers:
             if count == SHOWN_CALLERS:
-                together = in_sequence(process, case.jobs, count, count)
+                together = in_sequence(process, case.jobs, count, whole(count, case))
                 figures.threads.add(together.rate, together.took_s)
-            wanted = max(math.ceil(rate * seconds), count, len(case.jobs))
+            wanted = whole(max(rate * seconds, count), case)
             load = callers.load(server.url, requests, count, wanted, count if count > 1 else 0)
             callers.load(server.url, requests, callers=1, counted=1, ahead=0)  # what was left runs
             took_s = [answer.took_s for answer in load.answers]
@@ -162,6 +162,11 @@ def measure(case: Case, server: Server, process: Executor, seconds: float) -> Fi
                 figures.alone_s.append((float(np.median(took_s)), float(np.median(bare.took_s))))
             print(f"{case.name}, {count} callers: {load.rate:.2f}/s", flush=True)
     return figures
+
+
+def whole(count: float, case: Case) -> int:
+    """As many and more: whole rounds of the case's utterances, which are not of one length."""
+    return math.ceil(count / len(case.jobs)) * len(case.jobs)
 
 
 def first_audio(server: Server, voice: str, texts: Sequence[str], requests: int) -> FirstAudio:

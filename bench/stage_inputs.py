@@ -47,8 +47,8 @@ def stages() -> list[Stage]:
         _vad([clip.samples() for clip in some]),
         _asr(some),
         _nmt(english),
-        _tts("tts-en", "en_US-joe-medium", english),
-        _tts("tts-pt", "jm_kumo", short),
+        _tts("tts-en", "en_US-joe-medium", english[::3]),
+        _tts("tts-pt", "jm_kumo", short[::4]),
         _speaker("speaker, 1 s", pieces[:-1]),
         _speaker("speaker, 2 to 6 s", [clip.samples() for clip in some]),
     ]

@@ -23,7 +23,6 @@ from bench.stage_inputs import Stage, stages
 BATCH_SIZES = (1, 2, 4, 8, 16, 32)
 CALLERS = (1, 8, 32, 64)
 SHOWN_CALLERS = 32  # for which what ran is shown
-LEAST_COUNTED = 4
 SLOW = ("tts-pt",)  # slower than speech: left out where it must be quick
 
 
@@ -94,10 +93,11 @@ def measure(stage: Stage, server: Server, plan: Plan) -> Figures:
 
 def sweep(stage: Stage, model: Bare, plan: Plan) -> dict[int, float]:
     """Items a second by batch size, each of which gets half a turn."""
-    rates = {1: model.rate(stage.items, 1, LEAST_COUNTED)}
+    rates = {1: model.rate(stage.items, 1, len(stage.items))}
     for size in plan.batch_sizes:
         if size / rates[1] <= plan.longest_batch_s:
-            rates[size] = model.rate(stage.items, size, counted(rates[1], plan.seconds / 2, size))
+            wanted = counted(stage, rates[1], plan.seconds / 2, size)
+            rates[size] = model.rate(stage.items, size, wanted)
     return rates
 
 
@@ -111,19 +111,21 @@ def measure_round(
 ) -> None:
     """One turn of each; the limit's lies in the middle of the server's."""
     alone, best, size = figures.by_batch[1], max(figures.by_batch.values()), figures.best_batch
-    figures.ones.append(model.rate(stage.items, 1, counted(alone, plan.seconds)))
+    figures.ones.append(model.rate(stage.items, 1, counted(stage, alone, plan.seconds)))
     for count in plan.callers:
         if count == SHOWN_CALLERS:
-            limit = model.rate(stage.items, size, counted(best, plan.seconds, size))
+            limit = model.rate(stage.items, size, counted(stage, best, plan.seconds, size))
             figures.limits.append(limit)
         ahead = min(count, size)  # until the callers have found together
-        wanted = counted(alone if count == 1 else best, plan.seconds, 2 * ahead)
+        wanted = counted(stage, alone if count == 1 else best, plan.seconds, 2 * ahead)
         serve(stage, server, requests, figures.served[count], (count, wanted, ahead))
         print(f"{stage.name}, {count} callers: {figures.served[count].rates[-1]:.1f}/s", flush=True)
 
 
-def counted(rate: float, seconds: float, at_least: int = 1) -> int:
-    return max(math.ceil(rate * seconds), at_least, LEAST_COUNTED)
+def counted(stage: Stage, rate: float, seconds: float, at_least: int = 1) -> int:
+    """Whole rounds of the stage's inputs, which are not of one length."""
+    inputs = len(stage.items)
+    return math.ceil(max(rate * seconds, at_least) / inputs) * inputs
 
 
 def serve(
