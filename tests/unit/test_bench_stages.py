@@ -13,7 +13,7 @@ from models.types import TtsItem
 BY_NAME = {stage.name: stage for stage in stages()}
 
 
-@pytest.fixture(params=BY_NAME.values(), ids=BY_NAME)
+@pytest.fixture(params=list(BY_NAME.values()), ids=list(BY_NAME))
 def stage(request: pytest.FixtureRequest) -> Stage:
     found: Stage = request.param
     return found
