@@ -1,0 +1,65 @@
+"""A runtime called in-process, without a server, in a process of its own."""
+
+from __future__ import annotations
+
+import os
+import time
+from collections.abc import Iterator, Sequence
+from concurrent.futures import Executor, ProcessPoolExecutor
+from contextlib import contextmanager
+from dataclasses import dataclass
+from itertools import cycle, islice
+from multiprocessing import get_context
+from typing import Any
+
+from deployments.config import ModelConfig
+from deployments.settings import SETTINGS
+from models.engines import ENGINES
+from models.runtime import ItemError, Runtime, RuntimeSettings
+
+_loaded: Runtime[Any, Any]  # in the process of its own
+
+
+@contextmanager
+def own_process(begin: Any, *arguments: Any) -> Iterator[Executor]:
+    """A process that has called ``begin`` and keeps memory as a replica does (``SETTINGS``)."""
+    keeping = {name: value for name, value in SETTINGS.items() if name.startswith("MALLOC_")}
+    os.environ.update(keeping)  # glibc reads them when the process starts
+    with ProcessPoolExecutor(1, get_context("spawn"), begin, arguments) as process:
+        yield process
+
+
+@dataclass(frozen=True)
+class Bare:
+    """One loaded, warm runtime with the threads that a replica of the server has."""
+
+    process: Executor
+
+    def rate(self, items: Sequence[Any], batch_size: int, counted: int) -> float:
+        """Items a second, the items in turn, in batches as they come."""
+        return self.process.submit(_rate, items, batch_size, counted).result()
+
+
+@contextmanager
+def bare(name: str, config: ModelConfig) -> Iterator[Bare]:
+    with own_process(_load, config.engine, config.settings(name)) as process:
+        yield Bare(process)
+
+
+def _load(engine: str, settings: RuntimeSettings) -> None:
+    global _loaded
+    _loaded = ENGINES[engine].create(settings)
+    _loaded.load()
+    _loaded.warm_up()
+
+
+def _rate(items: Sequence[Any], batch_size: int, counted: int) -> float:
+    source = cycle(items)
+    batches = [list(islice(source, batch_size)) for _ in range(-(-counted // batch_size))]
+    started_s = time.perf_counter()
+    results = [result for batch in batches for result in _loaded.run(batch)]
+    took_s = time.perf_counter() - started_s
+    for result in results:
+        if isinstance(result, ItemError):
+            raise result.error
+    return len(results) / took_s

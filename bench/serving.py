@@ -1,0 +1,100 @@
+"""The whole server with the default models for a bench: its counts and its processes' CPU time."""
+
+from __future__ import annotations
+
+import re
+import tempfile
+from collections import defaultdict
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from urllib.request import urlopen
+
+import psutil
+import yaml
+from prometheus_client.parser import text_string_to_metric_families
+
+from deployments.config import AppConfig, load
+from tests.e2e.server import ROOT, Running, config_on_a_free_port, running
+
+CONFIG = ROOT / "serve_config.yaml"
+REPLICA = re.compile(r"ray::ServeReplica:[^:]+:([\w-]+)")
+COUNTS = (
+    "nv_inference_count",
+    "nv_inference_exec_count",
+    "dragoman_batch_cost",
+    "dragoman_batch_padding_cost",
+)
+
+
+@dataclass(frozen=True)
+class Counts:
+    """What one model has run since the server's start, or between two moments."""
+
+    items: float
+    batches: float
+    cost: float  # of all batches, in seconds of audio or characters
+    padding: float  # the part of it that was padding
+
+    def __sub__(self, before: Counts) -> Counts:
+        return Counts(
+            self.items - before.items,
+            self.batches - before.batches,
+            self.cost - before.cost,
+            self.padding - before.padding,
+        )
+
+    @property
+    def mean_batch(self) -> float:
+        return self.items / self.batches if self.batches else 0.0
+
+    @property
+    def padding_share(self) -> float:
+        return self.padding / self.cost if self.cost else 0.0
+
+
+@dataclass(frozen=True)
+class Server:
+    """A warm server."""
+
+    url: str
+    models: AppConfig
+    process: psutil.Process
+
+    def counts(self, model: str) -> Counts:
+        with urlopen(f"{self.url}/metrics", timeout=30) as answer:
+            families = text_string_to_metric_families(answer.read().decode())
+        found = dict.fromkeys(COUNTS, 0.0)
+        for sample in (sample for family in families for sample in family.samples):
+            name = sample.name.removesuffix("_total")
+            if name in found and sample.labels.get("model") == model:
+                found[name] += sample.value
+        return Counts(*found.values())
+
+    def cpu_s(self) -> dict[str, float]:
+        """CPU seconds so far: of each model's replicas, ``Ingress``, ``haproxy`` and the rest."""
+        spent: defaultdict[str, float] = defaultdict(float)
+        for process in [self.process, *self.process.children(recursive=True)]:
+            try:
+                title, times = " ".join(process.cmdline()), process.cpu_times()
+            except psutil.NoSuchProcess:
+                continue
+            replica = REPLICA.match(title)
+            name = replica[1] if replica else "haproxy" if "haproxy" in title else "rest of Ray"
+            spent[name] += times.user + times.system
+        return spent
+
+
+@contextmanager
+def default_server() -> Iterator[Server]:
+    """``serve_config.yaml`` on a free port, for the length of a block."""
+    with tempfile.TemporaryDirectory() as folder:
+        path = config_on_a_free_port(Path(folder), yaml.safe_load(CONFIG.read_text()))
+        with running(path) as server:
+            yield _warm(server)
+
+
+def _warm(server: Running) -> Server:
+    args = load(server.config_path).applications[0].args
+    return Server(server.url, args, psutil.Process(server.process.pid))

@@ -1,0 +1,273 @@
+"""Each stage with its default model: through the server, beside the same model called in-process.
+
+    python -m bench.stages [--quick] [--stages nmt "speaker, 1 s" ...]
+
+The limit is the model called in-process in the batch size that is best for it; what a service
+without batching does is the model called with one item after the other. The server has as many
+threads a model. All three get the same inputs in the same order and take turns.
+"""
+
+from __future__ import annotations
+
+import argparse
+import math
+from collections.abc import Callable, Sequence
+from dataclasses import asdict, dataclass, field
+
+from bench import callers, results
+from bench.bare import Bare, bare
+from bench.results import Cell, Chart, Results, Series, Spread, Table
+from bench.serving import Counts, Server, default_server
+from bench.stage_inputs import Stage, stages
+
+BATCH_SIZES = (1, 2, 4, 8, 16, 32)
+CALLERS = (1, 8, 32, 64)
+SHOWN_CALLERS = 32  # for which what ran is shown
+SLOW = ("tts-pt",)  # slower than speech: left out where it must be quick
+
+
+@dataclass(frozen=True)
+class Plan:
+    """How long the bench may take."""
+
+    seconds: float  # of each turn
+    rounds: int
+    callers: Sequence[int]
+    batch_sizes: Sequence[int]
+    longest_batch_s: float  # a larger batch is not tried
+
+
+FULL = Plan(2.5, 3, CALLERS, BATCH_SIZES, 10.0)
+QUICK = Plan(0.5, 1, (1, SHOWN_CALLERS), (1, 8, 32), 2.0)
+
+
+@dataclass
+class Seen:
+    """What one number of callers came to, over the rounds."""
+
+    rates: list[float] = field(default_factory=list)  # requests/s
+    batches: list[float] = field(default_factory=list)  # mean rows
+    padding: list[float] = field(default_factory=list)  # share of the batches' cost
+    callers_cpu: list[float] = field(default_factory=list)  # of one core
+    cpu_ms: list[dict[str, float]] = field(default_factory=list)  # a request, of each process
+
+
+@dataclass
+class Figures:
+    """One stage. Rates are requests/s."""
+
+    stage: str
+    model: str
+    by_batch: dict[int, float]  # in-process, once
+    limits: list[float] = field(default_factory=list)  # of each round, at the best batch size
+    ones: list[float] = field(default_factory=list)  # of each round, one at a time
+    served: dict[int, Seen] = field(default_factory=dict)  # callers ->
+
+    @property
+    def best_batch(self) -> int:
+        return max(self.by_batch, key=lambda size: self.by_batch[size])
+
+    def to_limit(self, callers: int) -> Spread:
+        return _ratios(self.served[callers].rates, self.limits)
+
+    def to_one(self, callers: int) -> Spread:
+        return _ratios(self.served[callers].rates, self.ones)
+
+
+def _ratios(rates: Sequence[float], references: Sequence[float]) -> Spread:
+    return Spread.of([rate / beside for rate, beside in zip(rates, references, strict=True)])
+
+
+# ---- measuring -------------------------------------------------------------------------
+
+
+def measure(stage: Stage, server: Server, plan: Plan) -> Figures:
+    with bare(stage.model, server.models.models[stage.model]) as model:
+        figures = Figures(stage.name, stage.model, sweep(stage, model, plan))
+        figures.served = {count: Seen() for count in plan.callers}
+        requests = stage.requests(server.url)
+        for _ in range(plan.rounds):
+            measure_round(stage, figures, model, server, requests, plan)
+    return figures
+
+
+def sweep(stage: Stage, model: Bare, plan: Plan) -> dict[int, float]:
+    """Items a second by batch size, each of which gets half a turn."""
+    rates = {1: model.rate(stage.items, 1, len(stage.items))}
+    for size in plan.batch_sizes:
+        if size / rates[1] <= plan.longest_batch_s:
+            wanted = counted(stage, rates[1], plan.seconds / 2, size)
+            rates[size] = model.rate(stage.items, size, wanted)
+    return rates
+
+
+def measure_round(
+    stage: Stage,
+    figures: Figures,
+    model: Bare,
+    server: Server,
+    requests: Sequence[bytes],
+    plan: Plan,
+) -> None:
+    """One turn of each; the limit's lies in the middle of the server's."""
+    alone, best, size = figures.by_batch[1], max(figures.by_batch.values()), figures.best_batch
+    figures.ones.append(model.rate(stage.items, 1, counted(stage, alone, plan.seconds)))
+    for count in plan.callers:
+        if count == SHOWN_CALLERS:
+            limit = model.rate(stage.items, size, counted(stage, best, plan.seconds, size))
+            figures.limits.append(limit)
+        ahead = min(count, size)  # until the callers have found together
+        wanted = counted(stage, alone if count == 1 else best, plan.seconds, 2 * ahead)
+        serve(stage, server, requests, figures.served[count], (count, wanted, ahead))
+        print(f"{stage.name}, {count} callers: {figures.served[count].rates[-1]:.1f}/s", flush=True)
+
+
+def counted(stage: Stage, rate: float, seconds: float, at_least: int = 1) -> int:
+    """Whole rounds of the stage's inputs, which are not of one length."""
+    inputs = len(stage.items)
+    return math.ceil(max(rate * seconds, at_least) / inputs) * inputs
+
+
+def serve(
+    stage: Stage,
+    server: Server,
+    requests: Sequence[bytes],
+    seen: Seen,
+    how: tuple[int, int, int],  # callers, answers counted, answers before
+) -> None:
+    counts, cpu_s = server.counts(stage.model), server.cpu_s()
+    load = callers.load(server.url, requests, *how)
+    spent = {name: cpu - cpu_s.get(name, 0.0) for name, cpu in server.cpu_s().items()}
+    ran = server.counts(stage.model) - counts
+    # Who left in the middle may have left a batch that still runs: the next turn waits for it.
+    callers.load(server.url, requests, callers=1, counted=1, ahead=0)
+    _add(seen, load, ran, spent)
+
+
+def _add(seen: Seen, load: callers.Load, ran: Counts, spent: dict[str, float]) -> None:
+    seen.rates.append(load.rate)
+    seen.batches.append(ran.mean_batch)
+    seen.padding.append(ran.padding_share)
+    seen.callers_cpu.append(load.cpu_s / load.whole_s)
+    seen.cpu_ms.append({name: 1000 * cpu / load.all_answers for name, cpu in spent.items()})
+
+
+# ---- telling ---------------------------------------------------------------------------
+
+
+def told(found: Sequence[Figures], plan: Plan) -> Results:
+    return Results(
+        name="stages",
+        title="Real models",
+        findings=[_finding(figures) for figures in found],
+        tables=[
+            _shares(found, plan, "Requests/s through the server over the limit", Figures.to_limit),
+            _shares(found, plan, "Requests/s over one request at a time", Figures.to_one),
+            _in_process(found),
+            _ran(found),
+        ],
+        charts=[
+            _chart(found, plan, "over the in-process limit", Figures.to_limit),
+            _chart(found, plan, "over one request at a time", Figures.to_one),
+        ],
+        notes=[
+            "The limit is the same model called in-process with its best batch, with the threads "
+            "of the server's replica; the server idles meanwhile. The callers share the cores "
+            "with the server. Recognition through the server decodes the clip and finds its "
+            "speech, too. A ratio above 1 over the limit comes of batches of near lengths, which "
+            "the server draws from what waits and the limit, taking inputs as they come, does not.",
+        ],
+        raw={"plan": asdict(plan), "stages": [asdict(figures) for figures in found]},
+    )
+
+
+def _finding(figures: Figures) -> str:
+    return (
+        f"{figures.stage}: {SHOWN_CALLERS} callers get {figures.to_limit(SHOWN_CALLERS).text(2)} "
+        f"of the in-process limit and {figures.to_one(SHOWN_CALLERS).text(2)} times what one "
+        "request at a time gives."
+    )
+
+
+Ratio = Callable[[Figures, int], Spread]
+
+
+def _shares(found: Sequence[Figures], plan: Plan, title: str, ratio: Ratio) -> Table:
+    rows = [
+        [figures.stage, *(ratio(figures, count).text(2) for count in plan.callers)]
+        for figures in found
+    ]
+    return Table(title, ["stage", *(f"callers: {count}" for count in plan.callers)], rows)
+
+
+def _in_process(found: Sequence[Figures]) -> Table:
+    rows: list[list[Cell]] = [
+        [
+            figures.stage,
+            figures.best_batch,
+            Spread.of(figures.limits).text(),
+            Spread.of(figures.ones).text(),
+            *(figures.by_batch.get(size) for size in BATCH_SIZES),
+        ]
+        for figures in found
+    ]
+    sizes = [f"batch {size}" for size in BATCH_SIZES]
+    columns = ["stage", "best batch", "limit", "one at a time", *sizes]
+    return Table("In-process, items/s", columns, rows)
+
+
+def _ran(found: Sequence[Figures]) -> Table:
+    rows: list[list[Cell]] = []
+    for figures in found:
+        seen = figures.served[SHOWN_CALLERS]
+        cpu = [sum(spent.values()) for spent in seen.cpu_ms]
+        parts = [
+            Spread.of([spent[name] for spent in seen.cpu_ms]).median
+            for name in (figures.model, "Ingress", "haproxy")
+        ]
+        rows.append(
+            [
+                figures.stage,
+                Spread.of(seen.batches).text(),
+                f"{Spread.of(seen.padding).median:.0%}",
+                *parts,
+                Spread.of(cpu).median - sum(parts),
+                f"{Spread.of(seen.callers_cpu).median:.0%}",
+            ]
+        )
+    cpu_ms = ["CPU ms a request: model", "ingress", "HAProxy", "the rest"]
+    columns = ["stage", "mean batch", "padding", *cpu_ms, "callers' share of a core"]
+    return Table(f"What ran at {SHOWN_CALLERS} callers", columns, rows)
+
+
+def _chart(found: Sequence[Figures], plan: Plan, what: str, ratio: Ratio) -> Chart:
+    series = []
+    for figures in found:
+        spreads = [ratio(figures, count) for count in plan.callers]
+        series.append(
+            Series(
+                figures.stage,
+                plan.callers,
+                [spread.median for spread in spreads],
+                [spread.least for spread in spreads],
+                [spread.most for spread in spreads],
+            )
+        )
+    return Chart(f"Throughput {what}", "callers", "ratio", series, x_scale="log")
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0] if __doc__ else None)
+    known = {stage.name: stage for stage in stages()}
+    parser.add_argument("--quick", action="store_true", help="about a minute, and rough")
+    parser.add_argument("--stages", nargs="+", choices=known, help="all, if none is named")
+    args = parser.parse_args()
+    plan = QUICK if args.quick else FULL
+    chosen = args.stages or [name for name in known if not (args.quick and name in SLOW)]
+    with default_server() as server:
+        found = [measure(known[name], server, plan) for name in chosen]
+    results.write(told(found, plan))
+
+
+if __name__ == "__main__":
+    main()

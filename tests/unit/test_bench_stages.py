@@ -1,0 +1,67 @@
+"""What the benches of stages give, count and compare."""
+
+from __future__ import annotations
+
+import pytest
+
+from bench.serving import Counts
+from bench.stage_inputs import Stage, stages
+from bench.stages import Figures, Seen, counted
+from models.text import split
+from models.types import TtsItem
+
+BY_NAME = {stage.name: stage for stage in stages()}
+
+
+@pytest.fixture(params=list(BY_NAME.values()), ids=list(BY_NAME))
+def stage(request: pytest.FixtureRequest) -> Stage:
+    found: Stage = request.param
+    return found
+
+
+def test_each_item_is_one_request(stage: Stage) -> None:
+    assert len(stage.requests("http://127.0.0.1")) == len(stage.items)
+
+
+def test_requests_go_to_the_stage(stage: Stage) -> None:
+    for request in stage.requests("http://127.0.0.1"):
+        assert request.startswith(f"POST {stage.endpoint} HTTP/1.1\r\n".encode())
+
+
+@pytest.mark.parametrize("name", ["tts-en", "tts-pt"])
+def test_a_text_to_speak_is_one_item_to_the_server_too(name: str) -> None:
+    for item in BY_NAME[name].items:
+        assert isinstance(item, TtsItem)
+        assert len(split(item.text, "en").sentences) == 1
+
+
+@pytest.mark.parametrize(
+    ("rate", "at_least", "rounds"),
+    [
+        pytest.param(0.1, 1, 1, id="one-round-at-least"),
+        pytest.param(100.0, 1, 11, id="as-many-as-last-so-long"),
+        pytest.param(0.1, 64, 4, id="as-many-as-the-callers-need"),
+    ],
+)
+def test_inputs_are_counted_in_whole_rounds(rate: float, at_least: int, rounds: int) -> None:
+    stage = BY_NAME["vad"]  # of 19 clips
+
+    assert counted(stage, rate, 2.0, at_least) == rounds * len(stage.items)
+
+
+def test_a_ratio_is_of_one_round() -> None:
+    figures = Figures(
+        "nmt", "nmt", {1: 10.0}, limits=[100.0, 50.0], served={32: Seen([90.0, 50.0])}
+    )
+
+    assert (figures.to_limit(32).least, figures.to_limit(32).most) == (0.9, 1.0)
+
+
+def test_the_best_batch_is_the_fastest() -> None:
+    assert Figures("nmt", "nmt", {1: 10.0, 8: 30.0, 32: 20.0}).best_batch == 8
+
+
+def test_counts_between_two_moments() -> None:
+    ran = Counts(30, 5, 100.0, 20.0) - Counts(10, 1, 60.0, 10.0)
+
+    assert (ran.mean_batch, ran.padding_share) == (5.0, 0.25)
