@@ -234,7 +234,7 @@ def ge2e_table(stack: ExitStack, threads: int, rounds: int) -> Table:
     items = [SpeakerItem(samples) for samples in clips if np.abs(samples).max() > 1000][:32]
     sizes = (1, 32)
     timed = {size: in_turns(variants, _cut(items, size), rounds) for size in sizes}
-    reference, _ = timed[len(items)]
+    reference, _ = timed[sizes[-1]]
     rows: list[list[Cell]] = []
     for place, variant in enumerate(variants):
         speeds = [timed[size][place].speed(timed[size][0]).text(2) for size in sizes]
@@ -327,7 +327,7 @@ def main() -> None:
     parser.add_argument("--clips", type=Path, default=SPEECH, help="folder with manifest.jsonl")
     parser.add_argument("--threads", type=int, default=2)
     args = parser.parse_args()
-    rounds = 1 if args.quick else 3
+    rounds = 1 if args.quick else 2
     clips = read_clips(args.clips)
     with ExitStack() as stack:
         whisper = whisper_variants(stack, args.threads)
@@ -337,8 +337,8 @@ def main() -> None:
         long = whisper_table(
             "Recognition in windows of 30 s", whisper[:2], in_windows(joined(clips)), 1
         )
-        translation = bergamot_table(stack, args.threads, 2 * rounds)
-        speaker = ge2e_table(stack, args.threads, 2 * rounds)
+        translation = bergamot_table(stack, args.threads, 3 * rounds)
+        speaker = ge2e_table(stack, args.threads, 3 * rounds)
         voices = voice_table(stack, args.threads, whisper[0])
     write(
         Results(
