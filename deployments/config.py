@@ -116,7 +116,8 @@ class ModelConfig(Strict):
     @property
     def cpu_threads(self) -> int:
         """Of one replica, as configured or by this machine's cores."""
-        return self.threads or default_threads(self.kind, self.replicas, usable_cores())
+        small = ENGINES[self.engine].small
+        return self.threads or default_threads(self.replicas, usable_cores(), small=small)
 
     def settings(self, name: str) -> RuntimeSettings:
         validated = TypeAdapter(ENGINES[self.engine].options_class()).validate_python(self.options)

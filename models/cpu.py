@@ -6,8 +6,6 @@ import math
 import os
 from pathlib import Path
 
-from models.types import Kind
-
 CPU_MAX = Path("/sys/fs/cgroup/cpu.max")  # of a container: "quota period" in us, or "max period"
 # Of a replica that is not told: no model of these gains much from more, and others run beside it.
 MOST_THREADS = 4
@@ -23,10 +21,10 @@ def usable_cores(cpu_max: Path = CPU_MAX) -> int:
     return allowed if quota == "max" else min(allowed, math.ceil(int(quota) / int(period)))
 
 
-def default_threads(kind: Kind, replicas: int, cores: int) -> int:
+def default_threads(replicas: int, cores: int, *, small: bool) -> int:
     """The CPU threads of one replica: its model's cores, shared among the replicas.
 
     Models of a graph take turns for one caller, so each may use every core; threads that wait
-    sleep. The detector's network is so small that a second thread makes it slower.
+    sleep. A small network has one: a second costs it more than it gives.
     """
-    return 1 if kind == "vad" else max(1, min(MOST_THREADS, cores // replicas))
+    return 1 if small else max(1, min(MOST_THREADS, cores // replicas))

@@ -9,7 +9,6 @@ import pytest
 
 from deployments.config import ModelConfig
 from models.cpu import MOST_THREADS, default_threads, usable_cores
-from models.types import Kind
 
 ALLOWED = len(os.sched_getaffinity(0))
 
@@ -34,17 +33,17 @@ def test_without_a_container_it_is_what_the_process_may_use(tmp_path: Path) -> N
 
 
 @pytest.mark.parametrize(
-    ("kind", "replicas", "cores", "threads"),
+    ("replicas", "cores", "small", "threads"),
     [
-        pytest.param("asr", 1, 2, 2, id="all-cores"),
-        pytest.param("asr", 2, 4, 2, id="shared-by-replicas"),
-        pytest.param("asr", 8, 4, 1, id="never-none"),
-        pytest.param("asr", 1, 64, MOST_THREADS, id="bounded"),
-        pytest.param("vad", 1, 64, 1, id="the-detector"),
+        pytest.param(1, 2, False, 2, id="all-cores"),
+        pytest.param(2, 4, False, 2, id="shared-by-replicas"),
+        pytest.param(8, 4, False, 1, id="never-none"),
+        pytest.param(1, 64, False, MOST_THREADS, id="bounded"),
+        pytest.param(1, 64, True, 1, id="small"),
     ],
 )
-def test_threads_of_a_replica(kind: Kind, replicas: int, cores: int, threads: int) -> None:
-    assert default_threads(kind, replicas, cores) == threads
+def test_threads_of_a_replica(replicas: int, cores: int, small: bool, threads: int) -> None:
+    assert default_threads(replicas, cores, small=small) == threads
 
 
 def test_configured_threads_are_taken() -> None:
@@ -52,6 +51,10 @@ def test_configured_threads_are_taken() -> None:
     assert model.settings("asr").device.threads == 7
 
 
+def test_a_small_engine_has_one_thread() -> None:
+    assert ModelConfig(engine="silero").settings("vad").device.threads == 1
+
+
 def test_threads_left_out_are_those_of_this_machine() -> None:
     model = ModelConfig(engine="whisper")
-    assert model.settings("asr").device.threads == default_threads("asr", 1, usable_cores())
+    assert model.settings("asr").device.threads == default_threads(1, usable_cores(), small=False)
