@@ -75,7 +75,7 @@ ENGINES: dict[str, Engine] = {
         "torch",
         files=_M2M100_FILES,
     ),
-    "piper": Engine("tts", "models.tts.piper", "PiperTts", "onnxruntime"),
+    "piper": Engine("tts", "models.tts.piper", "PiperTts", "onnxruntime", small=True),
     "kokoro": Engine("tts", "models.tts.kokoro", "KokoroTts", "onnxruntime"),
     "yourtts": Engine("tts", "models.tts.yourtts", "YourTts", "torch", files=_YOURTTS_FILES),
     "ge2e": Engine("speaker", "models.speaker.ge2e", "Ge2eSpeaker", "torch", small=True),
