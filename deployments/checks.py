@@ -58,6 +58,7 @@ def machine_findings(machine: Machine, models: Models) -> list[Finding]:
         *cudnn_clash(machine),
         *piper_use_gpu(machine, models),
         *shares(machine, models),
+        *cpu_threads(machine.cores, models),
     ]
 
 
@@ -247,6 +248,20 @@ def shares(machine: Machine, models: Models) -> list[Finding]:
         fix = "lower gpu_fraction or replicas, or write device: auto where it may be the CPU"
         return [Finding("gpu shares", "failed", str(error), fix)]
     return [Finding("gpu shares", "ok", f"{asked:g} asked for, of {visible} GPUs")]
+
+
+def cpu_threads(cores: int | None, models: Models) -> list[Finding]:
+    """A model's threads against the cores: models take turns, but its replicas run at once."""
+    if not models or cores is None:
+        return []
+    asked = {name: model.replicas * model.cpu_threads for name, model in models.items()}
+    most = max(asked, key=lambda name: asked[name])
+    found = f"{sum(asked.values())} of {len(models)} models, on {cores} cores"
+    if asked[most] <= cores:
+        return [Finding("cpu threads", "ok", found)]
+    found += f"; {most} alone has {asked[most]}, which take the cores from each other"
+    fix = f"lower models.{most}.threads or replicas"
+    return [Finding("cpu threads", "warning", found, fix)]
 
 
 def settings(environment: Mapping[str, str]) -> Finding:

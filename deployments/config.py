@@ -17,6 +17,7 @@ from pydantic import (
     model_validator,
 )
 
+from models.cpu import default_threads, usable_cores
 from models.device import DeviceName, DeviceRequest
 from models.engines import ENGINES
 from models.errors import ConfigError
@@ -77,7 +78,8 @@ class ModelConfig(Strict):
     device: DeviceName = "auto"
     gpu_fraction: Annotated[float, Field(ge=0, le=1)] = 0.0  # of one GPU, a replica
     replicas: Annotated[int, Field(ge=1, le=256)] = 1
-    threads: Annotated[int, Field(ge=1, le=256)] = 1  # CPU threads of a replica
+    # CPU threads of a replica; None: as many as the machine has for it (models.cpu).
+    threads: Annotated[int, Field(ge=1, le=256)] | None = None
     options: dict[str, Any] = {}  # the engine's own
     idle_unload_s: Annotated[float, Field(gt=0)] | None = None  # without requests; None: never
 
@@ -111,12 +113,18 @@ class ModelConfig(Strict):
     def kind(self) -> Kind:
         return ENGINES[self.engine].kind
 
+    @property
+    def cpu_threads(self) -> int:
+        """Of one replica, as configured or by this machine's cores."""
+        small = ENGINES[self.engine].small
+        return self.threads or default_threads(self.replicas, usable_cores(), small=small)
+
     def settings(self, name: str) -> RuntimeSettings:
         validated = TypeAdapter(ENGINES[self.engine].options_class()).validate_python(self.options)
         return RuntimeSettings(
             name=name,
             weights=self.weights,
-            device=DeviceRequest(self.device, self.gpu_fraction, self.threads),
+            device=DeviceRequest(self.device, self.gpu_fraction, self.cpu_threads),
             options={key: getattr(validated, key) for key in self.options},
             sha256=self.sha256,
             files=ENGINES[self.engine].files,

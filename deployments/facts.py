@@ -22,6 +22,7 @@ from pydantic import TypeAdapter
 from deployments.log import logger
 from deployments.settings import LIBRARY_PATH, machine_environment, with_libraries
 from models import nvidia
+from models.cpu import usable_cores
 from models.device import begin_cuda
 from models.nvidia import VISIBLE, Gpu, GpuProcess
 from models.tts.piper import USE_GPU
@@ -75,6 +76,7 @@ class Machine:
     libraries: Mapping[str, str | None] = field(default_factory=dict)  # name -> why not; None: fine
     cudnn_packages: tuple[str, ...] = ()  # of CUDNNS, those that are installed
     environment: Mapping[str, str] = field(default_factory=dict)  # of TOLD_VARIABLES, those set
+    cores: int | None = None  # that a process may run on; None: not looked at
 
     @property
     def visible_gpus(self) -> list[Gpu]:
@@ -135,6 +137,7 @@ def gather(environment: Mapping[str, str]) -> Machine:
         errors=errors,
         cudnn_packages=tuple(name for name in CUDNNS if _is_installed(name)),
         environment={name: environment[name] for name in TOLD_VARIABLES if name in environment},
+        cores=usable_cores(),
     )
 
 

@@ -27,12 +27,14 @@ from urllib.request import urlopen
 import psutil
 
 from deployments import tracing
+from deployments.checks import cpu_threads
 from deployments.config import ServeFile, check_fractions, load
 from deployments.fleet import FAILED, READY
 from deployments.log import logger, set_up
 from deployments.remote import UNLOADED
 from deployments.settings import SETTINGS, launcher_settings, with_libraries
 from models import nvidia
+from models.cpu import usable_cores
 from models.errors import ConfigError
 
 POLL_S = 0.25
@@ -225,6 +227,9 @@ def run(config_path: Path, config: ServeFile) -> int:
     gpus = nvidia.count(os.environ)
     if gpus is not None and "RAY_ADDRESS" not in os.environ:  # a cluster's are its builder's affair
         check_fractions(config.applications[0].args.models, gpus)
+    for finding in cpu_threads(usable_cores(), config.applications[0].args.models):
+        if finding.fix:
+            logger.warning("cpu threads: %s; %s", finding.found, finding.fix)
     server = Server(config_path, config)
     for number in (signal.SIGINT, signal.SIGTERM):
         signal.signal(number, server.ask_to_stop)

@@ -93,6 +93,7 @@ class TranscribeOptions:
     word_timestamps: bool = False
     prompt: str | None = None
     temperature: float | None = None
+    timestamps: bool = True  # False: a segment is a whole window
 
 
 @dataclass(frozen=True, slots=True)
@@ -549,6 +550,7 @@ class Pipeline:
                 options.word_timestamps,
                 options.prompt,
                 options.temperature,
+                options.timestamps,
             )
             heard: Transcript = await self._run("asr", model, item, context)
             return shifted(heard, window.start_s)

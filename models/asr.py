@@ -114,6 +114,7 @@ class _Row:
     item: AsrItem
     features: NDArray[np.float32]  # [mels, frames] of its audio, without padding
     language: str | None
+    timestamps: bool  # Whisper writes the times between its words
     probability: float = 1.0  # of the language
     frame: int = 0  # up to here it is decoded
     history: list[int] = field(default_factory=list)  # tokens of the prompt and of what was said
@@ -228,7 +229,8 @@ class WhisperAsr:
         if item.temperature is not None and not item.temperature >= 0:
             raise InvalidRequest("temperature must be 0 or more", param="temperature")
         language = item.language if model.is_multilingual else "en"
-        row = _Row(index, item, model.features(item.samples), language)
+        timestamps = item.timestamps or item.word_timestamps
+        row = _Row(index, item, model.features(item.samples), language, timestamps)
         if item.prompt and item.prompt.strip():
             row.history += model.text_tokenizer.encode(" " + item.prompt.strip())
         return row
@@ -248,6 +250,9 @@ class WhisperAsr:
         for position, (row, attempt) in enumerate(zip(rows, attempts, strict=True)):
             if self._thresholds.is_silence(attempt):
                 row.frame += row.frames_left
+                continue
+            if attempt.is_cut and not row.timestamps:
+                row.timestamps = True  # once more: without times there is no place to go on from
                 continue
             stretches[position] = split(
                 self._loaded.whisper,
@@ -273,10 +278,14 @@ class WhisperAsr:
         queries = []
         for row in rows:
             own = row.item.temperature
+            prompt = model.whisper.get_prompt(
+                self._tokenizer(row), row.history, without_timestamps=not row.timestamps
+            )
             queries.append(
                 Query(
-                    prompt=tuple(model.whisper.get_prompt(self._tokenizer(row), row.history)),
+                    prompt=tuple(prompt),
                     temperatures=self._options.temperatures if own is None else (own,),
+                    timestamps=row.timestamps,
                 )
             )
 

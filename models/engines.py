@@ -17,7 +17,7 @@ class Engine:
     """``runtime`` and ``options`` are names in ``module``, which is light to import.
 
     ``files`` are patterns of what the engine reads of a repository on the hub, which may hold
-    the same weights for other libraries, too; none: all of it.
+    the same weights for other libraries, too; none: all of it. ``small``: one CPU thread is best.
     """
 
     kind: Kind
@@ -26,6 +26,7 @@ class Engine:
     library: Library | None = None  # that computes, on the CPU or on CUDA; None: none does
     options: str = "Options"
     files: tuple[str, ...] = ()
+    small: bool = False
 
     def options_class(self) -> type[Any]:
         """The frozen dataclass of what the configuration may say under ``options``."""
@@ -57,9 +58,9 @@ _YOURTTS_FILES = (
 _ECAPA_FILES = ("hyperparams.yaml", "embedding_model.ckpt")
 
 ENGINES: dict[str, Engine] = {
-    "silero": Engine("vad", "models.vad", "SileroVad", "onnxruntime"),
+    "silero": Engine("vad", "models.vad", "SileroVad", "onnxruntime", small=True),
     "whisper": Engine("asr", "models.asr", "WhisperAsr", "ctranslate2", files=_WHISPER_FILES),
-    "bergamot": Engine("nmt", "models.nmt.bergamot", "BergamotNmt", "torch"),
+    "bergamot": Engine("nmt", "models.nmt.bergamot", "BergamotNmt", "torch", small=True),
     "m2m100": Engine(
         "nmt",
         "models.nmt.m2m100",
@@ -74,10 +75,10 @@ ENGINES: dict[str, Engine] = {
         "torch",
         files=_M2M100_FILES,
     ),
-    "piper": Engine("tts", "models.tts.piper", "PiperTts", "onnxruntime"),
+    "piper": Engine("tts", "models.tts.piper", "PiperTts", "onnxruntime", small=True),
     "kokoro": Engine("tts", "models.tts.kokoro", "KokoroTts", "onnxruntime"),
     "yourtts": Engine("tts", "models.tts.yourtts", "YourTts", "torch", files=_YOURTTS_FILES),
-    "ge2e": Engine("speaker", "models.speaker.ge2e", "Ge2eSpeaker", "torch"),
+    "ge2e": Engine("speaker", "models.speaker.ge2e", "Ge2eSpeaker", "torch", small=True),
     "ecapa": Engine("speaker", "models.speaker.ecapa", "EcapaSpeaker", "torch", files=_ECAPA_FILES),
     # Fakes: for tests and benches of what is around a model.
     "sleep": Engine("speaker", "models.fakes", "SleepSpeaker", options="SleepOptions"),

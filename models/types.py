@@ -69,6 +69,7 @@ class AsrItem:
     word_timestamps: bool = False
     prompt: str | None = None
     temperature: float | None = None  # None: greedy with the fallback temperatures
+    timestamps: bool = True  # False: one segment for the window, in less time
 
     @property
     def length(self) -> float:

@@ -13,6 +13,7 @@ from numpy.typing import NDArray
 
 from models import device, weights
 from models.errors import DragomanError, InvalidRequest
+from models.onnx_session import open_session
 from models.runtime import ItemError, RuntimeSettings, RuntimeSpec
 from models.samples import to_float32
 from models.types import (
@@ -82,9 +83,7 @@ class SileroVad:
         settings, request = self._settings, self._settings.device
         path = weights.resolve(settings.weights, settings.sha256).file(self._options.file)
         got, providers = device.choose_onnxruntime(request)
-        self._session = onnxruntime.InferenceSession(
-            str(path), session_options(request.threads), providers=providers
-        )
+        self._session = open_session(str(path), request.threads, providers, lengths_vary=False)
         got = device.confirm_onnxruntime(request, got, self._session.get_providers())
         spec = RuntimeSpec(
             kind="vad",
@@ -147,19 +146,6 @@ class SileroVad:
                 stream.probabilities[step] = probability
         for row, stream in enumerate(streams):
             stream.recurrent = recurrent[:, row]
-
-
-def session_options(threads: int) -> onnxruntime.SessionOptions:
-    """Options of a session: threads do not spin between frames, which a network this small
-    would make them do most of the time (one thread is the fastest, too).
-    """
-    import onnxruntime
-
-    options = onnxruntime.SessionOptions()
-    options.intra_op_num_threads = threads
-    options.inter_op_num_threads = 1
-    options.add_session_config_entry("session.intra_op.allow_spinning", "0")
-    return options
 
 
 def spans(

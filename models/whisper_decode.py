@@ -39,6 +39,15 @@ class Query:
 
     prompt: tuple[int, ...]
     temperatures: tuple[float, ...]
+    timestamps: bool = True  # the prompt asks for them
+
+    @property
+    def shape(self) -> tuple[int, bool]:
+        """What the prompts of one call have in common: CTranslate2 takes no other batch.
+
+        Of one length, with and without timestamps, ``<|startoftranscript|>`` stands elsewhere.
+        """
+        return len(self.prompt), self.timestamps
 
 
 @dataclass(frozen=True, slots=True)
@@ -50,6 +59,7 @@ class Attempt:
     avg_logprob: float
     compression_ratio: float
     no_speech_prob: float
+    is_cut: bool = False  # at the bound of its tokens: more may have been said
 
 
 @dataclass(frozen=True, slots=True)
@@ -97,15 +107,15 @@ def decode(
     Args:
         queries: one a row.
         generate: decodes the rows with these indices at one temperature; their prompts
-            are of one length, for CTranslate2 takes no other batch.
+            are of one shape.
     """
     attempts: list[list[Attempt]] = [[] for _ in queries]
     pending = list(range(len(queries)))
     while pending:
-        groups: defaultdict[tuple[float, int], list[int]] = defaultdict(list)
+        groups: defaultdict[tuple[float, tuple[int, bool]], list[int]] = defaultdict(list)
         for row in pending:
             query = queries[row]
-            groups[query.temperatures[len(attempts[row])], len(query.prompt)].append(row)
+            groups[query.temperatures[len(attempts[row])], query.shape].append(row)
         for (temperature, _), rows in groups.items():
             for row, attempt in zip(rows, generate(rows, temperature), strict=True):
                 attempts[row].append(attempt)
@@ -125,12 +135,14 @@ def compression_ratio(text: str) -> float:
 
 
 def max_length(window_s: float, prompt_tokens: int) -> int:
-    """CTranslate2's ``max_length`` for a window: it bounds prompt and text together.
-
-    CTranslate2 decodes ``min(max_length / 2, max_length - prompt)`` tokens of text.
-    """
+    """CTranslate2's ``max_length`` for a window: it bounds prompt and text together."""
     wanted = min(MAX_NEW_TOKENS, math.ceil(NEW_TOKENS_PER_S * window_s) + MIN_NEW_TOKENS)
     return min(MAX_TOKENS, max(2 * wanted, prompt_tokens + wanted))
+
+
+def max_new_tokens(max_length: int, prompt_tokens: int) -> int:
+    """How many tokens of text CTranslate2 decodes under a ``max_length``."""
+    return min(max_length // 2, max_length - prompt_tokens)
 
 
 def smallest_window_s(windows_s: Sequence[float], margin_s: float, length_s: float) -> float:

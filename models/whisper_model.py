@@ -15,7 +15,13 @@ from models import device, weights
 from models.ctranslate import ComputeType, open_model
 from models.samples import to_float32
 from models.types import Samples
-from models.whisper_decode import FRAMES_PER_S, Attempt, compression_ratio, max_length
+from models.whisper_decode import (
+    FRAMES_PER_S,
+    Attempt,
+    compression_ratio,
+    max_length,
+    max_new_tokens,
+)
 
 if TYPE_CHECKING:
     import ctranslate2
@@ -132,12 +138,14 @@ class LoadedWhisper:
         search: Search,
         temperature: float,
     ) -> list[Attempt]:
-        """Decode these rows of the encoder's output; their prompts are of one length."""
+        """Decode these rows of the encoder's output; their prompts are of one shape (``Query``)."""
         window_s = 2 * encoded.shape[1] / FRAMES_PER_S
+        longest = max_length(window_s, len(prompts[0]))
+        most_tokens = max_new_tokens(longest, len(prompts[0]))
         found = self._model.generate(
             take_rows(encoded, rows),
             [list(prompt) for prompt in prompts],
-            max_length=max_length(window_s, len(prompts[0])),
+            max_length=longest,
             return_scores=True,
             return_no_speech_prob=True,
             suppress_blank=True,
@@ -156,6 +164,7 @@ class LoadedWhisper:
                     avg_logprob=logprob / (len(tokens) + 1),
                     compression_ratio=compression_ratio(self.text_tokenizer.decode(tokens).strip()),
                     no_speech_prob=result.no_speech_prob,
+                    is_cut=len(tokens) >= most_tokens,
                 )
             )
         return attempts

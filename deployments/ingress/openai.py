@@ -36,6 +36,7 @@ from models.text import split
 from models.types import SOURCE_VOICE, Audio, Segment, Transcript
 
 FRAMES_A_SECOND = 100  # of Whisper's mel spectrogram, the unit of ``seek``
+TEXT_ALONE = ("json", "text")  # formats of an answer that says no times
 
 
 class TranscriptionFields(Fields):
@@ -102,6 +103,7 @@ class OpenAiRoutes:
             word_timestamps=words,
             prompt=fields.prompt,
             temperature=fields.temperature or None,
+            timestamps=fields.response_format not in TEXT_ALONE,
         )
         audio = await self._pipeline.decode(data, context)
         transcript = await self._pipeline.transcribe(audio, options, context, model)

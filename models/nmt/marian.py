@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import struct
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from math import prod
 from pathlib import Path
 from typing import Any, TypeAlias
@@ -30,7 +30,7 @@ _MODEL_VERSION = 1
 _MODEL_HEADER = struct.Struct("<QQ")  # version, number of tensors
 _TENSOR_HEADER = struct.Struct("<QQQQ")  # bytes of the name, type, dimensions, bytes of the data
 _CONFIG_TENSOR = "special:model.yml"
-# Scales of 8-bit activations: not needed, as activations stay in floating point here.
+# What the input of a matrix is multiplied by before it is rounded to 8 bits.
 _ACTIVATION_SCALE_SUFFIX = "_QuantMultA"
 _EMBEDDING = "Wemb"  # the one matrix that is looked up, and so is never transposed
 
@@ -45,11 +45,14 @@ class MarianModel:
     """A model file: its ``config`` and its ``tensors``, float32, by Marian's names.
 
     Matrices have shape [outputs, inputs]; the embedding ``Wemb`` [vocabulary, dimensions];
-    biases and the like [n].
+    biases and the like [n]. ``weight_steps`` and ``input_steps`` are what one step of a matrix's
+    8-bit values, and of its input's, is worth; of matrices in floating point there are none.
     """
 
     config: Mapping[str, Any]
     tensors: Mapping[str, Array]
+    weight_steps: Mapping[str, float] = field(default_factory=dict)
+    input_steps: Mapping[str, float] = field(default_factory=dict)
 
 
 @dataclass(frozen=True, slots=True)
@@ -75,18 +78,25 @@ def read_model(path: Path) -> MarianModel:
     try:
         headers, offset = _read_headers(data)
         config, tensors = None, {}
+        weight_steps, input_steps = {}, {}
         for header in headers:
             chunk = data[offset : offset + header.data_bytes]
             offset += header.data_bytes
             if header.name == _CONFIG_TENSOR:
                 config = yaml.safe_load(chunk.rstrip(b"\0").decode())
-            elif not header.name.endswith(_ACTIVATION_SCALE_SUFFIX):
+            elif header.name.endswith(_ACTIVATION_SCALE_SUFFIX):
+                if header.type == _FLOAT32:  # that of the embedding is not, nor of any use
+                    name = header.name.removesuffix(_ACTIVATION_SCALE_SUFFIX)
+                    input_steps[name] = 1 / _scale(header, chunk, 0)
+            else:
                 tensors[header.name] = _dequantise(header, chunk)
+                if header.type == _INTGEMM8:
+                    weight_steps[header.name] = 1 / _scale(header, chunk, prod(header.shape))
     except (struct.error, UnicodeDecodeError, yaml.YAMLError, ValueError) as error:
         raise WeightsError(f"{path}: not a Marian model: {error}") from error
     if not isinstance(config, dict):
         raise WeightsError(f"{path}: not a Marian model: no configuration in {_CONFIG_TENSOR}")
-    return MarianModel(config, tensors)
+    return MarianModel(config, tensors, weight_steps, input_steps)
 
 
 def _read_headers(data: bytes) -> tuple[list[_Header], int]:
@@ -146,12 +156,18 @@ def _dequantise(header: _Header, chunk: bytes) -> Array:
             return values
         values = values.reshape(header.shape)
         return values if header.name == _EMBEDDING else values.T.copy()
-    (scale,) = np.frombuffer(chunk, "<f4", 1, offset=count)
-    if not (np.isfinite(scale) and scale > 0):
-        raise ValueError(f"{header.name} has the scale {scale}")
+    scale = np.float32(_scale(header, chunk, count))
     values = np.frombuffer(chunk, np.int8, count).astype(np.float32) / scale
     # intgemm stores a matrix as its kernel reads it: transposed, so [outputs, inputs].
     return values.reshape(header.shape if header.name == _EMBEDDING else header.shape[::-1])
+
+
+def _scale(header: _Header, chunk: bytes, offset: int) -> float:
+    """The float32 that values were multiplied by before they were rounded to 8 bits."""
+    (scale,) = np.frombuffer(chunk, "<f4", 1, offset=offset)
+    if not (np.isfinite(scale) and scale > 0):
+        raise ValueError(f"{header.name} has the scale {scale}")
+    return float(scale)
 
 
 @dataclass(frozen=True, slots=True, eq=False)

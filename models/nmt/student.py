@@ -24,7 +24,8 @@ from torch import Tensor, nn
 from torch.nn import functional
 
 from models.errors import WeightsError
-from models.nmt.marian import Array, MarianModel
+from models.nmt.int8_linear import Int8Linear
+from models.nmt.marian import MarianModel
 
 _NORM_EPSILON = 1e-6  # of Marian's layer normalisation
 # What this module computes; a model that says otherwise is refused. Postprocessing "dan" is
@@ -56,20 +57,26 @@ class Student(nn.Module):
     positions: Tensor
     output_bias: Tensor
 
-    def __init__(self, model: MarianModel, *, eos: int, max_positions: int) -> None:
+    def __init__(
+        self, model: MarianModel, *, eos: int, max_positions: int, int8: bool = False
+    ) -> None:
         """Take over the weights of ``model``.
 
         Args:
             model: as ``read_model`` gave it.
             eos: the token that ends a sentence.
             max_positions: the most tokens of a source or a translation.
+            int8: multiply in 8 bits, on a CPU; but for the output layer, of which each batch
+                takes other rows.
 
         Raises:
-            WeightsError: the model has another architecture, or lacks a tensor.
+            WeightsError: the model has another architecture, or lacks a tensor; or the steps of
+                its 8-bit values, where they are asked for.
+            ConfigError: this CPU cannot multiply so.
         """
         super().__init__()
         _check_architecture(model.config)
-        weights = _Weights(model.tensors)
+        weights = _Weights(model, int8=int8)
         config = model.config
         self.eos, self.max_positions = eos, max_positions
         self.embedding = weights.embedding("Wemb")
@@ -188,7 +195,8 @@ class Student(nn.Module):
         for i, layer in enumerate(self.decoder):
             x, state.cells[i] = layer(x, state.cells[i], state.keys[i], state.values[i], state.mask)
         if state.output is None:
-            tokens = functional.linear(x, self.embedding.weight, self.output_bias).argmax(-1)
+            scores = functional.linear(x, self.embedding.weight, self.output_bias)
+            tokens = _argmax(scores)
         else:
             tokens = state.output.choose(x)
         state.previous = self._embed(tokens)
@@ -205,12 +213,14 @@ class _Output:
 
     def choose(self, x: Tensor) -> Tensor:
         """The likeliest token of each row: [B, D] to [B]."""
-        return self.ids[torch.addmm(self.bias, x, self.weight.T).argmax(-1)]
+        return self.ids[_argmax(torch.addmm(self.bias, x, self.weight.T))]
 
     def keep(self, rows: Tensor) -> _Output:
-        bias = self.bias[rows]
-        used = (bias > -math.inf).any(dim=0)
-        return _Output(self.ids[used], self.weight[used], bias[:, used])
+        bias = self.bias.index_select(0, rows)
+        used = (bias > -math.inf).any(dim=0).nonzero()[:, 0]
+        return _Output(
+            self.ids[used], self.weight.index_select(0, used), bias.index_select(1, used)
+        )
 
 
 @dataclass(slots=True, eq=False)
@@ -226,10 +236,11 @@ class _State:
 
     def keep(self, rows: Tensor) -> None:
         """Drop all rows but these."""
-        self.previous, self.mask = self.previous[rows], self.mask[rows]
-        self.cells = [cell[rows] for cell in self.cells]
-        self.keys = [keys[rows] for keys in self.keys]
-        self.values = [values[rows] for values in self.values]
+        self.previous = self.previous.index_select(0, rows)
+        self.mask = self.mask.index_select(0, rows)
+        self.cells = [cell.index_select(0, rows) for cell in self.cells]
+        self.keys = [keys.index_select(0, rows) for keys in self.keys]
+        self.values = [values.index_select(0, rows) for values in self.values]
         if self.output is not None:
             self.output = self.output.keep(rows)
 
@@ -308,8 +319,8 @@ class _FeedForward(nn.Module):
 class _Weights:
     """A model's tensors as layers of PyTorch."""
 
-    def __init__(self, tensors: Mapping[str, Array]) -> None:
-        self._tensors = tensors
+    def __init__(self, model: MarianModel, *, int8: bool) -> None:
+        self._model, self._tensors, self._int8 = model, model.tensors, int8
 
     def tensor(self, name: str) -> Tensor:
         if name not in self._tensors:
@@ -324,7 +335,7 @@ class _Weights:
         layer.weight = nn.Parameter(weight, requires_grad=False)
         return layer
 
-    def linear(self, prefix: str, *parts: str) -> nn.Linear:
+    def linear(self, prefix: str, *parts: str) -> nn.Module:
         """One layer for several matrices with the same input; a part is "weight [bias]"."""
         names = [part.split() for part in parts]
         weight = torch.cat([self.tensor(f"{prefix}_{name[0]}") for name in names])
@@ -334,10 +345,25 @@ class _Weights:
             else torch.zeros(len(self.tensor(f"{prefix}_{name[0]}")))
             for name in names
         ]
+        if self._int8:
+            return self._int8_linear(weight, torch.cat(biases), [f"{prefix}_{n[0]}" for n in names])
         layer = nn.Linear(weight.shape[1], weight.shape[0], device="meta")
         layer.weight = nn.Parameter(weight, requires_grad=False)
         layer.bias = nn.Parameter(torch.cat(biases), requires_grad=False)
         return layer
+
+    def _int8_linear(self, weight: Tensor, bias: Tensor, names: Sequence[str]) -> Int8Linear:
+        """The layer of matrices whose input, and so its step, is the same."""
+        weight_steps, input_steps = self._model.weight_steps, self._model.input_steps
+        of_input = {input_steps.get(name) for name in names}
+        step = of_input.pop()
+        if step is None or of_input or not weight_steps.keys() >= set(names):
+            found = (
+                f"the Marian model has no 8-bit {', '.join(names)} with one scale of their input"
+            )
+            raise WeightsError(found)
+        rows = [[weight_steps[name]] * len(self.tensor(name)) for name in names]
+        return Int8Linear(weight, bias, [*chain.from_iterable(rows)], step)
 
     def norm(self, prefix: str) -> nn.LayerNorm:
         scale = self.tensor(f"{prefix}_ln_scale")
@@ -345,6 +371,13 @@ class _Weights:
         layer.weight = nn.Parameter(scale, requires_grad=False)
         layer.bias = nn.Parameter(self.tensor(f"{prefix}_ln_bias"), requires_grad=False)
         return layer
+
+
+def _argmax(scores: Tensor) -> Tensor:
+    """Of each row [B, S]: [B]. NumPy takes a tenth of the time that PyTorch does on a CPU."""
+    if scores.is_cuda:
+        return scores.argmax(-1)
+    return torch.from_numpy(scores.numpy().argmax(-1))
 
 
 def _pad(x: Tensor, places: Tensor, mask: Tensor) -> Tensor:

@@ -66,7 +66,8 @@ class SpeakerEncoder(nn.Module):
             center=False,
             return_complex=True,
         )  # [P, 201, frames]
-        return (self.filterbank @ spectrum.abs().square()).transpose(1, 2)
+        power = spectrum.real.square() + spectrum.imag.square()  # abs() would take a root first
+        return (self.filterbank @ power).transpose(1, 2)
 
     def forward(self, audio: Tensor) -> Tensor:
         """Embeddings float32 [P, 256] of length 1 (none negative) of partials [P, 25,840]."""

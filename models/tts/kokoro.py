@@ -16,9 +16,10 @@ from numpy.typing import NDArray
 
 from models import device, weights
 from models.errors import DragomanError, WeightsError
+from models.onnx_session import open_session
 from models.runtime import ItemError, RuntimeSettings, RuntimeSpec, Voice
 from models.tts.phonemes import PHONEMES_LICENCE, Phonemizer, is_speakable, pieces
-from models.tts.speech import checked_text, open_session, speech
+from models.tts.speech import checked_text, speech
 from models.types import Speech, TtsItem
 
 if TYPE_CHECKING:
@@ -91,7 +92,9 @@ class KokoroTts:
         self._vocab = read_vocab(source.file(options.vocab_file))
         self._styles = read_styles(source.file(options.voices_file), options.voices)
         model = model_path(source, options.model_file)
-        self._session = open_session(str(model), settings.device.threads, providers)
+        self._session = open_session(
+            str(model), settings.device.threads, providers, lengths_vary=True
+        )
         got = device.confirm_onnxruntime(settings.device, got, self._session.get_providers())
         spec = RuntimeSpec(
             kind="tts",

@@ -13,9 +13,9 @@ import numpy as np
 from numpy.typing import NDArray
 
 from models.errors import WeightsError
+from models.onnx_session import open_session
 from models.tts.phonemes import Phonemizer
 from models.tts.piper_graph import DURATIONS, LENGTH_SCALES, batchable
-from models.tts.speech import open_session
 
 if TYPE_CHECKING:
     import onnxruntime
@@ -106,7 +106,7 @@ class PiperVoice:
             else lambda text: list(unicodedata.normalize("NFD", text))
         )
         self._session: onnxruntime.InferenceSession = open_session(
-            batchable(onnx_path), threads, providers
+            batchable(onnx_path), threads, providers, lengths_vary=True
         )
         self._audio = self._session.get_outputs()[0].name
 

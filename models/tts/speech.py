@@ -1,9 +1,8 @@
-"""What the TTS engines share: the checks of an item, their ONNX session, samples to speech."""
+"""What the TTS engines share: the checks of an item, and samples to speech."""
 
 from __future__ import annotations
 
-from collections.abc import Collection, Mapping, Sequence
-from typing import TYPE_CHECKING, Any
+from collections.abc import Collection, Sequence
 
 import numpy as np
 from numpy.typing import NDArray
@@ -12,9 +11,6 @@ from models.errors import InvalidRequest, UnknownVoice
 from models.samples import to_int16
 from models.tts.phonemes import clean
 from models.types import Audio, Speech, TtsItem
-
-if TYPE_CHECKING:
-    import onnxruntime
 
 MIN_SPEED, MAX_SPEED = 0.25, 4.0  # the range of OpenAI's speech endpoint
 
@@ -51,31 +47,3 @@ def speech(pieces: Sequence[NDArray[np.float32]], sample_rate_hz: int) -> Speech
 
     samples = np.concatenate([np.zeros(0, np.float32), *pieces])
     return Speech(Audio(to_int16(samples), sample_rate_hz))
-
-
-def open_session(
-    model: str | bytes, threads: int, providers: list[tuple[str, dict[str, int]]]
-) -> onnxruntime.InferenceSession:
-    """An ONNX session for inputs whose length differs in every call.
-
-    Args:
-        model: a path, or a serialised model.
-        threads: CPU threads within an operator.
-        providers: as ``models.device.choose_onnxruntime`` gives them.
-    """
-    import onnxruntime
-
-    options = onnxruntime.SessionOptions()
-    options.intra_op_num_threads = threads
-    options.inter_op_num_threads = 1
-    options.enable_mem_pattern = False  # patterns are kept for each shape: these never repeat
-    return onnxruntime.InferenceSession(
-        model, options, providers=[(name, _tuned(name, given)) for name, given in providers]
-    )
-
-
-def _tuned(provider: str, given: Mapping[str, int]) -> dict[str, Any]:
-    """cuDNN's default, an exhaustive search, would run again for each new length."""
-    if provider != "CUDAExecutionProvider":
-        return dict(given)
-    return {**given, "cudnn_conv_algo_search": "HEURISTIC"}

@@ -16,6 +16,7 @@ import pytest
 import soundfile
 
 from deployments.config import AppConfig, BatchPolicy, ModelConfig
+from deployments.dispatcher import BatchReply
 from deployments.fleet import READY, Fleet
 from deployments.ingress.app import asgi_app
 from deployments.ingress.gate import Admission
@@ -248,6 +249,33 @@ async def test_verbose_transcription_has_segments(http: httpx.AsyncClient) -> No
     answer = (await transcribe(http, response_format="verbose_json")).json()
     assert (answer["language"], answer["duration"]) == ("en", 2.0)
     assert answer["segments"][0]["start"] == pytest.approx(0.5)
+
+
+class Noting(LocalRemote):
+    """Remembers the items that it was sent."""
+
+    def __init__(self, name: str, config: ModelConfig) -> None:
+        super().__init__(name, config)
+        self.items: list[Any] = []
+
+    async def infer(self, items: Sequence[Any]) -> BatchReply[Any]:
+        self.items += items
+        return await super().infer(items)
+
+
+@pytest.mark.parametrize(
+    ("response_format", "timestamps"),
+    [("json", False), ("text", False), ("verbose_json", True), ("srt", True), ("vtt", True)],
+)
+async def test_times_are_decoded_where_the_format_says_them(
+    response_format: str, timestamps: bool
+) -> None:
+    config = fake_config()
+    remotes = fake_remotes(config)
+    remotes["asr"] = asr = Noting("asr", config.models["asr"])
+    async with connect(asgi_app(await fake_fleet(config, remotes), config, Admission(64))) as http:
+        await transcribe(http, response_format=response_format)
+    assert [item.timestamps for item in asr.items] == [timestamps]
 
 
 @pytest.mark.parametrize("audio_format", ["mp3", "wav", "opus", "flac", "aac", "pcm"])

@@ -21,6 +21,7 @@ from models.whisper_decode import (
     decode,
     join_text,
     max_length,
+    max_new_tokens,
     segments_of,
     smallest_window_s,
     window_capacities_s,
@@ -91,8 +92,7 @@ def test_capacity_is_the_longest_audio_of_its_window(index: int) -> None:
 def test_max_length_leaves_room_for_new_tokens(
     window_s: float, prompt: int, new_tokens: int
 ) -> None:
-    length = max_length(window_s, prompt)
-    assert min(length // 2, length - prompt) == new_tokens
+    assert max_new_tokens(max_length(window_s, prompt), prompt) == new_tokens
 
 
 # ---- fallback --------------------------------------------------------------------------
@@ -151,6 +151,14 @@ def test_when_all_fail_the_likeliest_without_repeats_is_taken_at_the_last_temper
 def test_rows_with_prompts_of_different_length_are_decoded_apart() -> None:
     script = Script({})
     rows = [Query((1,), (0.0,)), Query((1, 2), (0.0,)), Query((3,), (0.0,))]
+    decode(rows, script, Thresholds())
+    assert script.calls == [([0, 2], 0.0), ([1], 0.0)]
+
+
+def test_rows_with_and_without_timestamps_are_decoded_apart() -> None:
+    """Of one length, too: the text before then makes up for the token that says so."""
+    script = Script({})
+    rows = [Query((1, 2), (0.0,)), Query((1, 2), (0.0,), timestamps=False), Query((3, 4), (0.0,))]
     decode(rows, script, Thresholds())
     assert script.calls == [([0, 2], 0.0), ([1], 0.0)]
 

@@ -185,6 +185,16 @@ WRONG: dict[str, tuple[Machine, Models, str, Status, str, str]] = {
         replace(NO_GPU, environment={"PIPER_USE_GPU": "1"}),
         *(AUTO, "environment", "failed", "no GPU here", "unset PIPER_USE_GPU"),
     ),
+    "threads of one model over the cores": (
+        replace(GOOD, cores=2),
+        *(models(threads=3, device="cpu"), "cpu threads", "warning"),
+        *("9 of 3 models, on 2 cores; asr alone has 3", "lower models.asr.threads"),
+    ),
+    "threads of two replicas over the cores": (
+        replace(GOOD, cores=2),
+        *(models(threads=2, replicas=2, device="cpu"), "cpu threads", "warning"),
+        *("asr alone has 4", "lower models.asr.threads or replicas"),
+    ),
     "shares of two": (
         GOOD,
         *(models(fraction=0.6), "gpu shares", "failed", "1.8 of 1 GPUs", "lower gpu_fraction"),

@@ -55,6 +55,8 @@ def test_a_model_is_read(tmp_path: Path) -> None:
         "Wemb": [[0.25, 0.5], [0.75, 1.0], [1.25, -1.5]],
         "dense": [[1.0, 4.0], [2.0, 5.0], [3.0, 6.0]],
     }
+    assert model.weight_steps == {"W": 0.5, "Wemb": 0.25}
+    assert model.input_steps == {"W": pytest.approx(1 / 9)}
 
 
 @pytest.mark.parametrize(

@@ -183,9 +183,9 @@ class Asr(Served):
         tasks: list[Any] = rows.choices("TASK", ASR_TASKS)
         for language in filter(None, languages):
             self._fleet.check_language(language, param="language")
-        audio = await self._at_16_khz(rows)
+        audio, timed = await self._at_16_khz(rows), wanted("SEGMENTS")
         items = [
-            AsrItem(each.samples, language, task, prompt=prompt)
+            AsrItem(each.samples, language, task, prompt=prompt, timestamps=timed)
             for each, language, task, prompt in zip(audio, languages, tasks, prompts, strict=True)
         ]
         heard: list[Transcript] = await self._pipeline.run("asr", self.model, items, context)

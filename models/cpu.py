@@ -1,0 +1,30 @@
+"""How many cores there are to compute with, and how many of them a model's replica takes."""
+
+from __future__ import annotations
+
+import math
+import os
+from pathlib import Path
+
+CPU_MAX = Path("/sys/fs/cgroup/cpu.max")  # of a container: "quota period" in us, or "max period"
+# Of a replica that is not told: no model of these gains much from more, and others run beside it.
+MOST_THREADS = 4
+
+
+def usable_cores(cpu_max: Path = CPU_MAX) -> int:
+    """The cores that this process may run on, within its container's share of them."""
+    allowed = len(os.sched_getaffinity(0))
+    try:
+        quota, period = cpu_max.read_text().split()
+    except (OSError, ValueError):
+        return allowed
+    return allowed if quota == "max" else min(allowed, math.ceil(int(quota) / int(period)))
+
+
+def default_threads(replicas: int, cores: int, *, small: bool) -> int:
+    """The CPU threads of one replica: its model's cores, shared among the replicas.
+
+    Models of a graph take turns for one caller, so each may use every core; threads that wait
+    sleep. A small network has one: a second costs it more than it gives.
+    """
+    return 1 if small else max(1, min(MOST_THREADS, cores // replicas))
