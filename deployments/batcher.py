@@ -9,8 +9,9 @@ Items of different callers wait here and leave together. The rules:
 - The head of a batch is the oldest item of the most urgent priority, so that no length
   starves. The others are drawn by how near they are to its length, within rows, cost and
   padding.
-- A full queue refuses at once. A deadline is kept to the moment, queued or running. An item
-  whose caller has left is dropped before it costs anything.
+- A full queue refuses at once, and so does one that is too long for a request's deadline, as
+  ``Pace`` knows the model. A deadline is kept to the moment, queued or running. An item whose
+  caller has left, or that cannot be answered in time, is dropped before it costs anything.
 - Each item has its own result or its own error. A batch that failed as a whole is tried once
   more item by item; a batch whose replica died goes to another one, within its deadlines.
 - A request is one caller's items: it is admitted or refused, and counted, as one.
@@ -29,6 +30,7 @@ from deployments.cache import ResponseCache
 from deployments.concurrency import detached
 from deployments.config import BatchPolicy
 from deployments.dispatcher import BatchReply, Clock, Dispatcher, LoopClock, Timer
+from deployments.pace import Pace, is_too_long
 from deployments.statistics import ModelStatistics, Reason, Stages
 from deployments.waiting import Answers, ItemT, Outcome, Queue, ResultT, Ticket, draw, is_full
 from models.errors import (
@@ -142,6 +144,7 @@ class Batcher(Generic[ItemT, ResultT]):
         self._generation = 0  # of the model: answers of one before are not its own
         self._clock: Clock = clock or LoopClock()
         self._queue: Queue[ItemT, ResultT] = Queue()
+        self._pace = Pace()
         self._answers: Answers[ItemT, ResultT] = Answers()
         self._dispatcher = Dispatcher(name, dispatch, self._answers, self.statistics, self._clock)
         self._in_flight: set[asyncio.Task[None]] = set()
@@ -172,6 +175,17 @@ class Batcher(Generic[ItemT, ResultT]):
     def idle_since(self) -> float | None:
         """When the last request ended, on this batcher's clock; None while there is one."""
         return self._idle_since if self._idle.is_set() else None
+
+    def expected_s(self, priority: int = 0, cost: float | None = None) -> float:
+        """Until an item that came now would be answered, as far as that is known.
+
+        Nothing before a free replica. ``cost`` None: of an item such as those before.
+        """
+        if self.in_flight < self._replicas:
+            return 0.0
+        own = self._pace.usual_cost if cost is None else cost
+        before = self._queue.cost_before(self._level(priority))
+        return self._pace.needs_s(before + own, self._clock.time())
 
     async def until_idle(self) -> None:
         """Return once nothing waits and nothing runs."""
@@ -217,7 +231,8 @@ class Batcher(Generic[ItemT, ResultT]):
         """Wait for one item's result, as a request of its own; see ``request``.
 
         Raises:
-            QueueFull: ``max_queue_size`` requests wait already.
+            QueueFull: ``max_queue_size`` requests wait already, or as many as the model needs
+                until the deadline.
             QueueDeadlinePassed: its time passed before the item left the queue.
             DeadlinePassed: the deadline passed while the item's batch ran.
             DragomanError: the item's own error.
@@ -301,27 +316,34 @@ class Batcher(Generic[ItemT, ResultT]):
         return timers
 
     def _enqueue(self, item: ItemT, request: Request[ItemT, ResultT]) -> Ticket[ItemT, ResultT]:
+        cost = self._padded(item.length)
         if not request.admitted:
-            self._admit(request)
+            self._admit(request, cost)
         self._arrivals += 1
         ticket: Ticket[ItemT, ResultT] = Ticket(
             item=item,
             number=self._arrivals,
-            cost=self._padded(item.length),
+            cost=cost,
             priority=self._level(request.priority),
             enqueued_at=self._clock.time(),
             future=asyncio.get_running_loop().create_future(),
             group=request,
+            deadline=request.deadline,
         )
         self._queue.add(ticket)
         return ticket
 
-    def _admit(self, request: Request[ItemT, ResultT]) -> None:
+    def _admit(self, request: Request[ItemT, ResultT], cost: float) -> None:
         if self.pending >= self.policy.max_queue_size:
             self._pump()  # what came in this turn of the event loop may leave at once
         if self.pending >= self.policy.max_queue_size:
             self.statistics.refused += 1
             raise QueueFull(f"the queue of model {self.name!r} is full")
+        if request.deadline is not None:
+            expected_s = self.expected_s(request.priority, cost)
+            if is_too_long(expected_s, request.deadline - self._clock.time()):
+                self.statistics.refused += 1
+                raise queue_too_long(self.name, expected_s)
         request.admitted = True
 
     def _level(self, asked: int) -> int:
@@ -329,10 +351,12 @@ class Batcher(Generic[ItemT, ResultT]):
         has_it = 1 <= asked <= self.policy.priority_levels
         return asked if has_it else self.policy.default_priority
 
-    def _expire_waiting(self, ticket: Ticket[ItemT, ResultT]) -> None:
+    def _expire_waiting(
+        self, ticket: Ticket[ItemT, ResultT], why: str = "the deadline passed"
+    ) -> None:
         if self._queue.remove(ticket):
             self.statistics.expired_in_queue += 1
-            message = f"the deadline passed in the queue of model {self.name!r}"
+            message = f"{why} in the queue of model {self.name!r}"
             self._answers.give(ticket, QueueDeadlinePassed(message))
 
     def _expire(self, ticket: Ticket[ItemT, ResultT]) -> None:
@@ -363,10 +387,25 @@ class Batcher(Generic[ItemT, ResultT]):
             waits = policy.delay_when_idle or self.in_flight >= self._replicas
             may_wait = waits and self._clock.time() < due
             batch = draw(self._queue, head, policy) if not may_wait or self._may_be_full() else []
+            if batch and self._drop_late(batch):
+                continue
             if may_wait and not (batch and is_full(batch, policy)):
                 self._delay_timer = self._clock.call_at(due, self._pump)
                 return
             self._start(batch)
+
+    def _drop_late(self, batch: list[Ticket[ItemT, ResultT]]) -> bool:
+        """Refuse those that would be answered too late, as far as known; before a free replica
+        it is tried. Whether there were any, and another batch is to be drawn.
+        """
+        if self.in_flight < self._replicas:
+            return False
+        now = self._clock.time()
+        answered_at = now + self._pace.needs_s(sum(ticket.cost for ticket in batch), now)
+        late = [t for t in batch if t.deadline is not None and t.deadline < answered_at]
+        for ticket in late:
+            self._expire_waiting(ticket, "the deadline cannot be kept")
+        return bool(late)
 
     def _oldest_at(self) -> float:
         """When the oldest item came, of whatever priority."""
@@ -389,10 +428,21 @@ class Batcher(Generic[ItemT, ResultT]):
             self._queue.remove(ticket)
         if self.policy.preserve_ordering:
             self._answers.line_up(batch)
-        task = detached(self._dispatcher.run(batch, self._clock.time()))
+        now, cost = self._clock.time(), sum(ticket.cost for ticket in batch)
+        full = bool(len(self._queue)) or is_full(batch, self.policy)
+        self._pace.sent(cost, now)
+        task = detached(self._dispatcher.run(batch, now))
         self._in_flight.add(task)
-        task.add_done_callback(self._finished)
-        waiting = len(batch)
+        waiting = rows = len(batch)
+
+        def finished(task: asyncio.Task[None]) -> None:
+            if task.cancelled():
+                self._pace.given_up(cost)
+            else:
+                self._pace.came_back(cost, rows, is_full=full, now=self._clock.time())
+            self._finished(task)
+
+        task.add_done_callback(finished)
 
         def answered(_: object) -> None:
             nonlocal waiting
@@ -407,6 +457,12 @@ class Batcher(Generic[ItemT, ResultT]):
         self._in_flight.discard(task)
         self._pump()
         self._rest()
+
+
+def queue_too_long(name: str, expected_s: float) -> QueueFull:
+    """The refusal of a request whose deadline would pass before its answer."""
+    message = f"the queue of model {name!r} is too long for the request's deadline: an answer"
+    return QueueFull(f"{message} would take about {expected_s:.2g} s")
 
 
 def reason_of(error: BaseException) -> Reason:

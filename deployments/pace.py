@@ -1,0 +1,58 @@
+"""How fast one model works its queue off, as measured: what tells who would wait in vain."""
+
+from __future__ import annotations
+
+MEMORY = 0.9  # of what was learned before, at each batch: about the last ten count
+HEADROOM = 1.25  # of an estimate, where a request is let in: what is let in should be answered
+
+
+class Pace:
+    """Seconds a unit of cost, over all replicas together, from batches as large as could be.
+
+    A batch that had room says nothing of a full one's speed, except where it was faster than
+    what is known. So an estimate cannot stay too high for want of the load that would mend it.
+    Until a full batch has run nothing is known, and nothing is expected to take time.
+    """
+
+    __slots__ = ("_costs", "_in_flight", "_items", "_since", "_times_s")
+
+    def __init__(self) -> None:
+        self._in_flight = 0.0  # cost of the batches that were sent and are not back
+        self._since = 0.0  # when the work began that the next batch to come back stands for
+        # Sums over the batches that were learned from, fading.
+        self._times_s = self._costs = self._items = 0.0
+
+    def sent(self, cost: float, now: float) -> None:
+        if not self._in_flight:
+            self._since = now
+        self._in_flight += cost
+
+    def came_back(self, cost: float, items: int, *, is_full: bool, now: float) -> None:
+        took_s, self._since = now - self._since, now
+        self._in_flight = max(0.0, self._in_flight - cost)
+        if is_full or took_s * self._costs < self._times_s * cost:
+            self._times_s = MEMORY * self._times_s + took_s
+            self._costs = MEMORY * self._costs + cost
+            self._items = MEMORY * self._items + items
+
+    def given_up(self, cost: float) -> None:
+        """Nobody waits for it any more, and nobody knows when it ends."""
+        self._in_flight = max(0.0, self._in_flight - cost)
+
+    def needs_s(self, cost: float, now: float) -> float:
+        """Until so much more work is done, after all that is in flight."""
+        if not self._costs:
+            return 0.0
+        s_a_cost = self._times_s / self._costs
+        in_flight_s = max(0.0, self._in_flight * s_a_cost - (now - self._since))
+        return in_flight_s + cost * s_a_cost
+
+    @property
+    def usual_cost(self) -> float:
+        """Of an item."""
+        return self._costs / self._items if self._items else 0.0
+
+
+def is_too_long(expected_s: float, left_s: float) -> bool:
+    """Whether a request would wait in vain; never where nothing is expected to take time."""
+    return expected_s > 0 and expected_s * HEADROOM > left_s
