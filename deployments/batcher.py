@@ -21,6 +21,7 @@ from __future__ import annotations
 
 import asyncio
 import bisect
+import math
 import time
 from collections.abc import Awaitable, Callable, Sequence
 from types import TracebackType
@@ -387,25 +388,30 @@ class Batcher(Generic[ItemT, ResultT]):
             waits = policy.delay_when_idle or self.in_flight >= self._replicas
             may_wait = waits and self._clock.time() < due
             batch = draw(self._queue, head, policy) if not may_wait or self._may_be_full() else []
-            if batch and self._drop_late(batch):
+            if batch and not (batch := self._in_time(batch)):
                 continue
             if may_wait and not (batch and is_full(batch, policy)):
                 self._delay_timer = self._clock.call_at(due, self._pump)
                 return
             self._start(batch)
 
-    def _drop_late(self, batch: list[Ticket[ItemT, ResultT]]) -> bool:
-        """Refuse those that would be answered too late, as far as known; before a free replica
-        it is tried. Whether there were any, and another batch is to be drawn.
+    def _in_time(self, batch: list[Ticket[ItemT, ResultT]]) -> list[Ticket[ItemT, ResultT]]:
+        """As many from the batch's head on as can be answered in time together, as far as known.
+
+        None where not even the head can, which is refused. A free replica tries whatever it is.
         """
         if self.in_flight < self._replicas:
-            return False
-        now = self._clock.time()
-        answered_at = now + self._pace.needs_s(sum(ticket.cost for ticket in batch), now)
-        late = [t for t in batch if t.deadline is not None and t.deadline < answered_at]
-        for ticket in late:
-            self._expire_waiting(ticket, "the deadline cannot be kept")
-        return bool(late)
+            return batch
+        now, cost, due, fitting = self._clock.time(), 0.0, math.inf, 0
+        for ticket in batch:
+            cost += ticket.cost
+            due = due if ticket.deadline is None else min(due, ticket.deadline)
+            if due < math.inf and now + self._pace.needs_s(cost, now) > due:
+                break
+            fitting += 1
+        if not fitting:
+            self._expire_waiting(batch[0], "the deadline cannot be kept")
+        return batch[:fitting]
 
     def _oldest_at(self) -> float:
         """When the oldest item came, of whatever priority."""
@@ -437,7 +443,7 @@ class Batcher(Generic[ItemT, ResultT]):
 
         def finished(task: asyncio.Task[None]) -> None:
             if task.cancelled():
-                self._pace.given_up(cost)
+                self._pace.given_up(cost, rows, is_full=full, now=self._clock.time())
             else:
                 self._pace.came_back(cost, rows, is_full=full, now=self._clock.time())
             self._finished(task)

@@ -31,13 +31,19 @@ class Pace:
         took_s, self._since = now - self._since, now
         self._in_flight = max(0.0, self._in_flight - cost)
         if is_full or took_s * self._costs < self._times_s * cost:
-            self._times_s = MEMORY * self._times_s + took_s
-            self._costs = MEMORY * self._costs + cost
-            self._items = MEMORY * self._items + items
+            self._learn(cost, items, took_s)
 
-    def given_up(self, cost: float) -> None:
-        """Nobody waits for it any more, and nobody knows when it ends."""
+    def given_up(self, cost: float, items: int, *, is_full: bool, now: float) -> None:
+        """Nobody waits for it any more: what it took until now is the least that it takes."""
         self._in_flight = max(0.0, self._in_flight - cost)
+        took_s = now - self._since
+        if is_full and took_s * self._costs >= self._times_s * cost:
+            self._learn(cost, items, took_s)
+
+    def _learn(self, cost: float, items: int, took_s: float) -> None:
+        self._times_s = MEMORY * self._times_s + took_s
+        self._costs = MEMORY * self._costs + cost
+        self._items = MEMORY * self._items + items
 
     def needs_s(self, cost: float, now: float) -> float:
         """Until so much more work is done, after all that is in flight."""

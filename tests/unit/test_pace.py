@@ -59,11 +59,26 @@ def test_a_slow_batch_does_not_refuse_for_ever() -> None:
     assert pace.needs_s(1, now) < 0.05
 
 
-def test_what_nobody_waits_for_tells_nothing() -> None:
+@pytest.mark.parametrize(
+    ("gave_up_after_s", "needs_s"),
+    [(1.0, 2.0), (4.0, 3.05)],  # 0.9 x 2 + 4 over 0.9 x 8 + 8
+    ids=["sooner than known", "later than known"],
+)
+def test_what_nobody_waits_for_any_more_takes_at_least_that_long(
+    gave_up_after_s: float, needs_s: float
+) -> None:
     pace = Pace()
     now = ran(pace, 0.0, 2.0, cost=8)
     pace.sent(8, now)
-    pace.given_up(8)
+    pace.given_up(8, 8, is_full=True, now=now + gave_up_after_s)
+    assert pace.needs_s(8, now + gave_up_after_s) == pytest.approx(needs_s, rel=0.01)
+
+
+def test_a_batch_with_room_that_nobody_waits_for_tells_nothing() -> None:
+    pace = Pace()
+    now = ran(pace, 0.0, 2.0, cost=8)
+    pace.sent(1, now)
+    pace.given_up(1, 1, is_full=False, now=now + 60)
     assert pace.needs_s(8, now + 60) == pytest.approx(2.0)
 
 
