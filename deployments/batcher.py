@@ -148,7 +148,7 @@ class Batcher(Generic[ItemT, ResultT]):
         self._pace = Pace()
         self._answers: Answers[ItemT, ResultT] = Answers()
         self._dispatcher = Dispatcher(name, dispatch, self._answers, self.statistics, self._clock)
-        self._in_flight: set[asyncio.Task[None]] = set()
+        self._in_flight: dict[asyncio.Task[None], None] = {}  # the oldest first
         self._open = 0  # requests
         self._idle = asyncio.Event()
         self._idle.set()
@@ -184,9 +184,8 @@ class Batcher(Generic[ItemT, ResultT]):
         """
         if self.in_flight < self._replicas:
             return 0.0
-        own = self._pace.usual_cost if cost is None else cost
         before = self._queue.cost_before(self._level(priority))
-        return self._pace.needs_s(before + own, self._clock.time())
+        return self._pace.wait_s(before, cost, self._clock.time())
 
     async def until_idle(self) -> None:
         """Return once nothing waits and nothing runs."""
@@ -388,30 +387,38 @@ class Batcher(Generic[ItemT, ResultT]):
             waits = policy.delay_when_idle or self.in_flight >= self._replicas
             may_wait = waits and self._clock.time() < due
             batch = draw(self._queue, head, policy) if not may_wait or self._may_be_full() else []
+            rows = len(batch)
             if batch and not (batch := self._in_time(batch)):
                 continue
             if may_wait and not (batch and is_full(batch, policy)):
                 self._delay_timer = self._clock.call_at(due, self._pump)
                 return
-            self._start(batch)
+            self._start(batch, cut=len(batch) < rows)
 
     def _in_time(self, batch: list[Ticket[ItemT, ResultT]]) -> list[Ticket[ItemT, ResultT]]:
-        """As many from the batch's head on as can be answered in time together, as far as known.
+        """As much of a batch as can be answered in time, as far as known, but at least half of it.
 
-        None where not even the head can, which is refused. A free replica tries whatever it is.
+        Who could not be answered in time even by half a batch is refused, and nothing returned:
+        small batches for the most urgent would cost the others more. A free replica tries all.
         """
-        if self.in_flight < self._replicas:
+        due = min((t.deadline for t in batch if t.deadline is not None), default=math.inf)
+        if self.in_flight < self._replicas or due == math.inf:
             return batch
-        now, cost, due, fitting = self._clock.time(), 0.0, math.inf, 0
-        for ticket in batch:
-            cost += ticket.cost
-            due = due if ticket.deadline is None else min(due, ticket.deadline)
-            if due < math.inf and now + self._pace.needs_s(cost, now) > due:
-                break
-            fitting += 1
-        if not fitting:
-            self._expire_waiting(batch[0], "the deadline cannot be kept")
-        return batch[:fitting]
+        now, cost = self._clock.time(), sum(ticket.cost for ticket in batch)
+        if self._answered_at(cost, now) <= due:
+            return batch
+        half_at = self._answered_at(max(cost / 2, batch[0].cost), now)
+        if due < half_at:
+            for ticket in batch:
+                if ticket.deadline is not None and ticket.deadline < half_at:
+                    self._expire_waiting(ticket, "the deadline cannot be kept")
+            return []
+        while len(batch) > 1 and self._answered_at(cost, now) > due:
+            cost -= batch.pop().cost
+        return batch
+
+    def _answered_at(self, cost: float, now: float) -> float:
+        return now + self._pace.needs_s(cost, now)
 
     def _oldest_at(self) -> float:
         """When the oldest item came, of whatever priority."""
@@ -429,21 +436,21 @@ class Batcher(Generic[ItemT, ResultT]):
 
     # ---- running batches ---------------------------------------------------------------
 
-    def _start(self, batch: list[Ticket[ItemT, ResultT]]) -> None:
+    def _start(self, batch: list[Ticket[ItemT, ResultT]], *, cut: bool) -> None:
         for ticket in batch:
             self._queue.remove(ticket)
         if self.policy.preserve_ordering:
             self._answers.line_up(batch)
         now, cost = self._clock.time(), sum(ticket.cost for ticket in batch)
-        full = bool(len(self._queue)) or is_full(batch, self.policy)
+        full = is_full(batch, self.policy) or (bool(len(self._queue)) and not cut)
         self._pace.sent(cost, now)
         task = detached(self._dispatcher.run(batch, now))
-        self._in_flight.add(task)
+        self._in_flight[task] = None
         waiting = rows = len(batch)
 
         def finished(task: asyncio.Task[None]) -> None:
             if task.cancelled():
-                self._pace.given_up(cost, rows, is_full=full, now=self._clock.time())
+                self._pace.given_up(cost)
             else:
                 self._pace.came_back(cost, rows, is_full=full, now=self._clock.time())
             self._finished(task)
@@ -453,14 +460,27 @@ class Batcher(Generic[ItemT, ResultT]):
         def answered(_: object) -> None:
             nonlocal waiting
             waiting -= 1
-            if not waiting:  # nobody waits for the batch any more: it gives up its place
-                task.cancel()
+            if not waiting and not task.done():
+                self._give_up(task, now)
 
         for ticket in batch:
             ticket.future.add_done_callback(answered)
 
+    def _give_up(self, task: asyncio.Task[None], left_at: float) -> None:
+        """Nobody waits for a batch any more: it gives up its place, lest a hung call hold a model.
+
+        One that stands behind another never begins. One that runs keeps its replica busy, so
+        that it has as long again before others are sent there.
+        """
+        if task in list(self._in_flight)[: self._replicas]:
+            now = self._clock.time()
+            timer = self._clock.call_at(2 * now - left_at, task.cancel)
+            task.add_done_callback(lambda _: timer.cancel())
+        else:
+            task.cancel()
+
     def _finished(self, task: asyncio.Task[None]) -> None:
-        self._in_flight.discard(task)
+        self._in_flight.pop(task, None)
         self._pump()
         self._rest()
 

@@ -14,13 +14,13 @@ class Pace:
     Until a full batch has run nothing is known, and nothing is expected to take time.
     """
 
-    __slots__ = ("_costs", "_in_flight", "_items", "_since", "_times_s")
+    __slots__ = ("_batches", "_costs", "_in_flight", "_items", "_since", "_times_s")
 
     def __init__(self) -> None:
         self._in_flight = 0.0  # cost of the batches that were sent and are not back
         self._since = 0.0  # when the work began that the next batch to come back stands for
         # Sums over the batches that were learned from, fading.
-        self._times_s = self._costs = self._items = 0.0
+        self._times_s = self._costs = self._items = self._batches = 0.0
 
     def sent(self, cost: float, now: float) -> None:
         if not self._in_flight:
@@ -31,19 +31,14 @@ class Pace:
         took_s, self._since = now - self._since, now
         self._in_flight = max(0.0, self._in_flight - cost)
         if is_full or took_s * self._costs < self._times_s * cost:
-            self._learn(cost, items, took_s)
+            self._times_s = MEMORY * self._times_s + took_s
+            self._costs = MEMORY * self._costs + cost
+            self._items = MEMORY * self._items + items
+            self._batches = MEMORY * self._batches + 1
 
-    def given_up(self, cost: float, items: int, *, is_full: bool, now: float) -> None:
-        """Nobody waits for it any more: what it took until now is the least that it takes."""
+    def given_up(self, cost: float) -> None:
+        """It never began, or hangs."""
         self._in_flight = max(0.0, self._in_flight - cost)
-        took_s = now - self._since
-        if is_full and took_s * self._costs >= self._times_s * cost:
-            self._learn(cost, items, took_s)
-
-    def _learn(self, cost: float, items: int, took_s: float) -> None:
-        self._times_s = MEMORY * self._times_s + took_s
-        self._costs = MEMORY * self._costs + cost
-        self._items = MEMORY * self._items + items
 
     def needs_s(self, cost: float, now: float) -> float:
         """Until so much more work is done, after all that is in flight."""
@@ -53,10 +48,17 @@ class Pace:
         in_flight_s = max(0.0, self._in_flight * s_a_cost - (now - self._since))
         return in_flight_s + cost * s_a_cost
 
-    @property
-    def usual_cost(self) -> float:
-        """Of an item."""
-        return self._costs / self._items if self._items else 0.0
+    def wait_s(self, before: float, own: float | None, now: float) -> float:
+        """Until an item that comes now is answered, behind a queue of the cost ``before``.
+
+        Where many wait, others will share its batch and end with it. ``own`` None: an item's
+        usual cost.
+        """
+        if not self._costs:
+            return 0.0
+        usual = self._costs / self._items
+        others = min(before, self._costs / self._batches - usual)
+        return self.needs_s(before + others + (usual if own is None else own), now)
 
 
 def is_too_long(expected_s: float, left_s: float) -> bool:

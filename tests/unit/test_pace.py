@@ -59,34 +59,32 @@ def test_a_slow_batch_does_not_refuse_for_ever() -> None:
     assert pace.needs_s(1, now) < 0.05
 
 
-@pytest.mark.parametrize(
-    ("gave_up_after_s", "needs_s"),
-    [(1.0, 2.0), (4.0, 3.05)],  # 0.9 x 2 + 4 over 0.9 x 8 + 8
-    ids=["sooner than known", "later than known"],
-)
-def test_what_nobody_waits_for_any_more_takes_at_least_that_long(
-    gave_up_after_s: float, needs_s: float
-) -> None:
+def test_what_gave_up_tells_nothing_and_is_in_nobody_s_way() -> None:
     pace = Pace()
     now = ran(pace, 0.0, 2.0, cost=8)
     pace.sent(8, now)
-    pace.given_up(8, 8, is_full=True, now=now + gave_up_after_s)
-    assert pace.needs_s(8, now + gave_up_after_s) == pytest.approx(needs_s, rel=0.01)
-
-
-def test_a_batch_with_room_that_nobody_waits_for_tells_nothing() -> None:
-    pace = Pace()
-    now = ran(pace, 0.0, 2.0, cost=8)
-    pace.sent(1, now)
-    pace.given_up(1, 1, is_full=False, now=now + 60)
+    pace.given_up(8)
     assert pace.needs_s(8, now + 60) == pytest.approx(2.0)
 
 
-def test_the_usual_cost_is_the_mean_item_s() -> None:
+def shared() -> tuple[Pace, float]:
+    """A full batch was four items of 3 and took 12 s."""
     pace = Pace()
     pace.sent(12.0, 0.0)
-    pace.came_back(12.0, 4, is_full=True, now=1.0)
-    assert pace.usual_cost == pytest.approx(3.0)
+    pace.came_back(12.0, 4, is_full=True, now=12.0)
+    return pace, 12.0
+
+
+@pytest.mark.parametrize(
+    ("before", "own", "wait_s"),
+    [(0, None, 3), (0, 5.0, 5), (4, None, 4 + 3 + 4), (30, None, 30 + 3 + 9)],
+    ids=["its usual cost", "its own", "as many beside it as wait", "a full batch at most"],
+)
+def test_a_wait_is_for_the_queue_and_for_who_shares_its_batch(
+    before: float, own: float | None, wait_s: float
+) -> None:
+    pace, now = shared()
+    assert pace.wait_s(before, own, now) == pytest.approx(wait_s)
 
 
 @pytest.mark.parametrize(

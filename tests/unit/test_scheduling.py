@@ -254,14 +254,22 @@ SCRIPTS = [
         refused="60:e expired",
         runs_ms=(10, 10, 40, 10),
     ),
-    # At 40 a row is known to take 10 ms, and b's is on its way: with d beside it, c would be
-    # answered at 70, but is due at 65.
+    # At 40 a row is known to take 10 ms, and b's is on its way: with all beside it, c would be
+    # answered at 90, with one at 70.
     Script(
         "a batch is no larger than its deadlines allow",
         {"max_batch_size": 4, "max_queue_delay_ms": 0},
+        "0:a/4 1:b 2:c!70 2:d!150 3:e!150 3:f!150",
+        "0:a1,a2,a3,a4 1:b 40:c,d 50:e,f",
+        runs_ms=(40, 10, 20, 20),
+    ),
+    Script(
+        "who would need less than half a batch is refused",
+        {"max_batch_size": 4, "max_queue_delay_ms": 0},
         "0:a/4 1:b 2:c!63 2:d!150 3:e!150 3:f!150",
-        "0:a1,a2,a3,a4 1:b 40:c 50:d,e,f",
-        runs_ms=(40, 10, 10, 30),
+        "0:a1,a2,a3,a4 1:b 40:d,e,f",
+        refused="40:c expired",
+        runs_ms=(40, 10, 30),
     ),
     Script(
         "a queue's timeout is not a deadline",
