@@ -14,22 +14,24 @@ class Pace:
     Until a full batch has run nothing is known, and nothing is expected to take time.
     """
 
-    __slots__ = ("_batches", "_costs", "_in_flight", "_items", "_since", "_times_s")
+    __slots__ = ("_batches", "_costs", "_in_flight", "_items", "_sent", "_since", "_times_s")
 
     def __init__(self) -> None:
-        self._in_flight = 0.0  # cost of the batches that were sent and are not back
+        self._sent = 0  # batches that are not back
+        self._in_flight = 0.0  # their cost
         self._since = 0.0  # when the work began that the next batch to come back stands for
         # Sums over the batches that were learned from, fading.
         self._times_s = self._costs = self._items = self._batches = 0.0
 
     def sent(self, cost: float, now: float) -> None:
-        if not self._in_flight:
-            self._since = now
+        if not self._sent:
+            self._since, self._in_flight = now, 0.0  # without what rounding has left
+        self._sent += 1
         self._in_flight += cost
 
     def came_back(self, cost: float, items: int, *, is_full: bool, now: float) -> None:
         took_s, self._since = now - self._since, now
-        self._in_flight = max(0.0, self._in_flight - cost)
+        self.given_up(cost)
         if is_full or took_s * self._costs < self._times_s * cost:
             self._times_s = MEMORY * self._times_s + took_s
             self._costs = MEMORY * self._costs + cost
@@ -37,8 +39,9 @@ class Pace:
             self._batches = MEMORY * self._batches + 1
 
     def given_up(self, cost: float) -> None:
-        """It never began, or hangs."""
-        self._in_flight = max(0.0, self._in_flight - cost)
+        """It is in flight no more, whatever came of it."""
+        self._sent -= 1
+        self._in_flight -= cost
 
     def needs_s(self, cost: float, now: float) -> float:
         """Until so much more work is done, after all that is in flight."""

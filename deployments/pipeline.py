@@ -498,7 +498,7 @@ class Pipeline:
         if len(heard) == 1:
             return heard[0]
         probabilities = np.concatenate([result.probabilities for result in heard])
-        found = spans(probabilities, WINDOW_VAD, audio.duration_s)
+        found = await self.off_loop(lambda: spans(probabilities, WINDOW_VAD, audio.duration_s))
         return VadResult(found, probabilities, heard[-1].state)
 
     def _transcripts(

@@ -41,6 +41,16 @@ def test_what_is_in_flight_comes_first_less_what_has_run() -> None:
     assert pace.needs_s(8, now + 0.5) == pytest.approx(2.0 + 2.0 - 0.5 + 2.0)
 
 
+def test_a_pause_is_no_batch_s_time() -> None:
+    pace = Pace()
+    for cost in (0.1, 0.2, 0.3):  # their sum less each of them is not 0
+        pace.sent(cost, 0.0)
+    for cost in (0.1, 0.2, 0.3):
+        pace.came_back(cost, 1, is_full=False, now=1.0)
+    now = ran(pace, 3600.0, 2.0, cost=8)
+    assert pace.needs_s(8, now) == pytest.approx(2.0)
+
+
 def test_two_batches_at_once_count_as_one_model() -> None:
     pace = Pace()
     pace.sent(8, 0.0)
