@@ -446,38 +446,40 @@ class Batcher(Generic[ItemT, ResultT]):
         self._pace.sent(cost, now)
         task = detached(self._dispatcher.run(batch, now))
         self._in_flight[task] = None
-        waiting = rows = len(batch)
+        waiting, rows, began = len(batch), len(batch), True
 
         def finished(task: asyncio.Task[None]) -> None:
-            if task.cancelled():
-                self._pace.given_up(cost)
-            else:
+            if not task.cancelled():
                 self._pace.came_back(cost, rows, is_full=full, now=self._clock.time())
+            elif began and (full or cut):
+                self._pace.hung(cost, rows, self._clock.time())
+            else:
+                self._pace.given_up(cost)
             self._finished(task)
 
         task.add_done_callback(finished)
 
         def answered(_: object) -> None:
-            nonlocal waiting
+            nonlocal waiting, began
             waiting -= 1
             if not waiting and not task.done():
-                self._give_up(task, now)
+                began = self._give_up(task, now)
 
         for ticket in batch:
             ticket.future.add_done_callback(answered)
 
-    def _give_up(self, task: asyncio.Task[None], left_at: float) -> None:
+    def _give_up(self, task: asyncio.Task[None], left_at: float) -> bool:
         """Nobody waits for a batch any more: it gives up its place, lest a hung call hold a model.
 
         One that stands behind another never begins. One that runs keeps its replica busy, so
-        that it has as long again before others are sent there.
+        that it has as long again before others are sent there. Whether it runs.
         """
-        if task in list(self._in_flight)[: self._replicas]:
-            now = self._clock.time()
-            timer = self._clock.call_at(2 * now - left_at, task.cancel)
-            task.add_done_callback(lambda _: timer.cancel())
-        else:
+        if task not in list(self._in_flight)[: self._replicas]:
             task.cancel()
+            return False
+        timer = self._clock.call_at(2 * self._clock.time() - left_at, task.cancel)
+        task.add_done_callback(lambda _: timer.cancel())
+        return True
 
     def _finished(self, task: asyncio.Task[None]) -> None:
         self._in_flight.pop(task, None)

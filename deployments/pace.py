@@ -33,15 +33,25 @@ class Pace:
         took_s, self._since = now - self._since, now
         self.given_up(cost)
         if is_full or took_s * self._costs < self._times_s * cost:
-            self._times_s = MEMORY * self._times_s + took_s
-            self._costs = MEMORY * self._costs + cost
-            self._items = MEMORY * self._items + items
-            self._batches = MEMORY * self._batches + 1
+            self._learn(cost, items, took_s)
+
+    def hung(self, cost: float, items: int, now: float) -> None:
+        """A full batch, given up while it ran: it takes at least that long."""
+        took_s, self._since = now - self._since, now
+        self.given_up(cost)
+        if took_s * self._costs >= self._times_s * cost:
+            self._learn(cost, items, took_s)
 
     def given_up(self, cost: float) -> None:
         """It is in flight no more, whatever came of it."""
         self._sent -= 1
         self._in_flight -= cost
+
+    def _learn(self, cost: float, items: int, took_s: float) -> None:
+        self._times_s = MEMORY * self._times_s + took_s
+        self._costs = MEMORY * self._costs + cost
+        self._items = MEMORY * self._items + items
+        self._batches = MEMORY * self._batches + 1
 
     def needs_s(self, cost: float, now: float) -> float:
         """Until so much more work is done, after all that is in flight."""

@@ -77,6 +77,19 @@ def test_what_gave_up_tells_nothing_and_is_in_nobody_s_way() -> None:
     assert pace.needs_s(8, now + 60) == pytest.approx(2.0)
 
 
+@pytest.mark.parametrize(
+    ("after_s", "needs_s"),
+    [(1.0, 2.0), (4.0, 3.05)],  # 0.9 x 2 + 4 for 0.9 x 8 + 8
+    ids=["sooner than known", "later than known"],
+)
+def test_what_hung_takes_at_least_that_long(after_s: float, needs_s: float) -> None:
+    pace = Pace()
+    now = ran(pace, 0.0, 2.0, cost=8)
+    pace.sent(8, now)
+    pace.hung(8, 8, now + after_s)
+    assert pace.needs_s(8, now + after_s) == pytest.approx(needs_s, rel=0.01)
+
+
 def shared() -> tuple[Pace, float]:
     """A full batch was four items of 3 and took 12 s."""
     pace = Pace()
