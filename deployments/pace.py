@@ -14,14 +14,19 @@ class Pace:
     Until a full batch has run nothing is known, and nothing is expected to take time.
     """
 
-    __slots__ = ("_batches", "_costs", "_in_flight", "_items", "_sent", "_since", "_times_s")
+    __slots__ = (
+        *("_batches", "_costs", "_in_flight", "_items", "_s_a_cost", "_sent", "_since"),
+        *("_times_s", "_usual_cost", "_usual_others"),
+    )
 
     def __init__(self) -> None:
         self._sent = 0  # batches that are not back
         self._in_flight = 0.0  # their cost
         self._since = 0.0  # when the work began that the next batch to come back stands for
-        # Sums over the batches that were learned from, fading.
+        # Sums over the batches that were learned from, fading; and what they tell.
         self._times_s = self._costs = self._items = self._batches = 0.0
+        self._s_a_cost = 0.0  # 0: not known
+        self._usual_cost = self._usual_others = 0.0  # of an item, and of those beside it
 
     def sent(self, cost: float, now: float) -> None:
         if not self._sent:
@@ -32,14 +37,14 @@ class Pace:
     def came_back(self, cost: float, items: int, *, is_full: bool, now: float) -> None:
         took_s, self._since = now - self._since, now
         self.given_up(cost)
-        if is_full or took_s * self._costs < self._times_s * cost:
+        if is_full or took_s < self._s_a_cost * cost:
             self._learn(cost, items, took_s)
 
     def hung(self, cost: float, items: int, now: float) -> None:
         """A full batch, given up while it ran: it takes at least that long."""
         took_s, self._since = now - self._since, now
         self.given_up(cost)
-        if took_s * self._costs >= self._times_s * cost:
+        if took_s >= self._s_a_cost * cost:
             self._learn(cost, items, took_s)
 
     def given_up(self, cost: float) -> None:
@@ -52,14 +57,15 @@ class Pace:
         self._costs = MEMORY * self._costs + cost
         self._items = MEMORY * self._items + items
         self._batches = MEMORY * self._batches + 1
+        if self._costs:  # items may have no length at all
+            self._s_a_cost = self._times_s / self._costs
+            self._usual_cost = self._costs / self._items
+            self._usual_others = self._costs / self._batches - self._usual_cost
 
     def needs_s(self, cost: float, now: float) -> float:
         """Until so much more work is done, after all that is in flight."""
-        if not self._costs:
-            return 0.0
-        s_a_cost = self._times_s / self._costs
-        in_flight_s = max(0.0, self._in_flight * s_a_cost - (now - self._since))
-        return in_flight_s + cost * s_a_cost
+        in_flight_s = self._in_flight * self._s_a_cost - (now - self._since)
+        return max(0.0, in_flight_s) + cost * self._s_a_cost
 
     def wait_s(self, before: float, own: float | None, now: float) -> float:
         """Until an item that comes now is answered, behind a queue of the cost ``before``.
@@ -67,11 +73,9 @@ class Pace:
         Where many wait, others will share its batch and end with it. ``own`` None: an item's
         usual cost.
         """
-        if not self._costs:
-            return 0.0
-        usual = self._costs / self._items
-        others = min(before, self._costs / self._batches - usual)
-        return self.needs_s(before + others + (usual if own is None else own), now)
+        others = min(before, self._usual_others)
+        own = self._usual_cost if own is None else own
+        return self.needs_s(before + others + own, now)
 
 
 def is_too_long(expected_s: float, left_s: float) -> bool:

@@ -95,7 +95,7 @@ class Queue(Generic[ItemT, ResultT]):
 
     def cost_before(self, priority: int) -> float:
         """Of what would leave before an item that came now."""
-        return sum(cost for level, cost in self.costs.items() if level <= priority)
+        return sum([cost for level, cost in self.costs.items() if level <= priority])
 
     def head(self) -> Ticket[ItemT, ResultT] | None:
         return next(iter(self), None)
