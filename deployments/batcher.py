@@ -387,13 +387,12 @@ class Batcher(Generic[ItemT, ResultT]):
             waits = policy.delay_when_idle or self.in_flight >= self._replicas
             may_wait = waits and self._clock.time() < due
             batch = draw(self._queue, head, policy) if not may_wait or self._may_be_full() else []
-            rows = len(batch)
             if batch and not (batch := self._in_time(batch)):
                 continue
             if may_wait and not (batch and is_full(batch, policy)):
                 self._delay_timer = self._clock.call_at(due, self._pump)
                 return
-            self._start(batch, cut=len(batch) < rows)
+            self._start(batch)
 
     def _in_time(self, batch: list[Ticket[ItemT, ResultT]]) -> list[Ticket[ItemT, ResultT]]:
         """As much of a batch as can be answered in time, as far as known, but at least half of it.
@@ -436,13 +435,13 @@ class Batcher(Generic[ItemT, ResultT]):
 
     # ---- running batches ---------------------------------------------------------------
 
-    def _start(self, batch: list[Ticket[ItemT, ResultT]], *, cut: bool) -> None:
+    def _start(self, batch: list[Ticket[ItemT, ResultT]]) -> None:
         for ticket in batch:
             self._queue.remove(ticket)
         if self.policy.preserve_ordering:
             self._answers.line_up(batch)
         now, cost = self._clock.time(), sum(ticket.cost for ticket in batch)
-        full = is_full(batch, self.policy) or (bool(len(self._queue)) and not cut)
+        full = is_full(batch, self.policy) or bool(len(self._queue))
         self._pace.sent(cost, now)
         task = detached(self._dispatcher.run(batch, now))
         self._in_flight[task] = None
@@ -451,7 +450,7 @@ class Batcher(Generic[ItemT, ResultT]):
         def finished(task: asyncio.Task[None]) -> None:
             if not task.cancelled():
                 self._pace.came_back(cost, rows, is_full=full, now=self._clock.time())
-            elif began and (full or cut):
+            elif began and full:
                 self._pace.hung(cost, rows, self._clock.time())
             else:
                 self._pace.given_up(cost)

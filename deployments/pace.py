@@ -7,10 +7,11 @@ HEADROOM = 1.25  # of an estimate, where a request is let in: what is let in sho
 
 
 class Pace:
-    """Seconds a unit of cost, over all replicas together, from batches as large as could be.
+    """Seconds a unit of cost, over all replicas together, from full batches.
 
-    A batch that had room says nothing of a full one's speed, except where it was faster than
-    what is known. So an estimate cannot stay too high for want of the load that would mend it.
+    Full is one that could not be larger, by its policy or by its deadlines. A batch that had room
+    says nothing of a full one's speed, except where it was faster than what is known. So an
+    estimate cannot stay too high for want of the load that would mend it.
     Until a full batch has run nothing is known, and nothing is expected to take time.
     """
 

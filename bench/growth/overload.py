@@ -64,7 +64,7 @@ class Step:
     expired: int
     failed: int  # in any other way
     retry_after_s: Sequence[float]  # every value that was told
-    items_run: Counter[str]  # by model, in the whole step
+    items_run: dict[str, int]  # by model, in the whole step
     lag_p99_ms: float  # how late the generator was
     generator_cpu: float  # of one core
 
@@ -177,7 +177,7 @@ async def _step(
         expired=expired,
         failed=figures.requests - figures.answered - expired - len(refusals_ms),
         retry_after_s=told,
-        items_run=+ran,
+        items_run=dict(+ran),
         lag_p99_ms=percentile(lags_ms, 99) if lags_ms else 0.0,
         generator_cpu=used_s / recording.elapsed_s,
     )
@@ -213,7 +213,7 @@ def _print(target: Target, step: Step) -> None:
         f"{step.requests} answered, goodput {step.goodput_rps:.2f}/s, refused "
         f"{len(step.refusals_ms)}, expired {step.expired}, failed {step.failed}, "
         f"p99 {_percentile(step.latencies_ms, 99) or 0:.0f} ms, refusal p99 "
-        f"{_percentile(step.refusals_ms, 99) or 0:.0f} ms, ran {dict(step.items_run)}, generator "
+        f"{_percentile(step.refusals_ms, 99) or 0:.0f} ms, ran {step.items_run}, generator "
         f"{step.generator_cpu:.0%} late {step.lag_p99_ms:.0f} ms",
         flush=True,
     )
