@@ -15,6 +15,7 @@ from bench.results import Cell, Chart, Series, Table
 
 MODELS = (1, 2, 4, 8)
 REPLICAS = (2, 4)  # of one model; one of one is in MODELS
+REAL = "the default, real weights"
 QUICK_MODELS, QUICK_REPLICAS = (1, 4), (4,)
 
 
@@ -35,13 +36,14 @@ class Scaled:
 
 def measure(quick: bool) -> list[Scaled]:
     """One server after another, and the default configuration last."""
-    models, replicas = (QUICK_MODELS, QUICK_REPLICAS) if quick else (MODELS, REPLICAS)
-    found = [_one(f"{count} models", sleepers(count), count, 1) for count in models]
-    found += [_one(f"1 model x {count}", sleepers(1, count), 1, count) for count in replicas]
+    models, replicas = (REAL = "the default, real weights"
+QUICK_MODELS, QUICK_REPLICAS) if quick else (MODELS, REPLICAS)
+    found = [_one(f"{count} x 1 replica", sleepers(count), count, 1) for count in models]
+    found += [_one(f"1 x {count} replicas", sleepers(1, count), 1, count) for count in replicas]
     if not quick:
         config = default_config()
         count = len(config["applications"][0]["args"]["models"])
-        found.append(_one("the default, real weights", config, count, 1))
+        found.append(_one(REAL, config, count, 1))
     return found
 
 
@@ -59,7 +61,7 @@ def _one(name: str, config: Config, models: int, replicas: int) -> Scaled:
 
 
 def table(found: Sequence[Scaled]) -> Table:
-    columns = ["server", "s to warm", "processes", "PSS MB", "USS MB"]
+    columns = ["models x replicas", "s to warm", "processes", "PSS MB", "USS MB"]
     rows: list[list[Cell]] = []
     for each in found:
         total = each.total
@@ -81,8 +83,12 @@ def table(found: Sequence[Scaled]) -> Table:
     )
 
 
+def _sleepers_of_one_replica(found: Sequence[Scaled]) -> list[Scaled]:
+    return [each for each in found if each.replicas == 1 and each.name != REAL]
+
+
 def chart(found: Sequence[Scaled]) -> Chart:
-    by_models = [each for each in found if each.name.endswith(" models")]
+    by_models = _sleepers_of_one_replica(found)
     x = [float(each.models) for each in by_models]
     return Chart(
         "Memory of the whole server against its models",
@@ -99,7 +105,7 @@ def chart(found: Sequence[Scaled]) -> Chart:
 
 
 def findings(found: Sequence[Scaled]) -> list[str]:
-    by_models = [each for each in found if each.name.endswith(" models")]
+    by_models = _sleepers_of_one_replica(found)
     by_replicas = [by_models[0], *(each for each in found if each.replicas > 1)]
     first, last = by_models[0], by_models[-1]
     added = last.models - first.models
