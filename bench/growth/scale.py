@@ -36,8 +36,7 @@ class Scaled:
 
 def measure(quick: bool) -> list[Scaled]:
     """One server after another, and the default configuration last."""
-    models, replicas = (REAL = "the default, real weights"
-QUICK_MODELS, QUICK_REPLICAS) if quick else (MODELS, REPLICAS)
+    models, replicas = (QUICK_MODELS, QUICK_REPLICAS) if quick else (MODELS, REPLICAS)
     found = [_one(f"{count} x 1 replica", sleepers(count), count, 1) for count in models]
     found += [_one(f"1 x {count} replicas", sleepers(1, count), 1, count) for count in replicas]
     if not quick:
