@@ -9,8 +9,9 @@ Items of different callers wait here and leave together. The rules:
 - The head of a batch is the oldest item of the most urgent priority, so that no length
   starves. The others are drawn by how near they are to its length, within rows, cost and
   padding.
-- A full queue refuses at once. A deadline is kept to the moment, queued or running. An item
-  whose caller has left is dropped before it costs anything.
+- A full queue refuses at once, and so does one that is too long for a request's deadline, as
+  ``Pace`` knows the model. A deadline is kept to the moment, queued or running. An item whose
+  caller has left, or that cannot be answered in time, is dropped before it costs anything.
 - Each item has its own result or its own error. A batch that failed as a whole is tried once
   more item by item; a batch whose replica died goes to another one, within its deadlines.
 - A request is one caller's items: it is admitted or refused, and counted, as one.
@@ -20,6 +21,7 @@ from __future__ import annotations
 
 import asyncio
 import bisect
+import math
 import time
 from collections.abc import Awaitable, Callable, Sequence
 from types import TracebackType
@@ -29,6 +31,7 @@ from deployments.cache import ResponseCache
 from deployments.concurrency import detached
 from deployments.config import BatchPolicy
 from deployments.dispatcher import BatchReply, Clock, Dispatcher, LoopClock, Timer
+from deployments.pace import Pace, is_too_long
 from deployments.statistics import ModelStatistics, Reason, Stages
 from deployments.waiting import Answers, ItemT, Outcome, Queue, ResultT, Ticket, draw, is_full
 from models.errors import (
@@ -142,9 +145,10 @@ class Batcher(Generic[ItemT, ResultT]):
         self._generation = 0  # of the model: answers of one before are not its own
         self._clock: Clock = clock or LoopClock()
         self._queue: Queue[ItemT, ResultT] = Queue()
+        self._pace = Pace()
         self._answers: Answers[ItemT, ResultT] = Answers()
         self._dispatcher = Dispatcher(name, dispatch, self._answers, self.statistics, self._clock)
-        self._in_flight: set[asyncio.Task[None]] = set()
+        self._in_flight: dict[asyncio.Task[None], None] = {}  # the oldest first
         self._open = 0  # requests
         self._idle = asyncio.Event()
         self._idle.set()
@@ -172,6 +176,16 @@ class Batcher(Generic[ItemT, ResultT]):
     def idle_since(self) -> float | None:
         """When the last request ended, on this batcher's clock; None while there is one."""
         return self._idle_since if self._idle.is_set() else None
+
+    def expected_s(self, priority: int = 0, cost: float | None = None) -> float:
+        """Until an item that came now would be answered, as far as that is known.
+
+        Nothing before a free replica. ``cost`` None: of an item such as those before.
+        """
+        if self.in_flight < self._replicas:
+            return 0.0
+        before = self._queue.cost_before(self._level(priority))
+        return self._pace.wait_s(before, cost, self._clock.time())
 
     async def until_idle(self) -> None:
         """Return once nothing waits and nothing runs."""
@@ -217,7 +231,8 @@ class Batcher(Generic[ItemT, ResultT]):
         """Wait for one item's result, as a request of its own; see ``request``.
 
         Raises:
-            QueueFull: ``max_queue_size`` requests wait already.
+            QueueFull: ``max_queue_size`` requests wait already, or as many as the model needs
+                until the deadline.
             QueueDeadlinePassed: its time passed before the item left the queue.
             DeadlinePassed: the deadline passed while the item's batch ran.
             DragomanError: the item's own error.
@@ -301,27 +316,34 @@ class Batcher(Generic[ItemT, ResultT]):
         return timers
 
     def _enqueue(self, item: ItemT, request: Request[ItemT, ResultT]) -> Ticket[ItemT, ResultT]:
+        cost = self._padded(item.length)
         if not request.admitted:
-            self._admit(request)
+            self._admit(request, cost)
         self._arrivals += 1
         ticket: Ticket[ItemT, ResultT] = Ticket(
             item=item,
             number=self._arrivals,
-            cost=self._padded(item.length),
+            cost=cost,
             priority=self._level(request.priority),
             enqueued_at=self._clock.time(),
             future=asyncio.get_running_loop().create_future(),
             group=request,
+            deadline=request.deadline,
         )
         self._queue.add(ticket)
         return ticket
 
-    def _admit(self, request: Request[ItemT, ResultT]) -> None:
+    def _admit(self, request: Request[ItemT, ResultT], cost: float) -> None:
         if self.pending >= self.policy.max_queue_size:
             self._pump()  # what came in this turn of the event loop may leave at once
         if self.pending >= self.policy.max_queue_size:
             self.statistics.refused += 1
             raise QueueFull(f"the queue of model {self.name!r} is full")
+        if request.deadline is not None:
+            expected_s = self.expected_s(request.priority, cost)
+            if is_too_long(expected_s, request.deadline - self._clock.time()):
+                self.statistics.refused += 1
+                raise queue_too_long(self.name, expected_s)
         request.admitted = True
 
     def _level(self, asked: int) -> int:
@@ -329,10 +351,12 @@ class Batcher(Generic[ItemT, ResultT]):
         has_it = 1 <= asked <= self.policy.priority_levels
         return asked if has_it else self.policy.default_priority
 
-    def _expire_waiting(self, ticket: Ticket[ItemT, ResultT]) -> None:
+    def _expire_waiting(
+        self, ticket: Ticket[ItemT, ResultT], why: str = "the deadline passed"
+    ) -> None:
         if self._queue.remove(ticket):
             self.statistics.expired_in_queue += 1
-            message = f"the deadline passed in the queue of model {self.name!r}"
+            message = f"{why} in the queue of model {self.name!r}"
             self._answers.give(ticket, QueueDeadlinePassed(message))
 
     def _expire(self, ticket: Ticket[ItemT, ResultT]) -> None:
@@ -363,10 +387,37 @@ class Batcher(Generic[ItemT, ResultT]):
             waits = policy.delay_when_idle or self.in_flight >= self._replicas
             may_wait = waits and self._clock.time() < due
             batch = draw(self._queue, head, policy) if not may_wait or self._may_be_full() else []
+            if batch and not (batch := self._in_time(batch)):
+                continue
             if may_wait and not (batch and is_full(batch, policy)):
                 self._delay_timer = self._clock.call_at(due, self._pump)
                 return
             self._start(batch)
+
+    def _in_time(self, batch: list[Ticket[ItemT, ResultT]]) -> list[Ticket[ItemT, ResultT]]:
+        """As much of a batch as can be answered in time, as far as known, but at least half of it.
+
+        Who could not be answered in time even by half a batch is refused, and nothing returned:
+        small batches for the most urgent would cost the others more. A free replica tries all.
+        """
+        due = min((t.deadline for t in batch if t.deadline is not None), default=math.inf)
+        if self.in_flight < self._replicas or due == math.inf:
+            return batch
+        now, cost = self._clock.time(), sum(ticket.cost for ticket in batch)
+        if self._answered_at(cost, now) <= due:
+            return batch
+        half_at = self._answered_at(max(cost / 2, batch[0].cost), now)
+        if due < half_at:
+            for ticket in batch:
+                if ticket.deadline is not None and ticket.deadline < half_at:
+                    self._expire_waiting(ticket, "the deadline cannot be kept")
+            return []
+        while len(batch) > 1 and self._answered_at(cost, now) > due:
+            cost -= batch.pop().cost
+        return batch
+
+    def _answered_at(self, cost: float, now: float) -> float:
+        return now + self._pace.needs_s(cost, now)
 
     def _oldest_at(self) -> float:
         """When the oldest item came, of whatever priority."""
@@ -389,24 +440,56 @@ class Batcher(Generic[ItemT, ResultT]):
             self._queue.remove(ticket)
         if self.policy.preserve_ordering:
             self._answers.line_up(batch)
-        task = detached(self._dispatcher.run(batch, self._clock.time()))
-        self._in_flight.add(task)
-        task.add_done_callback(self._finished)
-        waiting = len(batch)
+        now, cost = self._clock.time(), sum(ticket.cost for ticket in batch)
+        full = is_full(batch, self.policy) or bool(len(self._queue))
+        self._pace.sent(cost, now)
+        task = detached(self._dispatcher.run(batch, now))
+        self._in_flight[task] = None
+        waiting, rows, began = len(batch), len(batch), True
+
+        def finished(task: asyncio.Task[None]) -> None:
+            if not task.cancelled():
+                self._pace.came_back(cost, rows, is_full=full, now=self._clock.time())
+            elif began and full:
+                self._pace.hung(cost, rows, self._clock.time())
+            else:
+                self._pace.given_up(cost)
+            self._finished(task)
+
+        task.add_done_callback(finished)
 
         def answered(_: object) -> None:
-            nonlocal waiting
+            nonlocal waiting, began
             waiting -= 1
-            if not waiting:  # nobody waits for the batch any more: it gives up its place
-                task.cancel()
+            if not waiting and not task.done():
+                began = self._give_up(task, now)
 
         for ticket in batch:
             ticket.future.add_done_callback(answered)
 
+    def _give_up(self, task: asyncio.Task[None], left_at: float) -> bool:
+        """Nobody waits for a batch any more: it gives up its place, lest a hung call hold a model.
+
+        One that stands behind another never begins. One that runs keeps its replica busy, so
+        that it has as long again before others are sent there. Whether it runs.
+        """
+        if task not in list(self._in_flight)[: self._replicas]:
+            task.cancel()
+            return False
+        timer = self._clock.call_at(2 * self._clock.time() - left_at, task.cancel)
+        task.add_done_callback(lambda _: timer.cancel())
+        return True
+
     def _finished(self, task: asyncio.Task[None]) -> None:
-        self._in_flight.discard(task)
+        self._in_flight.pop(task, None)
         self._pump()
         self._rest()
+
+
+def queue_too_long(name: str, expected_s: float) -> QueueFull:
+    """The refusal of a request whose deadline would pass before its answer."""
+    message = f"the queue of model {name!r} is too long for the request's deadline: an answer"
+    return QueueFull(f"{message} would take about {expected_s:.2g} s")
 
 
 def reason_of(error: BaseException) -> Reason:

@@ -18,11 +18,12 @@ from typing import Any, TypeVar
 
 import numpy as np
 
-from deployments.batcher import BATCHES_A_REPLICA, Request, reason_of
+from deployments.batcher import BATCHES_A_REPLICA, Request, queue_too_long, reason_of
 from deployments.concurrency import all_of, in_order
 from deployments.config import AppConfig
 from deployments.fleet import Fleet, Hop, Model, pivot
 from deployments.log import logger
+from deployments.pace import is_too_long
 from deployments.recording import (
     EMBEDDING_SPEECH_S,
     Sentence,
@@ -425,6 +426,29 @@ class Pipeline:
         if options.speak:
             self.fleet.voice(options.voice, options.target_language)
 
+    def admit(self, options: TranslateOptions, context: Context) -> None:
+        """``check``, and whether there is time for all models that the request will need.
+
+        What the last of them refuses has cost the others their time.
+
+        Raises:
+            QueueFull: their queues are too long for the deadline.
+        """
+        self.check(options)
+        ahead = [self.fleet.pick("vad"), self.fleet.pick("asr")]
+        if options.source_language is not None:
+            route = self.fleet.route(options.source_language, options.target_language)
+            ahead += [hop.model for hop in route]
+        if options.speak:
+            ahead.append(self.fleet.voice(options.voice, options.target_language)[0])
+        expected_s = {m.name: m.batcher.expected_s(context.priority) for m in ahead}
+        left_s = context.deadline - asyncio.get_running_loop().time()
+        if is_too_long(sum(expected_s.values()), left_s):
+            self.fleet.graph.refused += 1
+            self.fleet.graph.failed(0.0, "REJECTED")
+            slowest = max(expected_s, key=lambda name: expected_s[name])
+            raise queue_too_long(slowest, expected_s[slowest])
+
     async def _speaking(
         self, options: TranslateOptions, audio: Audio, heard: VadResult
     ) -> Speaking:
@@ -520,7 +544,7 @@ class Pipeline:
         if len(heard) == 1:
             return heard[0]
         probabilities = np.concatenate([result.probabilities for result in heard])
-        found = spans(probabilities, WINDOW_VAD, audio.duration_s)
+        found = await self.off_loop(lambda: spans(probabilities, WINDOW_VAD, audio.duration_s))
         return VadResult(found, probabilities, heard[-1].state)
 
     def _transcripts(

@@ -52,6 +52,7 @@ class Ticket(Generic[ItemT, ResultT]):
     enqueued_at: float
     future: asyncio.Future[Outcome[ResultT]]
     group: object  # the request that it belongs to
+    deadline: float | None = None
     in_order: bool = False  # its answer waits for those of the items that left before it
     answer: Outcome[ResultT] | DragomanError | None = None
 
@@ -71,21 +72,30 @@ class Queue(Generic[ItemT, ResultT]):
 
     levels: dict[int, dict[int, Ticket[ItemT, ResultT]]] = field(default_factory=dict)
     groups: dict[object, int] = field(default_factory=dict)  # request -> its items that wait
+    costs: dict[int, float] = field(default_factory=dict)  # of each level
 
     def add(self, ticket: Ticket[ItemT, ResultT]) -> None:
         self.levels.setdefault(ticket.priority, {})[ticket.number] = ticket
+        self.costs[ticket.priority] = self.costs.get(ticket.priority, 0.0) + ticket.cost
         self.groups[ticket.group] = self.groups.get(ticket.group, 0) + 1
 
     def remove(self, ticket: Ticket[ItemT, ResultT]) -> bool:
         """Whether it was still waiting."""
-        if self.levels.get(ticket.priority, {}).pop(ticket.number, None) is None:
+        level = self.levels.get(ticket.priority, {})
+        if level.pop(ticket.number, None) is None:
             return False
+        # From nothing again at an empty level, so that rounding does not add up.
+        self.costs[ticket.priority] = self.costs[ticket.priority] - ticket.cost if level else 0.0
         left = self.groups[ticket.group] - 1
         if left:
             self.groups[ticket.group] = left
         else:
             del self.groups[ticket.group]
         return True
+
+    def cost_before(self, priority: int) -> float:
+        """Of what would leave before an item that came now."""
+        return sum([cost for level, cost in self.costs.items() if level <= priority])
 
     def head(self) -> Ticket[ItemT, ResultT] | None:
         return next(iter(self), None)

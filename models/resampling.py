@@ -14,6 +14,7 @@ from numpy.typing import NDArray
 from models.errors import InvalidRequest, TooLarge
 
 MIN_RATE_HZ, MAX_RATE_HZ = 4_000, 384_000  # of uploads; bounds what resampling can multiply
+SAMPLE_BYTES = 2  # int16
 MAX_CHANNELS = 64  # what libswresample mixes
 
 
@@ -25,8 +26,7 @@ class Resampler:
         self._max_duration_s = max_duration_s
         self._resampler: AudioResampler | None = None
         self._takes: tuple[str, str, int] | None = None  # the frames that it is set up for
-        self._pieces: list[NDArray[np.int16]] = []
-        self._length = 0
+        self._samples = bytearray()  # grows where it lies: a long recording is never there twice
 
     def add(self, frame: AudioFrame) -> None:
         """Raises TooLarge as soon as the limit is passed."""
@@ -43,7 +43,7 @@ class Resampler:
     def finish(self) -> NDArray[np.int16]:
         """What was gathered: int16 [n]."""
         self._flush()
-        return np.concatenate(self._pieces) if self._pieces else np.zeros(0, np.int16)
+        return np.frombuffer(self._samples, np.int16)
 
     def _flush(self) -> None:
         if self._resampler is not None:
@@ -52,9 +52,8 @@ class Resampler:
     def _gather(self, frames: Sequence[AudioFrame | None]) -> None:
         for frame in frames:
             if frame is not None:  # what a resampler with nothing to do gives when flushed
-                self._pieces.append(frame.to_ndarray()[0])
-                self._length += frame.samples
-        if self._length > self._max_duration_s * self._rate_hz:
+                self._samples += frame.to_ndarray()[0].data
+        if len(self._samples) > self._max_duration_s * self._rate_hz * SAMPLE_BYTES:
             raise too_long(self._max_duration_s)
 
 

@@ -86,7 +86,7 @@ class OpenAiRoutes:
 
     async def transcribe(self, request: Request) -> Response:
         context = context_of(request, self._limits)
-        fields, (data,) = await form_fields(request, TranscriptionFields)
+        fields, files = await form_fields(request, TranscriptionFields)
         words = "word" in fields.timestamp_granularities
         if words and fields.response_format != "verbose_json":
             raise InvalidRequest(
@@ -105,7 +105,7 @@ class OpenAiRoutes:
             temperature=fields.temperature or None,
             timestamps=fields.response_format not in TEXT_ALONE,
         )
-        audio = await self._pipeline.decode(data, context)
+        audio = await self._pipeline.decode(files.pop(), context)  # the file is not kept
         transcript = await self._pipeline.transcribe(audio, options, context, model)
         return timed(_transcription(fields, transcript, audio), context)
 

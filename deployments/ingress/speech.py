@@ -89,7 +89,7 @@ class SpeechRoutes:
 
     async def translate_speech(self, request: Request) -> Response:
         context = context_of(request, self._limits)
-        fields, (data,) = await form_fields(request, SpeechTranslationFields)
+        fields, files = await form_fields(request, SpeechTranslationFields)
         options = TranslateOptions(
             target_language=fields.target_language,
             source_language=fields.source_language,
@@ -98,8 +98,8 @@ class SpeechRoutes:
             speak=fields.speaks,
             embed="embedding" in fields.include,
         )
-        self._pipeline.check(options)
-        audio = await self._pipeline.decode(data, context)
+        self._pipeline.admit(options, context)
+        audio = await self._pipeline.decode(files.pop(), context)  # the file is not kept
         with blaming("text", "target_language"):  # what cannot be spoken is the translation
             row = self._pipeline.translate_speech(audio, options, context)
             (answer,) = await self._pipeline.graph([row], audio.duration_s, context)

@@ -476,6 +476,27 @@ async def test_a_full_queue_says_so() -> None:
     assert (response.status_code, response.json()["error"]["code"]) == (503, "queue_full")
 
 
+async def test_what_the_last_model_could_not_do_in_time_does_not_begin() -> None:
+    config = fake_config()
+    slow = ModelConfig(engine="fake-tts", options={"base_ms": 100.0})
+    config = config.model_copy(update={"models": {**config.models, "tts": slow}})
+    remotes = fake_remotes(config)
+    fleet = await fake_fleet(config, remotes, tts=BatchPolicy(max_batch_size=1))
+    async with connect(asgi_app(fleet, config, Admission(64))) as http:
+        many = {"input": "Good morning. " * 30, "voice": "fake-en", "response_format": "pcm"}
+        others = asyncio.create_task(http.post("/v1/audio/speech", json=many))
+        while len(remotes["tts"].batches) < 3:  # the first tells what each takes
+            await asyncio.sleep(0.01)
+        refused = await http.post(TRANSLATE, **form(SPEECH), headers={"x-timeout-ms": "1000"})
+        patient = asyncio.create_task(translate(http))
+        while not remotes["vad"].batches:
+            await asyncio.sleep(0.01)
+        others.cancel()
+        served = await patient
+    assert (refused.status_code, refused.json()["error"]["code"]) == (503, "queue_full")
+    assert (served.status_code, len(remotes["vad"].batches)) == (200, 1)
+
+
 async def test_the_callers_deadline_is_kept(http: httpx.AsyncClient) -> None:
     headers = {"x-timeout-ms": "0.001"}
     response = await http.post(TEXT, json=TEXT_OK, headers=headers)

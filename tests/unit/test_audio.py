@@ -270,6 +270,17 @@ class TestRefusals:
         data = written(np.zeros(480_000, np.int16), 16_000, "WAV", "PCM_16")
         assert decoded(data).duration_s == LIMIT_S
 
+    def test_a_long_recording_is_held_once_while_it_is_decoded(self) -> None:
+        data = written(np.zeros(9_600_000, np.int16), 16_000, "WAV", "PCM_16")
+        decoded(file("flac"))  # what is allocated once is not counted
+        tracemalloc.start()
+        try:
+            samples = decoded(data, max_duration_s=600).samples
+            _, peak_bytes = tracemalloc.get_traced_memory()
+        finally:
+            tracemalloc.stop()
+        assert peak_bytes < 1.3 * samples.nbytes
+
     def test_decoding_stops_at_the_limit(self) -> None:
         """Ten minutes of silence are 19 MB of samples in few bytes of FLAC."""
         bomb = written(np.zeros(9_600_000, np.int16), 16_000, "FLAC", "PCM_16")

@@ -1,8 +1,9 @@
 """Every scheduling policy as a script: what arrives when, the batches formed, what is refused.
 
 ``pytest tests/unit/test_scheduling.py -s`` prints the table. Times are milliseconds of a virtual
-clock. An arrival is ``time:name`` with, after it, ``/rows``, ``@priority`` and ``~timeout_ms``; a
-request of several rows has items ``name1``, ``name2``... A replica runs one batch at a time.
+clock. An arrival is ``time:name`` with, after it, ``/rows``, ``@priority``, ``~timeout_ms`` (of the
+queue) and ``!deadline_ms`` (after the arrival); a request of several rows has items ``name1``,
+``name2``... A replica runs one batch at a time.
 """
 
 from __future__ import annotations
@@ -20,14 +21,19 @@ from deployments.cache import ResponseCache
 from deployments.concurrency import all_of
 from deployments.config import BatchPolicy
 from deployments.dispatcher import BatchReply
-from models.errors import DragomanError, QueueDeadlinePassed, QueueFull
+from models.errors import DeadlinePassed, DragomanError, QueueDeadlinePassed, QueueFull
 from tests.unit.clock import VirtualClock
 
 MS = 1000
 ARRIVAL = re.compile(
     r"(?P<at>\d+):(?P<name>[a-z]+)(/(?P<rows>\d))?(@(?P<level>\d))?(~(?P<ms>\d+))?"
+    r"(!(?P<deadline>\d+))?"
 )
-WHY: dict[type[DragomanError], str] = {QueueFull: "full", QueueDeadlinePassed: "expired"}
+WHY: dict[type[DragomanError], str] = {
+    QueueFull: "full",
+    QueueDeadlinePassed: "expired",
+    DeadlinePassed: "late",
+}
 
 
 @dataclass(frozen=True)
@@ -197,6 +203,81 @@ SCRIPTS = [
         refused="6:c expired",
         answers="c a b d",
     ),
+    # Once a's batch has shown that one takes 10 ms: before e are d, c and the rest of b.
+    Script(
+        "who would wait in vain is refused at once",
+        {"max_batch_size": 1, "max_queue_delay_ms": 0},
+        "0:a 0:b 12:c 13:d 14:e!40",
+        "0:a 0:b 12:c 20:d",
+        refused="14:e full",
+    ),
+    Script(
+        "who would be answered in time is let in",
+        {"max_batch_size": 1, "max_queue_delay_ms": 0},
+        "0:a 0:b 12:c 13:d 14:e!50",
+        "0:a 0:b 12:c 20:d 30:e",
+    ),
+    Script(
+        "the more urgent do not wait for the others",
+        {"max_batch_size": 1, "max_queue_delay_ms": 0, "priority_levels": 2, "default_priority": 2},
+        "0:a 0:b 12:c 13:d 14:e@1!40",
+        "0:a 0:b 12:c 20:e 30:d",
+    ),
+    Script(
+        "before a full batch has run nobody is refused for time",
+        {"max_batch_size": 2, "max_queue_delay_ms": 0},
+        "0:a 1:b 2:c!9",
+        "0:a 1:b 10:c",
+        refused="11:c late",
+    ),
+    Script(
+        "a free replica tries whatever the deadline",
+        {"max_batch_size": 1, "max_queue_delay_ms": 0},
+        "0:a 0:b 30:c!5",
+        "0:a 0:b 30:c",
+        refused="35:c late",
+    ),
+    Script(
+        "one of two replicas that is free is free",
+        {"max_batch_size": 1, "max_queue_delay_ms": 0},
+        "0:a 0:b 30:c 31:d!5",
+        "0:a 0:b 30:c 31:d",
+        refused="36:d late",
+        replicas=2,
+    ),
+    # c takes 40 ms: after that e, due at 70, could be answered at 102 by what is known.
+    Script(
+        "what would be answered too late does not run",
+        {"max_batch_size": 1, "max_queue_delay_ms": 0},
+        "0:a 0:b 12:c 14:d 15:e!55 16:f",
+        "0:a 0:b 12:c 20:d 60:f",
+        refused="60:e expired",
+        runs_ms=(10, 10, 40, 10),
+    ),
+    # At 40 a row is known to take 10 ms, and b's is on its way: with all beside it, c would be
+    # answered at 90, with one at 70.
+    Script(
+        "a batch is no larger than its deadlines allow",
+        {"max_batch_size": 4, "max_queue_delay_ms": 0},
+        "0:a/4 1:b 2:c!70 2:d!150 3:e!150 3:f!150",
+        "0:a1,a2,a3,a4 1:b 40:c,d 50:e,f",
+        runs_ms=(40, 10, 20, 20),
+    ),
+    Script(
+        "who would need less than half a batch is refused",
+        {"max_batch_size": 4, "max_queue_delay_ms": 0},
+        "0:a/4 1:b 2:c!63 2:d!150 3:e!150 3:f!150",
+        "0:a1,a2,a3,a4 1:b 40:d,e,f",
+        refused="40:c expired",
+        runs_ms=(40, 10, 30),
+    ),
+    Script(
+        "a queue's timeout is not a deadline",
+        {"max_batch_size": 1, "max_queue_delay_ms": 0},
+        "0:a 0:b 12:c 13:d 14:e~10",
+        "0:a 0:b 12:c 20:d",
+        refused="24:e expired",
+    ),
     Script(
         "the response cache answers what was asked before",
         {"max_batch_size": 1, "max_queue_delay_ms": 0, "response_cache": True},
@@ -267,10 +348,10 @@ async def play(script: Script) -> Played:
     )
     played = Played(replicas.batches)
 
-    async def caller(name: str, rows: int, level: int, timeout_s: float | None) -> None:
+    async def caller(name: str, rows: int, **options: Any) -> None:
         names = [name] if rows == 1 and not name_is_many[name] else _rows(name, rows)
         try:
-            with batcher.request(priority=level, queue_timeout_s=timeout_s) as request:
+            with batcher.request(**options) as request:
                 results = await all_of(request.submit(Piece(each)) for each in names)
         except DragomanError as error:
             played.refused.append(f"{_ms(clock)}:{name} {WHY[type(error)]}")
@@ -284,9 +365,15 @@ async def play(script: Script) -> Played:
         assert arrival is not None, script.arrivals
         if int(arrival["at"]) > _ms(clock):
             await clock.advance(int(arrival["at"]) / MS - clock.time())
-        timeout_s = int(arrival["ms"]) / MS if arrival["ms"] else None
-        rows, level = int(arrival["rows"] or 1), int(arrival["level"] or 0)
-        tasks.append(asyncio.create_task(caller(arrival["name"], rows, level, timeout_s)))
+        options = {
+            "priority": int(arrival["level"] or 0),
+            "queue_timeout_s": int(arrival["ms"]) / MS if arrival["ms"] else None,
+            "deadline": clock.time() + int(arrival["deadline"]) / MS
+            if arrival["deadline"]
+            else None,
+        }
+        call = caller(arrival["name"], int(arrival["rows"] or 1), **options)
+        tasks.append(asyncio.create_task(call))
     while not all(task.done() for task in tasks):
         await clock.advance(0.1)
     await asyncio.gather(*tasks)

@@ -344,7 +344,7 @@ class SpeechTranslator(Served):
     async def _infer(self, rows: Rows, wanted: Wanted, context: Context) -> list[Tensor]:
         speak = any(map(wanted, self.spoken))
         options = [
-            self._options(*row, speak)
+            self._options(*row, speak, context)
             for row in zip(
                 rows.choices("TASK", GRAPH_TASKS),
                 rows.languages("SOURCE_LANGUAGE"),
@@ -376,6 +376,7 @@ class SpeechTranslator(Served):
         voice: str | None,
         speed: float,
         speak: bool,
+        context: Context,
     ) -> TranslateOptions | TranscribeOptions:
         """Refuses what can be refused before any model runs."""
         if task == "transcribe":
@@ -384,7 +385,7 @@ class SpeechTranslator(Served):
             return TranscribeOptions(language=source)
         target = _required(target, "TARGET_LANGUAGE")
         options = TranslateOptions(target, source, voice, speed, speak)
-        self._pipeline.check(options)
+        self._pipeline.admit(options, context)
         return options
 
     async def _one(

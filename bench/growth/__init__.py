@@ -1,0 +1,1 @@
+"""How cost grows: with the offered load, with models and replicas, with the length of audio."""

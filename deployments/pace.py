@@ -1,0 +1,84 @@
+"""How fast one model works its queue off, as measured: what tells who would wait in vain."""
+
+from __future__ import annotations
+
+MEMORY = 0.9  # of what was learned before, at each batch: about the last ten count
+HEADROOM = 1.25  # of an estimate, where a request is let in: what is let in should be answered
+
+
+class Pace:
+    """Seconds a unit of cost, over all replicas together, from full batches.
+
+    Full is one that could not be larger, by its policy or by its deadlines. A batch that had room
+    says nothing of a full one's speed, except where it was faster than what is known. So an
+    estimate cannot stay too high for want of the load that would mend it.
+    Until a full batch has run nothing is known, and nothing is expected to take time.
+    """
+
+    __slots__ = (
+        *("_batches", "_costs", "_in_flight", "_items", "_s_a_cost", "_sent", "_since"),
+        *("_times_s", "_usual_cost", "_usual_others"),
+    )
+
+    def __init__(self) -> None:
+        self._sent = 0  # batches that are not back
+        self._in_flight = 0.0  # their cost
+        self._since = 0.0  # when the work began that the next batch to come back stands for
+        # Sums over the batches that were learned from, fading; and what they tell.
+        self._times_s = self._costs = self._items = self._batches = 0.0
+        self._s_a_cost = 0.0  # 0: not known
+        self._usual_cost = self._usual_others = 0.0  # of an item, and of those beside it
+
+    def sent(self, cost: float, now: float) -> None:
+        if not self._sent:
+            self._since, self._in_flight = now, 0.0  # without what rounding has left
+        self._sent += 1
+        self._in_flight += cost
+
+    def came_back(self, cost: float, items: int, *, is_full: bool, now: float) -> None:
+        took_s, self._since = now - self._since, now
+        self.given_up(cost)
+        if is_full or took_s < self._s_a_cost * cost:
+            self._learn(cost, items, took_s)
+
+    def hung(self, cost: float, items: int, now: float) -> None:
+        """A full batch, given up while it ran: it takes at least that long."""
+        took_s, self._since = now - self._since, now
+        self.given_up(cost)
+        if took_s >= self._s_a_cost * cost:
+            self._learn(cost, items, took_s)
+
+    def given_up(self, cost: float) -> None:
+        """It is in flight no more, whatever came of it."""
+        self._sent -= 1
+        self._in_flight -= cost
+
+    def _learn(self, cost: float, items: int, took_s: float) -> None:
+        self._times_s = MEMORY * self._times_s + took_s
+        self._costs = MEMORY * self._costs + cost
+        self._items = MEMORY * self._items + items
+        self._batches = MEMORY * self._batches + 1
+        if self._costs:  # items may have no length at all
+            self._s_a_cost = self._times_s / self._costs
+            self._usual_cost = self._costs / self._items
+            self._usual_others = self._costs / self._batches - self._usual_cost
+
+    def needs_s(self, cost: float, now: float) -> float:
+        """Until so much more work is done, after all that is in flight."""
+        in_flight_s = self._in_flight * self._s_a_cost - (now - self._since)
+        return max(0.0, in_flight_s) + cost * self._s_a_cost
+
+    def wait_s(self, before: float, own: float | None, now: float) -> float:
+        """Until an item that comes now is answered, behind a queue of the cost ``before``.
+
+        Where many wait, others will share its batch and end with it. ``own`` None: an item's
+        usual cost.
+        """
+        others = min(before, self._usual_others)
+        own = self._usual_cost if own is None else own
+        return self.needs_s(before + others + own, now)
+
+
+def is_too_long(expected_s: float, left_s: float) -> bool:
+    """Whether a request would wait in vain; never where nothing is expected to take time."""
+    return expected_s > 0 and expected_s * HEADROOM > left_s
