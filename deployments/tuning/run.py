@@ -1,0 +1,142 @@
+"""One run of the tuner: plans, searches, chooses, writes and reports."""
+
+from __future__ import annotations
+
+import asyncio
+import dataclasses
+import json
+import signal
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from datetime import datetime
+from typing import Any
+
+import typer
+
+from deployments.log import set_up
+from deployments.tuning import report, writing
+from deployments.tuning.choice import Choice, choose
+from deployments.tuning.command import Options
+from deployments.tuning.plan import Plan, plan
+from deployments.tuning.rig import RigError, ServerRig
+from deployments.tuning.search import Budget, Search
+from deployments.tuning.trial import Trial
+from dragoman_client import DragomanError, console
+from models.errors import ConfigError
+
+INTERRUPTED = 130  # 128 + SIGINT, as shells have it
+
+
+def run(options: Options) -> None:
+    """Raises typer.Exit with the command's exit code, or BadParameter."""
+    try:
+        planned = plan(options)
+    except ConfigError as error:
+        _fail(str(error))
+    set_up()  # the server's models report as they get warm
+    started = datetime.now().astimezone()
+    budget = Budget(options.budget_s)
+    search, interrupted = _searched(planned, budget, options.turns)
+    if not search.trials:
+        raise typer.Exit(INTERRUPTED)
+    choice = choose(search, planned.start)
+    wanted: Sequence[writing.Change] = ()
+    if choice.outcome != "missed" and not interrupted:
+        wanted = writing.changes(planned.start, choice.chosen)
+    _show(search, choice, planned, interrupted)
+    if options.json_file is not None:
+        settings = dataclasses.asdict(options)
+        document = report.document(search, choice, planned.start, wanted, settings, started)
+        text = json.dumps(document, default=str, ensure_ascii=False, indent=1)
+        console.write(options.json_file, text, "json")
+    if options.picture is not None:
+        _draw(search, choice, planned, options)
+    if interrupted:
+        raise typer.Exit(INTERRUPTED)
+    if choice.outcome == "missed":
+        raise typer.Exit(1)
+    _write(options, planned, wanted)
+
+
+def _searched(planned: Plan, budget: Budget, turns: int) -> tuple[Search, bool]:
+    """The search, as far as it came, and whether it was interrupted."""
+    tuned = [name for name, _ in planned.start.models]
+    rig = ServerRig(planned.config, planned.running, tuned, planned.how)
+
+    def heard(trial: Trial) -> None:
+        console.notice(report.line(trial, planned.start, budget.total_s, budget.spent_s))
+
+    search = Search(rig, planned.space, budget, turns, heard)
+    try:
+        with _interrupts(), rig:
+            asyncio.run(rig.probe())
+            search.run(planned.start)
+    except KeyboardInterrupt:
+        console.notice("interrupted: no configuration is written")
+        return search, True
+    except DragomanError as error:
+        console.fail(f"the first request failed: {error}")
+    except RigError as error:
+        _fail(str(error))
+    return search, False
+
+
+@contextmanager
+def _interrupts() -> Iterator[None]:
+    """SIGTERM interrupts as SIGINT does."""
+
+    def interrupt(*_: Any) -> None:
+        signal.raise_signal(signal.SIGINT)
+
+    before = {
+        signal.SIGTERM: signal.signal(signal.SIGTERM, interrupt),
+        signal.SIGINT: signal.signal(signal.SIGINT, signal.default_int_handler),
+    }
+    try:
+        yield
+    finally:
+        for number, handler in before.items():
+            signal.signal(number, handler)
+
+
+def _show(search: Search, choice: Choice, planned: Plan, interrupted: bool) -> None:
+    trials, start = list(search.trials.values()), planned.start
+    report.show_trials(trials, start)
+    if search.rounds:
+        typer.echo()
+        report.show_finalists(choice.finalists, start)
+    if interrupted:
+        return
+    typer.echo()
+    if said := report.skipped(search):
+        console.notice(said)
+    how = planned.how
+    typer.echo(report.verdict(choice, start, trials, how.load, how.slo_ms))
+
+
+def _draw(search: Search, choice: Choice, planned: Plan, options: Options) -> None:
+    from deployments.tuning import picture
+
+    trials = [*search.trials.values(), *(trial for turn in search.rounds for trial in turn)]
+    title, path = f"{planned.title}, {planned.how.load}", options.picture
+    assert path is not None
+    try:
+        picture.draw(trials, choice, planned.start, options.slo_p99_ms, title, path)
+    except OSError as error:
+        console.fail(f"{path}: {error.strerror}")
+    console.notice(f"wrote {path} (png)")
+
+
+def _write(options: Options, planned: Plan, wanted: Sequence[writing.Change]) -> None:
+    try:
+        writing.write(options.config, planned.config, list(wanted), options.output)
+    except (ConfigError, OSError) as error:
+        console.fail(str(error))
+    keys = ", ".join(".".join(path[-2:]) for path, _ in wanted)
+    console.notice(f"wrote {options.output} ({keys or 'unchanged'})")
+
+
+def _fail(message: str) -> None:
+    """Ends the command; a message of several lines stays so."""
+    console.notice(f"dragoman: {message}")
+    raise typer.Exit(1)
