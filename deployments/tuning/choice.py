@@ -88,12 +88,8 @@ def choose(search: Search, start: Candidate) -> Choice:
 
 def _finalists(search: Search, start: Candidate) -> list[Finalist]:
     """The present settings first; by the turns, or by the search where there was time for none."""
-    candidates = search.finalists(start) or [start]
-    turns = search.rounds or [[search.trials[candidate] for candidate in candidates]]
-    return [
-        Finalist(candidate, [turn[place] for turn in turns])
-        for place, candidate in enumerate(candidates)
-    ]
+    turns = search.rounds or [{c: search.trials[c] for c in search.finalists(start) or [start]}]
+    return [Finalist(candidate, [turn[candidate] for turn in turns]) for candidate in turns[0]]
 
 
 def _preference(finalist: Finalist, start: Candidate) -> tuple[tuple[int, ...], bool, int, float]:

@@ -59,22 +59,22 @@ def tune(
     model: Annotated[str | None, typer.Option(metavar="NAME", help="What is tuned.")] = None,
     graph: Annotated[bool, typer.Option("--graph", help="Or all models of the graph.")] = False,
     batch_sizes: Annotated[
-        str | None, typer.Option(metavar="N[,N...]", help="Of max_batch_size. [default: 1 to 32]")
+        str | None, typer.Option(metavar="N[,N...]", help="Of max_batch_size; 1 to 32 if left out.")
     ] = None,
     delays_ms: Annotated[
         str | None,
-        typer.Option(metavar="MS[,MS...]", help="Of max_queue_delay_ms. [default: 0 to 20]"),
+        typer.Option(metavar="MS[,MS...]", help="Of max_queue_delay_ms; 0 to 20 if left out."),
     ] = None,
     replicas: Annotated[
         str | None,
-        typer.Option(metavar="N[,N...]", help="[default: 1,2,4 as cores and GPUs have it]"),
+        typer.Option(metavar="N[,N...]", help="Up to 4 if left out, as cores and GPUs have it."),
     ] = None,
     threads: Annotated[
         str | None,
-        typer.Option(metavar="N[,N...]", help="Of a replica. [default: as cores have it]"),
+        typer.Option(metavar="N[,N...]", help="Of a replica; as cores have it if left out."),
     ] = None,
     callers: Annotated[
-        int | None, typer.Option(metavar="N", min=1, help="Closed loop. [default: 8]")
+        int | None, typer.Option(metavar="N", min=1, help="Closed loop; 8 if left out.")
     ] = None,
     rate: Annotated[
         float | None, typer.Option(metavar="R", min=0.001, help="Open loop: requests/s.")

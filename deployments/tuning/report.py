@@ -111,7 +111,7 @@ def skipped(search: Search) -> str | None:
         parts.append(f"{len(search.rounds)} of {search.turns} turns were measured")
     if not parts:
         return None
-    return f"the budget of {search.budget.total_s:g} s is spent: {', '.join(parts)}"
+    return f"the budget of {search.budget.total_s:.0f} s is spent: {', '.join(parts)}"
 
 
 def document(
@@ -143,7 +143,7 @@ def _all(search: Search) -> Iterator[tuple[Trial, int | None]]:
     for trial in search.trials.values():
         yield trial, None
     for turn, trials in enumerate(search.rounds, 1):
-        for trial in trials:
+        for trial in trials.values():
             yield trial, turn
 
 

@@ -117,7 +117,10 @@ def _show(search: Search, choice: Choice, planned: Plan, interrupted: bool) -> N
 def _draw(search: Search, choice: Choice, planned: Plan, options: Options) -> None:
     from deployments.tuning import picture
 
-    trials = [*search.trials.values(), *(trial for turn in search.rounds for trial in turn)]
+    trials = [
+        *search.trials.values(),
+        *(trial for turn in search.rounds for trial in turn.values()),
+    ]
     title, path = f"{planned.title}, {planned.how.load}", options.picture
     assert path is not None
     try:

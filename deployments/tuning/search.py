@@ -76,7 +76,7 @@ class Search:
     turns: int
     listener: Listener = lambda trial: None
     trials: dict[Candidate, Trial] = field(default_factory=dict)  # of the search
-    rounds: list[list[Trial]] = field(default_factory=list)  # the turns, each of every finalist
+    rounds: list[dict[Candidate, Trial]] = field(default_factory=list)  # each of every finalist
     skipped: set[Candidate] = field(default_factory=set)  # there was no time for them
 
     def run(self, start: Candidate) -> None:
@@ -132,7 +132,7 @@ class Search:
         known = self.trials.get(candidate)
         if known is not None:
             return known
-        if self.trials and self.rig.expected_s(candidate) > self.budget.left_s - self._reserve_s():
+        if self.trials and self._needed_s(candidate) > self.budget.left_s:
             self.skipped.add(candidate)
             return None
         self.skipped.discard(candidate)
@@ -140,16 +140,16 @@ class Search:
         self.listener(trial)
         return trial
 
-    def _reserve_s(self) -> float:
-        """What the turns would take if the search ended now."""
-        finalists = self.finalists(next(iter(self.trials)))
-        return self.turns * self._turn_s(finalists)
+    def _needed_s(self, candidate: Candidate) -> float:
+        """What it would take, and the turns, if it were the last and became a finalist."""
+        start = next(iter(self.trials))
+        finalists = [*(self.finalists(start) or [start])[:FINALISTS], candidate]
+        turns_s = self.turns * self._turn_s(finalists, after=candidate)
+        return self.rig.expected_s(candidate) + turns_s
 
-    def _turn_s(self, finalists: Sequence[Candidate]) -> float:
-        if len(finalists) < 2:
-            return 0.0
-        first = self.rig.expected_s(finalists[0])
-        return first + sum(map(self.rig.expected_s, finalists[1:], finalists))
+    def _turn_s(self, finalists: Sequence[Candidate], after: Candidate | None = None) -> float:
+        first_s = self.rig.expected_s(finalists[0], after)
+        return first_s + sum(map(self.rig.expected_s, finalists[1:], finalists))
 
     def _repeat(self, finalists: Sequence[Candidate]) -> None:
         """Measure them in turns, as often as the budget has it; a lone one needs none.
@@ -157,14 +157,16 @@ class Search:
         Every other turn goes backwards: drift hits all alike, and fewer models are loaded again.
         """
         order = list(finalists)
-        for _ in range(self.turns if len(finalists) > 1 else 0):
+        while len(order) > 2 and self.turns * self._turn_s(order) > self.budget.left_s:
+            order.pop()  # two that can be compared are better than more that cannot
+        for _ in range(self.turns if len(order) > 1 else 0):
             if self._turn_s(order) > self.budget.left_s:
                 return
             turn: dict[Candidate, Trial] = {}
             for candidate in order:
                 turn[candidate] = self.rig.measure(candidate)
                 self.listener(turn[candidate])
-            self.rounds.append([turn[candidate] for candidate in finalists])
+            self.rounds.append(turn)
             order.reverse()
 
 
