@@ -40,7 +40,7 @@ class Options:
     text: list[str] | None
     source: str
     to: str
-    timeout: float
+    timeout: float | None
     seed: int
     output: Path
     json_file: Path | None
@@ -100,8 +100,13 @@ def tune(
     source: Annotated[str, typer.Option("--from", metavar="LANGUAGE", help="Of texts.")] = "en",
     to: Annotated[str, typer.Option("--to", metavar="LANGUAGE", help="Of translations.")] = "pt",
     timeout: Annotated[
-        float, typer.Option(metavar="SECONDS", min=0.1, help="Of each request.")
-    ] = 60.0,
+        float | None,
+        typer.Option(
+            metavar="SECONDS",
+            min=0.1,
+            help="Of a request; 4 times the objective, or 10 s at least.",
+        ),
+    ] = None,
     seed: Annotated[int, typer.Option(help="Of the arrivals of an open loop.")] = 0,
     output: Annotated[
         Path, typer.Option(metavar="FILE", help="The tuned serve file.", callback=writable)

@@ -32,9 +32,10 @@ from models.errors import ConfigError, DragomanError
 
 BATCH_SIZES = (1, 2, 4, 8, 16, 32)
 DELAYS_MS = (0.0, 2.0, 5.0, 10.0, 20.0)
-COUNTS = (1, 2, 4, 8, 16)  # of replicas and of threads, up to what the machine has
-MOST_REPLICAS = 4
+REPLICAS, THREADS = (1, 2, 4), (1, 2, 4, 8, 16)  # together as many threads as there are cores
 DEFAULT_CALLERS = 8
+# What is later than so many times the objective is not waited for: it only costs the budget.
+LATE, LEAST_TIMEOUT_S = 4.0, 10.0
 GRAPH_KINDS = ("vad", "asr", "nmt", "tts")
 
 
@@ -68,7 +69,9 @@ def plan(options: Options) -> Plan:
     _check_budget(options)
     start = present(config, tuned)
     most_rows = int(how.load.value) if how.bodies and how.load.loop == "closed" else None
-    space = {name: _values(options, models, name, s, most_rows) for name, s in start.models}
+    gpus = nvidia.count(os.environ)
+    machine = Machine(len(os.sched_getaffinity(0)), gpus, models)
+    space = {name: _values(options, machine, name, s, most_rows) for name, s in start.models}
     return Plan(config, options.model or GRAPH, running, start, space, how)
 
 
@@ -108,7 +111,7 @@ def _measurement(options: Options, config: ServeFile) -> Measurement:
         duration_s=options.duration,
         warm_up_s=options.warm_up,
         slo_ms=options.slo_p99_ms,
-        timeout_s=options.timeout,
+        timeout_s=options.timeout or max(LEAST_TIMEOUT_S, LATE * options.slo_p99_ms / 1000),
         work=work,
         bodies=sent,
         seed=options.seed,
@@ -129,8 +132,34 @@ def _check_budget(options: Options) -> None:
 # ---- values ------------------------------------------------------------------------------
 
 
+@dataclass(frozen=True, slots=True)
+class Machine:
+    """What the models share; ``gpus`` is None where they cannot be counted."""
+
+    cores: int
+    gpus: int | None
+    models: dict[str, ModelConfig]
+
+    def misfit(self, name: str, replicas: int) -> str | None:
+        """Why the GPUs cannot hold so many replicas of a model; None: they can."""
+        if self.gpus is None:
+            return None
+        changed = self.models[name].model_copy(update={"replicas": replicas})
+        try:
+            check_fractions({**self.models, name: changed}, self.gpus)
+        except ConfigError as error:
+            return str(error)
+        return None
+
+    def computes_on_cpu(self, name: str) -> bool:
+        """Whether a model's threads matter."""
+        model = self.models[name]
+        on_gpu = model.device != "cpu" and model.gpu_fraction > 0 and self.gpus != 0
+        return ENGINES[model.engine].library is not None and not on_gpu
+
+
 def _values(
-    options: Options, models: dict[str, ModelConfig], name: str, at: Settings, most_rows: int | None
+    options: Options, machine: Machine, name: str, at: Settings, most_rows: int | None
 ) -> Values:
     """What is tried of one model; ``most_rows`` can be in a batch at once."""
     sizes = _numbers(options.batch_sizes, "--batch-sizes", BatchPolicy, "max_batch_size")
@@ -138,18 +167,19 @@ def _values(
     replicas = _numbers(options.replicas, "--replicas", ModelConfig, "replicas")
     threads = _numbers(options.threads, "--threads", ModelConfig, "threads")
     for count in replicas:
-        if misfit := _misfit(models, name, count):
+        if misfit := machine.misfit(name, count):
             _refuse("--replicas", misfit)
-    cores = len(os.sched_getaffinity(0))
     is_default = not replicas and not threads
+    if is_default:
+        replicas = [n for n in REPLICAS if not machine.misfit(name, n)]
+        threads = [n for n in THREADS if machine.computes_on_cpu(name)]
     return values(
         at,
         sizes or _up_to(BATCH_SIZES, most_rows),
         delays or DELAYS_MS,
-        replicas
-        or [n for n in COUNTS if n <= MOST_REPLICAS and not _misfit(models, name, n)] * is_default,
-        threads or (COUNTS if is_default and _computes_on_cpu(models[name]) else ()),
-        most_threads=cores if is_default else None,
+        replicas,
+        threads,
+        most_threads=machine.cores if is_default else None,
     )
 
 
@@ -158,25 +188,6 @@ def _up_to(sizes: Sequence[int], most: int | None) -> Sequence[int]:
     if most is None:
         return sizes
     return [size for place, size in enumerate(sizes) if not place or sizes[place - 1] < most]
-
-
-def _computes_on_cpu(model: ModelConfig) -> bool:
-    """Whether its threads matter."""
-    on_gpu = model.gpu_fraction > 0 and bool(nvidia.count(os.environ))
-    return ENGINES[model.engine].library is not None and (model.device == "cpu" or not on_gpu)
-
-
-def _misfit(models: dict[str, ModelConfig], name: str, replicas: int) -> str | None:
-    """Why the GPUs of this machine cannot hold so many replicas; None: they can."""
-    gpus = nvidia.count(os.environ)
-    if gpus is None:
-        return None
-    try:
-        changed = models[name].model_copy(update={"replicas": replicas})
-        check_fractions({**models, name: changed}, gpus)
-    except ConfigError as error:
-        return str(error)
-    return None
 
 
 def _numbers(text: str | None, option: str, of: type[BaseModel], field: str) -> list[Any]:

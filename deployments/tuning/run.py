@@ -32,18 +32,19 @@ def run(options: Options) -> None:
     try:
         planned = plan(options)
     except ConfigError as error:
-        _fail(str(error))
+        console.notice(f"dragoman: {error}")  # of several lines, perhaps
+        raise typer.Exit(1) from None
     set_up()  # the server's models report as they get warm
     started = datetime.now().astimezone()
     budget = Budget(options.budget_s)
-    search, interrupted = _searched(planned, budget, options.turns)
+    search, broken_off = _searched(planned, budget, options.turns)
     if not search.trials:
-        raise typer.Exit(INTERRUPTED)
+        raise typer.Exit(broken_off)
     choice = choose(search, planned.start)
     wanted: Sequence[writing.Change] = ()
-    if choice.outcome != "missed" and not interrupted:
+    if choice.outcome != "missed" and not broken_off:
         wanted = writing.changes(planned.start, choice.chosen)
-    _show(search, choice, planned, interrupted)
+    _show(search, choice, planned, is_whole=not broken_off)
     if options.json_file is not None:
         settings = dataclasses.asdict(options)
         document = report.document(search, choice, planned.start, wanted, settings, started)
@@ -51,15 +52,15 @@ def run(options: Options) -> None:
         console.write(options.json_file, text, "json")
     if options.picture is not None:
         _draw(search, choice, planned, options)
-    if interrupted:
-        raise typer.Exit(INTERRUPTED)
+    if broken_off:
+        raise typer.Exit(broken_off)
     if choice.outcome == "missed":
         raise typer.Exit(1)
     _write(options, planned, wanted)
 
 
-def _searched(planned: Plan, budget: Budget, turns: int) -> tuple[Search, bool]:
-    """The search, as far as it came, and whether it was interrupted."""
+def _searched(planned: Plan, budget: Budget, turns: int) -> tuple[Search, int]:
+    """The search, as far as it came, and the exit code if it was broken off, or 0."""
     tuned = [name for name, _ in planned.start.models]
     rig = ServerRig(planned.config, planned.running, tuned, planned.how)
 
@@ -73,12 +74,13 @@ def _searched(planned: Plan, budget: Budget, turns: int) -> tuple[Search, bool]:
             search.run(planned.start)
     except KeyboardInterrupt:
         console.notice("interrupted: no configuration is written")
-        return search, True
+        return search, INTERRUPTED
     except DragomanError as error:
         console.fail(f"the first request failed: {error}")
     except RigError as error:
-        _fail(str(error))
-    return search, False
+        console.notice(f"dragoman: {error}")
+        return search, 1
+    return search, 0
 
 
 @contextmanager
@@ -99,13 +101,13 @@ def _interrupts() -> Iterator[None]:
             signal.signal(number, handler)
 
 
-def _show(search: Search, choice: Choice, planned: Plan, interrupted: bool) -> None:
+def _show(search: Search, choice: Choice, planned: Plan, *, is_whole: bool) -> None:
     trials, start = list(search.trials.values()), planned.start
     report.show_trials(trials, start)
     if search.rounds:
         typer.echo()
         report.show_finalists(choice.finalists, start)
-    if interrupted:
+    if not is_whole:
         return
     typer.echo()
     if said := report.skipped(search):
@@ -137,9 +139,3 @@ def _write(options: Options, planned: Plan, wanted: Sequence[writing.Change]) ->
         console.fail(str(error))
     keys = ", ".join(".".join(path[-2:]) for path, _ in wanted)
     console.notice(f"wrote {options.output} ({keys or 'unchanged'})")
-
-
-def _fail(message: str) -> None:
-    """Ends the command; a message of several lines stays so."""
-    console.notice(f"dragoman: {message}")
-    raise typer.Exit(1)
