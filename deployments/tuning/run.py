@@ -18,8 +18,9 @@ from deployments.tuning import report, writing
 from deployments.tuning.choice import Choice, choose
 from deployments.tuning.command import Options
 from deployments.tuning.plan import Plan, plan
-from deployments.tuning.rig import RigError, ServerRig
+from deployments.tuning.rig import ServerRig
 from deployments.tuning.search import Budget, Search
+from deployments.tuning.server import ServerError, TunedServer
 from deployments.tuning.trial import Trial
 from dragoman_client import DragomanError, console
 from models.errors import ConfigError
@@ -62,14 +63,15 @@ def run(options: Options) -> None:
 def _searched(planned: Plan, budget: Budget, turns: int) -> tuple[Search, int]:
     """The search, as far as it came, and the exit code if it was broken off, or 0."""
     tuned = [name for name, _ in planned.start.models]
-    rig = ServerRig(planned.config, planned.running, tuned, planned.how)
+    server = TunedServer(planned.config, planned.running)
+    rig = ServerRig(server, tuned, planned.how)
 
     def heard(trial: Trial) -> None:
         console.notice(report.line(trial, planned.start, budget.total_s, budget.spent_s))
 
     search = Search(rig, planned.space, budget, turns, heard)
     try:
-        with _interrupts(), rig:
+        with _interrupts(), server:
             asyncio.run(rig.probe())
             search.run(planned.start)
     except KeyboardInterrupt:
@@ -77,7 +79,7 @@ def _searched(planned: Plan, budget: Budget, turns: int) -> tuple[Search, int]:
         return search, INTERRUPTED
     except DragomanError as error:
         console.fail(f"the first request failed: {error}")
-    except RigError as error:
+    except ServerError as error:
         console.notice(f"dragoman: {error}")
         return search, 1
     return search, 0

@@ -12,7 +12,7 @@ import pytest
 from deployments.config import ServeFile, load
 from deployments.tuning.command import Options
 from deployments.tuning.plan import Plan, plan
-from deployments.tuning.rig import server_content
+from deployments.tuning.server import server_content
 from load.endpoints import SAMPLE
 from tests.unit import nvidia_smi
 from tests.unit.nvidia_smi import gpu_row
