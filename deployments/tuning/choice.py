@@ -88,7 +88,8 @@ def choose(search: Search, start: Candidate) -> Choice:
 
 def _finalists(search: Search, start: Candidate) -> list[Finalist]:
     """The present settings first; by the turns, or by the search where there was time for none."""
-    turns = search.rounds or [{c: search.trials[c] for c in search.finalists(start) or [start]}]
+    trials = search.trials
+    turns = search.rounds or [{c: trials[c] for c in search.finalists(start) or [start]}]
     return [Finalist(candidate, [turn[candidate] for turn in turns]) for candidate in turns[0]]
 
 

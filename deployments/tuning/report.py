@@ -104,9 +104,9 @@ def _missed(
 def skipped(search: Search) -> str | None:
     """What there was no time for."""
     parts = []
-    if search.skipped:
-        parts.append(f"{len(search.skipped)} settings were not tried")
-    finalists = search.finalists(next(iter(search.trials)))
+    if untried := search.skipped - search.trials.keys():
+        parts.append(f"{len(untried)} settings were not tried")
+    finalists = search.finalists(search.history[0].candidate)
     if len(search.rounds) < search.turns and len(finalists) > 1:
         parts.append(f"{len(search.rounds)} of {search.turns} turns were measured")
     if not parts:
@@ -134,13 +134,13 @@ def document(
         "chosen": _settings(choice.chosen),
         "changes": {".".join(path): value for path, value in wanted},
         "gain": asdict(choice.gain) if choice.gain else None,
-        "not_tried": [_settings(candidate) for candidate in search.skipped],
+        "not_tried": [_settings(candidate) for candidate in search.skipped - search.trials.keys()],
         "spent_s": round(search.budget.spent_s, 1),
     }
 
 
 def _all(search: Search) -> Iterator[tuple[Trial, int | None]]:
-    for trial in search.trials.values():
+    for trial in search.history:
         yield trial, None
     for turn, trials in enumerate(search.rounds, 1):
         for trial in trials.values():

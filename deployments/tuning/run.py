@@ -39,7 +39,7 @@ def run(options: Options) -> None:
     started = datetime.now().astimezone()
     budget = Budget(options.budget_s)
     search, broken_off = _searched(planned, budget, options.turns)
-    if not search.trials:
+    if not search.history:
         raise typer.Exit(broken_off)
     choice = choose(search, planned.start)
     wanted: Sequence[writing.Change] = ()
@@ -122,7 +122,7 @@ def _draw(search: Search, choice: Choice, planned: Plan, options: Options) -> No
     from deployments.tuning import picture
 
     trials = [
-        *search.trials.values(),
+        *search.history,
         *(trial for turn in search.rounds for trial in turn.values()),
     ]
     title, path = f"{planned.title}, {planned.how.load}", options.picture

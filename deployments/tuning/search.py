@@ -4,11 +4,11 @@
    replicas were busiest comes first.
 2. For each model: all batch sizes, then all delays, then all pairs of replicas and threads, which
    load it again. What is clearly better, or as good for fewer replicas, is gone on from.
-3. That is repeated until a round changes nothing. Nothing is measured twice.
+3. That is repeated until a round changes nothing.
 
-So it takes about the sum of the numbers of values, not their product. The best, and what may be as
-good, are then measured again in turns with the present settings, so that neither a lucky moment nor
-the machine's drift decides.
+So it takes about the sum of the numbers of values, not their product. The best that is known is
+measured again before each of these settings, and at the end in turns with the present settings and
+what may be as good: neither a lucky moment nor the machine's drift decides.
 """
 
 from __future__ import annotations
@@ -75,14 +75,14 @@ class Search:
     budget: Budget
     turns: int
     listener: Listener = lambda trial: None
-    trials: dict[Candidate, Trial] = field(default_factory=dict)  # of the search
+    history: list[Trial] = field(default_factory=list)  # of the search, in order
     rounds: list[dict[Candidate, Trial]] = field(default_factory=list)  # each of every finalist
-    skipped: set[Candidate] = field(default_factory=set)  # there was no time for them
+    skipped: set[Candidate] = field(default_factory=set)  # for which there was no time
 
     def run(self, start: Candidate) -> None:
         """Search from the present settings, then measure the finalists in turns."""
         best = self._measure(start)
-        if best is None or not best.figures or not best.figures.answered:
+        if not best.figures or not best.figures.answered:
             return
         names = _busiest_first(best, start)
         while True:
@@ -91,25 +91,39 @@ class Search:
                 best = self._improve(best, name)
             if best.candidate == before:
                 break
-        self._repeat(self.finalists(start))
+        self._repeat(self.finalists(start, best.candidate))
 
-    def finalists(self, start: Candidate) -> list[Candidate]:
-        """The present settings, the best, and the cheapest of what may be as good."""
-        reach = [trial for trial in self.trials.values() if trial.meets]
+    @property
+    def trials(self) -> dict[Candidate, Trial]:
+        """The last of each candidate."""
+        return {trial.candidate: trial for trial in self.history}
+
+    def finalists(self, start: Candidate, best: Candidate | None = None) -> list[Candidate]:
+        """The present settings, the best, and the cheapest of what may be as good.
+
+        None, if nothing met the objective. ``best`` is where the search ended.
+        """
+        trials = self.trials
+        reach = [trial for trial in trials.values() if trial.meets]
         if not reach:
             return []
-        best = max(reach, key=lambda trial: trial.goodput_rps)
-        near = [t.candidate for t in reach if t.goodput_rps >= NEAR * best.goodput_rps]
-        cheapest = sorted(near, key=lambda c: (c.cost, -self.trials[c].goodput_rps))
-        chosen = dict.fromkeys([best.candidate, *cheapest])
+        most = max(reach, key=lambda trial: trial.goodput_rps)
+        near = [t.candidate for t in reach if t.goodput_rps >= NEAR * most.goodput_rps]
+        cheapest = sorted(near, key=lambda c: (c.cost, -trials[c].goodput_rps))
+        ended = [best] if best is not None and trials[best].meets else []
+        chosen = dict.fromkeys([*ended, most.candidate, *cheapest])
         chosen.pop(start, None)
         return [start, *list(chosen)[:FINALISTS]]
 
     def _improve(self, best: Trial, name: str) -> Trial:
         """One setting of a model after the other."""
         for setting in (self._batch_sizes, self._delays, self._instances):
-            for candidate in setting(best.candidate, name):
-                trial = self._measure(candidate)
+            known = self.trials
+            untried = [c for c in setting(best.candidate, name) if c not in known]
+            if untried and best is not self.history[-1]:
+                best = self._measure_in_time(best.candidate) or best
+            for candidate in untried:
+                trial = self._measure_in_time(candidate)
                 if trial is not None and is_better(trial, best):
                     best = trial
         return best
@@ -127,22 +141,22 @@ class Search:
         for replicas, threads in self.space[name].instances:
             yield at.with_(name, replicas=replicas, threads=threads)
 
-    def _measure(self, candidate: Candidate) -> Trial | None:
-        """As known, or measured; None if there is no time for it beside the turns."""
-        known = self.trials.get(candidate)
-        if known is not None:
-            return known
-        if self.trials and self._needed_s(candidate) > self.budget.left_s:
+    def _measure_in_time(self, candidate: Candidate) -> Trial | None:
+        """None if there is no time for it beside the turns."""
+        if self._needed_s(candidate) > self.budget.left_s:
             self.skipped.add(candidate)
             return None
-        self.skipped.discard(candidate)
-        trial = self.trials[candidate] = self.rig.measure(candidate)
+        return self._measure(candidate)
+
+    def _measure(self, candidate: Candidate) -> Trial:
+        trial = self.rig.measure(candidate)
+        self.history.append(trial)
         self.listener(trial)
         return trial
 
     def _needed_s(self, candidate: Candidate) -> float:
         """What it would take, and the turns, if it were the last and became a finalist."""
-        start = next(iter(self.trials))
+        start = self.history[0].candidate
         finalists = [*(self.finalists(start) or [start])[:FINALISTS], candidate]
         turns_s = self.turns * self._turn_s(finalists, after=candidate)
         return self.rig.expected_s(candidate) + turns_s

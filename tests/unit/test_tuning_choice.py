@@ -21,7 +21,7 @@ START = one()
 def measured(turns: Mapping[Candidate, Sequence[Trial]]) -> Search:
     """A search that is over: the trials of each candidate, the first of them the search's own."""
     search = Search(FakeRig(), {}, Budget(1.0), turns=len(turns[START]) - 1)
-    search.trials = {candidate: trials[0] for candidate, trials in turns.items()}
+    search.history = [trials[0] for trials in turns.values()]
     search.rounds = [
         {candidate: trials[turn] for candidate, trials in turns.items()}
         for turn in range(1, len(turns[START]))

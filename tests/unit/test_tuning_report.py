@@ -47,7 +47,7 @@ def test_what_was_measured_in_turns_has_its_spread(capsys: pytest.CaptureFixture
 
 def one_turned(*rates_rps: float) -> Search:
     made = Search(FakeRig(), {}, Budget(1.0), len(rates_rps))
-    made.trials = {one(): trial(one(), rates_rps[0])}
+    made.history = [trial(one(), rates_rps[0])]
     made.rounds = [{one(): trial(one(), rate)} for rate in rates_rps]
     return made
 
@@ -74,7 +74,7 @@ def test_the_document_has_every_measurement_and_the_choice(search: Search) -> No
     document = report.document(search, choice, one(), changed, {"callers": 32}, started)
     document = json.loads(json.dumps(document))
     turns = sum(len(turn) for turn in search.rounds)
-    assert len(document["points"]) == len(search.trials) + turns
+    assert len(document["points"]) == len(search.history) + turns
     assert document["outcome"] == "better"
     assert document["changes"]["user_config.batching.speaker.max_batch_size"] == 16
     assert document["chosen"][NAME]["max_batch_size"] == 16
@@ -86,7 +86,7 @@ def test_the_document_has_every_measurement_and_the_choice(search: Search) -> No
 )
 def test_the_picture_is_a_png(tmp_path: Path, rates_rps: tuple[float, ...]) -> None:
     search, path = one_turned(*rates_rps), tmp_path / "tuned.png"
-    trials = [*search.trials.values(), *(t for turn in search.rounds for t in turn.values())]
+    trials = [*search.history, *(t for turn in search.rounds for t in turn.values())]
     picture.draw(trials, choose(search, one()), one(), SLO_MS, "a title", path)
     assert path.read_bytes().startswith(PNG_SIGNATURE)
 
