@@ -101,7 +101,7 @@ class Search:
     def finalists(self, start: Candidate, best: Candidate | None = None) -> list[Candidate]:
         """The present settings, the best, and the cheapest of what may be as good.
 
-        None, if nothing met the objective. ``best`` is where the search ended.
+        There are none if nothing met the objective. ``best`` is where the search ended.
         """
         trials = self.trials
         reach = [trial for trial in trials.values() if trial.meets]
