@@ -13,8 +13,8 @@ import psutil
 import yaml
 
 from deployments.config import load
-from deployments.tuning.space import policy_of
 from tests.e2e.server import ROOT, config_on_a_free_port, fakes_config
+from tuning.space import policy_of
 
 CALLERS, LARGE = 16, 16
 # One by one, 16 callers wait 16 x 50.2 ms = 803 ms for each answer, before two replicas half of it.
@@ -42,7 +42,7 @@ def sleeper(folder: Path) -> Path:
 
 def tuned(config: Path, *more: str) -> tuple[int, str, list[psutil.Process]]:
     """Run it: the exit code, stdout, and the processes that it had while it measured."""
-    command = [sys.executable, "-m", "deployments.tuning", str(config), *OPTIONS, *more]
+    command = [sys.executable, "-m", "tuning", str(config), *OPTIONS, *more]
     pipe = subprocess.PIPE
     with subprocess.Popen(command, cwd=ROOT, stdout=pipe, stderr=pipe, text=True) as process:
         assert process.stderr is not None

@@ -7,12 +7,12 @@ from dataclasses import replace
 
 import pytest
 
-from deployments.tuning.choice import Choice, choose
-from deployments.tuning.report import verdict
-from deployments.tuning.search import Budget, Search
-from deployments.tuning.space import Candidate
-from deployments.tuning.trial import Trial
 from tests.unit.tuning import SLO_MS, FakeRig, figures, one, trial
+from tuning.choice import Choice, choose
+from tuning.report import verdict
+from tuning.search import Budget, Search
+from tuning.space import Candidate
+from tuning.trial import Trial
 
 SLOW = SLO_MS * 2
 START = one()

@@ -7,9 +7,9 @@ from pathlib import Path
 import pytest
 import typer.testing
 
-from deployments.tuning.command import app
 from dragoman_client import cli
 from tests.hub import serve_file
+from tuning.command import app
 
 SLO = ("--slo-p99-ms", "100")
 SLEEPER = {"engine": "sleep"}

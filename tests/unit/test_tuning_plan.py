@@ -10,12 +10,12 @@ from typing import Any
 import pytest
 
 from deployments.config import ServeFile, load
-from deployments.tuning.command import Options
-from deployments.tuning.plan import Plan, plan
-from deployments.tuning.server import server_content
 from load.endpoints import SAMPLE
 from tests.unit import nvidia_smi
 from tests.unit.nvidia_smi import gpu_row
+from tuning.command import Options
+from tuning.plan import Plan, plan
+from tuning.server import server_content
 
 ROOT = Path(__file__).parents[2]
 OPTIONS = Options(

@@ -8,12 +8,12 @@ from pathlib import Path
 
 import pytest
 
-from deployments.tuning import picture, report, writing
-from deployments.tuning.choice import choose
-from deployments.tuning.search import Budget, Search
-from deployments.tuning.space import Candidate, Settings, Values
-from deployments.tuning.trial import Trial
 from tests.unit.tuning import NAME, SLO_MS, FakeRig, one, trial
+from tuning import picture, report, writing
+from tuning.choice import choose
+from tuning.search import Budget, Search
+from tuning.space import Candidate, Settings, Values
+from tuning.trial import Trial
 
 PNG_SIGNATURE = b"\x89PNG\r\n\x1a\n"
 

@@ -7,10 +7,10 @@ from collections.abc import Callable
 import httpx
 import pytest
 
-from deployments.tuning.requests import Body, asker
 from dragoman_client import ConnectionFailed, DragomanError, TimeoutError, Unavailable
 from load.endpoints import Answer
 from load.steps import Failure, failure_of
+from tuning.requests import Body, asker
 
 BODIES = [Body(b"first", {"x-test": "1"}, audio_s=1.5), Body(b"second", {})]
 Handler = Callable[[httpx.Request], httpx.Response]

@@ -5,9 +5,9 @@ from __future__ import annotations
 from collections import Counter
 from itertools import count
 
-from deployments.tuning.search import FINALISTS, Budget, Search
-from deployments.tuning.space import Candidate, Settings, Space, Values
 from tests.unit.tuning import NAME, RELOAD_S, SLO_MS, STEP_S, FakeRig, Figures, one, sleeping
+from tuning.search import FINALISTS, Budget, Search
+from tuning.space import Candidate, Settings, Space, Values
 
 SPACE: Space = {NAME: Values((1, 4, 16, 32), (0.0, 5.0), ((1, 1), (2, 1)))}
 FAST = SLO_MS / 2

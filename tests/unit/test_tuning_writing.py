@@ -8,9 +8,9 @@ from pathlib import Path
 import pytest
 
 from deployments.config import load
-from deployments.tuning.space import Candidate, policy_of, present
-from deployments.tuning.writing import changes, write
 from models.errors import ConfigError
+from tuning.space import Candidate, policy_of, present
+from tuning.writing import changes, write
 
 ROOT = Path(__file__).parents[2]
 SHIPPED = [ROOT / "serve_config.yaml", ROOT / "deploy" / "serve_config.gpu.yaml"]

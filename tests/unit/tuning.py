@@ -5,10 +5,10 @@ from __future__ import annotations
 from collections.abc import Callable
 from dataclasses import dataclass, field
 
-from deployments.tuning.space import Candidate, Settings
-from deployments.tuning.trial import Trial
 from load.figures import StepFigures
 from load.steps import Load
+from tuning.space import Candidate, Settings
+from tuning.trial import Trial
 
 SLO_MS = 100.0
 STEP_S, RELOAD_S = 10.0, 30.0

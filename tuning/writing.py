@@ -12,8 +12,8 @@ from ruamel.yaml.comments import CommentedMap, CommentedSeq
 from ruamel.yaml.util import load_yaml_guess_indent
 
 from deployments.config import ServeFile, load
-from deployments.tuning.space import Candidate
 from models.errors import ConfigError
+from tuning.space import Candidate
 
 Number: TypeAlias = int | float
 Change: TypeAlias = tuple[tuple[str, ...], Number]  # the path of a key of the file, its value

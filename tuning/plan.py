@@ -20,15 +20,15 @@ from deployments.config import (
     load,
     messages,
 )
-from deployments.tuning.command import Options
-from deployments.tuning.requests import bodies
-from deployments.tuning.rig import Measurement
-from deployments.tuning.space import Candidate, Settings, Space, Values, present, values
 from load.endpoints import DEFAULT_TEXT, SAMPLE, Work, read_clips
 from load.steps import Load
 from models import nvidia
 from models.engines import ENGINES
 from models.errors import ConfigError, DragomanError
+from tuning.command import Options
+from tuning.requests import bodies
+from tuning.rig import Measurement
+from tuning.space import Candidate, Settings, Space, Values, present, values
 
 BATCH_SIZES = (1, 2, 4, 8, 16, 32)
 DELAYS_MS = (0.0, 2.0, 5.0, 10.0, 20.0)

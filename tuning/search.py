@@ -18,8 +18,8 @@ from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, field
 from typing import Protocol, TypeAlias
 
-from deployments.tuning.space import Candidate, Space
-from deployments.tuning.trial import Trial, is_better
+from tuning.space import Candidate, Space
+from tuning.trial import Trial, is_better
 
 FINALISTS = 3  # that are measured again, beside the present settings
 NEAR = 0.9  # of the best goodput: what has less is no finalist

@@ -8,15 +8,15 @@ from dataclasses import dataclass
 
 import httpx
 
-from deployments.tuning.requests import Body, asker
-from deployments.tuning.server import ServerError, TunedServer
-from deployments.tuning.space import Candidate
-from deployments.tuning.trial import Trial
 from dragoman_client import AsyncClient, DragomanError, Model, Retry
 from load.endpoints import Ask, Work
 from load.figures import StepFigures
 from load.steps import Length, Load, RealClock, Recording, Stepper
 from load.sweep import Plan, Sweep
+from tuning.requests import Body, asker
+from tuning.server import ServerError, TunedServer
+from tuning.space import Candidate
+from tuning.trial import Trial
 
 # As many connections as requests at once: a pool's bound would hold an open loop back.
 UNBOUNDED = httpx.Limits(max_connections=None, max_keepalive_connections=None)

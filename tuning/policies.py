@@ -1,6 +1,6 @@
 """Applies batch policies to a running server at once: a process that stays a driver of its cluster.
 
-``python -m deployments.tuning.policies --address HOST:PORT`` reads lines of JSON, each the whole
+``python -m tuning.policies --address HOST:PORT`` reads lines of JSON, each the whole
 ``batching`` of the configuration, and answers each once every ingress has it. A re-deploy does the
 same, but says it is done before it is; a driver's start takes seconds, and is paid once here.
 """
@@ -26,7 +26,7 @@ class LivePolicies:
 
     def __init__(self, address: str, environment: Mapping[str, str], log: IO[bytes]) -> None:
         self._process = subprocess.Popen(
-            [sys.executable, "-m", "deployments.tuning.policies", "--address", address],
+            [sys.executable, "-m", "tuning.policies", "--address", address],
             env=dict(environment),
             stdin=subprocess.PIPE,
             stdout=subprocess.PIPE,
@@ -77,7 +77,7 @@ async def serve(address: str, answers: TextIO) -> None:
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
-    parser = argparse.ArgumentParser(prog="deployments.tuning.policies", description=__doc__)
+    parser = argparse.ArgumentParser(prog="tuning.policies", description=__doc__)
     parser.add_argument("--address", required=True, help="of the Ray cluster")
     options = parser.parse_args(arguments)
     with os.fdopen(os.dup(sys.stdout.fileno()), "w") as answers:

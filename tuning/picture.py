@@ -10,10 +10,10 @@ from matplotlib.axes import Axes
 from matplotlib.backends.backend_agg import FigureCanvasAgg
 from matplotlib.figure import Figure
 
-from deployments.tuning.choice import Choice
-from deployments.tuning.space import Candidate
-from deployments.tuning.trial import Trial
 from load.picture import RESOLUTION_DPI, SHADES, SIZE_INCHES, SLO_COLOUR, THROUGHPUT_COLOUR
+from tuning.choice import Choice
+from tuning.space import Candidate
+from tuning.trial import Trial
 
 MISSED_COLOUR = "#bdbdbd"
 

@@ -5,8 +5,8 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 
-from deployments.tuning.space import Candidate
 from load.figures import StepFigures
+from tuning.space import Candidate
 
 # Of the goodput: what differs by less is as good, as machines drift by more from run to run.
 MARGIN = 0.03

@@ -18,8 +18,8 @@ import yaml
 
 from deployments import launch
 from deployments.config import ModelConfig, ServeFile
-from deployments.tuning.policies import LivePolicies
-from deployments.tuning.space import (
+from tuning.policies import LivePolicies
+from tuning.space import (
     Candidate,
     Instances,
     Settings,

@@ -124,7 +124,7 @@ def tune(
     Starts a server of the configuration on a free port, loads it with one setting after another,
     and writes the configuration with the best ones.
     """
-    from deployments.tuning.run import run
+    from tuning.run import run
 
     run(Options(**context.params))
 

@@ -10,13 +10,13 @@ from dataclasses import asdict
 from datetime import datetime
 from typing import Any
 
-from deployments.tuning.choice import Choice, Finalist
-from deployments.tuning.search import Search
-from deployments.tuning.space import Candidate
-from deployments.tuning.trial import Trial
-from deployments.tuning.writing import Change
 from dragoman_client import console
 from load.steps import Load
+from tuning.choice import Choice, Finalist
+from tuning.search import Search
+from tuning.space import Candidate
+from tuning.trial import Trial
+from tuning.writing import Change
 
 MB = 1e6
 

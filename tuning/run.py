@@ -14,16 +14,16 @@ from typing import Any
 import typer
 
 from deployments.log import set_up
-from deployments.tuning import report, writing
-from deployments.tuning.choice import Choice, choose
-from deployments.tuning.command import Options
-from deployments.tuning.plan import Plan, plan
-from deployments.tuning.rig import ServerRig
-from deployments.tuning.search import Budget, Search
-from deployments.tuning.server import ServerError, TunedServer
-from deployments.tuning.trial import Trial
 from dragoman_client import DragomanError, console
 from models.errors import ConfigError
+from tuning import report, writing
+from tuning.choice import Choice, choose
+from tuning.command import Options
+from tuning.plan import Plan, plan
+from tuning.rig import ServerRig
+from tuning.search import Budget, Search
+from tuning.server import ServerError, TunedServer
+from tuning.trial import Trial
 
 INTERRUPTED = 130  # 128 + SIGINT, as shells have it
 
@@ -119,7 +119,7 @@ def _show(search: Search, choice: Choice, planned: Plan, *, is_whole: bool) -> N
 
 
 def _draw(search: Search, choice: Choice, planned: Plan, options: Options) -> None:
-    from deployments.tuning import picture
+    from tuning import picture
 
     trials = [
         *search.history,

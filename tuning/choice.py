@@ -7,9 +7,9 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Literal
 
-from deployments.tuning.search import Search
-from deployments.tuning.space import Candidate
-from deployments.tuning.trial import MARGIN, Trial
+from tuning.search import Search
+from tuning.space import Candidate
+from tuning.trial import MARGIN, Trial
 
 
 @dataclass(frozen=True, slots=True)
