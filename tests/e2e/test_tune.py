@@ -23,7 +23,7 @@ BASE_MS, ITEM_MS, SLO_MS = 50.0, 0.2, 350.0
 OPTIONS = [
     *("--model", "speaker", "--slo-p99-ms", f"{SLO_MS:g}", "--callers", f"{CALLERS}"),
     *("--batch-sizes", f"{LARGE}", "--delays-ms", "5", "--replicas", "1,2", "--threads", "1"),
-    *("--duration", "1", "--warm-up", "0.2", "--turns", "1", "--budget-s", "90"),
+    *("--duration", "1", "--warm-up", "0.2", "--turns", "1", "--budget-s", "200"),
 ]
 
 
