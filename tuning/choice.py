@@ -80,7 +80,7 @@ def choose(search: Search, start: Candidate) -> Choice:
         return Choice("missed", nearest.candidate, None, finalists)
     best = max(reach, key=lambda finalist: finalist.median_rps)
     equals = [finalist for finalist in reach if finalist.is_as_good_as(best)]
-    chosen = min(equals, key=lambda f: _preference(f, start))
+    chosen = min(equals, key=lambda f: (f.candidate.preference(start), -f.median_rps))
     gain = None if chosen.candidate == start else _gain(chosen, finalists[0])
     outcome: Literal["present", "better"] = "present" if chosen.candidate == start else "better"
     return Choice(outcome, chosen.candidate, gain, finalists)
@@ -91,12 +91,6 @@ def _finalists(search: Search, start: Candidate) -> list[Finalist]:
     trials = search.trials
     turns = search.rounds or [{c: trials[c] for c in search.finalists(start) or [start]}]
     return [Finalist(candidate, [turn[candidate] for turn in turns]) for candidate in turns[0]]
-
-
-def _preference(finalist: Finalist, start: Candidate) -> tuple[tuple[int, ...], bool, int, float]:
-    """Fewer replicas and threads, then no change, then smaller batches, then more goodput."""
-    replicas, threads, rows = finalist.candidate.cost
-    return (replicas, threads), finalist.candidate != start, rows, -finalist.median_rps
 
 
 def _gain(chosen: Finalist, present: Finalist) -> Gain | None:

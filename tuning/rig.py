@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import time
 from collections.abc import Sequence
 from dataclasses import dataclass
 
@@ -36,7 +37,7 @@ class Measurement:
     seed: int = 0
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(slots=True)
 class ServerRig:
     """Loads a server that runs.
 
@@ -49,10 +50,11 @@ class ServerRig:
     server: TunedServer
     tuned: Sequence[str]
     how: Measurement
+    _took_s: float = 0.0  # that the last step took, with the wait for its last answers
 
     def expected_s(self, candidate: Candidate, after: Candidate | None = None) -> float:
         """The step, and the loading of models that must be loaded again."""
-        step_s = self.how.warm_up_s + self.how.duration_s
+        step_s = max(self.how.warm_up_s + self.how.duration_s, self._took_s)
         return step_s + self.server.loading_s(candidate, after)
 
     def measure(self, candidate: Candidate) -> Trial:
@@ -62,8 +64,12 @@ class ServerRig:
             ServerError: the server does not answer.
         """
         try:
-            reason = self.server.apply(candidate)
-            return Trial(candidate, reason=reason) if reason else asyncio.run(self._run(candidate))
+            if reason := self.server.apply(candidate):
+                return Trial(candidate, reason=reason)
+            started = time.monotonic()
+            trial = asyncio.run(self._run(candidate))
+            self._took_s = time.monotonic() - started
+            return trial
         except (OSError, httpx.HTTPError) as error:
             raise ServerError(f"the server does not answer: {error}") from error
 

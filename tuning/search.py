@@ -109,7 +109,7 @@ class Search:
             return []
         most = max(reach, key=lambda trial: trial.goodput_rps)
         near = [t.candidate for t in reach if t.goodput_rps >= NEAR * most.goodput_rps]
-        cheapest = sorted(near, key=lambda c: (c.cost, -trials[c].goodput_rps))
+        cheapest = sorted(near, key=lambda c: (c.preference(start), -trials[c].goodput_rps))
         ended = [best] if best is not None and trials[best].meets else []
         chosen = dict.fromkeys([*ended, most.candidate, *cheapest])
         chosen.pop(start, None)

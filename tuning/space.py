@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import astuple, dataclass, replace
 from typing import Any, TypeAlias
 
 from deployments.config import BatchPolicy, ModelConfig, ServeFile
@@ -59,6 +59,20 @@ class Candidate:
             sum(s.replicas * s.threads for s in every),
             sum(s.replicas * s.max_batch_size for s in every),
         )
+
+    def changes(self, base: Candidate) -> int:
+        """How many settings differ."""
+        pairs = zip(self.models, base.models, strict=True)
+        return sum(
+            one != other
+            for (_, s), (_, b) in pairs
+            for one, other in zip(astuple(s), astuple(b), strict=True)
+        )
+
+    def preference(self, base: Candidate) -> tuple[int, int, int, int]:
+        """Of equals the least is best: replicas, threads, changes, rows of batches."""
+        replicas, threads, rows = self.cost
+        return replicas, threads, self.changes(base), rows
 
     def told(self, base: Candidate) -> str:
         """In words: of a single model all, of several those that differ from ``base``."""

@@ -67,6 +67,16 @@ def test_of_equals_the_present_settings_stay() -> None:
     assert (choice.outcome, choice.chosen, choice.gain) == ("present", START, None)
 
 
+def test_of_equals_the_one_with_the_fewest_changes_is_chosen() -> None:
+    """Although the other's batches are smaller."""
+    choice = chosen(
+        present=(START, [100, 100]),
+        two=(one(8, delay_ms=0.0), [200, 201]),
+        single=(one(16), [201, 200]),
+    )
+    assert choice.chosen == one(16)
+
+
 def test_a_difference_within_the_margin_is_none() -> None:
     choice = chosen(present=(START, [100, 100]), large=(one(16), [102, 102]))
     assert choice.outcome == "present"
