@@ -73,7 +73,7 @@ class Server:
         return Counts(*found.values())
 
     def cpu_s(self) -> dict[str, float]:
-        """CPU seconds so far: of each model's replicas, ``Ingress``, ``haproxy`` and the rest."""
+        """CPU seconds so far: of each model's replicas, ``Ingress`` and the rest."""
         spent: defaultdict[str, float] = defaultdict(float)
         for process in [self.process, *self.process.children(recursive=True)]:
             try:
@@ -81,7 +81,7 @@ class Server:
             except psutil.NoSuchProcess:
                 continue
             replica = REPLICA.match(title)
-            name = replica[1] if replica else "haproxy" if "haproxy" in title else "rest of Ray"
+            name = replica[1] if replica else "rest of Ray"
             spent[name] += times.user + times.system
         return spent
 

@@ -223,7 +223,7 @@ def _ran(found: Sequence[Figures]) -> Table:
         cpu = [sum(spent.values()) for spent in seen.cpu_ms]
         parts = [
             Spread.of([spent[name] for spent in seen.cpu_ms]).median
-            for name in (figures.model, "Ingress", "haproxy")
+            for name in (figures.model, "Ingress")
         ]
         rows.append(
             [
@@ -235,7 +235,7 @@ def _ran(found: Sequence[Figures]) -> Table:
                 f"{Spread.of(seen.callers_cpu).median:.0%}",
             ]
         )
-    cpu_ms = ["CPU ms a request: model", "ingress", "HAProxy", "the rest"]
+    cpu_ms = ["CPU ms a request: model", "ingress", "the rest"]
     columns = ["stage", "mean batch", "padding", *cpu_ms, "callers' share of a core"]
     return Table(f"What ran at {SHOWN_CALLERS} callers", columns, rows)
 

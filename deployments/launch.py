@@ -21,6 +21,7 @@ import time
 from collections.abc import Sequence
 from pathlib import Path
 from types import FrameType
+from typing import IO
 from urllib.error import HTTPError, URLError
 from urllib.request import urlopen
 
@@ -60,6 +61,7 @@ class Server:
         self._log_format = config.applications[0].args.observability.log_format
         self._config_path = config_path
         self._process: subprocess.Popen[bytes] | None = None
+        self._log: IO[bytes] | None = None
         self._stopping = False
         self._failed = False
 
@@ -77,13 +79,18 @@ class Server:
                 field = f"ingress.port: {self._host}:{self._port}"
                 raise ConfigError(f"{field} cannot be listened on: {error}") from error
 
-    def start(self) -> None:
+    def start(self, log: IO[bytes] | None = None) -> None:
+        """Begin to start; ``log`` takes what the processes say, this terminal if it is None."""
+        self._log = log
         ctypes.CDLL(None).prctl(PR_SET_CHILD_SUBREAPER, 1, 0, 0, 0)
         serve = Path(sys.executable).with_name("serve")
         command = [str(serve), "run", str(self._config_path)]
         if "RAY_ADDRESS" not in os.environ:
             command += ["--address", "local"]  # a cluster of its own, whatever else runs here
-        self._process = subprocess.Popen(command, env=self._environment(), start_new_session=True)
+        environment = self.environment()
+        self._process = subprocess.Popen(
+            command, env=environment, start_new_session=True, stdout=log, stderr=log
+        )
 
     def wait_until_warm(self, started: float) -> bool:
         """Report each model as it gets warm; False if the server ended or a model failed."""
@@ -128,18 +135,26 @@ class Server:
             end_all(psutil.Process().children(recursive=True))
 
     def _drain(self) -> None:
-        address = os.environ.get("RAY_ADDRESS") or self._cluster_address()
+        address = self.cluster_address()
         if address is None:
             return  # stopped before Ray was there
         command = [sys.executable, "-m", "deployments.drain", "--address", address]
         command += ["--timeout", str(DRAIN_S)]
-        environment = self._environment()
-        drained = subprocess.run(command, env=environment, timeout=STOP_S, check=False)
+        drained = subprocess.run(
+            command,
+            env=self.environment(),
+            timeout=STOP_S,
+            check=False,
+            stdout=self._log,
+            stderr=self._log,
+        )
         if drained.returncode:
             logger.warning("some requests had not ended after %.0f s", DRAIN_S)
 
-    def _cluster_address(self) -> str | None:
+    def cluster_address(self) -> str | None:
         """Of the cluster that `serve run` started: Ray's own processes name it."""
+        if named := os.environ.get("RAY_ADDRESS"):
+            return named
         for process in psutil.Process().children(recursive=True):
             with contextlib.suppress(psutil.Error):
                 for argument in process.cmdline():
@@ -160,8 +175,8 @@ class Server:
             return {}  # nobody listens yet
         return dict(body.get("models", {}))
 
-    def _environment(self) -> dict[str, str]:
-        """The caller's environment wins over ours."""
+    def environment(self) -> dict[str, str]:
+        """Of every process of Ray's: the caller's wins."""
         own = JSON_LINES if self._log_format == "json" else {}
         return with_libraries({**SETTINGS, **own, **os.environ, **launcher_settings(os.environ)})
 

@@ -12,7 +12,6 @@ from typing import Any
 
 import yaml
 
-from deployments.launch import free_port
 from tests.e2e.server import Running, config_on_a_free_port, running
 
 DEFAULT = Path(__file__).parents[2] / "serve_config.yaml"
@@ -50,7 +49,7 @@ def config_of(
         "deployments": [{"name": "Ingress", "user_config": {"batching": batching or {}}}],
     }
     return {
-        "http_options": {"host": "127.0.0.1", "port": free_port()},
+        "proxy_location": "Disabled",
         "logging_config": {"log_level": "WARNING", "enable_access_log": False},
         "applications": [application],
     }

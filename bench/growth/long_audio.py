@@ -23,7 +23,7 @@ from bench.growth.configs import Config, Started, default_config, serving
 from bench.growth.memory import Peak
 from bench.results import Cell, Table
 from load.figures import percentile
-from models.audio import encode
+from models.encoding import encode
 from models.types import SAMPLE_RATE_HZ, Audio
 from tests.speech import clips
 

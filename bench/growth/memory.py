@@ -18,7 +18,6 @@ KINDS = {
     "ingress": re.compile(r"^ray::ServeReplica:dragoman:Ingress"),
     "control": re.compile(r"^ray::ServeReplica:dragoman:ModelControl"),
     "model replicas": re.compile(r"^ray::ServeReplica:"),
-    "HAProxy": re.compile(r"^\S*haproxy\b"),
     "launcher": re.compile(r"deployments\.launch|/serve run "),
 }
 RAY = "Ray's own"

@@ -130,7 +130,8 @@ class EcapaSpeaker:
         if self._options.cuda_graphs and self._encoder.device.type == "cuda":
             from models.speaker.ecapa_graphs import GraphedEncoder
 
-            longest_s = min(self._pass_s, MAX_GRAPH_PASS_S)
+            # Warm-ups and the graphs' pool each hold a pass: a quarter of the share together.
+            longest_s = min(self._pass_s / 4, MAX_GRAPH_PASS_S)
             self._graphs = GraphedEncoder(self._encoder, graph_shapes(longest_s))
         second = SpeakerItem(np.ones(SAMPLE_RATE_HZ, np.int16))
         for batch_size in (1, 8):

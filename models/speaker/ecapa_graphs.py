@@ -40,11 +40,14 @@ class GraphedEncoder:
         """Capture each shape (rows, samples); the largest first, whose memory serves the rest."""
         self._encoder = encoder
         self._pool = torch.cuda.graph_pool_handle()
+        # PyTorch keeps memory by stream, also within a pool: on another one, each capture would
+        # take its own.
+        self._stream = torch.cuda.Stream()  # type: ignore[no-untyped-call]
+        self._captured: dict[tuple[int, int], _Captured] = {}
         with torch.inference_mode():
-            self._captured = {
-                shape: self._capture(*shape)
-                for shape in sorted(shapes, key=lambda shape: -shape[0] * shape[1])
-            }
+            for shape in sorted(shapes, key=lambda shape: -shape[0] * shape[1]):
+                self._captured[shape] = self._capture(*shape)
+        torch.cuda.empty_cache()  # what the warm-ups took
 
     def __call__(self, signals: Sequence[NDArray[np.float32]]) -> Tensor | None:
         """Embeddings float32 [B, 192] on the device, which is not waited for.
@@ -78,7 +81,7 @@ class GraphedEncoder:
         audio = host_audio.to(self._encoder.device)
         frames = host_frames.to(self._encoder.device)
         graph = torch.cuda.CUDAGraph()
-        side = torch.cuda.Stream()  # type: ignore[no-untyped-call]
+        side = self._stream
         side.wait_stream(torch.cuda.current_stream())
         with torch.cuda.stream(side):
             for _ in range(WARM_UPS):

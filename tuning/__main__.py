@@ -1,0 +1,5 @@
+"""``python -m tuning`` is ``dragoman tune``."""
+
+from tuning.command import app
+
+app()

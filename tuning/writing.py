@@ -1,0 +1,116 @@
+"""Writes what was chosen: the user's file with only the tuned keys changed, comments kept."""
+
+from __future__ import annotations
+
+import copy
+import io
+from pathlib import Path
+from typing import Any, TypeAlias
+
+from ruamel.yaml import YAML
+from ruamel.yaml.comments import CommentedMap, CommentedSeq
+from ruamel.yaml.util import load_yaml_guess_indent
+
+from deployments.config import ServeFile, load
+from models.errors import ConfigError
+from tuning.space import Candidate
+
+Number: TypeAlias = int | float
+Change: TypeAlias = tuple[tuple[str, ...], Number]  # the path of a key of the file, its value
+INGRESS, BATCHING = "Ingress", ("user_config", "batching")
+MAX_WIDTH = 1 << 16  # characters: no line is broken that was not
+
+
+def changes(present: Candidate, chosen: Candidate) -> list[Change]:
+    """The keys that differ; paths begin under ``args``, or under the ingress' ``user_config``."""
+    return [
+        (path, value)
+        for (name, before), (_, after) in zip(present.models, chosen.models, strict=True)
+        for path, was, value in (
+            (("args", "models", name, "replicas"), before.replicas, after.replicas),
+            (("args", "models", name, "threads"), before.threads, after.threads),
+            (
+                (*BATCHING, name, "max_batch_size"),
+                before.max_batch_size,
+                after.max_batch_size,
+            ),
+            (
+                (*BATCHING, name, "max_queue_delay_ms"),
+                before.max_queue_delay_ms,
+                _plain(after.max_queue_delay_ms),
+            ),
+        )
+        if was != value
+    ]
+
+
+def tuned(text: str, wanted: list[Change]) -> str:
+    """The text of a valid serve file with these keys changed, and nothing else."""
+    _, indent, offset = load_yaml_guess_indent(text)
+    yaml = YAML()
+    yaml.preserve_quotes, yaml.width = True, MAX_WIDTH
+    if indent is not None:
+        yaml.indent(mapping=2, sequence=indent, offset=offset or 0)
+    content = yaml.load(text)
+    _set(content, wanted)
+    out = io.StringIO()
+    yaml.dump(content, out)
+    return out.getvalue()
+
+
+def write(source: Path, config: ServeFile, wanted: list[Change], output: Path) -> None:
+    """Write the tuned file, after it was found to be valid and to say what it should.
+
+    Raises:
+        OSError: it cannot be written.
+        ConfigError: it would not say so: the file is written in a way that is not understood.
+    """
+    text = tuned(source.read_text(), wanted)
+    draft = output.with_name(f".{output.name}.draft")
+    try:
+        draft.write_text(text)
+        if load(draft).model_dump() != expected(config, wanted).model_dump():
+            raise ConfigError(f"{source}: its keys could not be changed one by one")
+        draft.replace(output)
+    finally:
+        draft.unlink(missing_ok=True)
+
+
+def expected(config: ServeFile, wanted: list[Change]) -> ServeFile:
+    """The configuration with these keys changed, whatever its text looks like."""
+    content = config.model_dump(mode="json", exclude_unset=True)
+    _set(content, wanted)
+    return ServeFile.model_validate(content)
+
+
+def _set(content: Any, wanted: list[Change]) -> None:
+    (application,) = content["applications"]
+    for (first, *path, key), value in wanted:
+        place = application if first == "args" else _ingress(application)
+        for step in (first, *path):
+            place = _own(place, step)
+        place[key] = value
+
+
+def _ingress(application: Any) -> Any:
+    """The ingress' entry among the deployments, made where there is none."""
+    deployments = _own(application, "deployments", CommentedSeq)
+    found = [place for place in deployments if place["name"] == INGRESS]
+    if not found:
+        deployments.append(CommentedMap({"name": INGRESS}))
+    return (found or deployments)[-1]
+
+
+def _own(place: Any, key: str, kind: type[Any] = CommentedMap) -> Any:
+    """What stands under a key, made where nothing does; a copy of what others share (``&``)."""
+    if place.get(key) is None:
+        place[key] = kind()
+    node = place[key]
+    if getattr(node, "anchor", None) is not None and node.anchor.value is not None:
+        place[key] = node = copy.deepcopy(node)
+        node.yaml_set_anchor(None)
+    return node
+
+
+def _plain(value: float) -> Number:
+    return int(value) if value == int(value) else value
