@@ -118,7 +118,8 @@ def serve_file(folder: Path, **models: dict[str, Any]) -> Path:
     """A serve file with these models, in ``folder``."""
     application = {"import_path": "deployments.app:build", "args": {"models": models}}
     path = folder / "serve.yaml"
-    path.write_text(yaml.safe_dump({"applications": [application]}))
+    content = {"proxy_location": "Disabled", "applications": [application]}
+    path.write_text(yaml.safe_dump(content))
     return path
 
 

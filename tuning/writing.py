@@ -22,7 +22,10 @@ MAX_WIDTH = 1 << 16  # characters: no line is broken that was not
 
 
 def changes(present: Candidate, chosen: Candidate) -> list[Change]:
-    """The keys that differ; paths begin under ``args``, or under the ingress' ``user_config``."""
+    """The keys that differ; paths begin under ``args``, or under the ingress' ``user_config``.
+
+    With the replicas go the threads, which depend on them where the file names none.
+    """
     return [
         (path, value)
         for (name, before), (_, after) in zip(present.models, chosen.models, strict=True)
@@ -40,7 +43,7 @@ def changes(present: Candidate, chosen: Candidate) -> list[Change]:
                 _plain(after.max_queue_delay_ms),
             ),
         )
-        if was != value
+        if was != value or (path[-1] == "threads" and before.replicas != after.replicas)
     ]
 
 

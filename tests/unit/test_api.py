@@ -483,7 +483,7 @@ async def test_what_the_last_model_could_not_do_in_time_does_not_begin() -> None
     remotes = fake_remotes(config)
     fleet = await fake_fleet(config, remotes, tts=BatchPolicy(max_batch_size=1))
     async with connect(asgi_app(fleet, config, Admission(64))) as http:
-        many = {"input": "Good morning. " * 30, "voice": "fake-en", "response_format": "pcm"}
+        many = {"input": "Good morning. " * 30, "voice": "fake-en", "stream_format": "none"}
         others = asyncio.create_task(http.post("/v1/audio/speech", json=many))
         while len(remotes["tts"].batches) < 3:  # the first tells what each takes
             await asyncio.sleep(0.01)

@@ -15,11 +15,13 @@ from tuning.writing import changes, write
 ROOT = Path(__file__).parents[2]
 SHIPPED = [ROOT / "serve_config.yaml", ROOT / "deploy" / "serve_config.gpu.yaml"]
 BARE = """\
+proxy_location: Disabled
 applications:
 - import_path: deployments.app:build
   args: {models: {speaker: {engine: sleep}}}  # all in one line
 """
 SHARED = """\
+proxy_location: Disabled
 applications:
   - import_path: deployments.app:build
     args:
