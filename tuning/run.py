@@ -44,7 +44,7 @@ def run(options: Options) -> None:
     choice = choose(search, planned.start)
     wanted: Sequence[writing.Change] = ()
     if choice.outcome != "missed" and not broken_off:
-        wanted = writing.changes(planned.start, choice.chosen)
+        wanted = writing.changes(planned.config, planned.start, choice.chosen)
     _show(search, choice, planned, is_whole=not broken_off)
     if options.json_file is not None:
         settings = dataclasses.asdict(options)

@@ -21,11 +21,12 @@ INGRESS, BATCHING = "Ingress", ("user_config", "batching")
 MAX_WIDTH = 1 << 16  # characters: no line is broken that was not
 
 
-def changes(present: Candidate, chosen: Candidate) -> list[Change]:
+def changes(config: ServeFile, present: Candidate, chosen: Candidate) -> list[Change]:
     """The keys that differ; paths begin under ``args``, or under the ingress' ``user_config``.
 
-    With the replicas go the threads, which depend on them where the file names none.
+    With the replicas go the threads where the file names none: they depend on them there.
     """
+    models = config.applications[0].args.models
     return [
         (path, value)
         for (name, before), (_, after) in zip(present.models, chosen.models, strict=True)
@@ -43,7 +44,12 @@ def changes(present: Candidate, chosen: Candidate) -> list[Change]:
                 _plain(after.max_queue_delay_ms),
             ),
         )
-        if was != value or (path[-1] == "threads" and before.replicas != after.replicas)
+        if was != value
+        or (
+            path[-1] == "threads"
+            and before.replicas != after.replicas
+            and models[name].threads is None
+        )
     ]
 
 

@@ -8,6 +8,7 @@ from pathlib import Path
 
 import pytest
 
+from deployments.config import load
 from tests.unit.tuning import NAME, SLO_MS, FakeRig, one, trial
 from tuning import picture, report, writing
 from tuning.choice import choose
@@ -15,6 +16,7 @@ from tuning.search import Budget, Search
 from tuning.space import Candidate, Settings, Values
 from tuning.trial import Trial
 
+CONFIG = load(Path(__file__).parents[2] / "serve_config.yaml")
 PNG_SIGNATURE = b"\x89PNG\r\n\x1a\n"
 
 
@@ -69,7 +71,7 @@ def test_a_setting_that_could_not_be_measured_says_why() -> None:
 
 def test_the_document_has_every_measurement_and_the_choice(search: Search) -> None:
     choice = choose(search, one())
-    changed = writing.changes(one(), choice.chosen)
+    changed = writing.changes(CONFIG, one(), choice.chosen)
     started = datetime(2026, 1, 2, tzinfo=UTC)
     document = report.document(search, choice, one(), changed, {"callers": 32}, started)
     document = json.loads(json.dumps(document))

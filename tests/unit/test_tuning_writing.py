@@ -42,7 +42,7 @@ def tuned(source: Path, name: str, output: Path, **settings: float) -> Candidate
     config = load(source)
     before = present(config, list(config.applications[0].args.models))
     after = before.with_(name, **settings)
-    write(source, config, changes(before, after), output)
+    write(source, config, changes(config, before, after), output)
     return after
 
 
@@ -113,5 +113,5 @@ def test_what_cannot_be_written_leaves_what_was_there(tmp_path: Path) -> None:
     before = present(config, ["speaker"])
     path.write_text(BARE.replace("sleep", "fake-nmt"))
     with pytest.raises(ConfigError, match=r"serve_config\.yaml"):
-        write(path, config, changes(before, before.with_("speaker", replicas=2)), output)
+        write(path, config, changes(config, before, before.with_("speaker", replicas=2)), output)
     assert output.read_text() == "before"
