@@ -67,7 +67,7 @@ def test_a_shipped_file_changes_in_the_tuned_keys_alone(path: Path, tmp_path: Pa
     assert minus[0].split()[1] == "nmt:"
     assert ["+", "replicas:", "3"] in plus
     assert ["+", "nmt:", "{max_batch_size:", "7,", "max_queue_delay_ms:", "2.5}"] in plus
-    assert len(plus) == 2
+    assert len(plus) == 3  # with the threads, which would depend on the replicas
 
 
 @pytest.mark.parametrize("path", SHIPPED, ids=lambda path: path.name)
