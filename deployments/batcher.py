@@ -4,8 +4,9 @@ Items of different callers wait here and leave together. The rules:
 
 - A free replica takes the best batch at once. While every replica is busy, what arrives
   gathers. One batch may stand ready behind each running one; that place is taken by a full
-  batch, or when the head has waited ``max_queue_delay_ms``. With ``delay_when_idle`` the
-  head waits as long before a free replica, too, unless the batch is full.
+  batch, when the head has waited ``max_queue_delay_ms``, or shortly before the running one ends,
+  as ``Rhythm`` knows the model. With ``delay_when_idle`` the head waits as long before a free
+  replica, too, unless the batch is full.
 - The head of a batch is the oldest item of the most urgent priority, so that no length
   starves. The others are drawn by how near they are to its length, within rows, cost and
   padding.
@@ -32,6 +33,7 @@ from deployments.concurrency import detached
 from deployments.config import BatchPolicy
 from deployments.dispatcher import BatchReply, Clock, Dispatcher, LoopClock, Timer
 from deployments.pace import Pace, is_too_long
+from deployments.rhythm import Rhythm
 from deployments.statistics import ModelStatistics, Reason, Stages
 from deployments.waiting import Answers, ItemT, Outcome, Queue, ResultT, Ticket, draw, is_full
 from models.errors import (
@@ -146,8 +148,10 @@ class Batcher(Generic[ItemT, ResultT]):
         self._clock: Clock = clock or LoopClock()
         self._queue: Queue[ItemT, ResultT] = Queue()
         self._pace = Pace()
+        self._rhythm = Rhythm()
+        self._send = dispatch
         self._answers: Answers[ItemT, ResultT] = Answers()
-        self._dispatcher = Dispatcher(name, dispatch, self._answers, self.statistics, self._clock)
+        self._dispatcher = Dispatcher(name, self._sent, self._answers, self.statistics, self._clock)
         self._in_flight: dict[asyncio.Task[None], None] = {}  # the oldest first
         self._open = 0  # requests
         self._idle = asyncio.Event()
@@ -383,7 +387,7 @@ class Batcher(Generic[ItemT, ResultT]):
             self._delay_timer = None
         policy = self.policy
         while (head := self._queue.head()) and self.in_flight < BATCHES_A_REPLICA * self._replicas:
-            due = self._oldest_at() + policy.max_queue_delay_ms / 1000
+            due = self._due()
             waits = policy.delay_when_idle or self.in_flight >= self._replicas
             may_wait = waits and self._clock.time() < due
             batch = draw(self._queue, head, policy) if not may_wait or self._may_be_full() else []
@@ -393,6 +397,14 @@ class Batcher(Generic[ItemT, ResultT]):
                 self._delay_timer = self._clock.call_at(due, self._pump)
                 return
             self._start(batch)
+
+    def _due(self) -> float:
+        """Until when a batch may wait to get fuller, where it may."""
+        due = self._oldest_at() + self.policy.max_queue_delay_ms / 1000
+        if self.policy.delay_when_idle or self.in_flight < self._replicas:
+            return due
+        leaves = self._rhythm.next_at(self._replicas)
+        return due if leaves is None else min(due, leaves)
 
     def _in_time(self, batch: list[Ticket[ItemT, ResultT]]) -> list[Ticket[ItemT, ResultT]]:
         """As much of a batch as can be answered in time, as far as known, but at least half of it.
@@ -444,6 +456,7 @@ class Batcher(Generic[ItemT, ResultT]):
         full = is_full(batch, self.policy) or bool(len(self._queue))
         self._pace.sent(cost, now)
         task = detached(self._dispatcher.run(batch, now))
+        self._rhythm.sent(task, self._whole_cost([t.item for t in batch]), now, self._replicas)
         self._in_flight[task] = None
         waiting, rows, began = len(batch), len(batch), True
 
@@ -480,8 +493,18 @@ class Batcher(Generic[ItemT, ResultT]):
         task.add_done_callback(lambda _: timer.cancel())
         return True
 
+    async def _sent(self, items: Sequence[ItemT]) -> BatchReply[ResultT]:
+        reply = await self._send(items)
+        self._rhythm.learn(self._whole_cost(items), reply)
+        return reply
+
+    def _whole_cost(self, items: Sequence[ItemT]) -> float:
+        """Of a batch with its padding."""
+        return len(items) * max(self._padded(item.length) for item in items)
+
     def _finished(self, task: asyncio.Task[None]) -> None:
         self._in_flight.pop(task, None)
+        self._rhythm.over(task, self._clock.time())
         self._pump()
         self._rest()
 

@@ -1,0 +1,70 @@
+"""When the batch behind a running one should leave: just before that ends, as was measured.
+
+Sent earlier it would stand at the replica while what could join it gathers here; sent later, the
+replica would stand idle for the way.
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+from deployments.dispatcher import BatchReply
+
+MEMORY = 0.9  # of what was learned before, at each batch: about the last ten count
+
+
+class Rhythm:
+    """What the batches of one model take, by their cost, and the way to a replica and back."""
+
+    __slots__ = ("_back_s", "_begins", "_costs", "_moments", "_way_s")
+
+    def __init__(self) -> None:
+        self._begins: dict[object, float | None] = {}  # batches in flight; None: behind another
+        self._costs: dict[object, float] = {}
+        self._way_s = self._back_s = 0.0  # of the last batch
+        # Fading sums: of ones, costs, times, squares of costs, costs times times.
+        self._moments = (0.0, 0.0, 0.0, 0.0, 0.0)
+
+    def sent(self, batch: object, cost: float, now: float, replicas: int) -> None:
+        running = sum(begins is not None for begins in self._begins.values())
+        self._begins[batch] = now + self._way_s if running < replicas else None
+        self._costs[batch] = cost
+
+    def learn(self, cost: float, reply: BatchReply[Any]) -> None:
+        """A batch of that cost came back."""
+        self._way_s, self._back_s = reply.input_s, reply.output_s
+        took_s = reply.execution_s
+        of_it = (1.0, cost, took_s, cost * cost, cost * took_s)
+        self._moments = tuple(  # type: ignore[assignment]
+            MEMORY * before + one for before, one in zip(self._moments, of_it, strict=True)
+        )
+
+    def over(self, batch: object, now: float) -> None:
+        """It is in flight no more, whatever came of it; the next behind it has begun."""
+        del self._costs[batch]
+        if self._begins.pop(batch) is None:
+            return
+        for other, begins in self._begins.items():
+            if begins is None:
+                self._begins[other] = now - self._back_s
+                return
+
+    def next_at(self, replicas: int) -> float | None:
+        """When another batch should leave, where every replica has one; None: not known."""
+        if not self._moments[2]:
+            return None
+        ends = sorted(
+            begins + self._expected_s(self._costs[batch])
+            for batch, begins in self._begins.items()
+            if begins is not None
+        )
+        behind = len(self._begins) - replicas
+        return ends[behind] - self._way_s if 0 <= behind < len(ends) else None
+
+    def _expected_s(self, cost: float) -> float:
+        """A straight line through what was measured; never one that falls."""
+        count, costs, times, squares, products = self._moments
+        spread = squares * count - costs * costs
+        slope = (products * count - costs * times) / spread if spread > 1e-6 * squares else 0.0
+        mean_cost, mean_s = costs / count, times / count
+        return max(0.0, mean_s + max(0.0, slope) * (cost - mean_cost))
