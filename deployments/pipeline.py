@@ -312,14 +312,17 @@ class Pipeline:
         if model.name not in context.places:
             context.places[model.name] = asyncio.Semaphore(self._most_places(model))
         async with context.places[model.name]:
-            with context.timings.stage(stage, model.name) as outcomes:
-                joint = context.joint.get(model.name)
-                if joint is None:
-                    with self._request(model, context) as request:
-                        outcome = await request.submit(item)
-                else:
-                    outcome = await joint.submit(item)
-                outcomes.append(outcome)
+            return await self._submit(stage, model, item, context)
+
+    async def _submit(self, stage: str, model: Model, item: Item, context: Context) -> Any:
+        with context.timings.stage(stage, model.name) as outcomes:
+            joint = context.joint.get(model.name)
+            if joint is None:
+                with self._request(model, context) as request:
+                    outcome = await request.submit(item)
+            else:
+                outcome = await joint.submit(item)
+            outcomes.append(outcome)
         return outcome.result
 
     def _most_places(self, model: Model) -> int:
@@ -346,7 +349,7 @@ class Pipeline:
     async def run(self, stage: str, model: Model, items: Sequence[Item], context: Context) -> Any:
         """The results of items that are one request of one model, in order."""
         if len(items) == 1:
-            return [await self._run(stage, model, items[0], context)]
+            return [await self._submit(stage, model, items[0], context)]
         with self.as_one([model], context):
             return await all_of(self._run(stage, model, item, context) for item in items)
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import time
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import AbstractContextManager, contextmanager
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -27,10 +27,18 @@ class StageTiming:
 
 @dataclass(slots=True)
 class _Stage:
+    """A stage, as a context manager around each of its parts."""
+
     model: str | None
     started: float
     ended: float = 0.0
     outcomes: list[Outcome[Any]] = field(default_factory=list)
+
+    def __enter__(self) -> list[Outcome[Any]]:
+        return self.outcomes
+
+    def __exit__(self, *_: object) -> None:
+        self.ended = time.perf_counter()
 
 
 class Timings:
@@ -40,20 +48,21 @@ class Timings:
         self._started = time.perf_counter()
         self._stages: dict[str, _Stage] = {}
 
-    @contextmanager
-    def stage(self, name: str, model: str | None = None) -> Iterator[list[Outcome[Any]]]:
+    def stage(
+        self, name: str, model: str | None = None
+    ) -> AbstractContextManager[list[Outcome[Any]]]:
         """Time a part of a stage; append the outcomes of its items to what this yields."""
-        stage = self._stages.setdefault(name, _Stage(model, time.perf_counter()))
-        try:
-            if not tracing.is_on():
-                yield stage.outcomes
-                return
-            outcomes: list[Outcome[Any]] = []  # of this part alone
-            with tracing.stage(name, model, outcomes):
-                yield outcomes
-            stage.outcomes += outcomes
-        finally:
-            stage.ended = time.perf_counter()
+        stage = self._stages.get(name)
+        if stage is None:
+            stage = self._stages[name] = _Stage(model, time.perf_counter())
+        return self._traced(stage, name, model) if tracing.is_on() else stage
+
+    @contextmanager
+    def _traced(self, stage: _Stage, name: str, model: str | None) -> Iterator[list[Outcome[Any]]]:
+        outcomes: list[Outcome[Any]] = []  # of this part alone
+        with stage as every, tracing.stage(name, model, outcomes):
+            yield outcomes
+            every += outcomes
 
     @property
     def total_ms(self) -> float:

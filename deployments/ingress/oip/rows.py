@@ -2,8 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 import numpy as np
@@ -121,17 +120,13 @@ class Rows:
         return name in self._inputs
 
 
-@contextmanager
-def naming_inputs(known: Mapping[str, Any]) -> Iterator[None]:
-    """An error names the input that it is about, if that is one of ``known``."""
-    try:
-        yield
-    except DragomanError as error:
-        name = INPUT_OF.get(error.param or "")
-        if name not in known or error.status >= 500:
-            raise
-        message = f"input '{name}': {error.message}"
-        raise type(error)(message, param=name) from error  # it may be its neighbours' error, too
+def naming_input(error: DragomanError, known: Mapping[str, Any]) -> DragomanError:
+    """The error with the name of the input that it is about, if that is one of ``known``."""
+    name = INPUT_OF.get(error.param or "")
+    if name not in known or error.status >= 500:
+        return error
+    # Another object: it may be its neighbours' error, too.
+    return type(error)(f"input '{name}': {error.message}", param=name)
 
 
 # ---- values as tensors -----------------------------------------------------------------

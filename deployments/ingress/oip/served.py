@@ -24,7 +24,7 @@ from deployments.ingress.oip.rows import (
     SAMPLE_RATE,
     Rows,
     audio_tensors,
-    naming_inputs,
+    naming_input,
     number_tensor,
     padded_tensor,
     text_tensor,
@@ -43,7 +43,7 @@ from deployments.pipeline import (
 )
 from deployments.recording import timed_sentences
 from models import audio as audio_io
-from models.errors import InvalidRequest, UnknownModel, UnsupportedPair
+from models.errors import DragomanError, InvalidRequest, UnknownModel, UnsupportedPair
 from models.types import (
     SAMPLE_RATE_HZ,
     SOURCE_VOICE,
@@ -119,8 +119,13 @@ class Served(ABC):
         Raises:
             DragomanError: of the first row that fails; the message names the input.
         """
-        with naming_inputs(self.signature.input_of):
+        try:
             return await self._infer(rows, wanted, context)
+        except DragomanError as error:
+            named = naming_input(error, self.signature.input_of)
+            if named is error:
+                raise
+            raise named from error
 
     @abstractmethod
     async def _infer(self, rows: Rows, wanted: Wanted, context: Context) -> list[Tensor]: ...
@@ -308,7 +313,9 @@ class Speaker(Served):
     async def _infer(self, rows: Rows, wanted: Wanted, context: Context) -> list[Tensor]:
         items = [SpeakerItem(each.samples) for each in await self._at_16_khz(rows)]
         prints = await self._pipeline.run("speaker", self.model, items, context)
-        return [Tensor("EMBEDDING", "FP32", np.stack([each.embedding for each in prints]))]
+        rows_of = [each.embedding for each in prints]
+        array = rows_of[0][np.newaxis] if len(rows_of) == 1 else np.stack(rows_of)
+        return [Tensor("EMBEDDING", "FP32", array)]
 
 
 class SpeechTranslator(Served):

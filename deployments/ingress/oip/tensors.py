@@ -14,7 +14,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import lru_cache
 from itertools import chain
-from typing import TYPE_CHECKING, Any, NoReturn
+from typing import TYPE_CHECKING, Any, NoReturn, TypeAlias
 
 import numpy as np
 from numpy.typing import NDArray
@@ -443,7 +443,8 @@ def _raw_tensor(body: bytes | memoryview, model: str, spec: TensorSpec | None) -
 
 # ---- responses -------------------------------------------------------------------------
 
-_encode = json.JSONEncoder(ensure_ascii=False, separators=(",", ":")).encode
+# Name, datatype, shape, and the bytes that follow the JSON; None: its values stand in it.
+_Output: TypeAlias = tuple[str, str, tuple[int, ...], int | None]
 
 
 def render(
@@ -461,29 +462,44 @@ def render(
     asked = request.outputs
     if asked is None:
         asked = tuple(RequestedOutput(name, request.binary_data_output) for name in computed)
-    entries: list[dict[str, Any]] = []
-    blobs: list[bytes] = []
-    for output in asked:
-        tensor = computed[output.name]
-        entry: dict[str, Any] = {"name": tensor.name, "datatype": tensor.datatype}
-        entry["shape"] = list(tensor.array.shape)
-        if output.binary:
-            blobs.append(_encoded(tensor))
-            entry["parameters"] = {"binary_data_size": len(blobs[-1])}
-        else:
-            entry["data"] = _listed(tensor)
-        entries.append(entry)
-    answer = {
-        "model_name": model,
-        "model_version": version,
-        **({"id": request.id} if request.id else {}),
-        "outputs": entries,
-    }
-    head = _encode(answer).encode()
+    blobs = [_encoded(computed[output.name]) for output in asked if output.binary]
+    sizes = iter(tuple(map(len, blobs)))
+    told = tuple(
+        (tensor.name, tensor.datatype, tensor.array.shape, next(sizes) if binary else None)
+        for tensor, binary in ((computed[output.name], output.binary) for output in asked)
+    )
+    if len(blobs) == len(asked):
+        head = _binary_head(model, version, request.id, told)
+    else:
+        values = [None if output.binary else _listed(computed[output.name]) for output in asked]
+        head = _answer_head(model, version, request.id, told, values)
     if not blobs:
         return {"content-type": "application/json"}, head
     headers = {"content-type": "application/octet-stream", HEADER_LENGTH: str(len(head))}
     return headers, b"".join((head, *blobs))
+
+
+def _answer_head(
+    model: str, version: str, id_: str, outputs: Sequence[_Output], values: Sequence[Any]
+) -> bytes:
+    """The JSON of an answer; ``values`` are of the outputs that stand in it."""
+    entries: list[dict[str, Any]] = []
+    for (name, datatype, shape, size_bytes), data in zip(outputs, values, strict=True):
+        entry: dict[str, Any] = {"name": name, "datatype": datatype, "shape": list(shape)}
+        if size_bytes is None:
+            entry["data"] = data
+        else:
+            entry["parameters"] = {"binary_data_size": size_bytes}
+        entries.append(entry)
+    answer = {"model_name": model, "model_version": version}
+    body = {**answer, **({"id": id_} if id_ else {}), "outputs": entries}
+    return json.dumps(body, ensure_ascii=False, separators=(",", ":")).encode()
+
+
+@lru_cache(KNOWN_HEADS)
+def _binary_head(model: str, version: str, id_: str, outputs: tuple[_Output, ...]) -> bytes:
+    """The JSON of an answer whose outputs all follow it: the same for each answer to a client."""
+    return _answer_head(model, version, id_, outputs, [None] * len(outputs))
 
 
 def _encoded(tensor: Tensor) -> bytes:
