@@ -29,8 +29,8 @@ SETTINGS = {
     # fresh pages for every one of them cost a model replica half of its serving time.
     "MALLOC_MMAP_THRESHOLD_": str(32 << 20),
     "MALLOC_TRIM_THRESHOLD_": str(256 << 20),
-    # Threads of OpenMP (PyTorch, CTranslate2) that wait sleep. Spinning, two of them made 1
-    # batch of translations where one made 29, beside another model on the same two cores.
+    # Threads of OpenMP (PyTorch, CTranslate2) that wait sleep: spinning, they take the time of the
+    # models beside them.
     "OMP_WAIT_POLICY": "PASSIVE",
     "RAY_worker_niceness": "0",  # Ray's 15 yields the cores to anything else that runs
     "RAY_USAGE_STATS_ENABLED": "0",
