@@ -25,7 +25,6 @@ import bisect
 import math
 import time
 from collections.abc import Awaitable, Callable, Sequence
-from types import TracebackType
 from typing import Generic
 
 from deployments.cache import ResponseCache
@@ -33,8 +32,9 @@ from deployments.concurrency import detached
 from deployments.config import BatchPolicy
 from deployments.dispatcher import BatchReply, Clock, Dispatcher, LoopClock, Timer
 from deployments.pace import Pace, is_too_long
+from deployments.request import Request
 from deployments.rhythm import Rhythm
-from deployments.statistics import ModelStatistics, Reason, Stages
+from deployments.statistics import ModelStatistics, Reason
 from deployments.waiting import Answers, ItemT, Outcome, Queue, ResultT, Ticket, draw, is_full
 from models.errors import (
     DeadlinePassed,
@@ -44,74 +44,6 @@ from models.errors import (
 )
 
 BATCHES_A_REPLICA = 2  # in flight: one runs, one stands ready behind it
-
-
-class Request(Generic[ItemT, ResultT]):
-    """One caller's items in one model's queue, as a context manager around all of them."""
-
-    __slots__ = (
-        "admitted",
-        "answered",
-        "batcher",
-        "deadline",
-        "error",
-        "hits",
-        "items",
-        "lookup_s",
-        "priority",
-        "queue_timeout_s",
-        "stages",
-        "started_at",
-    )
-
-    def __init__(
-        self,
-        batcher: Batcher[ItemT, ResultT],
-        deadline: float | None,
-        priority: int,
-        queue_timeout_s: float | None,
-    ) -> None:
-        self.batcher = batcher
-        self.deadline = deadline
-        self.priority = priority
-        self.queue_timeout_s = queue_timeout_s
-        self.admitted = False
-        self.started_at = 0.0
-        self.items = self.answered = self.hits = 0
-        self.error: Exception | None = None  # the first of its own items
-        self.lookup_s = 0.0
-        self.stages = Stages()
-
-    async def submit(self, item: ItemT) -> Outcome[ResultT]:
-        """Wait for one item's result; see ``Batcher.submit`` for the errors."""
-        self.items += 1
-        try:
-            outcome = await self.batcher._submit(item, self)
-        except Exception as error:
-            self.error = self.error or error
-            raise
-        self.answered += 1
-        return outcome
-
-    def took(self, outcome: Outcome[ResultT]) -> None:
-        """Each stage of a request is its slowest item's."""
-        stages = self.stages
-        stages.queue_s = max(stages.queue_s, outcome.queue_s)
-        stages.input_s = max(stages.input_s, outcome.input_s)
-        stages.infer_s = max(stages.infer_s, outcome.execution_s)
-        stages.output_s = max(stages.output_s, outcome.output_s)
-
-    def __enter__(self) -> Request[ItemT, ResultT]:
-        self.batcher._opened(self)
-        return self
-
-    def __exit__(
-        self,
-        kind: type[BaseException] | None,
-        error: BaseException | None,
-        traceback: TracebackType | None,
-    ) -> None:
-        self.batcher._closed(self)
 
 
 class Batcher(Generic[ItemT, ResultT]):

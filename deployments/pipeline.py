@@ -18,7 +18,7 @@ from typing import Any, TypeVar
 
 import numpy as np
 
-from deployments.batcher import BATCHES_A_REPLICA, Request, queue_too_long, reason_of
+from deployments.batcher import BATCHES_A_REPLICA, queue_too_long, reason_of
 from deployments.concurrency import all_of, in_order
 from deployments.config import AppConfig
 from deployments.fleet import Fleet, Hop, Model, pivot
@@ -34,6 +34,7 @@ from deployments.recording import (
     shifted,
     timed_sentences,
 )
+from deployments.request import Request
 from deployments.statistics import Stages
 from deployments.timings import Timings
 from models import audio as audio_io
