@@ -107,6 +107,7 @@ def fake_server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Running]:
     }
     config = {
         "logging_config": {"log_level": "WARNING", "enable_access_log": False},
+        "proxy_location": "Disabled",
         "applications": [application],
     }
     with running(config_on_a_free_port(tmp_path_factory.mktemp("fakes"), config)) as server:

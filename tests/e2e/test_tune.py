@@ -87,6 +87,9 @@ def check_only_tuned_keys_differ(content: dict[str, Any], output: Path) -> None:
     after = yaml.safe_load(output.read_text())
     for file in (content, after):
         (application,) = file["applications"]
-        application["args"]["models"]["speaker"].pop("replicas", None)
-        application["deployments"][0]["user_config"]["batching"]["speaker"].pop("max_batch_size")
+        policy = application["deployments"][0]["user_config"]["batching"]["speaker"]
+        for key in ("replicas", "threads"):
+            application["args"]["models"]["speaker"].pop(key, None)
+        for key in ("max_batch_size", "max_queue_delay_ms"):
+            policy.pop(key, None)
     assert after == content
