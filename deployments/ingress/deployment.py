@@ -29,7 +29,6 @@ from deployments.model_control import ServeDirectory
 from deployments.remote import Placements
 from deployments.settings import missing_settings
 
-
 # A request leaves dozens of objects and no cycles: looking for these every 700 objects, as Python
 # does, took a twentieth of the ingress' time.
 GC_THRESHOLDS = (50_000, 50, 50)
