@@ -75,24 +75,8 @@ def m2m100_gbytes(precision: Precision) -> float:
     return weights * (4 if precision == "float32" else 2) / 1e9
 
 
-# A Bergamot "tiny" student as its own ``special:model.yml`` describes it.
-STUDENT: dict[str, Any] = {
-    "type": "transformer",
-    "dec-cell": "ssru",
-    "tied-embeddings-all": True,
-    "transformer-decoder-autoreg": "rnn",
-    "transformer-ffn-activation": "relu",
-    "transformer-ffn-depth": 2,
-    "transformer-postprocess": "dan",
-    "transformer-postprocess-emb": "d",
-    "transformer-postprocess-top": "",
-    "transformer-preprocess": "",
-    "transformer-tied-layers": [],
-    "transformer-train-position-embeddings": False,
-    "enc-depth": 6,
-    "dec-depth": 2,
-    "transformer-heads": 8,
-}
+# What a Bergamot "tiny" student's own ``special:model.yml`` says beyond what all of them share.
+STUDENT: dict[str, Any] = {"enc-depth": 6, "dec-depth": 2, "transformer-heads": 8}
 STUDENT_WIDTH, STUDENT_FFN, STUDENT_VOCABULARY = 256, 1536, 32_000
 SHORTLIST = 500  # about what a sentence's shortlist holds
 SOURCE_TOKENS = 17
@@ -105,7 +89,7 @@ def bergamot(setup: Setup, found: Found) -> None:
     import torch
 
     from models.nmt.marian import MarianModel
-    from models.nmt.student import Student
+    from models.nmt.student import ARCHITECTURE, Student
 
     random = np.random.default_rng(0)
     tensors = {
@@ -115,7 +99,9 @@ def bergamot(setup: Setup, found: Found) -> None:
     tensors["decoder_ff_logit_out_b"][EOS] = -1e4  # no translation ends by itself
     variants: tuple[Precision, ...] = ("float32", "float16") if setup.on_gpu else ("float32",)
     for precision in variants:
-        student = Student(MarianModel(STUDENT, tensors), eos=EOS, max_positions=512)
+        student = Student(
+            MarianModel({**ARCHITECTURE, **STUDENT}, tensors), eos=EOS, max_positions=512
+        )
         student.to("cuda" if setup.on_gpu else "cpu", getattr(torch, precision))
         for batch_size in BATCH_SIZES if setup.on_gpu else REDUCED_BATCH_SIZES:
             words = random.integers(1, STUDENT_VOCABULARY, (batch_size, SOURCE_TOKENS)).tolist()

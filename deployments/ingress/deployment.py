@@ -52,8 +52,8 @@ class Ingress:
         ask = self._ask if config.ingress.replicas > 1 else None
         self._ledger = Ledger(own, self._fleet.figures, ask)
         app = asgi_app(self._fleet, config, self._admission, self._ledger)
-        seen_at = config.ingress
-        self._listener = Listener(app, seen_at.host, seen_at.port, seen_at.keep_alive_timeout_s)
+        at = config.ingress
+        self._listener = Listener(app, at.host, at.port, at.keep_alive_timeout_s)
 
     async def reconfigure(self, user_config: dict[str, Any]) -> None:
         """Apply batch policies; a re-deploy that changes only them comes here alone.

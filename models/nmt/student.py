@@ -30,7 +30,7 @@ from models.nmt.marian import MarianModel
 _NORM_EPSILON = 1e-6  # of Marian's layer normalisation
 # What this module computes; a model that says otherwise is refused. Postprocessing "dan" is
 # dropout (training only), add the residual, normalise.
-_ARCHITECTURE: Mapping[str, Any] = {
+ARCHITECTURE: Mapping[str, Any] = {
     "type": "transformer",
     "dec-cell": "ssru",
     "tied-embeddings-all": True,
@@ -396,7 +396,7 @@ def _sinusoids(count: int, dimensions: int) -> Tensor:
 
 
 def _check_architecture(config: Mapping[str, Any]) -> None:
-    for key, expected in _ARCHITECTURE.items():
+    for key, expected in ARCHITECTURE.items():
         if config.get(key) != expected:
             raise WeightsError(
                 f"the Marian model has {key}: {config.get(key)!r}; only {expected!r} is supported"
