@@ -7,7 +7,7 @@ from concurrent.futures import ThreadPoolExecutor
 
 from starlette.requests import Request
 from starlette.responses import Response
-from starlette.routing import Route, Router
+from starlette.routing import Route
 
 from deployments.config import AppConfig
 from deployments.fleet import Fleet
@@ -17,6 +17,7 @@ from deployments.ingress.oip.routes import OipRoutes
 from deployments.ingress.openai import OpenAiRoutes
 from deployments.ingress.operations import OperationsRoutes
 from deployments.ingress.probes import live, readiness
+from deployments.ingress.router import RememberingRouter
 from deployments.ingress.speech import SpeechRoutes
 from deployments.ledger import Ledger
 from deployments.pipeline import Pipeline
@@ -39,7 +40,7 @@ def asgi_app(
         is_ready = fleet.is_ready() and admission.is_open
         return readiness(is_ready, models=fleet.readiness())
 
-    router = Router(
+    router = RememberingRouter(
         [
             EmbeddingEndpoint(pipeline, config.limits).route(),
             *OipRoutes(pipeline, config, admission, ledger).routes(),

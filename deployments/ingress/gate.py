@@ -6,8 +6,8 @@ import asyncio
 import itertools
 import json
 import uuid
-from collections.abc import Iterator, Mapping
-from contextlib import AbstractContextManager, contextmanager, nullcontext
+from collections.abc import Mapping
+from contextlib import AbstractContextManager, nullcontext
 from types import TracebackType
 from typing import Any
 
@@ -40,6 +40,7 @@ PROBES = ("/health/", "/v2/health/", "/metrics")
 MODEL_PROBES = ("/ready", "/stats")  # the ends of paths of models that are probes, too
 OIP = "/v2"  # what begins so is answered in Triton's words
 STARTED = "dragoman.started"  # in the scope of a request whose answer is sent while it is made
+NO_PLACE = nullcontext()  # what a probe takes
 GRACE_S = 1.0  # beyond a request's time, in which whatever waits says itself what it waited for
 
 
@@ -97,7 +98,10 @@ def _from_starlette(error: HTTPException) -> DragomanError:
 
 
 class Admission:
-    """How many requests run in this process, and whether it still takes more."""
+    """How many requests run in this process, and whether it still takes more.
+
+    Its places are taken as a context manager.
+    """
 
     def __init__(self, max_requests: int) -> None:
         self._max_requests = max_requests
@@ -107,9 +111,8 @@ class Admission:
         self.is_open = True  # what the probes say: it is not, some time before it drains
         self.draining = False
 
-    @contextmanager
-    def place(self) -> Iterator[None]:
-        """A place for one request.
+    def __enter__(self) -> None:
+        """Take a place for one request.
 
         Raises:
             Draining: the server is stopping.
@@ -121,12 +124,11 @@ class Admission:
             raise Overloaded("as many requests as this server takes at once are running")
         self._running += 1
         self._idle.clear()
-        try:
-            yield
-        finally:
-            self._running -= 1
-            if not self._running:
-                self._idle.set()
+
+    def __exit__(self, *_: object) -> None:
+        self._running -= 1
+        if not self._running:
+            self._idle.set()
 
     async def drain(self, timeout_s: float, notice_s: float = 0.0) -> bool:
         """Say not ready, after ``notice_s`` take no more requests, and finish those that run.
@@ -158,7 +160,7 @@ class Gate:
         request_id, send = _with_request_id(scope, send)
         scope["app"] = self  # has Starlette's router raise its 404 and 405 for us to answer
         probe = is_probe(scope["path"])
-        place = nullcontext() if probe else self._admission.place()
+        place = NO_PLACE if probe else self._admission
         outer = request_ids.set({"request_id": request_id})
         try:
             if probe or not tracing.is_on():

@@ -444,7 +444,7 @@ async def test_more_requests_than_the_server_takes_are_told_when_to_return() -> 
     fleet = await fake_fleet(config)
     admission = Admission(1)
     async with connect(asgi_app(fleet, config, admission)) as http:
-        with admission.place():
+        with admission:
             refused = await http.post(TEXT, json=TEXT_OK)
             probe = await http.get("/health/ready")
         served = await http.post(TEXT, json=TEXT_OK)
@@ -457,7 +457,7 @@ async def test_draining_refuses_new_requests_and_waits_for_those_that_run() -> N
     fleet = await fake_fleet(config)
     admission = Admission(8)
     async with connect(asgi_app(fleet, config, admission)) as http:
-        with admission.place():
+        with admission:
             drained = asyncio.create_task(admission.drain(10))
             await settle()
             refused = await http.post(TEXT, json=TEXT_OK)

@@ -13,7 +13,7 @@ from tests.unit.clock import settle
 
 def test_a_place_too_many_is_refused() -> None:
     admission = Admission(1)
-    with admission.place(), pytest.raises(Overloaded), admission.place():
+    with admission, pytest.raises(Overloaded), admission:
         pass
 
 
@@ -21,17 +21,17 @@ async def test_a_drain_is_announced_before_it_refuses() -> None:
     admission = Admission(8)
     draining = asyncio.create_task(admission.drain(1.0, notice_s=3600.0))
     await settle()
-    with admission.place():
+    with admission:
         assert not admission.is_open
     draining.cancel()
 
 
 async def test_a_drain_refuses_and_waits_for_what_runs() -> None:
     admission = Admission(8)
-    with admission.place():
+    with admission:
         draining = asyncio.create_task(admission.drain(60.0))
         await settle()
-        with pytest.raises(Draining), admission.place():
+        with pytest.raises(Draining), admission:
             pass
         assert not draining.done()
     assert await draining
@@ -39,7 +39,7 @@ async def test_a_drain_refuses_and_waits_for_what_runs() -> None:
 
 async def test_a_drain_says_what_did_not_end() -> None:
     admission = Admission(8)
-    with admission.place():
+    with admission:
         assert not await admission.drain(0.0)
 
 

@@ -70,7 +70,8 @@ class InferEndpoint:
 
         def work() -> tuple[InferRequest, Rows]:
             plain = decompressed(data, encoding, self._limits.max_body_bytes)
-            self._check_json(plain, length)
+            if len(plain) > self._limits.max_tensor_json_bytes:
+                self._check_json(plain, length)
             request = parse(plain, length, served.name, signature.raw_input)
             count = check(request, served.name, signature, max_rows)
             return request, Rows(request.inputs, count)

@@ -45,6 +45,10 @@ class Signature:
     def required(self) -> tuple[TensorSpec, ...]:
         return tuple(spec for spec in self.inputs if not spec.optional)
 
+    @cached_property
+    def required_names(self) -> frozenset[str]:
+        return frozenset(spec.name for spec in self.required)
+
     @property
     def raw_input(self) -> TensorSpec | None:
         """The input that a body without JSON is; None if more than one is required."""
@@ -65,7 +69,7 @@ def check(request: InferRequest, model: str, signature: Signature, max_batch_siz
         if name not in signature.input_of:
             message = f"unexpected inference input '{name}' for model '{model}'"
             raise InvalidRequest(message, param=name)
-    if any(spec.name not in request.inputs for spec in signature.required):
+    if not signature.required_names <= request.inputs.keys():
         raise InvalidRequest(_missing(request, model, signature), param="inputs")
     for name, tensor in request.inputs.items():
         _check_tensor(tensor, model, signature.input_of[name])

@@ -119,11 +119,10 @@ class _Announced:
     shape: tuple[int, ...]
     values: NDArray[Any] | None
     size_bytes: int = 0
+    count: int = 0  # of elements
 
     def tensor(self, blobs: _Blobs) -> Tensor:
-        array = self.values
-        if array is None:
-            array = blobs.take(self.size_bytes, self.name, self.datatype, self.shape)
+        array = blobs.take(self) if self.values is None else self.values
         return Tensor(self.name, self.datatype, array)
 
 
@@ -254,7 +253,7 @@ def _announced(entry: dict[str, Any], where: str) -> _Announced:
     if type(size) is not int or size < 0:
         message = f"binary_data_size of input '{name}' must be a whole number, 0 or more"
         raise InvalidRequest(message, param=name)
-    return _Announced(name, datatype, shape, None, size)
+    return _Announced(name, datatype, shape, None, size, math.prod(shape))
 
 
 def _shape(entry: dict[str, Any], name: str, datatype: str) -> tuple[int, ...]:
@@ -355,10 +354,11 @@ class _Blobs:
         """Bytes that no tensor has taken."""
         return len(self._body) - self._start
 
-    def take(self, size: int, name: str, datatype: str, shape: tuple[int, ...]) -> NDArray[Any]:
-        """The next ``size`` bytes as a tensor."""
-        count, dtype = math.prod(shape), DTYPES[datatype]
-        if datatype != "BYTES" and size != count * dtype.itemsize:
+    def take(self, announced: _Announced) -> NDArray[Any]:
+        """The next bytes as the tensor that was announced."""
+        name, datatype, size = announced.name, announced.datatype, announced.size_bytes
+        dtype, count, start = DTYPES[datatype], announced.count, self._start
+        if size != count * dtype.itemsize and datatype != "BYTES":
             message = (
                 f"input byte size mismatch for input '{name}' for model '{self.model}'. "
                 f"Expected {count * dtype.itemsize}, got {size}"
@@ -370,13 +370,13 @@ class _Blobs:
                 f"bytes for model '{self.model}'"
             )
             raise InvalidRequest(message, param=name)
-        start, self._start = self._start, self._start + size
+        self._start += size
         if datatype == "BYTES":
             values = _strings(self._body[start : start + size], name, count)
-            return _objects(values).reshape(shape)
+            return _objects(values).reshape(announced.shape)
         if not count:
-            return _decoded(np.zeros(shape, dtype), name, datatype)
-        array = np.frombuffer(self._body, dtype, count, start).reshape(shape)
+            return _decoded(np.zeros(announced.shape, dtype), name, datatype)
+        array = np.frombuffer(self._body, dtype, count, start).reshape(announced.shape)
         return _decoded(array, name, datatype)
 
 
@@ -437,8 +437,8 @@ def _raw_tensor(body: bytes | memoryview, model: str, spec: TensorSpec | None) -
         )
         raise InvalidRequest(message, param=spec.name)
     shape = (1, *(count if dim == -1 else dim for dim in spec.dims))
-    blobs = _Blobs(body, 0, model)
-    return Tensor(spec.name, spec.datatype, blobs.take(len(body), spec.name, spec.datatype, shape))
+    announced = _Announced(spec.name, spec.datatype, shape, None, len(body), math.prod(shape))
+    return announced.tensor(_Blobs(body, 0, model))
 
 
 # ---- responses -------------------------------------------------------------------------
