@@ -432,7 +432,7 @@ class Batcher(Generic[ItemT, ResultT]):
 
     def _whole_cost(self, items: Sequence[ItemT]) -> float:
         """Of a batch with its padding."""
-        return len(items) * max(self._padded(item.length) for item in items)
+        return len(items) * self._padded(max([item.length for item in items]))
 
     def _finished(self, task: asyncio.Task[None]) -> None:
         self._in_flight.pop(task, None)

@@ -66,25 +66,31 @@ class InferEndpoint:
         """A request that fits the model's signature."""
         length = headers.get(LENGTH)
         encoding = headers.get(b"content-encoding")
-        signature, max_rows = served.signature, served.max_batch_size
+        limit = INLINE_JSON_BYTES if length is None else INLINE_BYTES
+        if encoding is None and len(data) <= limit:
+            return self._parsed(data, length, served)
 
         def work() -> tuple[InferRequest, Rows]:
             plain = decompressed(data, encoding, self._limits.max_body_bytes)
-            if len(plain) > self._limits.max_tensor_json_bytes:
-                self._check_json(plain, length)
-            request = parse(plain, length, served.name, signature.raw_input)
-            count = check(request, served.name, signature, max_rows)
-            return request, Rows(request.inputs, count)
+            return self._parsed(plain, length, served)
 
-        limit = INLINE_JSON_BYTES if length is None else INLINE_BYTES
-        if encoding is None and len(data) <= limit:
-            return work()
         return await self._pipeline.off_loop(work)
+
+    def _parsed(
+        self, plain: bytes, length: str | None, served: Served
+    ) -> tuple[InferRequest, Rows]:
+        self._check_json(plain, length)
+        signature = served.signature
+        request = parse(plain, length, served.name, signature.raw_input)
+        count = check(request, served.name, signature, served.max_batch_size)
+        return request, Rows(request.inputs, count)
 
     def _check_json(self, plain: bytes, length: str | None) -> None:
         """Refuse more JSON than is read in a moment."""
-        announced = length if length and ANNOUNCED.fullmatch(length) else len(plain)
         limit = self._limits.max_tensor_json_bytes
+        if len(plain) <= limit:
+            return
+        announced = length if length and ANNOUNCED.fullmatch(length) else len(plain)
         if min(int(announced), len(plain)) > limit:
             message = f"JSON must have at most {limit} bytes; larger tensors go as binary"
             raise TooLarge(message, param="body")

@@ -99,7 +99,7 @@ class Rows:
                 message = f"input '{AUDIO}' must have full scale 1.0; it has samples above"
                 raise InvalidRequest(f"{message} {MAX_LEVEL:g}", param=AUDIO)
         audio = [Audio(clip, rate_hz) for clip, rate_hz in zip(clips, rates, strict=True)]
-        duration_s = sum(each.duration_s for each in audio)
+        duration_s = sum([each.duration_s for each in audio])
         if duration_s > max_duration_s:
             message = f"input '{AUDIO}' must hold at most {max_duration_s:g} s of audio in all rows"
             raise TooLarge(f"{message}, it holds {duration_s:.1f}", param=AUDIO)

@@ -132,7 +132,7 @@ class Served(ABC):
 
     async def _at_16_khz(self, rows: Rows) -> list[Audio]:
         audio = rows.audio(self._limits.max_audio_s)
-        if all(each.sample_rate_hz == SAMPLE_RATE_HZ for each in audio):
+        if {each.sample_rate_hz for each in audio} == {SAMPLE_RATE_HZ}:
             return audio
         return await self._pipeline.off_loop(
             lambda: [audio_io.resample(each, SAMPLE_RATE_HZ) for each in audio]
