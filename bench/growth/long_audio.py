@@ -122,8 +122,7 @@ def measure(quick: bool, full: bool) -> list[Long]:
     found = []
     with serving(fake_config()) as started:
         _run(started, TRANSCRIBE, 1)
-        lengths = (1, 10) if quick else (1, 10, 60)
-        found += [_run(started, (FAKE, *TRANSCRIBE[1:]), minutes) for minutes in lengths]
+        found += [_run(started, (FAKE, *TRANSCRIBE[1:]), minutes) for minutes in (1, 10, 60)]
     if quick:
         return found
     with serving(default_config(**LIMITS)) as started:
