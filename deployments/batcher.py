@@ -7,6 +7,8 @@ Items of different callers wait here and leave together. The rules:
   batch, when the head has waited ``max_queue_delay_ms``, or shortly before the running one ends,
   as ``Rhythm`` knows the model. With ``delay_when_idle`` the head waits as long before a free
   replica, too, unless the batch is full.
+- Where the callers of a batch that ended ask again at once, the next one waits for them, as
+  long as ``Returns`` knows that to be worth it.
 - The head of a batch is the oldest item of the most urgent priority, so that no length
   starves. The others are drawn by how near they are to its length, within rows, cost and
   padding.
@@ -33,6 +35,7 @@ from deployments.config import BatchPolicy
 from deployments.dispatcher import BatchReply, Clock, Dispatcher, LoopClock, Timer
 from deployments.pace import Pace, is_too_long
 from deployments.request import Request
+from deployments.returns import Returns
 from deployments.rhythm import Rhythm
 from deployments.statistics import ModelStatistics, Reason
 from deployments.waiting import Answers, ItemT, Outcome, Queue, ResultT, Ticket, draw, is_full
@@ -81,6 +84,7 @@ class Batcher(Generic[ItemT, ResultT]):
         self._queue: Queue[ItemT, ResultT] = Queue()
         self._pace = Pace()
         self._rhythm = Rhythm()
+        self._returns = Returns()
         self._send = dispatch
         self._answers: Answers[ItemT, ResultT] = Answers()
         self._dispatcher = Dispatcher(name, self._sent, self._answers, self.statistics, self._clock)
@@ -256,6 +260,7 @@ class Batcher(Generic[ItemT, ResultT]):
         if not request.admitted:
             self._admit(request, cost)
         self._arrivals += 1
+        self._returns.came(self._arrivals, self._clock.time())
         ticket: Ticket[ItemT, ResultT] = Ticket(
             item=item,
             number=self._arrivals,
@@ -320,8 +325,7 @@ class Batcher(Generic[ItemT, ResultT]):
         policy = self.policy
         while (head := self._queue.head()) and self.in_flight < BATCHES_A_REPLICA * self._replicas:
             due = self._due()
-            waits = policy.delay_when_idle or self.in_flight >= self._replicas
-            may_wait = waits and self._clock.time() < due
+            may_wait = self._clock.time() < due
             batch = draw(self._queue, head, policy) if not may_wait or self._may_be_full() else []
             if batch and not (batch := self._in_time(batch)):
                 continue
@@ -331,12 +335,15 @@ class Batcher(Generic[ItemT, ResultT]):
             self._start(batch)
 
     def _due(self) -> float:
-        """Until when a batch may wait to get fuller, where it may."""
+        """Until when a batch may wait to get fuller; in the past, where it may not."""
         due = self._oldest_at() + self.policy.max_queue_delay_ms / 1000
-        if self.policy.delay_when_idle or self.in_flight < self._replicas:
+        if self.policy.delay_when_idle:
             return due
+        gathers = self._returns.is_worth(self._rhythm.fixed_s)
+        if self.in_flight < self._replicas:
+            return min(due, self._returns.until(self._arrivals)) if gathers else -math.inf
         leaves = self._rhythm.next_at(self._replicas)
-        return due if leaves is None else min(due, leaves)
+        return due if leaves is None or gathers else min(due, leaves)
 
     def _in_time(self, batch: list[Ticket[ItemT, ResultT]]) -> list[Ticket[ItemT, ResultT]]:
         """As much of a batch as can be answered in time, as far as known, but at least half of it.
@@ -395,6 +402,7 @@ class Batcher(Generic[ItemT, ResultT]):
         def finished(task: asyncio.Task[None]) -> None:
             if not task.cancelled():
                 self._pace.came_back(cost, rows, is_full=full, now=self._clock.time())
+                self._returns.ended(rows, self._arrivals, self._clock.time())
             elif began and full:
                 self._pace.hung(cost, rows, self._clock.time())
             else:

@@ -61,10 +61,19 @@ class Rhythm:
         behind = len(self._begins) - replicas
         return ends[behind] - self._way_s if 0 <= behind < len(ends) else None
 
+    @property
+    def fixed_s(self) -> float:
+        """What a batch takes whatever it costs; nothing before batches of several costs told it."""
+        return self._expected_s(0.0) if self._slope() else 0.0
+
     def _expected_s(self, cost: float) -> float:
         """A straight line through what was measured; never one that falls."""
+        count, costs, times, _, _ = self._moments
+        return max(0.0, times / count + self._slope() * (cost - costs / count))
+
+    def _slope(self) -> float:
         count, costs, times, squares, products = self._moments
         spread = squares * count - costs * costs
-        slope = (products * count - costs * times) / spread if spread > 1e-6 * squares else 0.0
-        mean_cost, mean_s = costs / count, times / count
-        return max(0.0, mean_s + max(0.0, slope) * (cost - mean_cost))
+        if spread <= 1e-4 * squares * count:
+            return 0.0
+        return max(0.0, (products * count - costs * times) / spread)
