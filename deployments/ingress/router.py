@@ -30,7 +30,7 @@ class RememberingRouter(Router):
             await super().__call__(scope, receive, send)
             return
         route, of_path = found
-        scope.update(of_path)
+        scope.update(of_path, route=route)
         await route.app(scope, receive, send)
 
     def _route_of(self, method: str, path: str, root_path: str) -> tuple[Route, Scope] | None:
