@@ -11,12 +11,13 @@ from typing import Any
 from deployments.dispatcher import BatchReply
 
 MEMORY = 0.9  # of what was learned before, at each batch: about the last ten count
+LEAST_SPREAD = 0.01  # of costs, squared and relative, to see a line in: of one in ten
 
 
 class Rhythm:
     """What the batches of one model take, by their cost, and the way to a replica and back."""
 
-    __slots__ = ("_back_s", "_begins", "_costs", "_moments", "_way_s")
+    __slots__ = ("_back_s", "_begins", "_costs", "_moments", "_s_a_cost", "_way_s")
 
     def __init__(self) -> None:
         self._begins: dict[object, float | None] = {}  # batches in flight; None: behind another
@@ -24,6 +25,7 @@ class Rhythm:
         self._way_s = self._back_s = 0.0  # of the last batch
         # Fading sums: of ones, costs, times, squares of costs, costs times times.
         self._moments = (0.0, 0.0, 0.0, 0.0, 0.0)
+        self._s_a_cost: float | None = None  # the line's slope, when it was last to be seen
 
     def sent(self, batch: object, cost: float, now: float, replicas: int) -> None:
         running = sum(begins is not None for begins in self._begins.values())
@@ -38,6 +40,9 @@ class Rhythm:
         self._moments = tuple(  # type: ignore[assignment]
             MEMORY * before + one for before, one in zip(self._moments, of_it, strict=True)
         )
+        slope = self._slope()
+        if slope is not None:
+            self._s_a_cost = slope
 
     def over(self, batch: object, now: float) -> None:
         """It is in flight no more, whatever came of it; the next behind it has begun."""
@@ -64,16 +69,18 @@ class Rhythm:
     @property
     def fixed_s(self) -> float:
         """What a batch takes whatever it costs; nothing before batches of several costs told it."""
-        return self._expected_s(0.0) if self._slope() else 0.0
+        return 0.0 if self._s_a_cost is None else self._expected_s(0.0)
 
     def _expected_s(self, cost: float) -> float:
         """A straight line through what was measured; never one that falls."""
         count, costs, times, _, _ = self._moments
-        return max(0.0, times / count + self._slope() * (cost - costs / count))
+        slope = self._s_a_cost or 0.0
+        return max(0.0, times / count + slope * (cost - costs / count))
 
-    def _slope(self) -> float:
+    def _slope(self) -> float | None:
+        """That of the line; None where all batches are about of one cost, which shows none."""
         count, costs, times, squares, products = self._moments
         spread = squares * count - costs * costs
-        if spread <= 1e-4 * squares * count:
-            return 0.0
+        if spread <= LEAST_SPREAD * squares * count:
+            return None
         return max(0.0, (products * count - costs * times) / spread)

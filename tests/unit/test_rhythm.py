@@ -68,3 +68,18 @@ def test_one_that_never_began_leaves_the_running_ones_alone() -> None:
     rhythm.sent("behind", 10.0, 5.0, replicas=1)
     rhythm.over("behind", 6.0)
     assert rhythm.next_at(1) == pytest.approx(15.0)
+
+
+@pytest.mark.parametrize(
+    ("batches", "fixed_s"),
+    [
+        pytest.param(LINE, 5.0, id="where the line meets no cost"),
+        pytest.param(((10.0, 15.0),), 0.0, id="not known from one cost alone"),
+        pytest.param(((10.0, 10.0), (20.0, 25.0)), 0.0, id="never less than nothing"),
+        pytest.param((*LINE, *[(10.0, 15.0)] * 200), 5.0, id="still known when costs are all one"),
+    ],
+)
+def test_what_a_batch_takes_whatever_it_costs(
+    batches: tuple[tuple[float, float], ...], fixed_s: float
+) -> None:
+    assert taught(*batches).fixed_s == pytest.approx(fixed_s, abs=0.2)
