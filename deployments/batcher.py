@@ -38,7 +38,17 @@ from deployments.request import Request
 from deployments.returns import Returns
 from deployments.rhythm import Rhythm
 from deployments.statistics import ModelStatistics, Reason
-from deployments.waiting import Answers, ItemT, Outcome, Queue, ResultT, Ticket, draw, is_full
+from deployments.waiting import (
+    Answers,
+    ItemT,
+    Outcome,
+    Queue,
+    ResultT,
+    Ticket,
+    draw,
+    fit_together,
+    is_full,
+)
 from models.errors import (
     DeadlinePassed,
     DragomanError,
@@ -339,11 +349,33 @@ class Batcher(Generic[ItemT, ResultT]):
         due = self._oldest_at() + self.policy.max_queue_delay_ms / 1000
         if self.policy.delay_when_idle:
             return due
-        gathers = self._returns.is_worth(self._rhythm.fixed_s)
         if self.in_flight < self._replicas:
-            return min(due, self._returns.until(self._arrivals)) if gathers else -math.inf
+            until = self._returns.until(self._arrivals)
+            return until if self._gathers(until) else -math.inf
         leaves = self._rhythm.next_at(self._replicas)
-        return due if leaves is None or gathers else min(due, leaves)
+        if leaves is None or self._gathers(leaves + self._returns.wait_s):
+            return due
+        return min(due, leaves)
+
+    def _gathers(self, until: float) -> bool:
+        """Whether the next batch waits for the callers of the one before, at most until then.
+
+        Only if that pays, they can join it, and everybody is answered in time all the same. With
+        several replicas nobody knows whose callers come.
+        """
+        policy = self.policy
+        if self._replicas > 1 or not self._returns.is_worth(self._rhythm.fixed_s):
+            return False
+        if len(self._queue) >= policy.max_batch_size:
+            return False
+        waiting = list(self._queue)
+        longest = max([ticket.cost for ticket in waiting])
+        deadline = min([t.deadline for t in waiting if t.deadline is not None], default=math.inf)
+        return (
+            until <= self._oldest_at() + policy.max_queue_delay_ms / 1000
+            and until + self._rhythm.expected_s(len(waiting) * longest) <= deadline
+            and fit_together(len(waiting), waiting[0].cost, self._returns.cost, policy)
+        )
 
     def _in_time(self, batch: list[Ticket[ItemT, ResultT]]) -> list[Ticket[ItemT, ResultT]]:
         """As much of a batch as can be answered in time, as far as known, but at least half of it.
@@ -402,7 +434,7 @@ class Batcher(Generic[ItemT, ResultT]):
         def finished(task: asyncio.Task[None]) -> None:
             if not task.cancelled():
                 self._pace.came_back(cost, rows, is_full=full, now=self._clock.time())
-                self._returns.ended(rows, self._arrivals, self._clock.time())
+                self._returned(batch)
             elif began and full:
                 self._pace.hung(cost, rows, self._clock.time())
             else:
@@ -419,6 +451,12 @@ class Batcher(Generic[ItemT, ResultT]):
 
         for ticket in batch:
             ticket.future.add_done_callback(answered)
+
+    def _returned(self, batch: list[Ticket[ItemT, ResultT]]) -> None:
+        """A batch came back: those of its callers may ask again of whom nothing waits here."""
+        rows = sum([ticket.group not in self._queue.groups for ticket in batch])
+        mean_cost = sum([ticket.cost for ticket in batch]) / len(batch)
+        self._returns.ended(rows, mean_cost, self._arrivals, self._clock.time())
 
     def _give_up(self, task: asyncio.Task[None], left_at: float) -> bool:
         """Nobody waits for a batch any more: it gives up its place, lest a hung call hold a model.

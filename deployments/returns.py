@@ -11,6 +11,7 @@ import math
 
 MEMORY = 0.9  # of what was learned before, at each batch
 MOST = 0.8  # of a batch's callers: the last ones may have left
+MOST_TIMES = 4.0  # what they usually take: a pause is not remembered for longer
 SLACK = 1.25  # of the time that they usually take
 WORTH = 0.75  # of a batch's fixed cost: what the wait for them may take
 
@@ -18,15 +19,20 @@ WORTH = 0.75  # of a batch's fixed cost: what the wait for them may take
 class Returns:
     """How soon after a batch's end as many items have come as it had."""
 
-    __slots__ = ("_all", "_most", "_since", "_usual_s")
+    __slots__ = ("_all", "_most", "_since", "_usual_s", "cost")
 
     def __init__(self) -> None:
+        self.cost = 0.0  # of an item of theirs
         self._since = 0.0  # when the last batch ended
         self._most = self._all = 0  # the numbers of the arrivals that are its callers' return
         self._usual_s = math.inf  # not known
 
-    def ended(self, rows: int, arrivals: int, now: float) -> None:
-        """A batch came back, when so many items had arrived in all."""
+    def ended(self, rows: int, cost: float, arrivals: int, now: float) -> None:
+        """A batch came back, when so many items had arrived in all.
+
+        ``rows`` are those of callers who may ask again, ``cost`` the mean of one.
+        """
+        self.cost = cost
         if arrivals < self._most:  # those of the batch before have not come
             self._learn(now - self._since)
         self._since = now
@@ -38,8 +44,15 @@ class Returns:
             self._learn(now - self._since)
 
     def _learn(self, took_s: float) -> None:
-        known = self._usual_s < math.inf
-        self._usual_s = MEMORY * self._usual_s + (1 - MEMORY) * took_s if known else took_s
+        if self._usual_s < math.inf:
+            took_s = min(took_s, MOST_TIMES * self._usual_s)
+            took_s = MEMORY * self._usual_s + (1 - MEMORY) * took_s
+        self._usual_s = took_s
+
+    @property
+    def wait_s(self) -> float:
+        """The most that a wait for them takes."""
+        return SLACK * self._usual_s
 
     def is_worth(self, fixed_s: float) -> bool:
         """Whether to wait for them, where a batch costs so much whatever its size."""
@@ -47,4 +60,4 @@ class Returns:
 
     def until(self, arrivals: int) -> float:
         """When the wait is over; in the past, if all have come."""
-        return self._since + SLACK * self._usual_s if arrivals < self._all else -math.inf
+        return self._since + self.wait_s if arrivals < self._all else -math.inf

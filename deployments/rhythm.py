@@ -59,7 +59,7 @@ class Rhythm:
         if not self._moments[2]:
             return None
         ends = sorted(
-            begins + self._expected_s(self._costs[batch])
+            begins + self.expected_s(self._costs[batch])
             for batch, begins in self._begins.items()
             if begins is not None
         )
@@ -69,10 +69,10 @@ class Rhythm:
     @property
     def fixed_s(self) -> float:
         """What a batch takes whatever it costs; nothing before batches of several costs told it."""
-        return 0.0 if self._s_a_cost is None else self._expected_s(0.0)
+        return 0.0 if self._s_a_cost is None else self.expected_s(0.0)
 
-    def _expected_s(self, cost: float) -> float:
-        """A straight line through what was measured; never one that falls."""
+    def expected_s(self, cost: float) -> float:
+        """Of a batch: a straight line through what was measured, once there is; it never falls."""
         count, costs, times, _, _ = self._moments
         slope = self._s_a_cost or 0.0
         return max(0.0, times / count + slope * (cost - costs / count))

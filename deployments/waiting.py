@@ -143,6 +143,14 @@ def is_full(batch: Sequence[Ticket[Any, Any]], policy: BatchPolicy) -> bool:
     return over_cost or len(batch) >= policy.max_batch_size
 
 
+def fit_together(rows: int, cost: float, other: float, policy: BatchPolicy) -> bool:
+    """Whether so many items may share a batch with some of another cost, as far as means tell."""
+    longest = max(cost, other)
+    fits_cost = policy.max_batch_cost is None or (rows + 1) * longest <= policy.max_batch_cost
+    useful = cost + other + ROUNDING * longest
+    return fits_cost and useful >= (1 - policy.max_padding) * 2 * longest
+
+
 class Answers(Generic[ItemT, ResultT]):
     """The way of answers to their callers: at once, or in the order in which items left."""
 

@@ -24,13 +24,15 @@ class RememberingRouter(Router):
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         found = None
-        if scope["type"] == "http" and len(scope["path"]) <= MAX_KNOWN_CHARS:
-            found = self._known(scope["method"], scope["path"], scope.get("root_path", ""))
+        if scope["type"] == "http":
+            asked = scope["method"], scope["path"], scope.get("root_path", "")
+            found = self._known(*asked) if sum(map(len, asked)) <= MAX_KNOWN_CHARS else None
         if found is None:  # redirected or refused
             await super().__call__(scope, receive, send)
             return
         route, of_path = found
-        scope.update(of_path, route=route)
+        scope.update(of_path, route=route, router=self)
+        scope["path_params"] = dict(of_path["path_params"])  # the request's own
         await route.app(scope, receive, send)
 
     def _route_of(self, method: str, path: str, root_path: str) -> tuple[Route, Scope] | None:
