@@ -93,8 +93,26 @@ class Scene:
     max_padding: float = 0.5
 
 
-async def batches_of(scene: Scene) -> tuple[list[int], float]:
-    """The rows of the batches, and when the last one left, in seconds."""
+@dataclass
+class Played:
+    """A scene that goes on for as long as its clock is moved."""
+
+    clock: VirtualClock
+    batcher: Batcher[Piece, None]
+    batches: list[int]  # the rows of each
+    callers: list[asyncio.Task[None]]
+
+    async def until_batches(self, count: int) -> None:
+        while len(self.batches) < count:
+            await self.clock.advance(MS)
+
+    async def end(self) -> None:
+        for caller in self.callers:
+            caller.cancel()
+        await asyncio.gather(*self.callers, return_exceptions=True)
+
+
+async def begun(scene: Scene) -> Played:
     clock = VirtualClock()
     batches: list[int] = []
 
@@ -124,14 +142,17 @@ async def batches_of(scene: Scene) -> tuple[list[int], float]:
                 await all_of([request.submit(item) for _ in range(scene.rows)])
             await after(scene.thinks_ms * MS)
 
-    tasks = [asyncio.create_task(caller(number)) for number in range(scene.callers)]
+    callers = [asyncio.create_task(caller(number)) for number in range(scene.callers)]
     await settle()
-    while len(batches) < BATCHES:
-        await clock.advance(MS)
-    for task in tasks:
-        task.cancel()
-    await asyncio.gather(*tasks, return_exceptions=True)
-    return batches, clock.time()
+    return Played(clock, batcher, batches, callers)
+
+
+async def batches_of(scene: Scene) -> tuple[list[int], float]:
+    """The rows of the batches, and when the last one left, in seconds."""
+    played = await begun(scene)
+    await played.until_batches(BATCHES)
+    await played.end()
+    return played.batches, played.clock.time()
 
 
 async def test_callers_who_ask_again_at_once_come_to_share_one_batch() -> None:
@@ -156,3 +177,15 @@ async def test_nobody_waits_who_would_lose_by_it(
     monkeypatch.setattr(Returns, "is_worth", lambda *_: False)
     rows_without, took_without_s = await batches_of(scene)
     assert sum(rows) / took_s >= 0.98 * sum(rows_without) / took_without_s
+
+
+async def test_a_deadline_is_not_waited_away() -> None:
+    played = await begun(Scene(8, thinks_ms=6))
+    await played.until_batches(BATCHES)
+    clock, batcher = played.clock, played.batcher
+    while batcher.in_flight:
+        await clock.advance(MS)
+    await played.end()  # they will not come back
+    alone = asyncio.create_task(batcher.submit(Piece(), deadline=clock.time() + 13 * MS))
+    await clock.advance(30 * MS)
+    assert (await alone).batch_size == 1
