@@ -46,6 +46,7 @@ from deployments.waiting import (
     ResultT,
     Ticket,
     draw,
+    earliest_deadline,
     fit_together,
     is_full,
 )
@@ -270,13 +271,14 @@ class Batcher(Generic[ItemT, ResultT]):
         if not request.admitted:
             self._admit(request, cost)
         self._arrivals += 1
-        self._returns.came(self._arrivals, self._clock.time())
+        now = self._clock.time()
+        self._returns.came(self._arrivals, now)
         ticket: Ticket[ItemT, ResultT] = Ticket(
             item=item,
             number=self._arrivals,
             cost=cost,
             priority=self._level(request.priority),
-            enqueued_at=self._clock.time(),
+            enqueued_at=now,
             future=asyncio.get_running_loop().create_future(),
             group=request,
             deadline=request.deadline,
@@ -351,30 +353,27 @@ class Batcher(Generic[ItemT, ResultT]):
             return due
         if self.in_flight < self._replicas:
             until = self._returns.until(self._arrivals)
-            return until if self._gathers(until) else -math.inf
+            return until if self._gathers(until, due) else -math.inf
         leaves = self._rhythm.next_at(self._replicas)
-        if leaves is None or self._gathers(leaves + self._returns.wait_s):
+        if leaves is None or self._gathers(leaves + self._returns.wait_s, due):
             return due
         return min(due, leaves)
 
-    def _gathers(self, until: float) -> bool:
+    def _gathers(self, until: float, due: float) -> bool:
         """Whether the next batch waits for the callers of the one before, at most until then.
 
-        Only if that pays, they can join it, and everybody is answered in time all the same. With
-        several replicas nobody knows whose callers come.
+        Only if that is not after ``due`` and pays, they can join it, and everybody is answered in
+        time all the same. With several replicas nobody knows whose callers come.
         """
-        policy = self.policy
-        if self._replicas > 1 or not self._returns.is_worth(self._rhythm.fixed_s):
+        if until > due or self._replicas > 1 or not self._returns.is_worth(self._rhythm.fixed_s):
             return False
-        if len(self._queue) >= policy.max_batch_size:
+        if len(self._queue) >= self.policy.max_batch_size:
             return False
         waiting = list(self._queue)
         longest = max([ticket.cost for ticket in waiting])
-        deadline = min([t.deadline for t in waiting if t.deadline is not None], default=math.inf)
-        return (
-            until <= self._oldest_at() + policy.max_queue_delay_ms / 1000
-            and until + self._rhythm.expected_s(len(waiting) * longest) <= deadline
-            and fit_together(len(waiting), waiting[0].cost, self._returns.cost, policy)
+        answered_at = until + self._rhythm.expected_s(len(waiting) * longest)
+        return answered_at <= earliest_deadline(waiting) and fit_together(
+            len(waiting), waiting[0].cost, self._returns.cost, self.policy
         )
 
     def _in_time(self, batch: list[Ticket[ItemT, ResultT]]) -> list[Ticket[ItemT, ResultT]]:
@@ -383,7 +382,7 @@ class Batcher(Generic[ItemT, ResultT]):
         Who could not be answered in time even by half a batch is refused, and nothing returned:
         small batches for the most urgent would cost the others more. A free replica tries all.
         """
-        due = min((t.deadline for t in batch if t.deadline is not None), default=math.inf)
+        due = earliest_deadline(batch)
         if self.in_flight < self._replicas or due == math.inf:
             return batch
         now, cost = self._clock.time(), sum(ticket.cost for ticket in batch)

@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import asyncio
+import math
 from collections import deque
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, field
 from typing import Any, Generic, NamedTuple, Protocol, TypeVar
 
@@ -125,12 +126,10 @@ def draw(
         if ticket is head:
             continue
         rows, width = len(batch) + 1, max(longest, ticket.cost)
-        fits_cost = policy.max_batch_cost is None or rows * width <= policy.max_batch_cost
-        useful = total + ticket.cost + ROUNDING * width
-        fits_padding = useful >= (1 - policy.max_padding) * rows * width
-        if fits_cost and fits_padding:
+        useful = total + ticket.cost
+        if within_cost(rows, width, policy) and within_padding(rows, width, useful, policy):
             batch.append(ticket)
-            longest, total = width, total + ticket.cost
+            longest, total = width, useful
         elif policy.preserve_ordering:
             break
     return batch
@@ -138,17 +137,30 @@ def draw(
 
 def is_full(batch: Sequence[Ticket[Any, Any]], policy: BatchPolicy) -> bool:
     """Whether one more item like the longest would not fit."""
-    limit, longest = policy.max_batch_cost, max(ticket.cost for ticket in batch)
-    over_cost = limit is not None and (len(batch) + 1) * longest > limit
-    return over_cost or len(batch) >= policy.max_batch_size
+    longest = max(ticket.cost for ticket in batch)
+    rows = len(batch)
+    return rows >= policy.max_batch_size or not within_cost(rows + 1, longest, policy)
 
 
 def fit_together(rows: int, cost: float, other: float, policy: BatchPolicy) -> bool:
     """Whether so many items may share a batch with some of another cost, as far as means tell."""
     longest = max(cost, other)
-    fits_cost = policy.max_batch_cost is None or (rows + 1) * longest <= policy.max_batch_cost
-    useful = cost + other + ROUNDING * longest
-    return fits_cost and useful >= (1 - policy.max_padding) * 2 * longest
+    fits_cost = within_cost(rows + 1, longest, policy)
+    return fits_cost and within_padding(2, longest, cost + other, policy)
+
+
+def within_cost(rows: int, longest: float, policy: BatchPolicy) -> bool:
+    return policy.max_batch_cost is None or rows * longest <= policy.max_batch_cost
+
+
+def within_padding(rows: int, longest: float, useful: float, policy: BatchPolicy) -> bool:
+    """``useful`` is the sum of the rows' own costs."""
+    return useful + ROUNDING * longest >= (1 - policy.max_padding) * rows * longest
+
+
+def earliest_deadline(tickets: Iterable[Ticket[Any, Any]]) -> float:
+    """Infinity where none has one."""
+    return min([t.deadline for t in tickets if t.deadline is not None], default=math.inf)
 
 
 class Answers(Generic[ItemT, ResultT]):

@@ -66,24 +66,19 @@ class InferEndpoint:
         """A request that fits the model's signature."""
         length = headers.get(LENGTH)
         encoding = headers.get(b"content-encoding")
-        limit = INLINE_JSON_BYTES if length is None else INLINE_BYTES
-        if encoding is None and len(data) <= limit:
-            return self._parsed(data, length, served)
+        signature, max_rows = served.signature, served.max_batch_size
 
         def work() -> tuple[InferRequest, Rows]:
             plain = decompressed(data, encoding, self._limits.max_body_bytes)
-            return self._parsed(plain, length, served)
+            self._check_json(plain, length)
+            request = parse(plain, length, served.name, signature.raw_input)
+            count = check(request, served.name, signature, max_rows)
+            return request, Rows(request.inputs, count)
 
+        limit = INLINE_JSON_BYTES if length is None else INLINE_BYTES
+        if encoding is None and len(data) <= limit:
+            return work()
         return await self._pipeline.off_loop(work)
-
-    def _parsed(
-        self, plain: bytes, length: str | None, served: Served
-    ) -> tuple[InferRequest, Rows]:
-        self._check_json(plain, length)
-        signature = served.signature
-        request = parse(plain, length, served.name, signature.raw_input)
-        count = check(request, served.name, signature, served.max_batch_size)
-        return request, Rows(request.inputs, count)
 
     def _check_json(self, plain: bytes, length: str | None) -> None:
         """Refuse more JSON than is read in a moment."""
