@@ -19,6 +19,7 @@ from ray.serve.handle import DeploymentHandle
 from ray.serve.schema import ApplicationStatus, ApplicationStatusOverview
 
 from deployments.batcher import BATCHES_A_REPLICA
+from deployments.blocks import Blocks
 from deployments.config import APPLICATION, CONTROL, INGRESS, AppConfig
 from deployments.control import AppStatus, Control
 from deployments.generation import Generation, ModelOverride, model_of
@@ -228,13 +229,14 @@ class ServeDirectory:
 
     def __init__(self, control: DeploymentHandle[Any]) -> None:
         self._control = control
+        self._blocks = Blocks()
 
     async def placements(self) -> Placements:
         placements: Placements = await self._ask("placements")
         return placements
 
     async def remote(self, name: str, app: str) -> Remote:
-        return ServeRemote(await _handle(name, app))
+        return ServeRemote(await _handle(name, app), self._blocks)
 
     async def load(self, name: str, override: ModelOverride | None = None) -> None:
         await self._ask("load", name, override)

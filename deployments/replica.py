@@ -14,12 +14,13 @@ from ray.exceptions import NodeDiedError, RayActorError, WorkerCrashedError
 from ray.serve.exceptions import DeploymentUnavailableError
 from ray.serve.handle import DeploymentHandle
 
+from deployments.blocks import Blocks, Opened
 from deployments.dispatcher import BatchReply, ReplicaLost
 from deployments.generation import ModelOverride
 from deployments.health import Health
 from deployments.log import LogFormat, logger, set_up
 from deployments.remote import Description, ReplicaStats
-from deployments.wire import Packed, Ran
+from deployments.wire import Carrier, Lent, Packed, Ran
 from models import nvidia
 from models.device import load_failure, measured_again
 from models.engines import ENGINES
@@ -52,23 +53,28 @@ class ModelReplica:
         self._override = override
         self._stats = ReplicaStats(replica=serve.get_replica_context().replica_id.unique_id)
         self._health = Health(settings.name)
+        self._opened = Opened()
         if not settings.device.may_use_gpu:
             os.environ[nvidia.VISIBLE] = ""  # before any library looks; Ray alone may not have
         self._thread = ThreadPoolExecutor(1, thread_name_prefix=settings.name)
         self._runtime = ENGINES[engine].create(settings)
         self._description = self._thread.submit(self._load).result()
 
-    async def infer(self, items: Sequence[Any]) -> Packed[Any]:
+    async def infer(self, items: Sequence[Any] | Lent) -> Packed[Any] | None:
         """Run one batch.
 
         Args:
-            items: of the runtime's item type; a plain list will do.
+            items: of the runtime's item type, or where they are; a plain list will do.
 
         Returns:
-            A result or an ``ItemError`` for each item, in order, and when they ran.
+            A result or an ``ItemError`` for each item, in order, and when they ran. None, if the
+            items lie in memory that is not here.
         """
         received_at, received = time.time(), time.perf_counter()
-        return await self._on_thread(lambda: self._run(items, received_at, received))
+        rows = items.rows(self._opened) if isinstance(items, Lent) else items
+        if rows is None:
+            return None
+        return await self._on_thread(lambda: self._run(rows, received_at, received))
 
     async def describe(self) -> Description:
         return self._description
@@ -134,13 +140,14 @@ class ModelReplica:
 class ServeRemote:
     """Sends batches through Serve's router, which knows the replicas with a free place."""
 
-    def __init__(self, handle: DeploymentHandle[Any]) -> None:
+    def __init__(self, handle: DeploymentHandle[Any], blocks: Blocks | None = None) -> None:
         self._handle = handle
+        self._carrier = Carrier(handle.infer.remote, blocks)
 
     async def infer(self, items: Sequence[Any]) -> BatchReply[Any]:
         sent_at, sent = time.time(), time.perf_counter()
         try:
-            packed: Packed[Any] = await self._handle.infer.remote(Packed(items))
+            packed = await self._carrier.send(items)
         except LOST as error:
             raise ReplicaLost from error
         except DeploymentUnavailableError as error:

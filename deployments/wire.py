@@ -1,14 +1,20 @@
-"""How a batch crosses between processes: the arrays of its rows as one array, with lengths."""
+"""How a batch crosses between processes: the arrays of its rows as one array, with lengths.
+
+On one machine that array lies in memory that both processes share; else it goes with the call.
+"""
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+import contextlib
+from collections.abc import Awaitable, Callable, Iterator, Sequence
 from dataclasses import fields
 from typing import Any, Generic, NamedTuple, TypeVar
 
 import numpy as np
 from numpy.typing import NDArray
 
+from deployments.blocks import Address, Blocks, Opened
+from deployments.log import logger
 from models.types import AsrItem, SpeakerItem, VadItem, Voiceprint
 
 T = TypeVar("T")
@@ -34,12 +40,50 @@ class Ran(NamedTuple):
     execution_s: float  # that the model ran
 
 
+class Columns(NamedTuple):
+    """The rows of a batch by field: how they cross."""
+
+    row_type: type[Any]
+    arrays: list[NDArray[Any]]  # of ``ARRAY_FIELD``, all of one dtype
+    others: list[tuple[Any, ...]]  # of each row, in the order of ``OTHER_FIELDS``
+
+    @property
+    def lengths(self) -> list[int]:
+        return [len(array) for array in self.arrays]
+
+
+def columns(rows: Sequence[Any]) -> Columns | None:
+    """Rows of one type in ``ARRAY_FIELD`` whose arrays share a dtype; None of any others."""
+    row_type: type[Any] | None = type(rows[0]) if rows else None
+    if row_type not in ARRAY_FIELD or any(type(row) is not row_type for row in rows):
+        return None
+    arrays = [getattr(row, ARRAY_FIELD[row_type]) for row in rows]
+    if len({array.dtype for array in arrays}) != 1:
+        return None
+    names = OTHER_FIELDS[row_type]
+    return Columns(row_type, arrays, [tuple(getattr(row, n) for n in names) for row in rows])
+
+
+def rows_of(
+    row_type: type[Any],
+    array: NDArray[Any],
+    lengths: Sequence[int],
+    others: Sequence[tuple[Any, ...]],
+) -> list[Any]:
+    """The rows again, each with its piece of ``array``."""
+    names, array_field = OTHER_FIELDS[row_type], ARRAY_FIELD[row_type]
+    rows, start = [], 0
+    for length, values in zip(lengths, others, strict=True):
+        piece, start = array[start : start + length], start + length
+        rows.append(row_type(**dict(zip(names, values, strict=True)), **{array_field: piece}))
+    return rows
+
+
 class Packed(Sequence[T], Generic[T]):
     """A sequence of items or results that pickles as one array plus lengths.
 
-    Rows of one type in ``ARRAY_FIELD`` whose arrays share a dtype are packed; any other
-    sequence is pickled as it is. A list costs an object for each row's array instead, and
-    Ray copies and registers each one.
+    Rows that have no ``columns`` are pickled as they are. A list costs an object for each row's
+    array instead.
     """
 
     __slots__ = ("ran", "rows")
@@ -55,16 +99,10 @@ class Packed(Sequence[T], Generic[T]):
         return len(self.rows)
 
     def __reduce__(self) -> tuple[Any, ...]:
-        row_type: type[Any] | None = type(self.rows[0]) if self.rows else None
-        if row_type not in ARRAY_FIELD or any(type(row) is not row_type for row in self.rows):
+        if (found := columns(self.rows)) is None:
             return Packed, (list(self.rows), self.ran)
-        arrays = [getattr(row, ARRAY_FIELD[row_type]) for row in self.rows]
-        if len({array.dtype for array in arrays}) != 1:
-            return Packed, (list(self.rows), self.ran)
-        names = OTHER_FIELDS[row_type]
-        others = [tuple(getattr(row, name) for name in names) for row in self.rows]
-        lengths = [len(array) for array in arrays]
-        return _unpack, (row_type, np.concatenate(arrays), lengths, others, self.ran)
+        array = np.concatenate(found.arrays)
+        return _unpack, (found.row_type, array, found.lengths, found.others, self.ran)
 
 
 def _unpack(
@@ -74,10 +112,62 @@ def _unpack(
     others: list[tuple[Any, ...]],
     ran: Ran | None,
 ) -> Packed[Any]:
-    names, array_field = OTHER_FIELDS[row_type], ARRAY_FIELD[row_type]
-    pieces = np.split(array, np.cumsum(lengths)[:-1])
-    rows = [
-        row_type(**{array_field: piece}, **dict(zip(names, values, strict=True)))
-        for piece, values in zip(pieces, others, strict=True)
-    ]
-    return Packed(rows, ran)
+    return Packed(rows_of(row_type, array, lengths, others), ran)
+
+
+class Lent(NamedTuple):
+    """A batch whose one array lies in a block of the sender's."""
+
+    address: Address
+    row_type: type[Any]
+    dtype: str
+    lengths: list[int]
+    others: list[tuple[Any, ...]]
+
+    def rows(self, opened: Opened) -> list[Any] | None:
+        """Where their samples lie, until the answer is sent; None if that is not here."""
+        content = opened.content(self.address)
+        if content is None:
+            return None
+        array = np.frombuffer(content, self.dtype, sum(self.lengths))
+        return rows_of(self.row_type, array, self.lengths, self.others)
+
+
+class Carrier:
+    """Sends batches to a model's replicas.
+
+    Args:
+        call: sends a batch to one of them; None: that could not open the sender's memory.
+        blocks: for batches that need not go with the call; None: all do.
+    """
+
+    def __init__(
+        self,
+        call: Callable[[Lent | Packed[Any]], Awaitable[Packed[Any] | None]],
+        blocks: Blocks | None,
+    ) -> None:
+        self._call = call
+        self._blocks = blocks
+
+    async def send(self, rows: Sequence[Any]) -> Packed[Any]:
+        """The results of one batch; raises what the call raises."""
+        if self._blocks is not None and (found := columns(rows)) is not None:
+            with _lent(found, self._blocks) as lent:
+                answer = await self._call(lent)
+            if answer is not None:
+                return answer
+            logger.info("a replica is on another machine: batches for its model go with the calls")
+            self._blocks = None
+        answer = await self._call(Packed(rows))
+        assert answer is not None, "there is nothing to open"
+        return answer
+
+
+@contextlib.contextmanager
+def _lent(found: Columns, blocks: Blocks) -> Iterator[Lent]:
+    """A batch in a block, for as long as its call takes: see ``Blocks.lent``."""
+    dtype, lengths = found.arrays[0].dtype, found.lengths
+    total = sum(lengths)
+    with blocks.lent(total * dtype.itemsize) as block:
+        np.concatenate(found.arrays, out=np.frombuffer(block.content, dtype, total))
+        yield Lent(block.address, found.row_type, dtype.str, lengths, found.others)

@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import pickle
+from collections.abc import Sequence
 from typing import Any
 
 import numpy as np
 import pytest
 
-from deployments.wire import Packed, Ran
+from deployments.blocks import Blocks, Opened
+from deployments.wire import Carrier, Lent, Packed, Ran
 from models.errors import NotAudio
 from models.runtime import ItemError
 from models.types import AsrItem, NmtItem, SpeakerItem, VadItem, Voiceprint
@@ -53,3 +55,57 @@ def test_the_samples_of_a_batch_cross_as_one_array() -> None:
     rows = [SpeakerItem(INT16)] * 8
     pickle.dumps(Packed(rows), protocol=5, buffer_callback=buffers.append)
     assert [len(buffer.raw()) for buffer in buffers] == [8 * INT16.nbytes]
+
+
+class Replica:
+    """The other end of a carrier: what it was sent, and what it read of it."""
+
+    def __init__(self, *, on_this_machine: bool = True) -> None:
+        self.on_this_machine = on_this_machine
+        self.calls: list[type] = []
+        self.read: list[Any] = []
+
+    async def infer(self, batch: Lent | Packed[Any]) -> Packed[Any] | None:
+        batch = pickle.loads(pickle.dumps(batch))
+        self.calls.append(type(batch))
+        rows: Sequence[Any] | None = batch if isinstance(batch, Packed) else self._opened(batch)
+        if rows is None:
+            return None
+        self.read = list(map(flat, rows))
+        return Packed(["an answer"])
+
+    def _opened(self, batch: Lent) -> list[Any] | None:
+        return batch.rows(Opened()) if self.on_this_machine else None
+
+
+@pytest.mark.parametrize("rows", BATCHES.values(), ids=BATCHES.keys())
+async def test_a_carried_batch_arrives_as_it_went(rows: list[Any]) -> None:
+    replica = Replica()
+    answer = await Carrier(replica.infer, Blocks()).send(rows)
+    assert (list(answer), replica.read) == (["an answer"], list(map(flat, rows)))
+
+
+@pytest.mark.parametrize(
+    ("name", "crosses"),
+    [("clips of different lengths", Lent), ("texts", Packed), ("mixed dtypes", Packed)],
+)
+async def test_samples_lie_in_shared_memory(name: str, crosses: type) -> None:
+    replica = Replica()
+    await Carrier(replica.infer, Blocks()).send(BATCHES[name])
+    assert replica.calls == [crosses]
+
+
+async def test_batches_for_another_machine_go_with_the_calls() -> None:
+    replica = Replica(on_this_machine=False)
+    carrier = Carrier(replica.infer, Blocks())
+    rows = [SpeakerItem(INT16)]
+    await carrier.send(rows)
+    assert replica.read == list(map(flat, rows))
+    await carrier.send(rows)
+    assert replica.calls == [Lent, Packed, Packed]
+
+
+async def test_without_blocks_batches_go_with_the_calls() -> None:
+    replica = Replica()
+    await Carrier(replica.infer, None).send([SpeakerItem(INT16)])
+    assert replica.calls == [Packed]
