@@ -110,6 +110,14 @@ class Found:
             flush=True,
         )
 
+    def take(self, said: dict[str, Any]) -> None:
+        """What a part found in a process of its own, as its ``as_raw`` has it."""
+        own = ("rows", "notes", "peak_bytes")
+        for row in said["rows"]:
+            self.rows.append(Row(**row | {"wall_ms": Spread(**row["wall_ms"])}))
+        self.notes += said["notes"]
+        self.raw |= {name: value for name, value in said.items() if name not in own}
+
     def as_raw(self) -> dict[str, Any]:
         return {
             "rows": [asdict(row) for row in self.rows],

@@ -6,6 +6,7 @@ import statistics
 from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
+from bench.gpu import served_report
 from bench.gpu.ceilings import Ceilings
 from bench.gpu.measure import Found, Row
 from bench.results import Cell, Chart, Results, Series, Spread, Table
@@ -26,15 +27,19 @@ def results(
     """Args: of each part what it found, why it was skipped, and how long it took."""
     rows = [row for part in found.values() for row in part.rows]
     raw = {name: part.as_raw() for name, part in found.items()}
-    served = found["graph"].raw if "graph" in found else {}
+    in_graph = found["graph"].raw if "graph" in found else {}
+    served = found["served"].raw if "served" in found else {}
     return Results(
         name="gpu" if gpu else "gpu-on-cpu",
         title=f"Every model on {gpu}" if gpu else "Every model on a GPU: not yet run on a GPU",
-        findings=findings(rows, served, ceilings) if gpu else [NOT_ON_GPU],
+        findings=[*findings(rows, in_graph), *served_report.findings(served, rows)]
+        if gpu
+        else [NOT_ON_GPU],
         tables=[
             *([limits(ceilings)] if ceilings.tflops else []),
             *(table(model, of_model, ceilings) for model, of_model in _by_model(rows)),
-            *([graph_table(served)] if served.get("callers") else []),
+            *([graph_table(in_graph)] if in_graph.get("callers") else []),
+            *served_report.tables(served, rows),
             *([cosines(found["ecapa"].raw)] if gpu and "ecapa" in found else []),
             parts_table(found, took_s, skipped),
         ],
@@ -94,12 +99,12 @@ def today(row: Row) -> str | None:
     return None if known is None else str(known)
 
 
-def graph_table(served: Mapping[str, Any]) -> Table:
-    sequence_a_s = 1 / statistics.median(served["sequence_s"])
+def graph_table(in_graph: Mapping[str, Any]) -> Table:
+    sequence_a_s = 1 / statistics.median(in_graph["sequence_s"])
     cells: list[list[Cell]] = [
         ["called in sequence", f"{sequence_a_s:.2f}", 1 / sequence_a_s, None, None, None, None]
     ]
-    for line in served["callers"]:
+    for line in in_graph["callers"]:
         rate = Spread(**line["utterances_a_s"])
         batches = ", ".join(f"{k} {v:.1f}" for k, v in line["rows_a_batch"].items())
         cells.append(
@@ -141,7 +146,7 @@ def parts_table(
     return Table("Parts", ["part", "s", "most memory, MB", "outcome"], cells)
 
 
-def findings(rows: Sequence[Row], served: Mapping[str, Any], ceilings: Ceilings) -> list[str]:
+def findings(rows: Sequence[Row], in_graph: Mapping[str, Any]) -> list[str]:
     """Ratios of this run; a sentence only where its rows were measured."""
     found = [*_ecapa_findings(rows)]
     for model, of_model in _by_model(rows):
@@ -154,14 +159,33 @@ def findings(rows: Sequence[Row], served: Mapping[str, Any], ceilings: Ceilings)
                 f"{most.items_a_s / least.items_a_s:.1f} times the items/s of single ones; kernels "
                 f"run {_percent(least.busy)} of the time alone and {_percent(most.busy)} batched."
             )
-    if served.get("callers"):
-        sequence_a_s = 1 / statistics.median(served["sequence_s"])
+    found += _beside_the_cpu(rows)
+    if in_graph.get("callers"):
+        sequence_a_s = 1 / statistics.median(in_graph["sequence_s"])
         found += [
             f"The graph at {line['callers']} callers: "
             f"{line['utterances_a_s']['median'] / sequence_a_s:.2f} times the utterances/s of the "
             f"same models called in sequence; kernels run {_percent(line['busy'])} of the time."
-            for line in served["callers"]
+            for line in in_graph["callers"]
         ]
+    return found
+
+
+def _beside_the_cpu(rows: Sequence[Row]) -> list[str]:
+    """Of the models that ran on both."""
+    on_cpu = {(row.model, row.batch_size): row for row in rows if row.on == "cpu"}
+    found = []
+    for row in (row for row in rows if row.on == "cuda"):
+        same, alone = on_cpu.get((row.model, row.batch_size)), on_cpu.get((row.model, 1))
+        if same is None or alone is None:
+            continue
+        said = (
+            f"{row.model}, {row.batch_size} at a time: {row.items_a_s:,.0f} items/s on CUDA, "
+            f"{row.items_a_s / same.items_a_s:.1f} times those of the CPU"
+        )
+        if row.batch_size > 1:
+            said += f", {row.items_a_s / alone.items_a_s:.1f} times those of the CPU one at a time"
+        found.append(f"{said}.")
     return found
 
 

