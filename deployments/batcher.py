@@ -4,11 +4,11 @@ Items of different callers wait here and leave together. The rules:
 
 - A free replica takes the best batch at once. While every replica is busy, what arrives
   gathers. One batch may stand ready behind each running one; that place is taken by a full
-  batch, when the head has waited ``max_queue_delay_ms``, or shortly before the running one ends,
-  as ``Rhythm`` knows the model. With ``delay_when_idle`` the head waits as long before a free
-  replica, too, unless the batch is full.
+  batch, or shortly before the running one ends. When that is, ``Rhythm`` knows; until it does,
+  or where the delay is 0, once the head has waited ``max_queue_delay_ms``. With
+  ``delay_when_idle`` the head waits as long before a free replica, too, unless the batch is full.
 - Where the callers of a batch that ended ask again at once, the next one waits for them, as
-  long as ``Returns`` knows that to be worth it.
+  long as ``Returns`` knows that to be worth it, and at most ``max_queue_delay_ms``.
 - The head of a batch is the oldest item of the most urgent priority, so that no length
   starves. The others are drawn by how near they are to its length, within rows, cost and
   padding.
@@ -342,30 +342,38 @@ class Batcher(Generic[ItemT, ResultT]):
             if batch and not (batch := self._in_time(batch)):
                 continue
             if may_wait and not (batch and is_full(batch, policy)):
-                self._delay_timer = self._clock.call_at(due, self._pump)
+                if due < math.inf:
+                    self._delay_timer = self._clock.call_at(due, self._pump)
                 return
             self._start(batch)
 
     def _due(self) -> float:
         """Until when a batch may wait to get fuller; in the past, where it may not."""
-        due = self._oldest_at() + self.policy.max_queue_delay_ms / 1000
+        due, leaves = self._oldest_at() + self._delay_s, self._rhythm.next_at(self._replicas)
         if self.policy.delay_when_idle:
             return due
         if self.in_flight < self._replicas:
             until = self._returns.until(self._arrivals)
-            return until if self._gathers(until, due) else -math.inf
-        leaves = self._rhythm.next_at(self._replicas)
-        if leaves is None or self._gathers(leaves + self._returns.wait_s, due):
+            return until if self._gathers(until) else -math.inf
+        if leaves is None or not self._delay_s:
             return due
-        return min(due, leaves)
+        until = leaves + self._rhythm.hop_s + self._returns.wait_s
+        return math.inf if self._gathers(until) else leaves  # inf: until the running one has ended
 
-    def _gathers(self, until: float, due: float) -> bool:
+    @property
+    def _delay_s(self) -> float:
+        return self.policy.max_queue_delay_ms / 1000
+
+    def _gathers(self, until: float) -> bool:
         """Whether the next batch waits for the callers of the one before, at most until then.
 
-        Only if that is not after ``due`` and pays, they can join it, and everybody is answered in
-        time all the same. With several replicas nobody knows whose callers come.
+        Only if that takes no longer than ``max_queue_delay_ms`` and pays, they can join it, and
+        everybody is answered in time all the same. With several replicas nobody knows whose
+        callers come.
         """
-        if until > due or self._replicas > 1 or not self._returns.is_worth(self._rhythm.fixed_s):
+        if self._returns.wait_s > self._delay_s or self._replicas > 1:
+            return False
+        if not self._returns.is_worth(self._rhythm.fixed_s):
             return False
         if len(self._queue) >= self.policy.max_batch_size:
             return False

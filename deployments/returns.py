@@ -8,10 +8,10 @@ sooner than a batch of its own would cost them, waiting for them makes one group
 from __future__ import annotations
 
 import math
+from collections import deque
 
-MEMORY = 0.9  # of what was learned before, at each batch
+KNOWN = 9  # batches whose callers are remembered
 MOST = 0.8  # of a batch's callers: the last ones may have left
-MOST_TIMES = 4.0  # what they usually take: a pause is not remembered for longer
 SLACK = 1.25  # of the time that they usually take
 WORTH = 0.75  # of a batch's fixed cost: what the wait for them may take
 
@@ -19,13 +19,14 @@ WORTH = 0.75  # of a batch's fixed cost: what the wait for them may take
 class Returns:
     """How soon after a batch's end as many items have come as it had."""
 
-    __slots__ = ("_all", "_most", "_since", "_usual_s", "cost")
+    __slots__ = ("_all", "_most", "_since", "_took_s", "_usual_s", "cost")
 
     def __init__(self) -> None:
         self.cost = 0.0  # of an item of theirs
         self._since = 0.0  # when the last batch ended
         self._most = self._all = 0  # the numbers of the arrivals that are its callers' return
-        self._usual_s = math.inf  # not known
+        self._took_s: deque[float] = deque(maxlen=KNOWN)
+        self._usual_s = math.inf  # what three in four of them took at most; not known
 
     def ended(self, rows: int, cost: float, arrivals: int, now: float) -> None:
         """A batch came back, when so many items had arrived in all.
@@ -44,10 +45,8 @@ class Returns:
             self._learn(now - self._since)
 
     def _learn(self, took_s: float) -> None:
-        if self._usual_s < math.inf:
-            took_s = min(took_s, MOST_TIMES * self._usual_s)
-            took_s = MEMORY * self._usual_s + (1 - MEMORY) * took_s
-        self._usual_s = took_s
+        self._took_s.append(took_s)
+        self._usual_s = sorted(self._took_s)[3 * len(self._took_s) // 4]
 
     @property
     def wait_s(self) -> float:

@@ -67,6 +67,11 @@ class Rhythm:
         return ends[behind] - self._way_s if 0 <= behind < len(ends) else None
 
     @property
+    def hop_s(self) -> float:
+        """The way to a replica and back."""
+        return self._way_s + self._back_s
+
+    @property
     def fixed_s(self) -> float:
         """What a batch takes whatever it costs; nothing before batches of several costs told it."""
         return 0.0 if self._s_a_cost is None else self.expected_s(0.0)

@@ -72,6 +72,29 @@ def test_who_does_not_come_is_not_waited_for() -> None:
     assert not returns.is_worth(30.0)
 
 
+def after_batches(*took_s: float) -> Returns:
+    """What has seen batches of one caller each, who came back after so long."""
+    returns, now = Returns(), 0.0
+    for arrivals, after_s in enumerate(took_s):
+        returns.ended(1, 1.0, arrivals, now)
+        returns.came(arrivals + 1, now + after_s)
+        now += 100.0
+    return returns
+
+
+@pytest.mark.parametrize(
+    ("took_s", "wait_s"),
+    [
+        pytest.param([60.0, 2, 2, 2, 2], 2.5, id="a pause before the first calls is forgotten"),
+        pytest.param([2, 2, 2, 60.0, 2, 2, 2, 60.0, 2], 2.5, id="two pauses of nine batches"),
+        pytest.param([1, 8, 1, 8, 1, 8, 1, 8], 10.0, id="large batches and small in turns"),
+        pytest.param([2] * 9 + [8] * 9, 10.0, id="nine batches are remembered"),
+    ],
+)
+def test_what_three_in_four_batches_take_is_usual(took_s: list[float], wait_s: float) -> None:
+    assert after_batches(*took_s).wait_s == pytest.approx(wait_s)
+
+
 @dataclass(frozen=True)
 class Piece:
     length: float = 1.0
@@ -155,8 +178,17 @@ async def batches_of(scene: Scene) -> tuple[list[int], float]:
     return played.batches, played.clock.time()
 
 
-async def test_callers_who_ask_again_at_once_come_to_share_one_batch() -> None:
-    batches, _ = await batches_of(Scene(8, thinks_ms=1))
+@pytest.mark.parametrize(
+    "max_queue_delay_ms",
+    [
+        pytest.param(1000.0, id="longer than a batch"),
+        pytest.param(3.0, id="shorter than a batch, longer than they take"),
+    ],
+)
+async def test_callers_who_ask_again_at_once_come_to_share_one_batch(
+    max_queue_delay_ms: float,
+) -> None:
+    batches, _ = await batches_of(Scene(8, 1, max_queue_delay_ms=max_queue_delay_ms))
     assert set(batches[20:]) == {8}
 
 
@@ -167,7 +199,7 @@ async def test_callers_who_ask_again_at_once_come_to_share_one_batch() -> None:
         pytest.param(Scene(8, 30), id="they think longer than a batch costs"),
         pytest.param(Scene(8, 2, (1.0, 4.0), max_padding=0.0), id="they cannot share a batch"),
         pytest.param(Scene(1, 2, rows=9, max_batch_size=8), id="a request larger than a batch"),
-        pytest.param(Scene(8, 6, max_queue_delay_ms=16), id="the queue's delay is shorter"),
+        pytest.param(Scene(8, 6, max_queue_delay_ms=5), id="the queue's delay is shorter"),
     ],
 )
 async def test_nobody_waits_who_would_lose_by_it(
