@@ -60,7 +60,7 @@ def planned(**options: Any) -> Plan:
 def test_the_present_values_are_among_those_that_are_named() -> None:
     values = planned(batch_sizes="1,8", delays_ms="0", replicas="2", threads="2").space["nmt"]
     assert values.batch_sizes == (1, 8, 32)
-    assert values.delays_ms == (0.0, 500.0)
+    assert values.delays_ms == (0.0, 100.0)
     assert values.instances == ((1, 1), (2, 2))
 
 
