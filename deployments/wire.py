@@ -18,6 +18,7 @@ from deployments.log import logger
 from models.types import AsrItem, SpeakerItem, VadItem, Voiceprint
 
 T = TypeVar("T")
+TRIED_AGAIN = 1000  # batches after a replica could not open a block
 
 # The field of each row type that holds its one large array.
 ARRAY_FIELD: dict[type[Any], str] = {
@@ -53,12 +54,12 @@ class Columns(NamedTuple):
 
 
 def columns(rows: Sequence[Any]) -> Columns | None:
-    """Rows of one type in ``ARRAY_FIELD`` whose arrays share a dtype; None of any others."""
+    """Rows of one type in ``ARRAY_FIELD`` with arrays [n] of one dtype; None of any others."""
     row_type: type[Any] | None = type(rows[0]) if rows else None
     if row_type not in ARRAY_FIELD or any(type(row) is not row_type for row in rows):
         return None
     arrays = [getattr(row, ARRAY_FIELD[row_type]) for row in rows]
-    if len({array.dtype for array in arrays}) != 1:
+    if len({array.dtype for array in arrays}) != 1 or any(array.ndim != 1 for array in arrays):
         return None
     names = OTHER_FIELDS[row_type]
     return Columns(row_type, arrays, [tuple(getattr(row, n) for n in names) for row in rows])
@@ -125,7 +126,10 @@ class Lent(NamedTuple):
     others: list[tuple[Any, ...]]
 
     def rows(self, opened: Opened) -> list[Any] | None:
-        """Where their samples lie, until the answer is sent; None if that is not here."""
+        """The rows, whose arrays are views of the block, for as long as the batch runs.
+
+        None, if the block cannot be opened.
+        """
         content = opened.content(self.address)
         if content is None:
             return None
@@ -148,26 +152,33 @@ class Carrier:
     ) -> None:
         self._call = call
         self._blocks = blocks
+        self._without = 0  # batches that go with the calls, until a block is tried again
 
     async def send(self, rows: Sequence[Any]) -> Packed[Any]:
         """The results of one batch; raises what the call raises."""
-        if self._blocks is not None and (found := columns(rows)) is not None:
-            with _lent(found, self._blocks) as lent:
-                answer = await self._call(lent)
+        if self._without:
+            self._without -= 1
+        elif self._blocks is not None and (found := columns(rows)) is not None:
+            with _written(found, self._blocks) as lent:
+                answer = None if lent is None else await self._call(lent)
             if answer is not None:
                 return answer
-            logger.info("a replica is on another machine: batches for its model go with the calls")
-            self._blocks = None
+            if lent is not None:
+                logger.warning("a replica cannot open this process's memory: is it elsewhere?")
+                self._without = TRIED_AGAIN
         answer = await self._call(Packed(rows))
         assert answer is not None, "there is nothing to open"
         return answer
 
 
 @contextlib.contextmanager
-def _lent(found: Columns, blocks: Blocks) -> Iterator[Lent]:
+def _written(found: Columns, blocks: Blocks) -> Iterator[Lent | None]:
     """A batch in a block, for as long as its call takes: see ``Blocks.lent``."""
     dtype, lengths = found.arrays[0].dtype, found.lengths
     total = sum(lengths)
     with blocks.lent(total * dtype.itemsize) as block:
+        if block is None:
+            yield None
+            return
         np.concatenate(found.arrays, out=np.frombuffer(block.content, dtype, total))
         yield Lent(block.address, found.row_type, dtype.str, lengths, found.others)

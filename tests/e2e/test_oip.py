@@ -11,12 +11,14 @@ import time
 from collections import Counter
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
 from typing import Any
 
 import httpx
 import numpy as np
 import pytest
 
+from deployments.blocks import NAME as BLOCK
 from tests.e2e.server import Running, config_on_a_free_port, eventually, fakes_config, running
 from tests.malformed_oip import malformed_requests
 
@@ -83,6 +85,13 @@ def test_malformed_requests_get_4xx_and_the_server_goes_on(quick: Running) -> No
     print(f"\n{len(answers)} malformed requests: {dict(sorted(statuses.items()))}, live {live}")
     assert (len(answers), wrong) == (MALFORMED, Counter())
     assert (live, answered(good)) == (200, 7)
+
+
+def test_samples_reach_a_replica_in_shared_memory(quick: Running) -> None:
+    with httpx.Client(base_url=quick.url, timeout=60) as http:
+        assert answered(http.post(PATH, **clip(1))) == 1
+    maps = [Path(f"/proc/{each.pid}/maps").read_text() for each in quick.replicas("speaker")]
+    assert any(BLOCK in mapped for mapped in maps)
 
 
 def test_a_replica_killed_under_load_costs_no_request(quick: Running) -> None:

@@ -6,13 +6,25 @@ import os
 import pickle
 import subprocess
 import sys
-import tempfile
+from collections.abc import Iterable, Iterator
+from pathlib import Path
+from typing import Any
 
 import pytest
 
-from deployments.blocks import HEAD_BYTES, KEPT, LEAST_BYTES, Address, Block, Blocks, Opened
+from deployments.blocks import (
+    HEAD_BYTES,
+    KEPT,
+    KEPT_OPEN,
+    LEAST_BYTES,
+    TOKEN_BYTES,
+    Address,
+    Block,
+    Blocks,
+    Opened,
+)
 
-ANOTHER = Block(1)
+OWN = Block(1)
 READ = """
 import pickle, sys
 from deployments.blocks import Opened
@@ -30,41 +42,52 @@ def test_another_process_reads_what_was_written() -> None:
     assert read.stdout.decode().strip() == "hello", read.stderr.decode()
 
 
-def file_descriptor(content: bytes) -> int:
-    with tempfile.TemporaryFile() as file:
-        file.write(content)
-        return os.dup(file.fileno())
+def another(**fields: Any) -> Address:
+    """A block of this process's, whose address says something else of it."""
+    return OWN.address._replace(**fields)
 
 
-def memory_descriptor(name: str, content: bytes) -> int:
-    descriptor = os.memfd_create(name)
-    os.write(descriptor, content)
-    return descriptor
+def gone() -> Address:
+    return Block(1).address
 
 
-def elsewhere() -> dict[str, Address]:
-    """Addresses as a process of another machine would see them, or of a block that is gone."""
-    gone = Block(1).address
-    here, token = os.getpid(), b"t" * 16
-    content = token.ljust(LEAST_BYTES, b"-")
-    return {
-        "no such process": Address(2**22 + 1, 3, token, LEAST_BYTES),
-        "no such descriptor": Address(here, 2**20, token, LEAST_BYTES),
-        "a block that is gone": gone,
-        "a file": Address(here, file_descriptor(content), token, LEAST_BYTES),
-        "memory of another name": Address(
-            here, memory_descriptor("other", content), token, LEAST_BYTES
-        ),
-        "a shorter block": Address(
-            here, memory_descriptor("dragoman-block", content), token, 2 * LEAST_BYTES
-        ),
-        "another block": ANOTHER.address._replace(token=token),
-    }
+@pytest.fixture
+def other_memory() -> Iterator[int]:
+    """Memory that begins as the block does, and is none."""
+    with os.fdopen(os.memfd_create("other"), "w+b") as file:
+        file.write(OWN.address.token.ljust(LEAST_BYTES, b"-"))
+        file.flush()
+        yield file.fileno()
 
 
-@pytest.mark.parametrize("case", elsewhere())
-def test_what_is_not_the_senders_block_is_not_opened(case: str) -> None:
-    assert Opened().content(elsewhere()[case]) is None
+@pytest.fixture
+def other_file(tmp_path: Path) -> Iterator[int]:
+    with (tmp_path / "file").open("w+b") as file:
+        file.write(OWN.address.token.ljust(LEAST_BYTES, b"-"))
+        file.flush()
+        yield file.fileno()
+
+
+@pytest.mark.parametrize(
+    "address",
+    [
+        pytest.param(another(pid=2**22 + 1), id="no such process"),
+        pytest.param(another(descriptor=2**20), id="no such descriptor"),
+        pytest.param(gone(), id="a block that is gone"),
+        pytest.param(another(token=b"t" * TOKEN_BYTES), id="another block"),
+        pytest.param(another(size_bytes=2 * LEAST_BYTES), id="a shorter block"),
+    ],
+)
+def test_what_is_not_the_senders_block_is_not_opened(address: Address) -> None:
+    assert Opened().content(address) is None
+
+
+def test_other_memory_is_not_opened(other_memory: int) -> None:
+    assert Opened().content(another(descriptor=other_memory)) is None
+
+
+def test_a_file_is_not_opened(other_file: int) -> None:
+    assert Opened().content(another(descriptor=other_file)) is None
 
 
 def test_a_block_is_lent_again_after_an_answer() -> None:
@@ -77,8 +100,8 @@ def test_a_block_is_lent_again_after_an_answer() -> None:
 
 def test_two_batches_at_once_have_two_blocks() -> None:
     blocks = Blocks()
-    with blocks.lent(100) as first, blocks.lent(100) as second:
-        assert first.address != second.address
+    first, second = lend_at_once(blocks, 100, 100)
+    assert first is not second
 
 
 def test_a_block_of_a_batch_that_was_given_up_is_not_lent_again() -> None:
@@ -89,24 +112,65 @@ def test_a_block_of_a_batch_that_was_given_up_is_not_lent_again() -> None:
         assert other is not given_up
 
 
+def lend_at_once(blocks: Blocks, *sizes_bytes: int) -> list[Block | None]:
+    """Lend that many at one time; they come back in the order in which they are asked for."""
+    lent = [blocks.lent(size_bytes) for size_bytes in sizes_bytes]
+    found = [each.__enter__() for each in lent]
+    for each in lent:
+        each.__exit__(None, None, None)
+    return found
+
+
+def room(times: int) -> int:
+    return times * LEAST_BYTES - HEAD_BYTES
+
+
+def test_a_block_has_just_the_room() -> None:
+    with Blocks().lent(room(1)) as block:
+        assert block is not None
+        assert len(block.content) == room(1)
+
+
 def test_a_block_that_is_too_small_is_not_lent() -> None:
     blocks = Blocks()
-    with blocks.lent(LEAST_BYTES - HEAD_BYTES) as small:
-        assert len(small.content) == LEAST_BYTES - HEAD_BYTES
-    with blocks.lent(LEAST_BYTES) as large:
-        assert len(large.content) >= LEAST_BYTES
+    lend_at_once(blocks, room(1))
+    with blocks.lent(room(1) + 1) as block:
+        assert block is not None
+        assert len(block.content) == room(2)
 
 
-def test_the_smallest_free_blocks_are_dropped() -> None:
+def test_the_smallest_block_that_has_room_is_lent() -> None:
     blocks = Blocks()
-    sizes = [(place + 1) * LEAST_BYTES for place in range(KEPT + 1)]
-    opened = [blocks.lent(size) for size in sizes]
-    for each in opened:
-        each.__enter__()
-    for each in opened:
-        each.__exit__(None, None, None)
-    assert min(block.address.size_bytes for block in blocks._free) >= 2 * LEAST_BYTES
-    assert len(blocks._free) == KEPT
+    _, small, _ = lend_at_once(blocks, room(4), room(2), room(8))
+    with blocks.lent(room(1)) as block:
+        assert block is small
+
+
+def test_of_blocks_of_one_size_the_last_used_is_lent() -> None:
+    blocks = Blocks()
+    last = lend_at_once(blocks, 1, 1, 1)[-1]
+    with blocks.lent(1) as block:
+        assert block is last
+
+
+def test_the_blocks_that_were_not_used_for_longest_are_dropped() -> None:
+    blocks = Blocks()
+    large, *others = lend_at_once(blocks, room(2), *[1] * KEPT)
+    with blocks.lent(room(2)) as block:
+        assert block is not large
+    assert others[1] in lend_at_once(blocks, *[1] * KEPT)
+
+
+@pytest.mark.parametrize("error", [PermissionError(), AttributeError()], ids=["forbidden", "none"])
+def test_without_memory_to_share_nothing_is_lent(
+    error: Exception, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def refuse(_: str) -> int:
+        raise error
+
+    monkeypatch.setattr(os, "memfd_create", refuse)
+    with Blocks().lent(1) as block:
+        assert block is None
 
 
 def test_a_block_is_opened_once() -> None:
@@ -117,12 +181,44 @@ def test_a_block_is_opened_once() -> None:
     assert first.obj is again.obj
 
 
-def test_only_so_many_blocks_stay_open() -> None:
-    opened = Opened()
-    blocks = [Block(1) for _ in range(2 * KEPT + 1)]
+def opens(opened: Opened, blocks: Iterable[Block]) -> None:
     for block in blocks:
         assert opened.content(block.address) is not None
-    assert list(opened._memory) == [block.address for block in blocks[1:]]
+
+
+def test_only_so_many_blocks_stay_open() -> None:
+    opened, blocks = Opened(), [Block(1) for _ in range(KEPT_OPEN + 1)]
+    opens(opened, [*blocks[:-1], blocks[0], blocks[-1]])  # the first is used again before the last
+    kept = {block.address.descriptor for block in (blocks[0], *blocks[2:])}
+    assert {descriptor for _, descriptor in opened._open} == kept
+
+
+def test_a_block_that_its_owner_dropped_is_closed_with_the_next() -> None:
+    opened, dropped = Opened(), Block(1)
+    opens(opened, [dropped])
+    del dropped
+    opens(opened, [OWN])
+    assert [descriptor for _, descriptor in opened._open] == [OWN.address.descriptor]
+
+
+def test_a_block_behind_a_descriptor_that_was_used_before_is_its_own() -> None:
+    opened, block = Opened(), Block(1)
+    opens(opened, [block])
+    before = block.address
+    del block
+    after = Block(1)
+    after.content[:5] = b"after"
+    assert after.address.descriptor == before.descriptor
+    content = opened.content(after.address)
+    assert content is not None
+    assert bytes(content[:5]) == b"after"
+
+
+def test_nobody_writes_into_the_senders_block() -> None:
+    content = Opened().content(OWN.address)
+    assert content is not None
+    with pytest.raises(TypeError, match="read-only"):
+        content[0] = 1
 
 
 def test_a_block_that_nobody_holds_is_closed() -> None:

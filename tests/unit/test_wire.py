@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import pickle
 from collections.abc import Sequence
 from typing import Any
@@ -9,11 +10,12 @@ from typing import Any
 import numpy as np
 import pytest
 
-from deployments.blocks import Blocks, Opened
-from deployments.wire import Carrier, Lent, Packed, Ran
+from deployments.blocks import Address, Blocks, Opened
+from deployments.wire import TRIED_AGAIN, Carrier, Lent, Packed, Ran
 from models.errors import NotAudio
 from models.runtime import ItemError
 from models.types import AsrItem, NmtItem, SpeakerItem, VadItem, Voiceprint
+from tests.unit.clock import settle
 
 INT16 = np.arange(5, dtype=np.int16)
 FLOAT32 = np.linspace(-1, 1, 3, dtype=np.float32)
@@ -105,7 +107,72 @@ async def test_batches_for_another_machine_go_with_the_calls() -> None:
     assert replica.calls == [Lent, Packed, Packed]
 
 
+async def test_shared_memory_is_tried_again_after_many_batches() -> None:
+    replica = Replica(on_this_machine=False)
+    carrier = Carrier(replica.infer, Blocks())
+    for _ in range(1 + TRIED_AGAIN):
+        await carrier.send([SpeakerItem(INT16)])
+    replica.on_this_machine = True
+    await carrier.send([SpeakerItem(INT16)])
+    assert replica.calls[-2:] == [Packed, Lent]
+
+
 async def test_without_blocks_batches_go_with_the_calls() -> None:
     replica = Replica()
     await Carrier(replica.infer, None).send([SpeakerItem(INT16)])
     assert replica.calls == [Packed]
+
+
+async def test_where_no_memory_is_to_be_had_batches_go_with_the_calls(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr(Blocks, "_take", lambda *_: None)
+    replica = Replica()
+    await Carrier(replica.infer, Blocks()).send([SpeakerItem(INT16)])
+    assert replica.calls == [Packed]
+
+
+async def test_samples_that_are_no_list_of_numbers_are_for_the_model_to_refuse() -> None:
+    replica = Replica()
+    await Carrier(replica.infer, Blocks()).send([SpeakerItem(INT16[np.newaxis])])
+    assert replica.calls == [Packed]
+
+
+class Held:
+    """A replica that answers when it is told to, and remembers where batches lay."""
+
+    def __init__(self) -> None:
+        self.addresses: list[Address] = []
+        self.may_answer = asyncio.Event()
+
+    async def infer(self, batch: Lent | Packed[Any]) -> Packed[Any]:
+        assert isinstance(batch, Lent)
+        self.addresses.append(batch.address)
+        await self.may_answer.wait()
+        return Packed(["an answer"])
+
+
+async def test_a_block_is_its_batchs_alone_until_the_answer() -> None:
+    replica = Held()
+    carrier = Carrier(replica.infer, Blocks())
+    sent = [asyncio.create_task(carrier.send([SpeakerItem(INT16)])) for _ in range(2)]
+    await settle()
+    replica.may_answer.set()
+    await asyncio.gather(*sent)
+    await carrier.send([SpeakerItem(INT16)])
+    first, second, third = replica.addresses
+    assert first != second
+    assert third in (first, second)
+
+
+async def test_the_block_of_a_batch_that_was_given_up_is_not_used_again() -> None:
+    replica = Held()
+    carrier = Carrier(replica.infer, Blocks())
+    sent = asyncio.create_task(carrier.send([SpeakerItem(INT16)]))
+    await settle()
+    sent.cancel()
+    await asyncio.gather(sent, return_exceptions=True)
+    replica.may_answer.set()
+    await carrier.send([SpeakerItem(INT16)])
+    given_up, other = replica.addresses
+    assert given_up.token != other.token
