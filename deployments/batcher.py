@@ -49,6 +49,7 @@ from deployments.waiting import (
     earliest_deadline,
     fit_together,
     is_full,
+    most_rows,
 )
 from models.errors import (
     DeadlinePassed,
@@ -480,7 +481,12 @@ class Batcher(Generic[ItemT, ResultT]):
 
     async def _sent(self, items: Sequence[ItemT]) -> BatchReply[ResultT]:
         reply = await self._send(items)
-        self._rhythm.learn(self._whole_cost(items), reply)
+        cost = self._whole_cost(items)
+        self._rhythm.learn(cost, reply)
+        if self._pace.is_guessed and self._rhythm.knows_costs and cost:
+            rows = most_rows(cost / len(items), self.policy)
+            full = rows * cost / len(items)
+            self._pace.guess(self._rhythm.expected_s(full) / self._replicas, full, rows)
         return reply
 
     def _whole_cost(self, items: Sequence[ItemT]) -> float:

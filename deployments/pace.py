@@ -12,7 +12,8 @@ class Pace:
     Full is one that could not be larger, by its policy or by its deadlines. A batch that had room
     says nothing of a full one's speed, except where it was faster than what is known. So an
     estimate cannot stay too high for want of the load that would mend it.
-    Until a full batch has run nothing is known, and nothing is expected to take time.
+    Until a full batch has run, ``guess`` tells; before that nothing is known, and nothing is
+    expected to take time.
     """
 
     __slots__ = (
@@ -28,6 +29,17 @@ class Pace:
         self._times_s = self._costs = self._items = self._batches = 0.0
         self._s_a_cost = 0.0  # 0: not known
         self._usual_cost = self._usual_others = 0.0  # of an item, and of those beside it
+
+    @property
+    def is_guessed(self) -> bool:
+        """Whether no full batch has run yet."""
+        return not self._batches
+
+    def guess(self, took_s: float, cost: float, items: int) -> None:
+        """What a full batch would take; forgotten with the first that runs."""
+        self._s_a_cost = took_s / cost
+        self._usual_cost = cost / items
+        self._usual_others = cost - self._usual_cost
 
     def sent(self, cost: float, now: float) -> None:
         if not self._sent:

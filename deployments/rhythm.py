@@ -67,6 +67,11 @@ class Rhythm:
         return ends[behind] - self._way_s if 0 <= behind < len(ends) else None
 
     @property
+    def knows_costs(self) -> bool:
+        """Whether batches of several costs have told what a larger one takes."""
+        return self._s_a_cost is not None
+
+    @property
     def hop_s(self) -> float:
         """The way to a replica and back."""
         return self._way_s + self._back_s

@@ -142,6 +142,13 @@ def is_full(batch: Sequence[Ticket[Any, Any]], policy: BatchPolicy) -> bool:
     return rows >= policy.max_batch_size or not within_cost(rows + 1, longest, policy)
 
 
+def most_rows(cost: float, policy: BatchPolicy) -> int:
+    """How many items of one cost a batch holds."""
+    if policy.max_batch_cost is None or not cost:
+        return policy.max_batch_size
+    return max(1, min(policy.max_batch_size, int(policy.max_batch_cost / cost)))
+
+
 def fit_together(rows: int, cost: float, other: float, policy: BatchPolicy) -> bool:
     """Whether so many items may share a batch with some of another cost, as far as means tell."""
     longest = max(cost, other)

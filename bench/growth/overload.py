@@ -114,7 +114,12 @@ def targets(quick: bool) -> list[Target]:
     short = clip("en-please-try-call-later").path.read_bytes()
     graph = Request("/v1/speech/translations", form(short, target_language="pt"))
     if quick:
-        return [Target("sleep", sleep, 16, 4, FEW), Target("nmt", nmt, 16, 6, FEW)]
+        return [
+            Target("sleep", sleep, 16, 4, FEW),
+            Target("nmt", nmt, 16, 6, FEW),
+            Target("speaker", speaker, 16, 5, FEW),
+            Target("graph", graph, 3, 20, FEW),
+        ]
     return [
         Target("sleep", sleep, 16, 5),
         Target("nmt", nmt, 16, 6),

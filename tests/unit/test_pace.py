@@ -26,6 +26,21 @@ def test_a_full_batch_tells_seconds_a_cost() -> None:
     assert pace.needs_s(4, now) == pytest.approx(1.0)
 
 
+def test_before_a_full_batch_has_run_a_guess_tells() -> None:
+    pace = Pace()
+    pace.guess(4.0, 8.0, items=4)
+    assert pace.needs_s(2.0, now=0.0) == pytest.approx(1.0)
+
+
+def test_the_first_full_batch_takes_the_place_of_a_guess() -> None:
+    pace = Pace()
+    pace.guess(4.0, 8.0, items=4)
+    pace.sent(8.0, now=0.0)
+    pace.came_back(8.0, 4, is_full=True, now=16.0)
+    assert not pace.is_guessed
+    assert pace.needs_s(2.0, now=16.0) == pytest.approx(4.0)
+
+
 def test_a_batch_with_room_that_is_slower_an_item_tells_nothing() -> None:
     pace = Pace()
     now = ran(pace, 0.0, 2.0, cost=8)

@@ -230,6 +230,15 @@ SCRIPTS = [
         "0:a 1:b 10:c",
         refused="11:c late",
     ),
+    # One took 10 ms and two 20: each more takes 10, and e would be answered at 61 at the earliest.
+    Script(
+        "batches of several sizes tell what a full one would take",
+        {"max_batch_size": 8, "max_queue_delay_ms": 0},
+        "0:a 12:b/2 40:c 41:d 42:e!15",
+        "0:a 12:b1,b2 40:c 41:d",
+        refused="42:e full",
+        runs_ms=(10, 20, 10),
+    ),
     Script(
         "a free replica tries whatever the deadline",
         {"max_batch_size": 1, "max_queue_delay_ms": 0},
