@@ -350,12 +350,13 @@ class Batcher(Generic[ItemT, ResultT]):
 
     def _due(self) -> float:
         """Until when a batch may wait to get fuller; in the past, where it may not."""
-        due, leaves = self._oldest_at() + self._delay_s, self._rhythm.next_at(self._replicas)
+        due = self._oldest_at() + self._delay_s
         if self.policy.delay_when_idle:
             return due
         if self.in_flight < self._replicas:
             until = self._returns.until(self._arrivals)
             return until if self._gathers(until) else -math.inf
+        leaves = self._rhythm.next_at(self._replicas)
         if leaves is None or not self._delay_s:
             return due
         until = leaves + self._rhythm.hop_s + self._returns.wait_s
