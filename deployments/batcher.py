@@ -129,6 +129,17 @@ class Batcher(Generic[ItemT, ResultT]):
         """When the last request ended, on this batcher's clock; None while there is one."""
         return self._idle_since if self._idle.is_set() else None
 
+    @property
+    def caches(self) -> bool:
+        """Whether a request may be answered without a place in the queue."""
+        return self._cache is not None and self.policy.response_cache
+
+    def has_room(self) -> bool:
+        """Whether one more request may wait."""
+        if self.pending >= self.policy.max_queue_size:
+            self._pump()  # what came in this turn of the event loop may leave at once
+        return self.pending < self.policy.max_queue_size
+
     def expected_s(self, priority: int = 0, cost: float | None = None) -> float:
         """Until an item that came now would be answered, as far as that is known.
 
@@ -223,7 +234,7 @@ class Batcher(Generic[ItemT, ResultT]):
             self._idle.set()
 
     async def _submit(self, item: ItemT, request: Request[ItemT, ResultT]) -> Outcome[ResultT]:
-        if self._cache is None or not self.policy.response_cache:
+        if self._cache is None or not self.caches:
             return await self._run_item(item, request)
         started = time.perf_counter()
         key = self._cache.key(self.name, self._generation, item)
@@ -288,11 +299,9 @@ class Batcher(Generic[ItemT, ResultT]):
         return ticket
 
     def _admit(self, request: Request[ItemT, ResultT], cost: float) -> None:
-        if self.pending >= self.policy.max_queue_size:
-            self._pump()  # what came in this turn of the event loop may leave at once
-        if self.pending >= self.policy.max_queue_size:
+        if not self.has_room():
             self.statistics.refused += 1
-            raise QueueFull(f"the queue of model {self.name!r} is full")
+            raise queue_full(self.name)
         if request.deadline is not None:
             expected_s = self.expected_s(request.priority, cost)
             if is_too_long(expected_s, request.deadline - self._clock.time()):
@@ -499,6 +508,11 @@ class Batcher(Generic[ItemT, ResultT]):
         self._rhythm.over(task, self._clock.time())
         self._pump()
         self._rest()
+
+
+def queue_full(name: str) -> QueueFull:
+    """The refusal of a request for which the queue has no place."""
+    return QueueFull(f"the queue of model {name!r} is full")
 
 
 def queue_too_long(name: str, expected_s: float) -> QueueFull:

@@ -10,10 +10,10 @@ class Pace:
     """Seconds a unit of cost, over all replicas together, from full batches.
 
     Full is one that could not be larger, by its policy or by its deadlines. A batch that had room
-    says nothing of a full one's speed, except where it was faster than what is known. So an
+    says nothing of a full one's speed, except where it was faster than what full ones told. So an
     estimate cannot stay too high for want of the load that would mend it.
-    Until a full batch has run, ``guess`` tells; before that nothing is known, and nothing is
-    expected to take time.
+    Until a full batch has run, the last ``guess`` tells; before that nothing is known, and nothing
+    is expected to take time.
     """
 
     __slots__ = (
@@ -50,7 +50,7 @@ class Pace:
     def came_back(self, cost: float, items: int, *, is_full: bool, now: float) -> None:
         took_s, self._since = now - self._since, now
         self.given_up(cost)
-        if is_full or took_s < self._s_a_cost * cost:
+        if is_full or (not self.is_guessed and took_s < self._s_a_cost * cost):
             self._learn(cost, items, took_s)
 
     def hung(self, cost: float, items: int, now: float) -> None:

@@ -18,7 +18,7 @@ from typing import Any, TypeVar
 
 import numpy as np
 
-from deployments.batcher import BATCHES_A_REPLICA, queue_too_long, reason_of
+from deployments.batcher import BATCHES_A_REPLICA, queue_full, queue_too_long, reason_of
 from deployments.concurrency import all_of, in_order
 from deployments.config import AppConfig
 from deployments.fleet import Fleet, Hop, Model, pivot
@@ -35,7 +35,7 @@ from deployments.recording import (
     timed_sentences,
 )
 from deployments.request import Request
-from deployments.statistics import Stages
+from deployments.statistics import ModelStatistics, Stages
 from deployments.timings import Timings
 from models import audio as audio_io
 from models import encoding
@@ -173,6 +173,33 @@ class Pipeline:
         limit_s = self._limits.max_audio_s if max_duration_s is None else max_duration_s
         with context.timings.stage("decode"):
             return await self.off_loop(lambda: audio_io.decode(data, max_duration_s=limit_s))
+
+    def admit(
+        self,
+        models: Sequence[Model],
+        context: Context,
+        statistics: ModelStatistics | None = None,
+    ) -> None:
+        """Refuse now what its models' queues would refuse, before its audio is decoded.
+
+        What the last of several models refuses has cost the others their time, too. A refusal
+        counts in ``statistics``; None: in those of the model whose queue is to blame.
+
+        Raises:
+            QueueFull: a queue has no place, or all together take longer than the deadline.
+        """
+        models = [model for model in models if not model.batcher.caches]
+        full = [model for model in models if not model.batcher.has_room()]
+        expected_s = {m.name: m.batcher.expected_s(context.priority) for m in models}
+        left_s = context.deadline - asyncio.get_running_loop().time()
+        if not full and not is_too_long(sum(expected_s.values()), left_s):
+            return
+        to_blame = full[0] if full else max(models, key=lambda model: expected_s[model.name])
+        statistics = statistics or to_blame.batcher.statistics
+        statistics.refused += 1
+        statistics.failed(0.0, "REJECTED")
+        name = to_blame.name
+        raise queue_full(name) if full else queue_too_long(name, expected_s[name])
 
     async def encode(
         self, audio: Audio, audio_format: encoding.AudioFormat, context: Context
@@ -430,14 +457,8 @@ class Pipeline:
         if options.speak:
             self.fleet.voice(options.voice, options.target_language)
 
-    def admit(self, options: TranslateOptions, context: Context) -> None:
-        """``check``, and whether there is time for all models that the request will need.
-
-        What the last of them refuses has cost the others their time.
-
-        Raises:
-            QueueFull: their queues are too long for the deadline.
-        """
+    def admit_translation(self, options: TranslateOptions, context: Context) -> None:
+        """``check``, and ``admit`` to all models that the request will need, as far as known."""
         self.check(options)
         ahead = [self.fleet.pick("vad"), self.fleet.pick("asr")]
         if options.source_language is not None:
@@ -445,13 +466,7 @@ class Pipeline:
             ahead += [hop.model for hop in route]
         if options.speak:
             ahead.append(self.fleet.voice(options.voice, options.target_language)[0])
-        expected_s = {m.name: m.batcher.expected_s(context.priority) for m in ahead}
-        left_s = context.deadline - asyncio.get_running_loop().time()
-        if is_too_long(sum(expected_s.values()), left_s):
-            self.fleet.graph.refused += 1
-            self.fleet.graph.failed(0.0, "REJECTED")
-            slowest = max(expected_s, key=lambda name: expected_s[name])
-            raise queue_too_long(slowest, expected_s[slowest])
+        self.admit(ahead, context, self.fleet.graph)
 
     async def _speaking(
         self, options: TranslateOptions, audio: Audio, heard: VadResult

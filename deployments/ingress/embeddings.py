@@ -122,6 +122,7 @@ class EmbeddingEndpoint:
         bare = _wants_vector(headers)
         _check_comparing(fields, compares=bool(others), bare=bare)
         model = self._fleet.pick("speaker", fields.model)
+        self._pipeline.admit([model], context)
         named = _named(files, others)
         clips = await self._decoded(named, context)
 

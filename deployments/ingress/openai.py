@@ -105,6 +105,7 @@ class OpenAiRoutes:
             temperature=fields.temperature or None,
             timestamps=fields.response_format not in TEXT_ALONE,
         )
+        self._pipeline.admit([self._fleet.pick("vad"), model], context)
         audio = await self._pipeline.decode(files.pop(), context)  # the file is not kept
         transcript = await self._pipeline.transcribe(audio, options, context, model)
         return timed(_transcription(fields, transcript, audio), context)

@@ -98,7 +98,7 @@ class SpeechRoutes:
             speak=fields.speaks,
             embed="embedding" in fields.include,
         )
-        self._pipeline.admit(options, context)
+        self._pipeline.admit_translation(options, context)
         audio = await self._pipeline.decode(files.pop(), context)  # the file is not kept
         with blaming("text", "target_language"):  # what cannot be spoken is the translation
             row = self._pipeline.translate_speech(audio, options, context)

@@ -392,7 +392,7 @@ class SpeechTranslator(Served):
             return TranscribeOptions(language=source)
         target = _required(target, "TARGET_LANGUAGE")
         options = TranslateOptions(target, source, voice, speed, speak)
-        self._pipeline.admit(options, context)
+        self._pipeline.admit_translation(options, context)
         return options
 
     async def _one(
