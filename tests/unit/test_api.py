@@ -22,6 +22,7 @@ from deployments.ingress.app import asgi_app
 from deployments.ingress.gate import Admission
 from deployments.remote import Description
 from models.errors import Unavailable
+from models.types import Kind
 from tests import bad_input
 from tests.bad_input import EMBED, SPEAK, TEXT, TEXT_OK, TRANSCRIBE, TRANSLATE, form, wav
 from tests.unit.clock import settle
@@ -474,6 +475,39 @@ async def test_a_full_queue_says_so() -> None:
     async with connect(asgi_app(fleet, config, Admission(64))) as http:
         response = await http.post(TEXT, json={**TEXT_OK, "text": ["Hello."] * 40})
     assert (response.status_code, response.json()["error"]["code"]) == (503, "queue_full")
+
+
+@pytest.mark.parametrize(
+    ("kind", "path"),
+    [("speaker", EMBED), ("asr", TRANSCRIBE)],
+    ids=["embeddings", "transcriptions"],
+)
+@pytest.mark.parametrize("cached", [False, True], ids=["no cache", "a cache might know"])
+async def test_a_full_queue_refuses_a_file_unread(kind: Kind, path: str, cached: bool) -> None:
+    config, answering = fake_config(), asyncio.Event()
+    remotes = fake_remotes(config)
+    infer = remotes[kind].infer
+
+    async def answers_later(items: Sequence[Any]) -> Any:
+        await answering.wait()
+        return await infer(items)
+
+    remotes[kind].infer = answers_later  # type: ignore[method-assign]
+    policy = BatchPolicy(max_queue_size=1, max_batch_size=1, response_cache=cached)
+    fleet = await fake_fleet(config, remotes, **{kind: policy})
+    batcher = fleet.pick(kind).batcher
+    async with connect(asgi_app(fleet, config, Admission(64))) as http:
+        speech = {"file": SPEECH}
+        others = [asyncio.create_task(http.post(path, files=speech)) for _ in range(3)]
+        while not batcher.pending:  # two at the replica, and one that waits
+            await asyncio.sleep(0.01)
+        refused = await http.post(path, files={"file": b"no audio"})
+        answering.set()
+        served = await asyncio.gather(*others)
+    code = "not_audio" if cached else "queue_full"
+    assert refused.json()["error"]["code"] == code
+    assert [answer.status_code for answer in served] == [200] * 3
+    assert batcher.statistics.failures == ({} if cached else {"REJECTED": 1})
 
 
 async def test_what_the_last_model_could_not_do_in_time_does_not_begin() -> None:

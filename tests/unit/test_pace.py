@@ -32,6 +32,15 @@ def test_before_a_full_batch_has_run_a_guess_tells() -> None:
     assert pace.needs_s(2.0, now=0.0) == pytest.approx(1.0)
 
 
+def test_the_last_guess_tells_whatever_batches_with_room_took() -> None:
+    pace = Pace()
+    pace.guess(4.0, 8.0, items=4)
+    now = ran(pace, 0.0, 0.1, cost=2, is_full=False)
+    pace.guess(8.0, 8.0, items=4)
+    assert pace.is_guessed
+    assert pace.needs_s(2.0, now) == pytest.approx(2.0)
+
+
 def test_the_first_full_batch_takes_the_place_of_a_guess() -> None:
     pace = Pace()
     pace.guess(4.0, 8.0, items=4)
