@@ -174,33 +174,6 @@ class Pipeline:
         with context.timings.stage("decode"):
             return await self.off_loop(lambda: audio_io.decode(data, max_duration_s=limit_s))
 
-    def admit(
-        self,
-        models: Sequence[Model],
-        context: Context,
-        statistics: ModelStatistics | None = None,
-    ) -> None:
-        """Refuse now what its models' queues would refuse, before its audio is decoded.
-
-        What the last of several models refuses has cost the others their time, too. A refusal
-        counts in ``statistics``; None: in those of the model whose queue is to blame.
-
-        Raises:
-            QueueFull: a queue has no place, or all together take longer than the deadline.
-        """
-        models = [model for model in models if not model.batcher.caches]
-        full = [model for model in models if not model.batcher.has_room()]
-        expected_s = {m.name: m.batcher.expected_s(context.priority) for m in models}
-        left_s = context.deadline - asyncio.get_running_loop().time()
-        if not full and not is_too_long(sum(expected_s.values()), left_s):
-            return
-        to_blame = full[0] if full else max(models, key=lambda model: expected_s[model.name])
-        statistics = statistics or to_blame.batcher.statistics
-        statistics.refused += 1
-        statistics.failed(0.0, "REJECTED")
-        name = to_blame.name
-        raise queue_full(name) if full else queue_too_long(name, expected_s[name])
-
     async def encode(
         self, audio: Audio, audio_format: encoding.AudioFormat, context: Context
     ) -> bytes:
@@ -232,6 +205,35 @@ class Pipeline:
     async def off_loop(self, call: Callable[[], R]) -> R:
         """The one place that offloads: what would hold up everybody's requests."""
         return await asyncio.get_running_loop().run_in_executor(self._codecs, call)
+
+    # ---- before any work is done -------------------------------------------------------
+
+    def admit(
+        self,
+        models: Sequence[Model],
+        context: Context,
+        statistics: ModelStatistics | None = None,
+    ) -> None:
+        """Refuse now what its models' queues would refuse, before its audio is decoded.
+
+        What the last of several models refuses has cost the others their time, too. A refusal
+        counts in ``statistics``; None: in those of the model whose queue is to blame.
+
+        Raises:
+            QueueFull: a queue has no place, or all together take longer than the deadline.
+        """
+        models = [model for model in models if not model.batcher.caches]
+        full = [model for model in models if not model.batcher.has_room()]
+        expected_s = {m.name: m.batcher.expected_s(context.priority) for m in models}
+        left_s = context.deadline - asyncio.get_running_loop().time()
+        if not full and not is_too_long(sum(expected_s.values()), left_s):
+            return
+        to_blame = full[0] if full else max(models, key=lambda model: expected_s[model.name])
+        statistics = statistics or to_blame.batcher.statistics
+        statistics.refused += 1
+        statistics.failed(0.0, "REJECTED")
+        name = to_blame.name
+        raise queue_full(name) if full else queue_too_long(name, expected_s[name])
 
     # ---- single stages -----------------------------------------------------------------
 
