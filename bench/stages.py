@@ -37,7 +37,7 @@ class Plan:
     longest_batch_s: float  # a larger batch is not tried
 
 
-FULL = Plan(2.5, 3, CALLERS, BATCH_SIZES, 10.0)
+FULL = Plan(2.5, 5, CALLERS, BATCH_SIZES, 10.0)
 QUICK = Plan(0.5, 1, (1, SHOWN_CALLERS), (1, 8, 32), 2.0)
 
 

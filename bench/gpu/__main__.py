@@ -1,6 +1,6 @@
 """Every model at its published size on a GPU, and the graph of them; one script, no network.
 
-    python -m bench.gpu [--budget-s 470] [--only PART ...] [--skip PART ...] [--out docs/bench]
+    python -m bench.gpu [--budget-s 470] [--only PART ...] [--skip PART ...] [--name gpu-l4]
 
 Each part has a share of the budget; what does not fit is skipped and named, and so is a part that
 fails, with its reason (its traceback is in the JSON). ``--onto FILE`` keeps the parts of an earlier
@@ -20,7 +20,7 @@ import tempfile
 import time
 import traceback
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from importlib import import_module
 from importlib.util import find_spec
 from pathlib import Path
@@ -167,6 +167,7 @@ def arguments(argv: Sequence[str] | None = None) -> argparse.Namespace:
     parser.add_argument("--threads", type=int, default=4, help="of the CPU")
     parser.add_argument("--folder", type=Path, help="where weights are written and kept")
     parser.add_argument("--out", type=Path, default=FOLDER)
+    parser.add_argument("--name", help="of the files: a second card beside the first")
     parser.add_argument("--onto", type=Path, help="an earlier run's JSON, to measure a part again")
     parser.add_argument("--raw", type=Path, help="write what one part found to this file alone")
     return parser.parse_args(argv)
@@ -195,7 +196,8 @@ def run_all(args: argparse.Namespace, folder: Path, gpu: str | None) -> None:
     if args.onto:
         keep(run, json.loads(args.onto.read_text()), gpu)
     ceilings = run.ceilings or Ceilings()
-    write(results(run.found, run.skipped, run.took_s, ceilings, gpu), args.out)
+    found = results(run.found, run.skipped, run.took_s, ceilings, gpu)
+    write(replace(found, name=args.name or found.name), args.out)
 
 
 def keep(run: Run, earlier: dict[str, Any], gpu: str | None) -> None:

@@ -173,7 +173,7 @@ async def _serve(setup: Setup, found: Found, loaded: Loaded, utterances: Sequenc
                     name: float(np.mean(remote.batches[-count:]))
                     for name, remote in remotes.items()
                 },
-                "busy": await _busy(pipeline, utterances, callers, count) if setup.on_gpu else None,
+                "busy": await _busy(pipeline, utterances, callers) if setup.on_gpu else None,
             }
             found.raw["callers"].append(line)
             print(f"  {line}", flush=True)
@@ -209,12 +209,15 @@ async def _callers(
     return Served(time.perf_counter() - began_s, latencies_s)
 
 
-async def _busy(pipeline: Pipeline, utterances: Sequence[Any], callers: int, count: int) -> float:
-    """Share of the time in which a kernel ran, while the profiler, which costs some, looks on."""
+async def _busy(pipeline: Pipeline, utterances: Sequence[Any], callers: int) -> float:
+    """Share of the time in which a kernel ran, an utterance a caller, but no fewer than 8.
+
+    The profiler, which looks on, costs some; what it has seen takes it longer to read than to see.
+    """
     import torch
 
     with torch.profiler.profile(activities=[torch.profiler.ProfilerActivity.CUDA]) as profile:
-        served = await _callers(pipeline, utterances, callers, count)
+        served = await _callers(pipeline, utterances, callers, max(8, callers))
         torch.cuda.synchronize()
     return busy_ms(profile) / 1000 / served.wall_s
 

@@ -17,7 +17,7 @@ import psutil
 import pytest
 
 from bench.gpu import report, served, served_report
-from bench.gpu.__main__ import PARTS, Part, Run, keep
+from bench.gpu.__main__ import PARTS, Part, Run, arguments, keep, run_all
 from bench.gpu.ceilings import Ceilings
 from bench.gpu.measure import Found, OutOfTimeError, Row, Setup, bounded, busy_ms
 from bench.results import Spread
@@ -121,6 +121,19 @@ def test_what_the_budget_does_not_hold_is_skipped(
     run.run("speaker", part(lambda setup, found: pytest.fail("it ran")))
 
     assert "budget" in run.skipped["speaker"]
+
+
+def test_a_second_card_is_written_beside_the_first(tmp_path: Path) -> None:
+    spent = ["--budget-s", "0", "--only", "silero", "--out", str(tmp_path)]
+
+    run_all(arguments(spent), tmp_path, "NVIDIA L4")
+    run_all(arguments([*spent, "--name", "gpu-h200"]), tmp_path, "NVIDIA H200")
+
+    titles = {path.name: json.loads(path.read_text())["title"] for path in tmp_path.iterdir()}
+    assert titles == {
+        "gpu.json": "Every model on NVIDIA L4",
+        "gpu-h200.json": "Every model on NVIDIA H200",
+    }
 
 
 def test_without_a_gpu_it_says_so() -> None:
