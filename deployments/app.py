@@ -9,9 +9,6 @@ from deployments.ingress.deployment import Ingress
 from deployments.model_control import OPERATIONS, ModelControl
 from deployments.replica import CPUS_A_REPLICA, DRAIN_S
 
-# Each of these requests holds a connection, so that our own admission can answer it.
-CONNECTIONS_OVER_LIMIT = 2
-
 
 def build(args: AppConfig) -> Application:
     """Bind the ingress and the control, which starts an application for each model.
@@ -27,7 +24,7 @@ def build(args: AppConfig) -> Application:
     ).bind(args)
     return Ingress.options(  # type: ignore[attr-defined, no-any-return]
         num_replicas=args.ingress.replicas,
-        max_ongoing_requests=args.limits.max_concurrent_requests * CONNECTIONS_OVER_LIMIT,
+        max_ongoing_requests=OPERATIONS,  # HTTP does not come through Serve
         graceful_shutdown_timeout_s=DRAIN_S,
         ray_actor_options={"num_cpus": CPUS_A_REPLICA, "num_gpus": 0},
         user_config=IngressUserConfig().model_dump(),

@@ -299,15 +299,21 @@ class Batcher(Generic[ItemT, ResultT]):
         return ticket
 
     def _admit(self, request: Request[ItemT, ResultT], cost: float) -> None:
+        if request.refusal is None:
+            request.refusal = self._refusal(request, cost)
+            self.statistics.refused += request.refusal is not None
+        if request.refusal is not None:
+            raise QueueFull(request.refusal.message)  # each item its own: callers add to it
+        request.admitted = True
+
+    def _refusal(self, request: Request[ItemT, ResultT], cost: float) -> QueueFull | None:
         if not self.has_room():
-            self.statistics.refused += 1
-            raise queue_full(self.name)
+            return queue_full(self.name)
         if request.deadline is not None:
             expected_s = self.expected_s(request.priority, cost)
             if is_too_long(expected_s, request.deadline - self._clock.time()):
-                self.statistics.refused += 1
-                raise queue_too_long(self.name, expected_s)
-        request.admitted = True
+                return queue_too_long(self.name, expected_s)
+        return None
 
     def _level(self, asked: int) -> int:
         """As in Triton, a level that the policy does not have is its default."""
@@ -451,7 +457,9 @@ class Batcher(Generic[ItemT, ResultT]):
 
         def finished(task: asyncio.Task[None]) -> None:
             if not task.cancelled():
-                self._pace.came_back(cost, rows, is_full=full, now=self._clock.time())
+                # The pace is that of all replicas: of one that worked alone it would be theirs.
+                told = full and len(self._in_flight) >= self._replicas
+                self._pace.came_back(cost, rows, is_full=told, now=self._clock.time())
                 self._returned(batch)
             elif began and full:
                 self._pace.hung(cost, rows, self._clock.time())

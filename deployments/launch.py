@@ -59,6 +59,7 @@ class Server:
         self.url = config.url
         self._models = list(config.applications[0].args.models)
         self._log_format = config.applications[0].args.observability.log_format
+        self._notice_s = config.applications[0].args.ingress.drain_notice_s
         self._config_path = config_path
         self._process: subprocess.Popen[bytes] | None = None
         self._log: IO[bytes] | None = None
@@ -71,7 +72,8 @@ class Server:
         Raises:
             ConfigError: something listens there.
         """
-        with socket.socket() as probe:
+        family = socket.AF_INET6 if ":" in self._host else socket.AF_INET
+        with socket.socket(family) as probe:
             probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
             try:
                 probe.bind((self._host, self._port))
@@ -143,7 +145,7 @@ class Server:
         drained = subprocess.run(
             command,
             env=self.environment(),
-            timeout=STOP_S,
+            timeout=STOP_S + self._notice_s,
             check=False,
             stdout=self._log,
             stderr=self._log,
@@ -200,7 +202,7 @@ def _json_or_nothing(data: bytes) -> dict[str, dict[str, str]]:
     try:
         body = json.loads(data)
     except ValueError:
-        return {}  # the proxy's own page: no replica behind it yet
+        return {}  # not an answer of ours
     return body if isinstance(body, dict) else {}
 
 

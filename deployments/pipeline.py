@@ -39,7 +39,7 @@ from deployments.statistics import ModelStatistics, Stages
 from deployments.timings import Timings
 from models import audio as audio_io
 from models import encoding
-from models.errors import DragomanError
+from models.errors import DeadlinePassed, DragomanError, QueueDeadlinePassed
 from models.runtime import Voice
 from models.text import split
 from models.types import (
@@ -172,13 +172,17 @@ class Pipeline:
         """Any common container to mono 16 kHz; see ``models.audio.decode`` for the errors."""
         limit_s = self._limits.max_audio_s if max_duration_s is None else max_duration_s
         with context.timings.stage("decode"):
-            return await self.off_loop(lambda: audio_io.decode(data, max_duration_s=limit_s))
+            return await self.off_loop(
+                lambda: audio_io.decode(data, max_duration_s=limit_s), context.deadline
+            )
 
     async def encode(
         self, audio: Audio, audio_format: encoding.AudioFormat, context: Context
     ) -> bytes:
         with context.timings.stage("encode"):
-            return await self.off_loop(lambda: encoding.encode(audio, audio_format))
+            return await self.off_loop(
+                lambda: encoding.encode(audio, audio_format), context.deadline
+            )
 
     async def encode_stream(
         self,
@@ -193,18 +197,31 @@ class Pipeline:
                 with context.timings.stage("encode"):
                     if encoder is None:
                         encoder = encoding.encoder(audio_format, part.sample_rate_hz)
-                    data = await self.off_loop(partial(encoder.add, part))
+                    data = await self.off_loop(partial(encoder.add, part), context.deadline)
                 if data:
                     yield data
         if encoder is not None:
             with context.timings.stage("encode"):
-                rest = await self.off_loop(encoder.finish)
+                rest = await self.off_loop(encoder.finish, context.deadline)
             if rest:
                 yield rest
 
-    async def off_loop(self, call: Callable[[], R]) -> R:
-        """The one place that offloads: what would hold up everybody's requests."""
-        return await asyncio.get_running_loop().run_in_executor(self._codecs, call)
+    async def off_loop(self, call: Callable[[], R], deadline: float) -> R:
+        """The one place that offloads: what would hold up everybody's requests.
+
+        Raises:
+            QueueDeadlinePassed: no thread was free within the deadline; it is not called then.
+            DeadlinePassed: it took longer.
+        """
+        work = self._codecs.submit(call)
+        try:
+            async with asyncio.timeout_at(deadline):
+                return await asyncio.wrap_future(work)
+        except TimeoutError:
+            if work.cancelled():
+                message = "the deadline passed in the queue of what decodes and encodes"
+                raise QueueDeadlinePassed(message) from None
+            raise DeadlinePassed("the deadline passed in decoding or encoding") from None
 
     # ---- before any work is done -------------------------------------------------------
 
@@ -224,16 +241,17 @@ class Pipeline:
         """
         models = [model for model in models if not model.batcher.caches]
         full = [model for model in models if not model.batcher.has_room()]
-        expected_s = {m.name: m.batcher.expected_s(context.priority) for m in models}
+        expected_s = [model.batcher.expected_s(context.priority) for model in models]
         left_s = context.deadline - asyncio.get_running_loop().time()
-        if not full and not is_too_long(sum(expected_s.values()), left_s):
+        if not full and not is_too_long(sum(expected_s), left_s):
             return
-        to_blame = full[0] if full else max(models, key=lambda model: expected_s[model.name])
+        longest_s = max(expected_s)
+        to_blame = full[0] if full else models[expected_s.index(longest_s)]
         statistics = statistics or to_blame.batcher.statistics
         statistics.refused += 1
         statistics.failed(0.0, "REJECTED")
         name = to_blame.name
-        raise queue_full(name) if full else queue_too_long(name, expected_s[name])
+        raise queue_full(name) if full else queue_too_long(name, longest_s)
 
     # ---- single stages -----------------------------------------------------------------
 
@@ -419,7 +437,9 @@ class Pipeline:
         speech = windows(heard.spans, audio.duration_s)
         if not speech:
             return SpeechTranslation(audio.duration_s, None, 0.0, (), None, None, None)
-        speaking = await self._speaking(options, audio, heard) if options.speak else None
+        speaking = None
+        if options.speak:
+            speaking = await self._speaking(options, audio, heard, context)
         own_voice = speaking is not None and speaking.voice.id == SOURCE_VOICE
         parts: list[Awaitable[Any]] = [
             self._windows_to_sentences(audio, speech, options, speaking, context)
@@ -471,12 +491,13 @@ class Pipeline:
         self.admit(ahead, context, self.fleet.graph)
 
     async def _speaking(
-        self, options: TranslateOptions, audio: Audio, heard: VadResult
+        self, options: TranslateOptions, audio: Audio, heard: VadResult, context: Context
     ) -> Speaking:
         model, voice = self.fleet.voice(options.voice, options.target_language)
         own = None
         if voice.id == SOURCE_VOICE:
-            own = (await self.off_loop(lambda: reference(audio, heard))).samples
+            clip = await self.off_loop(lambda: reference(audio, heard), context.deadline)
+            own = clip.samples
         return Speaking(model, voice, options.speed, own)
 
     async def _similarity(
@@ -486,7 +507,9 @@ class Pipeline:
         if source_voice is None or spoken is None or not len(spoken.samples):
             return None
         end = SpeechSpan(0.0, min(spoken.duration_s, EMBEDDING_SPEECH_S))
-        heard = await self.off_loop(lambda: audio_io.resample(cut(spoken, end), SAMPLE_RATE_HZ))
+        heard = await self.off_loop(
+            lambda: audio_io.resample(cut(spoken, end), SAMPLE_RATE_HZ), context.deadline
+        )
         voiceprint = await self._embed_if_possible(heard, context)
         return float(source_voice.embedding @ voiceprint.embedding) if voiceprint else None
 
@@ -565,7 +588,9 @@ class Pipeline:
         if len(heard) == 1:
             return heard[0]
         probabilities = np.concatenate([result.probabilities for result in heard])
-        found = await self.off_loop(lambda: spans(probabilities, WINDOW_VAD, audio.duration_s))
+        found = await self.off_loop(
+            lambda: spans(probabilities, WINDOW_VAD, audio.duration_s), context.deadline
+        )
         return VadResult(found, probabilities, heard[-1].state)
 
     def _transcripts(

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Generic
 
 from deployments.statistics import Stages
 from deployments.waiting import ItemT, Outcome, ResultT
+from models.errors import QueueFull
 
 if TYPE_CHECKING:
     from deployments.batcher import Batcher
@@ -26,6 +27,7 @@ class Request(Generic[ItemT, ResultT]):
         "lookup_s",
         "priority",
         "queue_timeout_s",
+        "refusal",
         "stages",
         "started_at",
     )
@@ -42,6 +44,7 @@ class Request(Generic[ItemT, ResultT]):
         self.priority = priority
         self.queue_timeout_s = queue_timeout_s
         self.admitted = False
+        self.refusal: QueueFull | None = None  # of the whole, for its first item
         self.started_at = 0.0
         self.items = self.answered = self.hits = 0
         self.error: Exception | None = None  # the first of its own items

@@ -196,8 +196,8 @@ def run_all(args: argparse.Namespace, folder: Path, gpu: str | None) -> None:
     if args.onto:
         keep(run, json.loads(args.onto.read_text()), gpu)
     ceilings = run.ceilings or Ceilings()
-    found = results(run.found, run.skipped, run.took_s, ceilings, gpu)
-    write(replace(found, name=args.name or found.name), args.out)
+    said = results(run.found, run.skipped, run.took_s, ceilings, gpu)
+    write(replace(said, name=args.name or said.name), args.out)
 
 
 def keep(run: Run, earlier: dict[str, Any], gpu: str | None) -> None:

@@ -83,7 +83,7 @@ class EmbeddingEndpoint:
         deadline = deadline_of(_text(headers, TIMEOUT_HEADER), self._limits)
         priority = priority_of(_text(headers, PRIORITY_HEADER))
         rate_hz = _rate_hz(headers[b"content-type"].decode("latin-1"))
-        clip = await self._clip(await body(receive), rate_hz)
+        clip = await self._clip(await body(receive), rate_hz, deadline)
         model = self._fleet.pick("speaker")
         item, started_s = SpeakerItem(clip.samples), time.perf_counter()
         outcome: Outcome[Voiceprint] = await model.batcher.submit(
@@ -104,12 +104,12 @@ class EmbeddingEndpoint:
         await send({"type": "http.response.start", "status": 200, "headers": start})
         await send({"type": "http.response.body", "body": data})
 
-    async def _clip(self, data: bytes, rate_hz: int) -> Audio:
+    async def _clip(self, data: bytes, rate_hz: int, deadline: float) -> Audio:
         limit_s = self._limits.max_audio_s
         if rate_hz == SAMPLE_RATE_HZ and len(data) <= MAX_INLINE_BYTES:
             return audio_io.pcm16(data, rate_hz, max_duration_s=limit_s)
         return await self._pipeline.off_loop(
-            lambda: audio_io.pcm16(data, rate_hz, max_duration_s=limit_s)
+            lambda: audio_io.pcm16(data, rate_hz, max_duration_s=limit_s), deadline
         )
 
     async def _form(self, request: Request, headers: Mapping[bytes, bytes]) -> Response:

@@ -24,6 +24,18 @@ class Connection(HttpToolsProtocol):
     """One connection. When a client leaves, its request ends at once."""
 
     _head_bytes: int | None = None  # of the head that is arriving; None: none is
+    _head_timer: asyncio.TimerHandle | None = None  # for a first head, or one that is in parts
+
+    def connection_made(self, transport: asyncio.Transport) -> None:  # type: ignore[override]
+        super().connection_made(transport)
+        self._wait_for_a_head()
+
+    def _wait_for_a_head(self) -> None:
+        """Not for ever: uvicorn itself waits so long for another request, but not for the first."""
+        if self._head_timer is None:
+            self._head_timer = self.loop.call_later(
+                self.timeout_keep_alive, self.timeout_keep_alive_handler
+            )
 
     def on_message_begin(self) -> None:
         super().on_message_begin()
@@ -31,17 +43,23 @@ class Connection(HttpToolsProtocol):
 
     def on_headers_complete(self) -> None:
         self._head_bytes = None
+        if self._head_timer is not None:
+            self._head_timer.cancel()
+            self._head_timer = None
         super().on_headers_complete()
 
     def data_received(self, data: bytes) -> None:
         super().data_received(data)
         if self._head_bytes is not None:
+            self._wait_for_a_head()
             self._head_bytes += len(data)
             if self._head_bytes > MAX_HEAD_BYTES and not self.transport.is_closing():
                 self.send_400_response(f"a request's head must have at most {MAX_HEAD_BYTES} bytes")
 
     def connection_lost(self, exc: Exception | None) -> None:
         super().connection_lost(exc)
+        if self._head_timer is not None:
+            self._head_timer.cancel()
         if self.cycle is not None and not self.cycle.response_complete:
             leave(self.cycle.scope["state"])
 

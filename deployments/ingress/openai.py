@@ -31,7 +31,7 @@ from deployments.ingress.speech import subtitle_response
 from deployments.ingress.streaming import EVENTS, StreamedResponse, speech_events
 from deployments.pipeline import Context, Pipeline, Speaking, TranscribeOptions
 from models.encoding import MEDIA_TYPES
-from models.errors import InvalidRequest
+from models.errors import InvalidRequest, Unavailable
 from models.text import split
 from models.types import SOURCE_VOICE, Audio, Segment, Transcript
 
@@ -186,11 +186,18 @@ class OpenAiRoutes:
             raise _nothing_to_speak()
 
     async def models(self, request: Request) -> Response:
-        rows = await asyncio.gather(*map(self._model_row, self._fleet.names()))
-        return JSONResponse({"object": "list", "data": rows})
+        """Those that can be used now: one that is unloaded, or still loading, is left out."""
+        rows = await asyncio.gather(*map(self._row_if_there, self._fleet.names()))
+        return JSONResponse({"object": "list", "data": [row for row in rows if row is not None]})
 
     async def model(self, request: Request) -> Response:
         return JSONResponse(await self._model_row(request.path_params["name"]))
+
+    async def _row_if_there(self, name: str) -> dict[str, Any] | None:
+        try:
+            return await self._model_row(name)
+        except Unavailable:
+            return None
 
     async def _model_row(self, name: str) -> dict[str, Any]:
         return await model_row(self._fleet, name, self._started)

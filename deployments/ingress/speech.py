@@ -121,7 +121,9 @@ class SpeechRoutes:
             audio_format = fields.audio_format
             assert audio_format != "none"
             data = await self._pipeline.encode(answer.audio, audio_format, context)
-            base64_data = await self._pipeline.off_loop(lambda: base64.b64encode(data).decode())
+            base64_data = await self._pipeline.off_loop(
+                lambda: base64.b64encode(data).decode(), context.deadline
+            )
             spoken = {
                 "data": base64_data,
                 "format": audio_format,
@@ -159,7 +161,8 @@ class SpeechRoutes:
             found = answer.voiceprint
             body["embedding"] = None if found is None else found.embedding.tolist()
         body["timings"] = context.timings.as_json()
-        return timed(await self._pipeline.off_loop(lambda: JSONResponse(body)), context)
+        rendered = await self._pipeline.off_loop(lambda: JSONResponse(body), context.deadline)
+        return timed(rendered, context)
 
     async def _as_audio(
         self, fields: SpeechTranslationFields, answer: SpeechTranslation, context: Context

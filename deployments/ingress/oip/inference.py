@@ -51,17 +51,18 @@ class InferEndpoint:
         path = scope["path_params"]
         served = self._catalogue.get(path["name"], path.get("version"))
         headers = {key: value.decode("latin-1") for key, value in scope["headers"] if key in READ}
-        request, rows = await self._read(await body(receive), headers, served)
+        deadline = deadline_of(headers.get(TIMEOUT), self._limits)
+        request, rows = await self._read(await body(receive), headers, served, deadline)
         context = Context(
-            deadline=deadline_of(headers.get(TIMEOUT), self._limits),
+            deadline,
             priority=_whole(request.parameters, "priority"),
             queue_timeout_s=_whole(request.parameters, "timeout") * US or None,
         )
         outputs = await served.infer(rows, _wanted(request), context)
-        await self._answer(request, outputs, served.name, headers, send)
+        await self._answer(request, outputs, served.name, headers, deadline, send)
 
     async def _read(
-        self, data: bytes, headers: Mapping[bytes, str], served: Served
+        self, data: bytes, headers: Mapping[bytes, str], served: Served, deadline: float
     ) -> tuple[InferRequest, Rows]:
         """A request that fits the model's signature."""
         length = headers.get(LENGTH)
@@ -78,7 +79,7 @@ class InferEndpoint:
         limit = INLINE_JSON_BYTES if length is None else INLINE_BYTES
         if encoding is None and len(data) <= limit:
             return work()
-        return await self._pipeline.off_loop(work)
+        return await self._pipeline.off_loop(work, deadline)
 
     def _check_json(self, plain: bytes, length: str | None) -> None:
         """Refuse more JSON than is read in a moment."""
@@ -96,6 +97,7 @@ class InferEndpoint:
         outputs: list[Tensor],
         name: str,
         headers: Mapping[bytes, str],
+        deadline: float,
         send: Send,
     ) -> None:
         accepted = headers.get(b"accept-encoding")
@@ -106,7 +108,7 @@ class InferEndpoint:
 
         size = sum(tensor.array.nbytes for tensor in outputs)
         inline = accepted is None and size <= INLINE_JSON_BYTES
-        fields, data, encoding = work() if inline else await self._pipeline.off_loop(work)
+        fields, data, encoding = work() if inline else await self._pipeline.off_loop(work, deadline)
         if encoding is not None:
             fields |= {"content-encoding": encoding, "vary": "accept-encoding"}
         start = [(key.lower().encode(), value.encode()) for key, value in fields.items()]

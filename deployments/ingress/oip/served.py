@@ -130,12 +130,12 @@ class Served(ABC):
     @abstractmethod
     async def _infer(self, rows: Rows, wanted: Wanted, context: Context) -> list[Tensor]: ...
 
-    async def _at_16_khz(self, rows: Rows) -> list[Audio]:
+    async def _at_16_khz(self, rows: Rows, context: Context) -> list[Audio]:
         audio = rows.audio(self._limits.max_audio_s)
         if {each.sample_rate_hz for each in audio} == {SAMPLE_RATE_HZ}:
             return audio
         return await self._pipeline.off_loop(
-            lambda: [audio_io.resample(each, SAMPLE_RATE_HZ) for each in audio]
+            lambda: [audio_io.resample(each, SAMPLE_RATE_HZ) for each in audio], context.deadline
         )
 
 
@@ -152,7 +152,7 @@ class Vad(Served):
     )
 
     async def _infer(self, rows: Rows, wanted: Wanted, context: Context) -> list[Tensor]:
-        audio, states = await self._at_16_khz(rows), rows.vectors("STATE")
+        audio, states = await self._at_16_khz(rows, context), rows.vectors("STATE")
         items = [
             VadItem(each.samples, state=state) for each, state in zip(audio, states, strict=True)
         ]
@@ -188,7 +188,7 @@ class Asr(Served):
         tasks: list[Any] = rows.choices("TASK", ASR_TASKS)
         for language in filter(None, languages):
             self._fleet.check_language(language, param="language")
-        audio, timed = await self._at_16_khz(rows), wanted("SEGMENTS")
+        audio, timed = await self._at_16_khz(rows, context), wanted("SEGMENTS")
         items = [
             AsrItem(each.samples, language, task, prompt=prompt, timestamps=timed)
             for each, language, task, prompt in zip(audio, languages, tasks, prompts, strict=True)
@@ -271,7 +271,7 @@ class Tts(Served):
 
         with self._pipeline.as_one((how.model for how in speaking), context):
             spoken = await all_of(map(one, texts, speaking))
-        return await self._pipeline.off_loop(lambda: audio_tensors(spoken))
+        return await self._pipeline.off_loop(lambda: audio_tensors(spoken), context.deadline)
 
     def _speaking(self, rows: Rows) -> list[Speaking]:
         references: list[Any] = [None] * rows.count
@@ -311,7 +311,7 @@ class Speaker(Served):
         return _of_embeddings((known and known.spec.embedding_size) or -1)
 
     async def _infer(self, rows: Rows, wanted: Wanted, context: Context) -> list[Tensor]:
-        items = [SpeakerItem(each.samples) for each in await self._at_16_khz(rows)]
+        items = [SpeakerItem(each.samples) for each in await self._at_16_khz(rows, context)]
         prints = await self._pipeline.run("speaker", self.model, items, context)
         rows_of = [each.embedding for each in prints]
         array = rows_of[0][np.newaxis] if len(rows_of) == 1 else np.stack(rows_of)
@@ -361,7 +361,7 @@ class SpeechTranslator(Served):
                 strict=True,
             )
         ]
-        audio = await self._at_16_khz(rows)
+        audio = await self._at_16_khz(rows, context)
         audio_s = sum(each.duration_s for each in audio)
         parts = [self._one(*row, context) for row in zip(audio, options, strict=True)]
         answers = await self._pipeline.graph(parts, audio_s, context)
@@ -371,7 +371,7 @@ class SpeechTranslator(Served):
             text_tensor("TRANSCRIPT", [answer.text for answer in answers]),
             text_tensor("LANGUAGE", [answer.language or "" for answer in answers]),
             text_tensor("TRANSLATION", [answer.translation.strip() for answer in answers]),
-            *await self._pipeline.off_loop(lambda: audio_tensors(spoken)),
+            *await self._pipeline.off_loop(lambda: audio_tensors(spoken), context.deadline),
             text_tensor("VOICE", [answer.voice.id if answer.voice else "" for answer in answers]),
         ]
 
@@ -389,6 +389,7 @@ class SpeechTranslator(Served):
         if task == "transcribe":
             if source is not None:
                 self._fleet.check_language(source, param="source_language")
+            self._pipeline.admit([self._fleet.pick("vad"), self._fleet.pick("asr")], context)
             return TranscribeOptions(language=source)
         target = _required(target, "TARGET_LANGUAGE")
         options = TranslateOptions(target, source, voice, speed, speak)
