@@ -6,6 +6,7 @@ import asyncio
 import base64
 import io
 import json
+import threading
 from collections.abc import AsyncIterator, Sequence
 from typing import Any
 from urllib.parse import unquote
@@ -21,6 +22,7 @@ from deployments.fleet import READY, Fleet
 from deployments.ingress.app import asgi_app
 from deployments.ingress.gate import Admission
 from deployments.remote import Description
+from models import audio as audio_io
 from models.errors import Unavailable
 from models.types import Kind
 from tests import bad_input
@@ -508,6 +510,50 @@ async def test_a_full_queue_refuses_a_file_unread(kind: Kind, path: str, cached:
     assert refused.json()["error"]["code"] == code
     assert [answer.status_code for answer in served] == [200] * 3
     assert batcher.statistics.failures == ({} if cached else {"REJECTED": 1})
+
+
+@pytest.mark.parametrize(
+    ("begins", "status", "code"),
+    [(False, 503, "queue_deadline_passed"), (True, 504, "deadline_passed")],
+    ids=["before a thread is free", "while it is decoded"],
+)
+async def test_a_deadline_holds_where_audio_is_decoded(
+    begins: bool, status: int, code: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    config, may_end, began = fake_config(), threading.Event(), []
+    real = audio_io.decode
+
+    def slow(data: bytes, **options: Any) -> Any:
+        began.append(len(data))
+        may_end.wait(10)
+        return real(data, **options)
+
+    monkeypatch.setattr(audio_io, "decode", slow)
+    async with connect(asgi_app(await fake_fleet(config), config, Admission(64))) as http:
+        first = None
+        if not begins:
+            first = asyncio.create_task(http.post(TRANSCRIBE, files={"file": SPEECH}))
+            while not began:
+                await asyncio.sleep(0.01)
+        timeout = {"x-timeout-ms": "50"}
+        late = await http.post(TRANSCRIBE, files={"file": SPEECH}, headers=timeout)
+        may_end.set()
+        if first is not None:
+            assert (await first).status_code == 200
+        after = await http.post(TRANSCRIBE, files={"file": SPEECH})
+    assert (late.status_code, late.json()["error"]["code"]) == (status, code)
+    assert (after.status_code, len(began)) == (200, 2)
+
+
+async def test_an_unloaded_model_is_left_out_of_the_list() -> None:
+    config = fake_config()
+    fleet = await fake_fleet(config)
+    async with connect(asgi_app(fleet, config, Admission(64))) as http:
+        await http.post("/v2/repository/models/tts/unload")
+        listed = await http.get("/v1/models")
+        alone = await http.get("/v1/models/tts")
+    assert [row["id"] for row in listed.json()["data"]] == ["vad", "asr", "nmt", "speaker"]
+    assert alone.status_code == 503
 
 
 async def test_what_the_last_model_could_not_do_in_time_does_not_begin() -> None:

@@ -273,6 +273,19 @@ async def test_a_full_queue_refuses_at_once() -> None:
     await finish_all(b)
 
 
+async def test_a_refused_request_of_several_items_is_one_refusal() -> None:
+    b = bench(max_queue_size=2, max_queue_delay_ms=1000)
+    await b.arrive("running")
+    await b.arrive("a", "b")
+    with b.batcher.request() as request:
+        items = [request.submit(Piece(name)) for name in "cde"]
+        refused = await asyncio.gather(*items, return_exceptions=True)
+    assert [type(error) for error in refused] == [QueueFull] * 3
+    assert len(set(map(id, refused))) == 3  # a caller may add to its own
+    assert b.batcher.statistics.refused == 1
+    await finish_all(b)
+
+
 async def test_the_queue_counts_what_waits_not_what_runs() -> None:
     b = bench(max_queue_size=1, max_batch_size=1)
     await b.arrive("running")

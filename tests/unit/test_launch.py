@@ -10,6 +10,7 @@ from typing import Any
 import pytest
 
 from deployments import launch
+from deployments.config import load
 from deployments.log import logger
 from tests.unit import nvidia_smi
 from tests.unit.nvidia_smi import gpu_row
@@ -45,3 +46,12 @@ def test_shares_that_do_not_fit_the_gpus_do_not_start(
     nvidia_smi.install(monkeypatch, tmp_path, gpus=[gpu_row(0)])
     assert launch.main([config(tmp_path, gpu_fraction=0.6, replicas=2)]) == 2
     assert "models.speaker.gpu_fraction: 0.6 of a GPU is not left" in caplog.text
+
+
+def test_an_address_of_ipv6_can_be_listened_on(tmp_path: Path) -> None:
+    path = Path(config(tmp_path))
+    content = json.loads(path.read_text())
+    content["applications"][0]["args"]["ingress"] = {"host": "::1", "port": launch.free_port()}
+    path.write_text(json.dumps(content))
+
+    launch.Server(path, load(path)).check_port()

@@ -34,9 +34,11 @@ async def hello(request: Request) -> Response:
 
 
 @asynccontextmanager
-async def serving(app: ASGIApp, port: int | None = None) -> AsyncIterator[str]:
+async def serving(
+    app: ASGIApp, port: int | None = None, keep_alive_timeout_s: int = 60
+) -> AsyncIterator[str]:
     port = port or free_port()
-    listener = Listener(app, HOST, port, keep_alive_timeout_s=60)
+    listener = Listener(app, HOST, port, keep_alive_timeout_s)
     listener.start()
     try:
         yield f"http://{HOST}:{port}/"
@@ -67,6 +69,16 @@ async def test_a_chunked_body_over_the_limit_is_refused() -> None:
     app = gated(hello, max_body_bytes=300)
     async with serving(app) as url, httpx.AsyncClient() as http:
         assert (await http.post(url, content=pieces())).status_code == 413
+
+
+@pytest.mark.parametrize(
+    "sent",
+    [b"", b"GET / HTTP/1.1\r\nhost: h"],
+    ids=["nothing", "half a head"],
+)
+async def test_a_head_that_does_not_come_is_not_waited_for_without_end(sent: bytes) -> None:
+    async with serving(gated(hello), keep_alive_timeout_s=1) as url:
+        assert await asyncio.wait_for(raw(url, sent), 10) == b""
 
 
 async def test_two_replicas_share_a_port() -> None:

@@ -272,14 +272,61 @@ async def test_a_request_to_the_graph_is_counted_in_every_step(http: httpx.Async
     assert all(queued[name] >= 1 for name in KINDS if name != "speaker"), queued
 
 
-async def test_requests_to_the_graph_are_its_own_count(http: httpx.AsyncClient) -> None:
-    await ask(http, "speech_translation", body(audio(rows=2), text("TARGET_LANGUAGE", "pt", "pt")))
-    late, path = GOOD["speech_translation"], INFER.format("speech_translation")
-    await http.post(path, json=late, headers={"x-timeout-ms": "0.001"})
-    found = await stats(http, "speech_translation")
+async def hangs(items: Any) -> BatchReply[Any]:
+    await asyncio.Event().wait()
+    raise AssertionError
+
+
+async def test_requests_to_the_graph_are_its_own_count() -> None:
+    config = fake_config()
+    fleet = await fake_fleet(config)
+    async with connect(asgi_app(fleet, config, Admission(64))) as http:
+        two = body(audio(rows=2), text("TARGET_LANGUAGE", "pt", "pt"))
+        await ask(http, "speech_translation", two)
+        fleet.directory["vad"].infer = hangs  # type: ignore[index]
+        late, path = GOOD["speech_translation"], INFER.format("speech_translation")
+        answer = await http.post(path, json=late, headers={"x-timeout-ms": "200"})
+        found = await stats(http, "speech_translation")
+    assert answer.status_code == 504
     inference = found["inference_stats"]
     assert (found["inference_count"], found["execution_count"]) == (2, 1)
     assert (inference["success"]["count"], inference["fail"]["count"]) == (1, 1)
+
+
+async def test_a_deadline_counts_from_before_the_body_is_read(http: httpx.AsyncClient) -> None:
+    async def slowly() -> AsyncIterator[bytes]:
+        yield json.dumps(GOOD["vad"]).encode()
+        await asyncio.sleep(0.05)
+
+    timeout = {"x-timeout-ms": "40"}
+    answer = await http.post(INFER.format("vad"), content=slowly(), headers=timeout)
+    assert answer.status_code in (503, 504)
+    assert "deadline passed" in answer.json()["error"]
+
+
+@pytest.mark.parametrize("task", ["translate", "transcribe"])
+async def test_a_graph_whose_models_are_full_does_not_begin(task: str) -> None:
+    config, answering = fake_config(), asyncio.Event()
+    remotes = fake_remotes(config)
+    infer = remotes["asr"].infer
+
+    async def answers_later(items: Any) -> Any:
+        await answering.wait()
+        return await infer(items)
+
+    remotes["asr"].infer = answers_later  # type: ignore[method-assign]
+    fleet = await fake_fleet(config, remotes, asr=BatchPolicy(max_queue_size=1, max_batch_size=1))
+    path = INFER.format("speech_translation")
+    content = body(audio(), text("TARGET_LANGUAGE", "pt"), text("TASK", task))
+    async with connect(asgi_app(fleet, config, Admission(64))) as http:
+        others = [asyncio.create_task(ask(http, "asr", GOOD["asr"])) for _ in range(3)]
+        while not fleet.pick("asr").batcher.pending:
+            await asyncio.sleep(0.01)
+        heard = len(remotes["vad"].batches)
+        refused = await http.post(path, json=content)
+        answering.set()
+        await asyncio.gather(*others)
+    assert (refused.status_code, len(remotes["vad"].batches)) == (503, heard)
 
 
 async def test_the_urgent_of_those_that_wait_go_first() -> None:

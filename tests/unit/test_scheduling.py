@@ -254,6 +254,14 @@ SCRIPTS = [
         refused="36:d late",
         replicas=2,
     ),
+    # Each replica takes 10 ms, whoever else rests: h is answered at 80.
+    Script(
+        "one replica that worked alone says nothing of four",
+        {"max_batch_size": 1, "max_queue_delay_ms": 0},
+        "0:a 20:b 40:c 60:d 60:e 60:f 60:g 61:h!30",
+        "0:a 20:b 40:c 60:d 60:e 60:f 60:g 61:h",
+        replicas=4,
+    ),
     # c takes 40 ms: after that e, due at 70, could be answered at 102 by what is known.
     Script(
         "what would be answered too late does not run",
