@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import re
 import tempfile
 from collections import defaultdict
@@ -36,6 +37,7 @@ class Counts:
     batches: float
     cost: float  # of all batches, in seconds of audio or characters
     padding: float  # the part of it that was padding
+    busy_s: float  # that its replicas ran batches
 
     def __sub__(self, before: Counts) -> Counts:
         return Counts(
@@ -43,6 +45,7 @@ class Counts:
             self.batches - before.batches,
             self.cost - before.cost,
             self.padding - before.padding,
+            self.busy_s - before.busy_s,
         )
 
     @property
@@ -70,7 +73,9 @@ class Server:
             name = sample.name.removesuffix("_total")
             if name in found and sample.labels.get("model") == model:
                 found[name] += sample.value
-        return Counts(*found.values())
+        with urlopen(f"{self.url}/v1/models/{model}", timeout=30) as answer:
+            busy_s = json.load(answer)["statistics"]["busy_s"]
+        return Counts(*found.values(), busy_s)
 
     def cpu_s(self) -> dict[str, float]:
         """CPU seconds so far: of each model's replicas, ``Ingress`` and the rest."""

@@ -48,6 +48,7 @@ class Seen:
     rates: list[float] = field(default_factory=list)  # requests/s
     batches: list[float] = field(default_factory=list)  # mean rows
     padding: list[float] = field(default_factory=list)  # share of the batches' cost
+    busy: list[float] = field(default_factory=list)  # share of the time that the model ran
     callers_cpu: list[float] = field(default_factory=list)  # of one core
     cpu_ms: list[dict[str, float]] = field(default_factory=list)  # a request, of each process
 
@@ -148,6 +149,7 @@ def _add(seen: Seen, load: callers.Load, ran: Counts, spent: dict[str, float]) -
     seen.rates.append(load.rate)
     seen.batches.append(ran.mean_batch)
     seen.padding.append(ran.padding_share)
+    seen.busy.append(ran.busy_s / load.whole_s)
     seen.callers_cpu.append(load.cpu_s / load.whole_s)
     seen.cpu_ms.append({name: 1000 * cpu / load.all_answers for name, cpu in spent.items()})
 
@@ -175,7 +177,9 @@ def told(found: Sequence[Figures], plan: Plan) -> Results:
             "of the server's replica; the server idles meanwhile. The callers share the cores "
             "with the server. Recognition through the server decodes the clip and finds its "
             "speech, too. A ratio above 1 over the limit comes of batches of near lengths, which "
-            "the server draws from what waits and the limit, taking inputs as they come, does not.",
+            "the server draws from what waits and the limit, taking inputs as they come, does not. "
+            "The model ran: the share of the time in which its replica ran a batch. It is of one "
+            "turn, where the ratio to the limit is of two, between which the machine's speed changes.",
         ],
         raw={"plan": asdict(plan), "stages": [asdict(figures) for figures in found]},
     )
@@ -230,13 +234,21 @@ def _ran(found: Sequence[Figures]) -> Table:
                 figures.stage,
                 Spread.of(seen.batches).text(),
                 f"{Spread.of(seen.padding).median:.0%}",
+                f"{Spread.of(seen.busy).median:.0%}",
                 *parts,
                 Spread.of(cpu).median - sum(parts),
                 f"{Spread.of(seen.callers_cpu).median:.0%}",
             ]
         )
     cpu_ms = ["CPU ms a request: model", "ingress", "the rest"]
-    columns = ["stage", "mean batch", "padding", *cpu_ms, "callers' share of a core"]
+    columns = [
+        "stage",
+        "mean batch",
+        "padding",
+        "the model ran",
+        *cpu_ms,
+        "callers' share of a core",
+    ]
     return Table(f"What ran at {SHOWN_CALLERS} callers", columns, rows)
 
 

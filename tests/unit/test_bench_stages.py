@@ -62,6 +62,6 @@ def test_the_best_batch_is_the_fastest() -> None:
 
 
 def test_counts_between_two_moments() -> None:
-    ran = Counts(30, 5, 100.0, 20.0) - Counts(10, 1, 60.0, 10.0)
+    ran = Counts(30, 5, 100.0, 20.0, 7.0) - Counts(10, 1, 60.0, 10.0, 4.0)
 
-    assert (ran.mean_batch, ran.padding_share) == (5.0, 0.25)
+    assert (ran.mean_batch, ran.padding_share, ran.busy_s) == (5.0, 0.25, 3.0)
