@@ -75,7 +75,8 @@ class Server:
                 found[name] += sample.value
         with urlopen(f"{self.url}/v1/models/{model}", timeout=30) as answer:
             busy_s = json.load(answer)["statistics"]["busy_s"]
-        return Counts(*found.values(), busy_s)
+        items, batches, cost, padding = (found[name] for name in COUNTS)
+        return Counts(items, batches, cost, padding, busy_s)
 
     def cpu_s(self) -> dict[str, float]:
         """CPU seconds so far: of each model's replicas, ``Ingress`` and the rest."""

@@ -13,6 +13,7 @@ import argparse
 import math
 from collections.abc import Callable, Sequence
 from dataclasses import asdict, dataclass, field
+from statistics import harmonic_mean
 
 from bench import callers, results
 from bench.bare import Bare, bare
@@ -110,16 +111,19 @@ def measure_round(
     requests: Sequence[bytes],
     plan: Plan,
 ) -> None:
-    """One turn of each; the limit's lies in the middle of the server's."""
+    """One turn of each; the limit's lies around the one that is shown: the machine drifts."""
     alone, best, size = figures.by_batch[1], max(figures.by_batch.values()), figures.best_batch
+    at_best = counted(stage, best, plan.seconds, size)
     figures.ones.append(model.rate(stage.items, 1, counted(stage, alone, plan.seconds)))
     for count in plan.callers:
         if count == SHOWN_CALLERS:
-            limit = model.rate(stage.items, size, counted(stage, best, plan.seconds, size))
-            figures.limits.append(limit)
+            before = model.rate(stage.items, size, at_best)
         ahead = min(count, size)  # until the callers have found together
         wanted = counted(stage, alone if count == 1 else best, plan.seconds, 2 * ahead)
         serve(stage, server, requests, figures.served[count], (count, wanted, ahead))
+        if count == SHOWN_CALLERS:
+            after = model.rate(stage.items, size, at_best)
+            figures.limits.append(harmonic_mean([before, after]))
         print(f"{stage.name}, {count} callers: {figures.served[count].rates[-1]:.1f}/s", flush=True)
 
 
@@ -179,7 +183,7 @@ def told(found: Sequence[Figures], plan: Plan) -> Results:
             "speech, too. A ratio above 1 over the limit comes of batches of near lengths, which "
             "the server draws from what waits and the limit, taking inputs as they come, does not. "
             "The model ran: the share of the time in which its replica ran a batch. It is of one "
-            "turn, where the ratio to the limit is of two, between which the machine's speed changes.",
+            "turn; the ratio to the limit is of several, while the machine's speed changes.",
         ],
         raw={"plan": asdict(plan), "stages": [asdict(figures) for figures in found]},
     )
@@ -241,14 +245,8 @@ def _ran(found: Sequence[Figures]) -> Table:
             ]
         )
     cpu_ms = ["CPU ms a request: model", "ingress", "the rest"]
-    columns = [
-        "stage",
-        "mean batch",
-        "padding",
-        "the model ran",
-        *cpu_ms,
-        "callers' share of a core",
-    ]
+    ran = ["mean batch", "padding", "the model ran"]
+    columns = ["stage", *ran, *cpu_ms, "callers' share of a core"]
     return Table(f"What ran at {SHOWN_CALLERS} callers", columns, rows)
 
 
