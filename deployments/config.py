@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+import socket
 from pathlib import Path
 from typing import Annotated, Any, Literal, Self, get_args
 
@@ -243,6 +244,11 @@ class ServeFile(Strict):
         ingress = self.applications[0].args.ingress
         host = "127.0.0.1" if ingress.host == "0.0.0.0" else ingress.host
         return f"http://{f'[{host}]' if ':' in host else host}:{ingress.port}"
+
+
+def address_family(host: str) -> socket.AddressFamily:
+    """Of an address to listen on; a name that is no address is one of IPv4."""
+    return socket.AF_INET6 if ":" in host else socket.AF_INET
 
 
 def check_policies(user_config: IngressUserConfig, args: AppConfig) -> None:

@@ -29,7 +29,7 @@ import psutil
 
 from deployments import tracing
 from deployments.checks import cpu_threads
-from deployments.config import ServeFile, check_fractions, load
+from deployments.config import ServeFile, address_family, check_fractions, load
 from deployments.fleet import FAILED, READY
 from deployments.log import logger, set_up
 from deployments.remote import UNLOADED
@@ -72,8 +72,7 @@ class Server:
         Raises:
             ConfigError: something listens there.
         """
-        family = socket.AF_INET6 if ":" in self._host else socket.AF_INET
-        with socket.socket(family) as probe:
+        with socket.socket(address_family(self._host)) as probe:
             probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
             try:
                 probe.bind((self._host, self._port))

@@ -14,6 +14,7 @@ import uvicorn
 from starlette.types import ASGIApp
 from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol
 
+from deployments.config import address_family
 from deployments.ingress.gate import leave
 
 BACKLOG = 2048  # connections that wait to be accepted
@@ -105,8 +106,7 @@ class Listener:
 
 def listening_socket(host: str, port: int) -> socket.socket:
     """A socket that shares its port with those of other ingress replicas."""
-    family = socket.AF_INET6 if ":" in host else socket.AF_INET
-    listening = socket.socket(family, socket.SOCK_STREAM)
+    listening = socket.socket(address_family(host), socket.SOCK_STREAM)
     try:
         listening.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
         listening.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEPORT, 1)

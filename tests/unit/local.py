@@ -53,6 +53,16 @@ class LocalRemote:
     async def stats(self) -> Sequence[ReplicaStats]:
         return [ReplicaStats(items=sum(self.batches), batches=len(self.batches))]
 
+    def hold_all(self, until: asyncio.Event) -> None:
+        """Let no batch begin before that."""
+        infer = self.infer
+
+        async def later(items: Sequence[Any]) -> BatchReply[Any]:
+            await until.wait()
+            return await infer(items)
+
+        self.infer = later  # type: ignore[method-assign]
+
     def _run(self, sent: bytes) -> bytes:
         return pickle.dumps(Packed(self._runtime.run(pickle.loads(sent))))
 

@@ -488,13 +488,7 @@ async def test_a_full_queue_says_so() -> None:
 async def test_a_full_queue_refuses_a_file_unread(kind: Kind, path: str, cached: bool) -> None:
     config, answering = fake_config(), asyncio.Event()
     remotes = fake_remotes(config)
-    infer = remotes[kind].infer
-
-    async def answers_later(items: Sequence[Any]) -> Any:
-        await answering.wait()
-        return await infer(items)
-
-    remotes[kind].infer = answers_later  # type: ignore[method-assign]
+    remotes[kind].hold_all(answering)
     policy = BatchPolicy(max_queue_size=1, max_batch_size=1, response_cache=cached)
     fleet = await fake_fleet(config, remotes, **{kind: policy})
     batcher = fleet.pick(kind).batcher

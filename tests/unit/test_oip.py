@@ -272,18 +272,14 @@ async def test_a_request_to_the_graph_is_counted_in_every_step(http: httpx.Async
     assert all(queued[name] >= 1 for name in KINDS if name != "speaker"), queued
 
 
-async def hangs(items: Any) -> BatchReply[Any]:
-    await asyncio.Event().wait()
-    raise AssertionError
-
-
 async def test_requests_to_the_graph_are_its_own_count() -> None:
     config = fake_config()
-    fleet = await fake_fleet(config)
+    remotes = fake_remotes(config)
+    fleet = await fake_fleet(config, remotes)
     async with connect(asgi_app(fleet, config, Admission(64))) as http:
         two = body(audio(rows=2), text("TARGET_LANGUAGE", "pt", "pt"))
         await ask(http, "speech_translation", two)
-        fleet.directory["vad"].infer = hangs  # type: ignore[index]
+        remotes["vad"].hold_all(asyncio.Event())
         late, path = GOOD["speech_translation"], INFER.format("speech_translation")
         answer = await http.post(path, json=late, headers={"x-timeout-ms": "200"})
         found = await stats(http, "speech_translation")
@@ -308,13 +304,7 @@ async def test_a_deadline_counts_from_before_the_body_is_read(http: httpx.AsyncC
 async def test_a_graph_whose_models_are_full_does_not_begin(task: str) -> None:
     config, answering = fake_config(), asyncio.Event()
     remotes = fake_remotes(config)
-    infer = remotes["asr"].infer
-
-    async def answers_later(items: Any) -> Any:
-        await answering.wait()
-        return await infer(items)
-
-    remotes["asr"].infer = answers_later  # type: ignore[method-assign]
+    remotes["asr"].hold_all(answering)
     fleet = await fake_fleet(config, remotes, asr=BatchPolicy(max_queue_size=1, max_batch_size=1))
     path = INFER.format("speech_translation")
     content = body(audio(), text("TARGET_LANGUAGE", "pt"), text("TASK", task))
