@@ -317,6 +317,7 @@ async def test_a_graph_whose_models_are_full_does_not_begin(task: str) -> None:
         answering.set()
         await asyncio.gather(*others)
     assert (refused.status_code, len(remotes["vad"].batches)) == (503, heard)
+    assert fleet.graph.failures == {"REJECTED": 1}
 
 
 async def test_the_urgent_of_those_that_wait_go_first() -> None:

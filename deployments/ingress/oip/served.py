@@ -389,7 +389,8 @@ class SpeechTranslator(Served):
         if task == "transcribe":
             if source is not None:
                 self._fleet.check_language(source, param="source_language")
-            self._pipeline.admit([self._fleet.pick("vad"), self._fleet.pick("asr")], context)
+            ahead = [self._fleet.pick("vad"), self._fleet.pick("asr")]
+            self._pipeline.admit(ahead, context, self._fleet.graph)
             return TranscribeOptions(language=source)
         target = _required(target, "TARGET_LANGUAGE")
         options = TranslateOptions(target, source, voice, speed, speak)
