@@ -33,18 +33,19 @@ class Plan:
 
     seconds: float  # of each turn
     rounds: int
+    pairs: int  # turns a round of what is shown, each between two of the limit
     callers: Sequence[int]
     batch_sizes: Sequence[int]
     longest_batch_s: float  # a larger batch is not tried
 
 
-FULL = Plan(2.5, 5, CALLERS, BATCH_SIZES, 10.0)
-QUICK = Plan(0.5, 1, (1, SHOWN_CALLERS), (1, 8, 32), 2.0)
+FULL = Plan(2.5, 5, 4, CALLERS, BATCH_SIZES, 10.0)
+QUICK = Plan(0.5, 1, 1, (1, SHOWN_CALLERS), (1, 8, 32), 2.0)
 
 
 @dataclass
 class Seen:
-    """What one number of callers came to, over the rounds."""
+    """What one number of callers came to: ``rates`` of each round, the others of each turn."""
 
     rates: list[float] = field(default_factory=list)  # requests/s
     batches: list[float] = field(default_factory=list)  # mean rows
@@ -111,20 +112,32 @@ def measure_round(
     requests: Sequence[bytes],
     plan: Plan,
 ) -> None:
-    """One turn of each; the limit's lies around the one that is shown: the machine drifts."""
+    """One turn of each; of the callers that are shown several, between turns of the limit.
+
+    The machine drifts, and some seconds of it are half as fast as the ones before.
+    """
     alone, best, size = figures.by_batch[1], max(figures.by_batch.values()), figures.best_batch
     at_best = counted(stage, best, plan.seconds, size)
     figures.ones.append(model.rate(stage.items, 1, counted(stage, alone, plan.seconds)))
     for count in plan.callers:
-        if count == SHOWN_CALLERS:
-            before = model.rate(stage.items, size, at_best)
         ahead = min(count, size)  # until the callers have found together
         wanted = counted(stage, alone if count == 1 else best, plan.seconds, 2 * ahead)
-        serve(stage, server, requests, figures.served[count], (count, wanted, ahead))
+        how, seen = (count, wanted, ahead), figures.served[count]
         if count == SHOWN_CALLERS:
-            after = model.rate(stage.items, size, at_best)
-            figures.limits.append(harmonic_mean([before, after]))
-        print(f"{stage.name}, {count} callers: {figures.served[count].rates[-1]:.1f}/s", flush=True)
+            limits, rates = [model.rate(stage.items, size, at_best)], []
+            for _ in range(pairs(plan, wanted / best)):
+                rates.append(serve(stage, server, requests, seen, how))
+                limits.append(model.rate(stage.items, size, at_best))
+            figures.limits.append(harmonic_mean(limits))
+            seen.rates.append(harmonic_mean(rates))
+        else:
+            seen.rates.append(serve(stage, server, requests, seen, how))
+        print(f"{stage.name}, {count} callers: {seen.rates[-1]:.1f}/s", flush=True)
+
+
+def pairs(plan: Plan, turn_s: float) -> int:
+    """Fewer where a turn takes longer than planned: a batch of it alone does."""
+    return max(1, min(plan.pairs, round(plan.pairs * plan.seconds / turn_s)))
 
 
 def counted(stage: Stage, rate: float, seconds: float, at_least: int = 1) -> int:
@@ -139,7 +152,8 @@ def serve(
     requests: Sequence[bytes],
     seen: Seen,
     how: tuple[int, int, int],  # callers, answers counted, answers before
-) -> None:
+) -> float:
+    """One turn's requests/s."""
     counts, cpu_s = server.counts(stage.model), server.cpu_s()
     load = callers.load(server.url, requests, *how)
     spent = {name: cpu - cpu_s.get(name, 0.0) for name, cpu in server.cpu_s().items()}
@@ -147,10 +161,10 @@ def serve(
     # Who left in the middle may have left a batch that still runs: the next turn waits for it.
     callers.load(server.url, requests, callers=1, counted=1, ahead=0)
     _add(seen, load, ran, spent)
+    return load.rate
 
 
 def _add(seen: Seen, load: callers.Load, ran: Counts, spent: dict[str, float]) -> None:
-    seen.rates.append(load.rate)
     seen.batches.append(ran.mean_batch)
     seen.padding.append(ran.padding_share)
     seen.busy.append(ran.busy_s / load.whole_s)

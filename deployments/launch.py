@@ -84,8 +84,8 @@ class Server:
         """Begin to start; ``log`` takes what the processes say, this terminal if it is None."""
         self._log = log
         ctypes.CDLL(None).prctl(PR_SET_CHILD_SUBREAPER, 1, 0, 0, 0)
-        serve = Path(sys.executable).with_name("serve")
-        command = [str(serve), "run", str(self._config_path)]
+        # The command `serve` as a module: its script may not lie beside this Python.
+        command = [sys.executable, "-m", "ray.serve.scripts", "run", str(self._config_path)]
         if "RAY_ADDRESS" not in os.environ:
             command += ["--address", "local"]  # a cluster of its own, whatever else runs here
         environment = self.environment()

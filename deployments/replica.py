@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import gc
 import os
 import time
 from collections.abc import Callable, Sequence
@@ -59,6 +60,8 @@ class ModelReplica:
         self._thread = ThreadPoolExecutor(1, thread_name_prefix=settings.name)
         self._runtime = ENGINES[engine].create(settings)
         self._description = self._thread.submit(self._load).result()
+        gc.collect()
+        gc.freeze()  # what is loaded stays: each search of it for cycles would hold a batch 0.5 s
 
     async def infer(self, items: Sequence[Any] | Lent) -> Packed[Any] | None:
         """Run one batch.

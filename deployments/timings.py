@@ -89,14 +89,18 @@ class Timings:
 
 
 def _timing(name: str, stage: _Stage) -> StageTiming:
-    outcomes = stage.outcomes
-    count = len(outcomes) or 1
+    waited_s = execution_s = batch_sizes = 0.0
+    for outcome in stage.outcomes:
+        waited_s += outcome.waited_s
+        execution_s += outcome.execution_s
+        batch_sizes += outcome.batch_size
+    count = len(stage.outcomes) or 1
     return StageTiming(
         stage=name,
         model=stage.model,
         ms=round((stage.ended - stage.started) * 1000, 1),
-        queue_ms=round(1000 * sum(o.waited_s for o in outcomes) / count, 1),
-        execution_ms=round(1000 * sum(o.execution_s for o in outcomes) / count, 1),
-        items=len(outcomes),
-        batch_size=round(sum(o.batch_size for o in outcomes) / count, 2),
+        queue_ms=round(1000 * waited_s / count, 1),
+        execution_ms=round(1000 * execution_s / count, 1),
+        items=len(stage.outcomes),
+        batch_size=round(batch_sizes / count, 2),
     )

@@ -54,6 +54,7 @@ class Ingress:
         app = asgi_app(self._fleet, config, self._admission, self._ledger)
         at = config.ingress
         self._listener = Listener(app, at.host, at.port, at.keep_alive_timeout_s)
+        gc.freeze()  # what is here stays: no collection looks through it again
 
     async def reconfigure(self, user_config: dict[str, Any]) -> None:
         """Apply batch policies; a re-deploy that changes only them comes here alone.

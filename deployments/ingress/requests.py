@@ -7,6 +7,7 @@ import json
 import math
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
+from functools import cache
 from typing import Annotated, Any, TypeVar
 
 from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, Field, ValidationError
@@ -184,9 +185,15 @@ def _uploads(form: FormData, names: Sequence[str], max_files: int) -> list[list[
     return found
 
 
+@cache
+def _names(fields: type[Fields]) -> frozenset[str]:
+    """What a request's fields may be called."""
+    aliases = [field.alias for field in fields.model_fields.values() if field.alias]
+    return frozenset([*fields.model_fields, *aliases])
+
+
 def _validated(fields: type[FieldsT], values: dict[str, Any]) -> FieldsT:
-    known = set(fields.model_fields)
-    known.update(field.alias for field in fields.model_fields.values() if field.alias)
+    known = _names(fields)
     for name in values:  # before pydantic, which makes an error of each one
         if name not in known:
             param = name[:MAX_ECHO_CHARS]
