@@ -6,7 +6,7 @@ import pytest
 
 from bench.serving import Counts
 from bench.stage_inputs import Stage, stages
-from bench.stages import Figures, Seen, counted
+from bench.stages import FULL, Figures, Seen, counted, pairs
 from models.text import split
 from models.types import TtsItem
 
@@ -47,6 +47,19 @@ def test_inputs_are_counted_in_whole_rounds(rate: float, at_least: int, rounds: 
     stage = BY_NAME["vad"]  # of 19 clips
 
     assert counted(stage, rate, 2.0, at_least) == rounds * len(stage.items)
+
+
+@pytest.mark.parametrize(
+    ("turn_s", "expected"),
+    [
+        pytest.param(FULL.seconds, FULL.pairs, id="as-planned"),
+        pytest.param(FULL.seconds / 2, FULL.pairs, id="no-more-than-planned"),
+        pytest.param(FULL.seconds * 2, FULL.pairs / 2, id="half-of-twice-as-long"),
+        pytest.param(100 * FULL.seconds, 1, id="one-at-least"),
+    ],
+)
+def test_slow_turns_come_in_fewer_pairs(turn_s: float, expected: float) -> None:
+    assert pairs(FULL, turn_s) == expected
 
 
 def test_a_ratio_is_of_one_round() -> None:
