@@ -117,11 +117,12 @@ def measure_round(
     The machine drifts, and some seconds of it are half as fast as the ones before.
     """
     alone, best, size = figures.by_batch[1], max(figures.by_batch.values()), figures.best_batch
-    at_best = counted(stage, best, plan.seconds, size)
+    at_best = counted(stage, best, plan.seconds, batch=size)
     figures.ones.append(model.rate(stage.items, 1, counted(stage, alone, plan.seconds)))
     for count in plan.callers:
         ahead = min(count, size)  # until the callers have found together
-        wanted = counted(stage, alone if count == 1 else best, plan.seconds, 2 * ahead)
+        rate = alone if count == 1 else best
+        wanted = counted(stage, rate, plan.seconds, 2 * ahead, batch=1 if count == 1 else size)
         how, seen = (count, wanted, ahead), figures.served[count]
         if count == SHOWN_CALLERS:
             limits, rates = [model.rate(stage.items, size, at_best)], []
@@ -140,10 +141,14 @@ def pairs(plan: Plan, turn_s: float) -> int:
     return max(1, min(plan.pairs, round(plan.pairs * plan.seconds / turn_s)))
 
 
-def counted(stage: Stage, rate: float, seconds: float, at_least: int = 1) -> int:
-    """Whole rounds of the stage's inputs, which are not of one length."""
+def counted(stage: Stage, rate: float, seconds: float, at_least: int = 1, batch: int = 1) -> int:
+    """Whole rounds of the stage's inputs, which are not of one length, and the last batch's rest.
+
+    A turn that ended within a batch would have waited for all of it and counted some of it.
+    """
     inputs = len(stage.items)
-    return math.ceil(max(rate * seconds, at_least) / inputs) * inputs
+    rounds = math.ceil(max(rate * seconds, at_least) / inputs)
+    return math.ceil(rounds * inputs / batch) * batch
 
 
 def serve(

@@ -50,6 +50,20 @@ def test_inputs_are_counted_in_whole_rounds(rate: float, at_least: int, rounds: 
 
 
 @pytest.mark.parametrize(
+    ("batch", "expected"),
+    [
+        pytest.param(1, 38, id="whole-rounds"),
+        pytest.param(32, 64, id="the-last-batch-is-full"),
+        pytest.param(2, 38, id="it-is-full-already"),
+    ],
+)
+def test_a_turn_ends_with_a_batch(batch: int, expected: int) -> None:
+    stage = BY_NAME["vad"]  # of 19 clips
+
+    assert counted(stage, 0.1, 2.0, at_least=20, batch=batch) == expected
+
+
+@pytest.mark.parametrize(
     ("turn_s", "expected"),
     [
         pytest.param(FULL.seconds, FULL.pairs, id="as-planned"),
