@@ -13,7 +13,7 @@ import argparse
 import math
 from collections.abc import Callable, Sequence
 from dataclasses import asdict, dataclass, field
-from statistics import harmonic_mean
+from statistics import harmonic_mean, median
 
 from bench import callers, results
 from bench.bare import Bare, bare
@@ -36,11 +36,12 @@ class Plan:
     pairs: int  # turns a round of what is shown, each between two of the limit
     callers: Sequence[int]
     batch_sizes: Sequence[int]
+    sweeps: int  # of the batch sizes
     longest_batch_s: float  # a larger batch is not tried
 
 
-FULL = Plan(2.5, 5, 4, CALLERS, BATCH_SIZES, 10.0)
-QUICK = Plan(0.5, 1, 1, (1, SHOWN_CALLERS), (1, 8, 32), 2.0)
+FULL = Plan(2.5, 5, 4, CALLERS, BATCH_SIZES, 5, 10.0)
+QUICK = Plan(0.5, 1, 1, (1, SHOWN_CALLERS), (1, 8, 32), 1, 2.0)
 
 
 @dataclass
@@ -61,7 +62,7 @@ class Figures:
 
     stage: str
     model: str
-    by_batch: dict[int, float]  # in-process, once
+    by_batch: dict[int, float]  # in-process, by batch size
     limits: list[float] = field(default_factory=list)  # of each round, at the best batch size
     ones: list[float] = field(default_factory=list)  # of each round, one at a time
     served: dict[int, Seen] = field(default_factory=dict)  # callers ->
@@ -95,13 +96,16 @@ def measure(stage: Stage, server: Server, plan: Plan) -> Figures:
 
 
 def sweep(stage: Stage, model: Bare, plan: Plan) -> dict[int, float]:
-    """Items a second by batch size, each of which gets half a turn."""
-    rates = {1: model.rate(stage.items, 1, len(stage.items))}
-    for size in plan.batch_sizes:
-        if size / rates[1] <= plan.longest_batch_s:
-            wanted = counted(stage, rates[1], plan.seconds / 2, size)
-            rates[size] = model.rate(stage.items, size, wanted)
-    return rates
+    """Items a second by batch size: of each the median of some halves of a turn, all in turns."""
+    alone = model.rate(stage.items, 1, len(stage.items))
+    short = [size for size in plan.batch_sizes if size / alone <= plan.longest_batch_s]
+    sizes = sorted({1, *short})
+    rates: dict[int, list[float]] = {size: [] for size in sizes}
+    for _ in range(plan.sweeps):
+        for size, found in rates.items():
+            wanted = counted(stage, alone, plan.seconds / 2, size)
+            found.append(model.rate(stage.items, size, wanted))
+    return {size: median(found) for size, found in rates.items()}
 
 
 def measure_round(

@@ -501,6 +501,7 @@ class Batcher(Generic[ItemT, ResultT]):
         reply = await self._send(items)
         cost = self._whole_cost(items)
         self._rhythm.learn(cost, reply)
+        self._pace.reached_a_replica(self._clock.time() - reply.since_received_s)
         if self._pace.is_guessed and self._rhythm.knows_costs and cost:
             rows = most_rows(cost / len(items), self.policy)
             full = rows * cost / len(items)

@@ -60,6 +60,11 @@ class BatchReply(Generic[ResultT]):
     input_s: float = 0.0  # on the way to the replica
     output_s: float = 0.0  # on the way back
 
+    @property
+    def since_received_s(self) -> float:
+        """From its arrival at a replica until its results were here."""
+        return self.waited_s + self.execution_s + self.output_s
+
 
 class Dispatcher(Generic[ItemT, ResultT]):
     """Runs one model's batches; every ticket of each gets its answer, whatever happens."""

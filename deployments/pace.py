@@ -47,6 +47,10 @@ class Pace:
         self._sent += 1
         self._in_flight += cost
 
+    def reached_a_replica(self, at: float) -> None:
+        """A batch did, which is about to come back: a wait for one to start is not its time."""
+        self._since = max(self._since, at)
+
     def came_back(self, cost: float, items: int, *, is_full: bool, now: float) -> None:
         took_s, self._since = now - self._since, now
         self.given_up(cost)

@@ -432,6 +432,17 @@ async def test_a_batch_whose_replica_died_goes_to_another() -> None:
     assert b.model.batches == ["a b", "a b"]
 
 
+async def test_a_wait_for_a_replica_to_start_is_expected_of_nobody() -> None:
+    b = bench(max_batch_size=1)
+    b.model.execution_s = 1.0
+    await b.arrive("a")
+    await b.clock.advance(15.0)
+    await b.model.finish(0)
+    await b.arrive("b")
+    assert b.batcher.expected_s() == pytest.approx(2.0)  # the rest of b, and its own
+    await finish_all(b)
+
+
 async def test_a_lost_batch_is_not_sent_again_after_its_deadline() -> None:
     b = bench()
     await b.arrive("a", deadline=0.5)

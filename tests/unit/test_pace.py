@@ -75,6 +75,24 @@ def test_a_pause_is_no_batch_s_time() -> None:
     assert pace.needs_s(8, now) == pytest.approx(2.0)
 
 
+def test_a_wait_for_a_replica_to_start_is_no_batch_s_time() -> None:
+    pace = Pace()
+    pace.sent(8, 0.0)
+    pace.reached_a_replica(14.0)
+    pace.came_back(8, 8, is_full=True, now=16.0)
+    assert pace.needs_s(8, 16.0) == pytest.approx(2.0)
+
+
+def test_the_wait_behind_another_batch_is_that_one_s_time() -> None:
+    pace = Pace()
+    pace.sent(8, 0.0)
+    pace.sent(8, 0.5)
+    pace.came_back(8, 8, is_full=True, now=2.0)
+    pace.reached_a_replica(0.5)
+    pace.came_back(8, 8, is_full=True, now=4.0)
+    assert pace.needs_s(8, 4.0) == pytest.approx(2.0)
+
+
 def test_two_batches_at_once_count_as_one_model() -> None:
     pace = Pace()
     pace.sent(8, 0.0)
