@@ -205,7 +205,8 @@ def told(found: Sequence[Figures], plan: Plan) -> Results:
             "with the server. Recognition through the server decodes the clip and finds its "
             "speech, too. A ratio above 1 over the limit comes of batches of near lengths, which "
             "the server draws from what waits and the limit, taking inputs as they come, does not. "
-            "The model ran: the share of the time in which its replica ran a batch. It is of one "
+            "The model ran: the share of the time in which its replica ran a batch. The last one, "
+            "which ends behind the turn, counts whole: a slow model passes 100 %. It is of one "
             "turn; the ratio to the limit is of several, while the machine's speed changes.",
         ],
         raw={"plan": asdict(plan), "stages": [asdict(figures) for figures in found]},
