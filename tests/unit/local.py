@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import pickle
+import time
 from collections.abc import Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from typing import Any
@@ -41,9 +42,12 @@ class LocalRemote:
 
     async def infer(self, items: Sequence[Any]) -> BatchReply[Any]:
         self.batches.append(len(items))
-        sent = pickle.dumps(Packed(items))
-        results = await asyncio.get_running_loop().run_in_executor(self._thread, self._run, sent)
-        return BatchReply(pickle.loads(results), 0.0)
+        sent, sent_s = pickle.dumps(Packed(items)), time.perf_counter()
+        results, ran_s = await asyncio.get_running_loop().run_in_executor(
+            self._thread, self._run, sent
+        )
+        waited_s = time.perf_counter() - sent_s - ran_s
+        return BatchReply(pickle.loads(results), ran_s, waited_s)
 
     async def describe(self) -> Sequence[Description]:
         if self.is_loading:
@@ -63,8 +67,10 @@ class LocalRemote:
 
         self.infer = later  # type: ignore[method-assign]
 
-    def _run(self, sent: bytes) -> bytes:
-        return pickle.dumps(Packed(self._runtime.run(pickle.loads(sent))))
+    def _run(self, sent: bytes) -> tuple[bytes, float]:
+        started_s = time.perf_counter()
+        results = pickle.dumps(Packed(self._runtime.run(pickle.loads(sent))))
+        return results, time.perf_counter() - started_s
 
 
 class LocalPlatform:

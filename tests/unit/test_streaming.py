@@ -6,6 +6,7 @@ import asyncio
 import base64
 import json
 from collections.abc import AsyncIterator, Mapping, Sequence
+from dataclasses import replace
 from typing import Any
 
 import numpy as np
@@ -59,7 +60,7 @@ class Gated(LocalRemote):
         reply = await super().infer(items)
         mute = Speech(Audio(np.zeros(0, np.int16)))
         rows = [mute if t in self.silent else r for t, r in zip(texts, reply.results, strict=True)]
-        return BatchReply(rows, 0.0)
+        return replace(reply, results=rows)
 
 
 class Caller:
