@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 MEMORY = 0.9  # of what was learned before, at each batch: about the last ten count
+STARTS_S = 1.0  # a way to a replica that takes longer was a wait for one to start
 HEADROOM = 1.25  # of an estimate, where a request is let in: what is let in should be answered
 
 
@@ -48,8 +49,12 @@ class Pace:
         self._in_flight += cost
 
     def reached_a_replica(self, at: float) -> None:
-        """A batch did, which is about to come back: a wait for one to start is not its time."""
-        self._since = max(self._since, at)
+        """A batch did, which is about to come back: a wait for one to start is not its time.
+
+        The way there, and what else keeps a replica waiting under load, is the model's pace.
+        """
+        if at - self._since > STARTS_S:
+            self._since = at
 
     def came_back(self, cost: float, items: int, *, is_full: bool, now: float) -> None:
         took_s, self._since = now - self._since, now

@@ -83,6 +83,14 @@ def test_a_wait_for_a_replica_to_start_is_no_batch_s_time() -> None:
     assert pace.needs_s(8, 16.0) == pytest.approx(2.0)
 
 
+def test_the_way_to_a_replica_is_a_batch_s_time() -> None:
+    pace = Pace()
+    pace.sent(8, 0.0)
+    pace.reached_a_replica(0.5)
+    pace.came_back(8, 8, is_full=True, now=2.0)
+    assert pace.needs_s(8, 2.0) == pytest.approx(2.0)
+
+
 def test_the_wait_behind_another_batch_is_that_one_s_time() -> None:
     pace = Pace()
     pace.sent(8, 0.0)
