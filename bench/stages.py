@@ -98,9 +98,8 @@ def measure(stage: Stage, server: Server, plan: Plan) -> Figures:
 def sweep(stage: Stage, model: Bare, plan: Plan) -> dict[int, float]:
     """Items a second by batch size: of each the median of some halves of a turn, all in turns."""
     alone = model.rate(stage.items, 1, len(stage.items))
-    short = [size for size in plan.batch_sizes if size / alone <= plan.longest_batch_s]
-    sizes = sorted({1, *short})
-    rates: dict[int, list[float]] = {size: [] for size in sizes}
+    longest = max(1.0, alone * plan.longest_batch_s)
+    rates: dict[int, list[float]] = {size: [] for size in plan.batch_sizes if size <= longest}
     for _ in range(plan.sweeps):
         for size, found in rates.items():
             wanted = counted(stage, alone, plan.seconds / 2, size)

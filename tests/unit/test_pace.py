@@ -75,20 +75,19 @@ def test_a_pause_is_no_batch_s_time() -> None:
     assert pace.needs_s(8, now) == pytest.approx(2.0)
 
 
-def test_a_wait_for_a_replica_to_start_is_no_batch_s_time() -> None:
+@pytest.mark.parametrize(
+    ("reached_at", "back_at"),
+    [
+        pytest.param(14.0, 16.0, id="a-wait-for-one-to-start-is-left-out"),
+        pytest.param(0.5, 2.0, id="the-way-to-one-counts"),
+    ],
+)
+def test_a_batch_s_time_at_a_replica(reached_at: float, back_at: float) -> None:
     pace = Pace()
     pace.sent(8, 0.0)
-    pace.reached_a_replica(14.0)
-    pace.came_back(8, 8, is_full=True, now=16.0)
-    assert pace.needs_s(8, 16.0) == pytest.approx(2.0)
-
-
-def test_the_way_to_a_replica_is_a_batch_s_time() -> None:
-    pace = Pace()
-    pace.sent(8, 0.0)
-    pace.reached_a_replica(0.5)
-    pace.came_back(8, 8, is_full=True, now=2.0)
-    assert pace.needs_s(8, 2.0) == pytest.approx(2.0)
+    pace.reached_a_replica(reached_at)
+    pace.came_back(8, 8, is_full=True, now=back_at)
+    assert pace.needs_s(8, back_at) == pytest.approx(2.0)
 
 
 def test_the_wait_behind_another_batch_is_that_one_s_time() -> None:
