@@ -9,6 +9,7 @@ from collections.abc import Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from typing import Any
 
+from deployments.batcher import BATCHES_A_REPLICA, Batcher
 from deployments.config import AppConfig, BatchPolicy, Limits, ModelConfig
 from deployments.control import AppStatus, Control
 from deployments.dispatcher import BatchReply
@@ -188,3 +189,13 @@ async def fake_fleet(
 
 def fake_remotes(config: AppConfig) -> LocalDirectory:
     return LocalDirectory(config)
+
+
+async def until_queued(batcher: Batcher[Any, Any]) -> None:
+    """Return once a request waits behind all batches that may be in flight.
+
+    One that has only just come waits for a turn of the event loop, whatever is free.
+    """
+    async with asyncio.timeout(10):
+        while batcher.in_flight < BATCHES_A_REPLICA or not batcher.pending:
+            await asyncio.sleep(0.01)

@@ -28,7 +28,7 @@ from models.types import Kind
 from tests import bad_input
 from tests.bad_input import EMBED, SPEAK, TEXT, TEXT_OK, TRANSCRIBE, TRANSLATE, form, wav
 from tests.unit.clock import settle
-from tests.unit.local import LocalRemote, fake_config, fake_fleet, fake_remotes
+from tests.unit.local import LocalRemote, fake_config, fake_fleet, fake_remotes, until_queued
 
 LOUD = np.concatenate([np.zeros(8000), np.full(16_000, 700), np.zeros(8000)]).astype(np.int16)
 SPEECH = wav(LOUD)
@@ -495,8 +495,7 @@ async def test_a_full_queue_refuses_a_file_unread(kind: Kind, path: str, cached:
     async with connect(asgi_app(fleet, config, Admission(64))) as http:
         speech = {"file": SPEECH}
         others = [asyncio.create_task(http.post(path, files=speech)) for _ in range(3)]
-        while not batcher.pending:  # two at the replica, and one that waits
-            await asyncio.sleep(0.01)
+        await until_queued(batcher)
         refused = await http.post(path, files={"file": b"no audio"})
         answering.set()
         served = await asyncio.gather(*others)

@@ -21,7 +21,7 @@ from deployments.ingress.app import asgi_app
 from deployments.ingress.gate import Admission
 from models.types import Voiceprint
 from tests.unit.clock import settle
-from tests.unit.local import fake_config, fake_fleet, fake_remotes
+from tests.unit.local import fake_config, fake_fleet, fake_remotes, until_queued
 
 INFER = "/v2/models/{}/infer"
 VAD = INFER.format("vad")
@@ -310,8 +310,7 @@ async def test_a_graph_whose_models_are_full_does_not_begin(task: str) -> None:
     content = body(audio(), text("TARGET_LANGUAGE", "pt"), text("TASK", task))
     async with connect(asgi_app(fleet, config, Admission(64))) as http:
         others = [asyncio.create_task(ask(http, "asr", GOOD["asr"])) for _ in range(3)]
-        while not fleet.pick("asr").batcher.pending:
-            await asyncio.sleep(0.01)
+        await until_queued(fleet.pick("asr").batcher)
         heard = len(remotes["vad"].batches)
         refused = await http.post(path, json=content)
         answering.set()
