@@ -66,7 +66,7 @@ check: install
 	$(BIN)/mypy
 
 test-unit: install
-	$(BIN)/pytest tests/unit
+	$(BIN)/pytest --numprocesses auto --maxprocesses 4 tests/unit
 
 test-models: install
 	$(BIN)/pytest tests/models
