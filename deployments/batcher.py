@@ -8,7 +8,8 @@ Items of different callers wait here and leave together. The rules:
   or where the delay is 0, once the head has waited ``max_queue_delay_ms``. With
   ``delay_when_idle`` the head waits as long before a free replica, too, unless the batch is full.
 - Where the callers of a batch that ended ask again at once, the next one waits for them, as
-  long as ``Returns`` knows that to be worth it, and at most ``max_queue_delay_ms``.
+  long as ``Returns`` knows that to be worth it, and at most ``max_queue_delay_ms``. Of several
+  replicas each has its share of them.
 - The head of a batch is the oldest item of the most urgent priority, so that no length
   starves. The others are drawn by how near they are to its length, within rows, cost and
   padding.
@@ -100,7 +101,7 @@ class Batcher(Generic[ItemT, ResultT]):
         self._send = dispatch
         self._answers: Answers[ItemT, ResultT] = Answers()
         self._dispatcher = Dispatcher(name, self._sent, self._answers, self.statistics, self._clock)
-        self._in_flight: dict[asyncio.Task[None], None] = {}  # the oldest first
+        self._in_flight: dict[asyncio.Task[None], int] = {}  # their rows, the oldest first
         self._open = 0  # requests
         self._idle = asyncio.Event()
         self._idle.set()
@@ -284,7 +285,7 @@ class Batcher(Generic[ItemT, ResultT]):
             self._admit(request, cost)
         self._arrivals += 1
         now = self._clock.time()
-        self._returns.came(self._arrivals, now)
+        self._returns.came(now)
         ticket: Ticket[ItemT, ResultT] = Ticket(
             item=item,
             number=self._arrivals,
@@ -354,7 +355,9 @@ class Batcher(Generic[ItemT, ResultT]):
         while (head := self._queue.head()) and self.in_flight < BATCHES_A_REPLICA * self._replicas:
             due = self._due()
             may_wait = self._clock.time() < due
-            batch = draw(self._queue, head, policy) if not may_wait or self._may_be_full() else []
+            most = policy.max_batch_size if may_wait else self._most_rows()
+            pays = not may_wait or self._may_be_full()
+            batch = draw(self._queue, head, policy, most) if pays else []
             if batch and not (batch := self._in_time(batch)):
                 continue
             if may_wait and not (batch and is_full(batch, policy)):
@@ -369,7 +372,7 @@ class Batcher(Generic[ItemT, ResultT]):
         if self.policy.delay_when_idle:
             return due
         if self.in_flight < self._replicas:
-            until = self._returns.until(self._arrivals)
+            until = self._returns.until()
             return until if self._gathers(until) else -math.inf
         leaves = self._rhythm.next_at(self._replicas)
         if leaves is None or not self._delay_s:
@@ -382,17 +385,12 @@ class Batcher(Generic[ItemT, ResultT]):
         return self.policy.max_queue_delay_ms / 1000
 
     def _gathers(self, until: float) -> bool:
-        """Whether the next batch waits for the callers of the one before, at most until then.
+        """Whether the next batch waits for the callers of those before, at most until then.
 
-        Only if that takes no longer than ``max_queue_delay_ms`` and pays, they can join it, and
-        everybody is answered in time all the same. With several replicas nobody knows whose
-        callers come.
+        Only if that takes no longer than ``max_queue_delay_ms`` and pays, the batch has not its
+        share, they can join it, and everybody is answered in time all the same.
         """
-        if self._returns.wait_s > self._delay_s or self._replicas > 1:
-            return False
-        if not self._returns.is_worth(self._rhythm.fixed_s):
-            return False
-        if len(self._queue) >= self.policy.max_batch_size:
+        if not self._expects_returns() or len(self._queue) >= self._most_rows():
             return False
         waiting = list(self._queue)
         longest = max([ticket.cost for ticket in waiting])
@@ -400,6 +398,23 @@ class Batcher(Generic[ItemT, ResultT]):
         return answered_at <= earliest_deadline(waiting) and fit_together(
             len(waiting), waiting[0].cost, self._returns.cost, self.policy
         )
+
+    def _expects_returns(self) -> bool:
+        """Whether it pays to wait for callers."""
+        short = self._returns.wait_s <= self._delay_s
+        return short and self._returns.is_worth(self._rhythm.fixed_s)
+
+    def _most_rows(self) -> int:
+        """A batch's share of all whose callers wait or come back: each replica has as many.
+
+        Where one batch took all that wait, its callers would come back as one, and the other
+        replicas would have small batches for ever.
+        """
+        most = self.policy.max_batch_size
+        if not self._expects_returns():
+            return most
+        items = len(self._queue) + sum(self._in_flight.values()) + self._returns.missing
+        return min(most, math.ceil(items / self._replicas))
 
     def _in_time(self, batch: list[Ticket[ItemT, ResultT]]) -> list[Ticket[ItemT, ResultT]]:
         """As much of a batch as can be answered in time, as far as known, but at least half of it.
@@ -452,7 +467,7 @@ class Batcher(Generic[ItemT, ResultT]):
         self._pace.sent(cost, now)
         task = detached(self._dispatcher.run(batch, now))
         self._rhythm.sent(task, self._whole_cost([t.item for t in batch]), now, self._replicas)
-        self._in_flight[task] = None
+        self._in_flight[task] = len(batch)
         waiting, rows, began = len(batch), len(batch), True
 
         def finished(task: asyncio.Task[None]) -> None:
@@ -482,7 +497,7 @@ class Batcher(Generic[ItemT, ResultT]):
         """A batch came back: those of its callers may ask again of whom nothing waits here."""
         rows = sum([ticket.group not in self._queue.groups for ticket in batch])
         mean_cost = sum([ticket.cost for ticket in batch]) / len(batch)
-        self._returns.ended(rows, mean_cost, self._arrivals, self._clock.time())
+        self._returns.ended(rows, mean_cost, self._clock.time(), replicas=self._replicas)
 
     def _give_up(self, task: asyncio.Task[None], left_at: float) -> bool:
         """Nobody waits for a batch any more: it gives up its place, lest a hung call hold a model.

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import math
 from collections import deque
+from dataclasses import dataclass
 
 KNOWN = 9  # batches whose callers are remembered
 MOST = 0.8  # of a batch's callers: the last ones may have left
@@ -16,33 +17,54 @@ SLACK = 1.25  # of the time that they usually take
 WORTH = 0.75  # of a batch's fixed cost: what the wait for them may take
 
 
+@dataclass(slots=True)
+class Ended:
+    """A batch that came back, and how many of its callers have since."""
+
+    at: float
+    rows: int
+    came: int = 0
+
+    @property
+    def most(self) -> int:
+        return math.ceil(MOST * self.rows)
+
+
 class Returns:
     """How soon after a batch's end as many items have come as it had."""
 
-    __slots__ = ("_all", "_most", "_since", "_took_s", "_usual_s", "cost")
+    __slots__ = ("_awaited", "_took_s", "_usual_s", "cost")
 
     def __init__(self) -> None:
         self.cost = 0.0  # of an item of theirs
-        self._since = 0.0  # when the last batch ended
-        self._most = self._all = 0  # the numbers of the arrivals that are its callers' return
+        self._awaited: deque[Ended] = deque()  # the oldest first, whose callers come first
         self._took_s: deque[float] = deque(maxlen=KNOWN)
         self._usual_s = math.inf  # what three in four of them took at most; not known
 
-    def ended(self, rows: int, cost: float, arrivals: int, now: float) -> None:
-        """A batch came back, when so many items had arrived in all.
+    def ended(self, rows: int, cost: float, now: float, *, replicas: int) -> None:
+        """A batch came back.
 
-        ``rows`` are those of callers who may ask again, ``cost`` the mean of one.
+        ``rows`` are those of callers who may ask again, ``cost`` the mean of one. The callers of
+        no more batches than there are replicas are waited for.
         """
         self.cost = cost
-        if arrivals < self._most:  # those of the batch before have not come
-            self._learn(now - self._since)
-        self._since = now
-        self._most, self._all = arrivals + math.ceil(MOST * rows), arrivals + rows
+        while len(self._awaited) >= replicas:
+            late = self._awaited.popleft()
+            if late.came < late.most:
+                self._learn(now - late.at)
+        if rows:
+            self._awaited.append(Ended(now, rows))
 
-    def came(self, arrivals: int, now: float) -> None:
-        """One more item is the ``arrivals``-th."""
-        if arrivals == self._most:
-            self._learn(now - self._since)
+    def came(self, now: float) -> None:
+        """One more item did."""
+        if not self._awaited:
+            return
+        batch = self._awaited[0]
+        batch.came += 1
+        if batch.came == batch.most:
+            self._learn(now - batch.at)
+        if batch.came == batch.rows:
+            self._awaited.popleft()
 
     def _learn(self, took_s: float) -> None:
         self._took_s.append(took_s)
@@ -57,6 +79,11 @@ class Returns:
         """Whether to wait for them, where a batch costs so much whatever its size."""
         return self._usual_s < WORTH * fixed_s
 
-    def until(self, arrivals: int) -> float:
+    @property
+    def missing(self) -> int:
+        """How many have not come back."""
+        return sum([batch.rows - batch.came for batch in self._awaited])
+
+    def until(self) -> float:
         """When the wait is over; in the past, if all have come."""
-        return self._since + self.wait_s if arrivals < self._all else -math.inf
+        return self._awaited[-1].at + self.wait_s if self._awaited else -math.inf

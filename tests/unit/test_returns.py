@@ -19,12 +19,16 @@ from tests.unit.clock import VirtualClock, settle
 MS = 1 / 1000
 
 
+def come(returns: Returns, rows: int, at: float) -> None:
+    for _ in range(rows):
+        returns.came(at)
+
+
 def returned(rows: int, after_s: float) -> Returns:
     """What has seen the callers of one batch, which ended at 0, all come at one moment."""
     returns = Returns()
-    returns.ended(rows, 1.0, 0, 0.0)
-    for arrivals in range(1, rows + 1):
-        returns.came(arrivals, after_s)
+    returns.ended(rows, 1.0, 0.0, replicas=1)
+    come(returns, rows, after_s)
     return returns
 
 
@@ -46,38 +50,56 @@ def test_the_wait_is_worth_less_than_a_batch(fixed_s: float, is_worth: bool) -> 
 
 def test_the_wait_ends_a_little_after_they_usually_come() -> None:
     returns = returned(10, after_s=2.0)
-    returns.ended(10, 1.0, 10, 100.0)
-    assert returns.until(19) == pytest.approx(102.5)
+    returns.ended(10, 1.0, 100.0, replicas=1)
+    come(returns, 9, at=101.0)
+    assert returns.until() == pytest.approx(102.5)
 
 
 def test_the_wait_ends_when_all_have_come() -> None:
     returns = returned(10, after_s=2.0)
-    returns.ended(10, 1.0, 10, 100.0)
-    assert returns.until(20) == -math.inf
+    returns.ended(10, 1.0, 100.0, replicas=1)
+    come(returns, 10, at=101.0)
+    assert returns.until() == -math.inf
 
 
 def test_a_few_who_leave_do_not_lengthen_the_wait() -> None:
     returns = Returns()
-    returns.ended(10, 1.0, 0, 0.0)
-    for arrivals in range(1, 9):
-        returns.came(arrivals, 2.0)
-    returns.ended(8, 1.0, 8, 50.0)
-    assert returns.until(8) == pytest.approx(52.5)
+    returns.ended(10, 1.0, 0.0, replicas=1)
+    come(returns, 8, at=2.0)
+    returns.ended(8, 1.0, 50.0, replicas=1)
+    assert returns.until() == pytest.approx(52.5)
 
 
 def test_who_does_not_come_is_not_waited_for() -> None:
     returns = Returns()
-    returns.ended(10, 1.0, 0, 0.0)
-    returns.ended(10, 1.0, 5, 30.0)
+    returns.ended(10, 1.0, 0.0, replicas=1)
+    come(returns, 5, at=2.0)
+    returns.ended(10, 1.0, 30.0, replicas=1)
     assert not returns.is_worth(30.0)
+
+
+def test_of_two_replicas_the_callers_of_the_older_batch_come_first() -> None:
+    returns = Returns()
+    returns.ended(10, 1.0, 0.0, replicas=2)
+    returns.ended(10, 1.0, 1.0, replicas=2)
+    come(returns, 10, at=2.0)
+    come(returns, 10, at=4.0)
+    assert returns.wait_s == pytest.approx(1.25 * 3.0)
+
+
+def test_the_callers_of_as_many_batches_as_replicas_are_missing() -> None:
+    returns = Returns()
+    for ended_at in (0.0, 1.0, 2.0):
+        returns.ended(10, 1.0, ended_at, replicas=2)
+    assert returns.missing == 20
 
 
 def after_batches(*took_s: float) -> Returns:
     """What has seen batches of one caller each, who came back after so long."""
     returns, now = Returns(), 0.0
-    for arrivals, after_s in enumerate(took_s):
-        returns.ended(1, 1.0, arrivals, now)
-        returns.came(arrivals + 1, now + after_s)
+    for after_s in took_s:
+        returns.ended(1, 1.0, now, replicas=1)
+        returns.came(now + after_s)
         now += 100.0
     return returns
 
@@ -105,12 +127,16 @@ BATCHES = 150
 
 @dataclass(frozen=True)
 class Scene:
-    """Callers in a closed loop before a model that takes 10 ms + 1 ms a unit of a batch's cost."""
+    """Callers in a closed loop before a model that takes 10 ms + 1 ms a unit of a batch's cost.
+
+    Of several replicas the one that is free first takes a batch.
+    """
 
     callers: int
     thinks_ms: float  # before it asks again
     lengths: tuple[float, ...] = (1.0,)  # of the callers' items, in turns
     rows: int = 1  # of one request
+    replicas: int = 1
     max_batch_size: int = 32
     max_queue_delay_ms: float = 1000.0
     max_padding: float = 0.5
@@ -138,6 +164,7 @@ class Played:
 async def begun(scene: Scene) -> Played:
     clock = VirtualClock()
     batches: list[int] = []
+    free = asyncio.Semaphore(scene.replicas)
 
     async def after(duration_s: float) -> None:
         over = asyncio.Event()
@@ -147,7 +174,8 @@ async def begun(scene: Scene) -> Played:
     async def dispatch(items: Sequence[Piece]) -> BatchReply[None]:
         batches.append(len(items))
         took_s = (10 + len(items) * max(item.length for item in items)) * MS
-        await after(took_s)
+        async with free:
+            await after(took_s)
         return BatchReply([None] * len(items), took_s)
 
     policy = BatchPolicy(
@@ -155,7 +183,9 @@ async def begun(scene: Scene) -> Played:
         max_queue_delay_ms=scene.max_queue_delay_ms,
         max_padding=scene.max_padding,
     )
-    batcher: Batcher[Piece, None] = Batcher("m", dispatch, policy, clock=clock)
+    batcher: Batcher[Piece, None] = Batcher(
+        "m", dispatch, policy, replicas=scene.replicas, clock=clock
+    )
 
     async def caller(number: int) -> None:
         item = Piece(scene.lengths[number % len(scene.lengths)])
@@ -179,17 +209,20 @@ async def batches_of(scene: Scene) -> tuple[list[int], float]:
 
 
 @pytest.mark.parametrize(
-    "max_queue_delay_ms",
+    ("scene", "rows"),
     [
-        pytest.param(1000.0, id="longer than a batch"),
-        pytest.param(3.0, id="shorter than a batch, longer than they take"),
+        pytest.param(Scene(8, 1), 8, id="a delay longer than a batch"),
+        pytest.param(Scene(8, 1, max_queue_delay_ms=3), 8, id="a delay shorter than a batch"),
+        pytest.param(Scene(16, 1, replicas=2), 8, id="two replicas have half of them each"),
+        pytest.param(Scene(64, 1, replicas=4), 16, id="four replicas have a quarter each"),
+        pytest.param(
+            Scene(16, 1, replicas=2, max_batch_size=4), 4, id="more than all batches hold"
+        ),
     ],
 )
-async def test_callers_who_ask_again_at_once_come_to_share_one_batch(
-    max_queue_delay_ms: float,
-) -> None:
-    batches, _ = await batches_of(Scene(8, 1, max_queue_delay_ms=max_queue_delay_ms))
-    assert set(batches[20:]) == {8}
+async def test_callers_who_ask_again_at_once_come_to_share_batches(scene: Scene, rows: int) -> None:
+    batches, _ = await batches_of(scene)
+    assert set(batches[60:]) == {rows}
 
 
 @pytest.mark.parametrize(
@@ -200,6 +233,9 @@ async def test_callers_who_ask_again_at_once_come_to_share_one_batch(
         pytest.param(Scene(8, 2, (1.0, 4.0), max_padding=0.0), id="they cannot share a batch"),
         pytest.param(Scene(1, 2, rows=9, max_batch_size=8), id="a request larger than a batch"),
         pytest.param(Scene(8, 6, max_queue_delay_ms=5), id="the queue's delay is shorter"),
+        pytest.param(Scene(2, 2, replicas=4), id="more replicas than callers"),
+        pytest.param(Scene(32, 30, replicas=2), id="two replicas, and they think long"),
+        pytest.param(Scene(17, 10, replicas=8), id="a batch has its share before all have come"),
     ],
 )
 async def test_nobody_waits_who_would_lose_by_it(
@@ -221,3 +257,20 @@ async def test_a_deadline_is_not_waited_away() -> None:
     alone = asyncio.create_task(batcher.submit(Piece(), deadline=clock.time() + 13 * MS))
     await clock.advance(30 * MS)
     assert (await alone).batch_size == 1
+
+
+async def test_a_full_batch_leaves_at_once_though_it_is_more_than_a_share() -> None:
+    played = await begun(Scene(16, thinks_ms=1, replicas=2))
+    await played.until_batches(BATCHES)
+    await played.end()
+    clock, batcher = played.clock, played.batcher
+    for _ in range(3):  # of one caller, who comes back at once
+        alone = asyncio.create_task(batcher.submit(Piece()))
+        await clock.advance(11 * MS)
+        await alone
+    batcher.reconfigure(
+        BatchPolicy(max_batch_size=8, max_queue_delay_ms=1000, delay_when_idle=True)
+    )
+    many = [asyncio.create_task(batcher.submit(Piece())) for _ in range(8)]
+    await clock.advance(20 * MS)
+    assert [(await one).batch_size for one in many] == [8] * 8
