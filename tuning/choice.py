@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import statistics
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -60,7 +61,8 @@ class Choice:
 
     - ``better``: it serves more than the present settings, or as much for less;
     - ``present``: nothing does, so the present settings stay;
-    - ``missed``: nothing met the objective; ``chosen`` came nearest, and is no recommendation.
+    - ``missed``: nothing met the objective; ``chosen`` came nearest (most answered, then the lowest
+      p99), and is no recommendation.
 
     ``gain`` is None where the present settings served nothing in time, or nothing was compared.
     """
@@ -76,7 +78,9 @@ def choose(search: Search, start: Candidate) -> Choice:
     finalists = _finalists(search, start)
     reach = [finalist for finalist in finalists if finalist.meets]
     if not reach:
-        nearest = max(search.trials.values(), key=lambda t: (t.goodput_rps, -(t.p99_ms or 1e12)))
+        nearest = max(
+            search.trials.values(), key=lambda t: (t.answered_share, -(t.p99_ms or math.inf))
+        )
         return Choice("missed", nearest.candidate, None, finalists)
     best = max(reach, key=lambda finalist: finalist.median_rps)
     equals = [finalist for finalist in reach if finalist.is_as_good_as(best)]

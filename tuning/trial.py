@@ -36,10 +36,15 @@ class Trial:
         return self.figures.latency_ms["p99"] if self.figures and self.figures.latency_ms else None
 
     @property
+    def answered_share(self) -> float:
+        """Of the requests, in time or not; nothing where nothing was asked."""
+        figures = self.figures
+        return figures.answered / figures.requests if figures and figures.requests else 0.0
+
+    @property
     def is_whole(self) -> bool:
         """Whether every request was answered."""
-        figures = self.figures
-        return figures is not None and 0 < figures.answered == figures.requests
+        return self.answered_share == 1.0
 
     @property
     def meets(self) -> bool:

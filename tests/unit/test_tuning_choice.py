@@ -7,6 +7,7 @@ from dataclasses import replace
 
 import pytest
 
+from load.figures import StepFigures
 from tests.unit.tuning import SLO_MS, FakeRig, figures, one, trial
 from tuning.choice import Choice, choose
 from tuning.report import verdict
@@ -125,6 +126,19 @@ def missed() -> Search:
 def test_where_nothing_meets_the_objective_the_nearest_is_told() -> None:
     choice = choose(missed(), START)
     assert (choice.outcome, choice.chosen) == ("missed", one(16))
+
+
+@pytest.mark.parametrize(
+    "other",
+    [
+        pytest.param(figures(90, 200.0, overloaded=1), id="one was refused"),
+        pytest.param(figures(90, 301.0), id="its p99 is higher"),
+    ],
+)
+def test_a_few_answers_in_time_are_not_near(other: StepFigures) -> None:
+    some = Trial(START, replace(other, goodput_rps=1.0))
+    choice = choose(measured({START: [some], one(16): [trial(one(16), 20, 300.0)]}), START)
+    assert choice.chosen == one(16)
 
 
 SAYS = {
