@@ -7,7 +7,7 @@ CONFIG ?= serve_config.yaml
 BIN := $(VENV)/bin
 INSTALLED := $(VENV)/.installed
 
-.PHONY: run deploy fetch doctor install-gpu test test-unit test-models test-e2e check install check-config tune bench bench-stages bench-graph bench-first-audio bench-growth bench-accuracy bench-gpu bench-asr bench-speaker bench-nmt bench-yourtts bench-overhead clean
+.PHONY: run deploy fetch doctor install-gpu test test-unit test-models test-e2e check install check-config tune bench bench-stages bench-replicas bench-graph bench-first-audio bench-growth bench-accuracy bench-gpu bench-asr bench-speaker bench-nmt bench-yourtts bench-overhead clean
 
 run: install
 	@$(BIN)/python -m deployments.launch $(CONFIG)
@@ -74,13 +74,16 @@ test-models: install
 test-e2e: install
 	$(BIN)/pytest tests/e2e
 
-# All of it: about 45 minutes on two cores, and nothing else should run. Each part writes its
+# All of it: about 55 minutes on two cores, and nothing else should run. Each part writes its
 # figures to docs/bench; the page docs/benchmarks.md is made of them.
-bench: bench-overhead bench-stages bench-graph bench-first-audio bench-growth bench-accuracy bench-gpu
+bench: bench-overhead bench-stages bench-replicas bench-graph bench-first-audio bench-growth bench-accuracy bench-gpu
 	$(BIN)/python -m bench.render
 
 bench-stages bench-graph bench-first-audio bench-accuracy bench-gpu bench-growth: bench-%: install
 	PYTHONPATH=client $(BIN)/python -m bench.$(subst -,_,$*)
+
+bench-replicas: install
+	PYTHONPATH=client $(BIN)/python -m bench.stages --replicas 2 --stages nmt 'speaker, 1 s'
 
 bench-asr: install
 	$(BIN)/python -m bench.asr_windows

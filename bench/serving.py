@@ -6,7 +6,7 @@ import json
 import re
 import tempfile
 from collections import defaultdict
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
@@ -93,10 +93,13 @@ class Server:
 
 
 @contextmanager
-def default_server() -> Iterator[Server]:
-    """``serve_config.yaml`` on a free port, for the length of a block."""
+def default_server(replicas: Mapping[str, int]) -> Iterator[Server]:
+    """``serve_config.yaml`` on a free port, for the length of a block; ``replicas`` by model."""
+    config = yaml.safe_load(CONFIG.read_text())
+    for name, count in replicas.items():
+        config["applications"][0]["args"]["models"][name]["replicas"] = count
     with tempfile.TemporaryDirectory() as folder:
-        path = config_on_a_free_port(Path(folder), yaml.safe_load(CONFIG.read_text()))
+        path = config_on_a_free_port(Path(folder), config)
         with running(path) as server:
             yield _warm(server)
 

@@ -1,10 +1,11 @@
 """Each stage with its default model: through the server, beside the same model called in-process.
 
-    python -m bench.stages [--quick] [--stages nmt "speaker, 1 s" ...]
+    python -m bench.stages [--quick] [--replicas 2] [--stages nmt "speaker, 1 s" ...]
 
 The limit is the model called in-process in the batch size that is best for it; what a service
 without batching does is the model called with one item after the other. The server has as many
-threads a model. All three get the same inputs in the same order and take turns.
+threads a model, in each of its replicas. All three get the same inputs in the same order and take
+turns.
 """
 
 from __future__ import annotations
@@ -24,6 +25,10 @@ from bench.stage_inputs import Stage, stages
 BATCH_SIZES = (1, 2, 4, 8, 16, 32)
 CALLERS = (1, 8, 32, 64)
 SHOWN_CALLERS = 32  # for which what ran is shown
+SEVERAL = (
+    "The limit is that of one process, although several replicas serve; that the model ran is "
+    "summed over them."
+)
 SLOW = ("tts-pt",)  # slower than speech: left out where it must be quick
 
 
@@ -183,10 +188,11 @@ def _add(seen: Seen, load: callers.Load, ran: Counts, spent: dict[str, float]) -
 # ---- telling ---------------------------------------------------------------------------
 
 
-def told(found: Sequence[Figures], plan: Plan) -> Results:
+def told(found: Sequence[Figures], plan: Plan, replicas: int) -> Results:
+    one = replicas == 1
     return Results(
-        name="stages",
-        title="Real models",
+        name="stages" if one else "replicas",
+        title="Real models" if one else f"Real models, {replicas} replicas of each",
         findings=[_finding(figures) for figures in found],
         tables=[
             _shares(found, plan, "Requests/s through the server over the limit", Figures.to_limit),
@@ -207,6 +213,7 @@ def told(found: Sequence[Figures], plan: Plan) -> Results:
             "The model ran: the share of the time in which its replica ran a batch. The last one, "
             "which ends behind the turn, counts whole: a slow model passes 100 %. It is of one "
             "turn; the ratio to the limit is of several, while the machine's speed changes.",
+            *([] if one else [SEVERAL]),
         ],
         raw={"plan": asdict(plan), "stages": [asdict(figures) for figures in found]},
     )
@@ -294,12 +301,13 @@ def main() -> None:
     known = {stage.name: stage for stage in stages()}
     parser.add_argument("--quick", action="store_true", help="about a minute, and rough")
     parser.add_argument("--stages", nargs="+", choices=known, help="all, if none is named")
+    parser.add_argument("--replicas", type=int, default=1, help="of each of their models")
     args = parser.parse_args()
     plan = QUICK if args.quick else FULL
     chosen = args.stages or [name for name in known if not (args.quick and name in SLOW)]
-    with default_server() as server:
+    with default_server({known[name].model: args.replicas for name in chosen}) as server:
         found = [measure(known[name], server, plan) for name in chosen]
-    results.write(told(found, plan))
+    results.write(told(found, plan, args.replicas))
 
 
 if __name__ == "__main__":
