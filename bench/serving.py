@@ -93,10 +93,10 @@ class Server:
 
 
 @contextmanager
-def default_server(replicas: Mapping[str, int]) -> Iterator[Server]:
+def default_server(replicas: Mapping[str, int] | None = None) -> Iterator[Server]:
     """``serve_config.yaml`` on a free port, for the length of a block; ``replicas`` by model."""
     config = yaml.safe_load(CONFIG.read_text())
-    for name, count in replicas.items():
+    for name, count in (replicas or {}).items():
         config["applications"][0]["args"]["models"][name]["replicas"] = count
     with tempfile.TemporaryDirectory() as folder:
         path = config_on_a_free_port(Path(folder), config)

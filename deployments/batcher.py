@@ -8,8 +8,8 @@ Items of different callers wait here and leave together. The rules:
   or where the delay is 0, once the head has waited ``max_queue_delay_ms``. With
   ``delay_when_idle`` the head waits as long before a free replica, too, unless the batch is full.
 - Where the callers of a batch that ended ask again at once, the next one waits for them, as
-  long as ``Returns`` knows that to be worth it, and at most ``max_queue_delay_ms``. Of several
-  replicas each has its share of them.
+  long as ``Returns`` knows that to be worth it, and at most ``max_queue_delay_ms``. With several
+  replicas it leaves as soon as it has its share of all whose callers wait or may come back.
 - The head of a batch is the oldest item of the most urgent priority, so that no length
   starves. The others are drawn by how near they are to its length, within rows, cost and
   padding.
@@ -105,7 +105,7 @@ class Batcher(Generic[ItemT, ResultT]):
         self._open = 0  # requests
         self._idle = asyncio.Event()
         self._idle.set()
-        self._idle_since = self._clock.time()
+        self._idle_since = self._free_since = self._clock.time()  # all replicas; one of them
         self._arrivals = 0
         self._pump_scheduled = False
         self._delay_timer: Timer | None = None
@@ -355,9 +355,7 @@ class Batcher(Generic[ItemT, ResultT]):
         while (head := self._queue.head()) and self.in_flight < BATCHES_A_REPLICA * self._replicas:
             due = self._due()
             may_wait = self._clock.time() < due
-            most = policy.max_batch_size if may_wait else self._most_rows()
-            pays = not may_wait or self._may_be_full()
-            batch = draw(self._queue, head, policy, most) if pays else []
+            batch = draw(self._queue, head, policy) if not may_wait or self._may_be_full() else []
             if batch and not (batch := self._in_time(batch)):
                 continue
             if may_wait and not (batch and is_full(batch, policy)):
@@ -372,7 +370,8 @@ class Batcher(Generic[ItemT, ResultT]):
         if self.policy.delay_when_idle:
             return due
         if self.in_flight < self._replicas:
-            until = self._returns.until()
+            longest = max(self._oldest_at(), self._free_since) + self._delay_s
+            until = min(self._returns.until(), longest)
             return until if self._gathers(until) else -math.inf
         leaves = self._rhythm.next_at(self._replicas)
         if leaves is None or not self._delay_s:
@@ -387,10 +386,16 @@ class Batcher(Generic[ItemT, ResultT]):
     def _gathers(self, until: float) -> bool:
         """Whether the next batch waits for the callers of those before, at most until then.
 
-        Only if that takes no longer than ``max_queue_delay_ms`` and pays, the batch has not its
-        share, they can join it, and everybody is answered in time all the same.
+        Only if that takes no longer than ``max_queue_delay_ms`` and pays, the batch has less than
+        its share, they can join it, and everybody is answered in time all the same.
         """
-        if not self._expects_returns() or len(self._queue) >= self._most_rows():
+        if self._returns.wait_s > self._delay_s:
+            return False
+        if not self._returns.is_worth(self._rhythm.fixed_s):
+            return False
+        if len(self._queue) >= self._share():
+            return False
+        if self.pending >= self.policy.max_queue_size:  # who comes back would be refused
             return False
         waiting = list(self._queue)
         longest = max([ticket.cost for ticket in waiting])
@@ -399,22 +404,10 @@ class Batcher(Generic[ItemT, ResultT]):
             len(waiting), waiting[0].cost, self._returns.cost, self.policy
         )
 
-    def _expects_returns(self) -> bool:
-        """Whether it pays to wait for callers."""
-        short = self._returns.wait_s <= self._delay_s
-        return short and self._returns.is_worth(self._rhythm.fixed_s)
-
-    def _most_rows(self) -> int:
-        """A batch's share of all whose callers wait or come back: each replica has as many.
-
-        Where one batch took all that wait, its callers would come back as one, and the other
-        replicas would have small batches for ever.
-        """
-        most = self.policy.max_batch_size
-        if not self._expects_returns():
-            return most
+    def _share(self) -> int:
+        """A batch's part of all that wait, run or are expected back, if replicas share them."""
         items = len(self._queue) + sum(self._in_flight.values()) + self._returns.missing
-        return min(most, math.ceil(items / self._replicas))
+        return min(self.policy.max_batch_size, math.ceil(items / self._replicas))
 
     def _in_time(self, batch: list[Ticket[ItemT, ResultT]]) -> list[Ticket[ItemT, ResultT]]:
         """As much of a batch as can be answered in time, as far as known, but at least half of it.
@@ -529,7 +522,10 @@ class Batcher(Generic[ItemT, ResultT]):
 
     def _finished(self, task: asyncio.Task[None]) -> None:
         self._in_flight.pop(task, None)
-        self._rhythm.over(task, self._clock.time())
+        now = self._clock.time()
+        self._rhythm.over(task, now)
+        if self.in_flight == self._replicas - 1:
+            self._free_since = now
         self._pump()
         self._rest()
 

@@ -1,4 +1,4 @@
-"""Whether a batch waits for the callers of the one that has just ended: some ask again at once.
+"""Whether a batch waits for the callers of those that have just ended: some ask again at once.
 
 Callers who ask again as soon as they are answered fall into two groups that take turns: one
 waits while the other runs, and each batch is half of what it could be. Where they come back
@@ -19,41 +19,48 @@ WORTH = 0.75  # of a batch's fixed cost: what the wait for them may take
 
 @dataclass(slots=True)
 class Ended:
-    """A batch that came back, and how many of its callers have since."""
+    """A batch that came back, and how many items have come for it since."""
 
     at: float
     rows: int
     came: int = 0
 
     @property
-    def most(self) -> int:
+    def enough(self) -> int:
         return math.ceil(MOST * self.rows)
 
 
 class Returns:
-    """How soon after a batch's end as many items have come as it had."""
+    """How soon after a batch's end as many items have come as it had.
+
+    Whoever an item is of, it counts for the oldest batch whose callers are not all back.
+    """
 
     __slots__ = ("_awaited", "_took_s", "_usual_s", "cost")
 
     def __init__(self) -> None:
         self.cost = 0.0  # of an item of theirs
-        self._awaited: deque[Ended] = deque()  # the oldest first, whose callers come first
+        self._awaited: deque[Ended] = deque()  # the oldest first
         self._took_s: deque[float] = deque(maxlen=KNOWN)
         self._usual_s = math.inf  # what three in four of them took at most; not known
 
     def ended(self, rows: int, cost: float, now: float, *, replicas: int) -> None:
         """A batch came back.
 
-        ``rows`` are those of callers who may ask again, ``cost`` the mean of one. The callers of
-        no more batches than there are replicas are waited for.
+        ``rows`` are those of callers who may ask again, ``cost`` the mean of one. Those of the
+        batches before are forgotten once the wait for them is over, and where there are as many
+        such batches as replicas.
         """
         self.cost = cost
-        while len(self._awaited) >= replicas:
+        while self._awaited and (len(self._awaited) >= replicas or self._is_late(now)):
             late = self._awaited.popleft()
-            if late.came < late.most:
+            if late.came < late.enough:
                 self._learn(now - late.at)
         if rows:
             self._awaited.append(Ended(now, rows))
+
+    def _is_late(self, now: float) -> bool:
+        return now > self._awaited[0].at + self.wait_s
 
     def came(self, now: float) -> None:
         """One more item did."""
@@ -61,7 +68,7 @@ class Returns:
             return
         batch = self._awaited[0]
         batch.came += 1
-        if batch.came == batch.most:
+        if batch.came == batch.enough:
             self._learn(now - batch.at)
         if batch.came == batch.rows:
             self._awaited.popleft()
@@ -85,5 +92,5 @@ class Returns:
         return sum([batch.rows - batch.came for batch in self._awaited])
 
     def until(self) -> float:
-        """When the wait is over; in the past, if all have come."""
+        """When the wait for the last of them is over; in the past, if nobody is missing."""
         return self._awaited[-1].at + self.wait_s if self._awaited else -math.inf

@@ -110,9 +110,9 @@ class Queue(Generic[ItemT, ResultT]):
 
 
 def draw(
-    queue: Queue[ItemT, ResultT], head: Ticket[ItemT, ResultT], policy: BatchPolicy, most: int
+    queue: Queue[ItemT, ResultT], head: Ticket[ItemT, ResultT], policy: BatchPolicy
 ) -> list[Ticket[ItemT, ResultT]]:
-    """The best batch around ``head``: near lengths first, within ``most`` rows, cost and padding.
+    """The best batch around ``head``: near lengths first, within rows, cost and padding.
 
     Where order is preserved: those behind it, until one does not fit.
     """
@@ -121,7 +121,7 @@ def draw(
     if not policy.preserve_ordering and any(t.cost != head.cost for t in candidates):
         candidates.sort(key=lambda t: (t.priority, abs(t.cost - head.cost), t.number))
     for ticket in candidates:
-        if len(batch) == most:
+        if len(batch) == policy.max_batch_size:
             break
         if ticket is head:
             continue

@@ -71,10 +71,10 @@ def test_a_few_who_leave_do_not_lengthen_the_wait() -> None:
 
 
 def test_who_does_not_come_is_not_waited_for() -> None:
-    returns = Returns()
-    returns.ended(10, 1.0, 0.0, replicas=1)
-    come(returns, 5, at=2.0)
-    returns.ended(10, 1.0, 30.0, replicas=1)
+    returns = returned(10, after_s=2.0)
+    for ended_at in (100.0, 200.0, 300.0):
+        returns.ended(10, 1.0, ended_at, replicas=1)
+        come(returns, 5, at=ended_at + 2.0)
     assert not returns.is_worth(30.0)
 
 
@@ -92,6 +92,20 @@ def test_the_callers_of_as_many_batches_as_replicas_are_missing() -> None:
     for ended_at in (0.0, 1.0, 2.0):
         returns.ended(10, 1.0, ended_at, replicas=2)
     assert returns.missing == 20
+
+
+def test_the_wait_is_for_the_callers_of_the_last_batch_too() -> None:
+    returns = returned(10, after_s=2.0)
+    returns.ended(10, 1.0, 100.0, replicas=2)
+    returns.ended(10, 1.0, 101.0, replicas=2)
+    assert returns.until() == pytest.approx(103.5)
+
+
+def test_who_has_left_for_good_is_not_missing_once_the_wait_is_over() -> None:
+    returns = returned(10, after_s=2.0)
+    returns.ended(10, 1.0, 100.0, replicas=2)
+    returns.ended(5, 1.0, 103.0, replicas=2)
+    assert returns.missing == 5
 
 
 def after_batches(*took_s: float) -> Returns:
@@ -257,20 +271,3 @@ async def test_a_deadline_is_not_waited_away() -> None:
     alone = asyncio.create_task(batcher.submit(Piece(), deadline=clock.time() + 13 * MS))
     await clock.advance(30 * MS)
     assert (await alone).batch_size == 1
-
-
-async def test_a_full_batch_leaves_at_once_though_it_is_more_than_a_share() -> None:
-    played = await begun(Scene(16, thinks_ms=1, replicas=2))
-    await played.until_batches(BATCHES)
-    await played.end()
-    clock, batcher = played.clock, played.batcher
-    for _ in range(3):  # of one caller, who comes back at once
-        alone = asyncio.create_task(batcher.submit(Piece()))
-        await clock.advance(11 * MS)
-        await alone
-    batcher.reconfigure(
-        BatchPolicy(max_batch_size=8, max_queue_delay_ms=1000, delay_when_idle=True)
-    )
-    many = [asyncio.create_task(batcher.submit(Piece())) for _ in range(8)]
-    await clock.advance(20 * MS)
-    assert [(await one).batch_size for one in many] == [8] * 8
