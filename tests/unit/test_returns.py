@@ -214,6 +214,16 @@ async def begun(scene: Scene) -> Played:
     return Played(clock, batcher, batches, callers)
 
 
+async def left(scene: Scene) -> Played:
+    """After many batches and the end of one, whose callers will not come back."""
+    played = await begun(scene)
+    await played.until_batches(BATCHES)
+    while played.batcher.in_flight == scene.replicas:
+        await played.clock.advance(MS)
+    await played.end()
+    return played
+
+
 async def batches_of(scene: Scene) -> tuple[list[int], float]:
     """The rows of the batches, and when the last one left, in seconds."""
     played = await begun(scene)
@@ -262,12 +272,34 @@ async def test_nobody_waits_who_would_lose_by_it(
 
 
 async def test_a_deadline_is_not_waited_away() -> None:
-    played = await begun(Scene(8, thinks_ms=6))
-    await played.until_batches(BATCHES)
-    clock, batcher = played.clock, played.batcher
-    while batcher.in_flight:
-        await clock.advance(MS)
-    await played.end()  # they will not come back
-    alone = asyncio.create_task(batcher.submit(Piece(), deadline=clock.time() + 13 * MS))
-    await clock.advance(30 * MS)
+    played = await left(Scene(8, thinks_ms=6))
+    deadline = played.clock.time() + 13 * MS
+    alone = asyncio.create_task(played.batcher.submit(Piece(), deadline=deadline))
+    await played.clock.advance(30 * MS)
     assert (await alone).batch_size == 1
+
+
+async def test_a_full_queue_waits_for_nobody() -> None:
+    """Who came back would be refused."""
+    played = await left(Scene(8, thinks_ms=6))
+    played.batcher.reconfigure(BatchPolicy(max_queue_delay_ms=1000, max_queue_size=1))
+    alone = asyncio.create_task(played.batcher.submit(Piece()))
+    await played.clock.advance(12 * MS)
+    assert alone.done()
+
+
+async def test_a_free_replica_waits_no_longer_than_the_delay() -> None:
+    """Although the callers of one batch after the other may come back."""
+    played = await left(Scene(16, thinks_ms=3, replicas=4, max_queue_delay_ms=8))
+    clock, batcher = played.clock, played.batcher
+    await clock.advance(50 * MS)
+    others = []
+    for length in (0.25, 1.0, 1.75):  # batches that end 3 ms after each other
+        others += [asyncio.create_task(batcher.submit(Piece(length))) for _ in range(4)]
+        await settle()
+    while batcher.in_flight == 3:
+        await clock.advance(MS)
+    alone = asyncio.create_task(batcher.submit(Piece()))
+    await clock.advance((8 + 12) * MS)
+    assert alone.done()
+    await asyncio.gather(*others)
