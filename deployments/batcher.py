@@ -8,8 +8,8 @@ Items of different callers wait here and leave together. The rules:
   or where the delay is 0, once the head has waited ``max_queue_delay_ms``. With
   ``delay_when_idle`` the head waits as long before a free replica, too, unless the batch is full.
 - Where the callers of a batch that ended ask again at once, the next one waits for them, as
-  long as ``Returns`` knows that to be worth it, and at most ``max_queue_delay_ms``. With several
-  replicas it leaves as soon as it has its share of all whose callers wait or may come back.
+  long as ``Returns`` knows that to be worth it, and at most ``max_queue_delay_ms``. Of several
+  replicas each takes its share of all whose callers wait or may come back.
 - The head of a batch is the oldest item of the most urgent priority, so that no length
   starves. The others are drawn by how near they are to its length, within rows, cost and
   padding.
@@ -355,7 +355,9 @@ class Batcher(Generic[ItemT, ResultT]):
         while (head := self._queue.head()) and self.in_flight < BATCHES_A_REPLICA * self._replicas:
             due = self._due()
             may_wait = self._clock.time() < due
-            batch = draw(self._queue, head, policy) if not may_wait or self._may_be_full() else []
+            rows = policy.max_batch_size if may_wait else self._share()
+            pays = not may_wait or self._may_be_full()
+            batch = draw(self._queue, head, policy, rows) if pays else []
             if batch and not (batch := self._in_time(batch)):
                 continue
             if may_wait and not (batch and is_full(batch, policy)):
@@ -389,11 +391,7 @@ class Batcher(Generic[ItemT, ResultT]):
         Only if that takes no longer than ``max_queue_delay_ms`` and pays, the batch has less than
         its share, they can join it, and everybody is answered in time all the same.
         """
-        if self._returns.wait_s > self._delay_s:
-            return False
-        if not self._returns.is_worth(self._rhythm.fixed_s):
-            return False
-        if len(self._queue) >= self._share():
+        if not self._expects_returns() or len(self._queue) >= self._share():
             return False
         if self.pending >= self.policy.max_queue_size:  # who comes back would be refused
             return False
@@ -404,10 +402,22 @@ class Batcher(Generic[ItemT, ResultT]):
             len(waiting), waiting[0].cost, self._returns.cost, self.policy
         )
 
+    def _expects_returns(self) -> bool:
+        """Whether callers come back soon enough to wait for them."""
+        is_short = self._returns.wait_s <= self._delay_s
+        return is_short and self._returns.is_worth(self._rhythm.fixed_s)
+
     def _share(self) -> int:
-        """A batch's part of all that wait, run or are expected back, if replicas share them."""
+        """The most rows of a batch that cannot wait: where callers come back, a replica's part.
+
+        Of all that wait, run or are expected. Did one batch take all that wait, its callers would
+        come back as one, and the other replicas would have the few others for ever.
+        """
+        most = self.policy.max_batch_size
+        if not self._expects_returns():
+            return most
         items = len(self._queue) + sum(self._in_flight.values()) + self._returns.missing
-        return min(self.policy.max_batch_size, math.ceil(items / self._replicas))
+        return min(most, math.ceil(items / self._replicas))
 
     def _in_time(self, batch: list[Ticket[ItemT, ResultT]]) -> list[Ticket[ItemT, ResultT]]:
         """As much of a batch as can be answered in time, as far as known, but at least half of it.

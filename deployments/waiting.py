@@ -110,7 +110,10 @@ class Queue(Generic[ItemT, ResultT]):
 
 
 def draw(
-    queue: Queue[ItemT, ResultT], head: Ticket[ItemT, ResultT], policy: BatchPolicy
+    queue: Queue[ItemT, ResultT],
+    head: Ticket[ItemT, ResultT],
+    policy: BatchPolicy,
+    rows_at_most: int,
 ) -> list[Ticket[ItemT, ResultT]]:
     """The best batch around ``head``: near lengths first, within rows, cost and padding.
 
@@ -121,7 +124,7 @@ def draw(
     if not policy.preserve_ordering and any(t.cost != head.cost for t in candidates):
         candidates.sort(key=lambda t: (t.priority, abs(t.cost - head.cost), t.number))
     for ticket in candidates:
-        if len(batch) == policy.max_batch_size:
+        if len(batch) == rows_at_most:
             break
         if ticket is head:
             continue

@@ -180,10 +180,15 @@ async def begun(scene: Scene) -> Played:
     batches: list[int] = []
     free = asyncio.Semaphore(scene.replicas)
 
+    moments: dict[float, asyncio.Event] = {}
+
     async def after(duration_s: float) -> None:
-        over = asyncio.Event()
-        clock.call_at(clock.time() + duration_s, over.set)
-        await over.wait()
+        """All who wait for one moment go on in one turn of the event loop."""
+        at = round(clock.time() + duration_s, 6)
+        if at not in moments:
+            moments[at] = asyncio.Event()
+            clock.call_at(at, moments[at].set)
+        await moments[at].wait()
 
     async def dispatch(items: Sequence[Piece]) -> BatchReply[None]:
         batches.append(len(items))
@@ -293,13 +298,23 @@ async def test_a_free_replica_waits_no_longer_than_the_delay() -> None:
     played = await left(Scene(16, thinks_ms=3, replicas=4, max_queue_delay_ms=8))
     clock, batcher = played.clock, played.batcher
     await clock.advance(50 * MS)
-    others = []
-    for length in (0.25, 1.0, 1.75):  # batches that end 3 ms after each other
-        others += [asyncio.create_task(batcher.submit(Piece(length))) for _ in range(4)]
-        await settle()
-    while batcher.in_flight == 3:
+    lengths = [0.5, 1.5, 2.5, 3.5]  # of four batches, which end 3 ms after each other
+    others = [asyncio.create_task(batcher.submit(Piece(length))) for length in lengths * 3]
+    while batcher.in_flight != 3:
         await clock.advance(MS)
     alone = asyncio.create_task(batcher.submit(Piece()))
     await clock.advance((8 + 12) * MS)
     assert alone.done()
     await asyncio.gather(*others)
+
+
+async def test_a_full_batch_leaves_at_once_though_it_is_more_than_a_share() -> None:
+    played = await left(Scene(16, thinks_ms=1, replicas=2))
+    await played.clock.advance(50 * MS)
+    batcher = played.batcher
+    batcher.reconfigure(
+        BatchPolicy(max_batch_size=8, max_queue_delay_ms=1000, delay_when_idle=True)
+    )
+    many = [asyncio.create_task(batcher.submit(Piece())) for _ in range(8)]
+    await played.clock.advance(20 * MS)
+    assert [one.done() and one.result().batch_size for one in many] == [8] * 8
