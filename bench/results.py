@@ -7,6 +7,7 @@ copied by hand.
 from __future__ import annotations
 
 import json
+import shlex
 import statistics
 import sys
 from collections.abc import Sequence
@@ -90,7 +91,7 @@ class Results:
 def write(results: Results, folder: Path = FOLDER) -> Path:
     """Write ``NAME.json`` with this run's command, machine and time; print the tables."""
     taken = {
-        "command": " ".join(["python", "-m", _module(), *sys.argv[1:]]),
+        "command": shlex.join(["python", "-m", _module(), *sys.argv[1:]]),
         "machine": machine.describe(),
         "taken_at": datetime.now(UTC).isoformat(timespec="seconds"),
     }
