@@ -27,6 +27,7 @@ class Ended:
 
     @property
     def enough(self) -> int:
+        """So many tell how soon its callers come back."""
         return math.ceil(MOST * self.rows)
 
 

@@ -192,7 +192,7 @@ def fake_remotes(config: AppConfig) -> LocalDirectory:
 
 
 async def until_queued(batcher: Batcher[Any, Any]) -> None:
-    """Return once a request waits behind all batches that may be in flight.
+    """Return once a request waits behind all batches of one replica that may be in flight.
 
     One that has only just come waits for a turn of the event loop, whatever is free.
     """
