@@ -105,7 +105,8 @@ class Batcher(Generic[ItemT, ResultT]):
         self._open = 0  # requests
         self._idle = asyncio.Event()
         self._idle.set()
-        self._idle_since = self._free_since = self._clock.time()  # all replicas; one of them
+        self._idle_since = self._clock.time()  # nothing waits and nothing runs
+        self._free_since = self._clock.time()  # a replica has no batch
         self._arrivals = 0
         self._pump_scheduled = False
         self._delay_timer: Timer | None = None
