@@ -46,6 +46,7 @@ from models.types import (
     SAMPLE_RATE_HZ,
     SOURCE_VOICE,
     UNDETERMINED,
+    AnswerWarning,
     AsrItem,
     Audio,
     Item,
@@ -84,6 +85,7 @@ class Context:
     timings: Timings = field(default_factory=Timings)
     places: dict[str, asyncio.Semaphore] = field(default_factory=dict)  # model -> its own
     joint: dict[str, Request[Any, Any]] = field(default_factory=dict)  # model -> see ``as_one``
+    warnings: list[AnswerWarning] = field(default_factory=list)  # of the request as a whole
 
 
 @dataclass(frozen=True, slots=True)
@@ -172,9 +174,11 @@ class Pipeline:
         """Any common container to mono 16 kHz; see ``models.audio.decode`` for the errors."""
         limit_s = self._limits.max_audio_s if max_duration_s is None else max_duration_s
         with context.timings.stage("decode"):
-            return await self.off_loop(
+            audio = await self.off_loop(
                 lambda: audio_io.decode(data, max_duration_s=limit_s), context.deadline
             )
+        context.warnings.extend(audio.warnings)
+        return audio
 
     async def encode(
         self, audio: Audio, audio_format: encoding.AudioFormat, context: Context

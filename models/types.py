@@ -18,12 +18,24 @@ Task: TypeAlias = Literal["transcribe", "translate"]
 Kind: TypeAlias = Literal["vad", "asr", "nmt", "tts", "speaker"]
 
 
+@dataclass(frozen=True, slots=True)
+class AnswerWarning:
+    """Tell a caller what an answer is not sure of. ``code`` is for programs, in snake_case."""
+
+    code: str
+    message: str
+
+
 @dataclass(frozen=True, slots=True, eq=False)
 class Audio:
-    """Mono audio: ``samples`` of shape [n] at ``sample_rate_hz``."""
+    """Mono audio: ``samples`` of shape [n] at ``sample_rate_hz``.
+
+    ``warnings`` say what the file that it was decoded from lacked.
+    """
 
     samples: Samples
     sample_rate_hz: int = SAMPLE_RATE_HZ
+    warnings: tuple[AnswerWarning, ...] = ()
 
     @property
     def duration_s(self) -> float:
@@ -183,9 +195,12 @@ class Transcript:
 
 @dataclass(frozen=True, slots=True)
 class Translation:
+    """A text in the target language. ``warnings`` say what of the source it may not hold."""
+
     text: str
     source_language: str
     target_language: str
+    warnings: tuple[AnswerWarning, ...] = ()
 
 
 @dataclass(frozen=True, slots=True, eq=False)

@@ -19,9 +19,11 @@ from starlette.types import Receive
 from deployments.config import Limits
 from deployments.pipeline import Context
 from models.errors import DragomanError, InvalidRequest, TooLarge
+from models.types import AnswerWarning
 
 TIMEOUT_HEADER = "x-timeout-ms"
 PRIORITY_HEADER = "x-priority"
+WARNINGS_HEADER = "x-warnings"  # the codes of an answer's warnings, each once
 MAX_ECHO_CHARS = 80  # of what a caller sent, in the message that refuses it
 MAX_PARTS = 1000  # of one form, files and fields each: what the parser bears
 
@@ -217,9 +219,17 @@ def check_text_length(length_chars: int, limits: Limits, *, param: str) -> None:
 
 
 def timed(response: Response, context: Context) -> Response:
-    """The answer with its stages' times in ``Server-Timing``."""
+    """Add the stages' times (``Server-Timing``) and the codes of the warnings (``x-warnings``)."""
     response.headers["server-timing"] = context.timings.server_timing()
+    if context.warnings:
+        codes = dict.fromkeys(warning.code for warning in context.warnings)
+        response.headers[WARNINGS_HEADER] = ", ".join(codes)
     return response
+
+
+def warnings_json(warnings: Sequence[AnswerWarning]) -> list[dict[str, str]]:
+    """Show warnings as the bodies of answers have them."""
+    return [{"code": warning.code, "message": warning.message} for warning in warnings]
 
 
 @contextmanager
