@@ -1,4 +1,4 @@
-"""Speech recognition and translation to English: Whisper on CTranslate2, batched."""
+"""Speech recognition, translation to English, language detection: Whisper on CTranslate2, batched."""
 
 from __future__ import annotations
 
@@ -15,6 +15,8 @@ from models import device, weights
 from models.ctranslate import ComputeType
 from models.errors import DragomanError, InvalidRequest, TooLarge, UnknownLanguage
 from models.runtime import ItemError, RuntimeSettings, RuntimeSpec
+from models.samples import loudness_dbfs
+from models.spoken_languages import Languages, likeliest
 from models.types import SAMPLE_RATE_HZ, UNDETERMINED, AsrItem, Segment, Transcript
 from models.whisper_decode import (
     FRAMES_PER_S,
@@ -33,10 +35,10 @@ from models.whisper_decode import (
 from models.whisper_model import (
     LoadedWhisper,
     Search,
-    loudness_dbfs,
     model_folder,
     open_whisper,
 )
+from models.whisper_repeats import is_said_twice, repeats_the_end
 
 if TYPE_CHECKING:
     import ctranslate2
@@ -44,21 +46,27 @@ if TYPE_CHECKING:
 
 LONGEST_WINDOW_S = 30.0  # Whisper's encoder has positions for no more
 FRAME_SAMPLES = SAMPLE_RATE_HZ // FRAMES_PER_S  # 160
+# Detection needs less than decoding: it goes round nowhere.
+DETECTION_WINDOWS_S = (3.0, 5.0, 10.0)
+DETECTION_MARGIN_S = 0.5
+LEAST_REST_S = 0.5  # of audio behind what was said: in less Whisper invents words
+# Of speech behind a text that Whisper took for the end; its times and the VAD's differ by less.
+LEAST_SPEECH_S = 1.0
+REPEAT_SHARE = 0.6  # of a text's time: what is said again takes about as long as the first time
 
 
 @dataclass(frozen=True, slots=True)
 class Options:
     """What the configuration may say of Whisper. Decoding defaults are faster-whisper's.
 
-    A batch is padded to the smallest window that holds its longest item and ``margin_s``.
-    Without a margin Whisper repeats itself past the end of speech: 48 prompts in five
-    languages (base, int8, beam 5), each in a window of its own length and a margin, had a
-    word error rate of 332 % (margin 0), 41 % (0.5 s), 12 % (1.0 s), 6.3 % (1.5 s), 6.9 %
-    (2.0 s); in windows of 30 s 6.9 %. That is before fallback, which mends such loops late.
+    A row is padded to the smallest window that holds its audio and ``margin_s``. Without a
+    margin, and in windows of 5 s with any margin, Whisper repeats itself past the end of
+    speech (`bench.asr_windows` and `bench.said` show it). A text that is said twice in one
+    window is decoded once more in the next larger one.
     """
 
     compute_type: ComputeType = "auto"
-    windows_s: tuple[float, ...] = (5.0, 10.0, 20.0, 30.0)
+    windows_s: tuple[float, ...] = (10.0, 20.0, 30.0)
     margin_s: float = 1.5  # silence after speech, in every window but the largest
     beam_size: int = 5
     best_of: int = 5  # samples of which the likeliest is taken, at temperatures above 0
@@ -116,6 +124,8 @@ class _Row:
     language: str | None
     timestamps: bool  # Whisper writes the times between its words
     probability: float = 1.0  # of the language
+    languages: Languages = ()  # what detection found, where only that is asked for
+    least_window_s: float = 0.0  # for what Whisper said twice in a smaller one
     frame: int = 0  # up to here it is decoded
     history: list[int] = field(default_factory=list)  # tokens of the prompt and of what was said
     segments: list[Segment] = field(default_factory=list)
@@ -132,7 +142,22 @@ class _Row:
             language=language,
             language_probability=self.probability if self.language else 0.0,
             segments=tuple(self.segments),
+            languages=self.languages,
         )
+
+    @property
+    def has_speech_left(self) -> bool:
+        """Whether something may be said behind what is decoded."""
+        if self.frame == 0:
+            return self.frames_left > 0
+        if self.item.speech:
+            return self.speech_left_s(self.frame) >= LEAST_REST_S
+        return self.frames_left >= LEAST_REST_S * FRAMES_PER_S
+
+    def speech_left_s(self, frame: int) -> float:
+        """Count the speech behind a frame, as the VAD heard it."""
+        at_s = frame / FRAMES_PER_S
+        return sum(max(0.0, span.end_s - max(at_s, span.start_s)) for span in self.item.speech)
 
 
 class WhisperAsr:
@@ -202,9 +227,11 @@ class WhisperAsr:
                 rows.append(self._row(index, item))
             except DragomanError as error:
                 results[index] = ItemError(error)
-        active = rows
+        self._detect([row for row in rows if row.item.task == "detect"])
+        active = [row for row in rows if row.item.task != "detect"]
         while active := [row for row in active if self._has_speech_left(row)]:
-            self._decode_windows(active)
+            for window_s, alike in self._by_window(active).items():
+                self._decode_windows(alike, window_s)
         results |= {row.index: row.transcript() for row in rows}
         return [results[index] for index in range(len(batch))]
 
@@ -229,20 +256,52 @@ class WhisperAsr:
         if item.temperature is not None and not item.temperature >= 0:
             raise InvalidRequest("temperature must be 0 or more", param="temperature")
         language = item.language if model.is_multilingual else "en"
-        timestamps = item.timestamps or item.word_timestamps
-        row = _Row(index, item, model.features(item.samples), language, timestamps)
+        # What stops too early in a long window can go on only from a time.
+        timed = item.timestamps or item.word_timestamps or item.length > self._capacities_s[0]
+        row = _Row(index, item, model.features(item.samples), language, timed)
         if item.prompt and item.prompt.strip():
             row.history += model.text_tokenizer.encode(" " + item.prompt.strip())
         return row
 
-    def _has_speech_left(self, row: _Row) -> bool:
-        rest = row.item.samples[row.frame * FRAME_SAMPLES :]
-        return row.frames_left > 0 and loudness_dbfs(rest) >= self._options.silence_dbfs
+    @property
+    def _capacities_s(self) -> tuple[float, ...]:
+        return window_capacities_s(self._options.windows_s, self._options.margin_s)
 
-    def _decode_windows(self, rows: list[_Row]) -> None:
+    def _has_speech_left(self, row: _Row) -> bool:
+        if not row.has_speech_left:
+            return False
+        rest = row.item.samples[row.frame * FRAME_SAMPLES :]
+        return loudness_dbfs(rest) >= self._options.silence_dbfs
+
+    def _by_window(self, rows: Sequence[_Row]) -> dict[float, list[_Row]]:
+        """Group rows by the window that each needs: none is heard in its neighbour's."""
+        groups: defaultdict[float, list[_Row]] = defaultdict(list)
+        for row in rows:
+            left_s = row.frames_left / FRAMES_PER_S
+            own_s = smallest_window_s(self._options.windows_s, self._options.margin_s, left_s)
+            groups[max(own_s, row.least_window_s)].append(row)
+        return groups
+
+    def _detect(self, rows: Sequence[_Row]) -> None:
+        """Find the languages of rows that ask for nothing else, by their first seconds."""
+        groups: defaultdict[float, list[_Row]] = defaultdict(list)
+        for row in filter(self._has_speech_left, rows):
+            if row.language is not None:
+                row.languages = ((row.language, 1.0),)
+                continue
+            length_s = row.frames_left / FRAMES_PER_S
+            groups[
+                smallest_window_s(DETECTION_WINDOWS_S, DETECTION_MARGIN_S, length_s)
+            ].append(row)
+        for window_s, alike in groups.items():
+            encoded = self._loaded.encode(_padded(alike, round(window_s * FRAMES_PER_S)))
+            found = self._loaded.detect_languages(encoded, list(range(len(alike))))
+            for row, languages in zip(alike, found, strict=True):
+                row.languages = languages
+                row.language, row.probability = likeliest(languages, row.item.languages)
+
+    def _decode_windows(self, rows: list[_Row], window_s: float) -> None:
         """Decode the next window of each row, and move each row on behind what was said."""
-        left_s = max(row.frames_left for row in rows) / FRAMES_PER_S
-        window_s = smallest_window_s(self._options.windows_s, self._options.margin_s, left_s)
         encoded = self._loaded.encode(_padded(rows, round(window_s * FRAMES_PER_S)))
         self._detect_languages(rows, encoded)
         attempts = self._decode(rows, encoded)
@@ -250,28 +309,40 @@ class WhisperAsr:
         for position, (row, attempt) in enumerate(zip(rows, attempts, strict=True)):
             if self._thresholds.is_silence(attempt):
                 row.frame += row.frames_left
-                continue
-            if attempt.is_cut and not row.timestamps:
+            elif attempt.is_cut and not row.timestamps:
                 row.timestamps = True  # once more: without times there is no place to go on from
-                continue
-            stretches[position] = split(
-                self._loaded.whisper,
-                self._tokenizer(row),
-                attempt.tokens,
-                frame=row.frame,
-                frames=row.frames_left,
-            )
+            elif self._goes_round(row, attempt, window_s):
+                row.least_window_s = next(w for w in self._options.windows_s if w > window_s)
+            else:
+                stretches[position] = self._stretch(row, attempt)
         self._align(rows, stretches, encoded)
         for position, stretch in stretches.items():
             self._append(rows[position], attempts[position], stretch)
+
+    def _goes_round(self, row: _Row, attempt: Attempt, window_s: float) -> bool:
+        """Tell whether to hear a text that is said twice once more, in a larger window."""
+        if window_s >= self._options.windows_s[-1]:
+            return False
+        text = self._tokenizer(row).decode(list(attempt.tokens))
+        return is_said_twice(text) or (bool(row.segments) and self._repeats(row, text))
+
+    def _stretch(self, row: _Row, attempt: Attempt) -> Stretch:
+        return split(
+            self._loaded.whisper,
+            self._tokenizer(row),
+            attempt.tokens,
+            frame=row.frame,
+            frames=row.frames_left,
+        )
 
     def _detect_languages(self, rows: list[_Row], encoded: ctranslate2.StorageView) -> None:
         unknown = [position for position, row in enumerate(rows) if row.language is None]
         if not unknown:
             return
         found = self._loaded.detect_languages(encoded, unknown)
-        for position, (language, probability) in zip(unknown, found, strict=True):
-            rows[position].language, rows[position].probability = language, probability
+        for position, languages in zip(unknown, found, strict=True):
+            row = rows[position]
+            row.language, row.probability = likeliest(languages, row.item.languages)
 
     def _decode(self, rows: list[_Row], encoded: ctranslate2.StorageView) -> list[Attempt]:
         model = self._loaded
@@ -314,19 +385,47 @@ class WhisperAsr:
                 add_words(stretches[position], tokenizer, alignment, last_speech_s)
 
     def _append(self, row: _Row, attempt: Attempt, stretch: Stretch) -> None:
+        language = row.language or UNDETERMINED
         said = segments_of(
             stretch,
             attempt,
             self._tokenizer(row),
             row.item.length,
+            language=language,
             word_timestamps=row.item.word_timestamps,
         )
+        is_first = not row.segments
+        if not is_first and self._repeats(row, join_text(said, language)):
+            row.frame += row.frames_left
+            return
         row.segments += said
         if attempt.temperature > self._options.prompt_reset_temperature:
             row.history.clear()
         else:
             row.history += [token for segment in said for token in segment.tokens]
-        row.frame = stretch.next_frame
+        row.frame = self._behind(row, stretch, said)
+
+    def _behind(self, row: _Row, stretch: Stretch, said: Sequence[Segment]) -> int:
+        """Tell the frame to go on from; where the VAD heard more than was said, behind the text."""
+        if said and row.timestamps:
+            end = round(said[-1].end_s * FRAMES_PER_S)
+            goes_on = row.speech_left_s(end) >= LEAST_SPEECH_S
+            if goes_on and row.frame + LEAST_REST_S * FRAMES_PER_S <= end < stretch.next_frame:
+                return end
+        return stretch.next_frame
+
+    def _repeats(self, row: _Row, text: str) -> bool:
+        """Tell whether a text is only the end of what was said before, heard once more.
+
+        Who says it twice takes about as long for it the second time.
+        """
+        before = join_text(row.segments, row.language or UNDETERMINED)
+        if not repeats_the_end(before, text):
+            return False
+        last = row.segments[-1]
+        left_s = row.speech_left_s(row.frame) or row.frames_left / FRAMES_PER_S
+        share = min(1.0, len(text) / max(1, len(last.text)))
+        return left_s < REPEAT_SHARE * share * (last.end_s - last.start_s)
 
 
 def _padded(rows: Sequence[_Row], frames: int) -> NDArray[np.float32]:

@@ -8,6 +8,10 @@ from numpy.typing import NDArray
 from models.types import Samples
 
 INT16_FULL_SCALE = np.float32(32_768)
+LOUDNESS_FRAME_SAMPLES = 480  # 30 ms at 16 kHz: loudness is that of the loudest such frame
+# Speech whose loudest frame is under QUIET_DBFS is made as loud as most recordings are.
+# What is under NOISE_DBFS is a converter's noise, not somebody far away.
+QUIET_DBFS, USUAL_DBFS, NOISE_DBFS = -30.0, -15.0, -75.0
 
 
 def to_float32(samples: Samples) -> NDArray[np.float32]:
@@ -23,3 +27,26 @@ def to_int16(samples: Samples) -> NDArray[np.int16]:
         samples = np.clip(np.rint(samples * INT16_FULL_SCALE), -32_768, 32_767)
     integers: NDArray[np.int16] = samples.astype(np.int16, copy=False)
     return integers
+
+
+def loudness_dbfs(samples: Samples) -> float:
+    """RMS of the loudest 30 ms, in dB of full scale; -inf for no samples or digital silence."""
+    power = np.square(to_float32(samples))
+    starts = np.arange(0, len(power), LOUDNESS_FRAME_SAMPLES)
+    if not len(starts):
+        return -np.inf
+    loudest = np.add.reduceat(power, starts).max() / LOUDNESS_FRAME_SAMPLES
+    return float(10 * np.log10(loudest)) if loudest > 0 else -np.inf
+
+
+def levelled(samples: Samples) -> Samples:
+    """Make a quiet recording as loud as others, whole; another one is returned as it is.
+
+    A VAD judges by the level too, and would cut the ends of quiet speech.
+    """
+    loudness = loudness_dbfs(samples)
+    if not NOISE_DBFS <= loudness < QUIET_DBFS:
+        return samples
+    gain = 10 ** ((USUAL_DBFS - loudness) / 20)
+    louder: Samples = np.clip(to_float32(samples) * np.float32(gain), -1.0, 1.0)
+    return louder if samples.dtype != np.int16 else to_int16(louder)

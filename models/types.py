@@ -14,7 +14,7 @@ SAMPLE_RATE_HZ = 16_000  # of all audio that enters a runtime
 Samples: TypeAlias = NDArray[np.int16] | NDArray[np.float32]
 SOURCE_VOICE = "source"  # the voice of the speaker who is translated
 UNDETERMINED = "und"  # ISO 639-2: the language of silence
-Task: TypeAlias = Literal["transcribe", "translate"]
+Task: TypeAlias = Literal["transcribe", "translate", "detect"]
 Kind: TypeAlias = Literal["vad", "asr", "nmt", "tts", "speaker"]
 
 
@@ -73,15 +73,27 @@ class VadItem:
 
 @dataclass(frozen=True, slots=True, eq=False)
 class AsrItem:
-    """A window of at most 30 s at 16 kHz. ``language`` None: detect it."""
+    """A window of at most 30 s at 16 kHz.
+
+    Attributes:
+        language: None: detect it.
+        task: "translate" is to English; "detect" tells the language alone, in ``languages``.
+        temperature: None: greedy with the fallback temperatures.
+        timestamps: False: one segment for a short window, in less time.
+        speech: where a VAD heard speech, in order, with a little silence around; what is said
+            there is not given up. Empty: not known.
+        languages: those that a doubtful detection chooses from; empty: all.
+    """
 
     samples: Samples
     language: str | None = None
     task: Task = "transcribe"
     word_timestamps: bool = False
     prompt: str | None = None
-    temperature: float | None = None  # None: greedy with the fallback temperatures
-    timestamps: bool = True  # False: one segment for the window, in less time
+    temperature: float | None = None
+    timestamps: bool = True
+    speech: tuple[SpeechSpan, ...] = ()
+    languages: tuple[str, ...] = ()
 
     @property
     def length(self) -> float:
@@ -181,16 +193,22 @@ class Segment:
     compression_ratio: float
     no_speech_prob: float
     words: tuple[Word, ...] | None = None
+    language: str = UNDETERMINED
 
 
 @dataclass(frozen=True, slots=True)
 class Transcript:
-    """What was said. ``language_probability`` is 1.0 where the caller named the language."""
+    """What was said. ``language_probability`` is 1.0 where the caller named the language.
+
+    ``languages`` are all that an item of the task "detect" may be in, with their probabilities,
+    the likeliest first.
+    """
 
     text: str
     language: str
     language_probability: float
     segments: tuple[Segment, ...]
+    languages: tuple[tuple[str, float], ...] = ()
 
 
 @dataclass(frozen=True, slots=True)

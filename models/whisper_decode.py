@@ -242,6 +242,7 @@ def segments_of(
     tokenizer: Tokenizer,
     duration_s: float,
     *,
+    language: str,
     word_timestamps: bool,
 ) -> list[Segment]:
     """Segments with text, clipped to the audio; what lies in the padding alone is dropped."""
@@ -264,6 +265,7 @@ def segments_of(
                 compression_ratio=attempt.compression_ratio,
                 no_speech_prob=attempt.no_speech_prob,
                 words=_words(raw["words"], start_s, end_s) if word_timestamps else None,
+                language=language,
             )
         )
     return segments

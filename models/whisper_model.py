@@ -27,7 +27,6 @@ if TYPE_CHECKING:
     import ctranslate2
     from faster_whisper.tokenizer import Tokenizer
 
-LOUDNESS_FRAME_SAMPLES = 480  # 30 ms: loudness is that of the loudest such frame
 TIMESTAMP_STEP_S = 0.02  # between two timestamp tokens
 PACKAGE_FOLDER = "data/"  # where packages keep the files that folders and snapshots have on top
 
@@ -122,12 +121,14 @@ class LoadedWhisper:
 
     def detect_languages(
         self, encoded: ctranslate2.StorageView, rows: list[int]
-    ) -> list[tuple[str, float]]:
-        """The likeliest language of each of these rows, and its probability."""
-        best = [row[0] for row in self._model.detect_language(take_rows(encoded, rows))]
+    ) -> list[tuple[tuple[str, float], ...]]:
+        """Tell each row's languages with their probabilities, the likeliest first."""
         return [
-            (token.removeprefix("<|").removesuffix("|>"), float(probability))
-            for token, probability in best
+            tuple(
+                (token.removeprefix("<|").removesuffix("|>"), float(probability))
+                for token, probability in row
+            )
+            for row in self._model.detect_language(take_rows(encoded, rows))
         ]
 
     def generate(
@@ -225,16 +226,6 @@ def model_folder(source: weights.WeightSource) -> Path:
     vocabulary = "vocabulary.txt" if has(f"{top}vocabulary.txt") else "vocabulary.json"
     names = ["model.bin", "config.json", "tokenizer.json", vocabulary]
     return source.folder([top + name for name in names]) / top
-
-
-def loudness_dbfs(samples: Samples) -> float:
-    """RMS of the loudest 30 ms, in dB of full scale; -inf for no samples or digital silence."""
-    power = np.square(to_float32(samples))
-    starts = np.arange(0, len(power), LOUDNESS_FRAME_SAMPLES)
-    if not len(starts):
-        return -np.inf
-    loudest = np.add.reduceat(power, starts).max() / LOUDNESS_FRAME_SAMPLES
-    return float(10 * np.log10(loudest)) if loudest > 0 else -np.inf
 
 
 def take_rows(encoded: ctranslate2.StorageView, rows: list[int]) -> ctranslate2.StorageView:

@@ -1,0 +1,51 @@
+"""Texts that Whisper wrote twice: it goes round where speech fills its window to the end."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from difflib import SequenceMatcher
+
+LIKENESS = 0.8  # of two parts that count as one text written twice: the second may differ by a word
+LEAST_LETTERS = 8  # of a text that is judged: "no, no" is said so
+MOST_LETTERS = 2_000  # of a text that is judged: the comparison's time is quadratic
+MOST_TIMES = 3
+
+
+def is_said_twice(text: str) -> bool:
+    """Tell whether a text is two or three times nearly the same.
+
+    A speaker may repeat himself, too: whoever asks hears the audio once more, in a larger
+    window, which goes round no more but keeps what was said.
+    """
+    letters = _letters(text)
+    if not LEAST_LETTERS <= len(letters) <= MOST_LETTERS:
+        return False
+    return any(_in_equal_parts(letters, times) for times in range(2, MOST_TIMES + 1))
+
+
+def repeats_the_end(before: str, text: str) -> bool:
+    """Tell whether a text says once more what the text before it ended with."""
+    said, again = _letters(before)[-MOST_LETTERS:], _letters(text)[:MOST_LETTERS]
+    return bool(again) and len(said) >= len(again) and _alike(said[-len(again) :], again)
+
+
+def _in_equal_parts(letters: str, times: int) -> bool:
+    """Tell whether each part is like the one before it; the parts may differ a little in length."""
+    part = len(letters) / times
+    slack = max(1, round(part * (1 - LIKENESS) / 2))
+    cuts = [round(part * number) for number in range(times + 1)]
+    for shift in range(-slack, slack + 1):
+        moved = [cuts[0], *(cut + shift for cut in cuts[1:-1]), cuts[-1]]
+        parts = [letters[start:end] for start, end in zip(moved, moved[1:], strict=False)]
+        if all(_alike(a, b) for a, b in zip(parts, parts[1:], strict=False)):
+            return True
+    return False
+
+
+def _alike(first: Sequence[str], second: Sequence[str]) -> bool:
+    matcher = SequenceMatcher(None, first, second, autojunk=False)
+    return matcher.quick_ratio() >= LIKENESS and matcher.ratio() >= LIKENESS
+
+
+def _letters(text: str) -> str:
+    return "".join(filter(str.isalnum, text.casefold()))
