@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import difflib
 import json
 import re
 import unicodedata
@@ -74,6 +75,16 @@ def wer(references: list[str], hypotheses: list[str]) -> float:
     import jiwer
 
     return float(jiwer.wer([normalise(r) for r in references], [normalise(h) for h in hypotheses]))
+
+
+def alike(one: str, other: str) -> float:
+    """The share of their words that two texts have in common, in this order; 1.0 for the same.
+
+    Also for what a real model says of one clip: a comma, or a word that sounds as another does,
+    depends on how the processor rounds.
+    """
+    words = (normalise(one).split(), normalise(other).split())
+    return difflib.SequenceMatcher(None, *words, autojunk=False).ratio()
 
 
 def chrf(references: list[str], hypotheses: list[str]) -> float:

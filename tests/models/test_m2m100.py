@@ -6,8 +6,6 @@ import hashlib
 import json
 import logging
 import shutil
-import subprocess
-import sys
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -27,6 +25,7 @@ from models.nmt.m2m100_transformers import Options as TransformersOptions
 from models.runtime import ItemError, RuntimeSettings, RuntimeSpec
 from models.types import NmtItem, Translation
 from models.weights import cache_folder, resolve
+from tests.processes import spawn
 from tests.published.m2m100 import SENTENCES, TINY, write_model, write_tokenizer
 
 MAX_TOKENS = 30  # a random model seldom ends by itself
@@ -327,16 +326,8 @@ def test_processes_that_start_together_convert_once(folder: Path, tmp_path: Path
         f"settings = RuntimeSettings('n', 'path:{folder}', DeviceRequest('cpu'))\n"
         "ENGINES['m2m100'].create(settings).load()"
     )
-    started = [
-        subprocess.Popen(
-            [sys.executable, "-c", code],
-            env={"DRAGOMAN_CACHE": str(tmp_path)},
-            stderr=subprocess.PIPE,
-            text=True,
-        )
-        for _ in range(2)
-    ]
-    logs = [process.communicate(timeout=120)[1] for process in started]
+    started = [spawn("-c", code, DRAGOMAN_CACHE=str(tmp_path)) for _ in range(2)]
+    logs = [process.communicate()[1] for process in started]
     assert [process.returncode for process in started] == [0, 0], logs
     assert "".join(logs).count("converting") == 1
 

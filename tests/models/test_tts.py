@@ -43,6 +43,20 @@ PORTUGUESE = [
     "Não temos mais quartos disponíveis para esta noite.",
     "O médico disse que ela precisa descansar por três dias.",
 ]
+MORE_PORTUGUESE = [
+    "Por favor, espere um momento.",
+    "A que horas abre o banco amanhã?",
+    "O meu número de telefone mudou na semana passada.",
+]
+EVERYDAY = [
+    *ENGLISH,
+    "You are the only person in this conference at the moment.",
+    "Your order will arrive on Thursday before noon.",
+    "Where is the nearest hospital, and how do I get there?",
+    "My phone number has changed since last week.",
+    "We will answer your question as soon as we can.",
+    "The bank opens at half past eight and closes at five.",
+]
 
 # In steps of 16 bits: 1.2e-4 of full scale (-78 dB). After a row's end the network sees its own
 # biases where a single run sees nothing, and its last few convolutions reach back over the end by
@@ -306,18 +320,25 @@ def heard(whisper: Any, audio: Audio, language: str) -> str:
     return " ".join(segment.text for segment in segments)
 
 
-@pytest.mark.parametrize("pace", ["alone", "together"])
-def test_english_is_understood(whisper: Any, request: pytest.FixtureRequest, pace: str) -> None:
-    audio = request.getfixturevalue(pace)
-    # Whisper base writes real English prompts with 2 % of the words wrong: 1 of these 35 is 3 %.
-    assert wer(ENGLISH, [heard(whisper, a, "en") for a in audio]) <= 0.06
+@pytest.mark.parametrize("size", [1, len(EVERYDAY)], ids=["alone", "together"])
+def test_english_is_understood(whisper: Any, joe: piper.PiperTts, size: int) -> None:
+    items = [TtsItem(text, JOE) for text in EVERYDAY]
+    audio = [
+        a for first in range(0, len(items), size) for a in spoken(joe.run(items[first:][:size]))
+    ]
+    # Whisper base writes real English prompts with 2 % of the words wrong.
+    assert wer(EVERYDAY, [heard(whisper, a, "en") for a in audio]) <= 0.08
 
 
-def test_portuguese_is_understood(whisper: Any, portuguese: list[Audio]) -> None:
-    # A Japanese voice with an accent: 3 % over 22 sentences, which is optimistic, as the mapping of
-    # phonemes is the best of several that were tried on them. 1 of these 23 words is 4 %: three
-    # may differ with another machine's rounding; espeak-ng's own voice scores over 70 %.
-    assert wer(PORTUGUESE, [heard(whisper, a, "pt") for a in portuguese]) <= 0.15
+def test_portuguese_is_understood(
+    whisper: Any, kumo: kokoro.KokoroTts, portuguese: list[Audio]
+) -> None:
+    # A Japanese voice with an accent, its weights in 8 bits: what Whisper makes of a word or two
+    # depends on the processor. Portuguese in another language's phonemes loses most of its words:
+    # espeak-ng's own voice scores over 70 %.
+    audio = [*portuguese, *spoken(kumo.run([TtsItem(text, KUMO) for text in MORE_PORTUGUESE]))]
+    heard_texts = [heard(whisper, a, "pt") for a in audio]
+    assert wer([*PORTUGUESE, *MORE_PORTUGUESE], heard_texts) <= 0.2
 
 
 @pytest.mark.parametrize(

@@ -14,6 +14,7 @@ from deployments.fetch import app
 from dragoman_client import cli
 from models.engines import ENGINES
 from tests.hub import digest, serve_file
+from tests.unit import commands
 
 FAKE = {"engine": "fake-vad"}
 
@@ -28,8 +29,7 @@ def folder(tmp_path: Path) -> Path:
 
 
 def run(*args: str | Path) -> typer.testing.Result:
-    runner = typer.testing.CliRunner()
-    return runner.invoke(app, [str(arg) for arg in args], catch_exceptions=False)
+    return commands.run(app, *args)
 
 
 def test_each_model_is_one_line(tmp_path: Path, folder: Path) -> None:
@@ -86,7 +86,7 @@ def test_an_empty_folder_is_an_error(tmp_path: Path) -> None:
     (tmp_path / "empty").mkdir()
     vad = {"engine": "silero", "weights": f"path:{tmp_path / 'empty'}"}
     result = run(serve_file(tmp_path, vad=vad))
-    assert (result.exit_code, "holds no file" in result.stderr) == (1, True)
+    assert (result.exit_code, "holds no file" in commands.said(result)) == (1, True)
 
 
 @pytest.mark.parametrize(
@@ -98,12 +98,12 @@ def test_an_empty_folder_is_an_error(tmp_path: Path) -> None:
 )
 def test_a_wrong_command_line(tmp_path: Path, args: list[str], said: str) -> None:
     result = run(serve_file(tmp_path, fake=FAKE), *args)
-    assert (result.exit_code, said in result.stderr) == (2, True)
+    assert (result.exit_code, said in commands.said(result)) == (2, True)
 
 
 def test_a_bad_configuration_names_its_field(tmp_path: Path) -> None:
     result = run(serve_file(tmp_path, vad={"engine": "silero", "wieghts": "none"}))
-    assert (result.exit_code, "models.vad.wieghts" in result.stderr) == (1, True)
+    assert (result.exit_code, "models.vad.wieghts" in commands.said(result)) == (1, True)
 
 
 @pytest.mark.parametrize("engine", [name for name, engine in ENGINES.items() if engine.files])
@@ -117,7 +117,7 @@ def test_an_engine_asks_for_the_files_that_are_fetched(engine: str) -> None:
 def test_the_clients_command_has_it(tmp_path: Path, folder: Path) -> None:
     vad = {"engine": "silero", "weights": f"path:{folder}"}
     config = serve_file(tmp_path, vad=vad)
-    result = typer.testing.CliRunner().invoke(cli.app, ["fetch", str(config), "--pins"])
+    result = commands.run(cli.app, "fetch", config, "--pins")
     assert (result.exit_code, result.stdout) == (0, run(config, "--pins").stdout)
 
 

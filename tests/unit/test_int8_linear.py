@@ -14,9 +14,15 @@ ROW_STEPS = [0.01] * 8 + [0.03] * 16  # of two matrices, one below the other
 INPUT_STEP = 0.05
 
 
+# Processors without VNNI add two products of an input and a weight in 16 bits, and what these do
+# not hold is cut. Weights up to here are multiplied exactly on every processor.
+LARGEST_WEIGHT = (2**15 - 1) // (2 * 255)
+
+
 @pytest.fixture(scope="module")
 def integers() -> NDArray[np.int64]:
-    return np.random.default_rng(5).integers(-127, 128, (OUTPUTS, INPUTS))
+    limit = LARGEST_WEIGHT
+    return np.random.default_rng(5).integers(-limit, limit + 1, (OUTPUTS, INPUTS))
 
 
 @pytest.fixture(scope="module")

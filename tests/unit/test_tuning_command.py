@@ -9,6 +9,8 @@ import typer.testing
 
 from dragoman_client import cli
 from tests.hub import serve_file
+from tests.unit import commands
+from tests.unit.commands import said
 from tuning.command import app
 
 SLO = ("--slo-p99-ms", "100")
@@ -21,12 +23,7 @@ def no_cluster(monkeypatch: pytest.MonkeyPatch) -> None:
 
 
 def run(*args: str | Path) -> typer.testing.Result:
-    runner = typer.testing.CliRunner()
-    return runner.invoke(app, [str(arg) for arg in args], catch_exceptions=False)
-
-
-def said(result: typer.testing.Result) -> str:
-    return " ".join(result.stderr.replace("│", " ").split())
+    return commands.run(app, *args)
 
 
 MODEL = ("--model", "speaker")
@@ -91,5 +88,5 @@ def test_a_bad_configuration_names_its_field(tmp_path: Path) -> None:
 
 def test_the_clients_command_has_it(tmp_path: Path) -> None:
     config = serve_file(tmp_path, speaker=SLEEPER)
-    result = typer.testing.CliRunner().invoke(cli.app, ["tune", str(config), *SLO])
+    result = commands.run(cli.app, "tune", config, *SLO)
     assert (result.exit_code, "either --model or --graph" in said(result)) == (2, True)

@@ -1,0 +1,36 @@
+"""Commands as a test runs them: on a terminal of one width, whoever starts the tests, and where."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+import typer
+import typer.testing
+
+# Wider than any message with a path in it; no variable of the caller's adds options or colours.
+TERMINAL: Mapping[str, str | None] = {
+    "COLUMNS": "4000",
+    "DRAGOMAN_URL": None,
+    "FORCE_COLOR": None,
+    "TERM": "xterm",
+}
+
+
+def run(
+    app: typer.Typer,
+    *args: str | Path,
+    obj: Any = None,
+    env: Mapping[str, str | None] | None = None,
+) -> typer.testing.Result:
+    """Run ``app`` with these arguments, in an environment with ``env``."""
+    runner = typer.testing.CliRunner(env={**TERMINAL, **(env or {})})
+    return runner.invoke(app, [str(arg) for arg in args], obj=obj, catch_exceptions=False)
+
+
+def said(result: typer.testing.Result) -> str:
+    """What went to stderr, in one line, without the frame and the colours of an error."""
+    without_colours = re.sub(r"\x1b\[[0-9;]*m", "", result.stderr)
+    return " ".join(without_colours.replace("│", " ").split())
