@@ -10,9 +10,11 @@ Items of different callers wait here and leave together. The rules:
 - Where the callers of a batch that ended ask again at once, the next one waits for them, as
   long as ``Returns`` knows that to be worth it, and at most ``max_queue_delay_ms``. Of several
   replicas each takes its share of all whose callers wait or may come back.
-- The head of a batch is the oldest item of the most urgent priority, so that no length
-  starves. The others are drawn by how near they are to its length, within rows, cost and
-  padding.
+- The head of a batch is the item of the most urgent priority whose turn it is among the callers
+  (``Queue``), so that nobody starves and nobody's many items stand before another's one. The
+  others are drawn by how near they are to its length, within rows, cost and padding.
+- A batch that takes long is not sent behind a running one before that ends, even a full one: who
+  comes meanwhile may be before it. While shorter items wait, it takes ``max_batch_s`` at most.
 - A full queue refuses at once, and so does one that is too long for a request's deadline, as
   ``Pace`` knows the model. A deadline is kept to the moment, queued or running. An item whose
   caller has left, or that cannot be answered in time, is dropped before it costs anything.
@@ -45,6 +47,7 @@ from deployments.waiting import (
     Outcome,
     Queue,
     ResultT,
+    Share,
     Ticket,
     draw,
     earliest_deadline,
@@ -60,6 +63,8 @@ from models.errors import (
 )
 
 BATCHES_A_REPLICA = 2  # in flight: one runs, one stands ready behind it
+# Of a batch: what its way to a replica takes is nothing beside it, so it need not stand ready.
+LONG_S = 0.1
 
 
 class Batcher(Generic[ItemT, ResultT]):
@@ -149,7 +154,9 @@ class Batcher(Generic[ItemT, ResultT]):
         """
         if self.in_flight < self._replicas:
             return 0.0
-        before = self._queue.cost_before(self._level(priority))
+        own = self._pace.usual_cost if cost is None else cost
+        fair = None if self.policy.preserve_ordering else own or None
+        before = self._queue.cost_before(self._level(priority), fair)
         return self._pace.wait_s(before, cost, self._clock.time())
 
     async def until_idle(self) -> None:
@@ -174,6 +181,7 @@ class Batcher(Generic[ItemT, ResultT]):
         deadline: float | None = None,
         priority: int = 0,
         queue_timeout_s: float | None = None,
+        share: Share | None = None,
     ) -> Request[ItemT, ResultT]:
         """What several items are submitted through, to be admitted and counted as one.
 
@@ -182,8 +190,9 @@ class Batcher(Generic[ItemT, ResultT]):
             priority: 1 (most urgent) to ``priority_levels``; any other: the policy's default.
             queue_timeout_s: how long an item may wait; the policy's ``default_timeout_s`` may
                 be shorter. One that runs is finished.
+            share: of a caller with several requests to this model; None: of this one alone.
         """
-        return Request(self, deadline, priority, queue_timeout_s)
+        return Request(self, deadline, priority, queue_timeout_s, share)
 
     async def submit(
         self,
@@ -295,9 +304,10 @@ class Batcher(Generic[ItemT, ResultT]):
             enqueued_at=now,
             future=asyncio.get_running_loop().create_future(),
             group=request,
+            share=request.share,
             deadline=request.deadline,
         )
-        self._queue.add(ticket)
+        self._queue.add(ticket, is_row=(request.items - 1) % self.policy.max_batch_size != 0)
         return ticket
 
     def _admit(self, request: Request[ItemT, ResultT], cost: float) -> None:
@@ -353,15 +363,17 @@ class Batcher(Generic[ItemT, ResultT]):
             self._delay_timer.cancel()
             self._delay_timer = None
         policy = self.policy
-        while (head := self._queue.head()) and self.in_flight < BATCHES_A_REPLICA * self._replicas:
+        most = BATCHES_A_REPLICA * self._replicas
+        while self.in_flight < most and (head := self._queue.head(oldest=policy.preserve_ordering)):
             due = self._due()
             may_wait = self._clock.time() < due
             rows = policy.max_batch_size if may_wait else self._share()
+            rows = min(rows, self._rows_in_time(head))
             pays = not may_wait or self._may_be_full()
             batch = draw(self._queue, head, policy, rows) if pays else []
             if batch and not (batch := self._in_time(batch)):
                 continue
-            if may_wait and not (batch and is_full(batch, policy)):
+            if may_wait and not (batch and is_full(batch, policy) and self._may_stand_ready(batch)):
                 if due < math.inf:
                     self._delay_timer = self._clock.call_at(due, self._pump)
                 return
@@ -455,6 +467,22 @@ class Batcher(Generic[ItemT, ResultT]):
         policy = self.policy
         return policy.max_batch_cost is not None or len(self._queue) >= policy.max_batch_size
 
+    def _may_stand_ready(self, batch: Sequence[Ticket[ItemT, ResultT]]) -> bool:
+        """Whether nobody loses much by a batch that is sent before its replica is free."""
+        if self.in_flight < self._replicas:
+            return True
+        return self._rhythm.expected_s(sum([ticket.cost for ticket in batch])) <= LONG_S
+
+    def _rows_in_time(self, head: Ticket[ItemT, ResultT]) -> int:
+        """The most rows of a batch that shorter items of others wait behind."""
+        policy = self.policy
+        if policy.max_batch_s is None or all(t.cost >= head.cost for t in self._queue):
+            return policy.max_batch_size
+        rows = most_rows(head.cost, policy)
+        while rows > 1 and self._rhythm.expected_s(rows * head.cost) > policy.max_batch_s:
+            rows -= 1
+        return rows
+
     def _padded(self, length: float) -> float:
         index = bisect.bisect_left(self._buckets, length)
         return self._buckets[index] if index < len(self._buckets) else length
@@ -462,8 +490,7 @@ class Batcher(Generic[ItemT, ResultT]):
     # ---- running batches ---------------------------------------------------------------
 
     def _start(self, batch: list[Ticket[ItemT, ResultT]]) -> None:
-        for ticket in batch:
-            self._queue.remove(ticket)
+        self._queue.take(batch)
         if self.policy.preserve_ordering:
             self._answers.line_up(batch)
         now, cost = self._clock.time(), sum(ticket.cost for ticket in batch)

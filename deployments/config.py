@@ -46,6 +46,8 @@ class BatchPolicy(Strict):
     max_batch_size: Annotated[int, Field(ge=1, le=1024)] = 8
     # Rows times the longest row, in the unit of the kind: audio seconds or characters.
     max_batch_cost: Annotated[float, Field(gt=0)] | None = None
+    # What a batch may take, as measured, while shorter items wait. None: as long as it takes.
+    max_batch_s: Annotated[float, Field(gt=0)] | None = None
     # Share of a batch's cost that may be padding.
     max_padding: Annotated[float, Field(ge=0, lt=1)] = 0.5
     # An upper bound on what the oldest waits for a fuller batch while every replica is busy.
@@ -155,10 +157,16 @@ class IngressConfig(Strict):
     port: Annotated[int, Field(ge=1, le=65_535)] = 8000  # shared by the replicas of a machine
     keep_alive_timeout_s: Annotated[int, Field(ge=1)] = 90  # of a connection without requests
     replicas: Annotated[int, Field(ge=1)] = 1
-    codec_threads: Annotated[int, Field(ge=1)] = 1  # decode and encode audio
+    # That decode and encode audio, in each replica; None: as many as the machine has for it.
+    codec_threads: Annotated[int, Field(ge=1)] | None = None
     sentence_gap_s: Annotated[float, Field(ge=0, le=5)] = 0.2  # silence between spoken sentences
     response_cache_bytes: Annotated[int, Field(ge=0)] = 64 * MEBIBYTE  # for all models together
     drain_notice_s: Annotated[float, Field(ge=0)] = 1.0  # not ready before requests are refused
+
+    @property
+    def threads_of_codecs(self) -> int:
+        """Of one replica, as configured or by this machine's cores."""
+        return self.codec_threads or default_threads(self.replicas, usable_cores(), small=False)
 
 
 class Observability(Strict):

@@ -9,8 +9,7 @@ from __future__ import annotations
 
 import asyncio
 import time
-from collections.abc import AsyncGenerator, Awaitable, Callable, Iterable, Iterator, Sequence
-from concurrent.futures import Executor
+from collections.abc import AsyncGenerator, Awaitable, Iterable, Iterator, Sequence
 from contextlib import ExitStack, aclosing, contextmanager
 from dataclasses import dataclass, field, replace
 from functools import partial
@@ -19,6 +18,7 @@ from typing import Any, TypeVar
 import numpy as np
 
 from deployments.batcher import BATCHES_A_REPLICA, queue_full, queue_too_long, reason_of
+from deployments.codecs import Caller, Codecs, Work
 from deployments.concurrency import all_of, in_order
 from deployments.config import AppConfig
 from deployments.fleet import Fleet, Hop, Model, pivot
@@ -37,9 +37,10 @@ from deployments.recording import (
 from deployments.request import Request
 from deployments.statistics import ModelStatistics, Stages
 from deployments.timings import Timings
+from deployments.waiting import Share
 from models import audio as audio_io
 from models import encoding
-from models.errors import DeadlinePassed, DragomanError, QueueDeadlinePassed
+from models.errors import DragomanError
 from models.runtime import Voice
 from models.text import split
 from models.types import (
@@ -86,6 +87,8 @@ class Context:
     places: dict[str, asyncio.Semaphore] = field(default_factory=dict)  # model -> its own
     joint: dict[str, Request[Any, Any]] = field(default_factory=dict)  # model -> see ``as_one``
     warnings: list[AnswerWarning] = field(default_factory=list)  # of the request as a whole
+    caller: Caller = field(default_factory=Caller)  # of codecs
+    shares: dict[str, Share] = field(default_factory=dict)  # model -> its part of that one's time
 
 
 @dataclass(frozen=True, slots=True)
@@ -160,7 +163,7 @@ class SpeechTranslation:
 class Pipeline:
     """The graph and its parts, for every protocol. ``codecs`` runs what decodes and encodes."""
 
-    def __init__(self, fleet: Fleet, config: AppConfig, codecs: Executor) -> None:
+    def __init__(self, fleet: Fleet, config: AppConfig, codecs: Codecs) -> None:
         self.fleet = fleet
         self._limits = config.limits
         self._gap_s = config.ingress.sentence_gap_s
@@ -174,9 +177,8 @@ class Pipeline:
         """Any common container to mono 16 kHz; see ``models.audio.decode`` for the errors."""
         limit_s = self._limits.max_audio_s if max_duration_s is None else max_duration_s
         with context.timings.stage("decode"):
-            audio = await self.off_loop(
-                lambda: audio_io.decode(data, max_duration_s=limit_s), context.deadline
-            )
+            steps = audio_io.decode_steps(data, max_duration_s=limit_s)
+            audio = await self.off_loop(steps, context.deadline, context.caller)
         context.warnings.extend(audio.warnings)
         return audio
 
@@ -184,9 +186,8 @@ class Pipeline:
         self, audio: Audio, audio_format: encoding.AudioFormat, context: Context
     ) -> bytes:
         with context.timings.stage("encode"):
-            return await self.off_loop(
-                lambda: encoding.encode(audio, audio_format), context.deadline
-            )
+            steps = encoding.encode_steps(audio, audio_format)
+            return await self.off_loop(steps, context.deadline, context.caller)
 
     async def encode_stream(
         self,
@@ -201,31 +202,22 @@ class Pipeline:
                 with context.timings.stage("encode"):
                     if encoder is None:
                         encoder = encoding.encoder(audio_format, part.sample_rate_hz)
-                    data = await self.off_loop(partial(encoder.add, part), context.deadline)
+                    steps = encoding.add_steps(encoder, part)
+                    data = await self.off_loop(steps, context.deadline, context.caller)
                 if data:
                     yield data
         if encoder is not None:
             with context.timings.stage("encode"):
-                rest = await self.off_loop(encoder.finish, context.deadline)
+                rest = await self.off_loop(encoder.finish, context.deadline, context.caller)
             if rest:
                 yield rest
 
-    async def off_loop(self, call: Callable[[], R], deadline: float) -> R:
+    async def off_loop(self, work: Work[R], deadline: float, caller: Caller | None = None) -> R:
         """The one place that offloads: what would hold up everybody's requests.
 
-        Raises:
-            QueueDeadlinePassed: no thread was free within the deadline; it is not called then.
-            DeadlinePassed: it took longer.
+        See ``Codecs.run``.
         """
-        work = self._codecs.submit(call)
-        try:
-            async with asyncio.timeout_at(deadline):
-                return await asyncio.wrap_future(work)
-        except TimeoutError:
-            if work.cancelled():
-                message = "the deadline passed in the queue of what decodes and encodes"
-                raise QueueDeadlinePassed(message) from None
-            raise DeadlinePassed("the deadline passed in decoding or encoding") from None
+        return await self._codecs.run(work, deadline, caller)
 
     # ---- before any work is done -------------------------------------------------------
 
@@ -385,6 +377,7 @@ class Pipeline:
             deadline=context.deadline,
             priority=context.priority,
             queue_timeout_s=context.queue_timeout_s,
+            share=context.shares.setdefault(model.name, Share()),
         )
 
     @contextmanager
@@ -511,9 +504,8 @@ class Pipeline:
         if source_voice is None or spoken is None or not len(spoken.samples):
             return None
         end = SpeechSpan(0.0, min(spoken.duration_s, EMBEDDING_SPEECH_S))
-        heard = await self.off_loop(
-            lambda: audio_io.resample(cut(spoken, end), SAMPLE_RATE_HZ), context.deadline
-        )
+        steps = audio_io.resample_steps(cut(spoken, end), SAMPLE_RATE_HZ)
+        heard = await self.off_loop(steps, context.deadline, context.caller)
         voiceprint = await self._embed_if_possible(heard, context)
         return float(source_voice.embedding @ voiceprint.embedding) if voiceprint else None
 

@@ -6,7 +6,7 @@ from types import TracebackType
 from typing import TYPE_CHECKING, Generic
 
 from deployments.statistics import Stages
-from deployments.waiting import ItemT, Outcome, ResultT
+from deployments.waiting import ItemT, Outcome, ResultT, Share
 from models.errors import QueueFull
 
 if TYPE_CHECKING:
@@ -28,6 +28,7 @@ class Request(Generic[ItemT, ResultT]):
         "priority",
         "queue_timeout_s",
         "refusal",
+        "share",
         "stages",
         "started_at",
     )
@@ -38,11 +39,13 @@ class Request(Generic[ItemT, ResultT]):
         deadline: float | None,
         priority: int,
         queue_timeout_s: float | None,
+        share: Share | None = None,
     ) -> None:
         self.batcher = batcher
         self.deadline = deadline
         self.priority = priority
         self.queue_timeout_s = queue_timeout_s
+        self.share = share or Share()
         self.admitted = False
         self.refusal: QueueFull | None = None  # of the whole, for its first item
         self.started_at = 0.0

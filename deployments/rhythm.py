@@ -82,8 +82,13 @@ class Rhythm:
         return 0.0 if self._s_a_cost is None else self.expected_s(0.0)
 
     def expected_s(self, cost: float) -> float:
-        """Of a batch: a straight line through what was measured, once there is; it never falls."""
+        """Of a batch: a straight line through what was measured, once there is; it never falls.
+
+        Nothing before a batch was measured.
+        """
         count, costs, times, _, _ = self._moments
+        if not count:
+            return 0.0
         slope = self._s_a_cost or 0.0
         return max(0.0, times / count + slope * (cost - costs / count))
 

@@ -43,6 +43,15 @@ class Outcome(NamedTuple, Generic[ResultT]):
 
 
 @dataclass(slots=True, eq=False)
+class Share:
+    """One caller's part of a model's time, beside the other callers' parts."""
+
+    ends: float = 0.0  # when its last item would end, see ``Queue``
+    together: float = 0.0  # when its last rows count as ended, all of them
+    waiting: int = 0  # its items that wait
+
+
+@dataclass(slots=True, eq=False)
 class Ticket(Generic[ItemT, ResultT]):
     """One item, for which its caller waits at ``future``."""
 
@@ -53,6 +62,8 @@ class Ticket(Generic[ItemT, ResultT]):
     enqueued_at: float
     future: asyncio.Future[Outcome[ResultT]]
     group: object  # the request that it belongs to
+    share: Share = field(default_factory=Share)  # of its caller, who may have several requests
+    ends: float = 0.0  # when it would end, see ``Queue``
     deadline: float | None = None
     in_order: bool = False  # its answer waits for those of the items that left before it
     answer: Outcome[ResultT] | DragomanError | None = None
@@ -69,15 +80,39 @@ class Ticket(Generic[ItemT, ResultT]):
 
 @dataclass(slots=True)
 class Queue(Generic[ItemT, ResultT]):
-    """What waits: by priority, FIFO within one; any item can leave from the middle."""
+    """What waits, by priority; any item can leave from the middle.
+
+    Within a priority the item is first that would end first, did every caller who waits have an
+    equal part of the model: a caller's many items do not stand before another's one, a short item
+    stands before long ones that came just before it, and none is passed for ever. Callers of one
+    item each, of one cost, are served in the order of arrival. The time of that is ``shared``: it
+    goes on by the cost of what leaves, divided by the callers (fair queueing).
+    """
 
     levels: dict[int, dict[int, Ticket[ItemT, ResultT]]] = field(default_factory=dict)
     groups: dict[object, int] = field(default_factory=dict)  # request -> its items that wait
     costs: dict[int, float] = field(default_factory=dict)  # of each level
+    callers: int = 0  # of whom an item waits
+    shared: float = 0.0  # cost for each caller
+    running: float = 0.0  # by how much that goes on once the next batch leaves
+    latest: dict[int, float] = field(default_factory=dict)  # the last end of each level
+    unordered: set[int] = field(default_factory=set)  # levels where who came later ends earlier
 
-    def add(self, ticket: Ticket[ItemT, ResultT]) -> None:
-        self.levels.setdefault(ticket.priority, {})[ticket.number] = ticket
-        self.costs[ticket.priority] = self.costs.get(ticket.priority, 0.0) + ticket.cost
+    def add(self, ticket: Ticket[ItemT, ResultT], *, is_row: bool = False) -> None:
+        """``is_row``: of a request's rows, which go with the first of them while that waits."""
+        priority, share = ticket.priority, ticket.share
+        share.ends = max(self.shared, share.ends) + ticket.cost
+        if not (is_row and share.waiting):
+            share.together = share.ends
+        ticket.ends = share.together
+        self.callers += not share.waiting
+        share.waiting += 1
+        if ticket.ends < self.latest.get(priority, 0.0):
+            self.unordered.add(priority)
+        else:
+            self.latest[priority] = ticket.ends
+        self.levels.setdefault(priority, {})[ticket.number] = ticket
+        self.costs[priority] = self.costs.get(priority, 0.0) + ticket.cost
         self.groups[ticket.group] = self.groups.get(ticket.group, 0) + 1
 
     def remove(self, ticket: Ticket[ItemT, ResultT]) -> bool:
@@ -87,6 +122,11 @@ class Queue(Generic[ItemT, ResultT]):
             return False
         # From nothing again at an empty level, so that rounding does not add up.
         self.costs[ticket.priority] = self.costs[ticket.priority] - ticket.cost if level else 0.0
+        if not level:
+            self.latest[ticket.priority] = 0.0
+            self.unordered.discard(ticket.priority)
+        ticket.share.waiting -= 1
+        self.callers -= not ticket.share.waiting
         left = self.groups[ticket.group] - 1
         if left:
             self.groups[ticket.group] = left
@@ -94,19 +134,45 @@ class Queue(Generic[ItemT, ResultT]):
             del self.groups[ticket.group]
         return True
 
-    def cost_before(self, priority: int) -> float:
-        """Of what would leave before an item that came now."""
-        return sum([cost for level, cost in self.costs.items() if level <= priority])
+    def take(self, batch: Sequence[Ticket[ItemT, ResultT]]) -> None:
+        """Remove a batch, which leaves for the model.
 
-    def head(self) -> Ticket[ItemT, ResultT] | None:
-        return next(iter(self), None)
+        The callers' time goes on by the batch before it: who comes while one runs, comes beside
+        those that are in it, and not behind their next items.
+        """
+        cost = sum([ticket.cost for ticket in batch])
+        self.shared, self.running = self.shared + self.running, cost / self.callers
+        for ticket in batch:
+            self.remove(ticket)
+
+    def cost_before(self, priority: int, cost: float | None = None) -> float:
+        """Of what would leave before an item that came now; ``cost`` None: were it the last.
+
+        Each other caller has no more before it than the item costs.
+        """
+        waiting = sum([each for level, each in self.costs.items() if level <= priority])
+        return waiting if cost is None else min(waiting, self.callers * cost)
+
+    def head(self, *, oldest: bool = False) -> Ticket[ItemT, ResultT] | None:
+        """The first of the most urgent; ``oldest``: of those the one that came first."""
+        for priority in sorted(self.levels):
+            if level := self.levels[priority]:
+                if oldest or priority not in self.unordered:
+                    return next(iter(level.values()))
+                return min(level.values(), key=_ends)
+        return None
 
     def __iter__(self) -> Iterator[Ticket[ItemT, ResultT]]:
+        """In the order of arrival, by priority."""
         for priority in sorted(self.levels):
             yield from self.levels[priority].values()
 
     def __len__(self) -> int:
         return sum(map(len, self.levels.values()))
+
+
+def _ends(ticket: Ticket[Any, Any]) -> float:
+    return ticket.ends
 
 
 def draw(
@@ -121,8 +187,10 @@ def draw(
     """
     batch, longest, total = [head], head.cost, head.cost
     candidates = list(queue)
-    if not policy.preserve_ordering and any(t.cost != head.cost for t in candidates):
-        candidates.sort(key=lambda t: (t.priority, abs(t.cost - head.cost), t.number))
+    if not policy.preserve_ordering and (
+        queue.unordered or any(t.cost != head.cost for t in candidates)
+    ):
+        candidates.sort(key=lambda t: (t.priority, abs(t.cost - head.cost), t.ends, t.number))
     for ticket in candidates:
         if len(batch) == rows_at_most:
             break

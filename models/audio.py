@@ -19,6 +19,7 @@ from models import containers
 from models.errors import DragomanError, InvalidRequest, NotAudio
 from models.resampling import MAX_RATE_HZ, MIN_RATE_HZ, Resampler, bad_rate, too_long
 from models.samples import to_int16
+from models.steps import Steps, finished
 from models.types import SAMPLE_RATE_HZ, Audio
 
 # An upload may be anything, so FFmpeg may only be what is needed: these demuxers (none that
@@ -60,6 +61,8 @@ _PLAIN_LAYOUTS = {"1 channels": "mono", "2 channels": "stereo"}
 _EXACT_DURATION = ("flac", "ogg", "aiff", "au")
 _DURATION_SLACK_S = 0.05
 
+STEP_S = 1  # of audio that a step resamples
+
 
 def decode(data: bytes, *, max_duration_s: float) -> Audio:
     """Decode an audio file of any common kind to mono int16 at 16 kHz.
@@ -81,6 +84,11 @@ def decode(data: bytes, *, max_duration_s: float) -> Audio:
         NotAudio: no known container, no sound track, or a codec that is not taken.
         TooLarge: longer than ``max_duration_s``.
     """
+    return finished(decode_steps(data, max_duration_s=max_duration_s))
+
+
+def decode_steps(data: bytes, *, max_duration_s: float) -> Steps[Audio]:
+    """Do what ``decode`` does, in steps of one packet of the file."""
     if not data:
         raise InvalidRequest("The file is empty.", param="file")
     name = containers.recognise(data)
@@ -90,7 +98,7 @@ def decode(data: bytes, *, max_duration_s: float) -> Audio:
     resampled = Resampler(SAMPLE_RATE_HZ, max_duration_s)
     try:
         with av.open(io.BytesIO(data), options=_OPEN_OPTIONS) as container:
-            _decode_into(resampled, container, name or container.format.name)
+            yield from _decode_into(resampled, container, name or container.format.name)
         samples = resampled.finish()
     except DragomanError:
         raise
@@ -110,6 +118,11 @@ def pcm16(data: bytes, rate_hz: int, *, max_duration_s: float) -> Audio:
         InvalidRequest: no bytes, half a sample, or a rate out of range.
         TooLarge: longer than ``max_duration_s``.
     """
+    return finished(pcm16_steps(data, rate_hz, max_duration_s=max_duration_s))
+
+
+def pcm16_steps(data: bytes, rate_hz: int, *, max_duration_s: float) -> Steps[Audio]:
+    """Do what ``pcm16`` does, in steps of a second."""
     if not data:
         raise InvalidRequest("The audio is empty.", param="file")
     if len(data) % 2:
@@ -119,16 +132,23 @@ def pcm16(data: bytes, rate_hz: int, *, max_duration_s: float) -> Audio:
     if len(data) // 2 > max_duration_s * rate_hz:
         raise too_long(max_duration_s)
     samples = np.frombuffer(data, "<i2").astype(np.int16)  # a copy, as buffers are read-only
-    return resample(Audio(samples, rate_hz), SAMPLE_RATE_HZ)
+    return (yield from resample_steps(Audio(samples, rate_hz), SAMPLE_RATE_HZ))
 
 
 def resample(audio: Audio, rate_hz: int) -> Audio:
     """The same sound as int16 at ``rate_hz`` (itself, where it is that already)."""
+    return finished(resample_steps(audio, rate_hz))
+
+
+def resample_steps(audio: Audio, rate_hz: int) -> Steps[Audio]:
+    """Do what ``resample`` does, in steps of a second."""
     samples = to_int16(audio.samples)
     if audio.sample_rate_hz == rate_hz or not len(samples):
         return Audio(samples, rate_hz)
-    resampler = Resampler(rate_hz)
-    resampler.add(frame_of(samples, audio.sample_rate_hz))
+    resampler, step = Resampler(rate_hz), STEP_S * audio.sample_rate_hz
+    for start in range(0, len(samples), step):
+        resampler.add(frame_of(samples[start : start + step], audio.sample_rate_hz))
+        yield resampler.gathered_bytes
     return Audio(resampler.finish(), rate_hz)
 
 
@@ -153,7 +173,7 @@ def after_silence(audio: Audio, silence_s: float) -> Audio:
     return Audio(np.concatenate([silence, to_int16(audio.samples)]), audio.sample_rate_hz)
 
 
-def _decode_into(resampled: Resampler, container: InputContainer, name: str) -> None:
+def _decode_into(resampled: Resampler, container: InputContainer, name: str) -> Steps[None]:
     stream = container.streams.best("audio")
     if not isinstance(stream, AudioStream):
         raise NotAudio("The file has no sound track.", param="file")
@@ -172,6 +192,7 @@ def _decode_into(resampled: Resampler, container: InputContainer, name: str) -> 
         for frame in stream.decode(packet):
             resampled.add(frame)
             decoded_s += frame.samples / frame.sample_rate
+        yield resampled.gathered_bytes
     if demuxer in _EXACT_DURATION and stream.duration and stream.time_base and decoded_s:
         stated_s = float(stream.duration * stream.time_base)
         if decoded_s + _DURATION_SLACK_S < stated_s:

@@ -11,8 +11,9 @@ import av
 from av.audio.frame import AudioFrame
 from av.audio.resampler import AudioResampler
 
-from models.audio import frame_of, resample
+from models.audio import STEP_S, frame_of, resample
 from models.samples import to_int16
+from models.steps import Steps, finished
 from models.types import Audio
 
 AudioFormat: TypeAlias = Literal["wav", "mp3", "opus", "flac", "aac", "pcm"]
@@ -76,8 +77,24 @@ def encoder(audio_format: AudioFormat, rate_hz: int, *, length: int | None = Non
 
 def encode(audio: Audio, audio_format: AudioFormat) -> bytes:
     """The audio as one file, see ``encoder``; the same audio gives the same bytes."""
+    return finished(encode_steps(audio, audio_format))
+
+
+def encode_steps(audio: Audio, audio_format: AudioFormat) -> Steps[bytes]:
+    """Do what ``encode`` does, in steps of a second."""
     whole = encoder(audio_format, audio.sample_rate_hz, length=len(audio.samples))
-    return whole.add(audio) + whole.finish()
+    data = yield from add_steps(whole, audio)
+    return data + whole.finish()
+
+
+def add_steps(encoder: Encoder, audio: Audio) -> Steps[bytes]:
+    """Do what ``encoder.add`` does, in steps of a second."""
+    data, step = bytearray(), STEP_S * audio.sample_rate_hz
+    for start in range(0, len(audio.samples), step):
+        piece = Audio(audio.samples[start : start + step], audio.sample_rate_hz)
+        data += encoder.add(piece)
+        yield len(data)
+    return bytes(data)
 
 
 class _Samples:

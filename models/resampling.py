@@ -40,6 +40,10 @@ class Resampler:
         assert self._resampler is not None
         self._gather(self._resampler.resample(frame))
 
+    @property
+    def gathered_bytes(self) -> int:
+        return len(self._samples)
+
     def finish(self) -> NDArray[np.int16]:
         """What was gathered: int16 [n]."""
         self._flush()

@@ -25,6 +25,7 @@ from bench.gpu.speaker import answers, ecapa_folder
 from bench.gpu.tts import yourtts_folder
 from bench.results import Spread
 from bench.speaker import speech
+from deployments.codecs import Codecs
 from deployments.config import AppConfig, BatchPolicy, ModelConfig
 from deployments.pipeline import Context, Pipeline, TranslateOptions
 from deployments.remote import Description
@@ -156,7 +157,7 @@ async def _serve(setup: Setup, found: Found, loaded: Loaded, utterances: Sequenc
         for name, runtime in loaded.runtimes.items()
     }
     fleet = await fake_fleet(config, RuntimeDirectory(config, remotes), **policies())
-    with ThreadPoolExecutor(4) as codecs:
+    with Codecs(4) as codecs:
         pipeline = Pipeline(fleet, config, codecs)
         await _callers(pipeline, utterances, 8, 16)  # warms the shapes up
         for callers in CALLERS if setup.on_gpu else REDUCED_CALLERS:

@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 import time
-from concurrent.futures import ThreadPoolExecutor
 
 from starlette.requests import Request
 from starlette.responses import Response
 from starlette.routing import Route
 
+from deployments.codecs import Codecs
 from deployments.config import AppConfig
 from deployments.fleet import Fleet
 from deployments.ingress.embeddings import EmbeddingEndpoint
@@ -31,8 +31,7 @@ def asgi_app(
     A bare router inside the gate: Starlette's application would wrap each request in two more
     layers for errors, and the gate has to answer for errors in any case.
     """
-    codecs = ThreadPoolExecutor(config.ingress.codec_threads, thread_name_prefix="codec")
-    pipeline = Pipeline(fleet, config, codecs)
+    pipeline = Pipeline(fleet, config, Codecs(config.ingress.threads_of_codecs))
     ledger = ledger or Ledger("alone", fleet.figures)
     started = int(time.time())
 

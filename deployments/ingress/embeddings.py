@@ -108,9 +108,8 @@ class EmbeddingEndpoint:
         limit_s = self._limits.max_audio_s
         if rate_hz == SAMPLE_RATE_HZ and len(data) <= MAX_INLINE_BYTES:
             return audio_io.pcm16(data, rate_hz, max_duration_s=limit_s)
-        return await self._pipeline.off_loop(
-            lambda: audio_io.pcm16(data, rate_hz, max_duration_s=limit_s), deadline
-        )
+        steps = audio_io.pcm16_steps(data, rate_hz, max_duration_s=limit_s)
+        return await self._pipeline.off_loop(steps, deadline)
 
     async def _form(self, request: Request, headers: Mapping[bytes, bytes]) -> Response:
         """Clips of any format, compared or not; every one of them an item of its own."""

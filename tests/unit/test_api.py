@@ -16,7 +16,7 @@ import numpy as np
 import pytest
 import soundfile
 
-from deployments.config import AppConfig, BatchPolicy, ModelConfig
+from deployments.config import AppConfig, BatchPolicy, IngressConfig, ModelConfig
 from deployments.dispatcher import BatchReply
 from deployments.fleet import READY, Fleet
 from deployments.ingress.app import asgi_app
@@ -513,15 +513,17 @@ async def test_a_full_queue_refuses_a_file_unread(kind: Kind, path: str, cached:
 async def test_a_deadline_holds_where_audio_is_decoded(
     begins: bool, status: int, code: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    config, may_end, began = fake_config(), threading.Event(), []
-    real = audio_io.decode
+    may_end, began = threading.Event(), []
+    one_thread = IngressConfig(codec_threads=1)
+    config = fake_config().model_copy(update={"ingress": one_thread})
+    real = audio_io.decode_steps
 
     def slow(data: bytes, **options: Any) -> Any:
         began.append(len(data))
         may_end.wait(10)
-        return real(data, **options)
+        return (yield from real(data, **options))
 
-    monkeypatch.setattr(audio_io, "decode", slow)
+    monkeypatch.setattr(audio_io, "decode_steps", slow)
     async with connect(asgi_app(await fake_fleet(config), config, Admission(64))) as http:
         first = None
         if not begins:

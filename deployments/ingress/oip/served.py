@@ -134,9 +134,12 @@ class Served(ABC):
         audio = rows.audio(self._limits.max_audio_s)
         if {each.sample_rate_hz for each in audio} == {SAMPLE_RATE_HZ}:
             return audio
-        return await self._pipeline.off_loop(
-            lambda: [audio_io.resample(each, SAMPLE_RATE_HZ) for each in audio], context.deadline
-        )
+        return [
+            await self._pipeline.off_loop(
+                audio_io.resample_steps(each, SAMPLE_RATE_HZ), context.deadline, context.caller
+            )
+            for each in audio
+        ]
 
 
 class Vad(Served):

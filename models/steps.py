@@ -1,0 +1,21 @@
+"""Long work cut into steps, between which something else may have its turn."""
+
+from __future__ import annotations
+
+from collections.abc import Generator
+from typing import TypeAlias, TypeVar
+
+R = TypeVar("R")
+
+# Each step yields how many bytes the work has gathered so far; what it returns is its result.
+Steps: TypeAlias = Generator[int, None, R]
+
+
+def finished(steps: Steps[R]) -> R:
+    """Run all steps at once, and return their result."""
+    while True:
+        try:
+            next(steps)
+        except StopIteration as end:
+            result: R = end.value
+            return result
