@@ -55,8 +55,9 @@ class Gains:
         new = [voice for voice in asked if voice not in self._known]
         measured = zip(new, speak(new) if new else [], strict=True)
         fresh = {voice: gain(samples, rate_hz, self._target_lufs) for voice, samples in measured}
-        gains = {voice: self._known.pop(voice, None) or fresh[voice] for voice in asked}
-        self._known |= gains
+        gains = {v: fresh[v] if v in fresh else self._known.pop(v) for v in asked}
+        for voice, factor in gains.items():
+            self._known[voice] = factor
         while len(self._known) > KEPT_GAINS:
             del self._known[next(iter(self._known))]
         return gains
