@@ -43,6 +43,7 @@ from models import encoding
 from models.errors import DragomanError
 from models.runtime import Voice
 from models.text import split
+from models.tts import normalisation
 from models.types import (
     SAMPLE_RATE_HZ,
     SOURCE_VOICE,
@@ -293,9 +294,9 @@ class Pipeline:
         """A text of any length, spoken sentence by sentence with a short silence between."""
         spoken = await all_of(
             self._speak_sentence(sentence, speaking, context)
-            for sentence in split(text, speaking.voice.language).sentences
+            for sentence in normalisation.sentences(text, speaking.voice.language)
         )
-        return self._joined(spoken, speaking.voice)
+        return self._joined(spoken, speaking)
 
     async def speak_in_turn(
         self, sentences: Sequence[str], speaking: Speaking, context: Context
@@ -315,7 +316,7 @@ class Pipeline:
             async for audio in spoken:
                 if len(audio.samples):
                     yield audio_io.after_silence(audio, gap_s)
-                    gap_s = self._gap_s
+                    gap_s = self._gap_s / speaking.speed
 
     async def embed(self, audio: Audio, context: Context, model: Model | None = None) -> Voiceprint:
         """The speaker embedding of a clip, as it is."""
@@ -450,7 +451,7 @@ class Pipeline:
         spoken = None
         if speaking is not None and sentences:
             audible = [sentence.audio for sentence in sentences if sentence.audio is not None]
-            spoken = self._joined(audible, speaking.voice)
+            spoken = self._joined(audible, speaking)
         return SpeechTranslation(
             duration_s=audio.duration_s,
             language=None if transcript.language == UNDETERMINED else transcript.language,
@@ -565,11 +566,12 @@ class Pipeline:
 
         return await all_of(map(one, sentences))
 
-    def _joined(self, parts: Sequence[Audio], voice: Voice) -> Audio:
+    def _joined(self, parts: Sequence[Audio], speaking: Speaking) -> Audio:
+        """What was spoken, one after another; the silence between keeps the speed, too."""
         audible = [part for part in parts if len(part.samples)]
         if not audible:
-            return Audio(np.zeros(0, np.int16), voice.sample_rate_hz)
-        return audio_io.concatenate(audible, self._gap_s)
+            return Audio(np.zeros(0, np.int16), speaking.voice.sample_rate_hz)
+        return audio_io.concatenate(audible, self._gap_s / speaking.speed)
 
     # ---- windows -----------------------------------------------------------------------
 

@@ -5,9 +5,11 @@ from __future__ import annotations
 import io
 import struct
 from collections.abc import Iterable
+from fractions import Fraction
 from typing import Literal, Protocol, TypeAlias
 
 import av
+import numpy as np
 from av.audio.frame import AudioFrame
 from av.audio.resampler import AudioResampler
 
@@ -16,6 +18,7 @@ from models.samples import to_int16
 from models.steps import Steps, finished
 from models.types import Audio
 
+PCM_RATE_HZ = 24_000  # of OpenAI's API: players of bare samples are set to it
 AudioFormat: TypeAlias = Literal["wav", "mp3", "opus", "flac", "aac", "pcm"]
 MEDIA_TYPES: dict[str, str] = {
     "wav": "audio/wav",
@@ -23,7 +26,7 @@ MEDIA_TYPES: dict[str, str] = {
     "opus": "audio/ogg",  # RFC 7845: Opus travels in Ogg
     "flac": "audio/flac",
     "aac": "audio/aac",
-    "pcm": "audio/pcm",
+    "pcm": f"audio/pcm; rate={PCM_RATE_HZ}; channels=1",
 }
 
 # Speech, mono: transparent or nearly so for the voices' 16 to 24 kHz.
@@ -58,8 +61,8 @@ def encoder(audio_format: AudioFormat, rate_hz: int, *, length: int | None = Non
     """An encoder of what comes at ``rate_hz``.
 
     ``opus`` is Ogg/Opus at 48 kHz, ``aac`` is ADTS, ``wav`` 16-bit PCM, ``pcm`` the bare
-    int16 little-endian samples. A rate that an encoder does not take is resampled to the next
-    one that it does.
+    int16 little-endian samples at ``PCM_RATE_HZ``. A rate that an encoder does not take is
+    resampled to the next one that it does.
 
     Args:
         audio_format: of the file.
@@ -69,9 +72,9 @@ def encoder(audio_format: AudioFormat, rate_hz: int, *, length: int | None = Non
             MP3 lacks the frame by which a decoder leaves out the encoder's delay (0.05 s).
     """
     if audio_format == "pcm":
-        return _Samples(b"", rate_hz)
+        return _Samples(b"", rate_hz, PCM_RATE_HZ)
     if audio_format == "wav":
-        return _Samples(_wav_header(rate_hz, length), rate_hz)
+        return _Samples(_wav_header(rate_hz, length), rate_hz, rate_hz)
     return _Coded(audio_format, rate_hz, whole=length is not None)
 
 
@@ -98,16 +101,47 @@ def add_steps(encoder: Encoder, audio: Audio) -> Steps[bytes]:
 
 
 class _Samples:
-    """Bare samples behind a header."""
+    """Bare samples behind a header.
 
-    def __init__(self, header: bytes, rate_hz: int) -> None:
+    One resampler takes all pieces: each of its own would begin and end in silence, and click.
+    """
+
+    def __init__(self, header: bytes, rate_hz: int, rate_of_file_hz: int) -> None:
         self._header, self._rate_hz = header, rate_hz
+        self._resampler: AudioResampler | None = None
+        if rate_of_file_hz != rate_hz:
+            self._resampler = AudioResampler(format="s16", layout="mono", rate=rate_of_file_hz)
+        self._wanted = Fraction(0)  # samples of the file so far, those still held back included
+        self._a_sample, self._made = Fraction(rate_of_file_hz, rate_hz), 0
 
     def add(self, audio: Audio) -> bytes:
-        samples = resample(audio, self._rate_hz).samples
-        return self.finish() + samples.astype("<i2", copy=False).tobytes()
+        samples = to_int16(resample(audio, self._rate_hz).samples)
+        if self._resampler is None:
+            return self._taken() + samples.astype("<i2", copy=False).tobytes()
+        if not len(samples):
+            return self._taken()
+        self._wanted += len(samples) * self._a_sample
+        return self._taken() + self._resampled(frame_of(samples, self._rate_hz))
 
     def finish(self) -> bytes:
+        rest = self._resampled(None) if self._wanted else b""
+        return self._taken() + rest
+
+    def _resampled(self, frame: AudioFrame | None) -> bytes:
+        """None is the end: there the length is made the one that the rates say."""
+        assert self._resampler is not None
+        if frame is not None:
+            frame.pts = None
+        frames = [made for made in self._resampler.resample(frame) if made is not None]
+        samples = np.concatenate([np.zeros(0, np.int16), *(f.to_ndarray()[0] for f in frames)])
+        left = round(self._wanted) - self._made
+        if frame is None:
+            samples = np.pad(samples, (0, max(0, left - len(samples))))
+        samples = samples[:left]
+        self._made += len(samples)
+        return samples.astype("<i2", copy=False).tobytes()
+
+    def _taken(self) -> bytes:
         header, self._header = self._header, b""
         return header
 

@@ -25,6 +25,7 @@ from .options import (
     Speed,
     To,
     VoiceName,
+    VoiceOrSource,
     format_of,
     show_version,
     writable,
@@ -71,7 +72,7 @@ def translate(
     source: Annotated[
         str | None, typer.Option("--from", metavar="LANGUAGE", help="Detected if left out.")
     ] = None,
-    voice: VoiceName = None,
+    voice: VoiceOrSource = None,
     speed: Speed = None,
     output: Annotated[
         Path | None,

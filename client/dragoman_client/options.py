@@ -49,7 +49,8 @@ SoundFile = Annotated[
 ]
 To = Annotated[str, typer.Option("--to", metavar="LANGUAGE", help="Target language, like pt.")]
 AsJson = Annotated[bool, typer.Option("--json", help="Print JSON.")]
-VoiceName = Annotated[
+VoiceName = Annotated[str | None, typer.Option(metavar="ID", help="See `voices`.")]
+VoiceOrSource = Annotated[
     str | None, typer.Option(metavar="ID", help="See `voices`; source: the speaker's own.")
 ]
 Speed = Annotated[float | None, typer.Option(min=0.25, max=4.0, help="1 is the voice's own.")]

@@ -32,7 +32,7 @@ from deployments.ingress.streaming import EVENTS, StreamedResponse, speech_event
 from deployments.pipeline import Context, Pipeline, Speaking, TranscribeOptions
 from models.encoding import MEDIA_TYPES
 from models.errors import InvalidRequest, Unavailable
-from models.text import split
+from models.tts import normalisation
 from models.types import SOURCE_VOICE, Audio, Segment, Transcript
 
 FRAMES_A_SECOND = 100  # of Whisper's mel spectrogram, the unit of ``seek``
@@ -115,11 +115,11 @@ class OpenAiRoutes:
         fields = await json_fields(request, SpeechFields, self._limits)
         check_text_length(len(fields.input), self._limits, param="input")
         speaking = self._speaking(fields)
-        sentences = split(fields.input, speaking.voice.language).sentences
-        streams = fields.stream_format == "sse" or len(sentences) > 1
+        parts = normalisation.sentences(fields.input, speaking.voice.language)
+        streams = fields.stream_format == "sse" or len(parts) > 1
         if fields.stream_format == "none" or not streams:
             return await self._speak_whole(fields, speaking, context)
-        return await self._speak_in_turn(request, fields, sentences, speaking, context)
+        return await self._speak_in_turn(request, fields, parts, speaking, context)
 
     def _speaking(self, fields: SpeechFields) -> Speaking:
         """Who speaks, once that is known to be possible."""
@@ -148,12 +148,12 @@ class OpenAiRoutes:
         self,
         request: Request,
         fields: SpeechFields,
-        sentences: Sequence[str],
+        parts: Sequence[str],
         speaking: Speaking,
         context: Context,
     ) -> Response:
         """Each sentence leaves once it is spoken; ``Server-Timing`` is of the way to the first."""
-        pieces = self._pieces(fields, sentences, speaking, context)
+        pieces = self._pieces(fields, parts, speaking, context)
         media_type = MEDIA_TYPES[fields.response_format]
         if fields.stream_format == "sse":
             media_type = EVENTS
@@ -168,12 +168,12 @@ class OpenAiRoutes:
     async def _pieces(
         self,
         fields: SpeechFields,
-        sentences: Sequence[str],
+        parts: Sequence[str],
         speaking: Speaking,
         context: Context,
     ) -> AsyncGenerator[bytes]:
         """The file in pieces, at least one. Raises InvalidRequest: there is nothing to speak."""
-        spoken = self._pipeline.speak_in_turn(sentences, speaking, context)
+        spoken = self._pipeline.speak_in_turn(parts, speaking, context)
         is_silent = True
         async with aclosing(
             self._pipeline.encode_stream(spoken, fields.response_format, context)

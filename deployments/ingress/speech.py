@@ -37,6 +37,7 @@ from deployments.pipeline import (
 )
 from models.encoding import MEDIA_TYPES
 from models.errors import InvalidRequest, TooLarge
+from models.types import SOURCE_VOICE
 
 # A proxy's buffer holds all headers of an answer (HAProxy's: 16 kB), so each text is cut there.
 MAX_HEADER_TEXT_CHARS = 4000
@@ -204,7 +205,21 @@ class SpeechRoutes:
             }
             for model, voice in self._fleet.voices()
         ]
-        return JSONResponse({"object": "list", "data": rows})
+        return JSONResponse({"object": "list", "data": rows, "cloning": self._cloning()})
+
+    def _cloning(self) -> list[dict[str, Any]]:
+        """Which models speak in the voice of a recording: no voice of a text, which has none."""
+        models = {model.name: model for model, _ in self._fleet.voices()}
+        return [
+            {
+                "voice": SOURCE_VOICE,
+                "use": "the speaker's own voice, in POST /v1/speech/translations alone",
+                "model": model.name,
+                "languages": model.spec.cloning_languages,
+            }
+            for model in models.values()
+            if model.spec.cloning_languages
+        ]
 
 
 def _as_subtitles(

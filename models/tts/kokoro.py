@@ -18,8 +18,9 @@ from models import device, weights
 from models.errors import DragomanError, WeightsError
 from models.onnx_session import open_session
 from models.runtime import ItemError, RuntimeSettings, RuntimeSpec, Voice
+from models.tts.level import CALIBRATION_TEXT, TARGET_LUFS, Gains
 from models.tts.phonemes import PHONEMES_LICENCE, Phonemizer, is_speakable, pieces
-from models.tts.speech import checked_text, speech
+from models.tts.speech import checked_text, joined, speech
 from models.types import Speech, TtsItem
 
 if TYPE_CHECKING:
@@ -48,8 +49,6 @@ LIGATURES = {
 SILENCE_LEVEL = 0.01
 KEPT_BEFORE_S, KEPT_AFTER_S = 0.05, 0.1
 
-WARM_UP_TEXT = "1, 2, 3."  # can be spoken in every language
-
 
 @dataclass(frozen=True, slots=True)
 class Options:
@@ -61,6 +60,7 @@ class Options:
     model_file: str = "kokoro-v1.0.int8.onnx"
     voices_file: str = "data/voices_ja.npz"  # voice -> float32 [510, 1, 256]
     vocab_file: str = "data/vocab.json"  # {"vocab": {phoneme: token}}
+    loudness_lufs: float | None = TARGET_LUFS  # of every voice; None: each as loud as it is
 
 
 class KokoroTts:
@@ -68,7 +68,7 @@ class KokoroTts:
 
     A voice is a table of style vectors, one for each number of tokens, that the phonemes of
     any language are spoken in: the default, trained on Japanese, speaks Portuguese with an
-    accent. Speeds above 2 are reached in part only: each phoneme lasts at least one frame.
+    accent.
 
     The int8 graph is made for the CPU: much of it has no CUDA kernel. For a GPU name a float
     one in ``model_file``.
@@ -80,6 +80,7 @@ class KokoroTts:
         self._phonemize: Phonemizer  # from load() on
         self._vocab: dict[str, int] = {}
         self._styles: dict[str, NDArray[np.float32]] = {}  # voice -> [510, 256]
+        self._gains = Gains(options.loudness_lufs)
 
     def load(self) -> tuple[RuntimeSpec, device.DeviceReport]:
         import onnxruntime
@@ -115,7 +116,7 @@ class KokoroTts:
         )
 
     def warm_up(self) -> None:
-        self.run([TtsItem(WARM_UP_TEXT, next(iter(self._styles)))])
+        self._gains.of(self._styles, self._calibration, SAMPLE_RATE_HZ)
 
     def run(self, batch: Sequence[TtsItem]) -> list[Speech | ItemError]:
         """Speak each sentence; a text without a letter or digit becomes 0 samples.
@@ -134,19 +135,32 @@ class KokoroTts:
 
     def _speak(self, item: TtsItem) -> Speech:
         """Raises DragomanError where the item is at fault."""
-        text = checked_text(item, self._styles)
+        text = checked_text(item, dict.fromkeys(self._styles, self._options.language))
+        gains = self._gains.of([item.voice], self._calibration, SAMPLE_RATE_HZ)
+        return speech(
+            self._spoken(text, item.voice),
+            SAMPLE_RATE_HZ,
+            speed=item.speed,
+            gain=gains[item.voice],
+        )
+
+    def _spoken(self, text: str, voice: str) -> list[NDArray[np.float32]]:
+        """The pieces of a text; none where there is nothing to speak. Raises TooLarge."""
         phonemes = self._phonemize(text) if is_speakable(text) else []
         known = known_phonemes(phonemes, self._vocab)
-        spoken = [self._synthesise(piece, item) for piece in pieces(known, MAX_TOKENS)]
-        return speech(spoken, SAMPLE_RATE_HZ)
+        return [self._synthesise(piece, voice) for piece in pieces(known, MAX_TOKENS)]
 
-    def _synthesise(self, phonemes: Sequence[str], item: TtsItem) -> NDArray[np.float32]:
+    def _calibration(self, voices: Sequence[str]) -> list[NDArray[np.float32]]:
+        """What tells how loud these voices are."""
+        return [joined(self._spoken(CALIBRATION_TEXT, voice)) for voice in voices]
+
+    def _synthesise(self, phonemes: Sequence[str], voice: str) -> NDArray[np.float32]:
         """float32 [n] at 24 kHz of 1 to ``MAX_TOKENS`` phonemes."""
         assert self._session is not None, "load() comes first"
         feed = {
             "tokens": np.array([[0, *(self._vocab[p] for p in phonemes), 0]], np.int64),
-            "style": self._styles[item.voice][len(phonemes) - 1][np.newaxis],
-            "speed": np.array([item.speed], np.float32),
+            "style": self._styles[voice][len(phonemes) - 1][np.newaxis],
+            "speed": np.ones(1, np.float32),  # see `tempo`
         }
         (audio,) = self._session.run(None, feed)
         return trim(audio.ravel())

@@ -1,4 +1,4 @@
-"""Speech synthesis: Piper voices (VITS) on ONNX Runtime; a batch mixes speeds and speakers."""
+"""Speech synthesis: Piper voices (VITS) on ONNX Runtime; a batch mixes speakers."""
 
 from __future__ import annotations
 
@@ -7,6 +7,7 @@ import re
 import time
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
+from functools import partial
 from itertools import chain, islice
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -14,8 +15,9 @@ from typing import TYPE_CHECKING
 from models import device, weights
 from models.errors import ConfigError, DeviceError, DragomanError, WeightsError
 from models.runtime import ItemError, RuntimeSettings, RuntimeSpec, Voice
+from models.tts.level import CALIBRATION_TEXT, TARGET_LUFS, Gains
 from models.tts.phonemes import PHONEMES_LICENCE, is_speakable, pieces
-from models.tts.speech import checked_text, speech
+from models.tts.speech import checked_text, joined, speech
 from models.types import Speech, TtsItem
 
 if TYPE_CHECKING:
@@ -30,8 +32,6 @@ TRUE, FALSE = ("true", "1"), ("false", "0")
 MODEL_CARD = "MODEL_CARD"  # lies beside a published voice and names the licence of its data set
 LICENCE = re.compile(r"^\W*licen[cs]e:\s*(.+?)\s*$", re.IGNORECASE | re.MULTILINE)
 
-WARM_UP_TEXT = "1, 2, 3, 4, 5, 6, 7, 8, 9, 10."  # can be spoken in every language
-
 
 @dataclass(frozen=True, slots=True)
 class Options:
@@ -40,6 +40,7 @@ class Options:
     voices: tuple[str, ...] = ()  # files to load, without `.onnx`; empty: all there are
     noise_scale: float | None = None  # variation of the sound; None: as the voice says
     noise_w: float | None = None  # variation of the rhythm; None: as the voice says
+    loudness_lufs: float | None = TARGET_LUFS  # of every voice; None: each as loud as it is
     # Of one row; a longer sentence takes several. 400 are 20 s of speech at speed 1, and a second
     # takes 20 MB while it is made.
     max_phonemes: int = 400
@@ -73,6 +74,8 @@ class PiperTts:
     def __init__(self, settings: RuntimeSettings, options: Options) -> None:
         self._settings, self._options = settings, options
         self._speakers: dict[str, _Speaker] = {}  # voice id ->
+        self._languages: dict[str, str] = {}  # voice id ->
+        self._gains = Gains(options.loudness_lufs)
 
     def load(self) -> tuple[RuntimeSpec, device.DeviceReport]:
         """Raises ConfigError, too, where PIPER_USE_GPU is neither true nor false."""
@@ -104,6 +107,7 @@ class PiperTts:
                 }
             else:
                 self._speakers[stem] = _Speaker(voice, 0)
+        self._languages = {name: of.voice.config.language for name, of in self._speakers.items()}
         if request != settings.device:
             got = replace(got, reason=f"{got.reason} ({USE_GPU}={os.environ[USE_GPU]})")
         return self._spec(licences, on_cpu=got.actual == "cpu"), device.report(
@@ -132,7 +136,7 @@ class PiperTts:
         of_each_file = {speaker.voice: name for name, speaker in self._speakers.items()}
         for name in of_each_file.values():
             for batch_size in (1, 2):
-                self.run([TtsItem(WARM_UP_TEXT, name)] * batch_size)
+                self.run([TtsItem(CALIBRATION_TEXT, name)] * batch_size)
 
     def run(self, batch: Sequence[TtsItem]) -> list[Speech | ItemError]:
         """Speak each sentence; a text without a letter or digit becomes 0 samples.
@@ -152,22 +156,42 @@ class PiperTts:
             rows.setdefault(voice, {})[place] = of_item
         for voice, of_places in rows.items():
             audio = iter(self._synthesise(voice, list(chain(*of_places.values())), len(batch)))
+            gains = self._gains_of(voice, [batch[place].voice for place in of_places])
             for place, of_item in of_places.items():
-                own = list(islice(audio, len(of_item)))
-                results[place] = speech(own, voice.config.sample_rate_hz)
+                item, own = batch[place], list(islice(audio, len(of_item)))
+                results[place] = speech(
+                    own,
+                    voice.config.sample_rate_hz,
+                    speed=item.speed,
+                    gain=gains[item.voice],
+                )
         return [results[place] for place in range(len(batch))]
 
     def _rows(self, item: TtsItem) -> tuple[PiperVoice, list[Row]]:
         """The rows of an item; none where there is nothing to speak. Raises DragomanError."""
+        text = checked_text(item, self._languages)
+        speaker = self._speakers[item.voice]
+        return speaker.voice, self._rows_of(text, speaker)
+
+    def _rows_of(self, text: str, speaker: _Speaker) -> list[Row]:
         from models.tts.piper_voice import Row
 
-        text = checked_text(item, self._speakers)
-        speaker = self._speakers[item.voice]
         voice = speaker.voice
         phonemes = voice.phonemes(text) if is_speakable(text) else []
-        return voice, [
-            Row(voice.ids(piece), speaker.row, item.speed)
+        return [
+            Row(voice.ids(piece), speaker.row)
             for piece in pieces(phonemes, self._options.max_phonemes)
+        ]
+
+    def _gains_of(self, voice: PiperVoice, names: Sequence[str]) -> Mapping[str, float]:
+        return self._gains.of(names, partial(self._calibration, voice), voice.config.sample_rate_hz)
+
+    def _calibration(self, voice: PiperVoice, names: Sequence[str]) -> list[NDArray[np.float32]]:
+        """What tells how loud these speakers are, without the noise that varies it."""
+        rows = [self._rows_of(CALIBRATION_TEXT, self._speakers[name]) for name in names]
+        return [
+            joined([voice.synthesise([row], noise_scale=0, noise_w=0)[0] for row in of])
+            for of in rows
         ]
 
     def _synthesise(

@@ -1,4 +1,4 @@
-"""Edits Piper's ONNX graph so that one batch may mix speeds and each row knows its length.
+"""Edits Piper's ONNX graph so that each row of a batch knows its length.
 
 Piper exports VITS (Kim et al. 2021, https://arxiv.org/abs/2106.06103) with these inputs and output:
 
@@ -8,10 +8,9 @@ Piper exports VITS (Kim et al. 2021, https://arxiv.org/abs/2106.06103) with thes
     sid            int64   [batch]           the speaker; only in a voice of several
     output         float32 [batch, 1, 1, n]  padded to the longest row; no lengths
 
-Inside, each phoneme lasts ``ceil(exp(log_duration) * mask * scales[1])`` frames. The edit takes the
-length scale from a new input instead, one number a row, and gives those frames out:
+Inside, each phoneme lasts ``ceil(exp(log_duration) * mask * scales[1])`` frames. The edit gives
+those frames out:
 
-    length_scales  float32 [batch, 1, 1]     2.0 speaks half as fast
     durations      float32 [batch, 1, ids]   frames of each phoneme id; 0 where it is padding
 """
 
@@ -25,7 +24,6 @@ from models.errors import WeightsError
 if TYPE_CHECKING:
     import onnx
 
-LENGTH_SCALES = "length_scales"
 DURATIONS = "durations"
 
 
@@ -53,25 +51,9 @@ def _edit(graph: onnx.GraphProto) -> None:
     """Raises ValueError where the graph has not the nodes described above."""
     from onnx import TensorProto, helper
 
-    producers = {output: node for node in graph.node for output in node.output}
     ceilings = [node for node in graph.node if node.op_type == "Ceil"]
     if len(ceilings) != 1:
         raise ValueError(f"it has {len(ceilings)} Ceil nodes, not 1")
-    frames = ceilings[0]
-    scaled = producers.get(frames.input[0])
-    if scaled is None or scaled.op_type != "Mul":
-        raise ValueError("the durations are not the product of a Mul node")
-    scales = [
-        index
-        for index, name in enumerate(scaled.input)
-        if name in producers and "scales" in producers[name].input
-    ]
-    if len(scales) != 1:
-        raise ValueError("the durations are not scaled by the input `scales`")
-
-    scaled.input[scales[0]] = LENGTH_SCALES
-    one_a_row = ["batch_size", 1, 1]
-    graph.input.append(helper.make_tensor_value_info(LENGTH_SCALES, TensorProto.FLOAT, one_a_row))
-    graph.node.append(helper.make_node("Identity", [frames.output[0]], [DURATIONS]))
+    graph.node.append(helper.make_node("Identity", [ceilings[0].output[0]], [DURATIONS]))
     one_an_id = ["batch_size", 1, "phonemes"]
     graph.output.append(helper.make_tensor_value_info(DURATIONS, TensorProto.FLOAT, one_an_id))

@@ -15,7 +15,7 @@ from numpy.typing import NDArray
 from models.errors import WeightsError
 from models.onnx_session import open_session
 from models.tts.phonemes import Phonemizer
-from models.tts.piper_graph import DURATIONS, LENGTH_SCALES, batchable
+from models.tts.piper_graph import DURATIONS, batchable
 
 if TYPE_CHECKING:
     import onnxruntime
@@ -85,7 +85,6 @@ class Row:
 
     ids: Sequence[int]
     speaker: int
-    speed: float
 
 
 class PiperVoice:
@@ -131,7 +130,7 @@ class PiperVoice:
     def synthesise(
         self, rows: Sequence[Row], *, noise_scale: float, noise_w: float
     ) -> list[NDArray[np.float32]]:
-        """Speak a padded batch of rows, each at its own speed.
+        """Speak a padded batch of rows, at the voice's own speed.
 
         Args:
             rows: at least one.
@@ -146,12 +145,10 @@ class PiperVoice:
         ids = np.zeros((len(rows), lengths.max()), np.int64)
         for padded, row in zip(ids, rows, strict=True):
             padded[: len(row.ids)] = row.ids
-        scales = [self.config.length_scale / row.speed for row in rows]
         feed = {
             "input": ids,
             "input_lengths": lengths,
-            "scales": np.array([noise_scale, 1.0, noise_w], np.float32),  # the 1.0 has no reader
-            LENGTH_SCALES: np.array(scales, np.float32).reshape(-1, 1, 1),
+            "scales": np.array([noise_scale, self.config.length_scale, noise_w], np.float32),
         }
         if self.config.speakers:
             feed["sid"] = np.array([row.speaker for row in rows], np.int64)

@@ -1,22 +1,31 @@
-"""What the TTS engines share: the checks of an item, and samples to speech."""
+"""What the TTS engines share: the checks of an item, its text as spoken, and samples to speech."""
 
 from __future__ import annotations
 
-from collections.abc import Collection, Sequence
+from collections.abc import Mapping, Sequence
 
 import numpy as np
 from numpy.typing import NDArray
 
 from models.errors import InvalidRequest, UnknownVoice
 from models.samples import to_int16
+from models.tts.level import limited
+from models.tts.normalisation import spoken
 from models.tts.phonemes import clean
+from models.tts.tempo import at_speed
 from models.types import Audio, Speech, TtsItem
 
 MIN_SPEED, MAX_SPEED = 0.25, 4.0  # the range of OpenAI's speech endpoint
 
 
-def checked_text(item: TtsItem, voices: Collection[str]) -> str:
-    """The text to speak, once voice, speed and text are known to be good.
+def checked_text(item: TtsItem, voices: Mapping[str, str]) -> str:
+    """The text as it is spoken, once voice, speed and text are known to be good.
+
+    It is empty where all of it was markup.
+
+    Args:
+        item: to speak.
+        voices: id -> the language that it speaks.
 
     Raises:
         UnknownVoice: ``voices`` has none of that name; the message lists those there are.
@@ -30,20 +39,26 @@ def checked_text(item: TtsItem, voices: Collection[str]) -> str:
     if not MIN_SPEED <= item.speed <= MAX_SPEED:  # NaN is out of range, too
         message = f"speed must be {MIN_SPEED:g} to {MAX_SPEED:g}, not {item.speed:g}"
         raise InvalidRequest(message, param="speed")
-    text = clean(item.text)
-    if not text:
+    if not clean(item.text):
         raise InvalidRequest("the text is empty", param="text")
-    return text
+    return clean(spoken(item.text, voices[item.voice]))
 
 
-def speech(pieces: Sequence[NDArray[np.float32]], sample_rate_hz: int) -> Speech:
+def speech(
+    pieces: Sequence[NDArray[np.float32]], sample_rate_hz: int, *, speed: float, gain: float
+) -> Speech:
     """Pieces [n], one after another, as 16-bit speech; 0 samples where there are none.
 
-    They are float32 of full scale 1.0; what is over it is clipped.
-
-    The level is the voice's own. Scaling each sentence to full scale by its peak, as the
-    piper program does, would make a quiet sentence as loud as a shouted one beside it.
+    Args:
+        pieces: float32, full scale 1.0, as the voice speaks by itself.
+        sample_rate_hz: theirs.
+        speed: 2.0 halves the time; the pitch stays.
+        gain: of the voice, see ``level.Gains``. What it lifts over the ceiling is limited.
     """
+    samples = at_speed(joined(pieces), sample_rate_hz, speed) * np.float32(gain)
+    return Speech(Audio(to_int16(limited(samples, sample_rate_hz)), sample_rate_hz))
 
-    samples = np.concatenate([np.zeros(0, np.float32), *pieces])
-    return Speech(Audio(to_int16(samples), sample_rate_hz))
+
+def joined(pieces: Sequence[NDArray[np.float32]]) -> NDArray[np.float32]:
+    """Pieces [n] of any number, one after another."""
+    return np.concatenate([np.zeros(0, np.float32), *pieces])

@@ -8,8 +8,9 @@ from __future__ import annotations
 
 import logging
 import time
-from collections.abc import Sequence
-from dataclasses import dataclass
+from collections.abc import Mapping, Sequence
+from contextlib import suppress
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -19,6 +20,7 @@ from models import device, weights
 from models.errors import DragomanError, InvalidRequest, TooLarge, Unprocessable
 from models.runtime import ItemError, RuntimeSettings, RuntimeSpec, Voice
 from models.samples import to_int16
+from models.tts.level import CALIBRATION_TEXT, TARGET_LUFS, Gains
 from models.tts.phonemes import is_speakable
 from models.tts.speech import checked_text, speech
 from models.types import SAMPLE_RATE_HZ, SOURCE_VOICE, Samples, Speech, TtsItem
@@ -44,6 +46,7 @@ class Options:
     noise_scale: float | None = None  # variation of the sound; None: as the model says
     noise_w: float | None = None  # variation of the rhythm; None: as the model says
     max_chars: int = 500  # of a text; the longest sentence of `models.text`
+    loudness_lufs: float | None = TARGET_LUFS  # of every voice; None: each as loud as it is
     max_speech_s: float = 120.0  # that one text may become; 500 characters at speed 0.25 do
     # Of audio in one pass through the decoder, padding included. None: CUDA_PASS_S on a GPU, and
     # on a CPU a sentence at a time, which costs 398 ms in a batch of 8, where one pass for all
@@ -102,6 +105,7 @@ class YourTts:
         self._language_rows: dict[str, int] = {}  # ISO 639-1 -> row of the language embedding
         self._sample_rate_hz = SAMPLE_RATE_HZ
         self._noise = (0.0, 0.0)
+        self._gains = Gains(options.loudness_lufs)
 
     def load(self) -> tuple[RuntimeSpec, device.DeviceReport]:
         import torch
@@ -192,7 +196,7 @@ class YourTts:
                 results[place] = ItemError(error)
                 continue
             if request is None:
-                results[place] = speech([], self._sample_rate_hz)
+                results[place] = speech([], self._sample_rate_hz, speed=1.0, gain=1.0)
             else:
                 requests[place] = request
         rows: dict[int, Row] = {}
@@ -200,9 +204,9 @@ class YourTts:
             if isinstance(vector, DragomanError):
                 results[place] = ItemError(vector)
             else:
-                of = requests[place]
-                rows[place] = Row(of.ids, of.language, vector, of.speed)
-        results |= self._spoken(rows)
+                rows[place] = Row(requests[place].ids, requests[place].language, vector)
+        speeds = {place: requests[place].speed for place in rows}
+        results |= self._spoken(rows, speeds)
         return [results[place] for place in range(len(batch))]
 
     def close(self) -> None:
@@ -213,7 +217,10 @@ class YourTts:
     def _request(self, item: TtsItem) -> _Request | None:
         """What to speak; None where there is nothing. Raises DragomanError."""
         assert self._alphabet is not None, "load() first"
-        text = checked_text(item, {*self._voices, SOURCE_VOICE})
+        languages = {SOURCE_VOICE: item.language or ""}
+        if item.voice in self._voices:
+            languages[item.voice] = self._voices[item.voice].language
+        text = checked_text(item, languages)
         if len(text) > self._options.max_chars:
             message = f"the text has {len(text)} characters, over {self._options.max_chars}"
             raise TooLarge(message, param="text")
@@ -254,23 +261,59 @@ class YourTts:
         }
         return known | dict(zip(cloned, heard, strict=True))
 
-    def _spoken(self, rows: dict[int, Row]) -> dict[int, Speech | ItemError]:
-        assert self._network is not None, "load() first"
+    def _spoken(
+        self, rows: Mapping[int, Row], speeds: Mapping[int, float]
+    ) -> dict[int, Speech | ItemError]:
+        """Of each place in the batch."""
         if not rows:
             return {}
+        max_s, rate_hz = self._options.max_speech_s, self._sample_rate_hz
+        too_long = Unprocessable(f"the text becomes more than {max_s:g} s of speech", param="text")
+        gains = self._gains_of(rows)
+        results: dict[int, Speech | ItemError] = {}
+        for place, samples in zip(rows, self._synthesised(list(rows.values())), strict=True):
+            speed = speeds[place]
+            if samples is None or len(samples) > max_s * speed * rate_hz:
+                results[place] = ItemError(too_long)
+            else:
+                results[place] = speech([samples], rate_hz, speed=speed, gain=gains[place])
+        return results
+
+    def _synthesised(self, rows: Sequence[Row]) -> list[NDArray[np.float32] | None]:
+        assert self._network is not None, "load() first"
         noise_scale, noise_w = self._noise
-        audio = self._network.synthesise(
-            list(rows.values()), noise_scale=noise_scale, noise_w=noise_w, limits=self._limits()
+        return self._network.synthesise(
+            rows, noise_scale=noise_scale, noise_w=noise_w, limits=self._limits()
         )
-        too_long = Unprocessable(
-            f"the text becomes more than {self._options.max_speech_s:g} s of speech", param="text"
+
+    def _gains_of(self, rows: Mapping[int, Row]) -> dict[int, float]:
+        """The gain of each row's voice; one that is new speaks once more, to be measured."""
+        voices = {place: (row.language, row.d_vector.tobytes()) for place, row in rows.items()}
+        row_of = {voices[place]: row for place, row in rows.items()}
+        gains = self._gains.of(
+            voices.values(),
+            lambda new: self._calibration([row_of[voice] for voice in new]),
+            self._sample_rate_hz,
         )
-        return {
-            place: ItemError(too_long)
-            if samples is None
-            else speech([samples], self._sample_rate_hz)
-            for place, samples in zip(rows, audio, strict=True)
-        }
+        return {place: gains[voice] for place, voice in voices.items()}
+
+    def _calibration(self, rows: Sequence[Row]) -> list[NDArray[np.float32]]:
+        """``CALIBRATION_TEXT`` in the voice and language of each row; nothing where it has none."""
+        assert self._alphabet is not None, "load() first"
+        codes = {row: code for code, row in self._language_rows.items()}
+        said: dict[int, Row] = {}
+        for place, row in enumerate(rows):
+            with suppress(Unprocessable):  # a language whose digits are no letters of the model
+                ids = self._alphabet.ids(CALIBRATION_TEXT, codes[row.language])
+                said[place] = replace(row, ids=ids)
+        spoken = dict(
+            zip(said, self._synthesised(list(said.values())) if said else [], strict=True)
+        )
+        nothing = np.zeros(0, np.float32)
+        return [
+            nothing if samples is None else samples
+            for samples in (spoken.get(place) for place in range(len(rows)))
+        ]
 
     def _limits(self) -> Limits:
         from models.tts.yourtts_network import Limits

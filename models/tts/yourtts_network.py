@@ -31,7 +31,6 @@ class Row:
     ids: Sequence[int]  # of its characters, at least one
     language: int  # row of the language embedding
     d_vector: NDArray[np.float32]  # [d], of any length but 0
-    speed: float
 
 
 @dataclass(frozen=True, slots=True)
@@ -56,8 +55,8 @@ class _Encoded:
 class Network:
     """The inference of VITS (https://arxiv.org/abs/2106.06103, 2.2) with coqui's layers.
 
-    It does what ``TTS.tts.models.vits.Vits.inference`` does, but takes a speed and noise for each
-    row, and keeps the padding out of the decoder, which coqui does not: there, the last tenth of a
+    It does what ``TTS.tts.models.vits.Vits.inference`` does, but takes noise for each row,
+    and keeps the padding out of the decoder, which coqui does not: there, the last tenth of a
     second of a row depends on how long its neighbours are.
     """
 
@@ -110,8 +109,7 @@ class Network:
         speakers = normalize(vectors).unsqueeze(-1)
         hidden, means, log_scales, mask = vits.text_encoder(ids, lengths, lang_emb=languages)
         log_frames = self._log_frames(hidden, mask, speakers, languages, noise, noise_w)
-        scales = torch.tensor([vits.length_scale / row.speed for row in rows], device=device)
-        frames = torch.ceil(torch.exp(log_frames) * scales.view(-1, 1, 1)).clamp_min(1) * mask
+        frames = torch.ceil(torch.exp(log_frames) * vits.length_scale).clamp_min(1) * mask
         return _Encoded(means, log_scales, frames.squeeze(1), speakers)
 
     def _log_frames(

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import math
 from pathlib import Path
 from typing import Any
 
@@ -197,9 +196,9 @@ def samples(result: Speech | ItemError) -> list[int]:
     return [int(sample) for sample in result.audio.samples]
 
 
-def samples_of(letters: int, speed: float) -> int:
+def samples_of(letters: int) -> int:
     ids = 2 * letters + 3  # begin, a blank, each letter with its blank, end
-    return ids * math.ceil(FRAMES / speed) * HOP
+    return ids * FRAMES * HOP
 
 
 @pytest.fixture
@@ -214,9 +213,9 @@ def of_three(tiny_folder: Path) -> piper.PiperTts:
 @pytest.mark.parametrize("neighbours", [0, 1, 3])
 def test_a_long_text_is_spoken_in_pieces(of_three: piper.PiperTts, neighbours: int) -> None:
     short = [TtsItem("a", "tiny#low")] * neighbours
-    results = of_three.run([*short, TtsItem("abababab", "tiny#high", 0.5), *short])
-    expected = [[8_192] * samples_of(1, 1.0)] * neighbours
-    long = [16_384] * (2 * samples_of(3, 0.5) + samples_of(2, 0.5))
+    results = of_three.run([*short, TtsItem("abababab", "tiny#high"), *short])
+    expected = [[8_192] * samples_of(1)] * neighbours
+    long = [16_384] * (2 * samples_of(3) + samples_of(2))
     assert [samples(result) for result in results] == [*expected, long, *expected]
 
 
@@ -245,12 +244,20 @@ def test_a_voice_of_several_speakers_is_one_voice_each(tiny_folder: Path) -> Non
 
 
 def test_one_batch_mixes_speakers_and_speeds(tiny: piper.PiperTts) -> None:
-    batch = [TtsItem("ab", "tiny#high", 0.5), TtsItem("a", "tiny#low"), TtsItem("aba", "tiny#high")]
-    expected = [
-        [16_384] * samples_of(2, 0.5),
-        [8_192] * samples_of(1, 1.0),
-        [16_384] * samples_of(3, 1.0),
+    speeds, texts = (0.25, 1.0, 1.5, 4.0), ("ab", "a", "aba", "b")
+    batch = [
+        TtsItem(text, voice, speed)
+        for text, voice, speed in zip(texts, ("tiny#high", "tiny#low") * 2, speeds, strict=True)
     ]
+    lengths = [len(samples(result)) for result in tiny.run(batch)]
+    assert lengths == [
+        round(samples_of(len(text)) / speed) for text, speed in zip(texts, speeds, strict=True)
+    ]
+
+
+def test_one_batch_mixes_speakers(tiny: piper.PiperTts) -> None:
+    batch = [TtsItem("ab", "tiny#high"), TtsItem("a", "tiny#low"), TtsItem("aba", "tiny#high")]
+    expected = [[16_384] * samples_of(2), [8_192] * samples_of(1), [16_384] * samples_of(3)]
     assert [samples(result) for result in tiny.run(batch)] == expected
 
 

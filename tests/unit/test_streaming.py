@@ -127,7 +127,7 @@ class Server:
     def ask(
         self, text: str = TEXT, headers: Mapping[str, str] | None = None, **fields: Any
     ) -> Caller:
-        body = {"input": text, "voice": "fake-en", "response_format": "pcm", **fields}
+        body = {"input": text, "voice": "fake-en", "response_format": "wav", **fields}
         return Caller(self.app, body, **(headers or {}))
 
 
@@ -144,8 +144,12 @@ def spoken(text: str) -> Any:
     return np.full(len(text) * 800, 1 + sum(text.encode()) % 1000, np.int16)
 
 
+HEADER_BYTES = 44  # of WAV
+
+
 def samples(data: bytes) -> Any:
-    return np.frombuffer(data, "<i2")
+    """Of a WAV file, from its start or from later on."""
+    return np.frombuffer(data[HEADER_BYTES if data.startswith(b"RIFF") else 0 :], "<i2")
 
 
 WHOLE = np.concatenate([spoken(ONE), GAP, spoken(TWO), GAP, spoken(THREE)])
@@ -216,7 +220,7 @@ async def test_a_long_text_leaves_others_their_first_sentence(server: Server) ->
 
 async def test_one_sentence_is_a_whole_answer(server: Server) -> None:
     _, headers = await server.ask(ONE).start()
-    assert headers["content-length"] == str(2 * len(spoken(ONE)))
+    assert headers["content-length"] == str(HEADER_BYTES + 2 * len(spoken(ONE)))
 
 
 async def test_who_asks_for_no_stream_gets_the_whole_file(server: Server) -> None:
@@ -232,8 +236,43 @@ async def test_a_stream_tells_no_length_and_the_time_of_its_first_sentence(serve
     server.voice.hold(TWO)
     _, headers = await server.ask().start()
     assert "content-length" not in headers
-    assert (headers["content-type"], headers["x-request-id"]) == ("audio/pcm", "of-the-caller")
+    assert (headers["content-type"], headers["x-request-id"]) == ("audio/wav", "of-the-caller")
     assert set(server_timing_ms(headers["server-timing"])) == {"tts", "encode", "total"}
+
+
+# ---- bare samples ----------------------------------------------------------------------
+
+PCM = encode(Audio(WHOLE), "pcm")  # of the fake's 16 kHz
+
+
+@pytest.mark.parametrize("stream_format", ["audio", "none"])
+async def test_bare_samples_have_openais_rate_and_say_so(
+    server: Server, stream_format: str
+) -> None:
+    caller = server.ask(response_format="pcm", stream_format=stream_format)
+    _, headers = await caller.start()
+    assert headers["content-type"] == "audio/pcm; rate=24000; channels=1"
+    assert await caller.rest() == PCM
+    assert len(PCM) == 2 * len(WHOLE) * 24_000 // 16_000
+
+
+async def test_bare_samples_in_events_have_the_same_rate(server: Server) -> None:
+    caller = server.ask(response_format="pcm", stream_format="sse")
+    await caller.start()
+    *deltas, _ = events(await caller.rest())
+    assert b"".join(base64.b64decode(delta["audio"]) for delta in deltas) == PCM
+
+
+# ---- what is faster or slower ----------------------------------------------------------
+
+
+@pytest.mark.parametrize("stream_format", ["audio", "none"])
+async def test_the_silence_between_sentences_keeps_the_speed(
+    server: Server, stream_format: str
+) -> None:
+    caller = server.ask(speed=2.0, stream_format=stream_format)
+    await caller.start()
+    assert len(samples(await caller.rest())) == len(WHOLE) // 2
 
 
 # ---- server-sent events ----------------------------------------------------------------
@@ -380,8 +419,8 @@ async def test_the_client_is_given_each_sentence(server: Server, url: str) -> No
     server.voice.hold(TWO)
     data = b""
     async with AsyncClient(url, timeout=10) as client:
-        pieces = client.stream_speech(TEXT, voice="fake-en", response_format="pcm")
-        while len(data) < 2 * len(spoken(ONE)):
+        pieces = client.stream_speech(TEXT, voice="fake-en", response_format="wav")
+        while len(data) < HEADER_BYTES + 2 * len(spoken(ONE)):
             data += await anext(pieces)
         server.voice.gates[TWO].set()
         data += b"".join([piece async for piece in pieces])
@@ -392,7 +431,7 @@ async def test_the_client_is_told_of_a_stream_that_breaks_off(server: Server, ur
     server.voice.hold(TWO)
     server.voice.broken.add(TWO)
     async with AsyncClient(url, timeout=10) as client:
-        pieces = client.stream_speech(TEXT, voice="fake-en", response_format="pcm")
+        pieces = client.stream_speech(TEXT, voice="fake-en", response_format="wav")
         await anext(pieces)
         server.voice.gates[TWO].set()
         with pytest.raises(ConnectionFailed, match="broke"):
@@ -403,7 +442,7 @@ async def test_the_client_is_told_of_a_stream_that_breaks_off(server: Server, ur
 async def test_the_server_is_told_of_a_client_that_has_had_enough(server: Server, url: str) -> None:
     server.voice.hold(TWO, THREE)
     async with AsyncClient(url, timeout=10) as client:
-        pieces = client.stream_speech(TEXT, voice="fake-en", response_format="pcm")
+        pieces = client.stream_speech(TEXT, voice="fake-en", response_format="wav")
         await anext(pieces)
         await pieces.aclose()
         async with asyncio.timeout(10):

@@ -42,18 +42,34 @@ from models.weights import resolve
 )
 def test_a_bad_item_is_refused(item: TtsItem, error: type[DragomanError], param: str) -> None:
     with pytest.raises(error) as raised:
-        checked_text(item, ["ann", "eve"])
+        checked_text(item, {"ann": "en", "eve": "pt"})
     assert raised.value.param == param
 
 
 def test_an_unknown_voice_is_told_those_there_are() -> None:
     with pytest.raises(UnknownVoice, match="there are ann, eve"):
-        checked_text(TtsItem("Hello.", "bob"), ["eve", "ann"])
+        checked_text(TtsItem("Hello.", "bob"), {"eve": "en", "ann": "en"})
 
 
 @pytest.mark.parametrize("speed", [0.25, 4.0])
 def test_the_ends_of_the_speed_range_are_good(speed: float) -> None:
-    assert checked_text(TtsItem(" Hello. ", "ann", speed), ["ann"]) == "Hello."
+    assert checked_text(TtsItem(" Hello. ", "ann", speed), {"ann": "en"}) == "Hello."
+
+
+@pytest.mark.parametrize(
+    ("text", "language", "expected"),
+    [
+        pytest.param("It costs **$5**.", "en", "It costs 5 dollars.", id="english"),
+        pytest.param("Custa **R$ 5**.", "pt", "Custa 5 reais.", id="portuguese"),
+        pytest.param("Das **ist** gut.", "de", "Das ist gut.", id="without-rules"),
+        pytest.param("a\x00b", "en", "a b", id="control-characters"),
+        pytest.param("<br/>", "en", "", id="nothing-but-markup"),
+    ],
+)
+def test_the_text_is_as_the_voices_language_says_it(
+    text: str, language: str, expected: str
+) -> None:
+    assert checked_text(TtsItem(text, "ann"), {"ann": language}) == expected
 
 
 @pytest.mark.parametrize("count", [1, 30, 71])
@@ -132,23 +148,25 @@ def test_is_speakable(text: str, speakable: bool) -> None:
 
 
 def test_samples_keep_their_level() -> None:
-    samples = speech([np.array([0.25, -0.5], np.float32)], 22_050).audio.samples
+    samples = speech(
+        [np.array([0.25, -0.5], np.float32)], 22_050, speed=1.0, gain=1.0
+    ).audio.samples
     assert samples.tolist() == [8_192, -16_384]
 
 
 def test_pieces_are_heard_one_after_another() -> None:
     quarter, half = np.full(2, 0.25, np.float32), np.full(1, 0.5, np.float32)
-    samples = speech([quarter, half], 22_050).audio.samples
+    samples = speech([quarter, half], 22_050, speed=1.0, gain=1.0).audio.samples
     assert samples.tolist() == [8_192, 8_192, 16_384]
 
 
 def test_no_pieces_are_no_samples() -> None:
-    assert len(speech([], 22_050).audio.samples) == 0
+    assert len(speech([], 22_050, speed=2.0, gain=1.5).audio.samples) == 0
 
 
-def test_samples_over_full_scale_are_clipped_not_wrapped() -> None:
-    samples = speech([np.array([1.5, -1.5], np.float32)], 22_050).audio.samples
-    assert samples.tolist() == [32_767, -32_768]
+def test_a_gain_is_of_every_sample() -> None:
+    samples = speech([np.array([0.25, -0.5], np.float32)], 22_050, speed=1.0, gain=0.5)
+    assert samples.audio.samples.tolist() == [4_096, -8_192]
 
 
 def test_without_piper_tts_the_extra_is_named(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -1,0 +1,87 @@
+"""One loudness for all voices: a gain a voice, measured once, and no sample over the ceiling.
+
+The gain is the voice's and not the sentence's, so that a sentence spoken softly stays softer than
+its neighbours, a short "No." is not lifted, and nothing pumps where sentences are joined.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable, Hashable, Iterable, Mapping
+from typing import TypeVar
+
+import numpy as np
+from numpy.typing import NDArray
+
+from models.tts.filters import filtered
+
+# EBU R128's unit. Between -19, which is what players of speech aim at in mono, and what speech
+# scaled to full scale by its peaks has; the limiter then touches a few samples of a hundred.
+TARGET_LUFS = -20.0
+CEILING_DBFS = -1.5  # half a dB below -1, which resampling and lossy codecs may take
+MAX_GAIN_DB = 24.0  # what is further off is no speech
+SILENCE_LUFS = -70.0  # what the meter says of silence, and of less than its block of 0.4 s
+
+# Every engine can speak it in every language, and it is as loud as prose.
+CALIBRATION_TEXT = "1, 2, 3, 4, 5, 6, 7, 8, 9, 10."
+KEPT_GAINS = 4096  # cloned voices come and go
+
+_LIMITER = f"limit={10 ** (CEILING_DBFS / 20):.6f}:attack=5:release=50:level=0:latency=1"  # in ms
+
+VoiceT = TypeVar("VoiceT", bound=Hashable)
+
+
+class Gains:
+    """The gain of each voice, from the loudness of ``CALIBRATION_TEXT`` in it."""
+
+    def __init__(self, target_lufs: float | None) -> None:
+        """``target_lufs`` None: every voice as loud as it is."""
+        self._target_lufs = target_lufs
+        self._known: dict[Hashable, float] = {}  # the latest asked for last
+
+    def of(
+        self,
+        voices: Iterable[VoiceT],
+        speak: Callable[[list[VoiceT]], list[NDArray[np.float32]]],
+        rate_hz: int,
+    ) -> Mapping[VoiceT, float]:
+        """The factor of each voice; ``speak`` says the text in those that are new, in order.
+
+        What it gives is float32 [n] at ``rate_hz``, each without noise that changes the level.
+        """
+        asked = list(dict.fromkeys(voices))
+        if self._target_lufs is None:
+            return dict.fromkeys(asked, 1.0)
+        new = [voice for voice in asked if voice not in self._known]
+        measured = zip(new, speak(new) if new else [], strict=True)
+        fresh = {voice: gain(samples, rate_hz, self._target_lufs) for voice, samples in measured}
+        gains = {v: fresh[v] if v in fresh else self._known.pop(v) for v in asked}
+        for voice, factor in gains.items():
+            self._known[voice] = factor
+        while len(self._known) > KEPT_GAINS:
+            del self._known[next(iter(self._known))]
+        return gains
+
+
+def gain(samples: NDArray[np.float32], rate_hz: int, target_lufs: float) -> float:
+    """The factor that brings these samples to the target, within ``MAX_GAIN_DB``."""
+    loudness = loudness_lufs(samples, rate_hz)
+    if loudness <= SILENCE_LUFS:
+        return 1.0
+    off_db = target_lufs - loudness
+    return 10 ** (math.copysign(min(abs(off_db), MAX_GAIN_DB), off_db) / 20)
+
+
+def loudness_lufs(samples: NDArray[np.float32], rate_hz: int) -> float:
+    """The integrated loudness of float32 [n] (EBU R128: K-weighted, pauses left out)."""
+    if not len(samples):
+        return SILENCE_LUFS
+    said = filtered(samples, rate_hz, [("ebur128", "metadata=1")]).metadata
+    return float(said.get("lavfi.r128.I", SILENCE_LUFS))
+
+
+def limited(samples: NDArray[np.float32], rate_hz: int) -> NDArray[np.float32]:
+    """float32 [n] with no sample over the ceiling; as it is where none was."""
+    if np.abs(samples).max(initial=0.0) <= 10 ** (CEILING_DBFS / 20):
+        return samples
+    return filtered(samples, rate_hz, [("alimiter", _LIMITER)]).samples

@@ -1,0 +1,51 @@
+"""Text as it is spoken: written signs in the words that people say for them.
+
+``spoken`` may be used on what it gave before, which it leaves as it is. So the graph can use it
+on a whole text, before that is cut into sentences (a mark may span several, and the point of
+"Av." ends none), and an engine on whatever it is handed.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from functools import cache
+
+from models.text import split
+from models.tts.normalisation import english, portuguese
+from models.tts.normalisation.addresses import with_addresses_said
+from models.tts.normalisation.markup import tidy, without_marks, without_markup
+from models.tts.normalisation.vocabulary import Rule, Vocabulary, applied
+
+
+@dataclass(frozen=True, slots=True)
+class _Language:
+    vocabulary: Vocabulary
+    rules: tuple[Rule, ...]
+
+
+@cache
+def _languages() -> Mapping[str, _Language]:
+    return {
+        "en": _Language(english.VOCABULARY, english.rules()),
+        "pt": _Language(portuguese.VOCABULARY, portuguese.rules()),
+    }
+
+
+def spoken(text: str, language: str) -> str:
+    """``text`` without markup; in English and Portuguese with its signs, too, in words.
+
+    Args:
+        text: any text; where nothing is left of it, there was nothing to say.
+        language: ISO 639-1, with or without a region.
+    """
+    rules = _languages().get(language.split("-")[0].lower())
+    text = without_markup(text)
+    text = with_addresses_said(text, rules.vocabulary if rules else None)
+    text = without_marks(text)
+    return tidy(applied(rules.rules, text)) if rules else text
+
+
+def sentences(text: str, language: str) -> tuple[str, ...]:
+    """What to speak of a text, sentence by sentence."""
+    return split(spoken(text, language), language).sentences

@@ -1,0 +1,138 @@
+"""Text without what only eyes read: Markdown, HTML and SSML tags, emoji, stray marks."""
+
+from __future__ import annotations
+
+import html
+import re
+from collections.abc import Iterator, Sequence
+from functools import cache
+
+from markdown_it import MarkdownIt
+from markdown_it.token import Token
+
+# A tag has a known name, or is unmistakable: closing, or with a value. "<your name>" is text.
+_NAMES = (
+    "a|abbr|article|audio|b|big|blockquote|body|br|break|button|center|cite|code|dd|del|details"
+    "|div|dl|dt|em|emphasis|figure|font|footer|form|h[1-6]|head|header|hr|html|i|img|ins|input"
+    "|kbd|label|li|link|main|mark|meta|nav|ol|p|phoneme|pre|prosody|q|s|samp|say-as|section|small"
+    "|source|span|speak|strike|strong|sub|summary|sup|svg|table|tbody|td|tfoot|th|thead|time|title"
+    "|tr|tt|u|ul|var|video|voice|wbr"
+)
+_ATTRIBUTES = r"""(?:\s+[\w:.-]+\s*=\s*(?:"[^"<]*"|'[^'<]*'|[^\s"'<>=]+))"""
+_TAG = re.compile(
+    rf"</[a-z][\w:.-]*\s*>|<[a-z][\w:.-]*{_ATTRIBUTES}+\s*/?>|<(?:{_NAMES})\s*/?>",
+    re.IGNORECASE,
+)
+_UNSPOKEN = re.compile(r"<!--.*?-->|<(script|style)\b.*?</\1\s*>", re.IGNORECASE | re.DOTALL)
+_LINE_TAG = re.compile(
+    r"<(?:br|hr)\b[^<>]*>|</(?:p|div|li|h[1-6]|tr|td|th|title|blockquote)\s*>", re.IGNORECASE
+)
+
+_MARKED = re.compile(r"[*_`~|\[\]\\<>#=]|^\s*(?:[-+] |\d+[.)] )|&\w|&#|\n\s*-", re.MULTILINE)
+_SEPARATOR = re.compile(r"^[\s|:*_=+#`~-]*[-*_=`~]{2,}[\s|:*_=+#`~-]*$", re.MULTILINE)
+_FENCE = re.compile(r"^\s*(?:`{3,}|~{3,})\s*[\w+-]*\s*$", re.MULTILINE)
+_LONE_LINK = re.compile(r"!?\[([^\[\]\n]*)\]\((?:[^()\s]|\([^()\s]*\))*(?:\s+\"[^\"]*\")?\)")
+_FOOTNOTE = re.compile(r"\[\^[^\]\s]+\]:?")
+_TIMES = re.compile(r"(?<=\d)(\s*)\*(\s*)(?=\d)")
+_BETWEEN_LETTERS = re.compile(r"(?<=[^\W_])_+(?=[^\W_])")
+_MARKS = re.compile(
+    r"[*_`]+|~{2,}|~(?!\s?\d)|^>+|(?<!\S)#+(?!\S)|(?<!\S)#(?=[^\W\d_])|\\(?=\S)", re.MULTILINE
+)
+_BRACKETS = re.compile(r"<(?=\S)([^<>\n]*[^\W\d_][^<>\n]*)(?<=\S)>")
+_BARS = re.compile(r"\s*\|+\s*")
+_EMOTICONS = re.compile(r"(?<!\S)(?::['’]?-?[)(DPpOo/|*]|;-?\)|<3|\^\^|[xX]D)(?!\S)")
+_EMOJI = re.compile(
+    "["
+    "\U0001f000-\U0001faff"  # pictures, flags, skin tones
+    "\u2600-\u27bf\u2b00-\u2bff"  # signs and dingbats
+    "\u231a-\u231b\u23e9-\u23ff\u25a0-\u25ff\u2300-\u2307\u2311-\u2328"  # clocks, shapes
+    "\ufe00-\ufe0f\u200d\u20e3\U000e0020-\U000e007f"  # what joins and varies them
+    "\u00a9\u00ae\u2122"  # ©, ®, ™
+    "]+"
+)
+_INVISIBLE = re.compile("[\u00ad\u200b-\u200f\u202a-\u202e\u2060-\u2064\ufeff]")
+_SPACES = re.compile(r"[^\S\n]+")
+_SPACE_BEFORE = re.compile(r"[^\S\n]+(?=[,.;!?…](?!\w))")
+
+
+@cache
+def _markdown() -> MarkdownIt:
+    """CommonMark with tables; HTML is text there, as it was taken out before."""
+    options = {"html": False, "linkify": False, "typographer": False}
+    return MarkdownIt("commonmark", options).enable(["table", "strikethrough"])
+
+
+def without_markup(text: str) -> str:
+    """Blocks, links and tags become their text, a line each; stray marks are left.
+
+    Markup of which one end is missing, as where a text was cut, is left to ``without_marks``.
+    """
+    text = _INVISIBLE.sub("", _unescaped(text))
+    text = _UNSPOKEN.sub(" ", text)
+    text = _TAG.sub("", _LINE_TAG.sub("\n", text))
+    if _MARKED.search(text):
+        text = _FOOTNOTE.sub("", text)
+        text = "\n".join(_lines(_markdown().parse(text)))
+        text = _LONE_LINK.sub(r"\1", text)
+    return text
+
+
+def without_marks(text: str) -> str:
+    """What is left of markup, emoji and emoticons goes; words keep a space between them."""
+    text = _FENCE.sub("", text)
+    text = _SEPARATOR.sub("", text)
+    text = _EMOJI.sub(" ", _EMOTICONS.sub(" ", text))
+    text = _TIMES.sub(r"\1×\2", text)
+    text = _BETWEEN_LETTERS.sub(" ", text)
+    text = _BRACKETS.sub(r"\1", _MARKS.sub("", text))
+    text = "\n".join(_BARS.sub(", ", line.strip().strip("|").strip()) for line in text.split("\n"))
+    return tidy(text)
+
+
+def tidy(text: str) -> str:
+    """Single spaces, none at the ends of lines and before punctuation."""
+    text = _SPACE_BEFORE.sub("", _SPACES.sub(" ", text))
+    return "\n".join(line.strip() for line in text.split("\n")).strip()
+
+
+def _unescaped(text: str) -> str:
+    """``text`` without HTML's entities, however often they were escaped."""
+    while (plain := html.unescape(text)) != text:
+        text = plain
+    return text
+
+
+def _lines(tokens: Sequence[Token]) -> Iterator[str]:
+    """The text of each block. An ordered item keeps its number, a row's cells are one line."""
+    number = ""
+    cells: list[str] | None = None  # of a row
+    for token in tokens:
+        match token.type:
+            case "list_item_open":
+                number = f"{token.info}, " if token.info.isdecimal() else ""
+            case "tr_open":
+                cells = []
+            case "tr_close" if cells is not None:
+                yield ", ".join(filter(None, cells))
+                cells = None
+            case "fence" | "code_block":
+                yield token.content.rstrip("\n")
+            case "inline":
+                text = _text(token.children or [])
+                if cells is None:
+                    yield number + text
+                    number = ""
+                else:
+                    cells.append(text)
+
+
+def _text(children: Sequence[Token]) -> str:
+    return "".join(map(_text_of, children))
+
+
+def _text_of(child: Token) -> str:
+    if child.type in ("softbreak", "hardbreak"):
+        return "\n"
+    if child.type == "image":
+        return _text(child.children or [])
+    return child.content  # empty where emphasis or a link begins or ends
