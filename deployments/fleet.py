@@ -147,6 +147,20 @@ class Fleet:
         self.check_language(target, param="target_language")
         raise self._unsupported(source, target)
 
+    def route_or_none(self, source: str, target: str) -> tuple[Hop, ...] | None:
+        """Like ``route``, of languages that were heard; None: there is no way."""
+        try:
+            return self.route(source, target)
+        except (UnknownLanguage, UnsupportedPair):
+            return None
+
+    def sources(self, target: str) -> tuple[str, ...]:
+        """List the languages that are translated into another, and that one itself."""
+        specs = [model.spec for model in self.of_kind("nmt")]
+        known = {code for s in specs for code in (*s.languages, *(code for code, _ in s.pairs))}
+        ways = (code for code in sorted(known) if self.route_or_none(code, target) is not None)
+        return (target, *ways)
+
     def check_target(self, target: str) -> None:
         """Refuse a language that nothing is translated into.
 

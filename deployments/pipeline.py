@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import asyncio
 import time
-from collections.abc import AsyncGenerator, Awaitable, Iterable, Iterator, Sequence
+from collections.abc import AsyncGenerator, Awaitable, Callable, Iterable, Iterator, Sequence
 from contextlib import ExitStack, aclosing, contextmanager
 from dataclasses import dataclass, field, replace
 from functools import partial
@@ -22,17 +22,28 @@ from deployments.codecs import Caller, Codecs, Work
 from deployments.concurrency import all_of, in_order
 from deployments.config import AppConfig
 from deployments.fleet import Fleet, Hop, Model, pivot
+from deployments.hearing import (
+    Asr,
+    TranscribeOptions,
+    cut_windows,
+    in_recording,
+    joined,
+    listen,
+    transcript_of,
+)
 from deployments.log import logger
 from deployments.pace import is_too_long
 from deployments.recording import (
     EMBEDDING_SPEECH_S,
     Sentence,
     cut,
-    first_heard,
+    doubts,
+    is_open,
     only,
+    placed,
     reference,
-    shifted,
     timed_sentences,
+    with_open,
 )
 from deployments.request import Request
 from deployments.statistics import ModelStatistics, Stages
@@ -49,7 +60,6 @@ from models.types import (
     SOURCE_VOICE,
     UNDETERMINED,
     AnswerWarning,
-    AsrItem,
     Audio,
     Item,
     NmtItem,
@@ -57,24 +67,15 @@ from models.types import (
     SpeakerItem,
     Speech,
     SpeechSpan,
-    Task,
     Transcript,
     Translation,
     TtsItem,
-    VadItem,
-    VadParameters,
     VadResult,
     Voiceprint,
 )
-from models.vad import FRAME_SAMPLES, spans
-from models.windows import windows
+from models.windows import Window
 
 R = TypeVar("R")
-
-# Spans that become windows keep more silence around them than a caller who asks for speech
-# would want: Whisper drops words that begin at the very edge of its audio.
-WINDOW_VAD = VadParameters(padding_s=0.2, min_silence_s=0.5)
-VAD_PIECE_SAMPLES = 512 * FRAME_SAMPLES  # 16.4 s, about 0.1 s of the model's time
 
 
 @dataclass(frozen=True, slots=True)
@@ -90,18 +91,6 @@ class Context:
     warnings: list[AnswerWarning] = field(default_factory=list)  # of the request as a whole
     caller: Caller = field(default_factory=Caller)  # of codecs
     shares: dict[str, Share] = field(default_factory=dict)  # model -> its part of that one's time
-
-
-@dataclass(frozen=True, slots=True)
-class TranscribeOptions:
-    """How to transcribe; ``language`` None: as the first window is heard."""
-
-    language: str | None = None
-    task: Task = "transcribe"
-    word_timestamps: bool = False
-    prompt: str | None = None
-    temperature: float | None = None
-    timestamps: bool = True  # False: a segment is a whole window
 
 
 @dataclass(frozen=True, slots=True)
@@ -256,19 +245,19 @@ class Pipeline:
         self, audio: Audio, options: TranscribeOptions, context: Context, model: Model | None = None
     ) -> Transcript:
         """The transcript of a recording of any length; times count from its start."""
-        model = model or self.fleet.pick("asr")
-        heard = await self._listen(audio, context)
-        speech = windows(heard.spans, audio.duration_s)
-        if not speech:
-            return Transcript("", options.language or UNDETERMINED, 0.0, ())
-        parts = await all_of(self._transcripts(audio, speech, options, model, context))
-        first = first_heard(parts)
-        return Transcript(
-            text=" ".join(part.text for part in parts if part.text),
-            language=first.language,
-            language_probability=first.language_probability,
-            segments=tuple(segment for part in parts for segment in part.segments),
-        )
+        asr = self._asr(model or self.fleet.pick("asr"), context)
+        audio, speech = await self._listen(audio, context)
+
+        async def one(window: Window) -> Transcript:
+            return in_recording(await transcript_of(audio, window, options, asr), window)
+
+        windows = await cut_windows(audio, speech.spans, options, asr)
+        heard = joined(await all_of(map(one, windows)), options.language)
+        context.warnings.extend(dict.fromkeys(w for s in heard.segments for w in doubts(s)))
+        return heard
+
+    def _asr(self, model: Model, context: Context) -> Asr:
+        return lambda item: self._run("asr", model, item, context)
 
     async def translate(
         self,
@@ -286,7 +275,7 @@ class Pipeline:
                 self._translate_sentence(sentence, route, context, options)
                 for sentence in pieces.sentences
             )
-            return pieces.join(translated, target)
+            return pieces.join([sentence.text for sentence in translated], target)
 
         return await all_of(map(one, originals))
 
@@ -328,7 +317,9 @@ class Pipeline:
 
     async def _translate_sentence(
         self, text: str, route: Sequence[Hop], context: Context, options: TextOptions
-    ) -> str:
+    ) -> Translation:
+        """Translate by every hop of a route; the warnings of all of them count."""
+        warnings: list[AnswerWarning] = []
         for hop in route:
             item = NmtItem(
                 text,
@@ -340,7 +331,8 @@ class Pipeline:
             )
             translation: Translation = await self._run("nmt", hop.model, item, context)
             text = translation.text
-        return text
+            warnings += translation.warnings
+        return Translation(text, route[0].source, route[-1].target, tuple(warnings))
 
     async def _speak_sentence(self, text: str, speaking: Speaking, context: Context) -> Audio:
         voice = speaking.voice
@@ -431,23 +423,23 @@ class Pipeline:
                 runs where the request names both languages, else once the language is heard.
         """
         self.check(options)
-        heard = await self._listen(audio, context)
-        speech = windows(heard.spans, audio.duration_s)
-        if not speech:
+        audio, heard = await self._listen(audio, context)
+        if not heard.spans:
             return SpeechTranslation(audio.duration_s, None, 0.0, (), None, None, None)
         speaking = None
         if options.speak:
             speaking = await self._speaking(options, audio, heard, context)
         own_voice = speaking is not None and speaking.voice.id == SOURCE_VOICE
         parts: list[Awaitable[Any]] = [
-            self._windows_to_sentences(audio, speech, options, speaking, context)
+            self._sentences(audio, heard.spans, options, speaking, context)
         ]
         if options.embed:
-            parts.append(self.embed(only(audio, speech), context))
+            parts.append(self.embed(only(audio, heard.spans), context))
         elif own_voice:
-            parts.append(self._embed_if_possible(only(audio, speech), context))
+            parts.append(self._embed_if_possible(only(audio, heard.spans), context))
         (transcript, sentences), *voiceprints = await all_of(parts)
         source_voice = voiceprints[0] if voiceprints else None
+        context.warnings.extend(dict.fromkeys(w for s in sentences for w in s.warnings))
         spoken = None
         if speaking is not None and sentences:
             audible = [sentence.audio for sentence in sentences if sentence.audio is not None]
@@ -460,9 +452,7 @@ class Pipeline:
             voice=speaking.voice if speaking is not None and sentences else None,
             audio=spoken,
             voiceprint=source_voice if options.embed else None,
-            pivot=pivot(self.fleet.route(transcript.language, options.target_language))
-            if sentences
-            else None,
+            pivot=self._pivot(sentences, options.target_language),
             voice_similarity=await self._similarity(source_voice, spoken, context)
             if own_voice
             else None,
@@ -520,51 +510,97 @@ class Pipeline:
             logger.warning("the likeness of a voice is not known: %s", error)
             return None
 
-    async def _windows_to_sentences(
+    async def _sentences(
         self,
         audio: Audio,
-        windows: Sequence[SpeechSpan],
+        spans: Sequence[SpeechSpan],
         options: TranslateOptions,
         speaking: Speaking | None,
         context: Context,
     ) -> tuple[Transcript, list[Sentence]]:
-        """Each window goes on to its translation without waiting for the others."""
-        hearing = TranscribeOptions(language=options.source_language)
-        model = self.fleet.pick("asr")
+        """Recognise each window, and translate and speak its sentences as soon as it can be.
 
-        async def one(transcript: Awaitable[Transcript]) -> tuple[Transcript, list[Sentence]]:
-            heard = await transcript
-            return heard, await self._to_sentences(heard, options, speaking, context)
+        A sentence that a window leaves open ends in the next one. What no model translates is
+        passed on as it was said, and says so.
 
-        parts = await all_of(
-            one(part) for part in self._transcripts(audio, windows, hearing, model, context)
-        )
-        heard = first_heard([transcript for transcript, _ in parts])
-        return heard, [sentence for _, sentences in parts for sentence in sentences]
+        Raises:
+            UnsupportedPair: no model translates anything that was said.
+        """
+        named, target = options.source_language, options.target_language
+        languages = self.fleet.sources(target) if named is None else ()
+        hearing = TranscribeOptions(named, languages=languages)
+        asr = self._asr(self.fleet.pick("asr"), context)
+        windows = await cut_windows(audio, spans, hearing, asr)
+        last = len(windows) - 1
+        loop = asyncio.get_running_loop()
+        left_open: list[asyncio.Future[Sentence | None]] = [loop.create_future() for _ in windows]
 
-    async def _to_sentences(
+        async def one(number: int) -> tuple[Transcript, list[Sentence]]:
+            window = windows[number]
+            heard = await transcript_of(audio, window, hearing, asr)
+            said = [placed(sentence, window) for sentence in timed_sentences(heard)]
+            before = await left_open[number - 1] if number else None
+            if before is not None:
+                said = with_open(before, said)
+            is_left = bool(said) and number < last and is_open(said[-1])
+            left_open[number].set_result(said.pop() if is_left else None)
+            ready = [self._rendered(s, audio, options, speaking, context) for s in said]
+            return in_recording(heard, window), await all_of(ready)
+
+        parts = await all_of(map(one, range(len(windows))))
+        sentences = [sentence for _, said in parts for sentence in said]
+        if sentences and not any(self._translates(s, target) for s in sentences):
+            self.fleet.route(sentences[0].language, target)
+        return joined([transcript for transcript, _ in parts], named), sentences
+
+    def _translates(self, sentence: Sentence, target: str) -> bool:
+        return self.fleet.route_or_none(sentence.language, target) is not None
+
+    def _pivot(self, sentences: Sequence[Sentence], target: str) -> str | None:
+        """Name the language between, of the first sentence that has a way."""
+        routes = (self.fleet.route_or_none(sentence.language, target) for sentence in sentences)
+        first = next((route for route in routes if route is not None), None)
+        return None if first is None else pivot(first)
+
+    async def _rendered(
         self,
-        transcript: Transcript,
+        sentence: Sentence,
+        audio: Audio,
         options: TranslateOptions,
         speaking: Speaking | None,
         context: Context,
-    ) -> list[Sentence]:
-        """Translate and speak each sentence of one window, each as soon as it can be."""
-        sentences = timed_sentences(transcript)
-        if not sentences:
-            return []  # a noise: nothing was said, so nothing has a language
-        route = self.fleet.route(transcript.language, options.target_language)
+    ) -> Sentence:
+        """Translate and speak a sentence; one that no model translates is heard as it was said."""
+        route = self.fleet.route_or_none(sentence.language, options.target_language)
+        if route is None:
+            return await self._passed_on(sentence, audio, options, speaking, context)
+        translation = await self._translate_sentence(sentence.text, route, context, TextOptions())
+        spoken = None
+        if speaking is not None:
+            spoken = await self.speak(translation.text, speaking, context)
+        warnings = (*sentence.warnings, *translation.warnings)
+        return replace(sentence, translation=translation.text, audio=spoken, warnings=warnings)
 
-        async def one(sentence: Sentence) -> Sentence:
-            translation = await self._translate_sentence(
-                sentence.text, route, context, TextOptions()
-            )
-            spoken = None
-            if speaking is not None:
-                spoken = await self.speak(translation, speaking, context)
-            return replace(sentence, translation=translation, audio=spoken)
-
-        return await all_of(map(one, sentences))
+    async def _passed_on(
+        self,
+        sentence: Sentence,
+        audio: Audio,
+        options: TranslateOptions,
+        speaking: Speaking | None,
+        context: Context,
+    ) -> Sentence:
+        own = None
+        if speaking is not None:
+            clip = cut(audio, SpeechSpan(sentence.start_s, sentence.end_s))
+            steps = audio_io.resample_steps(clip, speaking.voice.sample_rate_hz)
+            own = await self.off_loop(steps, context.deadline, context.caller)
+        message = (
+            f"this is in {sentence.language}, which no model here translates to "
+            f"{options.target_language}; it is passed on as it was said"
+        )
+        warning = AnswerWarning("untranslated", message)
+        warnings = (*sentence.warnings, warning)
+        return replace(sentence, translation=sentence.text, audio=own, warnings=warnings)
 
     def _joined(self, parts: Sequence[Audio], speaking: Speaking) -> Audio:
         """What was spoken, one after another; the silence between keeps the speed, too."""
@@ -573,56 +609,11 @@ class Pipeline:
             return Audio(np.zeros(0, np.int16), speaking.voice.sample_rate_hz)
         return audio_io.concatenate(audible, self._gap_s / speaking.speed)
 
-    # ---- windows -----------------------------------------------------------------------
+    async def _listen(self, audio: Audio, context: Context) -> tuple[Audio, VadResult]:
+        """See ``hearing.listen``."""
+        model = self.fleet.pick("vad")
 
-    async def _listen(self, audio: Audio, context: Context) -> VadResult:
-        """Where there is speech. A long recording is heard in pieces: others come between."""
-        model, state = self.fleet.pick("vad"), None
-        heard: list[VadResult] = []
-        for start in range(0, len(audio.samples), VAD_PIECE_SAMPLES):
-            piece = audio.samples[start : start + VAD_PIECE_SAMPLES]
-            heard.append(await self._run("vad", model, VadItem(piece, WINDOW_VAD, state), context))
-            state = heard[-1].state
-        if len(heard) == 1:
-            return heard[0]
-        probabilities = np.concatenate([result.probabilities for result in heard])
-        found = await self.off_loop(
-            lambda: spans(probabilities, WINDOW_VAD, audio.duration_s), context.deadline
-        )
-        return VadResult(found, probabilities, heard[-1].state)
+        async def off_loop(call: Callable[[], R]) -> R:
+            return await self.off_loop(call, context.deadline, context.caller)
 
-    def _transcripts(
-        self,
-        audio: Audio,
-        windows: Sequence[SpeechSpan],
-        options: TranscribeOptions,
-        model: Model,
-        context: Context,
-    ) -> list[Awaitable[Transcript]]:
-        """The transcript of each window, at most so many at once.
-
-        Where no language is named, the first window's is everyone's: one recording, one language.
-        """
-
-        async def one(
-            window: SpeechSpan, first: asyncio.Future[Transcript] | None = None
-        ) -> Transcript:
-            language = options.language
-            if first is not None:
-                heard_first = (await asyncio.shield(first)).language
-                language = None if heard_first == UNDETERMINED else heard_first
-            item = AsrItem(
-                cut(audio, window).samples,
-                language,
-                options.task,
-                options.word_timestamps,
-                options.prompt,
-                options.temperature,
-                options.timestamps,
-            )
-            heard: Transcript = await self._run("asr", model, item, context)
-            return shifted(heard, window.start_s)
-
-        first = asyncio.ensure_future(one(windows[0]))
-        leader = first if options.language is None else None
-        return [first, *(one(window, leader) for window in windows[1:])]
+        return await listen(audio, lambda item: self._run("vad", model, item, context), off_loop)

@@ -5,6 +5,7 @@ from __future__ import annotations
 import math
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
+from itertools import groupby
 
 import numpy as np
 from numpy.typing import NDArray
@@ -14,14 +15,15 @@ from models.text import split
 from models.types import (
     SAMPLE_RATE_HZ,
     UNDETERMINED,
+    AnswerWarning,
     Audio,
     Samples,
     Segment,
     SpeechSpan,
     Transcript,
     VadResult,
-    Word,
 )
+from models.windows import MAX_PAUSE_S, Window
 
 REFERENCE_S = 10.0  # of a voice to speak in: YourTTS' paper takes clips of some seconds
 ENOUGH_S = 3.0  # of clean speech: what is less clean would only make the voice worse
@@ -29,45 +31,133 @@ CLEAN_PROBABILITY = 0.7  # mean of a span's frames; its padding of 0.4 s in all 
 MAX_CLIPPED = 1e-3  # share of samples at full scale
 FULL_SCALE = 32_767
 FRAME_S = 0.032  # of one speech probability
+SENTENCE_ENDS = tuple(".!?…。！？؟।\"»”')")
+OPEN_ENDS = ("...", "…", ",", "-")  # what Whisper writes where a speaker stopped in mid-sentence
+UNSURE_LOGPROB, REPETITIVE_RATIO, UNSURE_NO_SPEECH = -1.0, 2.4, 0.6  # Whisper's own thresholds
+UNSURE_TEXT = AnswerWarning("unsure_text", "what was said may be something else")
+UNSURE_SPEECH = AnswerWarning("unsure_speech", "this may be no speech")
 EMBEDDING_SPEECH_S = 60  # more speech of one speaker does not move a mean of 1.6 s partials
 
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Sentence:
-    """One sentence: when it was said, what it says, and how it sounds in the other language."""
+    """One sentence: when it was said, what it says, and how it sounds in the other language.
+
+    Attributes:
+        language: the one that it was said in.
+        avg_logprob: nats a token, of the segments that it was heard in.
+        no_speech_prob: the largest of theirs.
+        warnings: what is not sure of it, or of its translation.
+    """
 
     start_s: float
     end_s: float
     text: str
-    translation: str
-    audio: Audio | None
-
-
-def first_heard(transcripts: Sequence[Transcript]) -> Transcript:
-    """The first in which something was said, else the first: its language is the recording's."""
-    heard = (t for t in transcripts if t.language != UNDETERMINED)
-    return next(heard, transcripts[0])
+    translation: str = ""
+    audio: Audio | None = None
+    language: str = UNDETERMINED
+    avg_logprob: float = 0.0
+    no_speech_prob: float = 0.0
+    warnings: tuple[AnswerWarning, ...] = ()
 
 
 def timed_sentences(transcript: Transcript) -> list[Sentence]:
-    """The sentences of a transcript with their times, not yet translated.
+    """Cut a transcript into sentences with their times, not yet translated.
 
     Whisper's segments end where it paused, not where a sentence does. A boundary inside a
-    segment is placed by the share of the segment's characters that stand before it.
+    segment is placed by the share of the segment's characters that stand before it. A sentence
+    is of one language.
     """
+    runs = groupby(transcript.segments, key=lambda segment: segment.language)
+    return [
+        sentence
+        for language, segments in runs
+        for sentence in _sentences(
+            list(segments), transcript.language if language == UNDETERMINED else language
+        )
+    ]
+
+
+def _sentences(segments: Sequence[Segment], language: str) -> list[Sentence]:
     spoken, chars, times_s = "", [], []
-    for segment in transcript.segments:
+    for segment in segments:
         piece = segment.text.strip()
         chars += [len(spoken), len(spoken) + len(piece)]
         times_s += [segment.start_s, segment.end_s]
         spoken += piece + " "
     found, position = [], 0
-    for sentence in split(spoken, transcript.language).sentences:
+    for sentence in split(spoken, language).sentences:
         start = spoken.index(sentence, position)
         position = start + len(sentence)
         start_s, end_s = np.interp([start, position], chars, times_s)
-        found.append(Sentence(round(float(start_s), 3), round(float(end_s), 3), sentence, "", None))
+        heard_in = [
+            segment
+            for number, segment in enumerate(segments)
+            if chars[2 * number] < position and start < chars[2 * number + 1]
+        ]
+        weights = [max(1, len(segment.text)) for segment in heard_in]
+        found.append(
+            Sentence(
+                round(float(start_s), 3),
+                round(float(end_s), 3),
+                sentence,
+                language=language,
+                avg_logprob=float(np.average([s.avg_logprob for s in heard_in], weights=weights)),
+                no_speech_prob=max(segment.no_speech_prob for segment in heard_in),
+                warnings=tuple(dict.fromkeys(w for s in heard_in for w in doubts(s))),
+            )
+        )
     return found
+
+
+def doubts(segment: Segment) -> list[AnswerWarning]:
+    """Tell what of a segment is not sure: by Whisper's own measures, as its fallback uses them."""
+    found = []
+    if segment.avg_logprob < UNSURE_LOGPROB or segment.compression_ratio > REPETITIVE_RATIO:
+        found.append(UNSURE_TEXT)
+    if segment.no_speech_prob > UNSURE_NO_SPEECH:
+        found.append(UNSURE_SPEECH)
+    return found
+
+
+def placed(sentence: Sentence, window: Window) -> Sentence:
+    """Count the times of a window's sentence from the start of its recording."""
+    start_s = window.start_in_recording_s(sentence.start_s)
+    end_s = max(start_s, window.end_in_recording_s(sentence.end_s))
+    return replace(sentence, start_s=round(start_s, 3), end_s=round(end_s, 3))
+
+
+def is_open(sentence: Sentence) -> bool:
+    """Tell whether a sentence that ends with its window may go on in the next one."""
+    return sentence.text.endswith(OPEN_ENDS) or not sentence.text.endswith(SENTENCE_ENDS)
+
+
+def with_open(before: Sentence, said: Sequence[Sentence]) -> list[Sentence]:
+    """Put a sentence that the window before left open in front of what was said after it.
+
+    The two are one where they are of one language and not far apart.
+    """
+    if (
+        said
+        and said[0].language == before.language
+        and said[0].start_s - before.end_s <= MAX_PAUSE_S
+    ):
+        return [one_sentence(before, said[0]), *said[1:]]
+    return [before, *said]
+
+
+def one_sentence(first: Sentence, second: Sentence) -> Sentence:
+    """Join the two halves of a sentence that was cut between two windows."""
+    text = f"{first.text.removesuffix('...').removesuffix('…')} {second.text}"
+    lengths = [len(first.text), len(second.text)]
+    return replace(
+        first,
+        end_s=second.end_s,
+        text=text,
+        avg_logprob=float(np.average([first.avg_logprob, second.avg_logprob], weights=lengths)),
+        no_speech_prob=max(first.no_speech_prob, second.no_speech_prob),
+        warnings=tuple(dict.fromkeys([*first.warnings, *second.warnings])),
+    )
 
 
 def cut(audio: Audio, span: SpeechSpan) -> Audio:
@@ -109,16 +199,3 @@ def _is_clean(audio: Audio, span: SpeechSpan, probabilities: NDArray[np.float32]
     frames = probabilities[int(span.start_s / FRAME_S) : math.ceil(span.end_s / FRAME_S)]
     clipped = np.mean(np.abs(to_float32(cut(audio, span).samples)) * FULL_SCALE >= FULL_SCALE - 1)
     return bool(np.mean(frames) >= CLEAN_PROBABILITY and clipped <= MAX_CLIPPED)
-
-
-def shifted(transcript: Transcript, by_s: float) -> Transcript:
-    """The same, with its times counted from ``by_s`` earlier."""
-
-    def word(w: Word) -> Word:
-        return replace(w, start_s=w.start_s + by_s, end_s=w.end_s + by_s)
-
-    def segment(s: Segment) -> Segment:
-        words = None if s.words is None else tuple(map(word, s.words))
-        return replace(s, start_s=s.start_s + by_s, end_s=s.end_s + by_s, words=words)
-
-    return replace(transcript, segments=tuple(map(segment, transcript.segments)))

@@ -1,4 +1,4 @@
-"""Speech recognition, translation to English, language detection: Whisper on CTranslate2, batched."""
+"""Recognise speech, translate it to English, tell its language: Whisper on CTranslate2, batched."""
 
 from __future__ import annotations
 
@@ -290,9 +290,7 @@ class WhisperAsr:
                 row.languages = ((row.language, 1.0),)
                 continue
             length_s = row.frames_left / FRAMES_PER_S
-            groups[
-                smallest_window_s(DETECTION_WINDOWS_S, DETECTION_MARGIN_S, length_s)
-            ].append(row)
+            groups[smallest_window_s(DETECTION_WINDOWS_S, DETECTION_MARGIN_S, length_s)].append(row)
         for window_s, alike in groups.items():
             encoded = self._loaded.encode(_padded(alike, round(window_s * FRAMES_PER_S)))
             found = self._loaded.detect_languages(encoded, list(range(len(alike))))

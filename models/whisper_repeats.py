@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from difflib import SequenceMatcher
+from itertools import pairwise
 
 LIKENESS = 0.8  # of two parts that count as one text written twice: the second may differ by a word
 LEAST_LETTERS = 8  # of a text that is judged: "no, no" is said so
@@ -36,8 +37,8 @@ def _in_equal_parts(letters: str, times: int) -> bool:
     cuts = [round(part * number) for number in range(times + 1)]
     for shift in range(-slack, slack + 1):
         moved = [cuts[0], *(cut + shift for cut in cuts[1:-1]), cuts[-1]]
-        parts = [letters[start:end] for start, end in zip(moved, moved[1:], strict=False)]
-        if all(_alike(a, b) for a, b in zip(parts, parts[1:], strict=False)):
+        parts = [letters[start:end] for start, end in pairwise(moved)]
+        if all(_alike(a, b) for a, b in pairwise(parts)):
             return True
     return False
 

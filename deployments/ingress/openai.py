@@ -13,6 +13,7 @@ from starlette.responses import JSONResponse, PlainTextResponse, Response
 from starlette.routing import Route
 
 from deployments.config import Limits
+from deployments.hearing import TranscribeOptions
 from deployments.ingress import subtitles
 from deployments.ingress.listing import model_row
 from deployments.ingress.requests import (
@@ -29,14 +30,13 @@ from deployments.ingress.requests import (
 )
 from deployments.ingress.speech import subtitle_response
 from deployments.ingress.streaming import EVENTS, StreamedResponse, speech_events
-from deployments.pipeline import Context, Pipeline, Speaking, TranscribeOptions
+from deployments.pipeline import Context, Pipeline, Speaking
 from models.encoding import MEDIA_TYPES
 from models.errors import InvalidRequest, Unavailable
 from models.tts import normalisation
 from models.types import SOURCE_VOICE, Audio, Segment, Transcript
 
 FRAMES_A_SECOND = 100  # of Whisper's mel spectrogram, the unit of ``seek``
-TEXT_ALONE = ("json", "text")  # formats of an answer that says no times
 
 
 class TranscriptionFields(Fields):
@@ -103,7 +103,6 @@ class OpenAiRoutes:
             word_timestamps=words,
             prompt=fields.prompt,
             temperature=fields.temperature or None,
-            timestamps=fields.response_format not in TEXT_ALONE,
         )
         self._pipeline.admit([self._fleet.pick("vad"), model], context)
         audio = await self._pipeline.decode(files.pop(), context)  # the file is not kept

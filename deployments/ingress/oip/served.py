@@ -18,6 +18,7 @@ from numpy.typing import NDArray
 from deployments.concurrency import all_of
 from deployments.config import GRAPH, MODEL_VERSION, AppConfig, Limits
 from deployments.fleet import Hop, Model
+from deployments.hearing import TranscribeOptions
 from deployments.ingress.oip.rows import (
     AUDIO,
     AUDIO_LENGTH,
@@ -38,7 +39,6 @@ from deployments.pipeline import (
     Speaking,
     SpeechTranslation,
     TextOptions,
-    TranscribeOptions,
     TranslateOptions,
 )
 from deployments.recording import timed_sentences

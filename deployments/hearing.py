@@ -1,0 +1,198 @@
+"""Hear a recording: where there is speech, in which languages, and what is said."""
+
+from __future__ import annotations
+
+from collections import defaultdict
+from collections.abc import Awaitable, Callable, Sequence
+from dataclasses import dataclass, replace
+from itertools import groupby
+from typing import Any
+
+import numpy as np
+
+from deployments.concurrency import all_of
+from models.samples import levelled
+from models.spoken_languages import LEAST_S, by_stretch
+from models.types import (
+    SAMPLE_RATE_HZ,
+    UNDETERMINED,
+    AsrItem,
+    Audio,
+    SpeechSpan,
+    Task,
+    Transcript,
+    VadItem,
+    VadParameters,
+    VadResult,
+    Word,
+)
+from models.vad import FRAME_SAMPLES, spans
+from models.windows import MAX_WINDOW_S, Window, stretches, windows
+
+# Spans that become windows keep more silence around them than a caller who asks for speech
+# would want: Whisper drops words that begin at the very edge of its audio. Speech without a
+# pause is cut at its longest breath, so that a window holds it.
+WINDOW_VAD = VadParameters(padding_s=0.2, min_silence_s=0.3, max_speech_s=MAX_WINDOW_S - 1)
+VAD_PIECE_SAMPLES = 512 * FRAME_SAMPLES  # 16.4 s, about 0.1 s of the model's time
+STRETCH_S = 9.0  # of speech whose language is told at once: what a window of 10 s holds
+LONG_SAMPLES = 60 * SAMPLE_RATE_HZ  # what takes too long for the event loop
+
+
+@dataclass(frozen=True, slots=True)
+class TranscribeOptions:
+    """How to transcribe.
+
+    Attributes:
+        language: None: as each stretch of the recording is heard.
+        languages: those that a doubtful detection chooses from; empty: all.
+    """
+
+    language: str | None = None
+    task: Task = "transcribe"
+    word_timestamps: bool = False
+    prompt: str | None = None
+    temperature: float | None = None
+    languages: tuple[str, ...] = ()
+
+
+Vad = Callable[[VadItem], Awaitable[VadResult]]
+Asr = Callable[[AsrItem], Awaitable[Transcript]]
+OffLoop = Callable[[Callable[[], Any]], Awaitable[Any]]
+
+
+async def listen(audio: Audio, vad: Vad, off_loop: OffLoop) -> tuple[Audio, VadResult]:
+    """Find the speech in a recording, and make a quiet one as loud as others.
+
+    A long recording is heard in pieces, so that others come between.
+    """
+    if len(audio.samples) > LONG_SAMPLES:
+        loud = replace(audio, samples=await off_loop(lambda: levelled(audio.samples)))
+    else:
+        loud = replace(audio, samples=levelled(audio.samples))
+    state, heard = None, []
+    for start in range(0, len(loud.samples), VAD_PIECE_SAMPLES):
+        piece = loud.samples[start : start + VAD_PIECE_SAMPLES]
+        heard.append(await vad(VadItem(piece, WINDOW_VAD, state)))
+        state = heard[-1].state
+    if len(heard) == 1:
+        return loud, heard[0]
+    probabilities = np.concatenate([result.probabilities for result in heard])
+    found = await off_loop(lambda: spans(probabilities, WINDOW_VAD, audio.duration_s))
+    return loud, VadResult(found, probabilities, heard[-1].state)
+
+
+async def cut_windows(
+    audio: Audio, speech: Sequence[SpeechSpan], options: TranscribeOptions, asr: Asr
+) -> tuple[Window, ...]:
+    """Cut the speech of a recording into windows, each of one language.
+
+    Where no language is named and there are several stretches of speech, each tells its own;
+    a single one tells it where it is recognised.
+    """
+    if options.language is not None:
+        found = windows(speech, audio.duration_s)
+        return tuple(replace(window, language=options.language) for window in found)
+    parts = stretches(speech, STRETCH_S)
+    if len(parts) < 2:
+        return windows(speech, audio.duration_s)
+    lengths_s = [part.end_s - part.start_s for part in parts]
+
+    async def detect(part: SpeechSpan) -> tuple[tuple[str, float], ...]:
+        if part.end_s - part.start_s < LEAST_S:
+            return ()
+        (window,) = windows([part], audio.duration_s)
+        item = AsrItem(window.cut(audio), task="detect", languages=options.languages)
+        return (await asr(item)).languages
+
+    found_languages = await all_of(map(detect, parts))
+    languages = by_stretch(found_languages, lengths_s, options.languages)
+    return tuple(
+        window
+        for language, run in _runs(parts, languages)
+        for window in _in_language(windows(run, audio.duration_s), *language)
+    )
+
+
+def _runs(
+    parts: Sequence[SpeechSpan], languages: Sequence[tuple[str, float]]
+) -> list[tuple[tuple[str, float], list[SpeechSpan]]]:
+    """Gather neighbours of one language, with the likeliest of their probabilities."""
+    runs = []
+    pairs = zip(parts, languages, strict=True)
+    for name, run in groupby(pairs, key=lambda pair: pair[1][0]):
+        members = list(run)
+        probability = max(language[1] for _, language in members)
+        runs.append(((name, probability), [part for part, _ in members]))
+    return runs
+
+
+def _in_language(found: Sequence[Window], language: str, probability: float) -> Sequence[Window]:
+    if language == UNDETERMINED:
+        return found
+    return [
+        replace(window, language=language, language_probability=probability) for window in found
+    ]
+
+
+async def transcript_of(
+    audio: Audio, window: Window, options: TranscribeOptions, asr: Asr
+) -> Transcript:
+    """Recognise one window; times are the window's own."""
+    heard = await asr(
+        AsrItem(
+            window.cut(audio),
+            window.language,
+            options.task,
+            options.word_timestamps,
+            options.prompt,
+            options.temperature,
+            speech=window.speech,
+            languages=options.languages,
+        )
+    )
+    if window.language is None or options.language is not None:
+        return heard
+    return replace(heard, language_probability=window.language_probability)
+
+
+def in_recording(transcript: Transcript, window: Window) -> Transcript:
+    """Count the times of a window's transcript from the start of its recording."""
+
+    def word(w: Word) -> Word:
+        start_s, end_s = window.start_in_recording_s(w.start_s), window.end_in_recording_s(w.end_s)
+        return replace(w, start_s=start_s, end_s=max(start_s, end_s))
+
+    return replace(
+        transcript,
+        segments=tuple(
+            replace(
+                segment,
+                start_s=window.start_in_recording_s(segment.start_s),
+                end_s=window.end_in_recording_s(segment.end_s),
+                words=None if segment.words is None else tuple(map(word, segment.words)),
+            )
+            for segment in transcript.segments
+        ),
+    )
+
+
+def joined(parts: Sequence[Transcript], language: str | None = None) -> Transcript:
+    """Join the transcripts of a recording's windows, in order.
+
+    Its language is the one that most of it is spoken in.
+    """
+    spoken_s: defaultdict[str, float] = defaultdict(float)
+    probabilities: dict[str, float] = {}
+    for part in parts:
+        spoken_s[part.language] += sum(s.end_s - s.start_s for s in part.segments)
+        probabilities[part.language] = max(
+            part.language_probability, probabilities.get(part.language, 0.0)
+        )
+    heard = [name for name in spoken_s if name != UNDETERMINED]
+    most = max(heard, key=lambda name: spoken_s[name], default=language or UNDETERMINED)
+    return Transcript(
+        text=" ".join(part.text for part in parts if part.text),
+        language=most,
+        language_probability=probabilities.get(most, 0.0),
+        segments=tuple(segment for part in parts for segment in part.segments),
+    )
