@@ -16,8 +16,9 @@ PAUSE_S = 2.0  # over so long a silence no text stands
 # Costs are in the unit of ``Break``: of a cue, and of what makes it hard to read.
 CUE = 10.0
 SLACK = 20.0  # an empty one; by the square, so that cues are alike
-SECOND_LINE = 50.0  # of one of two languages
+SECOND_LINE = 38.0  # of one of two languages
 ORPHAN = 25.0  # a word alone that is no sentence
+STRADDLES = 25.0  # a part of one sentence, and of the next
 SHORT_A_S = 60.0
 LONG_A_S = 50.0
 LONG_AT_MOST = 100.0  # where nobody knows when it was said
@@ -26,6 +27,7 @@ ORPHAN_LINE = 30.0
 UNEVEN = 40.0  # lines, by the square of their difference
 ASTRAY = 40.0  # a cut one cue from its place in the other language
 EMPTY = 60.0  # a cue without a text in one language
+COARSE = 4  # characters: of a script without spaces so many a place to cut
 NARROW = 10  # columns of a word or less
 
 Cut = tuple[int, int]
@@ -66,6 +68,7 @@ class Ruler:
     def __init__(self, atoms: Sequence[Atom]) -> None:
         self._atoms = atoms
         self._ends = [0, *accumulate(len(atom.space) + atom.width for atom in atoms)]
+        self._sentences = [0, *accumulate(int(atom.opens) for atom in atoms)]
         self._line_ends = list(self._fitting())
 
     @property
@@ -81,6 +84,10 @@ class Ruler:
     def share(self, stop: int) -> float:
         """How much of the text lies before an atom."""
         return self._ends[stop] / max(1, self.total)
+
+    def opens_within(self, start: int, stop: int) -> bool:
+        """Whether a sentence begins behind the first of the atoms."""
+        return self._sentences[stop] > self._sentences[start + 1]
 
     def line_end(self, start: int) -> int:
         """The last stop of a line that begins here."""
@@ -111,6 +118,8 @@ def best_cuts(atoms: Sequence[Atom], shape: Shape = Shape()) -> list[Cut]:
         for stop in _stops(atoms, ruler, start, shape):
             width = max(1.0, shape.projected) * ruler.width(start, stop)
             cost = costs[start] + _cost(atoms, start, stop, width, shape)
+            if ruler.opens_within(start, stop) and not _is_sentence(atoms, start, stop):
+                cost += STRADDLES
             if cost < costs[stop]:
                 costs[stop], starts[stop] = cost, start
     edges = [count]
@@ -120,7 +129,7 @@ def best_cuts(atoms: Sequence[Atom], shape: Shape = Shape()) -> list[Cut]:
 
 
 def _stops(atoms: Sequence[Atom], ruler: Ruler, start: int, shape: Shape) -> Sequence[int]:
-    """Where a cue may end that begins here: within words only if it can end nowhere else."""
+    """Where a cue may end that begins here; of places within words only some, to save time."""
     end = start + 1
     while (
         end < ruler.cue_end(start)
@@ -129,7 +138,11 @@ def _stops(atoms: Sequence[Atom], ruler: Ruler, start: int, shape: Shape) -> Seq
     ):
         end += 1
     stops = range(start + 1, end + 1)
-    good = [stop for stop in stops if stop == len(atoms) or atoms[stop].cost <= Break.SPACE]
+    good = [
+        stop
+        for stop in stops
+        if stop == len(atoms) or atoms[stop].cost <= Break.SPACE or stop % COARSE == 0
+    ]
     if end < len(atoms) and atoms[end].starts_anew:
         good.append(end)
     return good or stops
@@ -147,11 +160,14 @@ def _cost(atoms: Sequence[Atom], start: int, stop: int, width: float, shape: Sha
         cost += following.cost
         if not following.starts_anew:
             cost += SHORT_A_S * max(0.0, MIN_CUE_S - (following.start_s - first.start_s))
-    is_sentence = first.opens and (following is None or following.opens)
-    is_all = start == 0 and following is None
-    if not (is_sentence or is_all) and (stop - start == 1 or width < NARROW):
+    if (stop - start == 1 or width < NARROW) and not _is_sentence(atoms, start, stop):
         cost += ORPHAN
     return cost
+
+
+def _is_sentence(atoms: Sequence[Atom], start: int, stop: int) -> bool:
+    """Whether these are whole sentences."""
+    return atoms[start].opens and (stop == len(atoms) or atoms[stop].opens)
 
 
 def lines(atoms: Sequence[Atom]) -> tuple[str, ...]:

@@ -32,8 +32,8 @@ LEANING: Mapping[str, frozenset[str]] = {
         "de": "der die das den dem des ein eine einen einem einer in im an am auf aus bei mit nach "
         "von vom zu zum zur für über unter um durch und oder mein sein ihr kein nicht",
         "en": "a an the of to in on at by for from with into and or but not my your his her its "
-        "our their this that these those mr mrs ms dr is are was were be no very i we "
-        "must will would can could should may might shall have has had do does did",
+        "our their this that these those mr mrs ms dr is are was were be no very i you he she "
+        "it we they must will would can could should may might shall have has had do does did",
         "es": "el la los las un una unos unas de del a al en con por para sin y o e su sus mi mis "
         "tu tus no se lo le este esta muy",
         "fr": "le la les un une des du de d à au aux en dans par pour sur avec sans et ou ce cette "

@@ -44,8 +44,8 @@ class Break(IntEnum):
     CONJUNCTION = 16
     SPACE = 24
     CHARACTER = 34  # in a script without spaces
-    LEANING = 40  # behind a word that leans on the next, such as an article
-    WORD = 50  # in a word that no line holds
+    LEANING = 48  # behind a word that leans on the next, such as an article
+    WORD = 54  # in a word that no line holds
 
 
 @dataclass(frozen=True, slots=True)
@@ -179,17 +179,18 @@ def _break(last: Piece, part: str, space: str, language: str) -> Break:
     if not space:
         return _break_between_characters(end, begin)
     base = language.split("-")[0].lower()
-    if _bare(part) in CONJUNCTIONS.get(base, ()):
+    conjunctions = CONJUNCTIONS.get(base, ())
+    word = _bare(last.text)
+    if word not in conjunctions and _bare(part) in conjunctions:
         return Break.CONJUNCTION
-    if _bare(last.text) in LEANING.get(base, ()):
-        return Break.LEANING
-    return Break.SPACE
+    leans = word in conjunctions or word in LEANING.get(base, ())
+    return Break.LEANING if leans else Break.SPACE
 
 
 def _break_between_characters(end: str, begin: str) -> Break:
     """Guess where a word begins: none of these scripts says it."""
     if _ABUGIDA.match(begin):
-        return Break.CHARACTER if begin in _LEADING_VOWELS else Break.WORD
+        return Break.SPACE if begin in _LEADING_VOWELS else Break.WORD
     is_phrase_end = _KANA.match(end) and not _KANA.match(begin)
     return Break.SPACE if is_phrase_end else Break.CHARACTER
 

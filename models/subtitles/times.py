@@ -29,7 +29,8 @@ def character_times(phrase: Phrase, letters: str) -> list[Span]:
     """
     times: list[Span | None] = [None] * len(letters)
     for position, span in _heard(phrase.words or (), letters):
-        times[position] = span
+        if span.start_s < phrase.end_s and span.end_s > phrase.start_s:
+            times[position] = span
     return list(_in_order(phrase, _filled(times, phrase.start_s, phrase.end_s)))
 
 

@@ -179,12 +179,12 @@ async def test_audio_carries_its_text_in_headers(
         ),
         (
             "bilingual_srt",
-            "1\n00:00:00,500 --> 00:00:01,045\n"
+            "1\n00:00:00,500 --> 00:00:01,068\n"
             "There are 16000 samples.\npt: There are 16000 samples.\n",
         ),
         (
             "bilingual_vtt",
-            "WEBVTT\n\n00:00:00.500 --> 00:00:01.045\n"
+            "WEBVTT\n\n00:00:00.500 --> 00:00:01.068\n"
             "There are 16000 samples.\npt: There are 16000 samples.\n",
         ),
     ],
