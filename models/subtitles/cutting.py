@@ -196,11 +196,11 @@ def cut_pair(atoms: Sequence[Atom], others: Sequence[Atom]) -> list[tuple[Cut, C
     """Cut two texts of one meaning into as many cues each, one line a language if it can be."""
     if not atoms or not others:
         return _spread(atoms, others)
-    shares = Ruler(others).total / max(1, Ruler(atoms).total)
+    ruler = Ruler(atoms)
+    projected = Ruler(others).total / max(1, ruler.total)
     for most in (2 * MAX_LINE_WIDTH, 70, 56, MAX_LINE_WIDTH):
-        shape = Shape(MAX_LINE_WIDTH, SECOND_LINE, shares, most)
+        shape = Shape(MAX_LINE_WIDTH, SECOND_LINE, projected, most)
         cuts = best_cuts(atoms, shape)
-        ruler = Ruler(atoms)
         matching = _matching(others, [ruler.share(stop) for _, stop in cuts])
         if matching is not None:
             return list(zip(cuts, matching, strict=True))

@@ -15,7 +15,7 @@ from models.subtitles.cutting import (
     cut_pair,
     lines,
 )
-from models.subtitles.pieces import Break, display_width, pieces
+from models.subtitles.pieces import Break, display_width, ends_sentence, pieces, space_between
 from models.subtitles.times import character_times
 from models.subtitles.types import Cue, Phrase
 
@@ -53,8 +53,7 @@ def lay_out(phrases: Sequence[Phrase]) -> list[Cue]:
     for phrase in phrases:
         found = _atoms(phrase)
         if found and atoms:
-            is_foreign = phrase.language != language
-            found[0] = _joined_to(atoms[-1], found[0], phrase.language, is_foreign=is_foreign)
+            found[0] = _joined_to(atoms[-1], found[0], is_foreign=phrase.language != language)
         atoms += found
         language = phrase.language if found else language
     return _timed(_draft(atoms[start:stop]) for start, stop in best_cuts(atoms))
@@ -107,14 +106,14 @@ def _atoms(phrase: Phrase) -> list[Atom]:
     return found
 
 
-def _joined_to(last: Atom, first: Atom, language: str, *, is_foreign: bool) -> Atom:
+def _joined_to(last: Atom, first: Atom, *, is_foreign: bool) -> Atom:
     """The first atom of a phrase that stands behind another."""
-    ends = last.text[-1] in ".!?…。！？؟।"
+    opens = ends_sentence(last.text)
     return replace(
         first,
-        space=" ",
-        cost=PHRASE_END if ends else OPEN_PHRASE_END,
-        opens=ends,
+        space=space_between(last.text, first.text),
+        cost=PHRASE_END if opens else OPEN_PHRASE_END,
+        opens=opens,
         starts_anew=is_foreign or first.start_s - last.end_s > PAUSE_S,
     )
 

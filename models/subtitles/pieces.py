@@ -31,6 +31,8 @@ _LEADING_VOWELS = frozenset("เแโใไເແໂໃໄ")  # of Thai and Lao
 _NEVER_LAST = _LEADING_VOWELS | frozenset("¿¡\u200d\u1039\u17d2")  # joiners
 _CLAUSE_END = frozenset(",;:،؛、，；：—–―)]}»”」』）")
 _SENTENCE_END = frozenset("。！？")  # which end one without a space, whatever the language is
+_FULL_STOPS = frozenset(".!?…؟।") | _SENTENCE_END
+_CLOSERS = "\"'”’»)]」』"
 _DASHES = frozenset("-–—―")
 _NICE_IN_A_WORD = frozenset("-/_.,?&=~")  # behind these a word that is too long is cut best
 _SHORTEST_SHARE = 2 / 3  # of a part that is cut there instead of where it is full
@@ -83,6 +85,17 @@ def pieces(text: str, language: str) -> list[Piece]:
                 before = _break(found[-1], part, space, language)
             found.append(Piece(part, space, before))
     return found
+
+
+def ends_sentence(text: str) -> bool:
+    """Whether a text that others follow ends with its sentence."""
+    return text.rstrip(_CLOSERS)[-1:] in _FULL_STOPS
+
+
+def space_between(last: str, first: str) -> str:
+    """What stands between two texts in one line: nothing in Chinese and Japanese."""
+    both = (last[-1], first[0])
+    return "" if all(_UNSPACED.match(c) and not _ABUGIDA.match(c) for c in both) else " "
 
 
 def _spans(text: str) -> Iterator[tuple[int, int]]:
