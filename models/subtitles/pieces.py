@@ -44,9 +44,10 @@ class Break(IntEnum):
     SENTENCE = 0
     CLAUSE = 8
     CONJUNCTION = 16
+    PHRASE = 20  # before a word that leans on the next, such as a preposition
     SPACE = 24
     CHARACTER = 34  # in a script without spaces
-    LEANING = 48  # behind a word that leans on the next, such as an article
+    LEANING = 48  # behind such a word
     WORD = 54  # in a word that no line holds
 
 
@@ -192,12 +193,13 @@ def _break(last: Piece, part: str, space: str, language: str) -> Break:
     if not space:
         return _break_between_characters(end, begin)
     base = language.split("-")[0].lower()
-    conjunctions = CONJUNCTIONS.get(base, ())
-    word = _bare(last.text)
-    if word not in conjunctions and _bare(part) in conjunctions:
+    conjunctions, leaning = CONJUNCTIONS.get(base, ()), LEANING.get(base, ())
+    before, behind = _bare(last.text), _bare(part)
+    if before not in conjunctions and behind in conjunctions:
         return Break.CONJUNCTION
-    leans = word in conjunctions or word in LEANING.get(base, ())
-    return Break.LEANING if leans else Break.SPACE
+    if before in conjunctions or before in leaning:
+        return Break.LEANING
+    return Break.PHRASE if behind in leaning else Break.SPACE
 
 
 def _break_between_characters(end: str, begin: str) -> Break:

@@ -59,6 +59,12 @@ def lines(text: str, language: str = "en") -> tuple[str, ...]:
         ),
         pytest.param(
             "en",
+            "To decrease your speaking volume to other participants.",
+            ("To decrease your speaking volume", "to other participants."),
+            id="before a preposition",
+        ),
+        pytest.param(
+            "en",
             "Yesterday I met somebody called Mr. Montgomery.",
             ("Yesterday I met somebody", "called Mr. Montgomery."),
             id="a title stays with its name",

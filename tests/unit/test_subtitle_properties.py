@@ -8,7 +8,7 @@ from itertools import chain
 from pathlib import Path
 
 import pytest
-from hypothesis import given
+from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from models.subtitles import Cue, Phrase, lay_out, lay_out_pairs, srt, vtt
@@ -62,6 +62,7 @@ def evenly(text: str, start_s: float, end_s: float) -> tuple[Word, ...]:
 ANY_TEXT = st.text(max_size=300) | st.text(
     "ab, .!?-\u0301あ。ー「」ก็เา😀\u200d>&<1\u00a0—\u202e\u05d0", max_size=300
 )
+ANY_PACE = settings(deadline=None, suppress_health_check=[HealthCheck.too_slow])
 LANGUAGES = st.sampled_from(["en", "ja", "th", "ar", "und", "zz-ZZ", ""])
 
 
@@ -74,6 +75,7 @@ def phrases(draw: st.DrawFn) -> Phrase:
     return Phrase(start_s, start_s + lasts_s, text, chosen, draw(LANGUAGES))
 
 
+@ANY_PACE
 @given(st.lists(phrases(), max_size=4))
 def test_any_text_is_shown_whole_and_readable(given_phrases: list[Phrase]) -> None:
     cues = seen(lay_out(given_phrases))
@@ -81,6 +83,7 @@ def test_any_text_is_shown_whole_and_readable(given_phrases: list[Phrase]) -> No
     assert text_of(cues) == ink(phrase.text for phrase in given_phrases)
 
 
+@ANY_PACE
 @given(st.lists(phrases(), max_size=4))
 def test_no_text_stands_before_its_phrase(given_phrases: list[Phrase]) -> None:
     cues = lay_out(given_phrases)
@@ -88,6 +91,7 @@ def test_no_text_stands_before_its_phrase(given_phrases: list[Phrase]) -> None:
         assert cues[0].start_s >= round(min(p.start_s for p in given_phrases if ink(p.text)), 3)
 
 
+@ANY_PACE
 @given(st.lists(st.tuples(phrases(), phrases()), max_size=3))
 def test_any_pair_is_shown_whole_and_readable(pairs: list[tuple[Phrase, Phrase]]) -> None:
     cues = seen(lay_out_pairs(pairs))
@@ -96,6 +100,7 @@ def test_any_pair_is_shown_whole_and_readable(pairs: list[tuple[Phrase, Phrase]]
     assert sorted(text_of(cues)) == sorted(ink(texts))
 
 
+@ANY_PACE
 @given(phrases())
 def test_a_translation_that_is_the_original_is_cut_like_it(phrase: Phrase) -> None:
     for cue in lay_out_pairs([(phrase, phrase)]):
