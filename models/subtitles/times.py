@@ -25,7 +25,7 @@ def character_times(phrase: Phrase, letters: str) -> list[SpeechSpan]:
     return list(_in_order(phrase, _filled(times, phrase.start_s, phrase.end_s)))
 
 
-def _heard(words: Sequence[Word], letters: str) -> Iterator[tuple[int, Span]]:
+def _heard(words: Sequence[Word], letters: str) -> Iterator[tuple[int, SpeechSpan]]:
     """Positions of letters that the words hold, too, with their times."""
     heard, spans = "", []
     for word in words:
