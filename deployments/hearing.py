@@ -12,7 +12,7 @@ import numpy as np
 
 from deployments.concurrency import all_of
 from models.samples import levelled
-from models.spoken_languages import LEAST_S, by_stretch
+from models.spoken_languages import LEAST_S, clear_languages, filled, is_clear, to_try
 from models.types import (
     SAMPLE_RATE_HZ,
     UNDETERMINED,
@@ -34,7 +34,7 @@ from models.windows import MAX_WINDOW_S, Window, stretches, windows
 # pause is cut at its longest breath, so that a window holds it.
 WINDOW_VAD = VadParameters(padding_s=0.2, min_silence_s=0.3, max_speech_s=MAX_WINDOW_S - 1)
 VAD_PIECE_SAMPLES = 512 * FRAME_SAMPLES  # 16.4 s, about 0.1 s of the model's time
-STRETCH_S = 9.0  # of speech whose language is told at once: what a window of 10 s holds
+STRETCH_S = 8.0  # of speech whose language is told at once: it has the smallest window
 LONG_SAMPLES = 60 * SAMPLE_RATE_HZ  # what takes too long for the event loop
 
 
@@ -44,7 +44,7 @@ class TranscribeOptions:
 
     Attributes:
         language: None: as each stretch of the recording is heard.
-        languages: those that a doubtful detection chooses from; empty: all.
+        languages: those that doubtful speech may be in; empty: all.
     """
 
     language: str | None = None
@@ -95,43 +95,63 @@ async def cut_windows(
     parts = stretches(speech, STRETCH_S)
     if len(parts) < 2:
         return windows(speech, audio.duration_s)
-    lengths_s = [part.end_s - part.start_s for part in parts]
-
-    async def detect(part: SpeechSpan) -> tuple[tuple[str, float], ...]:
-        if part.end_s - part.start_s < LEAST_S:
-            return ()
-        (window,) = windows([part], audio.duration_s)
-        item = AsrItem(window.cut(audio), task="detect", languages=options.languages)
-        return (await asr(item)).languages
-
-    found_languages = await all_of(map(detect, parts))
-    languages = by_stretch(found_languages, lengths_s, options.languages)
+    languages = await _languages_of(audio, parts, options, asr)
     return tuple(
         window
         for language, run in _runs(parts, languages)
-        for window in _in_language(windows(run, audio.duration_s), *language)
+        for window in _in_language(windows(run, audio.duration_s), language)
     )
 
 
+async def _languages_of(
+    audio: Audio, parts: Sequence[SpeechSpan], options: TranscribeOptions, asr: Asr
+) -> list[tuple[str, float] | None]:
+    """Tell the language of each stretch of speech, with its probability; None: nobody knows.
+
+    What is not clear is heard once more, in the languages that are clear elsewhere and in those
+    that are likeliest there. What is too short has the language of its neighbour.
+    """
+
+    async def detect(part: SpeechSpan, candidates: tuple[str, ...] = ()) -> Transcript:
+        (window,) = windows([part], audio.duration_s)
+        return await asr(AsrItem(window.cut(audio), task="detect", languages=candidates))
+
+    enough = [number for number, part in enumerate(parts) if part.end_s - part.start_s >= LEAST_S]
+    found = await all_of(detect(parts[number]) for number in enough)
+    known = clear_languages([transcript.languages for transcript in found])
+
+    async def settle(number: int, transcript: Transcript) -> tuple[str, float]:
+        if not is_clear(transcript.languages) and (known or options.languages):
+            candidates = to_try(transcript.languages, known, options.languages)
+            transcript = await detect(parts[number], candidates)
+        return transcript.language, transcript.language_probability
+
+    settled = await all_of(map(settle, enough, found))
+    chosen: list[tuple[str, float] | None] = [None] * len(parts)
+    for number, language in zip(enough, settled, strict=True):
+        chosen[number] = language
+    return filled(chosen)
+
+
 def _runs(
-    parts: Sequence[SpeechSpan], languages: Sequence[tuple[str, float]]
-) -> list[tuple[tuple[str, float], list[SpeechSpan]]]:
+    parts: Sequence[SpeechSpan], languages: Sequence[tuple[str, float] | None]
+) -> list[tuple[tuple[str, float] | None, list[SpeechSpan]]]:
     """Gather neighbours of one language, with the likeliest of their probabilities."""
-    runs = []
+    runs: list[tuple[tuple[str, float] | None, list[SpeechSpan]]] = []
     pairs = zip(parts, languages, strict=True)
-    for name, run in groupby(pairs, key=lambda pair: pair[1][0]):
+    for _, run in groupby(pairs, key=lambda pair: pair[1] and pair[1][0]):
         members = list(run)
-        probability = max(language[1] for _, language in members)
-        runs.append(((name, probability), [part for part, _ in members]))
+        known = [language for _, language in members if language is not None]
+        best = max(known, key=lambda language: language[1], default=None)
+        runs.append((best, [part for part, _ in members]))
     return runs
 
 
-def _in_language(found: Sequence[Window], language: str, probability: float) -> Sequence[Window]:
-    if language == UNDETERMINED:
+def _in_language(found: Sequence[Window], language: tuple[str, float] | None) -> Sequence[Window]:
+    if language is None:
         return found
-    return [
-        replace(window, language=language, language_probability=probability) for window in found
-    ]
+    name, probability = language
+    return [replace(window, language=name, language_probability=probability) for window in found]
 
 
 async def transcript_of(

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import time
 from collections import defaultdict
 from collections.abc import Sequence
@@ -16,7 +17,7 @@ from models.ctranslate import ComputeType
 from models.errors import DragomanError, InvalidRequest, TooLarge, UnknownLanguage
 from models.runtime import ItemError, RuntimeSettings, RuntimeSpec
 from models.samples import loudness_dbfs
-from models.spoken_languages import Languages, likeliest
+from models.spoken_languages import Languages, is_clear, to_try
 from models.types import SAMPLE_RATE_HZ, UNDETERMINED, AsrItem, Segment, Transcript
 from models.whisper_decode import (
     FRAMES_PER_S,
@@ -46,9 +47,6 @@ if TYPE_CHECKING:
 
 LONGEST_WINDOW_S = 30.0  # Whisper's encoder has positions for no more
 FRAME_SAMPLES = SAMPLE_RATE_HZ // FRAMES_PER_S  # 160
-# Detection needs less than decoding: it goes round nowhere.
-DETECTION_WINDOWS_S = (3.0, 5.0, 10.0)
-DETECTION_MARGIN_S = 0.5
 LEAST_REST_S = 0.5  # of audio behind what was said: in less Whisper invents words
 # Of speech behind a text that Whisper took for the end; its times and the VAD's differ by less.
 LEAST_SPEECH_S = 1.0
@@ -227,7 +225,7 @@ class WhisperAsr:
                 rows.append(self._row(index, item))
             except DragomanError as error:
                 results[index] = ItemError(error)
-        self._detect([row for row in rows if row.item.task == "detect"])
+        self._detect([row for row in rows if row.item.task == "detect" and row.language is None])
         active = [row for row in rows if row.item.task != "detect"]
         while active := [row for row in active if self._has_speech_left(row)]:
             for window_s, alike in self._by_window(active).items():
@@ -283,20 +281,10 @@ class WhisperAsr:
         return groups
 
     def _detect(self, rows: Sequence[_Row]) -> None:
-        """Find the languages of rows that ask for nothing else, by their first seconds."""
-        groups: defaultdict[float, list[_Row]] = defaultdict(list)
-        for row in filter(self._has_speech_left, rows):
-            if row.language is not None:
-                row.languages = ((row.language, 1.0),)
-                continue
-            length_s = row.frames_left / FRAMES_PER_S
-            groups[smallest_window_s(DETECTION_WINDOWS_S, DETECTION_MARGIN_S, length_s)].append(row)
-        for window_s, alike in groups.items():
+        """Find the languages of rows that ask for nothing else."""
+        for window_s, alike in self._by_window(list(filter(self._has_speech_left, rows))).items():
             encoded = self._loaded.encode(_padded(alike, round(window_s * FRAMES_PER_S)))
-            found = self._loaded.detect_languages(encoded, list(range(len(alike))))
-            for row, languages in zip(alike, found, strict=True):
-                row.languages = languages
-                row.language, row.probability = likeliest(languages, row.item.languages)
+            self._detect_languages(alike, encoded)
 
     def _decode_windows(self, rows: list[_Row], window_s: float) -> None:
         """Decode the next window of each row, and move each row on behind what was said."""
@@ -334,13 +322,46 @@ class WhisperAsr:
         )
 
     def _detect_languages(self, rows: list[_Row], encoded: ctranslate2.StorageView) -> None:
+        """Tell the language of rows that name none; what is not clear is tried in several."""
         unknown = [position for position, row in enumerate(rows) if row.language is None]
         if not unknown:
             return
         found = self._loaded.detect_languages(encoded, unknown)
+        doubtful = []
         for position, languages in zip(unknown, found, strict=True):
             row = rows[position]
-            row.language, row.probability = likeliest(languages, row.item.languages)
+            row.languages = languages
+            row.language, row.probability = languages[0]
+            if not is_clear(languages):
+                doubtful.append(position)
+        if doubtful:
+            self._try_languages(rows, doubtful, encoded)
+
+    def _try_languages(
+        self, rows: list[_Row], doubtful: list[int], encoded: ctranslate2.StorageView
+    ) -> None:
+        """Take the language in which each row's text is likeliest, of those that it may be in."""
+        model = self._loaded
+        tried = [
+            (position, language)
+            for position in doubtful
+            for language in rows[position].item.languages or to_try(rows[position].languages)
+        ]
+        prompts = [
+            model.whisper.get_prompt(
+                model.tokenizer(language, "transcribe"), [], without_timestamps=True
+            )
+            for _, language in tried
+        ]
+        positions = [position for position, _ in tried]
+        attempts = model.generate(encoded, positions, prompts, self._search, temperature=0.0)
+        best: dict[int, float] = {}
+        for (position, language), attempt in zip(tried, attempts, strict=True):
+            if attempt.avg_logprob > best.get(position, -math.inf):
+                best[position] = attempt.avg_logprob
+                row = rows[position]
+                row.language = language
+                row.probability = dict(row.languages).get(language, 0.0)
 
     def _decode(self, rows: list[_Row], encoded: ctranslate2.StorageView) -> list[Attempt]:
         model = self._loaded

@@ -82,7 +82,7 @@ class AsrItem:
         timestamps: False: one segment for a short window, in less time.
         speech: where a VAD heard speech, in order, with a little silence around; what is said
             there is not given up. Empty: not known.
-        languages: those that a doubtful detection chooses from; empty: all.
+        languages: those that doubtful speech is tried in; empty: the likeliest.
     """
 
     samples: Samples

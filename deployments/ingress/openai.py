@@ -14,7 +14,6 @@ from starlette.routing import Route
 
 from deployments.config import Limits
 from deployments.hearing import TranscribeOptions
-from deployments.ingress import subtitles
 from deployments.ingress.listing import model_row
 from deployments.ingress.requests import (
     Fields,
@@ -33,10 +32,12 @@ from deployments.ingress.streaming import EVENTS, StreamedResponse, speech_event
 from deployments.pipeline import Context, Pipeline, Speaking
 from models.encoding import MEDIA_TYPES
 from models.errors import InvalidRequest, Unavailable
+from models.subtitles import Phrase, lay_out
 from models.tts import normalisation
 from models.types import SOURCE_VOICE, Audio, Segment, Transcript
 
 FRAMES_A_SECOND = 100  # of Whisper's mel spectrogram, the unit of ``seek``
+SUBTITLES = ("srt", "vtt")  # cut where the words say
 
 
 class TranscriptionFields(Fields):
@@ -100,14 +101,17 @@ class OpenAiRoutes:
             check_text_length(len(fields.prompt), self._limits, param="prompt")
         options = TranscribeOptions(
             language=fields.language,
-            word_timestamps=words,
+            word_timestamps=words or fields.response_format in SUBTITLES,
             prompt=fields.prompt,
             temperature=fields.temperature or None,
         )
         self._pipeline.admit([self._fleet.pick("vad"), model], context)
         audio = await self._pipeline.decode(files.pop(), context)  # the file is not kept
         transcript = await self._pipeline.transcribe(audio, options, context, model)
-        return timed(_transcription(fields, transcript, audio), context)
+        rendered = await self._pipeline.off_loop(
+            lambda: _transcription(fields, transcript, audio), context.deadline
+        )
+        return timed(rendered, context)
 
     async def speak(self, request: Request) -> Response:
         context = context_of(request, self._limits)
@@ -219,8 +223,8 @@ def _transcription(fields: TranscriptionFields, heard: Transcript, audio: Audio)
         return JSONResponse({"text": heard.text, "usage": usage})
     if fields.response_format == "verbose_json":
         return JSONResponse(_verbose(fields, heard, audio))
-    cues = [subtitles.Cue(s.start_s, s.end_s, (s.text.strip(),)) for s in heard.segments]
-    return subtitle_response(fields.response_format, cues)
+    phrases = [Phrase(s.start_s, s.end_s, s.text, s.words, s.language) for s in heard.segments]
+    return subtitle_response(fields.response_format, lay_out(phrases))
 
 
 def _verbose(fields: TranscriptionFields, heard: Transcript, audio: Audio) -> dict[str, Any]:

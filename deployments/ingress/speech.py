@@ -14,7 +14,6 @@ from starlette.routing import Route
 
 from deployments.config import Limits
 from deployments.fleet import pivot
-from deployments.ingress import subtitles
 from deployments.ingress.requests import (
     MAX_BEAM_SIZE,
     Fields,
@@ -37,6 +36,7 @@ from deployments.pipeline import (
 )
 from models.encoding import MEDIA_TYPES
 from models.errors import InvalidRequest, TooLarge
+from models.subtitles import Cue, Phrase, lay_out, lay_out_pairs, srt, vtt
 from models.types import SOURCE_VOICE
 
 # A proxy's buffer holds all headers of an answer (HAProxy's: 16 kB), so each text is cut there.
@@ -108,7 +108,10 @@ class SpeechRoutes:
             return await self._as_json(request, fields, answer, context)
         if fields.speaks:
             return await self._as_audio(fields, answer, context)
-        return _as_subtitles(fields, answer, context)
+        rendered = await self._pipeline.off_loop(
+            lambda: _as_subtitles(fields, answer), context.deadline
+        )
+        return timed(rendered, context)
 
     async def _as_json(
         self,
@@ -222,28 +225,26 @@ class SpeechRoutes:
         ]
 
 
-def _as_subtitles(
-    fields: SpeechTranslationFields, answer: SpeechTranslation, context: Context
-) -> Response:
-    bilingual = fields.response_format.startswith("bilingual_")
-    cues = [
-        subtitles.Cue(
-            sentence.start_s,
-            sentence.end_s,
-            (sentence.text, sentence.translation) if bilingual else (sentence.translation,),
+def _as_subtitles(fields: SpeechTranslationFields, answer: SpeechTranslation) -> Response:
+    pairs = [
+        (
+            Phrase(row.start_s, row.end_s, row.text, None, row.language),
+            Phrase(row.start_s, row.end_s, row.translation, None, fields.target_language),
         )
-        for sentence in answer.sentences
+        for row in answer.sentences
     ]
-    return timed(
-        subtitle_response(fields.response_format.removeprefix("bilingual_"), cues), context
-    )
+    if fields.response_format.startswith("bilingual_"):
+        cues = lay_out_pairs(pairs)
+    else:
+        cues = lay_out([translation for _, translation in pairs])
+    return subtitle_response(fields.response_format.removeprefix("bilingual_"), cues)
 
 
-def subtitle_response(subtitle_format: str, cues: list[subtitles.Cue]) -> Response:
+def subtitle_response(subtitle_format: str, cues: list[Cue]) -> Response:
     """Subtitles as a file of their own media type."""
     if subtitle_format == "vtt":
-        return Response(subtitles.vtt(cues), media_type="text/vtt")
-    return Response(subtitles.srt(cues), media_type="application/x-subrip")
+        return Response(vtt(cues), media_type="text/vtt")
+    return Response(srt(cues), media_type="application/x-subrip")
 
 
 def _text_headers(fields: SpeechTranslationFields, answer: SpeechTranslation) -> Mapping[str, str]:

@@ -167,16 +167,24 @@ async def test_audio_carries_its_text_in_headers(
 @pytest.mark.parametrize(
     ("subtitle_format", "expected"),
     [
-        ("srt", "1\n00:00:00,500 --> 00:00:01,045\npt: There are 16000 samples.\n"),
-        ("vtt", "WEBVTT\n\n00:00:00.500 --> 00:00:01.045\npt: There are 16000 samples.\n"),
+        (
+            "srt",
+            "1\n00:00:00,500 --> 00:00:03,500\n"
+            "pt: There are 16000 samples.\npt: The loudest is 700.\n",
+        ),
+        (
+            "vtt",
+            "WEBVTT\n\n00:00:00.500 --> 00:00:03.500\n"
+            "pt: There are 16000 samples.\npt: The loudest is 700.\n",
+        ),
         (
             "bilingual_srt",
-            "1\n00:00:00,500 --> 00:00:01,045\n"
+            "1\n00:00:00,500 --> 00:00:01,068\n"
             "There are 16000 samples.\npt: There are 16000 samples.\n",
         ),
         (
             "bilingual_vtt",
-            "WEBVTT\n\n00:00:00.500 --> 00:00:01.045\n"
+            "WEBVTT\n\n00:00:00.500 --> 00:00:01.068\n"
             "There are 16000 samples.\npt: There are 16000 samples.\n",
         ),
     ],
@@ -266,6 +274,17 @@ class Noting(LocalRemote):
         return await super().infer(items)
 
 
+async def heard_item(**fields: str) -> Any:
+    """What the ASR model is sent for one request."""
+    config = fake_config()
+    remotes = fake_remotes(config)
+    remotes["asr"] = asr = Noting("asr", config.models["asr"])
+    async with connect(asgi_app(await fake_fleet(config, remotes), config, Admission(64))) as http:
+        await transcribe(http, **fields)
+    (item,) = asr.items
+    return item
+
+
 @pytest.mark.parametrize(
     ("response_format", "timestamps"),
     [("json", False), ("text", False), ("verbose_json", True), ("srt", True), ("vtt", True)],
@@ -273,12 +292,17 @@ class Noting(LocalRemote):
 async def test_times_are_decoded_where_the_format_says_them(
     response_format: str, timestamps: bool
 ) -> None:
-    config = fake_config()
-    remotes = fake_remotes(config)
-    remotes["asr"] = asr = Noting("asr", config.models["asr"])
-    async with connect(asgi_app(await fake_fleet(config, remotes), config, Admission(64))) as http:
-        await transcribe(http, response_format=response_format)
-    assert [item.timestamps for item in asr.items] == [timestamps]
+    assert (await heard_item(response_format=response_format)).timestamps == timestamps
+
+
+@pytest.mark.parametrize(
+    ("response_format", "words"),
+    [("json", False), ("text", False), ("verbose_json", False), ("srt", True), ("vtt", True)],
+)
+async def test_words_are_timed_where_the_format_cuts_between_them(
+    response_format: str, words: bool
+) -> None:
+    assert (await heard_item(response_format=response_format)).word_timestamps == words
 
 
 @pytest.mark.parametrize("audio_format", ["mp3", "wav", "opus", "flac", "aac", "pcm"])

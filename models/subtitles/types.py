@@ -1,0 +1,31 @@
+"""What subtitles are made of, and what they are."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from models.types import Word
+
+
+@dataclass(frozen=True, slots=True)
+class Phrase:
+    """A stretch of speech, or its translation, with its text.
+
+    ``words`` say when its parts were spoken; where they differ from the text, the text holds.
+    None: its characters are taken to be spoken at one pace.
+    """
+
+    start_s: float
+    end_s: float
+    text: str
+    words: tuple[Word, ...] | None = None
+    language: str = "und"
+
+
+@dataclass(frozen=True, slots=True)
+class Cue:
+    """``lines`` that are shown from ``start_s`` to ``end_s``."""
+
+    start_s: float
+    end_s: float
+    lines: tuple[str, ...]
