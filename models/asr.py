@@ -345,7 +345,11 @@ class WhisperAsr:
         tried = [
             (position, language)
             for position in doubtful
-            for language in rows[position].item.languages or to_try(rows[position].languages)
+            for language in to_try(
+                rows[position].languages,
+                known=rows[position].item.languages,
+                allowed=rows[position].item.languages,
+            )
         ]
         prompts = [
             model.whisper.get_prompt(

@@ -1,4 +1,4 @@
-"""Which language is spoken where: detection is sure of most stretches; others are tried in several."""
+"""Tell which language is spoken where: most speech says it clearly, other speech is tried."""
 
 from __future__ import annotations
 
