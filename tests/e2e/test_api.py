@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import base64
-import difflib
 import io
 import json
 import random
@@ -18,11 +17,14 @@ import pytest
 import soundfile
 from prometheus_client.parser import text_string_to_metric_families
 
-from dragoman_client import Client
+from dragoman_client import Client, SpeechTranslation
 from tests import bad_input
 from tests.bad_input import TEXT, TEXT_OK, wav
 from tests.e2e.server import Running
-from tests.speech import chrf, clip, clips, wer
+from tests.speech import alike, chrf, clip, clips, normalise, wer
+
+# More alike than this are two answers to one clip of a few words, and no two clips' answers.
+ITS_OWN = 0.6
 
 # The English prompts and what a Portuguese speaker would say for them (our own translation).
 REFERENCES = {
@@ -37,15 +39,29 @@ REFERENCES = {
 # ---- the main job ----------------------------------------------------------------------
 
 
-@pytest.mark.parametrize("stem", REFERENCES)
-def test_english_speech_becomes_portuguese_speech(client: Client, stem: str) -> None:
-    answer = client.translate_speech(clip(stem).path, "pt")
-    assert answer.transcript.language == "en"
-    assert wer([clip(stem).text], [answer.transcript.text]) <= 0.2  # at most a word or two
+def speech_of(answer: SpeechTranslation) -> bytes:
     assert answer.audio is not None
-    heard = client.transcribe(answer.audio.data, language="pt")
-    # Kokoro's Portuguese through Whisper base: 0.12 over many sentences, more on a single one.
-    assert wer([answer.translation.text], [heard.text]) <= 0.5
+    return answer.audio.data
+
+
+@pytest.fixture(scope="module")
+def translated(client: Client) -> list[SpeechTranslation]:
+    """What is made of the English prompts, in their order."""
+    return [client.translate_speech(clip(stem).path, "pt") for stem in REFERENCES]
+
+
+def test_english_speech_is_heard(translated: list[SpeechTranslation]) -> None:
+    assert [answer.transcript.language for answer in translated] == ["en"] * len(REFERENCES)
+    said = [clip(stem).text for stem in REFERENCES]
+    assert wer(said, [answer.transcript.text for answer in translated]) <= 0.15
+
+
+def test_english_speech_becomes_portuguese_speech(
+    client: Client, translated: list[SpeechTranslation]
+) -> None:
+    heard = [client.transcribe(speech_of(answer), language="pt").text for answer in translated]
+    # Kokoro's Portuguese through Whisper base: 0.12 over many sentences, more on a few.
+    assert wer([answer.translation.text for answer in translated], heard) <= 0.35
 
 
 def test_the_translations_are_those_of_a_speaker(client: Client) -> None:
@@ -57,13 +73,17 @@ def test_the_translations_are_those_of_a_speaker(client: Client) -> None:
 
 def test_portuguese_speech_becomes_english_speech(client: Client) -> None:
     """From synthetic speech: no package holds human Portuguese."""
-    said = "A conferência está fechada. Por favor, tente mais tarde."
-    speech = client.speak(said, language="pt", response_format="wav").audio
-    answer = client.translate_speech(speech, "en", source_language="pt")
-    assert answer.voice == "en_US-joe-medium"
-    assert answer.audio is not None
-    heard = client.transcribe(answer.audio.data, language="en")
-    assert wer([answer.translation.text], [heard.text]) <= 0.2  # Piper's English: 0.02
+    said = [
+        "A conferência está fechada. Por favor, tente mais tarde.",
+        "Não temos mais quartos disponíveis para esta noite.",
+        "Por favor, espere um momento. Vou chamar o gerente.",
+    ]
+    spoken = [client.speak(text, language="pt", response_format="wav").audio for text in said]
+    answers = [client.translate_speech(speech, "en", source_language="pt") for speech in spoken]
+    assert {answer.voice for answer in answers} == {"en_US-joe-medium"}
+    heard = [client.transcribe(speech_of(answer), language="en").text for answer in answers]
+    # Piper's English: 0.02 over many sentences.
+    assert wer([answer.translation.text for answer in answers], heard) <= 0.2
 
 
 def test_sentences_follow_the_recording(client: Client) -> None:
@@ -87,22 +107,31 @@ def test_silence_has_no_segments(client: Client) -> None:
     assert (answer.segments, answer.audio) == ((), None)
 
 
+@pytest.fixture(scope="module")
+def monkeys(client: Client) -> SpeechTranslation:
+    """One short sentence; what else is asked about it is compared with this answer."""
+    return client.translate_speech(clip("en-tt-monkeysintro").path, "pt", audio_format="none")
+
+
 @pytest.mark.parametrize("audio_format", ["wav", "mp3", "opus", "flac"])
-def test_audio_in_every_format(client: Client, audio_format: str) -> None:
+def test_audio_in_every_format(
+    client: Client, monkeys: SpeechTranslation, audio_format: str
+) -> None:
     answer = client.translate_speech_audio(
         clip("en-tt-monkeysintro").path,
         "pt",
         response_format=audio_format,  # type: ignore[arg-type]
     )
     assert soundfile.info(io.BytesIO(answer.audio)).duration > 1
-    assert "macacos" in answer.translation
+    assert alike(answer.translation, monkeys.translation.text) > ITS_OWN
 
 
-def test_bilingual_subtitles(client: Client) -> None:
+def test_bilingual_subtitles(client: Client, monkeys: SpeechTranslation) -> None:
     subtitles = client.subtitles(clip("en-tt-monkeysintro").path, "pt", bilingual=True)
     number, times, english, portuguese = subtitles.strip().splitlines()[:4]
-    assert (number, "-->" in times, "monkeys" in english) == ("1", True, True)
-    assert "macacos" in portuguese
+    assert (number, "-->" in times) == ("1", True)
+    assert alike(english, monkeys.transcript.text) > ITS_OWN
+    assert alike(portuguese, monkeys.translation.text) > ITS_OWN
 
 
 # ---- transcription, as OpenAI's own client sees it -------------------------------------
@@ -113,10 +142,11 @@ def sdk(server: Running) -> openai.OpenAI:
     return openai.OpenAI(base_url=f"{server.url}/v1", api_key="none", max_retries=0)
 
 
-def test_openais_client_transcribes(sdk: openai.OpenAI) -> None:
-    with clip("en-conf-onlyperson").path.open("rb") as file:
+def test_openais_client_transcribes(sdk: openai.OpenAI, client: Client) -> None:
+    path = clip("en-conf-onlyperson").path
+    with path.open("rb") as file:
         answer = sdk.audio.transcriptions.create(file=file, model="whisper-1")
-    assert wer([clip("en-conf-onlyperson").text], [answer.text]) == 0
+    assert alike(answer.text, client.transcribe(path).text) > ITS_OWN
 
 
 def test_openais_client_gets_words(sdk: openai.OpenAI) -> None:
@@ -130,7 +160,7 @@ def test_openais_client_gets_words(sdk: openai.OpenAI) -> None:
     assert answer.words is not None
     starts = [word.start for word in answer.words]
     assert starts == sorted(starts)
-    assert len(starts) == len(answer.text.split())
+    assert normalise(" ".join(word.word for word in answer.words)) == normalise(answer.text)
 
 
 def test_openais_client_speaks(sdk: openai.OpenAI) -> None:
@@ -157,20 +187,23 @@ def test_openais_client_is_given_sentences_while_others_are_spoken(
 
 
 def test_openais_events_hold_a_streamed_file(sdk: openai.OpenAI, client: Client) -> None:
+    text = (
+        "Good morning. How are you today? The meeting begins at nine in the large room. "
+        "Please call me back tomorrow. Where is the nearest hospital?"
+    )
     with sdk.audio.speech.with_streaming_response.create(
         model="tts-1",
         voice="en_US-joe-medium",
-        input="Good morning. How are you today?",
+        input=text,
         response_format="wav",
         stream_format="sse",
     ) as answer:
         lines = [line for line in answer.iter_lines() if line]
     *deltas, done = [json.loads(line.removeprefix("data: ")) for line in lines]
     wav_file = b"".join(base64.b64decode(delta["audio"]) for delta in deltas)
-    assert [delta["type"] for delta in deltas] == ["speech.audio.delta"] * 2
-    assert (done["type"], done["usage"]["input_tokens"]) == ("speech.audio.done", 32)
-    heard = client.transcribe(wav_file, language="en")
-    assert wer(["Good morning. How are you today?"], [heard.text]) <= 0.2  # one word of six
+    assert [delta["type"] for delta in deltas] == ["speech.audio.delta"] * 5
+    assert (done["type"], done["usage"]["input_tokens"]) == ("speech.audio.done", len(text))
+    assert wer([text], [client.transcribe(wav_file, language="en").text]) <= 0.2
 
 
 def test_a_stream_that_is_too_late_breaks_off(server: Running) -> None:
@@ -195,11 +228,12 @@ def test_openais_client_is_told_what_is_wrong(sdk: openai.OpenAI) -> None:
 
 @pytest.mark.parametrize("language", ["en", "es", "fr", "it", "ru"])
 def test_speech_of_five_languages_is_recognised(client: Client, language: str) -> None:
-    some = [c for c in clips(language) if c.duration_s < 6][:2]
+    some = [c for c in clips(language) if c.duration_s < 8][:6]
     heard = [client.transcribe(c.path) for c in some]
-    assert {answer.language for answer in heard} == {language}
-    # Whisper base, int8, over all clips: en 2, es 15, fr 18, it 11, ru 15 %; two clips vary.
-    assert wer([c.text for c in some], [answer.text for answer in heard]) <= 0.45
+    found = [answer.language for answer in heard]
+    assert found.count(language) >= len(some) - 1, found
+    # Whisper base, int8, over all clips: en 2, es 15, fr 18, it 11, ru 15 %; a few clips vary.
+    assert wer([c.text for c in some], [answer.text for answer in heard]) <= 0.35
 
 
 # ---- the other endpoints ---------------------------------------------------------------
@@ -253,7 +287,7 @@ def likeness(one: str | tuple[float, ...], other: str | tuple[float, ...]) -> fl
     if isinstance(one, tuple) and isinstance(other, tuple):
         return float(np.dot(one, other))
     if isinstance(one, str) and isinstance(other, str):
-        return difflib.SequenceMatcher(None, one.split(), other.split()).ratio()
+        return alike(one, other)
     return 0.0
 
 
@@ -269,7 +303,10 @@ def mixed_requests() -> list[Asked]:
 
 
 def test_sixteen_callers_at_once_each_get_their_own(client: Client) -> None:
-    """An answer may differ from the one alone by a word: a fallback samples. Not by its owner."""
+    """An answer may differ from the one alone by a few words, but is no other caller's.
+
+    A fallback samples, and 8 bits round otherwise in a batch of another size.
+    """
     requests = mixed_requests()
     alone = {asked: ask(client, asked) for asked in requests}
     before = {model.id: model.statistics for model in client.models()}
@@ -279,11 +316,12 @@ def test_sixteen_callers_at_once_each_get_their_own(client: Client) -> None:
     with ThreadPoolExecutor(16) as callers:
         together = list(zip(order, callers.map(lambda a: ask(client, a), order), strict=True))
     after = {model.id: model.statistics for model in client.models()}
-    wrong = []
+    wrong, likenesses = [], []
     for asked, answer in together:
+        likenesses.append(likeness(answer, alone[asked]))
         rivals = [other for other in requests if other.kind == asked.kind]
-        nearest = max(rivals, key=lambda other: likeness(answer, alone[other]))
-        if nearest != asked or likeness(answer, alone[asked]) < 0.8:
+        nearest = max(likeness(answer, alone[other]) for other in rivals)
+        if likenesses[-1] < max(nearest, ITS_OWN):
             wrong.append((asked, answer, alone[asked]))
     batch_sizes = {
         name: round(
@@ -297,6 +335,7 @@ def test_sixteen_callers_at_once_each_get_their_own(client: Client) -> None:
     print(f"16 callers, {len(order)} requests, {same} answers the same to the letter")
     print("mean batch size by model:", json.dumps(batch_sizes))
     assert not wrong
+    assert np.mean(likenesses) > 0.95
     assert all(size > 1 for size in batch_sizes.values()), batch_sizes
 
 

@@ -34,7 +34,7 @@ def server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Running]:
     args["ingress"] = {"replicas": 2}
     args["models"]["nmt"]["options"] = {"base_ms": 1.0}
     args["models"]["speaker"]["replicas"] = 1
-    args["models"]["tts"]["idle_unload_s"] = 2.0
+    args["models"]["tts"]["idle_unload_s"] = 5.0
     with running(config_on_a_free_port(tmp_path_factory.mktemp("control"), config)) as server:
         yield server
 

@@ -77,7 +77,7 @@ FAKES: dict[str, dict[str, Any]] = {
     "vad": {"engine": "fake-vad"},
     "asr": {"engine": "fake-asr"},
     "nmt": {"engine": "fake-nmt"},
-    "slow": {"engine": "fake-nmt", "options": {"base_ms": 2000.0}},
+    "slow": {"engine": "fake-nmt", "options": {"base_ms": 4000.0}},
     "tts": {"engine": "fake-tts"},
     "speaker": {"engine": "sleep", "options": {"base_ms": 20.0}},
 }

@@ -294,8 +294,8 @@ def words_of(transcript: Transcript) -> list[Word]:
 
 def check_words_are_as_near_as_rounding(ours: list[Word], others: list[Word]) -> None:
     """Nearly all are the same words, and begin nearly at the same time."""
-    texts = ([normalise(word.text) for word in words] for words in (ours, others))
-    blocks = difflib.SequenceMatcher(None, *texts, autojunk=False).get_matching_blocks()
+    one, other = ([normalise(word.text) for word in words] for words in (ours, others))
+    blocks = difflib.SequenceMatcher(None, one, other, autojunk=False).get_matching_blocks()
     shared = [
         (ours[block.a + i].start_s, others[block.b + i].start_s)
         for block in blocks

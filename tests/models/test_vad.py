@@ -250,7 +250,7 @@ PARAMETERS = st.builds(
 )
 
 
-@settings(max_examples=400, deadline=None)
+@settings(max_examples=400)
 @given(runs=RUNS, parameters=PARAMETERS, cut=st.integers(0, FRAME_SAMPLES - 1))
 def test_spans_of_any_probabilities_are_those_of_silero(
     runs: list[tuple[float, int]], parameters: VadParameters, cut: int

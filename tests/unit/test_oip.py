@@ -281,7 +281,7 @@ async def test_requests_to_the_graph_are_its_own_count() -> None:
         await ask(http, "speech_translation", two)
         remotes["vad"].hold_all(asyncio.Event())
         late, path = GOOD["speech_translation"], INFER.format("speech_translation")
-        answer = await http.post(path, json=late, headers={"x-timeout-ms": "200"})
+        answer = await http.post(path, json=late, headers={"x-timeout-ms": "2000"})
         found = await stats(http, "speech_translation")
     assert answer.status_code == 504
     inference = found["inference_stats"]

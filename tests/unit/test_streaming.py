@@ -346,7 +346,7 @@ async def test_an_error_on_the_way_breaks_the_stream_off(server: Server) -> None
 
 async def test_a_deadline_on_the_way_breaks_the_stream_off(server: Server) -> None:
     server.voice.hold(TWO)
-    caller = server.ask(headers={"x_timeout_ms": "1000"})
+    caller = server.ask(headers={"x_timeout_ms": "3000"})
     await caller.start()
     await caller.piece()
     await caller.task
