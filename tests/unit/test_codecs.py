@@ -168,7 +168,8 @@ def test_what_jobs_hold_is_bounded(sizes_kib: list[int], threads: int, seed: int
     line, left = Line(bound, small), {job(loop): size * KIB for size in sizes_kib}
     for each in left:
         line.add(each, 0)
-    step, most, running, now = 8 * KIB, 0, [], 0.0
+    running: list[Job[Any]] = []
+    step, most, now = 8 * KIB, 0, 0.0
     while left:
         while len(running) < threads and (its := line.next(now)):
             running.append(its)
