@@ -11,8 +11,8 @@ Items of different callers wait here and leave together. The rules:
   long as ``Returns`` knows that to be worth it, and at most ``max_queue_delay_ms``. Of several
   replicas each takes its share of all whose callers wait or may come back.
 - The head of a batch is the item of the most urgent priority whose turn it is among the callers
-  (``Queue``), so that nobody starves and nobody's many items stand before another's one. The
-  others are drawn by how near they are to its length, within rows, cost and padding.
+  (``Queue``): the oldest, but nobody's many items stand before another's one. The others are
+  drawn by how near they are to its length, within rows, cost and padding.
 - A batch that takes long is not sent behind a running one before that ends, even a full one: who
   comes meanwhile may be before it. While shorter items wait, it takes ``max_batch_s`` at most.
 - A full queue refuses at once, and so does one that is too long for a request's deadline, as
@@ -142,21 +142,23 @@ class Batcher(Generic[ItemT, ResultT]):
         return self._cache is not None and self.policy.response_cache
 
     def has_room(self) -> bool:
-        """Whether one more request may wait."""
-        if self.pending >= self.policy.max_queue_size:
+        """Whether one more caller may wait, who counts once however many items are there."""
+        if self._queue.callers >= self.policy.max_queue_size:
             self._pump()  # what came in this turn of the event loop may leave at once
-        return self.pending < self.policy.max_queue_size
+        return self._queue.callers < self.policy.max_queue_size
 
-    def expected_s(self, priority: int = 0, cost: float | None = None) -> float:
+    def expected_s(
+        self, priority: int = 0, cost: float | None = None, share: Share | None = None
+    ) -> float:
         """Until an item that came now would be answered, as far as that is known.
 
-        Nothing before a free replica. ``cost`` None: of an item such as those before.
+        Nothing before a free replica. ``cost`` None: of an item such as those before. ``share``
+        None: of a new caller.
         """
         if self.in_flight < self._replicas:
             return 0.0
-        own = self._pace.usual_cost if cost is None else cost
-        fair = None if self.policy.preserve_ordering else own or None
-        before = self._queue.cost_before(self._level(priority), fair)
+        is_first = not self.policy.preserve_ordering and (share is None or not share.waiting)
+        before = self._queue.cost_before(self._level(priority), is_first=is_first)
         return self._pace.wait_s(before, cost, self._clock.time())
 
     async def until_idle(self) -> None:
@@ -319,10 +321,10 @@ class Batcher(Generic[ItemT, ResultT]):
         request.admitted = True
 
     def _refusal(self, request: Request[ItemT, ResultT], cost: float) -> QueueFull | None:
-        if not self.has_room():
+        if not request.share.waiting and not self.has_room():
             return queue_full(self.name)
         if request.deadline is not None:
-            expected_s = self.expected_s(request.priority, cost)
+            expected_s = self.expected_s(request.priority, cost, request.share)
             if is_too_long(expected_s, request.deadline - self._clock.time()):
                 return queue_too_long(self.name, expected_s)
         return None
@@ -406,7 +408,7 @@ class Batcher(Generic[ItemT, ResultT]):
         """
         if not self._expects_returns() or len(self._queue) >= self._share():
             return False
-        if self.pending >= self.policy.max_queue_size:  # who comes back would be refused
+        if self._queue.callers >= self.policy.max_queue_size:  # who comes back would be refused
             return False
         waiting = list(self._queue)
         longest = max([ticket.cost for ticket in waiting])

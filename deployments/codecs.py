@@ -191,7 +191,7 @@ class Codecs:
             QueueDeadlinePassed: its turn did not come within the deadline; it was not begun.
             DeadlinePassed: it took longer.
         """
-        job = Job(work, caller or Caller(), asyncio.get_running_loop().create_future())
+        job: Job[R] = Job(work, caller or Caller(), asyncio.get_running_loop().create_future())
         self._add(job)
         try:
             async with asyncio.timeout_at(deadline) as time_left:

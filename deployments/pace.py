@@ -36,11 +36,6 @@ class Pace:
         """Whether no full batch has run yet."""
         return not self._batches
 
-    @property
-    def usual_cost(self) -> float:
-        """Of an item; 0: not known."""
-        return self._usual_cost
-
     def guess(self, took_s: float, cost: float, items: int) -> None:
         """What a full batch would take; forgotten with the first that runs."""
         self._s_a_cost = took_s / cost

@@ -47,7 +47,8 @@ class Share:
     """One caller's part of a model's time, beside the other callers' parts."""
 
     ends: float = 0.0  # when its last item would end, see ``Queue``
-    together: float = 0.0  # when its last rows count as ended, all of them
+    turn: float = 0.0  # of its last item, and of the rows that go with that
+    is_later: bool = False  # that is not its first
     waiting: int = 0  # its items that wait
 
 
@@ -63,7 +64,8 @@ class Ticket(Generic[ItemT, ResultT]):
     future: asyncio.Future[Outcome[ResultT]]
     group: object  # the request that it belongs to
     share: Share = field(default_factory=Share)  # of its caller, who may have several requests
-    ends: float = 0.0  # when it would end, see ``Queue``
+    turn: float = 0.0  # see ``Queue``
+    is_later: bool = False  # than others of its caller, who came or left just before it
     deadline: float | None = None
     in_order: bool = False  # its answer waits for those of the items that left before it
     answer: Outcome[ResultT] | DragomanError | None = None
@@ -82,11 +84,10 @@ class Ticket(Generic[ItemT, ResultT]):
 class Queue(Generic[ItemT, ResultT]):
     """What waits, by priority; any item can leave from the middle.
 
-    Within a priority the item is first that would end first, did every caller who waits have an
-    equal part of the model: a caller's many items do not stand before another's one, a short item
-    stands before long ones that came just before it, and none is passed for ever. Callers of one
-    item each, of one cost, are served in the order of arrival. The time of that is ``shared``: it
-    goes on by the cost of what leaves, divided by the callers (fair queueing).
+    Within a priority callers have turns: a caller's first item in the order of arrival, its later
+    ones once it would have ended, had every caller who waits an equal part of the model (fair
+    queueing). So nobody's many items stand before another's one, and none is passed for ever. The
+    callers' time for that is ``shared``: it goes on by the cost of what leaves, divided by them.
     """
 
     levels: dict[int, dict[int, Ticket[ItemT, ResultT]]] = field(default_factory=dict)
@@ -94,23 +95,27 @@ class Queue(Generic[ItemT, ResultT]):
     costs: dict[int, float] = field(default_factory=dict)  # of each level
     callers: int = 0  # of whom an item waits
     shared: float = 0.0  # cost for each caller
-    running: float = 0.0  # by how much that goes on once the next batch leaves
-    latest: dict[int, float] = field(default_factory=dict)  # the last end of each level
-    unordered: set[int] = field(default_factory=set)  # levels where who came later ends earlier
+    left: tuple[float, int] = (0.0, 1)  # the cost of the last batch, and the callers then
+    later: dict[int, float] = field(default_factory=dict)  # cost of callers' later items
+    latest: dict[int, float] = field(default_factory=dict)  # the latest turn of each level
+    unordered: set[int] = field(default_factory=set)  # levels where turns are not as they came
 
     def add(self, ticket: Ticket[ItemT, ResultT], *, is_row: bool = False) -> None:
         """``is_row``: of a request's rows, which go with the first of them while that waits."""
         priority, share = ticket.priority, ticket.share
-        share.ends = max(self.shared, share.ends) + ticket.cost
         if not (is_row and share.waiting):
-            share.together = share.ends
-        ticket.ends = share.together
+            share.is_later = bool(share.waiting) or share.ends > self.shared
+            share.turn = share.ends + ticket.cost if share.is_later else self.shared
+        share.ends = max(self.shared, share.ends) + ticket.cost
+        ticket.turn, ticket.is_later = share.turn, share.is_later
         self.callers += not share.waiting
         share.waiting += 1
-        if ticket.ends < self.latest.get(priority, 0.0):
+        if ticket.is_later:
+            self.later[priority] = self.later.get(priority, 0.0) + ticket.cost
+        if ticket.turn < self.latest.get(priority, 0.0):
             self.unordered.add(priority)
         else:
-            self.latest[priority] = ticket.ends
+            self.latest[priority] = ticket.turn
         self.levels.setdefault(priority, {})[ticket.number] = ticket
         self.costs[priority] = self.costs.get(priority, 0.0) + ticket.cost
         self.groups[ticket.group] = self.groups.get(ticket.group, 0) + 1
@@ -122,8 +127,10 @@ class Queue(Generic[ItemT, ResultT]):
             return False
         # From nothing again at an empty level, so that rounding does not add up.
         self.costs[ticket.priority] = self.costs[ticket.priority] - ticket.cost if level else 0.0
+        if ticket.is_later:
+            self.later[ticket.priority] -= ticket.cost
         if not level:
-            self.latest[ticket.priority] = 0.0
+            self.latest[ticket.priority] = self.later[ticket.priority] = 0.0
             self.unordered.discard(ticket.priority)
         ticket.share.waiting -= 1
         self.callers -= not ticket.share.waiting
@@ -140,18 +147,18 @@ class Queue(Generic[ItemT, ResultT]):
         The callers' time goes on by the batch before it: who comes while one runs, comes beside
         those that are in it, and not behind their next items.
         """
-        cost = sum([ticket.cost for ticket in batch])
-        self.shared, self.running = self.shared + self.running, cost / self.callers
+        cost, callers = self.left
+        self.shared += cost / max(callers, self.callers)
+        self.left = sum([ticket.cost for ticket in batch]), self.callers
         for ticket in batch:
             self.remove(ticket)
 
-    def cost_before(self, priority: int, cost: float | None = None) -> float:
-        """Of what would leave before an item that came now; ``cost`` None: were it the last.
-
-        Each other caller has no more before it than the item costs.
-        """
-        waiting = sum([each for level, each in self.costs.items() if level <= priority])
-        return waiting if cost is None else min(waiting, self.callers * cost)
+    def cost_before(self, priority: int, *, is_first: bool = False) -> float:
+        """Of what would leave before an item that came now; ``is_first``: of a new caller."""
+        waiting = sum([cost for level, cost in self.costs.items() if level <= priority])
+        if is_first:
+            waiting -= sum([cost for level, cost in self.later.items() if level <= priority])
+        return waiting
 
     def head(self, *, oldest: bool = False) -> Ticket[ItemT, ResultT] | None:
         """The first of the most urgent; ``oldest``: of those the one that came first."""
@@ -159,7 +166,7 @@ class Queue(Generic[ItemT, ResultT]):
             if level := self.levels[priority]:
                 if oldest or priority not in self.unordered:
                     return next(iter(level.values()))
-                return min(level.values(), key=_ends)
+                return min(level.values(), key=_turn)
         return None
 
     def __iter__(self) -> Iterator[Ticket[ItemT, ResultT]]:
@@ -171,8 +178,8 @@ class Queue(Generic[ItemT, ResultT]):
         return sum(map(len, self.levels.values()))
 
 
-def _ends(ticket: Ticket[Any, Any]) -> float:
-    return ticket.ends
+def _turn(ticket: Ticket[Any, Any]) -> float:
+    return ticket.turn
 
 
 def draw(
@@ -190,7 +197,7 @@ def draw(
     if not policy.preserve_ordering and (
         queue.unordered or any(t.cost != head.cost for t in candidates)
     ):
-        candidates.sort(key=lambda t: (t.priority, abs(t.cost - head.cost), t.ends, t.number))
+        candidates.sort(key=lambda t: (t.priority, abs(t.cost - head.cost), t.turn, t.number))
     for ticket in candidates:
         if len(batch) == rows_at_most:
             break

@@ -119,3 +119,24 @@ async def test_a_reader_that_leaves_takes_the_calls_along() -> None:
 
 async def test_nothing_to_call_gives_nothing() -> None:
     assert [result async for result in in_order(Gates(0), [])] == []
+
+
+@pytest.mark.parametrize("turns", [0, 1, 2], ids=["before", "as they are made", "as they begin"])
+async def test_a_caller_that_leaves_while_its_parts_are_made_leaves_none(turns: int) -> None:
+    others, ended = asyncio.all_tasks(), []
+
+    async def wait() -> None:
+        await asyncio.Event().wait()
+        ended.append(1)
+
+    together = asyncio.create_task(all_of([wait(), wait()])) if turns else None
+    for _ in range(turns):
+        await asyncio.sleep(0)
+    if together is None:
+        made = (wait() for _ in range(2))
+        together = asyncio.create_task(all_of(made))
+    together.cancel()
+    with pytest.raises(asyncio.CancelledError):
+        await together
+    assert asyncio.all_tasks() == others
+    assert not ended
