@@ -144,7 +144,7 @@ class Quantities:
         number = self._number
         return (
             rule(
-                rf"(?<![\w.,/:-])({number})({_DASH})({number})(?![\w-]*[-–/]\d)",
+                rf"(?<![\w.,/:-])({number})({_DASH})({number})(?![\w-]{0,12}[-–/]\d)",
                 lambda m: f"{m[1]} {self._words.to} {m[3]}",
             ),
         )
@@ -160,7 +160,9 @@ class Quantities:
                 rf"(?<![\w.,/])({self._number})\s?({unit})(?![\w/²³])",
                 lambda m: self.counted(m[1], words.units[m[2]]),
             ),
-            rule(rf"({self._number})\s?%", lambda m: f"{self.plain(m[1])} {words.percent}"),
+            rule(
+                rf"(?<![\w.,])({self._number})\s?%", lambda m: f"{self.plain(m[1])} {words.percent}"
+            ),
             rule(r"%", f" {words.percent} "),
         )
 
