@@ -188,8 +188,8 @@ def results(voices: Sequence[Mapping[str, Any]]) -> Results:
     speeds = [row for voice in voices for row in speed_rows(voice)]
     loudness = [loudness_row(voice) for voice in voices]
     read = [read_row(voice) for voice in voices]
-    worst = max(abs(float(row[2] or 0) / float(row[1] or 1) - 1) for row in speeds)  # type: ignore[arg-type]
-    apart = abs(float(loudness[0][2] or 0) - float(loudness[1][2] or 0))  # type: ignore[arg-type]
+    worst = max(abs(float(row[2] or 0) / float(row[1] or 1) - 1) for row in speeds)
+    apart = abs(float(loudness[0][2] or 0) - float(loudness[1][2] or 0))
     return Results(
         name="spoken",
         title="Speech as it was asked for",

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from random import Random
 
 import pytest
 from hypothesis import given
@@ -209,6 +210,56 @@ def test_words_are_kept_whatever_marks_stand_around_them(
 def test_what_is_spoken_already_stays(text: str, language: str) -> None:
     once = spoken(text, language)
     assert spoken(once, language) == once
+
+
+TOKENS = (
+    *(
+        "**",
+        "*",
+        "_",
+        "`",
+        "~",
+        "# ",
+        "> ",
+        "- ",
+        "1. ",
+        "\n",
+        "|",
+        "[",
+        "](",
+        "<b>",
+        "<",
+        ">",
+        "&",
+    ),
+    *("$5", "R$ 1.299,99", "£35", "10-15", "kg", "km/h", "%", "°C", "1/2", "½", "12/03/2026"),
+    *("2026-03-12", "14:30", "6h45", "3pm", " ", "word", "Mr.", "Sr.", "Av.", "St.", "etc.", "nº"),
+    *(
+        "5",
+        "1º",
+        "3rd",
+        ".",
+        ",",
+        "-",
+        "+",
+        "=",
+        "a@b.com",
+        "http://a.b/c",
+        "1990s",
+        "\\",
+        "🎉",
+        "×",
+    ),
+)
+
+
+@pytest.mark.parametrize("language", LANGUAGES)
+def test_even_nonsense_settles(language: str) -> None:
+    random = Random(0)
+    for _ in range(500):
+        text = "".join(random.choices(TOKENS, k=random.randint(1, 12)))
+        once = spoken(text, language)
+        assert spoken(once, language) == once, text
 
 
 # ---- sentences -------------------------------------------------------------------------

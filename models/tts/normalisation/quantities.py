@@ -144,8 +144,8 @@ class Quantities:
         number = self._number
         return (
             rule(
-                rf"(?<![\w.,/:-])({number})({_DASH})({number})(?![\w-]{0,12}[-–/]\d)",
-                lambda m: f"{m[1]} {self._words.to} {m[3]}",
+                rf"(?<![\w.,/:-])(?<![-–—] )({number}){_DASH}({number})(?!\s?[-–—/]\s?\d)",
+                lambda m: f"{m[1]} {self._words.to} {m[2]}",
             ),
         )
 
