@@ -100,6 +100,12 @@ ENGLISH = [
     ("report.pdf", "report dot pdf"),
     ("**Mr.** Smith has **$5**", "Mister Smith has 5 dollars"),
     ("NASA and the 3rd man", "NASA and the 3rd man"),
+    ("up (+5%), 10% – 20%", "up (plus 5 percent), 10 percent to 20 percent"),
+    ("from 9am-5pm", "from 9 AM to 5 PM"),
+    ("at 221B Baker St.", "at 221B Baker Street."),
+    ("the '90s", "the nineties"),
+    ("€1,50", "1 euro and 50 cents"),
+    ("2026-03-12T06:45:00Z", "March twelfth, twenty twenty six, 6 45"),
 ]
 
 
@@ -146,6 +152,12 @@ PORTUGUESE = [
     ("joao@exemplo.com.br", "joao arroba exemplo ponto com ponto br"),
     ("https://exemplo.com.br/x?y=1", "exemplo ponto com ponto br"),
     ("- Olá!\n- Tudo bem?", "Olá!\nTudo bem?"),
+    ("das 9h-17h", "das nove horas a dezessete horas"),
+    ("2 1/2 xícaras", "2 e meia xícaras"),
+    ("Séc. XX, cap. IV, art. 5º", "século XX, capítulo IV, artigo quinto"),
+    ("31/12/99, jan/2026", "31 de dezembro de 1999, janeiro de 2026"),
+    ("US$1.50", "1 dólar e 50 centavos"),
+    ("3 x 4 = 12", "3 vezes 4 igual a 12"),
 ]
 
 

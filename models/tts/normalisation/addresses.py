@@ -41,7 +41,9 @@ def with_addresses_said(text: str, words: Vocabulary | None) -> str:
 def _behind(match: Match[str], said: str) -> str:
     """``said``, and the punctuation that stands behind the address and is none of it."""
     tail = _BEHIND_URL.search(match[0])
-    return said + (tail[0] if tail else "")
+    if tail is None or "(" in match[0]:  # whose end is its own
+        return said
+    return said + tail[0]
 
 
 def _said_url(url: str, words: Vocabulary) -> str:

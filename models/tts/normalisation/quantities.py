@@ -143,6 +143,7 @@ class Quantities:
     def _ranges(self) -> tuple[Rule, ...]:
         number = self._number
         return (
+            rule(rf"(?<=%){_DASH}(?=\d)", f" {self._words.to} "),
             rule(
                 rf"(?<![\w.,/:-])(?<![-–—] )({number}){_DASH}({number})(?!\s?[-–—/]\s?\d)",
                 lambda m: f"{m[1]} {self._words.to} {m[2]}",
@@ -183,6 +184,8 @@ class Quantities:
         return (
             rule(r"(?<![\w)\]}])[-−](?=\d)", f"{words.minus} "),
             rule(r"−", f" {words.minus} "),
+            rule(r"(?<![\w)\]}])\+(?=\d)", f"{words.symbols['+']} "),
+            rule(r"(?<=\d) ?[xX] ?(?=\d)", f" {words.symbols['×']} "),
             rule(rf"(?<=[\s\d)])\s*([{symbols}])\s*(?=[\s\d(])|(?<=\w)([<>=])(?=\w)", said),
             rule(r"([&≥≤≠≈±×÷])", said),
             rule(r"\s*[→⇒]\s*|(?<=[^\W\d_])/(?=[^\W\d_])", ", "),
