@@ -7,7 +7,7 @@ CONFIG ?= serve_config.yaml
 BIN := $(VENV)/bin
 INSTALLED := $(VENV)/.installed
 
-.PHONY: run deploy fetch doctor install-gpu test test-unit test-models test-e2e check install check-config tune bench bench-stages bench-replicas bench-graph bench-first-audio bench-growth bench-fair bench-accuracy bench-gpu bench-asr bench-speaker bench-nmt bench-yourtts bench-overhead clean
+.PHONY: run deploy fetch doctor install-gpu test test-unit test-models test-e2e check install check-config tune bench bench-stages bench-replicas bench-graph bench-first-audio bench-growth bench-fair bench-accuracy bench-gpu bench-asr bench-speaker bench-nmt bench-yourtts bench-overhead bench-spoken clean
 
 run: install
 	@$(BIN)/python -m deployments.launch $(CONFIG)
@@ -96,6 +96,9 @@ bench-nmt: install
 
 bench-yourtts: install
 	$(BIN)/python -m bench.yourtts
+
+bench-spoken: install
+	$(BIN)/python -m bench.spoken
 
 bench-overhead: install
 	$(BIN)/python -m bench.overhead

@@ -21,6 +21,7 @@ import yaml
 
 from bench.results import Cell, Chart, Results, Series, Spread, Table, write
 from dragoman_client import AsyncClient, Voice
+from models.encoding import PCM_RATE_HZ
 from tests.e2e.server import ROOT, config_on_a_free_port, running
 
 BYTES_A_SAMPLE = 2  # of `pcm`
@@ -180,7 +181,7 @@ def of_crowd(crowds: Sequence[Streamed]) -> tuple[Sequence[Cell], str]:
 
 def arrival_chart(voice: Voice, pair: Pair) -> Chart:
     """Of one pair: seconds of audio that a listener has, against time."""
-    bytes_a_second = BYTES_A_SAMPLE * voice.sample_rate_hz
+    bytes_a_second = BYTES_A_SAMPLE * PCM_RATE_HZ
     audio_s = [count / bytes_a_second for count in pair.streamed.bytes_so_far]
     series = [
         Series("streamed", pair.streamed.arrivals_s, audio_s),

@@ -16,6 +16,7 @@ from models.device import DeviceRequest
 from models.errors import DragomanError
 from models.runtime import ItemError, RuntimeSettings
 from models.samples import to_float32
+from models.tts.level import CALIBRATION_TEXT, loudness_lufs
 from models.tts.yourtts import Options, YourTts
 from models.types import SAMPLE_RATE_HZ, SOURCE_VOICE, Samples, Speech, TtsItem
 from tests.published import yourtts as published
@@ -34,14 +35,14 @@ INT16_STEPS = 1  # the same after rounding to int16
 D_VECTOR_ROUNDING = 1e-5  # of means of vectors of length 1
 
 SENTENCES = (
-    ("Good morning.", "female-en-5/en", 1.0),
-    ("Bom dia a todos.", "female-pt-4/pt", 1.0),
-    ("Où est la gare, s'il vous plaît?", "male-en-2/fr", 1.0),
-    ("A much longer sentence, which makes the others wait for it.", "male-pt-3/en", 1.0),
-    ("Não sei.", "male-pt-3/pt", 2.0),
-    ("The same voice, but slowly.", "female-en-5/en", 0.5),
-    ("Ça va?", "female-en-5-2/fr", 1.3),
-    ("One voice of each speaker is heard here.", "male-en-2-2/en", 0.8),
+    ("Good morning.", "female-en-5/en"),
+    ("Bom dia a todos.", "female-pt-4/pt"),
+    ("Où est la gare, s'il vous plaît?", "male-en-2/fr"),
+    ("A much longer sentence, which makes the others wait for it.", "male-pt-3/en"),
+    ("Não sei.", "male-pt-3/pt"),
+    ("The same voice, but slowly.", "female-en-5/en"),
+    ("Ça va?", "female-en-5-2/fr"),
+    ("One voice of each speaker is heard here.", "male-en-2-2/en"),
 )
 COQUI_SPEAKERS = {  # voice -> the name in speakers.json
     "female-en-5": "female-en-5",
@@ -63,6 +64,8 @@ def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 
 def open_runtime(folder: Path, **options: Any) -> YourTts:
+    """At the voices' own level, unless ``options`` say another."""
+    options = {"loudness_lufs": None, **options}
     device = DeviceRequest("cpu", threads=1)
     runtime = YourTts(RuntimeSettings("tts", f"path:{folder}", device), Options(**options))
     runtime.load()
@@ -141,7 +144,7 @@ def _torch_save(value: Any, path: Path) -> None:
 
 
 def items() -> list[TtsItem]:
-    return [TtsItem(text, voice, speed) for text, voice, speed in SENTENCES]
+    return [TtsItem(text, voice) for text, voice in SENTENCES]
 
 
 def samples_of(results: Sequence[Speech | ItemError]) -> list[Samples]:
@@ -194,8 +197,8 @@ def test_float_samples_in_a_batch_differ_by_rounding_alone(quiet: YourTts) -> No
     assert network is not None
     assert alphabet is not None
     rows = [
-        Row(alphabet.ids(text, voice[-2:]), place % 3, quiet._voices[voice].d_vector, speed)
-        for place, (text, voice, speed) in enumerate(SENTENCES)
+        Row(alphabet.ids(text, voice[-2:]), place % 3, quiet._voices[voice].d_vector)
+        for place, (text, voice) in enumerate(SENTENCES)
     ]
     limits = Limits(row_frames=10_000, pass_frames=100_000, max_padding=0.99)
 
@@ -231,21 +234,32 @@ def test_the_same_text_sounds_the_same_twice(noisy: YourTts) -> None:
     assert all(np.array_equal(a, b) for a, b in zip(first, second, strict=True))
 
 
-def test_speed_is_of_each_item(quiet: YourTts) -> None:
-    slow, own, fast = (
-        len(s)
-        for s in samples_of(
-            quiet.run(
-                [
-                    TtsItem("How fast is this said, then?", "male-en-2/en", speed)
-                    for speed in (0.5, 1.0, 2.0)
-                ]
-            )
-        )
-    )
+@pytest.mark.parametrize("is_cloned", [False, True], ids=["voice", "clip"])
+def test_speed_is_of_each_item(
+    quiet: YourTts, clips: list[NDArray[np.int16]], is_cloned: bool
+) -> None:
+    speeds = (1.0, 0.25, 0.5, 2.0, 4.0)
+    text = "How fast is this said, then?"
+    reference = {"language": "en", "reference": clips[2]} if is_cloned else {}
+    voice = SOURCE_VOICE if is_cloned else "male-en-2/en"
+    batch = [TtsItem(text, voice, speed, **reference) for speed in speeds]  # type: ignore[arg-type]
 
-    assert 1.6 * own < slow <= 2 * own  # durations are rounded up to whole frames
-    assert own / 2 <= fast < own / 1.2
+    own, *others = (len(samples) for samples in samples_of(quiet.run(batch)))
+
+    assert others == [round(own / speed) for speed in speeds[1:]]
+
+
+def test_every_voice_is_as_loud_as_asked(folder: Path, clips: list[NDArray[np.int16]]) -> None:
+    runtime = open_runtime(folder, noise_scale=0.0, noise_w=0.0, loudness_lufs=-45.0)
+    own = [TtsItem(CALIBRATION_TEXT, voice) for voice in ("male-en-2/en", "female-pt-4/pt")]
+    batch = [*own, *(cloned(clip, text=CALIBRATION_TEXT) for clip in clips[2:])]
+
+    together = samples_of(runtime.run(batch))
+
+    loudness = [loudness_lufs(to_float32(samples), SAMPLE_RATE_HZ) for samples in together]
+    assert loudness == [pytest.approx(-45.0, abs=0.5)] * 4
+    alone = one_by_one(runtime, batch)
+    assert max(deviation(a, b) for a, b in zip(together, alone, strict=True)) <= INT16_STEPS
 
 
 def test_each_voice_and_language_sounds_its_own_way(quiet: YourTts) -> None:
@@ -261,7 +275,7 @@ def test_each_voice_and_language_sounds_its_own_way(quiet: YourTts) -> None:
 
 @pytest.mark.parametrize(
     ("text", "voice"),
-    [(text, voice) for text, voice, speed in SENTENCES if speed == 1.0],
+    SENTENCES[:4],
     ids=["en", "pt", "fr", "long"],
 )
 def test_a_sentence_sounds_as_coqui_speaks_it(

@@ -444,3 +444,14 @@ def test_doctor_fails_if_something_failed(status: str, exit_code: int) -> None:
 def test_doctor_as_json() -> None:
     result = run(serving(ok(fake_api.DIAGNOSIS)), "doctor", "--json")
     assert json.loads(result.stdout) == fake_api.DIAGNOSIS
+
+
+@pytest.mark.parametrize(
+    ("command", "offers"), [("say", False), ("translate", True)], ids=["say", "translate"]
+)
+def test_the_speakers_own_voice_is_offered_where_there_is_a_speaker(
+    command: str, offers: bool
+) -> None:
+    commands = typer.main.get_group(app).commands
+    (voice,) = (param for param in commands[command].params if param.name == "voice")
+    assert ("source" in str(getattr(voice, "help", ""))) is offers

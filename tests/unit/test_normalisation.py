@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from random import Random
 
 import pytest
 from hypothesis import given
@@ -99,6 +100,12 @@ ENGLISH = [
     ("report.pdf", "report dot pdf"),
     ("**Mr.** Smith has **$5**", "Mister Smith has 5 dollars"),
     ("NASA and the 3rd man", "NASA and the 3rd man"),
+    ("up (+5%), 10% – 20%", "up (plus 5 percent), 10 percent to 20 percent"),
+    ("from 9am-5pm", "from 9 AM to 5 PM"),
+    ("at 221B Baker St.", "at 221B Baker Street."),
+    ("the '90s", "the nineties"),
+    ("€1,50", "1 euro and 50 cents"),
+    ("2026-03-12T06:45:00Z", "March twelfth, twenty twenty six, 6 45"),
 ]
 
 
@@ -145,6 +152,12 @@ PORTUGUESE = [
     ("joao@exemplo.com.br", "joao arroba exemplo ponto com ponto br"),
     ("https://exemplo.com.br/x?y=1", "exemplo ponto com ponto br"),
     ("- Olá!\n- Tudo bem?", "Olá!\nTudo bem?"),
+    ("das 9h-17h", "das nove horas a dezessete horas"),
+    ("2 1/2 xícaras", "2 e meia xícaras"),
+    ("Séc. XX, cap. IV, art. 5º", "século XX, capítulo IV, artigo quinto"),
+    ("31/12/99, jan/2026", "31 de dezembro de 1999, janeiro de 2026"),
+    ("US$1.50", "1 dólar e 50 centavos"),
+    ("3 x 4 = 12", "3 vezes 4 igual a 12"),
 ]
 
 
@@ -209,6 +222,56 @@ def test_words_are_kept_whatever_marks_stand_around_them(
 def test_what_is_spoken_already_stays(text: str, language: str) -> None:
     once = spoken(text, language)
     assert spoken(once, language) == once
+
+
+TOKENS = (
+    *(
+        "**",
+        "*",
+        "_",
+        "`",
+        "~",
+        "# ",
+        "> ",
+        "- ",
+        "1. ",
+        "\n",
+        "|",
+        "[",
+        "](",
+        "<b>",
+        "<",
+        ">",
+        "&",
+    ),
+    *("$5", "R$ 1.299,99", "£35", "10-15", "kg", "km/h", "%", "°C", "1/2", "½", "12/03/2026"),
+    *("2026-03-12", "14:30", "6h45", "3pm", " ", "word", "Mr.", "Sr.", "Av.", "St.", "etc.", "nº"),
+    *(
+        "5",
+        "1º",
+        "3rd",
+        ".",
+        ",",
+        "-",
+        "+",
+        "=",
+        "a@b.com",
+        "http://a.b/c",
+        "1990s",
+        "\\",
+        "🎉",
+        "×",
+    ),
+)
+
+
+@pytest.mark.parametrize("language", LANGUAGES)
+def test_even_nonsense_settles(language: str) -> None:
+    random = Random(0)
+    for _ in range(500):
+        text = "".join(random.choices(TOKENS, k=random.randint(1, 12)))
+        once = spoken(text, language)
+        assert spoken(once, language) == once, text
 
 
 # ---- sentences -------------------------------------------------------------------------

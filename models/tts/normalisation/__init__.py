@@ -17,6 +17,8 @@ from models.tts.normalisation.addresses import with_addresses_said
 from models.tts.normalisation.markup import tidy, without_marks, without_markup
 from models.tts.normalisation.vocabulary import Rule, Vocabulary, applied
 
+MAX_PASSES = 4  # one sign may have hidden another; prose takes one, and one more to see it
+
 
 @dataclass(frozen=True, slots=True)
 class _Language:
@@ -40,6 +42,14 @@ def spoken(text: str, language: str) -> str:
         language: ISO 639-1, with or without a region.
     """
     rules = _languages().get(language.split("-")[0].lower())
+    for _ in range(MAX_PASSES):
+        before, text = text, _once(text, rules)
+        if text == before:
+            break
+    return text
+
+
+def _once(text: str, rules: _Language | None) -> str:
     text = without_markup(text)
     text = with_addresses_said(text, rules.vocabulary if rules else None)
     text = without_marks(text)

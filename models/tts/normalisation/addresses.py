@@ -8,7 +8,9 @@ from urllib.parse import urlsplit
 
 from models.tts.normalisation.vocabulary import Vocabulary
 
-_EMAIL = re.compile(r"(?:mailto:)?\b([\w.+-]+)@([^\W_][\w-]*(?:\.[\w-]+)+)")
+_EMAIL = re.compile(
+    r"(?:mailto:)?(?<![\w.+-])([\w.+-]{1,64})@([^\W_][\w-]{0,62}(?:\.[\w-]{1,63}){1,8})"
+)
 _TOP_LEVEL = (
     "com|org|net|gov|edu|mil|int|info|biz|io|dev|app|ai|cloud|tech|blog|shop|site|online|xyz|pt|br"
     "|uk|eu|fr|ca|au|jp|ch"
@@ -19,7 +21,7 @@ _URL = re.compile(
 )
 _BEHIND_URL = re.compile(r"[.,;:!?…'’)\]}*_~`]+$")
 _FILE = re.compile(
-    r"\b([\w-]*\w)\.(pdf|docx?|xlsx?|pptx?|txt|md|csv|json|ya?ml|xml|html?|zip|tar|gz|png|jpe?g|gif"
+    r"(?<![\w-])([\w-]{1,64})\.(pdf|docx?|xlsx?|pptx?|txt|md|csv|json|ya?ml|xml|html?|zip|tar|gz|png|jpe?g|gif"
     r"|svg|mp3|mp4|wav|flac|ogg|py|js|ts|java|cpp|sh|exe|log|ini|net)\b(?!\.\w)"
 )
 # A path that somebody would say: a few short words. Others tell a listener nothing.
@@ -39,7 +41,9 @@ def with_addresses_said(text: str, words: Vocabulary | None) -> str:
 def _behind(match: Match[str], said: str) -> str:
     """``said``, and the punctuation that stands behind the address and is none of it."""
     tail = _BEHIND_URL.search(match[0])
-    return said + (tail[0] if tail else "")
+    if tail is None or "(" in match[0]:  # whose end is its own
+        return said
+    return said + tail[0]
 
 
 def _said_url(url: str, words: Vocabulary) -> str:

@@ -55,13 +55,13 @@ _UNITS = {
     **{"mL": _unit("milliliter"), "gal": _unit("gallon"), "h": _unit("hour"), "hr": _unit("hour")},
     **{"hrs": _unit("hour"), "min": _unit("minute"), "mins": _unit("minute")},
     **{"s": _unit("second"), "sec": _unit("second"), "ms": _unit("millisecond")},
-    **{"B": _unit("byte"), "KB": _unit("kilobyte"), "kB": _unit("kilobyte")},
+    **{"KB": _unit("kilobyte"), "kB": _unit("kilobyte")},
     **{"MB": _unit("megabyte"), "GB": _unit("gigabyte"), "TB": _unit("terabyte")},
     "Mbps": Noun("megabit per second", "megabits per second"),
     "Gbps": Noun("gigabit per second", "gigabits per second"),
     **{"Hz": Noun("hertz", "hertz"), "kHz": Noun("kilohertz", "kilohertz")},
     **{"MHz": Noun("megahertz", "megahertz"), "GHz": Noun("gigahertz", "gigahertz")},
-    **{"V": _unit("volt"), "W": _unit("watt"), "kW": _unit("kilowatt"), "A": _unit("amp")},
+    **{"V": _unit("volt"), "W": _unit("watt"), "kW": _unit("kilowatt")},
     **{"kWh": _unit("kilowatt hour"), "MW": _unit("megawatt"), "mAh": _unit("milliamp hour")},
     **{"dB": _unit("decibel"), "cal": _unit("calorie"), "kcal": _unit("kilocalorie")},
     "°C": Noun("degree Celsius", "degrees Celsius"),
@@ -154,7 +154,9 @@ def _any(table: dict[str, str]) -> str:
 
 
 def _year(digits: str) -> str:
-    year = int(digits) + (2000 if len(digits) == 2 else 0)
+    year = int(digits)
+    if len(digits) == 2:
+        year += 1900 if year >= 70 else 2000
     said: str = num2words(year, to="year")
     return said.replace("-", " ")
 
@@ -265,12 +267,15 @@ def rules() -> tuple[Rule, ...]:
             r"|(?<![\w.,/$-])\d{3}-\d{4}(?![\w-])"
         ),
         *_dates(),
+        rule(r"(?<=\d)(\s?[AaPp]\.?[Mm]\.?)\s?[-–]\s?(?=\d)", r"\1 to "),
         rule(
-            rf"(?<![\w.,/:$£€-])(?P<h>\d{{1,2}}):(?P<m>[0-5]\d)(?::(?P<s>[0-5]\d))?{_HALF}?(?![\w:]|[.,]\d)",
+            rf"(?<![\w.,/:$£€-])(?P<h>\d{{1,2}}):(?P<m>[0-5]\d)(?::(?P<s>[0-5]\d))?Z?{_HALF}?(?![\w:]|[.,]\d)",
             _time,
         ),
         rule(rf"(?<![\w.,/:$£€-])(?P<h>\d{{1,2}})(?P<m>)?(?P<s>)?{_HALF}", _time),
         rule(r"\b24/7\b", "twenty four seven"),
+        rule(r"(?<!\w)['’]([2-9]0)s\b", lambda m: f"{num2words(int(m[1])).removesuffix('y')}ies"),
+        rule(r"([$€£]\s?\d+),(\d\d)(?!\d)", r"\1.\2"),
         rule(r"(?<!\w)#\s?(?=\d)", "number "),
         rule(r"\b([CF])#(?!\w)", r"\1 sharp"),
         rule(

@@ -20,7 +20,7 @@ _NAMES = (
 )
 _ATTRIBUTES = r"""(?:\s+[\w:.-]+\s*=\s*(?:"[^"<]*"|'[^'<]*'|[^\s"'<>=]+))"""
 _TAG = re.compile(
-    rf"</[a-z][\w:.-]*\s*>|<[a-z][\w:.-]*{_ATTRIBUTES}+\s*/?>|<(?:{_NAMES})\s*/?>",
+    rf"</[a-z][\w:.-]*\s*>|<[a-z][\w:.-]*{_ATTRIBUTES}{{1,20}}\s*/?>|<(?:{_NAMES})\s*/?>",
     re.IGNORECASE,
 )
 _UNSPOKEN = re.compile(r"<!--.*?-->|<(script|style)\b.*?</\1\s*>", re.IGNORECASE | re.DOTALL)
@@ -28,9 +28,10 @@ _LINE_TAG = re.compile(
     r"<(?:br|hr)\b[^<>]*>|</(?:p|div|li|h[1-6]|tr|td|th|title|blockquote)\s*>", re.IGNORECASE
 )
 
-_MARKED = re.compile(r"[*_`~|\[\]\\<>#=]|^\s*(?:[-+] |\d+[.)] )|&\w|&#|\n\s*-", re.MULTILINE)
-_SEPARATOR = re.compile(r"^[\s|:*_=+#`~-]*[-*_=`~]{2,}[\s|:*_=+#`~-]*$", re.MULTILINE)
-_FENCE = re.compile(r"^\s*(?:`{3,}|~{3,})\s*[\w+-]*\s*$", re.MULTILINE)
+_MARKED = re.compile(r"[*_`~|\[\]\\<>#=]|^ *(?:[-+] |\d{1,9}[.)] )|\n *-", re.MULTILINE)
+_SEPARATOR_MARKS = frozenset(" |:*_=+#`~-")
+_RUN = re.compile(r"[-*_=`~]{2}")
+_FENCE = re.compile(r"^(?:`{3,}|~{3,}) ?[\w+-]*$")
 _LONE_LINK = re.compile(r"!?\[([^\[\]\n]*)\]\((?:[^()\s]|\([^()\s]*\))*(?:\s+\"[^\"]*\")?\)")
 _FOOTNOTE = re.compile(r"\[\^[^\]\s]+\]:?")
 _TIMES = re.compile(r"(?<=\d)(\s*)\*(\s*)(?=\d)")
@@ -38,8 +39,8 @@ _BETWEEN_LETTERS = re.compile(r"(?<=[^\W_])_+(?=[^\W_])")
 _MARKS = re.compile(
     r"[*_`]+|~{2,}|~(?!\s?\d)|^>+|(?<!\S)#+(?!\S)|(?<!\S)#(?=[^\W\d_])|\\(?=\S)", re.MULTILINE
 )
-_BRACKETS = re.compile(r"<(?=\S)([^<>\n]*[^\W\d_][^<>\n]*)(?<=\S)>")
-_BARS = re.compile(r"\s*\|+\s*")
+_BRACKETS = re.compile(r"<(?=[^\W\d_])([^<>\n]{1,80})(?<=[\w.])>")
+_BARS = re.compile(r" ?\|[| ]*")
 _EMOTICONS = re.compile(r"(?<!\S)(?::['’]?-?[)(DPpOo/|*]|;-?\)|<3|\^\^|[xX]D)(?!\S)")
 _EMOJI = re.compile(
     "["
@@ -50,6 +51,7 @@ _EMOJI = re.compile(
     "\u00a9\u00ae\u2122"  # ©, ®, ™
     "]+"
 )
+_CONTROL = re.compile("[\x00-\x09\x0b-\x1f\x7f-\x9f\ud800-\udfff]")
 _INVISIBLE = re.compile("[\u00ad\u200b-\u200f\u202a-\u202e\u2060-\u2064\ufeff]")
 _SPACES = re.compile(r"[^\S\n]+")
 _SPACE_BEFORE = re.compile(r"[^\S\n]+(?=[,.;!?…](?!\w))")
@@ -67,7 +69,8 @@ def without_markup(text: str) -> str:
 
     Markup of which one end is missing, as where a text was cut, is left to ``without_marks``.
     """
-    text = _INVISIBLE.sub("", _unescaped(text))
+    text = "\n".join(_unescaped(text).splitlines())
+    text = _INVISIBLE.sub("", _CONTROL.sub(" ", text))
     text = _UNSPOKEN.sub(" ", text)
     text = _TAG.sub("", _LINE_TAG.sub("\n", text))
     if _MARKED.search(text):
@@ -79,20 +82,26 @@ def without_markup(text: str) -> str:
 
 def without_marks(text: str) -> str:
     """What is left of markup, emoji and emoticons goes; words keep a space between them."""
-    text = _FENCE.sub("", text)
-    text = _SEPARATOR.sub("", text)
+    text = tidy(text)
+    lines = (_FENCE.sub("", line) for line in text.split("\n"))
+    text = "\n".join(line for line in lines if not _is_separator(line))
     text = _EMOJI.sub(" ", _EMOTICONS.sub(" ", text))
     text = _TIMES.sub(r"\1×\2", text)
     text = _BETWEEN_LETTERS.sub(" ", text)
     text = _BRACKETS.sub(r"\1", _MARKS.sub("", text))
-    text = "\n".join(_BARS.sub(", ", line.strip().strip("|").strip()) for line in text.split("\n"))
-    return tidy(text)
+    lines = (line.strip(" |") for line in tidy(text).split("\n"))
+    return tidy("\n".join(_BARS.sub(", ", line) for line in lines))
+
+
+def _is_separator(line: str) -> bool:
+    """Such as ``---`` and ``|:-:|--|``."""
+    return _SEPARATOR_MARKS.issuperset(line) and _RUN.search(line) is not None
 
 
 def tidy(text: str) -> str:
-    """Single spaces, none at the ends of lines and before punctuation."""
+    """Single spaces, none at the ends of lines and before punctuation; no empty lines."""
     text = _SPACE_BEFORE.sub("", _SPACES.sub(" ", text))
-    return "\n".join(line.strip() for line in text.split("\n")).strip()
+    return "\n".join(filter(None, (line.strip() for line in text.split("\n"))))
 
 
 def _unescaped(text: str) -> str:

@@ -74,7 +74,7 @@ _UNITS = {
         "V": _unit("volt"),
         "W": _unit("watt"),
         "kW": _unit("quilowatt"),
-        "A": Noun("ampere", "amperes"),
+        "kV": _unit("quilovolt"),
     },
     **{"kWh": _unit("quilowatt-hora", "quilowatts-hora"), "MW": _unit("megawatt")},
     **{"dB": Noun("decibel", "decibéis"), "cal": _unit("caloria", is_feminine=True)},
@@ -185,7 +185,9 @@ def _date(day: str, month: str, year: str | None, fallback: str) -> str:
     said = f"{_day(day)} de {_MONTHS[int(month) - 1]}"
     if year is None:
         return said
-    return f"{said} de {int(year) + (2000 if len(year) == 2 else 0)}"
+    if len(year) == 2:
+        year = f"19{year}" if int(year) >= 70 else f"20{year}"
+    return f"{said} de {year}"
 
 
 def _day(day: str) -> str:
@@ -211,7 +213,11 @@ def _abbreviations() -> tuple[Rule, ...]:
     number = r"[nN](?:\.\s?[ºo°]|º|°|ro\.)\s?"
     return (
         rule(rf"\b{number}(?=\d)", "número "),
-        rule(rf"\b({_any(_BEFORE_NUMBERS)})\.\s?(?=\d)", lambda m: f"{_BEFORE_NUMBERS[m[1]]} "),
+        rule(
+            rf"\b({_any(_BEFORE_NUMBERS)})\.\s?(?=\d|[IVXLC]+\b)",
+            lambda m: f"{_BEFORE_NUMBERS[m[1].lower()]} ",
+            any_case=True,
+        ),
         rule(rf"\b({_any(_TITLES)})\.(?=\s+[A-ZÀ-Ý])", lambda m: _TITLES[m[1]]),
         rule(r"\b(Av|Sr|Sra|Dr|Dra|Prof|Profa)\b(?=\s+[A-ZÀ-Ý])", lambda m: _TITLES[m[1]]),
         rule(r"\b[Ss]r\(a\)\.?", "senhor ou senhora"),
@@ -267,7 +273,8 @@ def _dates() -> tuple[Rule, ...]:
 def _times() -> tuple[Rule, ...]:
     start, end = r"(?<![\w.,/:$-])(?P<h>\d{1,2})", r"(?![\w:]|[.,]\d)"
     return (
-        rule(rf"{start}:(?P<m>[0-5]\d)(?::(?P<s>[0-5]\d))?(?:\s?hs?)?{end}", _time),
+        rule(r"(?<=\d)(\s?h(?:\d\d)?)\s?[-–]\s?(?=\d{1,2}\s?h)", r"\1 a "),
+        rule(rf"{start}:(?P<m>[0-5]\d)(?::(?P<s>[0-5]\d))?(?:Z|\s?hs?)?{end}", _time),
         rule(
             rf"{start}\s?[hH](?P<m>[0-5]\d)(?:\s?min|m)?(?P<s>){end}",
             _time,
@@ -289,6 +296,11 @@ def rules() -> tuple[Rule, ...]:
         ),
         *_dates(),
         *_times(),
+        rule(rf"\b({_any(_SHORT_MONTHS)})/(?=\d{{4}}\b)", lambda m: f"{_SHORT_MONTHS[m[1]]} de "),
+        rule(
+            r"(?<![\w/])(\d+ )?1/2(?=\s+\w+as?\b)", lambda m: f"{m[1] or ''}{'e ' * bool(m[1])}meia"
+        ),
+        rule(r"((?:[$€£]|R\$)\s?\d+)\.(\d\d)(?!\d)", r"\1,\2"),
         rule(r"\b24/7\b", "vinte e quatro horas por dia, sete dias por semana"),
         rule(r"(?<![\w.,])(\d{1,3})\.?([ºª]s?)(?![\wCF])", lambda m: _ordinal(m[1], m[2])),
         rule(r"(?<![\w.,])([1-9])°(?=\s+[a-zà-ý])", lambda m: _ordinal(m[1], "º")),

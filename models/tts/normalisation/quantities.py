@@ -143,9 +143,10 @@ class Quantities:
     def _ranges(self) -> tuple[Rule, ...]:
         number = self._number
         return (
+            rule(rf"(?<=%){_DASH}(?=\d)", f" {self._words.to} "),
             rule(
-                rf"(?<![\w.,/:-])({number})({_DASH})({number})(?![\w-]*[-–/]\d)",
-                lambda m: f"{m[1]} {self._words.to} {m[3]}",
+                rf"(?<![\w.,/:-])(?<![-–—] )({number}){_DASH}({number})(?!\s?[-–—/]\s?\d)",
+                lambda m: f"{m[1]} {self._words.to} {m[2]}",
             ),
         )
 
@@ -160,7 +161,9 @@ class Quantities:
                 rf"(?<![\w.,/])({self._number})\s?({unit})(?![\w/²³])",
                 lambda m: self.counted(m[1], words.units[m[2]]),
             ),
-            rule(rf"({self._number})\s?%", lambda m: f"{self.plain(m[1])} {words.percent}"),
+            rule(
+                rf"(?<![\w.,])({self._number})\s?%", lambda m: f"{self.plain(m[1])} {words.percent}"
+            ),
             rule(r"%", f" {words.percent} "),
         )
 
@@ -181,6 +184,8 @@ class Quantities:
         return (
             rule(r"(?<![\w)\]}])[-−](?=\d)", f"{words.minus} "),
             rule(r"−", f" {words.minus} "),
+            rule(r"(?<![\w)\]}])\+(?=\d)", f"{words.symbols['+']} "),
+            rule(r"(?<=\d) ?[xX] ?(?=\d)", f" {words.symbols['×']} "),
             rule(rf"(?<=[\s\d)])\s*([{symbols}])\s*(?=[\s\d(])|(?<=\w)([<>=])(?=\w)", said),
             rule(r"([&≥≤≠≈±×÷])", said),
             rule(r"\s*[→⇒]\s*|(?<=[^\W\d_])/(?=[^\W\d_])", ", "),
