@@ -62,16 +62,21 @@ def decode(data: bytes, *, max_duration_s: float) -> Audio:
     parts = containers.parts(data, kind, start)
     resampled = Resampler(SAMPLE_RATE_HZ, max_duration_s)
     decoder, damage = Decoder(resampled), Damage(kind.name, len(parts))
-    stray = data[mpeg.behind_tags(data, 0) : start]
-    if any(stray):
-        damage.begins_late(len(stray))
+    stray_bytes = mpeg.stray_bytes(data, start)
+    if stray_bytes:
+        damage.begins_late(stray_bytes)
     errors: list[DragomanError] = []
     for number, part in enumerate(parts[: containers.MAX_PARTS], 1):
         try:
             _decode_part(decoder, data, kind, part, damage, number)
-        except (_NothingDecoded, NotAudio) as error:
+        except _NothingDecoded as nothing:
+            message = f"The {kind.name} file is damaged: {nothing}."
+            errors.append(InvalidRequest(message, param="file"))
+        except NotAudio as error:
             errors.append(error)
-            damage.lost(number, error.message)
+        else:
+            continue
+        damage.lost(number, errors[-1].message)
     samples = resampled.finish()
     if not len(samples):
         raise errors[0] if errors else InvalidRequest("The file holds no samples.", param="file")
@@ -141,8 +146,8 @@ def after_silence(audio: Audio, silence_s: float) -> Audio:
     return replace(audio, samples=np.concatenate([silence, to_int16(audio.samples)]))
 
 
-class _NothingDecoded(InvalidRequest):
-    """A file is damaged beyond use; others that are joined to it may not be."""
+class _NothingDecoded(Exception):
+    """Why a file is damaged beyond use; others that are joined to it may not be."""
 
 
 def _decode_part(
@@ -151,20 +156,16 @@ def _decode_part(
     """Decode one file of an upload."""
     found = source(data, kind, part)
     if found is None:
-        raise _nothing_decoded(kind, "it ends before its samples, or has no format")
+        raise _NothingDecoded("it ends before its samples, or has no format")
     try:
         outcome = decoder.decode(found.file, kind.demuxer, states_length=found.states_length)
     except Undecodable as error:
-        raise _nothing_decoded(kind, why_undecodable(data, kind, part)) from error
+        raise _NothingDecoded(why_undecodable(data, kind, part)) from error
     outcome.stated_s = max(outcome.stated_s, outcome.decoded_s / found.share)
     if outcome.decoded_s:
         damage.judge(number, outcome, found.ending)
     elif outcome.failed or outcome.is_short or found.ending == "cut":
-        raise _nothing_decoded(kind, why_undecodable(data, kind, part))
-
-
-def _nothing_decoded(kind: Kind, why: str) -> _NothingDecoded:
-    return _NothingDecoded(f"The {kind.name} file is damaged: {why}.", param="file")
+        raise _NothingDecoded(why_undecodable(data, kind, part))
 
 
 def frame_of(samples: NDArray[np.int16], rate_hz: int, channels: int = 1) -> AudioFrame:

@@ -98,7 +98,17 @@ def ending(data: bytes, kind: Kind, part: Part) -> Ending:
 
 def box_names(data: bytes, part: Part) -> set[bytes]:
     """The boxes of an MP4 file, without those inside others."""
-    return {name for name, _ in _boxes(data, part.start, part.end)}
+    return {name for name, _, _ in _boxes(data, part.start, part.end)}
+
+
+def whole_fragments_end(data: bytes, part: Part) -> int:
+    """The end of an MP4 file without a last fragment whose table is cut.
+
+    FFmpeg reads all tables before any sound, and none of the file where one is cut.
+    """
+    boxes = _boxes(data, part.start, part.end)
+    cut = (start for name, start, end in boxes if name == b"moof" and end > part.end)
+    return next(cut, part.end)
 
 
 def _later_starts(data: bytes, kind: Kind, start: int) -> Iterator[int]:
@@ -120,11 +130,10 @@ def _later_starts(data: bytes, kind: Kind, start: int) -> Iterator[int]:
 
 
 def _samples_end(data: bytes, at: int) -> int:
-    """The end of a WAV file's samples, where that is known: no other file begins before it."""
+    """The end of a WAV file's samples, where that is sure: no other file begins before it."""
     wave = riff.read(data, at, len(data))
-    if wave is None or wave.stated_bytes is None or wave.start + wave.stated_bytes > len(data):
-        return at
-    return wave.end
+    is_sure = wave is not None and riff.ends_well(data, wave)
+    return wave.end if wave is not None and is_sure else at
 
 
 def _ogg_ending(data: bytes, start: int, end: int) -> Ending:
@@ -172,8 +181,8 @@ def _has_cut_element(data: bytes, position: int, end: int, steps: int) -> bool:
     return False
 
 
-def _boxes(data: bytes, position: int, end: int) -> Iterator[tuple[bytes, int]]:
-    """Each box's name and its end, which may lie behind the file's."""
+def _boxes(data: bytes, position: int, end: int) -> Iterator[tuple[bytes, int, int]]:
+    """Each box's name, its start, and its end, which may lie behind the file's."""
     for _ in range(MAX_BOXES):
         if position + 8 > end:
             return
@@ -184,13 +193,13 @@ def _boxes(data: bytes, position: int, end: int) -> Iterator[tuple[bytes, int]]:
             size = end - position
         if size < 8:
             return  # damage, left to the demuxer
+        yield name, position, position + size
         position += size
-        yield name, position
 
 
 def _mp4_ending(data: bytes, start: int, end: int) -> Ending:
     boxes = _boxes(data, start, end)
-    is_cut = any(name in _MP4_BOXES and box_end > end for name, box_end in boxes)
+    is_cut = any(name in _MP4_BOXES and box_end > end for name, _, box_end in boxes)
     return "cut" if is_cut else "whole"
 
 
@@ -198,7 +207,7 @@ def _ogg_begins(data: bytes, at: int) -> bool:
     """A first page; of several tracks, each has one, and only the first of them counts."""
     if not data.startswith(b"OggS\0", at) or len(data) < at + 27:
         return False
-    if at == 0 or not data[at + 5] & 2:
+    if at == 0 or not data[at + 5] & 2 or data[at + 5] > 7:
         return at == 0
     before = data.rfind(b"OggS", max(0, at - 65_307), at)  # the longest page
     return before < 0 or not data[before + 5] & 2

@@ -55,7 +55,7 @@ class Damage:
         inside = outcome.failed - outcome.failed_last
         is_cut_off = outcome.is_short and not outcome.reaches_end and not inside
         ends_early = ending == "cut" or outcome.failed_last or is_cut_off
-        if ends_early:
+        if ends_early and not outcome.gave_up:
             self._add(number, CUT_SHORT, f"The {name} file ends early: {amount}.")
         if inside or outcome.gave_up or (outcome.is_short and not ends_early):
             stopped = "; too much of it gave no sound, and the rest was left" * outcome.gave_up

@@ -79,6 +79,14 @@ def _run_at(data: bytes, at: int) -> str | None:
     return names.pop() if len(names) == 1 else None
 
 
+def stray_bytes(data: bytes, start: int) -> int:
+    """How many bytes before ``start`` are neither a tag nor zeros."""
+    at = behind_tags(data, 0)
+    padding = len(data[at:start]) - len(data[at:start].lstrip(b"\0"))
+    at = behind_tags(data, at + padding)
+    return max(0, start - at)
+
+
 def behind_tags(data: bytes, at: int) -> int:
     """The position behind ID3v2 tags, whose size has 7 bits a byte."""
     for _ in range(MAX_TAGS):

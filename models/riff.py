@@ -32,22 +32,17 @@ class Wave:
 
 def is_wave(data: bytes, at: int = 0) -> bool:
     """Does a WAV file begin here, in any of its dialects?"""
-    return data[at + 8 : at + 12] == b"WAVE" and data[at : at + 4] in (
-        b"RIFF",
-        b"RIFX",
-        b"RF64",
-        b"BW64",
-    )
+    is_riff = data[at : at + 4] in (b"RIFF", b"RF64", b"BW64")  # RIFX is misread by FFmpeg
+    return is_riff and data[at + 8 : at + 12] == b"WAVE"
 
 
 def read(data: bytes, start: int, end: int) -> Wave | None:
     """The WAV file between ``start`` and ``end``; None: it has no format or no data chunk."""
-    order = ">" if data.startswith(b"RIFX", start) else "<"
     position, form, data64_bytes = start + 12, b"", 0
     for _ in range(MAX_CHUNKS):
         if position + 8 > end:
             return None
-        tag, size = struct.unpack_from(order + "4sI", data, position)
+        tag, size = struct.unpack_from("<4sI", data, position)
         body = position + 8
         if tag == b"fmt ":
             form = data[body : min(body + size, end)]
@@ -56,51 +51,59 @@ def read(data: bytes, start: int, end: int) -> Wave | None:
         if tag == b"data":
             if size == 0xFFFF_FFFF and data64_bytes:
                 size = data64_bytes
-            return _wave(form, order, (body, end), size, data)
-        position = _behind(data, body, size, end)
+            return _wave(form, (body, end), size, data)
+        position = _behind(data, body, size)
+        if not _is_tag(data, position):  # a size that is wrong hides what follows
+            found = data.find(b"data", body, end)
+            position = found if found >= 0 else end
     return None
 
 
-def _wave(form: bytes, order: str, bounds: tuple[int, int], size: int, data: bytes) -> Wave | None:
+def ends_well(data: bytes, wave: Wave) -> bool:
+    """Do the samples end where the header says, with the file, a chunk or another file behind?"""
+    if wave.stated_bytes is None or wave.start + wave.stated_bytes > len(data):
+        return False
+    places = (wave.end, wave.end + 1)
+    is_followed = any(is_wave(data, at) or _is_chunk(data, at, len(data)) for at in places)
+    return is_followed or len(data) - wave.end <= 1
+
+
+def _wave(form: bytes, bounds: tuple[int, int], size: int, data: bytes) -> Wave | None:
     if len(form) < 16:
         return None
     start, end = bounds
     left = end - start
-    rate_bytes, frame_bytes = struct.unpack_from(order + "IH", form, 8)
+    rate_bytes, frame_bytes = struct.unpack_from("<IH", form, 8)
     is_misstated, stated = False, None if size >= _UNKNOWN_BYTES else size
     if size == 0:
         stated = 0 if not left or _is_chunk(data, start, end) else None
     elif stated is not None and size > left and size >= _NONSENSE_BYTES:
         is_misstated, stated = True, None
-    elif left - size > _MAX_STRAY_S * rate_bytes and not _ends_well(data, start + size, end):
+    elif left - size > _MAX_STRAY_S * rate_bytes and not _is_no_sound(data, start + size, end):
         is_misstated, stated = True, None  # the writer did not come to correct it
     taken = left if stated is None else min(stated, left)
     taken -= taken % max(1, frame_bytes)
-    header = _header(form, order, taken)
+    header = _header(form, taken)
     return Wave(header, start, start + taken, stated, is_misstated)
 
 
-def _header(form: bytes, order: str, data_bytes: int) -> bytes:
-    tag = b"RIFX" if order == ">" else b"RIFF"
+def _header(form: bytes, data_bytes: int) -> bytes:
     form += bytes(len(form) % 2)
-    chunks = b"WAVE" + struct.pack(order + "4sI", b"fmt ", len(form)) + form
-    chunks += struct.pack(order + "4sI", b"data", min(data_bytes, 0xFFFF_FFFF))
+    chunks = b"WAVE" + struct.pack("<4sI", b"fmt ", len(form)) + form
+    chunks += struct.pack("<4sI", b"data", min(data_bytes, 0xFFFF_FFFF))
     total = min(len(chunks) + data_bytes, 0xFFFF_FFFF)
-    return struct.pack(order + "4sI", tag, total) + chunks
+    return struct.pack("<4sI", b"RIFF", total) + chunks
 
 
-def _behind(data: bytes, body: int, size: int, end: int) -> int:
+def _behind(data: bytes, body: int, size: int) -> int:
     """Where the next chunk begins: some writers leave out the byte that makes an odd size even."""
     behind = body + size
     if size % 2 and not (_is_tag(data, behind) and not _is_tag(data, behind + 1)):
         behind += 1
-    if behind <= end:
-        return behind
-    found = data.find(b"data", body, end)  # a size that is wrong hides what follows
-    return found if found >= 0 else end
+    return behind
 
 
-def _ends_well(data: bytes, position: int, end: int) -> bool:
+def _is_no_sound(data: bytes, position: int, end: int) -> bool:
     """Is what follows the samples a chunk, a tag, or padding, and no more samples?"""
     if data.startswith((b"ID3", b"APETAGEX"), position):
         return True
@@ -112,8 +115,8 @@ def _ends_well(data: bytes, position: int, end: int) -> bool:
 def _is_chunk(data: bytes, position: int, end: int) -> bool:
     if not _is_tag(data, position) or position + 8 > end:
         return False
-    little, big = (struct.unpack_from(order + "I", data, position + 4)[0] for order in "<>")
-    return bool(min(little, big) <= end - position)
+    (size,) = struct.unpack_from("<I", data, position + 4)
+    return bool(size <= end - position)
 
 
 def _is_tag(data: bytes, position: int) -> bool:

@@ -26,11 +26,13 @@ def source(data: bytes, kind: Kind, part: Part) -> Source | None:
     if kind.is_stream:
         return _stream(data, part)
     ending = containers.ending(data, kind, part)
-    states_length = kind.states_length
-    if ending == "cut":  # fragments state their own
-        names = containers.box_names(data, part) if kind.name == "MP4" else set()
-        states_length = kind.states_length_in_header and b"moof" not in names
-    end = mpeg.before_tags(data, part.start, part.end)
+    states_length, end = kind.states_length, part.end
+    if ending == "cut":
+        states_length = kind.states_length_in_header
+    if ending == "cut" and kind.name == "MP4":
+        end = containers.whole_fragments_end(data, part)
+        states_length = b"moof" not in containers.box_names(data, part)  # they state their own
+    end = mpeg.before_tags(data, part.start, end)
     return Source(Pieces(b"", data, part.start, end), ending, states_length)
 
 
