@@ -230,7 +230,7 @@ def _au_begins(data: bytes, at: int) -> bool:
     if not data.startswith(b".snd", at) or len(data) < at + 24:
         return False
     head_bytes, _, encoding, _, channels = struct.unpack_from(">5I", data, at + 4)
-    return 24 <= head_bytes <= 4_096 and 1 <= encoding <= 27 and 1 <= channels <= 64
+    return bool(24 <= head_bytes <= 4_096 and 1 <= encoding <= 27 and 1 <= channels <= 64)
 
 
 _WAV = Kind("WAV", "wav", b"WAVE", riff.is_wave, magic_at=8)

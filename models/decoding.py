@@ -46,6 +46,7 @@ _STRICT = {"err_detect": "crccheck+bitstream+buffer+explode"}
 # in 200 MB. Of those, so many are looked at in one upload.
 MAX_BARREN_PACKETS = 20_000
 MAX_READ_ERRORS = 100
+AV_TIME_BASE = 1_000_000  # of a container's duration, in a second
 
 # A codec's own delay is cut off, so a whole file gives up to so much less than its packets hold.
 _SLACK_S, _SLACK_SAMPLES = 0.05, 3_500
@@ -151,7 +152,7 @@ class Decoder:
                 end_s = at_s + float((packet.duration or 0) * packet.time_base)
                 outcome.spanned_s = max(outcome.spanned_s, end_s - first_s)
 
-    def _add(self, packet: Packet, stream: AudioStream, outcome: Outcome) -> bool:
+    def _add(self, packet: Packet[AudioStream], stream: AudioStream, outcome: Outcome) -> bool:
         """Decode a packet. False: it gave no sound."""
         is_bad, frames = packet.is_corrupt, []  # FFmpeg marks what is shorter than it should be
         try:
@@ -171,7 +172,7 @@ class Decoder:
 def _stated_s(container: InputContainer, stream: AudioStream) -> float:
     if stream.duration and stream.time_base:
         return float(stream.duration * stream.time_base)
-    return (container.duration or 0) / av.time_base
+    return (container.duration or 0) / AV_TIME_BASE
 
 
 def _sound(container: InputContainer) -> AudioStream:
@@ -185,7 +186,9 @@ def _sound(container: InputContainer) -> AudioStream:
     return stream
 
 
-def _packets(container: InputContainer, stream: AudioStream, outcome: Outcome) -> Iterator[Packet]:
+def _packets(
+    container: InputContainer, stream: AudioStream, outcome: Outcome
+) -> Iterator[Packet[AudioStream]]:
     """All packets; after one that cannot be read, those behind it."""
     for _ in range(MAX_READ_ERRORS):
         try:

@@ -45,7 +45,8 @@ class Mixer:
         self._energies += energies
         heard = self._weights * (self._energies > SILENT * self._energies.max())
         if not heard.any():
-            return block.mean(axis=0)
+            mean: NDArray[np.float32] = block.mean(axis=0)
+            return mean
         weights = (heard / heard.sum()).astype(np.float32)
         mixed: NDArray[np.float32] = weights @ block
         self._choose(len(mixed) * float(mixed.var(dtype=float)), energies * (weights > 0), weights)
@@ -75,7 +76,7 @@ def _weights(layout: str, channels: int) -> NDArray[np.float64]:
     shares = np.zeros(0) if layout.endswith(" channels") else _ffmpegs(layout, channels)
     if len(shares) != channels or not (shares.sum() > 0 and shares.min() >= 0):
         shares = np.ones(channels)
-    weights = shares / shares.sum()
+    weights: NDArray[np.float64] = shares / shares.sum()
     weights.flags.writeable = False  # it is shared
     return weights
 

@@ -83,7 +83,7 @@ class Resampler:
         channels = block.layout.nb_channels
         if channels > 1:
             (packed,) = self._packer.resample(block)
-            values = np.ascontiguousarray(packed.to_ndarray().reshape(-1, channels).T)
+            values = np.ascontiguousarray(packed.to_ndarray().reshape(-1, channels).T, np.float32)
             _check_finite(values)
             return _frame(np.clip(self._mixer.mix(values), -1, 1), "flt", block.sample_rate)
         if not block.format.name.startswith(("flt", "dbl")):

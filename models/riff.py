@@ -10,7 +10,8 @@ import struct
 from dataclasses import dataclass
 
 # A chunk that is walked takes about 1 µs; a hostile file has one every 8 bytes.
-MAX_CHUNKS = 10_000
+MAX_CHUNKS = 1_000
+MAX_LOST_BYTES = 1 << 20  # that are searched for the samples, behind a chunk of a wrong size
 
 # Writers that cannot seek back leave 0, 0x7FFFF000 (SoX), 0x80000000 (arecord) or 0xFFFFFFFF:
 # that is usual, and promises nothing.
@@ -54,7 +55,7 @@ def read(data: bytes, start: int, end: int) -> Wave | None:
             return _wave(form, (body, end), size, data)
         position = _behind(data, body, size)
         if not _is_tag(data, position):  # a size that is wrong hides what follows
-            found = data.find(b"data", body, end)
+            found = data.find(b"data", body, min(end, body + MAX_LOST_BYTES))
             position = found if found >= 0 else end
     return None
 

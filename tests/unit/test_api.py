@@ -27,6 +27,7 @@ from models.errors import Unavailable
 from models.types import Kind
 from tests import bad_input
 from tests.bad_input import EMBED, SPEAK, TEXT, TEXT_OK, TRANSCRIBE, TRANSLATE, form, wav
+from tests.speech import clip
 from tests.unit.clock import settle
 from tests.unit.local import LocalRemote, fake_config, fake_fleet, fake_remotes, until_queued
 
