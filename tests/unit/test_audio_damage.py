@@ -18,6 +18,7 @@ from models import audio, containers, decoding, riff
 from models.errors import InvalidRequest, TooLarge
 from models.samples import to_float32
 from models.types import SAMPLE_RATE_HZ, Audio
+from models.upload import Pieces
 from tests.unit.sounds import (
     STEP_HZ,
     index_first,
@@ -408,8 +409,6 @@ class TestBounds:
             decoded(heads + b"data\4\0\0\0abcd")
 
     def test_a_file_object_reads_like_a_file(self) -> None:
-        from models.upload import Pieces
-
         pieces, same = Pieces(b"head", b"0123456789", 2, 8), io.BytesIO(b"head234567")
         for offset, whence, size in [(0, 0, 3), (0, 1, 9), (-2, 2, 5), (20, 0, 1), (5, 0, -1)]:
             assert pieces.seek(offset, whence) == same.seek(offset, whence)
