@@ -5,61 +5,31 @@ All codecs come from PyAV (FFmpeg's libraries); no program is started and no fil
 
 from __future__ import annotations
 
-import io
 from collections.abc import Sequence
+from dataclasses import replace
 
-import av
 import numpy as np
 from av.audio.frame import AudioFrame
-from av.audio.stream import AudioStream
-from av.container import InputContainer
 from numpy.typing import NDArray
 
-from models import containers
+from models import containers, mpeg
+from models.containers import Kind, Part
+from models.damage import Damage
+from models.decoding import TAKEN, Decoder, Undecodable
 from models.errors import DragomanError, InvalidRequest, NotAudio
-from models.resampling import MAX_RATE_HZ, MIN_RATE_HZ, Resampler, bad_rate, too_long
+from models.resampling import (
+    MAX_CHANNELS,
+    MAX_RATE_HZ,
+    MIN_RATE_HZ,
+    Resampler,
+    bad_channels,
+    bad_rate,
+    too_long,
+)
 from models.samples import to_int16
 from models.steps import Steps, finished
 from models.types import SAMPLE_RATE_HZ, Audio
-
-# An upload may be anything, so FFmpeg may only be what is needed: these demuxers (none that
-# opens further files or addresses, as playlists do), these decoders, and no protocol at all.
-_DEMUXERS = "wav,flac,mp3,ogg,matroska,webm,mov,mp4,m4a,3gp,3g2,mj2,aac,aiff,au,amr"
-_DECODERS = (
-    *(f"pcm_{kind}" for kind in ("u8", "s8", "mulaw", "alaw")),
-    *(f"pcm_{kind}{end}" for kind in ("s16", "s24", "s32", "f32", "f64") for end in ("le", "be")),
-    *(
-        "adpcm_ms",
-        "adpcm_ima_wav",
-        "adpcm_ima_qt",
-        "gsm",
-        "gsm_ms",
-        "alac",
-        "flac",
-        "vorbis",
-        "opus",
-        "libopus",
-    ),
-    *("mp3", "mp3float", "mp2", "mp2float", "aac", "amrnb", "amrwb"),
-    *("libopencore_amrnb", "libopencore_amrwb"),
-)
-_OPEN_OPTIONS = {
-    "format_whitelist": _DEMUXERS,
-    "codec_whitelist": ",".join(_DECODERS),
-    "protocol_whitelist": "",
-    "max_probe_packets": "1",  # do not search WAV for hidden DTS: 3 ms of every request
-    "max_size": "16384",  # bytes of a WAV packet: 4 times fewer packets than by default
-}
-# FFmpeg hides damage unless it is told to stop at it.
-_DECODER_OPTIONS = {"err_detect": "crccheck+bitstream+buffer+explode"}
-
-# WAV does not say which channel is which; of one or two there is no doubt.
-_PLAIN_LAYOUTS = {"1 channels": "mono", "2 channels": "stereo"}
-
-# Demuxers whose duration is stated in the file, in samples: what was decoded must reach it.
-# (MP3 and AAC durations are guesses from the bit rate.)
-_EXACT_DURATION = ("flac", "ogg", "aiff", "au")
-_DURATION_SLACK_S = 0.05
+from models.upload import source, why_undecodable
 
 STEP_S = 1  # of audio that a step resamples
 
@@ -67,20 +37,22 @@ STEP_S = 1  # of audio that a step resamples
 def decode(data: bytes, *, max_duration_s: float) -> Audio:
     """Decode an audio file of any common kind to mono int16 at 16 kHz.
 
-    Taken: WAV, AIFF and AU (8 to 64 bit, float, mu-law, A-law), FLAC, MP3, Ogg (Vorbis,
-    Opus, FLAC), WebM and Matroska, MP4 and M4A (AAC, ALAC, Opus), ADTS AAC, AMR. Channels are
-    averaged (surround by FFmpeg's down-mix), floats beyond full scale are clipped, video
-    tracks are skipped. Decoding stops as soon as the limit is passed, so memory is bounded
-    by ``max_duration_s`` whatever the file unpacks to.
+    Taken: WAV, W64, AIFF, AU and CAF (8 to 64 bit, float, mu-law, A-law), FLAC, MP3, AAC, AMR, Ogg
+    (Vorbis, Opus, FLAC, Speex), WebM and Matroska, MP4, M4A and MOV (AAC, ALAC, Opus). Channels
+    are mixed (see ``models.mixing``), floats beyond full scale are clipped, video tracks are
+    skipped. Decoding stops as soon as the limit is passed, so memory is bounded by
+    ``max_duration_s`` whatever the file unpacks to.
 
-    A file that ends early is refused rather than read in half. Seen is what the containers
-    show (``models.containers``), a length in the header that decoding does not reach (FLAC,
-    Ogg, AIFF, AU), and what fails a checksum or cannot be parsed. Not seen: damage inside PCM
-    samples, damage that still parses, and cuts between frames of streams without a length.
+    Files of one kind that stand one behind the other are decoded one behind the other. What can
+    be decoded of a file that ends early or is damaged is decoded, and ``Audio.warnings`` say what
+    could not be (``models.damage``). Seen is what the containers show (``models.containers``), a
+    length that decoding does not reach, and what fails a checksum or cannot be parsed. Not seen:
+    damage inside PCM samples, damage that still parses, and cuts between frames of streams
+    without a length.
 
     Raises:
-        InvalidRequest: there are no bytes or no samples, the file ends early or is damaged,
-            its rate or channels are out of range, or a float sample is not finite.
+        InvalidRequest: there are no bytes or no samples, nothing can be decoded, its rate or
+            channels are out of range, or a float sample is not finite.
         NotAudio: no known container, no sound track, or a codec that is not taken.
         TooLarge: longer than ``max_duration_s``.
     """
@@ -91,48 +63,71 @@ def decode_steps(data: bytes, *, max_duration_s: float) -> Steps[Audio]:
     """Do what ``decode`` does, in steps of one packet of the file."""
     if not data:
         raise InvalidRequest("The file is empty.", param="file")
-    name = containers.recognise(data)
-    missing = containers.what_is_missing(data)
-    if missing:
-        raise _damaged(name, f"it ends early: {missing}")
+    recognised = containers.recognise(data)
+    if recognised is None:
+        raise NotAudio(f"The file is no audio in a known format. {TAKEN}", param="file")
+    kind, start = recognised
+    parts = containers.parts(data, kind, start)
     resampled = Resampler(SAMPLE_RATE_HZ, max_duration_s)
-    try:
-        with av.open(io.BytesIO(data), options=_OPEN_OPTIONS) as container:
-            yield from _decode_into(resampled, container, name or container.format.name)
-        samples = resampled.finish()
-    except DragomanError:
-        raise
-    except (av.FFmpegError, ValueError) as error:  # PyAV raises both for what it cannot read
-        if name is None:
-            raise NotAudio("The file is no audio in a known format.", param="file") from error
-        raise _damaged(name, "it cannot be decoded") from error
+    decoder, damage = Decoder(resampled), Damage(kind.name, len(parts))
+    stray_bytes = mpeg.stray_bytes(data, start)
+    if stray_bytes:
+        damage.begins_late(stray_bytes)
+    errors: list[DragomanError] = []
+    for number, part in enumerate(parts[: containers.MAX_PARTS], 1):
+        try:
+            yield from _decode_part(decoder, data, kind, part, damage, number)
+        except _NothingDecoded as nothing:
+            message = f"The {kind.name} file is damaged: {nothing}."
+            errors.append(InvalidRequest(message, param="file"))
+        except NotAudio as error:
+            errors.append(error)
+        else:
+            continue
+        damage.lost(number, errors[-1].message)
+    samples = resampled.finish()
     if not len(samples):
-        raise InvalidRequest("The file holds no samples.", param="file")
-    return Audio(samples)
+        raise errors[0] if errors else InvalidRequest("The file holds no samples.", param="file")
+    if len(parts) > containers.MAX_PARTS:
+        damage.skipped(containers.MAX_PARTS)
+    return Audio(samples, warnings=damage.warnings())
 
 
-def pcm16(data: bytes, rate_hz: int, *, max_duration_s: float) -> Audio:
-    """Raw mono PCM, int16 little-endian at ``rate_hz``, as int16 at 16 kHz.
+def pcm16(data: bytes, rate_hz: int, channels: int = 1, *, max_duration_s: float) -> Audio:
+    """Raw PCM, int16 little-endian at ``rate_hz``, channels interleaved, as int16 at 16 kHz.
 
     Raises:
-        InvalidRequest: no bytes, half a sample, or a rate out of range.
+        InvalidRequest: no bytes, half a sample, or a rate or channels out of range.
         TooLarge: longer than ``max_duration_s``.
     """
-    return finished(pcm16_steps(data, rate_hz, max_duration_s=max_duration_s))
+    return finished(pcm16_steps(data, rate_hz, channels, max_duration_s=max_duration_s))
 
 
-def pcm16_steps(data: bytes, rate_hz: int, *, max_duration_s: float) -> Steps[Audio]:
+def pcm16_steps(
+    data: bytes, rate_hz: int, channels: int = 1, *, max_duration_s: float
+) -> Steps[Audio]:
     """Do what ``pcm16`` does, in steps of a second."""
     if not data:
         raise InvalidRequest("The audio is empty.", param="file")
-    if len(data) % 2:
-        raise InvalidRequest("16-bit PCM has an even number of bytes.", param="file")
     if not MIN_RATE_HZ <= rate_hz <= MAX_RATE_HZ:
         raise bad_rate(rate_hz)
-    if len(data) // 2 > max_duration_s * rate_hz:
+    if not 1 <= channels <= MAX_CHANNELS:
+        raise bad_channels(channels)
+    if len(data) % (2 * channels):
+        each = "an even number of bytes" if channels == 1 else f"{2 * channels} bytes a sample"
+        raise InvalidRequest(f"16-bit PCM of {channels} channels has {each}.", param="file")
+    if len(data) // (2 * channels) > max_duration_s * rate_hz:
         raise too_long(max_duration_s)
-    samples = np.frombuffer(data, "<i2").astype(np.int16)  # a copy, as buffers are read-only
-    return (yield from resample_steps(Audio(samples, rate_hz), SAMPLE_RATE_HZ))
+    if channels == 1:
+        samples = np.frombuffer(data, "<i2").astype(np.int16)  # a copy: buffers are read-only
+        return (yield from resample_steps(Audio(samples, rate_hz), SAMPLE_RATE_HZ))
+    resampler = Resampler(SAMPLE_RATE_HZ)
+    piece_bytes = STEP_S * rate_hz * channels * 2
+    for start in range(0, len(data), piece_bytes):
+        values = np.frombuffer(data[start : start + piece_bytes], "<i2").astype(np.int16)
+        resampler.add(frame_of(values, rate_hz, channels))
+        yield resampler.gathered_bytes
+    return Audio(resampler.finish())
 
 
 def resample(audio: Audio, rate_hz: int) -> Audio:
@@ -143,13 +138,13 @@ def resample(audio: Audio, rate_hz: int) -> Audio:
 def resample_steps(audio: Audio, rate_hz: int) -> Steps[Audio]:
     """Do what ``resample`` does, in steps of a second."""
     samples = to_int16(audio.samples)
-    if audio.sample_rate_hz == rate_hz or not len(samples):
-        return Audio(samples, rate_hz)
-    resampler, step = Resampler(rate_hz), STEP_S * audio.sample_rate_hz
-    for start in range(0, len(samples), step):
-        resampler.add(frame_of(samples[start : start + step], audio.sample_rate_hz))
-        yield resampler.gathered_bytes
-    return Audio(resampler.finish(), rate_hz)
+    if audio.sample_rate_hz != rate_hz and len(samples):
+        resampler, step = Resampler(rate_hz), STEP_S * audio.sample_rate_hz
+        for start in range(0, len(samples), step):
+            resampler.add(frame_of(samples[start : start + step], audio.sample_rate_hz))
+            yield resampler.gathered_bytes
+        samples = resampler.finish()
+    return replace(audio, samples=samples, sample_rate_hz=rate_hz)
 
 
 def concatenate(parts: Sequence[Audio], gap_s: float = 0.0) -> Audio:
@@ -164,47 +159,43 @@ def concatenate(parts: Sequence[Audio], gap_s: float = 0.0) -> Audio:
     pieces = [first, *(after_silence(other, gap_s) for other in others)]
     rate_hz = first.sample_rate_hz
     samples = [to_int16(resample(piece, rate_hz).samples) for piece in pieces]
-    return Audio(np.concatenate(samples), rate_hz)
+    warnings = tuple(warning for part in parts for warning in part.warnings)
+    return Audio(np.concatenate(samples), rate_hz, warnings)
 
 
 def after_silence(audio: Audio, silence_s: float) -> Audio:
     """The same sound, as int16, with silence before it."""
     silence = np.zeros(round(silence_s * audio.sample_rate_hz), np.int16)
-    return Audio(np.concatenate([silence, to_int16(audio.samples)]), audio.sample_rate_hz)
+    return replace(audio, samples=np.concatenate([silence, to_int16(audio.samples)]))
 
 
-def _decode_into(resampled: Resampler, container: InputContainer, name: str) -> Steps[None]:
-    stream = container.streams.best("audio")
-    if not isinstance(stream, AudioStream):
-        raise NotAudio("The file has no sound track.", param="file")
-    decoder = stream.codec_context
-    if decoder is None or decoder.codec.name not in _DECODERS:
-        raise NotAudio("The sound track is in a codec that is not taken.", param="file")
-    decoder.options = _DECODER_OPTIONS
-    if decoder.layout.name in _PLAIN_LAYOUTS:
-        decoder.layout = _PLAIN_LAYOUTS[decoder.layout.name]
-    demuxer, decoded_s = container.format.name, 0.0
-    for packet in container.demux(stream):
-        # FFmpeg marks a packet that is shorter than its header says; the last of a WAV file of
-        # unknown length always is, and its length was checked before.
-        if packet.is_corrupt and demuxer != "wav":
-            raise _damaged(name, f"it ends early, after {decoded_s:.2f} s")
-        for frame in stream.decode(packet):
-            resampled.add(frame)
-            decoded_s += frame.samples / frame.sample_rate
-        yield resampled.gathered_bytes
-    if demuxer in _EXACT_DURATION and stream.duration and stream.time_base and decoded_s:
-        stated_s = float(stream.duration * stream.time_base)
-        if decoded_s + _DURATION_SLACK_S < stated_s:
-            raise _damaged(name, f"{decoded_s:.2f} s of {stated_s:.2f} s can be decoded")
+class _NothingDecoded(Exception):
+    """Why a file is damaged beyond use; others that are joined to it may not be."""
 
 
-def frame_of(samples: NDArray[np.int16], rate_hz: int) -> AudioFrame:
-    """int16 [n] as FFmpeg's frame."""
-    frame = AudioFrame.from_ndarray(samples[None], format="s16", layout="mono")
+def _decode_part(
+    decoder: Decoder, data: bytes, kind: Kind, part: Part, damage: Damage, number: int
+) -> Steps[None]:
+    """Decode one file of an upload."""
+    found = source(data, kind, part)
+    if found is None:
+        raise _NothingDecoded("it ends before its samples, or has no format")
+    try:
+        outcome = yield from decoder.decode(
+            found.file, kind.demuxer, states_length=found.states_length
+        )
+    except Undecodable as error:
+        raise _NothingDecoded(why_undecodable(data, kind, part)) from error
+    outcome.stated_s = max(outcome.stated_s, outcome.decoded_s / found.share)
+    if outcome.decoded_s:
+        damage.judge(number, outcome, found.ending)
+    elif outcome.failed or outcome.is_short or found.ending == "cut":
+        raise _NothingDecoded(why_undecodable(data, kind, part))
+
+
+def frame_of(samples: NDArray[np.int16], rate_hz: int, channels: int = 1) -> AudioFrame:
+    """int16 [n], channels interleaved, as FFmpeg's frame."""
+    layout = {1: "mono", 2: "stereo"}.get(channels, f"{channels} channels")
+    frame = AudioFrame.from_ndarray(samples[None], format="s16", layout=layout)
     frame.sample_rate = rate_hz
     return frame
-
-
-def _damaged(name: str | None, why: str) -> InvalidRequest:
-    return InvalidRequest(f"The {name or 'audio'} file is damaged: {why}.", param="file")

@@ -1,211 +1,269 @@
-"""Is an uploaded audio file whole? Checked on its container's own framing, before it is decoded.
+"""What an uploaded file is, how many files stand in it, and whether it shows that it was cut.
 
-FFmpeg decodes what is there of a file that was cut short and reports success, so half a
-recording would be transcribed as if it were all. Most containers say how much should follow;
-this reads only that. What each can show:
+FFmpeg decodes what is there of a file that was cut short and reports success. What a container
+shows of its end is read here, from the few bytes where it shows it, so that the caller is told.
 
 =============  ========================================================================
-WAV (RF64)     the ``data`` chunk promises more bytes than follow. Sizes of 0 and of about
-               2 GiB and more are what writers to a pipe leave there: they promise nothing
-Ogg            a page is cut, or no page is marked as the stream's last (RFC 3533)
+WAV (RF64)     the ``data`` chunk promises more bytes than follow (``models.riff``)
+Ogg            the last page is cut, or is not marked as the stream's last (RFC 3533)
 Matroska/WebM  an element (a segment, a cluster, a block) is cut; a live recording that was
                cut exactly between two blocks cannot be told from a whole one
 MP4/M4A        a box is cut (ISO/IEC 14496-12)
-MP3            a frame is cut, or frames that a Xing/Info header counts are missing; without
-               that header, a cut between two frames cannot be told from a whole file
+MP3, AAC       the last frame is cut (``models.mpeg``)
 =============  ========================================================================
 
-FLAC, AAC, AIFF, AU and AMR have no check here: their decoders or headers show it, see
-``models.audio.decode``.
+The others have no check here: their decoders or headers show it, see ``models.decoding``.
+
+Files that were joined (``cat a.wav b.wav``) are told by the start of the next; FFmpeg alone would
+play the first of most kinds.
 """
 
 from __future__ import annotations
 
-import re
 import struct
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+from itertools import islice
+from typing import Literal, TypeAlias
 
-# Chunks, pages, elements, boxes or frames that are walked: an hour of 20 ms each has 180,000. One
-# takes about 1.5 µs, and a hostile file has one every 2 bytes: 150 s of them in 200 MB.
-MAX_STEPS = 200_000
+from models import mpeg, riff
 
-# Writers that cannot seek back leave 0, 0x7FFFF000 (SoX), 0x80000000 (arecord) or 0xFFFFFFFF.
-_UNKNOWN_RIFF_BYTES = 0x7FFF_0000
+MAX_PARTS = 1_000  # of one upload; each costs FFmpeg about 1 ms to open
+MAX_BOXES = 100_000  # walked in an MP4: fragments of some ms each, for an hour
+MAX_ELEMENTS = 20_000  # walked in a Matroska file's last cluster
 
-_MATROSKA_PARENT_IDS = (0x18538067, 0x1F43B675)  # Segment and Cluster: walked into
+Ending: TypeAlias = Literal["whole", "cut", "unmarked", "misstated"]
 
-# MPEG-1, -2 and -2.5 Layer III: bit rates in kbit/s by index (0: free format), rates in Hz.
-_MP3_V1_KBPS = (0, 32, 40, 48, 56, 64, 80, 96, 112, 128, 160, 192, 224, 256, 320)
-_MP3_V2_KBPS = (0, 8, 16, 24, 32, 40, 48, 56, 64, 80, 96, 112, 128, 144, 160)
-_MP3_V1_HZ = (44_100, 48_000, 32_000)
-_MP3_SYNC = re.compile(rb"\xff[\xe2\xe3\xf2\xf3\xfa\xfb]")  # Layer III of any version
-_MP3_SLACK_FRAMES = 1  # some writers count the header's own frame
-
-
-def recognise(data: bytes) -> str | None:
-    """The container's name by its first bytes; None: no container that is taken here."""
-    return next((name for name, _, matches in _CONTAINERS if matches(data)), None)
+_SEGMENT, _CLUSTER = 0x18538067, 0x1F43B675  # Matroska's elements that are walked into
+_ELEMENTS = {  # what may stand in those
+    *(_SEGMENT, _CLUSTER, 0x1A45DFA3, 0x114D9B74, 0x1549A966, 0x1654AE6B, 0x1C53BB6B, 0x1254C367),
+    *(0x1941A469, 0x1043A770, 0xEC, 0xBF, 0xE7, 0xA0, 0xA3, 0xA7, 0xAB),
+}
+_CLUSTER_BYTES = _CLUSTER.to_bytes(4, "big")
+_W64 = bytes.fromhex("726966662e91cf11a5d628db04c10000")
+_MP4_FIRST = (b"ftyp", b"moov", b"mdat", b"wide", b"free", b"skip", b"pnot", b"styp", b"moof")
 
 
-def what_is_missing(data: bytes) -> str | None:
-    """How ``data`` shows that its file ends early, as an end of a sentence; None: it does not.
+_MP4_BOXES = (*_MP4_FIRST, b"sidx", b"mfra", b"udta", b"meta", b"uuid", b"prft", b"emsg")
 
-    Reads headers and framing only, of the first ``MAX_STEPS`` parts; of a file that has more
-    nothing is said.
+
+@dataclass(frozen=True, slots=True)
+class Kind:
+    """A container that is taken, and the demuxer of FFmpeg that reads it.
+
+    ``magic`` stands ``magic_at`` bytes behind the start of a file; ``begins`` is surer of it.
     """
-    check = next((check for _, check, matches in _CONTAINERS if matches(data)), None)
-    return check(data) if check else None
+
+    name: str
+    demuxer: str
+    magic: bytes
+    begins: Callable[[bytes, int], bool]
+    magic_at: int = 0
+    states_length: bool = True  # of its sound, so that FFmpeg's duration is no guess
+    states_length_in_header: bool = True  # of whatever is in it
+    is_stream: bool = False  # of frames, without a container
 
 
-def _wav(data: bytes) -> str | None:
-    position, data64_bytes = 12, 0
-    for _ in range(MAX_STEPS):
-        if position + 8 > len(data):
-            return "it has no data chunk"
-        tag, size = struct.unpack_from("<4sI", data, position)
-        position += 8
-        if tag == b"ds64" and position + 16 <= len(data):  # RF64: 64-bit sizes stand here
-            (data64_bytes,) = struct.unpack_from("<Q", data, position + 8)
-        if tag == b"data":
-            if size == 0xFFFF_FFFF and data64_bytes:
-                size = data64_bytes
-            elif size >= _UNKNOWN_RIFF_BYTES:
-                return None
-            return _shortage("the data chunk", size, len(data) - position)
-        position += size + size % 2
-    return None
+@dataclass(frozen=True, slots=True)
+class Part:
+    """One file in an upload."""
+
+    start: int
+    end: int
 
 
-def _ogg(data: bytes) -> str | None:
-    position, is_last = 0, False
-    for _ in range(MAX_STEPS):
-        if data[position : position + 4] != b"OggS":  # the end, damage, or bytes behind the end
-            return None if is_last else f"no page up to byte {position} is marked as the last"
-        if position + 27 > len(data):
-            return f"the page at byte {position} is cut"
-        is_last = bool(data[position + 5] & 4)
-        body = position + 27 + data[position + 26]
-        end = body + sum(data[position + 27 : body])
-        if end > len(data):
-            return f"the page at byte {position} is cut"
-        position = end
-    return None
+def recognise(data: bytes) -> tuple[Kind, int] | None:
+    """What ``data`` is and where it begins; None: nothing that is taken here."""
+    start = mpeg.behind_tags(data, 0)
+    for kind in _KINDS:
+        if kind.begins(data, start):
+            return kind, start
+    if data[start + 4 : start + 8] in _MP4_FIRST:
+        return _MP4, start
+    found = mpeg.find_stream(data, start)
+    return None if found is None else (_STREAMS[found[0]], found[1])
 
 
-def _matroska(data: bytes) -> str | None:
-    position = 0
-    for _ in range(MAX_STEPS):
-        if position >= len(data):
+def parts(data: bytes, kind: Kind, start: int) -> list[Part]:
+    """The files that stand one behind the other, at most ``MAX_PARTS`` and one more."""
+    starts = [start, *islice(_later_starts(data, kind, start), MAX_PARTS)]
+    return [Part(*bounds) for bounds in zip(starts, [*starts[1:], len(data)], strict=True)]
+
+
+def ending(data: bytes, kind: Kind, part: Part) -> Ending:
+    """How the part ends, as its container shows it."""
+    check = _ENDINGS.get(kind.name)
+    return check(data, part.start, part.end) if check else "whole"
+
+
+def box_names(data: bytes, part: Part) -> set[bytes]:
+    """The boxes of an MP4 file, without those inside others."""
+    return {name for name, _, _ in _boxes(data, part.start, part.end)}
+
+
+def whole_fragments_end(data: bytes, part: Part) -> int:
+    """The end of an MP4 file without a last fragment whose table is cut.
+
+    FFmpeg reads all tables before any sound, and none of the file where one is cut.
+    """
+    boxes = _boxes(data, part.start, part.end)
+    cut = (start for name, start, end in boxes if name == b"moof" and end > part.end)
+    return next(cut, part.end)
+
+
+def _later_starts(data: bytes, kind: Kind, start: int) -> Iterator[int]:
+    """Where files of this kind begin behind the first. Each candidate counts, real or not."""
+    position = start + kind.magic_at + len(kind.magic)
+    if kind is _WAV:
+        position = max(position, _samples_end(data, start))
+    for _ in range(MAX_PARTS):
+        position = data.find(kind.magic, position)
+        if position < 0:
+            return
+        at = position - kind.magic_at
+        position += len(kind.magic)
+        if kind.begins(data, at):
+            yield at
+            position = max(position, mpeg.behind_tags(data, at))
+            if kind is _WAV:
+                position = max(position, _samples_end(data, at))
+
+
+def _samples_end(data: bytes, at: int) -> int:
+    """The end of a WAV file's samples, where that is sure: no other file begins before it."""
+    wave = riff.read(data, at, len(data))
+    is_sure = wave is not None and riff.ends_well(data, wave)
+    return wave.end if wave is not None and is_sure else at
+
+
+def _ogg_ending(data: bytes, start: int, end: int) -> Ending:
+    page = data.rfind(b"OggS", start, end)
+    if page + 27 > end:
+        return "cut"
+    body = page + 27 + data[page + 26]
+    if body + sum(data[page + 27 : body]) > end:
+        return "cut"
+    return "whole" if data[page + 5] & 4 else "unmarked"
+
+
+def _matroska_ending(data: bytes, start: int, end: int) -> Ending:
+    cluster = data.rfind(_CLUSTER_BYTES, start, end)
+    walks = [(start, 2), (cluster, MAX_ELEMENTS)] if cluster > 0 else [(start, MAX_ELEMENTS)]
+    is_cut = any(_has_cut_element(data, at, end, steps) for at, steps in walks)
+    return "cut" if is_cut else "whole"
+
+
+def _has_cut_element(data: bytes, position: int, end: int, steps: int) -> bool:
+    for _ in range(steps):
+        if position >= end:
             break
-        start = position
         id_bytes = 9 - data[position].bit_length()
         if id_bytes > 4:
-            return None  # not an element: bytes behind the end
+            return False  # not an element: bytes behind the end
         element_id = int.from_bytes(data[position : position + id_bytes], "big")
+        if element_id not in _ELEMENTS:
+            return False
         position += id_bytes
-        size_bytes = 9 - data[position].bit_length() if position < len(data) else 1
-        if position + size_bytes > len(data) or size_bytes > 8:
-            return f"the element at byte {start} is cut"
+        size_bytes = 9 - data[position].bit_length() if position < end else 1
+        if position + size_bytes > end:
+            return True
         mask = (1 << 7 * size_bytes) - 1
         size = int.from_bytes(data[position : position + size_bytes], "big") & mask
         position += size_bytes
-        is_parent = element_id in _MATROSKA_PARENT_IDS
+        is_parent = element_id in (_SEGMENT, _CLUSTER)
         if size == mask:  # all ones: unknown, as live recordings have it
             if not is_parent:
-                return None
-        elif position + size > len(data):
-            return _shortage(f"the element at byte {start}", size, len(data) - position)
+                return False
+        elif position + size > end:
+            return True
         if not is_parent:
             position += size
-    return None
+    return False
 
 
-def _mp4(data: bytes) -> str | None:
-    position = 0
-    for _ in range(MAX_STEPS):
-        if position + 8 > len(data):
-            break
-        size, tag = struct.unpack_from(">I4s", data, position)
-        if size == 1 and position + 16 <= len(data):
+def _boxes(data: bytes, position: int, end: int) -> Iterator[tuple[bytes, int, int]]:
+    """Each box's name, its start, and its end, which may lie behind the file's."""
+    for _ in range(MAX_BOXES):
+        if position + 8 > end:
+            return
+        size, name = struct.unpack_from(">I4s", data, position)
+        if size == 1 and position + 16 <= end:
             (size,) = struct.unpack_from(">Q", data, position + 8)
+        if size == 0:  # the last one, up to the end
+            size = end - position
         if size < 8:
-            return None  # 0: the last box, up to the end; 1 to 7: damage, left to the demuxer
-        if position + size > len(data):
-            name = tag.decode("ascii", "replace")
-            return _shortage(f"the box {name!r}", size, len(data) - position)
+            return  # damage, left to the demuxer
+        yield name, position, position + size
         position += size
-    return None
 
 
-def _mp3(data: bytes) -> str | None:
-    position, promised = _mp3_start(data), 0
-    for frames in range(MAX_STEPS):
-        size = _mp3_frame_bytes(data, position)
-        if size is None:
-            # Elsewhere than at the end, damage or a tag stands here: no judgement.
-            if position == len(data) and frames + _MP3_SLACK_FRAMES < promised:
-                return f"its header counts {promised} frames and {frames} follow"
-            break
-        if position + size > len(data):
-            return f"the frame at byte {position} is cut"
-        if frames == 0:
-            promised = _xing_frames(data[position : position + size])
-        position += size
-    return None
+def _mp4_ending(data: bytes, start: int, end: int) -> Ending:
+    boxes = _boxes(data, start, end)
+    is_cut = any(name in _MP4_BOXES and box_end > end for name, _, box_end in boxes)
+    return "cut" if is_cut else "whole"
 
 
-def _mp3_start(data: bytes) -> int:
-    """The position behind an ID3v2 tag, whose size has 7 bits a byte; 0: there is no tag."""
-    if not data.startswith(b"ID3") or len(data) < 10:
-        return 0
-    a, b, c, d = data[6:10]
-    return 10 + (a << 21 | b << 14 | c << 7 | d)
+def _ogg_begins(data: bytes, at: int) -> bool:
+    """A first page; of several tracks, each has one, and only the first of them counts."""
+    if not data.startswith(b"OggS\0", at) or len(data) < at + 27:
+        return False
+    if at == 0 or not data[at + 5] & 2 or data[at + 5] > 7:
+        return at == 0
+    before = data.rfind(b"OggS", max(0, at - 65_307), at)  # the longest page
+    return before < 0 or not data[before + 5] & 2
 
 
-def _mp3_frame_bytes(data: bytes, position: int) -> int | None:
-    """The size of the Layer III frame at ``position``; None: there is none of a known size."""
-    if not _MP3_SYNC.match(data, position) or position + 4 > len(data):
-        return None
-    version = data[position + 1] >> 3 & 3  # 3: MPEG-1, 2: MPEG-2, 0: MPEG-2.5
-    kbps_index, hz_index = data[position + 2] >> 4, data[position + 2] >> 2 & 3
-    if kbps_index in (0, 15) or hz_index == 3:
-        return None
-    kbps = (_MP3_V1_KBPS if version == 3 else _MP3_V2_KBPS)[kbps_index]
-    rate_hz = _MP3_V1_HZ[hz_index] // {3: 1, 2: 2, 0: 4}[version]
-    samples = 1152 if version == 3 else 576
-    padding = data[position + 2] >> 1 & 1
-    return samples // 8 * kbps * 1000 // rate_hz + padding
+def _matroska_begins(data: bytes, at: int) -> bool:
+    head = data[at : at + 64]
+    return head.startswith(b"\x1a\x45\xdf\xa3") and (at == 0 or b"webm" in head or b"matr" in head)
 
 
-def _xing_frames(frame: bytes) -> int:
-    """How many frames follow, as a Xing/Info header in the first frame says; 0: it does not."""
-    tag = re.search(rb"Xing|Info", frame[:44])
-    if tag is None or len(frame) < tag.end() + 8 or not frame[tag.end() + 3] & 1:
-        return 0
-    return int.from_bytes(frame[tag.end() + 4 : tag.end() + 8], "big")
+def _stream_begins(name: str) -> Callable[[bytes, int], bool]:
+    def begins(data: bytes, at: int) -> bool:
+        behind = mpeg.behind_tags(data, at)
+        return behind > at and mpeg.stream_at(data, behind) == name
+
+    return begins
 
 
-def _shortage(what: str, promised: int, left: int) -> str | None:
-    return f"{what} promises {promised} bytes and {left} follow" if promised > left else None
+def _au_begins(data: bytes, at: int) -> bool:
+    if not data.startswith(b".snd", at) or len(data) < at + 24:
+        return False
+    head_bytes, _, encoding, _, channels = struct.unpack_from(">5I", data, at + 4)
+    return bool(24 <= head_bytes <= 4_096 and 1 <= encoding <= 27 and 1 <= channels <= 64)
 
 
-def _is_mp3(data: bytes) -> bool:
-    if data.startswith(b"ID3"):
-        return True
-    first = _mp3_frame_bytes(data, 0)  # two bytes of sync alone would take much for MP3
-    return first is not None and (first >= len(data) or _mp3_frame_bytes(data, first) is not None)
-
-
-_Check = Callable[[bytes], str | None]
-_CONTAINERS: tuple[tuple[str, _Check | None, Callable[[bytes], bool]], ...] = (
-    ("WAV", _wav, lambda d: d[:4] in (b"RIFF", b"RF64", b"BW64") and d[8:12] == b"WAVE"),
-    ("Ogg", _ogg, lambda d: d.startswith(b"OggS")),
-    ("Matroska", _matroska, lambda d: d.startswith(b"\x1a\x45\xdf\xa3")),
-    ("MP4", _mp4, lambda d: d[4:8] == b"ftyp"),
-    ("FLAC", None, lambda d: d.startswith(b"fLaC")),
-    ("AIFF", None, lambda d: d[:4] == b"FORM" and d[8:12] in (b"AIFF", b"AIFC")),
-    ("AU", None, lambda d: d.startswith(b".snd")),
-    ("AMR", None, lambda d: d.startswith(b"#!AMR")),
-    ("AAC", None, lambda d: d[:2] in (b"\xff\xf0", b"\xff\xf1", b"\xff\xf8", b"\xff\xf9")),
-    ("MP3", _mp3, _is_mp3),
+_WAV = Kind("WAV", "wav", b"WAVE", riff.is_wave, magic_at=8)
+_MP4 = Kind(
+    "MP4",
+    "mov",
+    b"ftyp",
+    lambda d, at: d[at + 4 : at + 8] == b"ftyp" and d[at : at + 2] == b"\0\0",
+    magic_at=4,
 )
+_KINDS = (
+    _WAV,
+    Kind("Ogg", "ogg", b"OggS\0", _ogg_begins),
+    Kind(
+        "Matroska", "matroska", b"\x1a\x45\xdf\xa3", _matroska_begins, states_length=False
+    ),
+    _MP4,
+    Kind("FLAC", "flac", b"fLaC", lambda d, at: d.startswith(b"fLaC", at)
+         and d[at + 4 : at + 8] in (b"\0\0\0\x22", b"\x80\0\0\x22")),
+    Kind("AIFF", "aiff", b"FORM", lambda d, at: d.startswith(b"FORM", at)
+         and d[at + 8 : at + 12] in (b"AIFF", b"AIFC")),
+    Kind("AU", "au", b".snd", _au_begins),
+    Kind("AMR", "amr", b"#!AMR", lambda d, at: d.startswith((b"#!AMR\n", b"#!AMR-WB\n"), at),
+         states_length=False, states_length_in_header=False),
+    Kind("CAF", "caf", b"caff\0\1", lambda d, at: d.startswith(b"caff\0\1", at)),
+    Kind("W64", "w64", _W64, lambda d, at: d.startswith(_W64, at)),
+)  # fmt: skip
+_STREAMS = {
+    "MP3": Kind("MP3", "mp3", b"ID3", _stream_begins("MP3"), is_stream=True),
+    "AAC": Kind("AAC", "aac", b"ID3", _stream_begins("AAC"), is_stream=True),
+}
+_ENDINGS: dict[str, Callable[[bytes, int, int], Ending]] = {
+    "Ogg": _ogg_ending,
+    "Matroska": _matroska_ending,
+    "MP4": _mp4_ending,
+}

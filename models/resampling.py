@@ -7,38 +7,54 @@ from collections.abc import Sequence
 from typing import Any
 
 import numpy as np
+from av.audio.fifo import AudioFifo
 from av.audio.frame import AudioFrame
 from av.audio.resampler import AudioResampler
 from numpy.typing import NDArray
 
 from models.errors import InvalidRequest, TooLarge
+from models.mixing import Mixer
 
 MIN_RATE_HZ, MAX_RATE_HZ = 4_000, 384_000  # of uploads; bounds what resampling can multiply
 SAMPLE_BYTES = 2  # int16
 MAX_CHANNELS = 64  # what libswresample mixes
+BLOCK_S = 0.5  # mixed at once: long beside a cycle of any sound, short beside a word
+BLOCK_VALUES = 1 << 19  # of all channels together: bounds what a block of many takes
 
 
 class Resampler:
-    """Gathers decoded frames as mono int16 at one rate, up to a limit."""
+    """Gathers decoded frames as mono int16 at one rate, up to a limit.
+
+    Frames are joined to blocks first: a frame of some codecs is a few ms, too short to judge
+    channels by, and dear to look at one by one.
+    """
 
     def __init__(self, rate_hz: int, max_duration_s: float = math.inf) -> None:
         self._rate_hz = rate_hz
         self._max_duration_s = max_duration_s
-        self._resampler: AudioResampler | None = None
         self._takes: tuple[str, str, int] | None = None  # the frames that it is set up for
         self._samples = bytearray()  # grows where it lies: a long recording is never there twice
 
     def add(self, frame: AudioFrame) -> None:
         """Raises TooLarge as soon as the limit is passed."""
-        frame = _mixable(_checked(frame))
         takes = (frame.format.name, frame.layout.name, frame.sample_rate)
         if takes != self._takes:  # a stream may change its rate or channels on the way
-            self._flush()
-            self._resampler = AudioResampler(format="s16", layout="mono", rate=self._rate_hz)
+            self.flush()
+            self._set_up_for(frame)
             self._takes = takes
         frame.pts = None  # gaps between time stamps are no samples
-        assert self._resampler is not None
-        self._gather(self._resampler.resample(frame))
+        self._fifo.write(frame)
+        while self._fifo.samples >= self._block:
+            self._push(self._fifo.read(self._block))
+
+    def flush(self) -> None:
+        """Gather all that was added; what comes next begins anew."""
+        if self._takes is None:
+            return
+        if self._fifo.samples:
+            self._push(self._fifo.read())
+        self._gather(self._resampler.resample(None))
+        self._takes = None
 
     @property
     def gathered_bytes(self) -> int:
@@ -46,12 +62,41 @@ class Resampler:
 
     def finish(self) -> NDArray[np.int16]:
         """What was gathered: int16 [n]."""
-        self._flush()
+        self.flush()
         return np.frombuffer(self._samples, np.int16)
 
-    def _flush(self) -> None:
-        if self._resampler is not None:
-            self._gather(self._resampler.resample(None))
+    def _set_up_for(self, frame: AudioFrame) -> None:
+        channels, rate_hz = frame.layout.nb_channels, frame.sample_rate
+        if not MIN_RATE_HZ <= rate_hz <= MAX_RATE_HZ:
+            raise bad_rate(rate_hz)
+        if not 1 <= channels <= MAX_CHANNELS:
+            raise bad_channels(channels)
+        self._block = max(1, min(int(BLOCK_S * rate_hz), BLOCK_VALUES // channels))
+        self._fifo = AudioFifo()
+        self._resampler = AudioResampler(format="s16", layout="mono", rate=self._rate_hz)
+        self._mixer = Mixer(frame.layout.name, channels)
+        # In C, and of one plane: PyAV misreads a frame of more than seven planes.
+        self._packer = AudioResampler(format="flt", layout=frame.layout, rate=rate_hz)
+
+    def _push(self, block: AudioFrame | None) -> None:
+        if block is not None:
+            block.pts = None
+            self._gather(self._resampler.resample(self._mono(block)))
+
+    def _mono(self, block: AudioFrame) -> AudioFrame:
+        channels = block.layout.nb_channels
+        if channels > 1:
+            (packed,) = self._packer.resample(block)
+            values = np.ascontiguousarray(packed.to_ndarray().reshape(-1, channels).T, np.float32)
+            _check_finite(values)
+            return _frame(np.clip(self._mixer.mix(values), -1, 1), "flt", block.sample_rate)
+        if not block.format.name.startswith(("flt", "dbl")):
+            if block.layout.name == "mono":
+                return block
+            return _frame(block.to_ndarray()[0], block.format.packed.name, block.sample_rate)
+        values = block.to_ndarray()[0]
+        _check_finite(values)
+        return _frame(np.clip(values, -1, 1), block.format.packed.name, block.sample_rate)
 
     def _gather(self, frames: Sequence[AudioFrame | None]) -> None:
         for frame in frames:
@@ -61,46 +106,25 @@ class Resampler:
             raise too_long(self._max_duration_s)
 
 
-def _checked(frame: AudioFrame) -> AudioFrame:
-    """``frame``, clipped to full scale where it is float."""
-    channels = frame.layout.nb_channels
-    if not MIN_RATE_HZ <= frame.sample_rate <= MAX_RATE_HZ:
-        raise bad_rate(frame.sample_rate)
-    if channels > MAX_CHANNELS:
-        raise InvalidRequest(
-            f"The audio has {channels} channels; at most {MAX_CHANNELS} are taken.", param="file"
-        )
-    if not frame.format.name.startswith(("flt", "dbl")):
-        return frame
-    values = frame.to_ndarray()
-    peak = np.abs(values).max(initial=0.0)
-    if not np.isfinite(peak):
+def _check_finite(values: NDArray[Any]) -> None:
+    if not np.isfinite(np.abs(values).max(initial=0.0)):
         raise InvalidRequest("The audio has samples that are no finite numbers.", param="file")
-    return _like(frame, np.clip(values, -1, 1)) if peak > 1 else frame
 
 
-def _mixable(frame: AudioFrame) -> AudioFrame:
-    """``frame``; the mean of its channels where the file does not say which is which."""
-    if not frame.layout.name.endswith(" channels"):
-        return frame
-    values = frame.to_ndarray()
-    if not frame.format.is_planar:
-        values = values.reshape(-1, frame.layout.nb_channels).T
-    mean = values.mean(axis=0, keepdims=True).astype(values.dtype)
-    return _like(frame, mean, layout="mono", planar=True)
-
-
-def _like(
-    frame: AudioFrame, values: NDArray[Any], *, layout: str = "", planar: bool = False
-) -> AudioFrame:
-    name = frame.format.planar.name if planar else frame.format.name
-    copy = AudioFrame.from_ndarray(values, format=name, layout=layout or frame.layout.name)
-    copy.sample_rate = frame.sample_rate
-    return copy
+def _frame(values: NDArray[Any], sample_format: str, rate_hz: int) -> AudioFrame:
+    """Mono samples [n] as FFmpeg's frame."""
+    frame = AudioFrame.from_ndarray(values[None], format=sample_format, layout="mono")
+    frame.sample_rate = rate_hz
+    return frame
 
 
 def too_long(max_duration_s: float) -> TooLarge:
     return TooLarge(f"The audio is longer than {max_duration_s:g} s.", param="file")
+
+
+def bad_channels(channels: int) -> InvalidRequest:
+    message = f"The audio has {channels} channels; 1 to {MAX_CHANNELS} are taken."
+    return InvalidRequest(message, param="file")
 
 
 def bad_rate(rate_hz: int) -> InvalidRequest:

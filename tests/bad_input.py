@@ -60,6 +60,7 @@ def speech_file() -> bytes:
 
 TRANSLATE, TRANSCRIBE = "/v1/speech/translations", "/v1/audio/transcriptions"
 TEXT, SPEAK, EMBED = "/v1/text/translations", "/v1/audio/speech", "/v1/audio/embeddings"
+PCM = "audio/pcm; rate=16000"
 TEXT_OK = {"text": "Hello.", "source_language": "en", "target_language": "pt"}
 
 
@@ -77,7 +78,7 @@ def _audio_rows() -> list[Bad]:
         "empty file": (b"", 400, ""),
         "not audio": (b"GIF89a" + bytes(5000), 415, ""),
         "text": (b"This is no audio at all. " * 100, 415, ""),
-        "truncated flac": (good[: len(good) // 2], 400, ""),
+        "header of a flac alone": (good[:60], 400, "no samples"),
         "zero length": (wav(np.zeros(0, np.int16)), 400, ""),
         "NaN samples": (wav(np.full(8000, np.nan, np.float32), audio_format=3, bits=32), 400, ""),
         "hours of audio": (hours_of_silence(2 * 3600), 413, ""),
@@ -217,6 +218,12 @@ def rows() -> list[Bad]:
             request={"files": [("file", ("a.wav", b"x"))] * 100}),
         *_comparison_rows(good),
         Bad("PCM without its rate", EMBED, 400, "content-type", "rate=16000", request=pcm),
+        Bad("PCM of no channel", EMBED, 400, "content-type", "channels", request={
+            "content": bytes(3200), "headers": {"content-type": f"{PCM}; channels=0"}}),
+        Bad("half a sample of two channels", EMBED, 400, "file", "4 bytes", request={
+            "content": bytes(3202), "headers": {"content-type": f"{PCM}; channels=2"}}),
+        Bad("PCM of another width", EMBED, 400, "content-type", "bits=24", request={
+            "content": bytes(3200), "headers": {"content-type": f"{PCM}; bits=24"}}),
         Bad("half a sample", EMBED, 400, "file", "", request={
             "content": bytes(3201), "headers": {"content-type": "audio/pcm; rate=16000"}}),
         Bad("a deadline that is none", TEXT, 400, "x-timeout-ms", "positive",

@@ -25,6 +25,7 @@ from deployments import tracing
 from deployments.concurrency import all_of
 from deployments.config import Limits
 from deployments.ingress import comparison
+from deployments.ingress.media import PcmFormat, is_pcm, pcm_format, preferred
 from deployments.ingress.requests import (
     PRIORITY_HEADER,
     TIMEOUT_HEADER,
@@ -43,10 +44,10 @@ from models import audio as audio_io
 from models.errors import InvalidRequest
 from models.types import SAMPLE_RATE_HZ, Audio, SpeakerItem, Voiceprint
 
-RAW = b"audio/pcm"
 MAX_INLINE_BYTES = 1 << 20  # 33 s: checked and copied on the event loop in 0.1 ms
 CLIP_FIELDS = ("file", "compare")
 VECTOR = b"application/octet-stream"  # what a client accepts that wants bare float32
+ANSWERS = ("application/json", VECTOR.decode())
 
 
 class EmbeddingFields(Fields):
@@ -72,7 +73,7 @@ class EmbeddingEndpoint:
         if scope["method"] != "POST":
             raise HTTPException(405, headers={"Allow": "POST"})
         headers: dict[bytes, bytes] = dict(scope["headers"])
-        if headers.get(b"content-type", b"").lower().startswith(RAW):
+        if is_pcm(_text(headers, "content-type") or ""):
             await self._raw(headers, receive, send)
             return
         response = await self._form(Request(scope, receive), headers)
@@ -82,8 +83,8 @@ class EmbeddingEndpoint:
         """One clip of int16 samples in, its vector out: float32, or JSON."""
         deadline = deadline_of(_text(headers, TIMEOUT_HEADER), self._limits)
         priority = priority_of(_text(headers, PRIORITY_HEADER))
-        rate_hz = _rate_hz(headers[b"content-type"].decode("latin-1"))
-        clip = await self._clip(await body(receive), rate_hz, deadline)
+        samples_format = pcm_format(_text(headers, "content-type") or "")
+        clip = await self._clip(await body(receive), samples_format, deadline)
         model = self._fleet.pick("speaker")
         item, started_s = SpeakerItem(clip.samples), time.perf_counter()
         outcome: Outcome[Voiceprint] = await model.batcher.submit(
@@ -104,11 +105,13 @@ class EmbeddingEndpoint:
         await send({"type": "http.response.start", "status": 200, "headers": start})
         await send({"type": "http.response.body", "body": data})
 
-    async def _clip(self, data: bytes, rate_hz: int, deadline: float) -> Audio:
+    async def _clip(self, data: bytes, samples_format: PcmFormat, deadline: float) -> Audio:
         limit_s = self._limits.max_audio_s
-        if rate_hz == SAMPLE_RATE_HZ and len(data) <= MAX_INLINE_BYTES:
+        rate_hz, channels = samples_format.rate_hz, samples_format.channels
+        is_ready = rate_hz == SAMPLE_RATE_HZ and channels == 1
+        if is_ready and len(data) <= MAX_INLINE_BYTES:
             return audio_io.pcm16(data, rate_hz, max_duration_s=limit_s)
-        steps = audio_io.pcm16_steps(data, rate_hz, max_duration_s=limit_s)
+        steps = audio_io.pcm16_steps(data, rate_hz, channels, max_duration_s=limit_s)
         return await self._pipeline.off_loop(steps, deadline)
 
     async def _form(self, request: Request, headers: Mapping[bytes, bytes]) -> Response:
@@ -206,7 +209,7 @@ def _text(headers: Mapping[bytes, bytes], name: str) -> str | None:
 
 
 def _wants_vector(headers: Mapping[bytes, bytes]) -> bool:
-    return headers.get(b"accept", b"").lower().startswith(VECTOR)
+    return preferred(_text(headers, "accept"), ANSWERS) != ANSWERS[0]
 
 
 def _server_timing(outcome: Outcome[Voiceprint]) -> bytes:
@@ -216,13 +219,3 @@ def _server_timing(outcome: Outcome[Voiceprint]) -> bytes:
         outcome.waited_s * 1000,
         outcome.batch_size,
     )
-
-
-def _rate_hz(content_type: str) -> int:
-    """The sample rate that ``audio/pcm; rate=16000`` names."""
-    for parameter in content_type.split(";")[1:]:
-        name, _, value = parameter.strip().partition("=")
-        if name.lower() == "rate" and value.isascii() and value.isdigit():
-            return int(value[:9])
-    message = "content-type must name the sample rate, as in audio/pcm; rate=16000"
-    raise InvalidRequest(message, param="content-type")

@@ -27,6 +27,7 @@ from models.errors import Unavailable
 from models.types import Kind
 from tests import bad_input
 from tests.bad_input import EMBED, SPEAK, TEXT, TEXT_OK, TRANSCRIBE, TRANSLATE, form, wav
+from tests.speech import clip
 from tests.unit.clock import settle
 from tests.unit.local import LocalRemote, fake_config, fake_fleet, fake_remotes, until_queued
 
@@ -331,6 +332,33 @@ async def test_raw_samples_give_a_raw_embedding(http: httpx.AsyncClient) -> None
     content = np.full(16_000, 42, "<i2").tobytes()
     response = await http.post(EMBED, content=content, headers=headers)
     assert np.flatnonzero(np.frombuffer(response.content, "<f4")).tolist() == [42]
+
+
+async def test_raw_samples_of_two_channels_are_mixed(http: httpx.AsyncClient) -> None:
+    headers = {
+        "content-type": "audio/pcm; rate=16000; channels=2",
+        "accept": "application/json;q=0.1, application/octet-stream",
+    }
+    content = np.tile(np.array([30, 54], "<i2"), 16_000).tobytes()
+    response = await http.post(EMBED, content=content, headers=headers)
+    assert np.flatnonzero(np.frombuffer(response.content, "<f4")).tolist() == [42]
+
+
+async def test_raw_samples_give_json_where_that_is_preferred(http: httpx.AsyncClient) -> None:
+    headers = {
+        "content-type": "audio/pcm; rate=16000; channels=2",
+        "accept": "application/octet-stream;q=0.1, application/json",
+    }
+    response = await http.post(EMBED, content=bytes(64_000), headers=headers)
+    assert response.json()["data"][0]["duration_s"] == 1
+
+
+async def test_a_file_that_was_cut_is_taken_with_a_warning(http: httpx.AsyncClient) -> None:
+    data = clip("en-conf-onlyperson").path.read_bytes()
+    files = {"file": ("a.flac", data[: len(data) // 2])}
+    response = await http.post(EMBED, files=files)
+    assert response.status_code == 200
+    assert response.headers["x-warnings"] == "audio_cut_short"
 
 
 def voices(field: str, *speakers: int) -> list[tuple[str, tuple[str, bytes]]]:

@@ -1,0 +1,94 @@
+"""Channels to one, so that what can be heard in any of them is heard in the mix.
+
+A plain mean loses what channels hold with opposite signs, as a recorder with one plug wired the
+wrong way round writes it: two loud channels, and silence between them. It also halves what only
+one channel holds. So a block at a time is looked at.
+"""
+
+from __future__ import annotations
+
+from functools import lru_cache
+
+import av
+import numpy as np
+from av.audio.frame import AudioFrame
+from av.audio.layout import AudioLayout
+from av.audio.resampler import AudioResampler
+from numpy.typing import NDArray
+
+# The mix's energy as a share of what it were if the channels had nothing in common: 2 of two
+# equal channels, 1 of two different ones or of one alone, 0 of opposite ones. Below one half the
+# mix loses more than a single channel does. The gap between the two keeps it from going to and fro.
+CANCELLED, RESTORED = 0.5, 0.7
+NOISE_FLOOR = 1e-9  # mean square, 90 dB below full scale: what is less says nothing of a block
+SILENT = 1e-6  # of the loudest channel's energy so far: 60 dB below it, a channel counts as empty
+MUCH_LOUDER = 4.0  # in energy: when another channel takes over while the mix is cancelled
+
+
+class Mixer:
+    """Mixes blocks of one recording; float32 [channels, n] to [n]."""
+
+    def __init__(self, layout: str, channels: int) -> None:
+        self._weights = _weights(layout, channels)
+        self._energies = np.zeros(channels)  # of all blocks so far
+        self._alone: int | None = None  # the channel that stands for all while the mix is cancelled
+
+    def mix(self, block: NDArray[np.float32]) -> NDArray[np.float32]:
+        """The mix with FFmpeg's weights, or the loudest channel where that is cancelled.
+
+        Channels that were empty so far have no share in it, and take nothing from the others.
+        """
+        offsets = block.mean(axis=1, keepdims=True, dtype=float).astype(np.float32)
+        sound = block - offsets  # an offset is no sound
+        energies = np.einsum("cn,cn->c", sound, sound).astype(float)
+        energies[energies < NOISE_FLOOR * block.shape[1]] = 0
+        self._energies += energies
+        heard = self._weights * (self._energies > SILENT * self._energies.max())
+        if not heard.any():
+            mean: NDArray[np.float32] = block.mean(axis=0)
+            return mean
+        weights = (heard / heard.sum()).astype(np.float32)
+        mixed: NDArray[np.float32] = weights @ block
+        self._choose(len(mixed) * float(mixed.var(dtype=float)), energies * (weights > 0), weights)
+        return mixed if self._alone is None else block[self._alone]
+
+    def _choose(
+        self, mixed: float, energies: NDArray[np.float64], weights: NDArray[np.float32]
+    ) -> None:
+        apart = float(weights.astype(float) ** 2 @ energies)
+        if not apart:
+            return
+        share, loudest = mixed / apart, int(np.argmax(energies))
+        if share > RESTORED:
+            self._alone = None
+        elif self._alone is None:
+            self._alone = loudest if share < CANCELLED else None
+        elif energies[loudest] > MUCH_LOUDER * energies[self._alone]:
+            self._alone = loudest
+
+
+@lru_cache(maxsize=64)
+def _weights(layout: str, channels: int) -> NDArray[np.float64]:
+    """Each channel's share in a mono mix: FFmpeg's own, asked of it with one sample a channel.
+
+    A file that does not say which channel is which gets their mean.
+    """
+    shares = np.zeros(0) if layout.endswith(" channels") else _ffmpegs(layout, channels)
+    if len(shares) != channels or not (shares.sum() > 0 and shares.min() >= 0):
+        shares = np.ones(channels)
+    weights: NDArray[np.float64] = shares / shares.sum()
+    weights.flags.writeable = False  # it is shared
+    return weights
+
+
+def _ffmpegs(layout: str, channels: int) -> NDArray[np.float64]:
+    rate_hz = 48_000  # any: nothing is resampled
+    one_each = np.eye(channels, dtype=np.float32).reshape(1, -1)
+    try:
+        frame = AudioFrame.from_ndarray(one_each, format="flt", layout=AudioLayout(layout))
+        frame.sample_rate = rate_hz
+        resampler = AudioResampler(format="flt", layout="mono", rate=rate_hz)
+        made = [*resampler.resample(frame), *resampler.resample(None)]
+    except (av.FFmpegError, ValueError):  # a layout that FFmpeg reads in a file, but cannot mix
+        return np.zeros(0)
+    return np.concatenate([part.to_ndarray()[0] for part in made if part is not None]).astype(float)
