@@ -41,7 +41,9 @@ from models import audio as audio_io
 from models import encoding
 from models.errors import DeadlinePassed, DragomanError, QueueDeadlinePassed
 from models.runtime import Voice
-from models.text import split
+from models.text.doubts import joined
+from models.text.items import find
+from models.text.sentences import split
 from models.types import (
     SAMPLE_RATE_HZ,
     SOURCE_VOICE,
@@ -283,19 +285,25 @@ class Pipeline:
         route: Sequence[Hop],
         context: Context,
         options: TextOptions = TextOptions(),
-    ) -> list[str]:
-        """Each text's translation; sentences of all of them share batches."""
+    ) -> list[Translation]:
+        """Each text's translation, with what is doubtful in any of its sentences.
+
+        Sentences of all texts share batches.
+        """
         source, target = route[0].source, route[-1].target
 
-        async def one(original: str) -> str:
-            pieces = split(original, source)
+        async def one(original: str) -> Translation:
+            pieces = split(original, source, whole=find(original))
             translated = await all_of(
                 self._translate_sentence(sentence, route, context, options)
                 for sentence in pieces.sentences
             )
-            return pieces.join(translated, target)
+            text = pieces.join([each.text for each in translated], target)
+            return Translation(text, source, target, joined(each.warnings for each in translated))
 
-        return await all_of(map(one, originals))
+        translations = await all_of(map(one, originals))
+        context.warnings.extend(joined(each.warnings for each in translations))
+        return translations
 
     async def speak(self, text: str, speaking: Speaking, context: Context) -> Audio:
         """A text of any length, spoken sentence by sentence with a short silence between."""
@@ -335,7 +343,9 @@ class Pipeline:
 
     async def _translate_sentence(
         self, text: str, route: Sequence[Hop], context: Context, options: TextOptions
-    ) -> str:
+    ) -> Translation:
+        """A sentence's translation; what is doubtful in any hop is so in the last."""
+        warnings: list[tuple[AnswerWarning, ...]] = []
         for hop in route:
             item = NmtItem(
                 text,
@@ -347,7 +357,8 @@ class Pipeline:
             )
             translation: Translation = await self._run("nmt", hop.model, item, context)
             text = translation.text
-        return text
+            warnings.append(translation.warnings)
+        return Translation(text, route[0].source, route[-1].target, joined(warnings))
 
     async def _speak_sentence(self, text: str, speaking: Speaking, context: Context) -> Audio:
         voice = speaking.voice
@@ -563,9 +574,11 @@ class Pipeline:
         route = self.fleet.route(transcript.language, options.target_language)
 
         async def one(sentence: Sentence) -> Sentence:
-            translation = await self._translate_sentence(
+            translated = await self._translate_sentence(
                 sentence.text, route, context, TextOptions()
             )
+            context.warnings.extend(translated.warnings)
+            translation = translated.text
             spoken = None
             if speaking is not None:
                 spoken = await self.speak(translation, speaking, context)

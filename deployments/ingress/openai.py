@@ -32,7 +32,7 @@ from deployments.ingress.streaming import EVENTS, StreamedResponse, speech_event
 from deployments.pipeline import Context, Pipeline, Speaking, TranscribeOptions
 from models.encoding import MEDIA_TYPES
 from models.errors import InvalidRequest, Unavailable
-from models.text import split
+from models.text.sentences import split
 from models.types import SOURCE_VOICE, Audio, Segment, Transcript
 
 FRAMES_A_SECOND = 100  # of Whisper's mel spectrogram, the unit of ``seek``

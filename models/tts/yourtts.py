@@ -43,7 +43,7 @@ class Options:
 
     noise_scale: float | None = None  # variation of the sound; None: as the model says
     noise_w: float | None = None  # variation of the rhythm; None: as the model says
-    max_chars: int = 500  # of a text; the longest sentence of `models.text`
+    max_chars: int = 500  # of a text; the longest sentence of `models.text.sentences`
     max_speech_s: float = 120.0  # that one text may become; 500 characters at speed 0.25 do
     # Of audio in one pass through the decoder, padding included. None: CUDA_PASS_S on a GPU, and
     # on a CPU a sentence at a time, which costs 398 ms in a batch of 8, where one pass for all
