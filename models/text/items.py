@@ -5,13 +5,15 @@ from __future__ import annotations
 import re
 from collections.abc import Iterator
 from dataclasses import dataclass
+from typing import TypeAlias
 
 from models.text.patterns import KINDS
 
-_ITEM = re.compile("|".join(f"(?P<kind_{kind}>{pattern})" for kind, pattern in KINDS))
+_KINDS = tuple((kind, re.compile(pattern), re.compile(needs)) for kind, pattern, needs in KINDS)
 # Nearly all prose holds none of these, and is not searched any further.
 _HINT = re.compile(
     r"[\d@#$%{}\[\]\\/`<>*_~&^=+|]|[:.]\w|\w\(\)|[a-z][A-Z]|[¹²³¼-¾⁰-₎⅐-↉]|[^\x00-\x7f](?<!\w)"
+    r"|ISBN|DOI|IBAN"
 )
 # What has no part in its sentence where it stands at an end of it.
 LOOSE_KINDS = frozenset({"fence", "tag", "emoji", "symbol"})
@@ -42,16 +44,24 @@ def find(text: str) -> Iterator[Span]:
     """The items of a text, in order, none over another."""
     if not _HINT.search(text):
         return
-    for match in _ITEM.finditer(text):
-        kind = match.lastgroup or ""
-        found = match[0]
-        leading = len(found) - len(found.lstrip())
-        start, stop = match.start() + leading, match.start() + len(found.rstrip())
-        if start < stop:
-            yield Span(start, stop, kind.removeprefix("kind_"))
+    patterns = [(kind, pattern) for kind, pattern, needs in _KINDS if needs.search(text)]
+    ahead = [pattern.search(text) for _, pattern in patterns]  # the next one of each kind
+    while found := [(match.start(), place) for place, match in enumerate(ahead) if match]:
+        place = min(found)[1]
+        match = ahead[place]
+        assert match is not None
+        kept = match[0].strip()
+        if kept:
+            start = text.index(kept, match.start())
+            yield Span(start, start + len(kept), patterns[place][0])
+        end = max(match.end(), match.start() + 1)
+        ahead = [
+            pattern.search(text, end) if later and later.start() < end else later
+            for (_, pattern), later in zip(patterns, ahead, strict=True)
+        ]
 
 
-Part = str | Item  # prose, or what is kept in it
+Part: TypeAlias = str | Item  # prose, or what is kept in it
 
 
 def parts(text: str) -> list[Part]:
@@ -73,7 +83,7 @@ def join(found: list[Part], prose: str, item: Item) -> None:
     before = found[-2] if len(found) > 1 else None
     if isinstance(before, Item) and not prose.strip():
         kind = before.kind if before.kind == item.kind else "several"
-        if before.loose and item.loose:
+        if kind == "several" and before.loose and item.loose:
             kind = "symbol"
         found[-2:] = [Item(f"{before.text}{prose}{item.text}", kind), ""]
     else:

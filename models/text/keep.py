@@ -6,6 +6,7 @@ runs it puts those of many texts into one batch.
 
 from __future__ import annotations
 
+import unicodedata
 from collections import Counter
 from collections.abc import Generator, Sequence
 from dataclasses import dataclass, replace
@@ -49,6 +50,7 @@ class _Prepared:
     parts: list[Part]
     edges: Edges
     shouted: bool
+    capital: bool  # whether its first one is written small for the model alone
     runs: tuple[str, ...]  # what is shouted in it, said quietly
     foreign: tuple[str, ...]  # what passes through
 
@@ -112,10 +114,15 @@ def _prepare(text: str, setting: Setting) -> _Prepared:
             items.join(whole, str(whole[-1]), item)
             whole[-1] = prose
     edges, parts = trimmed(whole)
+    capital = str(parts[0])[:1].islower() and _letters(text)[:1].isupper() and not shouted
     foreign = tuple(
         part.text for part in whole if isinstance(part, Item) and part.kind == "foreign"
     )
-    return _Prepared(parts, edges, shouted, tuple(runs), foreign)
+    return _Prepared(parts, edges, shouted, capital, tuple(runs), foreign)
+
+
+def _letters(text: str) -> str:
+    return "".join(filter(str.isalpha, text))
 
 
 def _prose(parts: Sequence[Part]) -> str:
@@ -124,8 +131,12 @@ def _prose(parts: Sequence[Part]) -> str:
 
 def _is_foreign(prepared: _Prepared) -> bool:
     """Whether most of a text is in letters that the model cannot read."""
-    unknown = sum(map(str.isalpha, "".join(prepared.foreign)))
+    unknown = sum(map(_is_of_another_script, "".join(prepared.foreign)))
     return unknown > sum(map(str.isalpha, prepared.prose))
+
+
+def _is_of_another_script(character: str) -> bool:
+    return character.isalpha() and not unicodedata.name(character, "").startswith("LATIN")
 
 
 def _untouched(text: str, prepared: _Prepared, setting: Setting) -> Kept:
@@ -148,6 +159,8 @@ def _answer(
         translation = translation.upper()
     back = marks.put_back(translation, marked)
     text = capitals.with_acronyms(back.text, prepared.prose)
+    if prepared.capital:
+        text = text[:1].upper() + text[1:]
     return _Answer(text, back.prose, _lost(prepared.prose, back.prose, setting), back.whole)
 
 

@@ -8,12 +8,13 @@ from __future__ import annotations
 _END = r"(?<![.,;:!?])"  # punctuation behind an address is the sentence's
 
 FENCE = r"(?m:^[ \t]*(?P<fence>`{3,}|~{3,})[^\n]*\n(?:.*\n)*?[ \t]*(?P=fence)[`~]*[ \t]*$)"
-CODE = r"(?P<ticks>`+)(?!`)[^\n]+?(?<!`)(?P=ticks)(?!`)"
+CODE = r"(?<!`)(?P<ticks>`{1,4})(?!`)[^\n]{1,300}?(?<!`)(?P=ticks)(?!`)"
 
 _ATTRIBUTE = r"""\s+[\w:@.-]+(?:\s*=\s*(?:"[^"]*"|'[^']*'|[^\s"'<>]+))?"""
-_WHOLE_ELEMENT = r"<(?P<element>code|pre|script|style)\b[^>]*>.*?</(?P=element)\s*>"
+_WHOLE_ELEMENT = r"<(?P<element>code|pre|script|style)\b[^>]{0,200}>.{0,2000}?</(?P=element)\s*>"
 TAG = (
-    rf"(?is:{_WHOLE_ELEMENT})|(?s:<!--.*?-->|<!\[CDATA\[.*?\]\]>)|<[!?][A-Za-z][^<>]*>"
+    rf"(?is:{_WHOLE_ELEMENT})|(?s:<!--.{{0,1000}}?-->|<!\[CDATA\[.{{0,1000}}?\]\]>)"
+    r"|<[!?][A-Za-z][^<>]*>"
     rf"|</?[A-Za-z][\w:.-]*(?:{_ATTRIBUTE})*\s*/?>|</?\d+\s*/?>"
     r"|\*\*(?=\S)|(?<=\S)\*\*|(?<!\w)__(?=\w)(?=[^_]*[^\s_]__)|~~"
     r"|&(?:[A-Za-z]\w{1,30}|\#\d{1,7}|\#x[\dA-Fa-f]{1,6});"
@@ -43,7 +44,7 @@ PLACEHOLDER = (
 _UNIX = r"(?<![\w/:.<~-])(?:~|\.{1,2})?/(?:[\w.@%+-]+/?)+"
 _WINDOWS = (
     r"(?<![\w\\])(?:[A-Za-z]:|\.{1,2}|\\\\[\w.$-]+|%\w+%)?\\(?:[\w.$()-]+(?: [\w.$()-]+){0,3}\\)*"
-    r"(?:[\w$()-]+(?: [\w$()-]+)?(?:\.\w{1,5})+|[\w.$()-]+)?"
+    r"(?:[\w$-]+(?: [\w$-]+)?(?:\.\w{1,5})+|[\w.$-]+)?"
 )
 _EXTENSION = (
     "(?:txt|md|rst|pdf|docx?|xlsx?|pptx?|odt|csv|tsv|json|ya?ml|toml|ini|cfg|conf|xml|html?|css|jsx?"
@@ -92,6 +93,7 @@ PHONE = (
     r"(?<![\w.,])(?:\+\d{1,3}[ .-]?)?\(\d{1,5}\)[ -]?\d{2,5}(?:[ .-]\d{2,5})*(?!\w)"
     r"|(?<![\w.,])(?:\+|00?)\d{1,4}(?:[ .-]?\d{1,5}){1,6}(?![\w]|[.,]\d)"
     r"|(?<![\w.,])\d{2,5}(?:[ -]\d{2,5}){2,5}(?![\w]|[.,]\d)|(?<![\w.,])\d{3,5}-\d{4,5}(?!\w)"
+    r"|(?<![\w.,])\d{1,4}(?:-\d{2,5}){2,4}(?![\w-])"
 )
 
 _HEX = r"(?=[\da-f]*\d)(?=[\da-f]*[a-f])"
@@ -107,18 +109,20 @@ ID = (
 )
 
 _UNIT = (
-    r"(?:°\s?[CFKR]?|º[CF]|%|‰|[nµμmckMGTd]?(?:m|g|l|L|s|W|V|A|J|N|Pa|Hz|F|H|eV|mol|cal|Wh|bit|byte|B|b)"
-    r"(?:[²³]|/(?:s|h|min|m[²³]?|l|L|kg|d))?|[kM]?(?:bar|ton|t)|psi|mph|kph|rpm|fps|dpi|px|ppm|dB"
+    r"(?:°\s?[CFKR]?|º[CF]|%|‰|[nµμmckMGTd]?(?:m|g|l|L|W|V|A|J|N|Pa|Hz|F|H|eV|mol|cal|Wh|bit|byte|B|b)"
+    r"(?:[²³]|/(?:s|h|min|m[²³]?|l|L|kg|d))?|[nµμm]s|(?<=\s)s|[kM]?(?:bar|ton|t)|psi|mph|kph|rpm|fps|dpi|px|ppm|dB"
     r"|[kM]?Ω|(?:kilo)?ohm|km/h|ft|oz|lbs?|ml|mL|[kMGT]i?B(?:/s)?|[kMG]?bps|\"|″|′)"
 )
-_MEASURE = rf"[-−–+±~≈]?{NUMBER}(?:\s?(?:[-–—×x]|±|\+/-)\s?{NUMBER})*\s?{_UNIT}(?![\w²³])"
+_MEASURE = rf"[-−–+±~≈]?{NUMBER}(?:\s?(?:[-–—×x]|±|\+/-)\s?{NUMBER}){{0,3}}\s?{_UNIT}(?![\w²³])"
 _OPERATOR = r"(?:[−±×÷=≠≈≡>≤≥√∞∝∈∪∩→←↔⇒⇔∑∏∫·]|<(?!/?[A-Za-z])|[<>=!]=|\+/-|->|=>)"
-_OPERAND = rf"(?:[-−+±]?{NUMBER}(?:\s?{_UNIT})?(?![\w²³])|\b[A-Za-zα-ωΑ-Ω](?:[²³]|\b)(?!['’]))"
-_OPERANDS = rf"{_OPERAND}(?:\s?[-+*/^]\s?{_OPERAND})*"
+_OPERAND = (
+    rf"(?:[-−+±]?{NUMBER}(?:\s?{_UNIT})?(?![\w²³])|\b[A-Za-zα-ωΑ-Ω](?:[A-Za-z]?[²³]|\b)(?!['’]))"
+)
+_OPERANDS = rf"{_OPERAND}(?:\s?[-+*/^]\s?{_OPERAND}){{0,6}}"
 SIGN = (
-    rf"(?<![\w.,])(?:{_OPERANDS}\s?)?{_OPERATOR}\s?{_OPERANDS}(?:\s?{_OPERATOR}\s?{_OPERANDS})*"
-    rf"|(?<![\w.,]){_OPERAND}(?:\s?[+*/^]\s?{_OPERAND})+"
-    rf"|(?<![\w.,])(?:{_MEASURE})(?:\s?[×x]\s?{_MEASURE})*"
+    rf"(?<![\w.,])(?:{_OPERANDS}\s?)?{_OPERATOR}\s?{_OPERANDS}(?:\s?{_OPERATOR}\s?{_OPERANDS}){{0,4}}"
+    rf"|(?<![\w.,]){_OPERAND}(?:\s?[+*/^]\s?{_OPERAND}){{1,9}}"
+    rf"|(?<![\w.,])(?:{_MEASURE})(?:\s?[×x]\s?{_MEASURE}){{0,3}}"
     rf"|(?<![\w.,])[−±+-]{NUMBER}(?![\w])|(?<![\w.,]){NUMBER}\s?[–—]\s?{NUMBER}(?![\w])"
     rf"|(?<![\w.,]){NUMBER}-{NUMBER}(?![\w-])"
     r"|\w*[⁰-⁹⁺-⁾ⁿ₀-₎²³¹]+\w*"
@@ -136,15 +140,28 @@ EMOJI = (
     rf"|{_PICTURE}{_DRESS}*(?:\u200d{_PICTURE}{_DRESS}*)*)"
 )
 
-KINDS: tuple[tuple[str, str], ...] = (
-    *(
-        ("fence", FENCE),
-        ("code", CODE),
-        ("url", URL),
-        ("email", EMAIL),
-        ("placeholder", PLACEHOLDER),
+# Kind, pattern, and what a text has that holds such an item: most texts need few of the patterns.
+KINDS: tuple[tuple[str, str, str], ...] = (
+    ("fence", FENCE, "[`~]{3}"),
+    ("code", CODE, "`"),
+    ("url", URL, r"://|www\.|\w:\w"),
+    ("email", EMAIL, "@"),
+    ("placeholder", PLACEHOLDER, r"[{%$\[]|:\w|__|<%"),
+    ("tag", TAG, r"[<&*~]|__|\]\("),
+    ("path", PATH, r"[/\\]|\w\.[A-Za-z\d]*[A-Za-z]"),
+    ("domain", _DOMAIN, r"\.[a-z]"),
+    ("social", SOCIAL, "[#@]"),
+    ("emoji", EMOJI, r"[^\x00-\x7f](?<!\w)"),
+    ("money", MONEY, rf"{_SYMBOL}|{_CODE}|\d\s?(?:kr|zł|Kč|Ft|лв)"),
+    ("time", TIME, r"\d[-/:hT]\d|\d\.\d+\.\d|\dh|[vV]\d|[\da-fA-F]:[\da-fA-F]"),
+    ("fraction", FRACTION, r"\d[/⁄]\d|[¼-¾⅐-⅞↉]"),
+    ("id", ID, r"\d[A-Za-z_]|[A-Za-z_][-_/.]?\d|\w_\w|[a-z][A-Z]|\w\(\)|ISBN|ISSN|DOI|IBAN"),
+    ("phone", PHONE, r"\d[ )-]+\d|\d\.\d+\.\d|[+(]\d|\b0\d{4}"),
+    (
+        "sign",
+        SIGN,
+        rf"\d\s?{_UNIT}(?!\w)"
+        r"|\d[-–—]\d|[−±×÷=≠≈≡<>≤≥√∞∝∈∪∩→←↔⇒⇔∑∏∫·+*^⁰-₎²³¹]|[-–−]\d"
+        r"|\d\s?[-–—/x]\s?\d|->",
     ),
-    *(("tag", TAG), ("path", PATH), ("domain", _DOMAIN), ("social", SOCIAL), ("emoji", EMOJI)),
-    *(("money", MONEY), ("time", TIME), ("fraction", FRACTION), ("id", ID), ("phone", PHONE)),
-    ("sign", SIGN),
 )
