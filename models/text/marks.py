@@ -58,6 +58,8 @@ def mark(parts: Sequence[Part], style: str) -> Marked:
         after = parts[place + 1] if place + 1 < len(parts) else ""
         assert isinstance(after, str), "prose follows every item"
         glued_left, glued_right = text[-1:].isalnum(), after[:1].isalnum()
+        if part.kind == "tag" and text and not text[-1].isspace():
+            glued_left = True  # as behind "Note:" in bold
         marks.append(Mark(style.format(number), part, glued_left, glued_right))
         text += f"{' ' * glued_left}{marks[-1].name}"
     return Marked(text, style, tuple(marks))

@@ -73,6 +73,7 @@ def kept(text: str, script: Callable[[str], str] = said) -> tuple[str, list[str]
     [
         pytest.param("Pay £35 to me now.", "Payo £35 too meo nowo.", id="money"),
         pytest.param("Pay <b>me</b> right now.", "Payo <b>meo</b> righto nowo.", id="tags"),
+        pytest.param("Do <i>this:</i> eat.", "Doo <i>thiso:</i> eato.", id="tag-behind-a-colon"),
         pytest.param("I saw X1 and £5 here.", "Io sawo X1 ando £5 hereo.", id="a-mark-of-its-own"),
         pytest.param("Tell (1) and £5 to us.", "Tello (1) ando £5 too uso.", id="the-other-style"),
         pytest.param("Ask Łukasz to come in.", "Asko Łukasz too comeo ino.", id="letters"),
