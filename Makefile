@@ -7,7 +7,7 @@ CONFIG ?= serve_config.yaml
 BIN := $(VENV)/bin
 INSTALLED := $(VENV)/.installed
 
-.PHONY: run deploy fetch doctor install-gpu test test-unit test-models test-e2e check install check-config tune bench bench-stages bench-replicas bench-graph bench-first-audio bench-growth bench-fair bench-accuracy bench-gpu bench-asr bench-speaker bench-nmt bench-yourtts bench-overhead bench-spoken clean
+.PHONY: run deploy fetch doctor install-gpu test test-unit test-models test-e2e check install check-config tune bench bench-stages bench-replicas bench-graph bench-first-audio bench-growth bench-fair bench-accuracy bench-gpu bench-asr bench-speaker bench-nmt bench-yourtts bench-overhead bench-spoken bench-kept clean
 
 run: install
 	@$(BIN)/python -m deployments.launch $(CONFIG)
@@ -93,6 +93,9 @@ bench-speaker: install
 
 bench-nmt: install
 	$(BIN)/python -m bench.nmt_engines
+
+bench-kept: install
+	$(BIN)/python -m bench.kept
 
 bench-yourtts: install
 	$(BIN)/python -m bench.yourtts

@@ -25,7 +25,7 @@ from models.audio import resample
 from models.engines import ENGINES
 from models.nmt import bergamot
 from models.samples import to_float32
-from models.text import split
+from models.text.sentences import split
 from models.tts.piper import voice_files
 from models.types import SAMPLE_RATE_HZ, Audio, Speech, TtsItem
 from models.whisper_model import model_folder

@@ -13,7 +13,7 @@ import soundfile
 from numpy.typing import NDArray
 
 from bench.callers import post
-from models.text import split
+from models.text.sentences import split
 from models.types import SAMPLE_RATE_HZ, AsrItem, Item, NmtItem, SpeakerItem, TtsItem, VadItem
 from tests.speech import SPEECH, Clip, clips
 

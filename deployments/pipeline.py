@@ -53,7 +53,9 @@ from models import audio as audio_io
 from models import encoding
 from models.errors import DragomanError
 from models.runtime import Voice
-from models.text import split
+from models.text.doubts import joined as joined_warnings
+from models.text.items import find
+from models.text.sentences import split
 from models.tts import normalisation
 from models.types import (
     SAMPLE_RATE_HZ,
@@ -265,19 +267,26 @@ class Pipeline:
         route: Sequence[Hop],
         context: Context,
         options: TextOptions = TextOptions(),
-    ) -> list[str]:
-        """Each text's translation; sentences of all of them share batches."""
+    ) -> list[Translation]:
+        """Each text's translation, with what is doubtful in any of its sentences.
+
+        Sentences of all texts share batches.
+        """
         source, target = route[0].source, route[-1].target
 
-        async def one(original: str) -> str:
-            pieces = split(original, source)
+        async def one(original: str) -> Translation:
+            pieces = split(original, source, whole=find(original))
             translated = await all_of(
                 self._translate_sentence(sentence, route, context, options)
                 for sentence in pieces.sentences
             )
-            return pieces.join([sentence.text for sentence in translated], target)
+            text = pieces.join([each.text for each in translated], target)
+            warnings = joined_warnings(each.warnings for each in translated)
+            return Translation(text, source, target, warnings)
 
-        return await all_of(map(one, originals))
+        translations = await all_of(map(one, originals))
+        context.warnings.extend(joined_warnings(each.warnings for each in translations))
+        return translations
 
     async def speak(self, text: str, speaking: Speaking, context: Context) -> Audio:
         """A text of any length, spoken sentence by sentence with a short silence between."""
@@ -318,8 +327,8 @@ class Pipeline:
     async def _translate_sentence(
         self, text: str, route: Sequence[Hop], context: Context, options: TextOptions
     ) -> Translation:
-        """Translate by every hop of a route; the warnings of all of them count."""
-        warnings: list[AnswerWarning] = []
+        """Translate by every hop of a route; what is doubtful in any hop is so in the last."""
+        warnings: list[tuple[AnswerWarning, ...]] = []
         for hop in route:
             item = NmtItem(
                 text,
@@ -331,8 +340,8 @@ class Pipeline:
             )
             translation: Translation = await self._run("nmt", hop.model, item, context)
             text = translation.text
-            warnings += translation.warnings
-        return Translation(text, route[0].source, route[-1].target, tuple(warnings))
+            warnings.append(translation.warnings)
+        return Translation(text, route[0].source, route[-1].target, joined_warnings(warnings))
 
     async def _speak_sentence(self, text: str, speaking: Speaking, context: Context) -> Audio:
         voice = speaking.voice

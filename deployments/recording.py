@@ -11,7 +11,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from models.samples import to_float32
-from models.text import split
+from models.text.sentences import split
 from models.types import (
     SAMPLE_RATE_HZ,
     UNDETERMINED,

@@ -6,6 +6,7 @@ from dataclasses import dataclass
 from importlib import import_module
 from typing import Any, Literal, TypeAlias
 
+from models.nmt.keeping import KeepingNmt
 from models.runtime import Runtime, RuntimeSettings
 from models.types import Kind
 
@@ -18,6 +19,7 @@ class Engine:
 
     ``files`` are patterns of what the engine reads of a repository on the hub, which may hold
     the same weights for other libraries, too; none: all of it. ``small``: one CPU thread is best.
+    ``keeps``: the runtime translates, and what is no prose is kept around it.
     """
 
     kind: Kind
@@ -27,6 +29,7 @@ class Engine:
     options: str = "Options"
     files: tuple[str, ...] = ()
     small: bool = False
+    keeps: bool = False
 
     def options_class(self) -> type[Any]:
         """The frozen dataclass of what the configuration may say under ``options``."""
@@ -36,8 +39,8 @@ class Engine:
     def create(self, settings: RuntimeSettings) -> Runtime[Any, Any]:
         module = import_module(self.module)
         options = getattr(module, self.options)(**settings.options)
-        runtime: Runtime[Any, Any] = getattr(module, self.runtime)(settings, options)
-        return runtime
+        runtime: Any = getattr(module, self.runtime)(settings, options)
+        return KeepingNmt(runtime) if self.keeps else runtime
 
 
 _WHISPER_FILES = (
@@ -60,13 +63,16 @@ _ECAPA_FILES = ("hyperparams.yaml", "embedding_model.ckpt")
 ENGINES: dict[str, Engine] = {
     "silero": Engine("vad", "models.vad", "SileroVad", "onnxruntime", small=True),
     "whisper": Engine("asr", "models.asr", "WhisperAsr", "ctranslate2", files=_WHISPER_FILES),
-    "bergamot": Engine("nmt", "models.nmt.bergamot", "BergamotNmt", "torch", small=True),
+    "bergamot": Engine(
+        "nmt", "models.nmt.bergamot", "BergamotNmt", "torch", small=True, keeps=True
+    ),
     "m2m100": Engine(
         "nmt",
         "models.nmt.m2m100",
         "M2m100Nmt",
         "ctranslate2",
         files=_M2M100_FILES + _CONVERTED_FILES,
+        keeps=True,
     ),
     "m2m100-transformers": Engine(
         "nmt",
@@ -74,6 +80,7 @@ ENGINES: dict[str, Engine] = {
         "M2m100TransformersNmt",
         "torch",
         files=_M2M100_FILES,
+        keeps=True,
     ),
     "piper": Engine("tts", "models.tts.piper", "PiperTts", "onnxruntime", small=True),
     "kokoro": Engine("tts", "models.tts.kokoro", "KokoroTts", "onnxruntime"),

@@ -102,7 +102,7 @@ class AsrItem:
 
 @dataclass(frozen=True, slots=True)
 class NmtItem:
-    """One sentence (a longer text is cut by ``models.text.split``).
+    """One sentence (a longer text is cut by ``models.text.sentences.split``).
 
     An engine refuses an item that asks for what it cannot do, such as a beam.
     """

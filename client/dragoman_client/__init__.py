@@ -61,6 +61,7 @@ from .types import (
     Transcription,
     TranslatedAudio,
     Translation,
+    TranslationWarning,
     Voice,
     Word,
 )
@@ -110,6 +111,7 @@ __all__ = [
     "Transcription",
     "TranslatedAudio",
     "Translation",
+    "TranslationWarning",
     "Unavailable",
     "UnexpectedResponse",
     "UnknownLanguage",

@@ -104,6 +104,10 @@ def text_translations(response: httpx.Response) -> list[types.TextTranslation]:
             timings=timings,
             request_id=call,
             pivot=row.get("pivot"),
+            warnings=tuple(
+                types.TranslationWarning(each["code"], each["message"])
+                for each in row.get("warnings", ())
+            ),
         )
         for row in body["translations"]
     ]

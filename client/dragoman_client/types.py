@@ -187,6 +187,14 @@ class Transcription:
 
 
 @dataclass(frozen=True, slots=True)
+class TranslationWarning:
+    """What a translation may not hold of its text; ``code`` is for programs."""
+
+    code: str
+    message: str
+
+
+@dataclass(frozen=True, slots=True)
 class TextTranslation:
     """One text's translation. ``timings`` are those of the call, shared by all its texts."""
 
@@ -196,6 +204,7 @@ class TextTranslation:
     timings: Timings
     request_id: str
     pivot: str | None = None  # the language it went through, if any
+    warnings: tuple[TranslationWarning, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)

@@ -26,6 +26,7 @@ from deployments.ingress.requests import (
     form_fields,
     json_fields,
     timed,
+    warnings_json,
 )
 from deployments.pipeline import (
     Context,
@@ -193,7 +194,15 @@ class SpeechRoutes:
         options = TextOptions(fields.beam_size, fields.length_penalty, fields.max_tokens)
         translated = await self._pipeline.translate(originals, route, context, options)
         languages = {"source_language": source, "target_language": target}
-        rows = [{"text": text, **languages, "pivot": pivot(route)} for text in translated]
+        rows = [
+            {
+                "text": each.text,
+                **languages,
+                "pivot": pivot(route),
+                "warnings": warnings_json(each.warnings),
+            }
+            for each in translated
+        ]
         body = {"translations": rows, "timings": context.timings.as_json()}
         return timed(JSONResponse(body), context)
 

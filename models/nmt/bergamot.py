@@ -155,6 +155,11 @@ class BergamotNmt:
                 results[row] = Translation(text, *pair)
         return [results[row] for row in range(len(batch))]
 
+    def lacks(self, text: str, source_language: str, target_language: str) -> bool:
+        """Whether the vocabulary of a pair lacks a character of a text; of no pair's nothing."""
+        direction = self._directions.get((source_language, target_language))
+        return direction is not None and direction.lacks(text)
+
     def close(self) -> None:
         self._directions.clear()
         free_torch_memory()
@@ -228,6 +233,9 @@ class _Direction:
                 param="text",
             )
         return [*tokens, self.student.eos] if tokens else []
+
+    def lacks(self, text: str) -> bool:
+        return self.tokenizer.unk_id() in self.tokenizer.EncodeAsIds(text)
 
     def translate(
         self, sources: Sequence[Sequence[int]], bounds: Sequence[int | None]

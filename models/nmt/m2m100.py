@@ -95,6 +95,10 @@ class M2m100Nmt:
         assert self._translator is not None, "load() first"
         return self._translator(batch)
 
+    def lacks(self, text: str, source_language: str, target_language: str) -> bool:
+        """Whether the vocabulary, which all languages share, lacks a character of a text."""
+        return self._tokenizer.lacks(text)
+
     def close(self) -> None:
         if self._model is not None:
             self._model.unload_model()

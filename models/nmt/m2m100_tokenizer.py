@@ -93,6 +93,10 @@ class M2m100Tokenizer:
             ) from None
         return [self._piece_ids.get(piece, self._unknown) for piece in pieces]
 
+    def lacks(self, text: str) -> bool:
+        """Whether the vocabulary lacks a character of a text, which would become ``<unk>``."""
+        return self._unknown in self.encode(text)
+
     def decode(self, ids: Iterable[int]) -> str:
         """The text of some ids; special tokens and languages leave no trace in it."""
         pieces = [self._tokens[i] for i in ids if i not in self._special and i < self._vocabulary]

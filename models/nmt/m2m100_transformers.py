@@ -105,6 +105,10 @@ class M2m100TransformersNmt:
         assert self._translator is not None, "load() first"
         return self._translator(batch)
 
+    def lacks(self, text: str, source_language: str, target_language: str) -> bool:
+        """Whether the vocabulary, which all languages share, lacks a character of a text."""
+        return self._tokenizer.lacks(text)
+
     def close(self) -> None:
         self._model = self._translator = None
         free_torch_memory()

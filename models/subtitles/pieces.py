@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from enum import IntEnum
 
 from models.subtitles.languages import CONJUNCTIONS, LEANING
-from models.text import split
+from models.text.sentences import split
 
 MAX_LINE_WIDTH = 42  # columns: Netflix' and the BBC's bound for most languages
 

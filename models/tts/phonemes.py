@@ -20,8 +20,9 @@ MISSING_EXTRA = (
 # espeak-ng keeps 1,000 phonemes of a clause (its N_PHONEME_LIST) and drops the rest in silence: of
 # 500 characters of numbers the second half. Beside stress marks it kept 1,280 code points or more.
 SAFE_CLAUSE_PHONEMES = 800
-# 500 characters, the longest sentence of `models.text`, are 500 to 600 phonemes of prose, 2,600 to
-# 5,600 of numbers and 7,500 of ideographs, each of which English reads as "Chinese letter".
+# 500 characters, the longest sentence of `models.text.sentences`, are 500 to 600 phonemes of
+# prose, 2,600 to 5,600 of numbers and 7,500 of ideographs, each of which English reads as
+# "Chinese letter".
 MAX_PIECES = 20  # of one text, were each of them full
 # Where a sequence may be cut: behind these and before a space, or behind those that need none.
 _SPACED_ENDS, _UNSPACED_ENDS = frozenset(",;:.!?…—)"), frozenset("、，；：。！？")

@@ -45,7 +45,7 @@ class Options:
 
     noise_scale: float | None = None  # variation of the sound; None: as the model says
     noise_w: float | None = None  # variation of the rhythm; None: as the model says
-    max_chars: int = 500  # of a text; the longest sentence of `models.text`
+    max_chars: int = 500  # of a text; the longest sentence of `models.text.sentences`
     loudness_lufs: float | None = TARGET_LUFS  # of every voice; None: each as loud as it is
     max_speech_s: float = 120.0  # that one text may become; 500 characters at speed 0.25 do
     # Of audio in one pass through the decoder, padding included. None: CUDA_PASS_S on a GPU, and

@@ -13,7 +13,7 @@ from models.device import DeviceReport, DeviceRequest
 from models.errors import InvalidRequest, TooLarge, UnsupportedPair, WeightsError
 from models.nmt.bergamot import BergamotNmt, Options
 from models.runtime import ItemError, RuntimeSettings, RuntimeSpec
-from models.text import split
+from models.text.sentences import split
 from models.types import NmtItem, Translation
 from models.weights import resolve
 from tests.processes import spawn

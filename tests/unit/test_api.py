@@ -229,7 +229,7 @@ async def test_a_language_without_a_voice_is_refused_before_it_is_heard(
 async def test_one_text_is_translated(http: httpx.AsyncClient) -> None:
     answer = (await http.post(TEXT, json=TEXT_OK)).json()
     languages = {"source_language": "en", "target_language": "pt"}
-    row = {"text": "pt: Hello.", **languages, "pivot": None}
+    row: dict[str, Any] = {"text": "pt: Hello.", **languages, "pivot": None, "warnings": []}
     assert answer["translations"] == [row]
 
 

@@ -7,7 +7,7 @@ import pytest
 from bench.serving import Counts
 from bench.stage_inputs import Stage, stages
 from bench.stages import FULL, Figures, Seen, counted, pairs
-from models.text import split
+from models.text.sentences import split
 from models.types import NmtItem, TtsItem
 
 BY_NAME = {stage.name: stage for stage in stages()}

@@ -9,7 +9,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from models.text import split
+from models.text.sentences import split
 from models.tts.normalisation import sentences, spoken
 
 # ---- markup, in every language ---------------------------------------------------------

@@ -6,7 +6,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from models.text import MAX_SENTENCE_CHARS, split
+from models.text.sentences import MAX_SENTENCE_CHARS, split
 
 # Letters, marks and spaces that decide where sentences end, and every other character.
 CHARACTERS = st.one_of(

@@ -232,7 +232,7 @@ class Nmt(Served):
         async def one(text: str, route: Sequence[Hop], beam: int) -> str:
             options = TextOptions(beam_size=beam)
             (translated,) = await self._pipeline.translate([text], route, context, options)
-            return translated
+            return translated.text
 
         with self._pipeline.as_one((hop.model for route in routes for hop in route), context):
             translated = await all_of(map(one, texts, routes, beams))

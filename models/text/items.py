@@ -1,0 +1,90 @@
+"""Find what is no prose in a text: what must come through a translation as it is."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator
+from dataclasses import dataclass
+from typing import TypeAlias
+
+from models.text.patterns import KINDS
+
+_KINDS = tuple((kind, re.compile(pattern), re.compile(needs)) for kind, pattern, needs in KINDS)
+# Nearly all prose holds none of these, and is not searched any further.
+_HINT = re.compile(
+    r"[\d@#$%{}\[\]\\/`<>*_~&^=+|]|[:.]\w|\w\(\)|[a-z][A-Z]|[¹²³¼-¾⁰-₎⅐-↉]|[^\x00-\x7f](?<!\w)"
+    r"|ISBN|DOI|IBAN"
+)
+# What has no part in its sentence where it stands at an end of it.
+LOOSE_KINDS = frozenset({"fence", "tag", "emoji", "symbol"})
+
+
+@dataclass(frozen=True, slots=True)
+class Item:
+    """Something to keep. ``kind`` is one of ``patterns.KINDS``, or says what was found later."""
+
+    text: str
+    kind: str
+
+    @property
+    def loose(self) -> bool:
+        return self.kind in LOOSE_KINDS
+
+
+@dataclass(frozen=True, slots=True)
+class Span:
+    """Where an item stands."""
+
+    start: int
+    stop: int
+    kind: str
+
+
+def find(text: str) -> Iterator[Span]:
+    """The items of a text, in order, none over another."""
+    if not _HINT.search(text):
+        return
+    patterns = [(kind, pattern) for kind, pattern, needs in _KINDS if needs.search(text)]
+    ahead = [pattern.search(text) for _, pattern in patterns]  # the next one of each kind
+    while found := [(match.start(), place) for place, match in enumerate(ahead) if match]:
+        place = min(found)[1]
+        match = ahead[place]
+        assert match is not None
+        kept = match[0].strip()
+        if kept:
+            start = text.index(kept, match.start())
+            yield Span(start, start + len(kept), patterns[place][0])
+        end = max(match.end(), match.start() + 1)
+        ahead = [
+            pattern.search(text, end) if later and later.start() < end else later
+            for (_, pattern), later in zip(patterns, ahead, strict=True)
+        ]
+
+
+Part: TypeAlias = str | Item  # prose, or what is kept in it
+
+
+def parts(text: str) -> list[Part]:
+    """A text as prose and items in turn: prose at both ends and between any two items.
+
+    Items with nothing but space between them are one.
+    """
+    found: list[Part] = [""]
+    end = 0
+    for span in find(text):
+        join(found, text[end : span.start], Item(text[span.start : span.stop], span.kind))
+        end = span.stop
+    found[-1] = text[end:]
+    return found
+
+
+def join(found: list[Part], prose: str, item: Item) -> None:
+    """Put prose and an item behind parts, whose last one is replaced; some prose follows it."""
+    before = found[-2] if len(found) > 1 else None
+    if isinstance(before, Item) and not prose.strip():
+        kind = before.kind if before.kind == item.kind else "several"
+        if kind == "several" and before.loose and item.loose:
+            kind = "symbol"
+        found[-2:] = [Item(f"{before.text}{prose}{item.text}", kind), ""]
+    else:
+        found[-1:] = [prose, item, ""]
