@@ -88,7 +88,7 @@ class AsyncClient:
 
     async def _stream(self, call: Call[Result]) -> AsyncGenerator[bytes]:
         """The body of the answer, piece by piece."""
-        request = exchange.request(self._http, call, self._timeout)
+        request = exchange.request(self._http, call, self._timeout, streams=True)
         try:
             response = await self._http.send(request, stream=True)
             async with contextlib.aclosing(response):

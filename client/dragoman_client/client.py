@@ -45,10 +45,10 @@ class Client:
     >>> result.translation.text
     'Olá.'
 
-    ``timeout`` bounds a whole call, retries included: see :class:`Timeout`. ``retry`` says
-    what is tried again: see :class:`Retry`. ``headers`` go with every call, such as a proxy's
-    credentials. ``transport`` replaces the way to the server: a proxy, a Unix socket, a test's
-    own server; retries work the same on it.
+    ``timeout`` bounds a whole call, retries and a slow answer included: see :class:`Timeout`.
+    ``retry`` says what is tried again: see :class:`Retry`. ``headers`` go with every call, such as
+    a proxy's credentials. ``transport`` replaces the way to the server: a proxy, a Unix socket, a
+    test's own server; retries and the timeout work the same on it.
 
     >>> Client(transport=httpx.HTTPTransport(proxy="http://proxy:3128"))
 
@@ -97,7 +97,7 @@ class Client:
 
     def _stream(self, call: Call[Result]) -> Generator[bytes]:
         """The body of the answer, piece by piece."""
-        request = exchange.request(self._http, call, self._timeout)
+        request = exchange.request(self._http, call, self._timeout, streams=True)
         try:
             response = self._http.send(request, stream=True)
             with contextlib.closing(response):

@@ -25,6 +25,7 @@ from deployments import tracing
 from deployments.concurrency import all_of
 from deployments.config import Limits
 from deployments.ingress import comparison
+from deployments.ingress.counting import Meant, counting
 from deployments.ingress.requests import (
     PRIORITY_HEADER,
     TIMEOUT_HEADER,
@@ -72,10 +73,12 @@ class EmbeddingEndpoint:
         if scope["method"] != "POST":
             raise HTTPException(405, headers={"Allow": "POST"})
         headers: dict[bytes, bytes] = dict(scope["headers"])
-        if headers.get(b"content-type", b"").lower().startswith(RAW):
-            await self._raw(headers, receive, send)
-            return
-        response = await self._form(Request(scope, receive), headers)
+        meant = Meant("speaker")
+        with counting(self._fleet, meant):
+            if headers.get(b"content-type", b"").lower().startswith(RAW):
+                await self._raw(headers, receive, send)
+                return
+            response = await self._form(Request(scope, receive), headers, meant)
         await response(scope, receive, send)
 
     async def _raw(self, headers: Mapping[bytes, bytes], receive: Receive, send: Send) -> None:
@@ -112,7 +115,9 @@ class EmbeddingEndpoint:
             lambda: audio_io.pcm16(data, rate_hz, max_duration_s=limit_s), deadline
         )
 
-    async def _form(self, request: Request, headers: Mapping[bytes, bytes]) -> Response:
+    async def _form(
+        self, request: Request, headers: Mapping[bytes, bytes], meant: Meant
+    ) -> Response:
         """Clips of any format, compared or not; every one of them an item of its own."""
         context = context_of(request, self._limits)
         fields, parts = await form_parts(
@@ -122,6 +127,7 @@ class EmbeddingEndpoint:
         bare = _wants_vector(headers)
         _check_comparing(fields, compares=bool(others), bare=bare)
         model = self._fleet.pick("speaker", fields.model)
+        meant.name = model.name
         self._pipeline.admit([model], context)
         named = _named(files, others)
         clips = await self._decoded(named, context)

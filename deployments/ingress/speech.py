@@ -12,11 +12,13 @@ from starlette.requests import Request
 from starlette.responses import JSONResponse, Response
 from starlette.routing import Route
 
-from deployments.config import Limits
+from deployments.config import GRAPH, Limits
 from deployments.fleet import pivot
 from deployments.ingress import subtitles
+from deployments.ingress.counting import counted
 from deployments.ingress.requests import (
     MAX_BEAM_SIZE,
+    DetectedLanguage,
     Fields,
     Language,
     Speed,
@@ -49,7 +51,7 @@ SubtitleFormat = Literal["srt", "vtt", "bilingual_srt", "bilingual_vtt"]
 
 class SpeechTranslationFields(Fields):
     target_language: Language
-    source_language: Language | None = None
+    source_language: DetectedLanguage = None
     voice: str | None = None
     speed: Speed = 1.0
     response_format: Literal["json"] | SpokenFormat | SubtitleFormat = "json"
@@ -82,8 +84,16 @@ class SpeechRoutes:
 
     def routes(self) -> list[Route]:
         return [
-            Route("/v1/speech/translations", self.translate_speech, methods=["POST"]),
-            Route("/v1/text/translations", self.translate_text, methods=["POST"]),
+            Route(
+                "/v1/speech/translations",
+                counted(self._fleet, GRAPH, self.translate_speech),
+                methods=["POST"],
+            ),
+            Route(
+                "/v1/text/translations",
+                counted(self._fleet, "nmt", self.translate_text),
+                methods=["POST"],
+            ),
             Route("/v1/voices", self.voices, methods=["GET"]),
         ]
 
@@ -186,6 +196,7 @@ class SpeechRoutes:
         check_text_length(sum(map(len, originals)), self._limits, param="text")
         source, target = fields.source_language, fields.target_language
         route = self._fleet.route(source, target)
+        request.state.meant.name = route[0].model.name
         options = TextOptions(fields.beam_size, fields.length_penalty, fields.max_tokens)
         translated = await self._pipeline.translate(originals, route, context, options)
         languages = {"source_language": source, "target_language": target}
