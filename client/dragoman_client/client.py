@@ -123,7 +123,8 @@ class Client:
     ) -> SpeechTranslation:
         """Translates speech into speech, with all that is known about it.
 
-        Languages are ISO 639-1 codes; without ``source_language`` the server detects it.
+        Languages are ISO 639-1 codes, or what else names one, such as ``pt-BR`` or ``Portuguese``;
+        without ``source_language`` the server detects it.
         ``voice`` is one of :meth:`voices`, ``speed`` from 0.25 to 4. ``audio_format="none"``
         asks for the texts alone, ``include_embedding`` for the speaker's embedding as well.
 
@@ -208,10 +209,12 @@ class Client:
         prompt: str | None = None,
         temperature: float | None = None,
         word_timestamps: bool = False,
+        model: str | None = None,
     ) -> Transcription:
         """Writes down what was said, in its own language, with the times of its segments.
 
-        ``prompt`` is text that might have come before: it sets names and style.
+        ``prompt`` is text that might have come before: it sets names and style. ``model`` is one
+        of :meth:`models`; without it the first that transcribes.
 
         >>> [(word.word, word.start_s) for word in
         ...     client.transcribe("hello.wav", word_timestamps=True).words]
@@ -224,6 +227,7 @@ class Client:
                 prompt=prompt,
                 temperature=temperature,
                 word_timestamps=word_timestamps,
+                model=model,
             )
         )
 
@@ -236,6 +240,7 @@ class Client:
         prompt: str | None = None,
         temperature: float | None = None,
         word_timestamps: bool = False,
+        model: str | None = None,
     ) -> str:
         """Like :meth:`transcribe`; returns the document as the server writes it.
 
@@ -249,6 +254,7 @@ class Client:
                 prompt=prompt,
                 temperature=temperature,
                 word_timestamps=word_timestamps,
+                model=model,
             )
         )
 
