@@ -292,8 +292,8 @@ class Fleet:
 
         A model that is not loaded may have any voice.
         """
-        states = self.follower.readiness()
-        if not self._config.voice_aliases or any(states[n] != READY for n in self._names["tts"]):
+        states, names = self.follower.readiness(), self._names["tts"]
+        if not names or any(states[name] != READY for name in names):
             return {}
         known = {voice.id: voice.language for _, voice in self.voices()}
         wrong = {}

@@ -20,7 +20,7 @@ from models.runtime import Voice
 
 NOT_THERE: Mapping[str, tuple[str, ...]] = {  # path -> methods: OpenAI's, to make voices
     "/v1/audio/voices": ("POST",),
-    "/v1/audio/voices/{name:path}": ("GET", "POST", "DELETE"),
+    "/v1/audio/voices/{name:path}": ("DELETE",),
     "/v1/audio/voice_consents": ("GET", "POST"),
     "/v1/audio/voice_consents/{name:path}": ("GET", "POST", "DELETE"),
 }

@@ -6,8 +6,8 @@ Labels are names of the configuration alone: what a caller wrote makes none.
 from __future__ import annotations
 
 import time
-from collections.abc import Awaitable, Callable, Iterator
-from contextlib import contextmanager
+from collections.abc import Awaitable, Callable
+from types import TracebackType
 from typing import TypeAlias
 
 from starlette.exceptions import HTTPException
@@ -16,32 +16,40 @@ from starlette.responses import Response
 
 from deployments.batcher import reason_of
 from deployments.fleet import Fleet
-from deployments.statistics import Reason
 from models.errors import DragomanError
 
 Handler: TypeAlias = Callable[[Request], Awaitable[Response]]
 
 
 class Meant:
-    """The model that a request is for, as far as it is known; a kind stands for its first."""
+    """The model that a request is for, as a context manager around all of the request.
 
-    __slots__ = ("name",)
+    What fails inside, and no model or graph has counted, counts as a failed request of the model.
+    A kind's ``name`` stands for its first model, until more is known.
+    """
 
-    def __init__(self, name: str) -> None:
+    __slots__ = ("_fleet", "_started", "name")
+
+    def __init__(self, fleet: Fleet, name: str) -> None:
+        self._fleet = fleet
         self.name = name
 
+    def __enter__(self) -> Meant:
+        self._started = time.perf_counter()
+        return self
 
-@contextmanager
-def counting(fleet: Fleet, meant: Meant) -> Iterator[None]:
-    """What fails inside, and no model or graph has counted, counts as a failed request."""
-    started = time.perf_counter()
-    try:
-        yield
-    except (DragomanError, HTTPException) as error:
-        statistics = fleet.statistics(meant.name)
-        if statistics is not None and not _is_counted(error):
-            statistics.failed(time.perf_counter() - started, _reason(error))
-        raise
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        traceback: TracebackType | None,
+    ) -> None:
+        if not isinstance(error, DragomanError | HTTPException) or _is_counted(error):
+            return
+        statistics = self._fleet.statistics(self.name)
+        if statistics is not None:
+            reason = reason_of(error) if isinstance(error, DragomanError) else "OTHER"
+            statistics.failed(time.perf_counter() - self._started, reason)
 
 
 def counted(fleet: Fleet, name: str, handler: Handler) -> Handler:
@@ -51,8 +59,8 @@ def counted(fleet: Fleet, name: str, handler: Handler) -> Handler:
     """
 
     async def handle(request: Request) -> Response:
-        request.state.meant = meant = Meant(name)
-        with counting(fleet, meant):
+        with Meant(fleet, name) as meant:
+            request.state.meant = meant
             return await handler(request)
 
     return handle
@@ -61,7 +69,3 @@ def counted(fleet: Fleet, name: str, handler: Handler) -> Handler:
 def _is_counted(error: Exception) -> bool:
     """Also where another error was made of it, to name the field of a protocol."""
     return any(getattr(each, "is_counted", False) for each in (error, error.__cause__))
-
-
-def _reason(error: DragomanError | HTTPException) -> Reason:
-    return reason_of(error) if isinstance(error, DragomanError) else "OTHER"

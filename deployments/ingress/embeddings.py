@@ -25,7 +25,7 @@ from deployments import tracing
 from deployments.concurrency import all_of
 from deployments.config import Limits
 from deployments.ingress import comparison
-from deployments.ingress.counting import Meant, counting
+from deployments.ingress.counting import Meant
 from deployments.ingress.requests import (
     PRIORITY_HEADER,
     TIMEOUT_HEADER,
@@ -73,8 +73,7 @@ class EmbeddingEndpoint:
         if scope["method"] != "POST":
             raise HTTPException(405, headers={"Allow": "POST"})
         headers: dict[bytes, bytes] = dict(scope["headers"])
-        meant = Meant("speaker")
-        with counting(self._fleet, meant):
+        with Meant(self._fleet, "speaker") as meant:
             if headers.get(b"content-type", b"").lower().startswith(RAW):
                 await self._raw(headers, receive, send)
                 return

@@ -99,9 +99,11 @@ async def test_web_clients_find_voices_and_models() -> None:
 
 
 async def test_a_server_without_voices_lists_none() -> None:
-    config = AppConfig(models={"asr": ModelConfig(engine="fake-asr")})
+    models = {"asr": ModelConfig(engine="fake-asr")}
+    config = AppConfig(models=models, voice_aliases={"alloy": BOTH})
     async with connect(asgi_app(await fake_fleet(config), config, Admission(4))) as http:
         assert (await http.get("/v1/audio/voices")).json()["voices"] == []
+        assert (await http.get("/health/ready")).status_code == 200
 
 
 # ---- what the configuration says ----------------------------------------------------------
