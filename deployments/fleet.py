@@ -240,19 +240,23 @@ class Fleet:
         self, voice_id: str, language: str | None, voices: Sequence[tuple[Model, Voice]]
     ) -> tuple[Model, Voice]:
         """Of a voice's own id, or else of another name that the configuration has for some."""
-        by_id = {voice.id: (model, voice) for model, voice in reversed(voices)}
+        by_id: dict[str, tuple[Model, Voice]] = {}
+        for model, voice in voices:
+            by_id.setdefault(voice.id, (model, voice))
         ids = [voice_id]
         if voice_id not in by_id and voice_id in self._config.voice_aliases:
             ids = list(by_language(self._config.voice_aliases[voice_id]).values())
         found = [by_id[each] for each in ids if each in by_id]
+        if not found or (language is None and ids[0] not in by_id):
+            self._check_none_gone("tts")  # whose voice would be another language's
         if not found:
-            self._check_none_gone("tts")
             known = ", ".join([*by_id, *self._config.voice_aliases])
             message = f"there is no voice {voice_id[:80]!r}; there are {known}"
             raise UnknownVoice(message, param="voice")
         speaking = [each for each in found if language in (None, each[1].language)]
         if not speaking:
-            self._check_none_gone("tts")
+            if len(found) < len(ids):
+                self._check_none_gone("tts")
             spoken = ", ".join(dict.fromkeys(voice.language for _, voice in found))
             message = f"voice {voice_id!r} speaks {spoken}, not {language}"
             raise Unprocessable(message, param="voice")

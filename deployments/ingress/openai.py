@@ -42,11 +42,11 @@ TEXT_ALONE = ("json", "text")  # formats of an answer that says no times
 
 
 def _granularities(value: Any) -> Any:
-    """One text, or several with commas between, as the list that it stands for."""
+    """One text, or several with commas between, in brackets or not, as the list it stands for."""
     entries = [value] if isinstance(value, str) else value
     if not isinstance(entries, list) or not all(isinstance(entry, str) for entry in entries):
         return value
-    return [part.strip() for entry in entries for part in entry.split(",")]
+    return [part.strip(" []\"'") for entry in entries for part in entry.split(",")]
 
 
 class TranscriptionFields(ForgivingFields):

@@ -92,7 +92,12 @@ class ForgivingFields(Fields):
     @model_validator(mode="before")
     @classmethod
     def _without_nulls(cls, values: dict[str, Any]) -> dict[str, Any]:
-        return {name: value for name, value in values.items() if value is not None}
+        # Half a surrogate pair, which JSON may hold, is no name to pydantic.
+        return {
+            name.encode(errors="replace").decode(): value
+            for name, value in values.items()
+            if value is not None
+        }
 
     def ignored(self) -> str:
         """The names for ``IGNORED_HEADER``, without what stands in brackets behind them."""
@@ -103,8 +108,8 @@ class ForgivingFields(Fields):
 
 def _header_name(text: str) -> str:
     """A caller's text as a header may have it, without what would end a name or a line."""
-    kept = "".join(c if c.isascii() and (c.isalnum() or c in "_-.") else "?" for c in text)
-    return kept[:MAX_IGNORED_CHARS] or "?"
+    short = text[:MAX_IGNORED_CHARS]
+    return "".join(c if c.isascii() and (c.isalnum() or c in "_-.") else "?" for c in short) or "?"
 
 
 FieldsT = TypeVar("FieldsT", bound=Fields)

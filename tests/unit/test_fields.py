@@ -84,6 +84,7 @@ LISTS: dict[str, list[tuple[str, str]]] = {
     "brackets twice": [("timestamp_granularities[]", g) for g in ("word", "segment")],
     "numbers": [("timestamp_granularities[0]", "segment"), ("timestamp_granularities[1]", "word")],
     "commas": [("timestamp_granularities", "segment, word")],
+    "JSON": [("timestamp_granularities", '["word", "segment"]')],
     "both names": [("timestamp_granularities", "word"), ("timestamp_granularities[]", "segment")],
 }
 

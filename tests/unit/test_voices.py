@@ -84,6 +84,19 @@ async def test_an_alias_speaks_with_the_model_that_is_named() -> None:
     assert {row["id"]: row["statistics"]["items"] for row in rows} == {"voices-a": 0, "voices-b": 1}
 
 
+@pytest.mark.parametrize("language", [None, "en"])
+async def test_no_other_language_s_voice_stands_in_for_one_that_is_unloaded(
+    language: str | None,
+) -> None:
+    models = {name: ModelConfig(engine="fake-tts") for name in ("voices-a", "voices-b")}
+    aliases = {"alloy": {"en": "only-of-b", "pt": "fake-pt"}}
+    config = AppConfig(models=models, voice_aliases=aliases)
+    async with connect(asgi_app(await fake_fleet(config), config, Admission(4))) as http:
+        await http.post("/v2/repository/models/voices-b/unload")
+        body = {"input": "Hello.", "voice": "alloy", "language": language}
+        assert (await http.post(SPEAK, json=body)).status_code == 503
+
+
 async def test_web_clients_find_voices_and_models() -> None:
     async with serving(NAMES) as http:
         voices = (await http.get("/v1/audio/voices")).json()
