@@ -89,7 +89,7 @@ async def test_no_other_language_s_voice_stands_in_for_one_that_is_unloaded(
     language: str | None,
 ) -> None:
     models = {name: ModelConfig(engine="fake-tts") for name in ("voices-a", "voices-b")}
-    aliases = {"alloy": {"en": "only-of-b", "pt": "fake-pt"}}
+    aliases: dict[str, Any] = {"alloy": {"en": "only-of-b", "pt": "fake-pt"}}
     config = AppConfig(models=models, voice_aliases=aliases)
     async with connect(asgi_app(await fake_fleet(config), config, Admission(4))) as http:
         await http.post("/v2/repository/models/voices-b/unload")
