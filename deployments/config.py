@@ -22,14 +22,16 @@ from models.cpu import default_threads, usable_cores
 from models.device import DeviceName, DeviceRequest
 from models.engines import ENGINES
 from models.errors import ConfigError
+from models.languages import language_code
 from models.runtime import RuntimeSettings
-from models.types import Kind
+from models.types import SOURCE_VOICE, Kind
 
 APPLICATION = "dragoman"  # the name of the application that answers over HTTP
 INGRESS = "Ingress"  # the name of the ingress deployment
 CONTROL = "ModelControl"  # and of the one that loads and unloads the models
 MODEL_VERSION = "1"  # of every model, in Triton's terms
 GRAPH = "speech_translation"  # the name of the whole graph, among the models
+AliasName = Annotated[str, Field(pattern=r"^[!-~]([ -~]{0,78}[!-~])?$")]  # printable ASCII
 MEBIBYTE = 1 << 20
 NO_BOUND = 1 << 30  # requests: a queue that takes them all
 
@@ -184,6 +186,9 @@ class AppConfig(Strict):
     models: Annotated[dict[str, ModelConfig], Field(min_length=1)]
     # Names that clients of other servers send, for the models or kinds that answer to them here.
     aliases: dict[str, str] = {}
+    # The same of voices: for one voice here, or for one of each language, the first of which
+    # speaks where no language is named. That they are there is known once the models are loaded.
+    voice_aliases: dict[AliasName, str | Annotated[dict[str, str], Field(min_length=1)]] = {}
     limits: Limits = Limits()
     ingress: IngressConfig = IngressConfig()
     observability: Observability = Observability()
@@ -199,6 +204,13 @@ class AppConfig(Strict):
                 raise ValueError(f"aliases.{alias}: the name is a model's or a kind's own")
             if name not in self.models and name not in get_args(Kind):
                 raise ValueError(f"aliases.{alias}: there is no model and no kind {name!r}")
+        for alias, voices in self.voice_aliases.items():
+            if alias == SOURCE_VOICE:
+                raise ValueError(f"voice_aliases.{alias}: the name is of the speaker's own voice")
+            for language in voices if isinstance(voices, dict) else ():
+                if language_code(language) != language:
+                    message = f"voice_aliases.{alias}.{language}: no ISO 639-1 code, such as en"
+                    raise ValueError(message)
         for taken in {INGRESS, CONTROL} & set(self.models):
             raise ValueError(f"models.{taken}: the name is taken by a deployment of the server")
         return self
@@ -218,6 +230,16 @@ class LoggingOptions(Strict):
     encoding: Literal["TEXT", "JSON"] = "TEXT"
     enable_access_log: bool = True
     logs_dir: str | None = None
+
+
+class ControllerEnvironment(Strict):
+    env_vars: dict[str, str] = {}
+
+
+class ControllerOptions(Strict):
+    """Of Serve's controller, which `logging_config` does not reach."""
+
+    runtime_env: ControllerEnvironment = ControllerEnvironment()
 
 
 class IngressOverride(Strict):
@@ -244,6 +266,7 @@ class ServeFile(Strict):
 
     proxy_location: Literal["Disabled"]  # Serve's own HTTP: the ingress listens itself
     logging_config: LoggingOptions = LoggingOptions()
+    controller_options: ControllerOptions = ControllerOptions()
     applications: Annotated[list[Application], Field(min_length=1, max_length=1)]
 
     @property

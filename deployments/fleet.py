@@ -38,6 +38,20 @@ def pivot(route: Sequence[Hop]) -> str | None:
     return route[0].target if len(route) > 1 else None
 
 
+def by_language(named: str | Mapping[str, str]) -> Mapping[str, str]:
+    """The voices that an alias stands for; "" where it stands for one, whatever that speaks."""
+    return {"": named} if isinstance(named, str) else named
+
+
+def _wrong_voice(voice_id: str, language: str, known: Mapping[str, str]) -> str | None:
+    """What is wrong with a voice that an alias names, among those there are: id -> language."""
+    if voice_id not in known:
+        return f"there is no voice {voice_id!r}; there are {', '.join(known)}"
+    if language and known[voice_id] != language:
+        return f"voice {voice_id!r} speaks {known[voice_id]}, not {language}"
+    return None
+
+
 class Fleet:
     """Every configured model; a model can be used once one of its replicas is warm."""
 
@@ -227,16 +241,7 @@ class Fleet:
             return self._source_voice(language, model)
         voices = self.voices(model)
         if voice_id is not None:
-            found = [(m, v) for m, v in voices if v.id == voice_id]
-            if not found:
-                self._check_none_gone("tts")
-                known = ", ".join(v.id for _, v in voices)
-                message = f"there is no voice {voice_id[:80]!r}; there are {known}"
-                raise UnknownVoice(message, param="voice")
-            if language not in (None, found[0][1].language):
-                message = f"voice {voice_id!r} speaks {found[0][1].language}, not {language}"
-                raise Unprocessable(message, param="voice")
-            return found[0]
+            return self._voice_of_id(voice_id, language, voices)
         for model_of_voice, voice in voices:
             if voice.language == language:
                 return model_of_voice, voice
@@ -244,6 +249,32 @@ class Fleet:
         spoken = ", ".join(sorted({v.language for _, v in voices}))
         message = f"no voice speaks {language}; there are voices for {spoken}"
         raise Unprocessable(message, param="voice")
+
+    def _voice_of_id(
+        self, voice_id: str, language: str | None, voices: Sequence[tuple[Model, Voice]]
+    ) -> tuple[Model, Voice]:
+        """Of a voice's own id, or else of another name that the configuration has for some."""
+        by_id: dict[str, tuple[Model, Voice]] = {}
+        for model, voice in voices:
+            by_id.setdefault(voice.id, (model, voice))
+        ids = [voice_id]
+        if voice_id not in by_id and voice_id in self._config.voice_aliases:
+            ids = list(by_language(self._config.voice_aliases[voice_id]).values())
+        found = [by_id[each] for each in ids if each in by_id]
+        if not found or (language is None and ids[0] not in by_id):
+            self._check_none_gone("tts")  # whose voice would be another language's
+        if not found:
+            known = ", ".join([*by_id, *self._config.voice_aliases])
+            message = f"there is no voice {voice_id[:80]!r}; there are {known}"
+            raise UnknownVoice(message, param="voice")
+        speaking = [each for each in found if language in (None, each[1].language)]
+        if not speaking:
+            if len(found) < len(ids):
+                self._check_none_gone("tts")
+            spoken = ", ".join(dict.fromkeys(voice.language for _, voice in found))
+            message = f"voice {voice_id!r} speaks {spoken}, not {language}"
+            raise Unprocessable(message, param="voice")
+        return speaking[0]
 
     def _source_voice(self, language: str | None, name: str | None) -> tuple[Model, Voice]:
         models = [model for model in self.of_kind("tts", name) if model.spec.cloning_languages]
@@ -257,6 +288,40 @@ class Fleet:
         known = f"; one speaks {', '.join(can)}" if can else ""
         raise Unprocessable(message + known, param="voice")
 
+    # ---- other names -----------------------------------------------------------------
+
+    @property
+    def aliases(self) -> Mapping[str, str]:
+        """Other names of models and kinds."""
+        return self._config.aliases
+
+    def aliases_of(self, name: str) -> list[str]:
+        """The other names that a model answers to, its kind's among them."""
+        kind = self._config.models[name].kind
+        return [alias for alias, of in self._config.aliases.items() if of in (name, kind)]
+
+    @property
+    def voice_aliases(self) -> Mapping[str, str | Mapping[str, str]]:
+        """Other names of voices: each of one voice, or of one for each language."""
+        return self._config.voice_aliases
+
+    def wrong_voice_aliases(self) -> dict[str, str]:
+        """The aliases of voices that there are not, each with what is wrong; as far as known.
+
+        A model that is not loaded may have any voice.
+        """
+        states, names = self.follower.readiness(), self._names["tts"]
+        if not names or any(states[name] != READY for name in names):
+            return {}
+        known = {voice.id: voice.language for _, voice in self.voices()}
+        wrong = {}
+        for alias, named in self._config.voice_aliases.items():
+            for language, voice_id in by_language(named).items():
+                what = _wrong_voice(voice_id, language, known)
+                if what:
+                    wrong[f"voice_aliases.{alias}"] = f"{FAILED}: {what}"
+        return wrong
+
     # ---- figures ---------------------------------------------------------------------
 
     def figures(self) -> dict[str, Figures]:
@@ -266,6 +331,15 @@ class Fleet:
             for name, b in ((model.name, model.batcher) for model in self.follower.models())
         }
         return {**figures, GRAPH: Figures(self.graph)}
+
+    def statistics(self, name: str) -> ModelStatistics | None:
+        """Of a model, of a kind's first model, or of the graph; None of what was never ready."""
+        if name == GRAPH:
+            return self.graph
+        if name not in self._config.models:
+            name = next(iter(self._names.get(name, ())), name)
+        model = self.follower.known(name)
+        return None if model is None else model.batcher.statistics
 
     async def describe(self, name: str) -> tuple[Sequence[Description], Sequence[ReplicaStats]]:
         """Each replica of a model: where it runs, and its counts.

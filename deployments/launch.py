@@ -105,7 +105,7 @@ class Server:
                 elif state.startswith(FAILED):
                     logger.error("model %s %s", name, state)
                     self._failed = self._stopping = True
-            if warm.issuperset(self._models):
+            if warm.issuperset(self._models) and not self._failed:
                 return True
             time.sleep(POLL_S)
         return False

@@ -12,13 +12,16 @@ from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from itertools import accumulate
 from typing import Any
 
-from prometheus_client import CONTENT_TYPE_LATEST, CollectorRegistry, generate_latest
+from prometheus_client import CollectorRegistry, generate_latest
 from prometheus_client.core import (
     CounterMetricFamily,
     GaugeMetricFamily,
     HistogramMetricFamily,
     Metric,
 )
+from prometheus_client.exposition import CONTENT_TYPE_PLAIN_0_0_4
+from prometheus_client.openmetrics.exposition import CONTENT_TYPE_LATEST
+from prometheus_client.openmetrics.exposition import generate_latest as openmetrics_of
 from prometheus_client.registry import Collector
 
 from deployments.config import MODEL_VERSION
@@ -34,7 +37,8 @@ from deployments.statistics import (
 )
 from models.nvidia import Gpu
 
-MEDIA_TYPE = CONTENT_TYPE_LATEST
+MEDIA_TYPE = CONTENT_TYPE_PLAIN_0_0_4
+OPENMETRICS = CONTENT_TYPE_LATEST
 REPLICA = ("model", "replica")
 MODEL = ("model", "version")  # Triton's labels
 US = 1000  # nanoseconds
@@ -158,35 +162,67 @@ def exposition(
     states: Mapping[str, str],
     figures: Mapping[str, Figures],
     gpus: Sequence[Gpu] = (),
+    media_type: str = MEDIA_TYPE,
 ) -> bytes:
-    """Prometheus' text format, of ``MEDIA_TYPE``.
+    """Prometheus' text format, or that of ``OPENMETRICS``.
 
     Args:
         rows: of the models that are ready.
         states: of every configured model.
         figures: of every model and of the graph, over all ingresses.
         gpus: of this machine.
+        media_type: one of the two.
     """
+    # OpenMetrics wants counters to end in `_total`, which Triton's do not.
+    of_triton = "unknown" if media_type == OPENMETRICS else "counter"
 
     class Scrape(Collector):
         def collect(self) -> Iterable[Metric]:
-            yield from _of_requests(figures)
+            yield from _of_requests(figures, of_triton)
             yield from _of_gpus(gpus)
             yield _states(states)
             yield from _of_replicas(rows)
 
     registry = CollectorRegistry(auto_describe=False)
     registry.register(Scrape())
+    if media_type == OPENMETRICS:
+        text: bytes = openmetrics_of(registry)  # type: ignore[no-untyped-call]
+        return text
     return TRITON_HEADER.sub(rb"\1 ", generate_latest(registry))
 
 
-def _of_requests(figures: Mapping[str, Figures]) -> Iterator[Metric]:
+def media_type_for(accept: str) -> str:
+    """The format that a header ``Accept`` likes most, ours where it names none."""
+    liked = [_range(text) for text in accept.split(",")]
+    for media_type, _ in sorted(filter(_is_liked, liked), key=lambda each: -each[1]):
+        if media_type == "application/openmetrics-text":
+            return OPENMETRICS
+        if media_type in ("text/plain", "text/*", "*/*"):
+            break
+    return MEDIA_TYPE
+
+
+def _range(text: str) -> tuple[str, float]:
+    """A media type and its weight: 1 where none is said, 0 where it is no number."""
+    media_type, *parameters = (part.strip().lower() for part in text.split(";"))
+    weights = [value for name, _, value in (p.partition("=") for p in parameters) if name == "q"]
+    try:
+        return media_type, float(weights[0]) if weights else 1.0
+    except ValueError:
+        return media_type, 0.0
+
+
+def _is_liked(of: tuple[str, float]) -> bool:
+    return of[1] > 0
+
+
+def _of_requests(figures: Mapping[str, Figures], of_triton: str) -> Iterator[Metric]:
     for name, text, count_of in TRITON_COUNTERS:
-        counter = Metric(name, text, "counter")
+        counter = Metric(name, text, of_triton)
         for model, of_model in figures.items():
             counter.add_sample(name, _labels(model), count_of(of_model.statistics))
         yield counter
-    yield _failures(figures)
+    yield _failures(figures, of_triton)
     for name, text, count_of in OWN_COUNTERS:
         own = CounterMetricFamily(name, text, labels=MODEL)
         for model, of_model in figures.items():
@@ -207,9 +243,9 @@ def _of_requests(figures: Mapping[str, Figures]) -> Iterator[Metric]:
     yield _batch_sizes(figures)
 
 
-def _failures(figures: Mapping[str, Figures]) -> Metric:
+def _failures(figures: Mapping[str, Figures], of_triton: str) -> Metric:
     name = "nv_inference_request_failure"
-    counter = Metric(name, "Requests that failed, by Triton's reason.", "counter")
+    counter = Metric(name, "Requests that failed, by Triton's reason.", of_triton)
     for model, of_model in figures.items():
         for reason in REASONS:
             count = of_model.statistics.failures.get(reason, 0)

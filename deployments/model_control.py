@@ -48,14 +48,18 @@ STATES: dict[ApplicationStatus, AppState] = {
 class ServePlatform:
     """Applications of Serve; every call that would block the event loop is made on a thread."""
 
-    def __init__(self, log_format: LogFormat) -> None:
+    def __init__(self, log_format: LogFormat, serve_logging: Mapping[str, Any] | None) -> None:
         self._log_format: LogFormat = log_format
+        self._serve_logging = serve_logging
         self._deletions = ThreadPoolExecutor(thread_name_prefix="delete")
 
     async def start(self, generation: Generation) -> None:
         gpus, _ = await self.gpus()
         app = RunTarget(
-            bind(generation, gpus, self._log_format), name=generation.app, route_prefix=None
+            bind(generation, gpus, self._log_format),
+            name=generation.app,
+            route_prefix=None,
+            logging_config=dict(self._serve_logging) if self._serve_logging else None,
         )
         await asyncio.to_thread(
             serve.run_many,
@@ -200,7 +204,7 @@ class ModelControl:
     def __init__(self, config: AppConfig) -> None:
         log_format = config.observability.log_format
         set_up(log_format)
-        self._control = Control(config.models, ServePlatform(log_format))
+        self._control = Control(config.models, ServePlatform(log_format, own_logging()))
         self._control.start()
 
     async def placements(self) -> Placements:
@@ -214,6 +218,15 @@ class ModelControl:
 
     async def wake(self, name: str) -> DragomanError | None:
         return await _error_of(self._control.wake(name))
+
+
+def own_logging() -> Mapping[str, Any] | None:
+    """The ``logging_config`` that this replica runs with: that of the file, where it has one.
+
+    Serve gives it to the applications of the file alone, not to those that they start.
+    """
+    config: Mapping[str, Any] | None = serve.get_replica_context()._deployment_config.logging_config
+    return config
 
 
 async def _error_of(operation: Awaitable[None]) -> DragomanError | None:

@@ -239,7 +239,9 @@ class Pipeline:
         statistics.refused += 1
         statistics.failed(0.0, "REJECTED")
         name = to_blame.name
-        raise queue_full(name) if full else queue_too_long(name, longest_s)
+        refused = queue_full(name) if full else queue_too_long(name, longest_s)
+        refused.is_counted = True
+        raise refused
 
     # ---- single stages -----------------------------------------------------------------
 
@@ -414,6 +416,8 @@ class Pipeline:
             results = await all_of(rows)
         except BaseException as error:
             statistics.failed(time.perf_counter() - started, reason_of(error))
+            if isinstance(error, DragomanError):
+                error.is_counted = True
             raise
         duration_s = time.perf_counter() - started
         queue_s = min(duration_s, sum(s.queue_ms for s in context.timings.stages()) / 1000)

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Generic
 
 from deployments.statistics import Stages
 from deployments.waiting import ItemT, Outcome, ResultT, Share
-from models.errors import QueueFull
+from models.errors import DragomanError, QueueFull
 
 if TYPE_CHECKING:
     from deployments.batcher import Batcher
@@ -61,6 +61,8 @@ class Request(Generic[ItemT, ResultT]):
             outcome = await self.batcher._submit(item, self)
         except Exception as error:
             self.error = self.error or error
+            if isinstance(error, DragomanError):
+                error.is_counted = True
             raise
         self.answered += 1
         return outcome

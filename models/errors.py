@@ -39,6 +39,7 @@ class DragomanError(Exception):
     status: ClassVar[int] = 500
     code: ClassVar[str] = "internal_error"
     retry_after_s: ClassVar[int | None] = None
+    is_counted = False  # whether the statistics of a model or of the graph have it
 
     def __init__(self, message: str, *, param: str | None = None) -> None:
         super().__init__(message)

@@ -88,7 +88,7 @@ class AsyncClient:
 
     async def _stream(self, call: Call[Result]) -> AsyncGenerator[bytes]:
         """The body of the answer, piece by piece."""
-        request = exchange.request(self._http, call, self._timeout)
+        request = exchange.request(self._http, call, self._timeout, streams=True)
         try:
             response = await self._http.send(request, stream=True)
             async with contextlib.aclosing(response):
@@ -173,6 +173,7 @@ class AsyncClient:
         prompt: str | None = None,
         temperature: float | None = None,
         word_timestamps: bool = False,
+        model: str | None = None,
     ) -> Transcription:
         return await self._send(
             calls.transcribe(
@@ -181,6 +182,7 @@ class AsyncClient:
                 prompt=prompt,
                 temperature=temperature,
                 word_timestamps=word_timestamps,
+                model=model,
             )
         )
 
@@ -193,6 +195,7 @@ class AsyncClient:
         prompt: str | None = None,
         temperature: float | None = None,
         word_timestamps: bool = False,
+        model: str | None = None,
     ) -> str:
         return await self._send(
             calls.transcribe_as(
@@ -202,6 +205,7 @@ class AsyncClient:
                 prompt=prompt,
                 temperature=temperature,
                 word_timestamps=word_timestamps,
+                model=model,
             )
         )
 

@@ -90,8 +90,11 @@ def transcribe(
     prompt: str | None,
     temperature: float | None,
     word_timestamps: bool,
+    model: str | None,
 ) -> Call[types.Transcription]:
-    form = _transcription_form("verbose_json", language, prompt, temperature, word_timestamps)
+    form = _transcription_form(
+        "verbose_json", language, prompt, temperature, word_timestamps, model
+    )
     return _transcription_call(upload, form, parsing.transcription)
 
 
@@ -103,8 +106,11 @@ def transcribe_as(
     prompt: str | None,
     temperature: float | None,
     word_timestamps: bool,
+    model: str | None,
 ) -> Call[str]:
-    form = _transcription_form(response_format, language, prompt, temperature, word_timestamps)
+    form = _transcription_form(
+        response_format, language, prompt, temperature, word_timestamps, model
+    )
     return _transcription_call(upload, form, parsing.text)
 
 
@@ -213,8 +219,10 @@ def _transcription_form(
     prompt: str | None,
     temperature: float | None,
     word_timestamps: bool,
+    model: str | None,
 ) -> Form:
     form = _form(
+        model=model,
         response_format=response_format,
         language=language,
         prompt=prompt,

@@ -1,7 +1,7 @@
 """The command ``dragoman``: the server's API from a shell.
 
-The options that say which server (``--url``, ``--timeout``) stand before the command. Exit
-codes: 0 done, 1 the server or a file said no, 2 the command line is wrong.
+The options that say which server (``--url``, ``--timeout``, ``--header``) stand before the
+command. Exit codes: 0 done, 1 the server or a file said no, 2 the command line is wrong.
 """
 
 from __future__ import annotations
@@ -12,26 +12,24 @@ from typing import Annotated
 
 import typer
 
-from . import console, reports
+from . import console, files, reports, speech_commands
 from .client import DEFAULT_URL, Client
 from .exchange import checked_url
 from .options import (
-    AUDIO,
     SPOKEN,
-    SUBTITLES,
-    TRANSCRIPTS,
     AsJson,
     SoundFile,
     Speed,
     To,
     VoiceName,
-    VoiceOrSource,
     format_of,
+    parsed_headers,
     show_version,
+    sound_files,
     writable,
 )
 from .transport import DEFAULT_TOTAL_S
-from .types import SpokenFormat, TranscriptFormat
+from .types import SpokenFormat, TextTranslation
 
 COMMANDS = "dragoman.commands"
 
@@ -50,6 +48,10 @@ def connection_options(
     timeout: Annotated[
         float, typer.Option(metavar="SECONDS", min=0.1, help="For a whole call, with retries.")
     ] = DEFAULT_TOTAL_S,
+    header: Annotated[
+        list[str] | None,
+        typer.Option(metavar="'NAME: VALUE'", help="Goes with every request; may be repeated."),
+    ] = None,
     version: Annotated[
         bool, typer.Option("--version", is_eager=True, callback=show_version)
     ] = False,
@@ -58,96 +60,21 @@ def connection_options(
         checked_url(url)
     except ValueError as error:
         raise typer.BadParameter(str(error), param_hint="--url") from None
-    context.obj = console.Connection(url, timeout, context.obj or Client)
+    headers = parsed_headers(header or [])
+    context.obj = console.Connection(url, timeout, headers, context.obj or Client)
 
 
 # ---- speech ---------------------------------------------------------------------------
 
 
-@app.command()
-def translate(
-    context: typer.Context,
-    file: SoundFile,
-    to: To,
-    source: Annotated[
-        str | None, typer.Option("--from", metavar="LANGUAGE", help="Detected if left out.")
-    ] = None,
-    voice: VoiceOrSource = None,
-    speed: Speed = None,
-    output: Annotated[
-        Path | None,
-        typer.Option("-o", "--output", help=", ".join([*AUDIO, *SUBTITLES]), callback=writable),
-    ] = None,
-    bilingual: Annotated[bool, typer.Option("--bilingual", help="Source above.")] = False,
-    embedding: Annotated[bool, typer.Option("--embedding", help="The speaker's, too.")] = False,
-    as_json: AsJson = False,
-) -> None:
-    """Translate speech into speech, subtitles or text."""
-    wanted = format_of(output, {**AUDIO, **SUBTITLES})
-    doing = f"translating {file.name}"
-    if wanted == "srt" or wanted == "vtt":
-        if voice or speed or embedding or as_json:
-            raise typer.BadParameter("subtitles take no --voice, --speed, --embedding, --json")
-        with console.connected(context, doing) as client:
-            document = client.subtitles(
-                file, to, source_language=source, response_format=wanted, bilingual=bilingual
-            )
-        console.show_document(document, output, wanted)
-        return
-    if bilingual:
-        raise typer.BadParameter("is for subtitles: -o FILE.srt", param_hint="--bilingual")
-    if wanted is None and (voice or speed):
-        raise typer.BadParameter("--voice and --speed need an audio file to write: -o FILE.wav")
-    with console.connected(context, doing) as client:
-        result = client.translate_speech(
-            file,
-            to,
-            source_language=source,
-            voice=voice,
-            speed=speed,
-            include_embedding=embedding,
-            audio_format=wanted or "none",
-        )
-    reports.show_translation(result, as_json=as_json)
-    if output is not None:
-        reports.write_audio(result, output)
-
-
-@app.command()
-def transcribe(
-    context: typer.Context,
-    file: SoundFile,
-    language: Annotated[
-        str | None, typer.Option(metavar="LANGUAGE", help="Detected if left out.")
-    ] = None,
-    response_format: Annotated[
-        TranscriptFormat | None,
-        typer.Option("--format", help="By the extension of -o if left out, or else text."),
-    ] = None,
-    words: Annotated[bool, typer.Option("--words", help="Times of words.")] = False,
-    output: Annotated[
-        Path | None, typer.Option("-o", "--output", help=", ".join(TRANSCRIPTS), callback=writable)
-    ] = None,
-) -> None:
-    """Write down what was said."""
-    wanted = response_format or format_of(output, TRANSCRIPTS) or "text"
-    if words and wanted == "text" and output is None:
-        with console.connected(context, f"transcribing {file.name}") as client:
-            result = client.transcribe(file, language=language, word_timestamps=True)
-        rows = [(f"{w.start_s:.2f}", f"{w.end_s:.2f}", w.word.strip()) for w in result.words]
-        console.show_table(("start s", "end s", "word"), rows)
-        return
-    if words and wanted != "verbose_json":
-        raise typer.BadParameter("needs --format verbose_json, or no -o", param_hint="--words")
-    with console.connected(context, f"transcribing {file.name}") as client:
-        text = client.transcribe_as(file, wanted, language=language, word_timestamps=words)
-    console.show_document(text, output, wanted)
+app.command()(speech_commands.translate)
+app.command()(speech_commands.transcribe)
 
 
 @app.command()
 def say(
     context: typer.Context,
-    text: Annotated[str, typer.Argument(metavar="TEXT")],
+    text: Annotated[str, typer.Argument(metavar="TEXT", help="- reads it from stdin.")],
     output: Annotated[
         Path,
         typer.Option(
@@ -173,15 +100,16 @@ def say(
     to_stdout = output == console.STDOUT
     by_extension = None if to_stdout or response_format else format_of(output, SPOKEN)
     wanted = response_format or by_extension or "wav"
+    said = files.text_of(text)
     with console.connected(context, "speaking") as client:
         if to_stdout:
             pieces = client.stream_speech(
-                text, voice=voice, language=language, response_format=wanted, speed=speed
+                said, voice=voice, language=language, response_format=wanted, speed=speed
             )
             console.write_stdout(pieces)
             return
         result = client.speak(
-            text, voice=voice, language=language, response_format=wanted, speed=speed
+            said, voice=voice, language=language, response_format=wanted, speed=speed
         )
     console.write(output, result.audio, wanted)
 
@@ -189,28 +117,34 @@ def say(
 @app.command()
 def embed(
     context: typer.Context,
-    files: Annotated[list[Path], typer.Argument(metavar="FILE...", exists=True, dir_okay=False)],
+    clips: Annotated[
+        list[Path],
+        typer.Argument(metavar="FILE...", callback=sound_files),
+    ],
 ) -> None:
     """Compare voices: of one file the embedding, of two the cosine, of more a matrix."""
     with console.connected(context, "listening") as client:
-        embeddings = client.embed(*files)
+        embeddings = client.embed(*map(files.audio_of, clips))
     if len(embeddings) == 1:
         typer.echo(reports.vector_json(embeddings[0].values))
     elif len(embeddings) == 2:
         typer.echo(f"{embeddings[0].cosine(embeddings[1]):.4f}")
     else:
         rows = [
-            (file.name, *(f"{row.cosine(column):.4f}" for column in embeddings))
-            for file, row in zip(files, embeddings, strict=True)
+            (files.name_of(clip), *(f"{row.cosine(column):.4f}" for column in embeddings))
+            for clip, row in zip(clips, embeddings, strict=True)
         ]
-        console.show_table(("file", *(file.name for file in files)), rows)
+        console.show_table(("file", *map(files.name_of, clips)), rows)
 
 
 @app.command()
 def compare(
     context: typer.Context,
     query: SoundFile,
-    files: Annotated[list[Path], typer.Argument(metavar="OTHER...", exists=True, dir_okay=False)],
+    clips: Annotated[
+        list[Path],
+        typer.Argument(metavar="OTHER...", callback=sound_files),
+    ],
     threshold: Annotated[
         float | None, typer.Option(min=-1.0, max=1.0, help="Cosine of one speaker.")
     ] = None,
@@ -219,11 +153,13 @@ def compare(
 ) -> None:
     """Rank files by how near their speaker is to that of the first."""
     with console.connected(context, "listening") as client:
-        matches = client.search_speakers(query, files, top_k=top, threshold=threshold)
+        matches = client.search_speakers(
+            files.audio_of(query), [*map(files.audio_of, clips)], top_k=top, threshold=threshold
+        )
     if as_json:
         console.show_json(matches)
     else:
-        reports.show_matches(matches, [file.name for file in files])
+        reports.show_matches(matches, [*map(files.name_of, clips)])
 
 
 # ---- text -----------------------------------------------------------------------------
@@ -232,20 +168,23 @@ def compare(
 @app.command()
 def text(
     context: typer.Context,
-    texts: Annotated[list[str], typer.Argument(metavar="TEXT...")],
+    texts: Annotated[list[str], typer.Argument(metavar="TEXT...", help="- reads lines of stdin.")],
     source: Annotated[str, typer.Option("--from", metavar="LANGUAGE", help="Like en.")],
     to: To,
     beam: Annotated[int | None, typer.Option("--beam", min=1, max=10, help="Of M2M100.")] = None,
     as_json: AsJson = False,
 ) -> None:
     """Translate texts: one line each."""
+    rows: list[TextTranslation] = []
     with console.connected(context, "translating") as client:
-        rows = client.translate_text(texts, source, to, beam_size=beam)
+        for portion in files.portions(files.texts_of(texts)):
+            translated = client.translate_text(portion, source, to, beam_size=beam)
+            if as_json:
+                rows += translated
+            for row in translated if not as_json else ():
+                typer.echo(row.text)
     if as_json:
         console.show_json(rows)
-        return
-    for row in rows:
-        typer.echo(row.text)
 
 
 # ---- the server -----------------------------------------------------------------------

@@ -45,10 +45,10 @@ class Client:
     >>> result.translation.text
     'Olá.'
 
-    ``timeout`` bounds a whole call, retries included: see :class:`Timeout`. ``retry`` says
-    what is tried again: see :class:`Retry`. ``headers`` go with every call, such as a proxy's
-    credentials. ``transport`` replaces the way to the server: a proxy, a Unix socket, a test's
-    own server; retries work the same on it.
+    ``timeout`` bounds a whole call, retries and a slow answer included: see :class:`Timeout`.
+    ``retry`` says what is tried again: see :class:`Retry`. ``headers`` go with every call, such as
+    a proxy's credentials. ``transport`` replaces the way to the server: a proxy, a Unix socket, a
+    test's own server; retries and the timeout work the same on it.
 
     >>> Client(transport=httpx.HTTPTransport(proxy="http://proxy:3128"))
 
@@ -97,7 +97,7 @@ class Client:
 
     def _stream(self, call: Call[Result]) -> Generator[bytes]:
         """The body of the answer, piece by piece."""
-        request = exchange.request(self._http, call, self._timeout)
+        request = exchange.request(self._http, call, self._timeout, streams=True)
         try:
             response = self._http.send(request, stream=True)
             with contextlib.closing(response):
@@ -123,7 +123,8 @@ class Client:
     ) -> SpeechTranslation:
         """Translates speech into speech, with all that is known about it.
 
-        Languages are ISO 639-1 codes; without ``source_language`` the server detects it.
+        Languages are ISO 639-1 codes, or what else names one, such as ``pt-BR`` or ``Portuguese``;
+        without ``source_language`` the server detects it.
         ``voice`` is one of :meth:`voices`, ``speed`` from 0.25 to 4. ``audio_format="none"``
         asks for the texts alone, ``include_embedding`` for the speaker's embedding as well.
 
@@ -208,10 +209,12 @@ class Client:
         prompt: str | None = None,
         temperature: float | None = None,
         word_timestamps: bool = False,
+        model: str | None = None,
     ) -> Transcription:
         """Writes down what was said, in its own language, with the times of its segments.
 
-        ``prompt`` is text that might have come before: it sets names and style.
+        ``prompt`` is text that might have come before: it sets names and style. ``model`` is one
+        of :meth:`models`; without it the first that transcribes.
 
         >>> [(word.word, word.start_s) for word in
         ...     client.transcribe("hello.wav", word_timestamps=True).words]
@@ -224,6 +227,7 @@ class Client:
                 prompt=prompt,
                 temperature=temperature,
                 word_timestamps=word_timestamps,
+                model=model,
             )
         )
 
@@ -236,6 +240,7 @@ class Client:
         prompt: str | None = None,
         temperature: float | None = None,
         word_timestamps: bool = False,
+        model: str | None = None,
     ) -> str:
         """Like :meth:`transcribe`; returns the document as the server writes it.
 
@@ -249,6 +254,7 @@ class Client:
                 prompt=prompt,
                 temperature=temperature,
                 word_timestamps=word_timestamps,
+                model=model,
             )
         )
 

@@ -9,7 +9,7 @@ from __future__ import annotations
 import dataclasses
 import json
 import sys
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any, NoReturn, Protocol, TypeAlias
@@ -30,7 +30,7 @@ Cell: TypeAlias = str | int | float | None
 class MakeClient(Protocol):
     """How the commands get their client; a test hands in its own as the context's object."""
 
-    def __call__(self, base_url: str, *, timeout: float) -> Client: ...
+    def __call__(self, base_url: str, *, timeout: float, headers: Mapping[str, str]) -> Client: ...
 
 
 @dataclasses.dataclass(frozen=True, slots=True)
@@ -39,19 +39,24 @@ class Connection:
 
     url: str
     timeout_s: float
+    headers: Mapping[str, str]
     make_client: MakeClient
+
+
+def client(context: typer.Context) -> Client:
+    """A client for one command, to be closed after it."""
+    connection: Connection = context.obj
+    return connection.make_client(
+        connection.url, timeout=connection.timeout_s, headers=connection.headers
+    )
 
 
 @contextmanager
 def connected(context: typer.Context, doing: str) -> Iterator[Client]:
     """A client for one command. What it raises ends the command with one line on stderr."""
-    connection: Connection = context.obj
     try:
-        with (
-            connection.make_client(connection.url, timeout=connection.timeout_s) as client,
-            waiting(doing),
-        ):
-            yield client
+        with client(context) as connection, waiting(doing):
+            yield connection
     except ConnectionFailed as error:
         fail(
             f"{error.message}; start a server with `make run`, "

@@ -17,7 +17,7 @@ from typing import Any, Generic, TypeVar
 import httpx
 
 from . import errors, headers, parsing, types
-from .transport import RETRIES_EXTENSION, Timeout
+from .transport import RETRIES_EXTENSION, STREAM_EXTENSION, Timeout
 
 Result = TypeVar("Result")
 
@@ -63,9 +63,13 @@ def as_timeout(timeout: Timeout | float | None) -> Timeout:
 
 
 def request(
-    http: httpx.Client | httpx.AsyncClient, call: Call[Result], timeout: Timeout
+    http: httpx.Client | httpx.AsyncClient,
+    call: Call[Result],
+    timeout: Timeout,
+    *,
+    streams: bool = False,
 ) -> httpx.Request:
-    """The request of a call, with an id of its own."""
+    """The request of a call, with an id of its own; ``streams``: its answer is read in pieces."""
     return http.build_request(
         call.method,
         call.path,
@@ -74,7 +78,7 @@ def request(
         files=[(upload.part, (upload.name, upload.content)) for upload in call.uploads] or None,
         headers={headers.REQUEST_ID: uuid.uuid4().hex},
         timeout=(call.timeout or timeout).to_httpx(),
-        extensions={RETRIES_EXTENSION: call.retries},
+        extensions={RETRIES_EXTENSION: call.retries, STREAM_EXTENSION: streams},
     )
 
 

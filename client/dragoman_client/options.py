@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+import re
+from collections.abc import Mapping, Sequence
 from pathlib import Path
-from typing import Annotated, TypeVar
+from typing import Annotated, Literal, TypeAlias, TypeVar
 
 import typer
 
@@ -28,6 +29,12 @@ TRANSCRIPTS: Mapping[str, TranscriptFormat] = {
     ".vtt": "vtt",
 }
 
+TranslationFormat: TypeAlias = Literal["wav", "mp3", "opus", "flac", "srt", "vtt"]
+# RFC 9110, 5.1 and 5.5, without bytes above ASCII.
+HEADER = re.compile(r"(?P<name>[!#$%&'*+.^_`|~0-9A-Za-z-]+):(?P<value>[ -~\t]*)")
+
+STDIN = Path("-")  # as an input file
+
 Format = TypeVar("Format", bound=str)
 
 
@@ -44,8 +51,38 @@ def writable(path: Path | None) -> Path | None:
     return path
 
 
+def sound_file(path: Path) -> Path:
+    """A file that is there, or stdin: Typer's own check knows no dash."""
+    if path.is_dir():
+        raise typer.BadParameter(f"{path} is a folder")
+    return _there(path)
+
+
+def sound_files(paths: list[Path]) -> list[Path]:
+    return [sound_file(path) for path in paths]
+
+
+def sounds_or_folders(paths: list[Path]) -> list[Path]:
+    return [_there(path) for path in paths]
+
+
+def _there(path: Path) -> Path:
+    if path != STDIN and not path.exists():
+        raise typer.BadParameter(f"{path} does not exist")
+    return path
+
+
 SoundFile = Annotated[
-    Path, typer.Argument(metavar="FILE", exists=True, dir_okay=False, help="A file with speech.")
+    Path,
+    typer.Argument(metavar="FILE", callback=sound_file, help="A file with speech; - is stdin."),
+]
+SoundFiles = Annotated[
+    list[Path],
+    typer.Argument(
+        metavar="FILE...",
+        callback=sounds_or_folders,
+        help="Files with speech, folders of them, or - for stdin.",
+    ),
 ]
 To = Annotated[str, typer.Option("--to", metavar="LANGUAGE", help="Target language, like pt.")]
 AsJson = Annotated[bool, typer.Option("--json", help="Print JSON.")]
@@ -54,6 +91,18 @@ VoiceOrSource = Annotated[
     str | None, typer.Option(metavar="ID", help="See `voices`; source: the speaker's own.")
 ]
 Speed = Annotated[float | None, typer.Option(min=0.25, max=4.0, help="1 is the voice's own.")]
+
+
+def parsed_headers(texts: Sequence[str]) -> dict[str, str]:
+    """``name: value`` of each; of one name the last. Raises typer.BadParameter."""
+    headers = {}
+    for text in texts:
+        found = HEADER.fullmatch(text)
+        if found is None:
+            message = "must be like 'name: value', in printable ASCII"
+            raise typer.BadParameter(message, param_hint="--header")
+        headers[found["name"].lower()] = found["value"].strip()
+    return headers
 
 
 def format_of(output: Path | None, formats: Mapping[str, Format]) -> Format | None:

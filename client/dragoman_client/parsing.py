@@ -154,7 +154,8 @@ def speaker_match(response: httpx.Response) -> types.SpeakerMatch:
 
 
 def models(response: httpx.Response) -> list[types.Model]:
-    return [_model(row) for row in response.json()["data"]]
+    """Without the rows of their other names, which would count everything twice."""
+    return [_model(row) for row in response.json()["data"] if not row.get("alias_of")]
 
 
 def model(response: httpx.Response) -> types.Model:
@@ -271,4 +272,5 @@ def _model(row: Json) -> types.Model:
             failures=statistics["failures"],
             busy_s=float(statistics["busy_s"]),
         ),
+        aliases=tuple(row.get("aliases") or ()),
     )

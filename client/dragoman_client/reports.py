@@ -11,13 +11,20 @@ from typing import Any
 import typer
 
 from . import console
-from .types import Diagnosis, SpeakerMatch, SpeechTranslation, Timings, Transcript
+from .types import Audio, Diagnosis, SpeakerMatch, SpeechTranslation, Timings, Transcript
 
 
 def show_translation(result: SpeechTranslation, *, as_json: bool) -> None:
     if as_json:
         console.show_json(translation_json(result))
         return
+    show_texts(result)
+    typer.echo()
+    _show_timings(result.timings)
+
+
+def show_texts(result: SpeechTranslation) -> None:
+    """What was said and what that means, a line each, and what else is known of it."""
     transcript, translation = result.transcript, result.translation
     if transcript.language is None:
         typer.echo("no speech")
@@ -29,8 +36,6 @@ def show_translation(result: SpeechTranslation, *, as_json: bool) -> None:
         typer.echo(f"voice: the speaker's own, cosine {result.voice_similarity:.2f}")
     if result.embedding is not None:
         typer.echo(f"embedding: {len(result.embedding)} values (--json prints them)")
-    typer.echo()
-    _show_timings(result.timings)
 
 
 def _detected(transcript: Transcript) -> str:
@@ -68,8 +73,11 @@ def write_audio(result: SpeechTranslation, output: Path) -> None:
     if audio is None:
         console.notice(f"no speech in the file: {output} was not written")
     else:
-        what = f"{audio.format}, {audio.duration_s:.2f} s, {audio.sample_rate_hz} Hz"
-        console.write(output, audio.data, what)
+        console.write(output, audio.data, audio_facts(audio))
+
+
+def audio_facts(audio: Audio) -> str:
+    return f"{audio.format}, {audio.duration_s:.2f} s, {audio.sample_rate_hz} Hz"
 
 
 def show_matches(matches: Sequence[SpeakerMatch], names: Sequence[str]) -> None:

@@ -12,15 +12,19 @@ import random
 import time
 from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
+from functools import partial
 
 import httpx
 
 from . import headers
+from .deadlines import AsyncBoundedBody, Bound, BoundedBody, bound_waits, until, within
 
 logger = logging.getLogger("dragoman_client")
 
 # Set to False among a request's extensions, this switches its retries off.
 RETRIES_EXTENSION = "dragoman.retries"
+# Set to True, this bounds the answer's first piece and then each further one, not their sum.
+STREAM_EXTENSION = "dragoman.stream"
 
 # The server is told to give up a little before the socket does, so that its own answer,
 # which says what was late, arrives first: a tenth of the time, at most this.
@@ -52,8 +56,10 @@ DEFAULT_TOTAL_S = 120.0
 class Timeout:
     """How long a call may take, its retries included.
 
-    ``total_s`` is also the deadline that the server is told (``x-timeout-ms``), so that it
-    stops working on what nobody waits for. None waits as long as the server does.
+    ``total_s`` bounds all of it: to connect, to send, and to read the last byte, however slowly
+    they come. Of a stream it bounds the way to the first piece, and then the wait for each further
+    one. It is also the deadline that the server is told (``x-timeout-ms``), so that it stops
+    working on what nobody waits for. None waits as long as the server does.
 
     >>> Client(timeout=30)  # seconds in all
     >>> Client(timeout=Timeout(total_s=600, connect_s=2))
@@ -128,21 +134,26 @@ class _Attempts:
     def __init__(self, request: httpx.Request, retry: Retry, clocks: Clocks) -> None:
         self._request, self._retry, self._clocks = request, retry, clocks
         self._limits: dict[str, float | None] = dict(request.extensions.get("timeout", {}))
-        budget_s = self._limits.get("read")
-        self._deadline_s = None if budget_s is None else clocks.monotonic_s() + budget_s
+        self._budget_s = self._limits.get("read")
+        self._deadline_s = None
+        if self._budget_s is not None:
+            self._deadline_s = clocks.monotonic_s() + self._budget_s
         self._allowed = retry.attempts if request.extensions.get(RETRIES_EXTENSION, True) else 1
         self._begun = 0
 
-    def begin(self) -> None:
+    def begin(self) -> Bound | None:
         """Gives the next attempt what is left of the time, and tells the server."""
         self._begun += 1
         remaining_s = self._remaining_s()
         if remaining_s is None:
-            return
+            return None
         limits = {name: _least(limit, remaining_s) for name, limit in self._limits.items()}
         self._request.extensions["timeout"] = limits
         server_s = remaining_s - min(remaining_s / 10, MAX_ANSWER_MARGIN_S)
         self._request.headers[headers.TIMEOUT] = str(max(1, int(server_s * 1000)))
+        streams = self._request.extensions.get(STREAM_EXTENSION, False)
+        ends_at = time.monotonic() + remaining_s  # of the sockets, whatever the clock of retries
+        return Bound(ends_at, self._budget_s if streams else None)
 
     def wait_after_error_s(self, error: httpx.TransportError) -> float | None:
         """How long to wait before the next attempt; None ends the call with this error."""
@@ -197,14 +208,16 @@ class RetryTransport(httpx.BaseTransport):
         clocks: Clocks = REAL_CLOCKS,
         sleep: Callable[[float], None] = time.sleep,
     ) -> None:
+        bound_waits(transport)
         self._transport, self._retry, self._clocks, self._sleep = transport, retry, clocks, sleep
 
     def handle_request(self, request: httpx.Request) -> httpx.Response:
         attempts = _Attempts(request, self._retry, self._clocks)
         while True:
-            attempts.begin()
+            bound = attempts.begin()
             try:
-                response = self._transport.handle_request(request)
+                with until(bound.ends_at if bound else None):
+                    response = self._transport.handle_request(request)
             except httpx.TransportError as error:
                 wait_s = attempts.wait_after_error_s(error)
                 if wait_s is None:
@@ -212,6 +225,8 @@ class RetryTransport(httpx.BaseTransport):
             else:
                 wait_s = attempts.wait_after_response_s(response)
                 if wait_s is None:
+                    if bound and isinstance(response.stream, httpx.SyncByteStream):
+                        response.stream = BoundedBody(response.stream, bound)
                     return response
                 response.close()
             self._sleep(wait_s)
@@ -236,9 +251,10 @@ class AsyncRetryTransport(httpx.AsyncBaseTransport):
     async def handle_async_request(self, request: httpx.Request) -> httpx.Response:
         attempts = _Attempts(request, self._retry, self._clocks)
         while True:
-            attempts.begin()
+            bound = attempts.begin()
+            send = partial(self._transport.handle_async_request, request)
             try:
-                response = await self._transport.handle_async_request(request)
+                response = await (within(bound, send) if bound else send())
             except httpx.TransportError as error:
                 wait_s = attempts.wait_after_error_s(error)
                 if wait_s is None:
@@ -246,6 +262,8 @@ class AsyncRetryTransport(httpx.AsyncBaseTransport):
             else:
                 wait_s = attempts.wait_after_response_s(response)
                 if wait_s is None:
+                    if bound and isinstance(response.stream, httpx.AsyncByteStream):
+                        response.stream = AsyncBoundedBody(response.stream, bound)
                     return response
                 await response.aclose()
             await self._sleep(wait_s)

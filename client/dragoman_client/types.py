@@ -291,6 +291,7 @@ class Model:
     replicas: int
     device: Device
     statistics: Statistics
+    aliases: tuple[str, ...] = ()  # other names that it answers to
 
 
 @dataclass(frozen=True, slots=True)

@@ -11,6 +11,7 @@ from starlette.routing import Route
 from deployments.codecs import Codecs
 from deployments.config import AppConfig
 from deployments.fleet import Fleet
+from deployments.ingress.catalogue import CatalogueRoutes
 from deployments.ingress.embeddings import EmbeddingEndpoint
 from deployments.ingress.gate import Admission, Gate
 from deployments.ingress.oip.routes import OipRoutes
@@ -37,14 +38,16 @@ def asgi_app(
 
     async def ready(request: Request) -> Response:
         is_ready = fleet.is_ready() and admission.is_open
-        return readiness(is_ready, models=fleet.readiness())
+        wrong = fleet.wrong_voice_aliases()
+        return readiness(is_ready and not wrong, models={**fleet.readiness(), **wrong})
 
     router = RememberingRouter(
         [
             EmbeddingEndpoint(pipeline, config.limits).route(),
             *OipRoutes(pipeline, config, admission, ledger).routes(),
             *SpeechRoutes(pipeline, config.limits).routes(),
-            *OpenAiRoutes(pipeline, config.limits, started).routes(),
+            *OpenAiRoutes(pipeline, config.limits).routes(),
+            *CatalogueRoutes(fleet, started).routes(),
             *OperationsRoutes(fleet, config.models, started, ledger).routes(),
             Route("/health/live", live, methods=["GET"]),
             Route("/health/ready", ready, methods=["GET"]),

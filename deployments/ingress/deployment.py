@@ -69,7 +69,12 @@ class Ingress:
             OSError: the address cannot be listened on.
         """
         if not self._listener.is_listening:
-            self._listener.start()
+            try:
+                self._listener.start()
+            except OSError as error:
+                at = self._config.ingress
+                logger.error("%s:%s cannot be listened on: %s", at.host, at.port, error)
+                raise
             self._fleet.start()
         try:
             validated = IngressUserConfig.model_validate(user_config)

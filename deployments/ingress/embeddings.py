@@ -25,6 +25,7 @@ from deployments import tracing
 from deployments.concurrency import all_of
 from deployments.config import Limits
 from deployments.ingress import comparison
+from deployments.ingress.counting import Meant
 from deployments.ingress.media import PcmFormat, is_pcm, pcm_format, preferred
 from deployments.ingress.requests import (
     PRIORITY_HEADER,
@@ -73,10 +74,11 @@ class EmbeddingEndpoint:
         if scope["method"] != "POST":
             raise HTTPException(405, headers={"Allow": "POST"})
         headers: dict[bytes, bytes] = dict(scope["headers"])
-        if is_pcm(_text(headers, "content-type") or ""):
-            await self._raw(headers, receive, send)
-            return
-        response = await self._form(Request(scope, receive), headers)
+        with Meant(self._fleet, "speaker") as meant:
+            if is_pcm(_text(headers, "content-type") or ""):
+                await self._raw(headers, receive, send)
+                return
+            response = await self._form(Request(scope, receive), headers, meant)
         await response(scope, receive, send)
 
     async def _raw(self, headers: Mapping[bytes, bytes], receive: Receive, send: Send) -> None:
@@ -114,7 +116,9 @@ class EmbeddingEndpoint:
         steps = audio_io.pcm16_steps(data, rate_hz, channels, max_duration_s=limit_s)
         return await self._pipeline.off_loop(steps, deadline)
 
-    async def _form(self, request: Request, headers: Mapping[bytes, bytes]) -> Response:
+    async def _form(
+        self, request: Request, headers: Mapping[bytes, bytes], meant: Meant
+    ) -> Response:
         """Clips of any format, compared or not; every one of them an item of its own."""
         context = context_of(request, self._limits)
         fields, parts = await form_parts(
@@ -124,6 +128,7 @@ class EmbeddingEndpoint:
         bare = _wants_vector(headers)
         _check_comparing(fields, compares=bool(others), bare=bare)
         model = self._fleet.pick("speaker", fields.model)
+        meant.name = model.name
         self._pipeline.admit([model], context)
         named = _named(files, others)
         clips = await self._decoded(named, context)

@@ -31,6 +31,7 @@ async def model_row(fleet: Fleet, name: str, started: int) -> dict[str, Any]:
         "object": "model",
         "created": started,
         "owned_by": "dragoman",
+        "aliases": fleet.aliases_of(model.name),
         "kind": spec.kind,
         "engine": spec.engine,
         "weights": spec.weights,
@@ -52,6 +53,11 @@ async def model_row(fleet: Fleet, name: str, started: int) -> dict[str, Any]:
             "busy_s": round(sum(s.busy_s for s in stats), 3),
         },
     }
+
+
+def alias_row(row: dict[str, Any], alias: str, name: str) -> dict[str, Any]:
+    """The row of a model under another name, which the configuration has for it or its kind."""
+    return {**row, "id": alias, "alias_of": name, "aliases": []}
 
 
 def _replica_reports(

@@ -1,23 +1,23 @@
-"""OpenAI's audio endpoints and model list, as its SDK puts them on the wire."""
+"""OpenAI's audio endpoints, as its SDK puts them on the wire."""
 
 from __future__ import annotations
 
-import asyncio
 from collections.abc import AsyncGenerator, Sequence
 from contextlib import aclosing
 from typing import Annotated, Any, Literal
 
-from pydantic import Field
+from pydantic import BeforeValidator, Field, model_validator
 from starlette.requests import Request
 from starlette.responses import JSONResponse, PlainTextResponse, Response
 from starlette.routing import Route
 
 from deployments.config import Limits
 from deployments.hearing import TranscribeOptions
-from deployments.ingress.listing import model_row
+from deployments.ingress.counting import counted
 from deployments.ingress.requests import (
+    DetectedLanguage,
     Fields,
-    Language,
+    ForgivingFields,
     Speed,
     Text,
     blaming,
@@ -25,76 +25,112 @@ from deployments.ingress.requests import (
     context_of,
     form_fields,
     json_fields,
+    naming_ignored,
     timed,
+    warnings_json,
 )
 from deployments.ingress.speech import subtitle_response
 from deployments.ingress.streaming import EVENTS, StreamedResponse, speech_events
 from deployments.pipeline import Context, Pipeline, Speaking
 from models.encoding import MEDIA_TYPES
-from models.errors import InvalidRequest, Unavailable
+from models.errors import InvalidRequest
 from models.subtitles import Phrase, lay_out
 from models.tts import normalisation
-from models.types import SOURCE_VOICE, Audio, Segment, Transcript
+from models.types import SOURCE_VOICE, AnswerWarning, Audio, Segment, Transcript
+from models.whisper_decode import UNSPACED_LANGUAGES
 
 FRAMES_A_SECOND = 100  # of Whisper's mel spectrogram, the unit of ``seek``
 SUBTITLES = ("srt", "vtt")  # cut where the words say
+NO_SPEAKERS = "who speaks is not told apart here yet"
 
 
-class TranscriptionFields(Fields):
+def _granularities(value: Any) -> Any:
+    """One text, or several with commas between, in brackets or not, as the list it stands for."""
+    entries = [value] if isinstance(value, str) else value
+    if not isinstance(entries, list) or not all(isinstance(entry, str) for entry in entries):
+        return value
+    return [part.strip(" []\"'") for entry in entries for part in entry.split(",")]
+
+
+class TranscriptionFields(ForgivingFields):
     model: str | None = None
-    language: Language | None = None
+    language: DetectedLanguage = None
     prompt: str | None = None
     temperature: Annotated[float, Field(ge=0, le=1)] | None = None
-    response_format: Literal["json", "text", "srt", "vtt", "verbose_json"] = "json"
+    response_format: Literal["json", "text", "srt", "vtt", "verbose_json", "diarized_json"] = "json"
     timestamp_granularities: Annotated[
-        tuple[Literal["segment", "word"], ...], Field(alias="timestamp_granularities[]")
+        tuple[Literal["segment", "word"], ...],
+        BeforeValidator(_granularities),
+        Field(alias="timestamp_granularities[]"),
     ] = ("segment",)
-    # What clients send by default; another value is refused until there is what it asks for.
-    stream: Literal["false", "False"] = "false"
-    chunking_strategy: Literal["auto"] = "auto"
+    # What would change the answer and is not there is refused; see ``check``.
+    stream: bool = False
+    known_speaker_names: Annotated[tuple[Any, ...], Field(alias="known_speaker_names[]")] = ()
+    known_speaker_references: Annotated[
+        tuple[Any, ...], Field(alias="known_speaker_references[]")
+    ] = ()
+
+    @model_validator(mode="before")
+    @classmethod
+    def _one_candidate_is_the_language(cls, values: dict[str, Any]) -> dict[str, Any]:
+        candidates = values.get("languages[]")
+        if "language" in values or not isinstance(candidates, list) or len(candidates) != 1:
+            return values
+        others = {name: value for name, value in values.items() if name != "languages[]"}
+        return {**others, "language": candidates[0]}
+
+    def check(self) -> None:
+        """Raises InvalidRequest: what is asked for is not there, or nothing says it."""
+        if self.stream:
+            raise _not_there("stream", "streamed transcripts are not there yet: leave stream out")
+        for name in ("known_speaker_names", "known_speaker_references"):
+            if getattr(self, name):
+                raise _not_there(f"{name}[]", f"{name}[]: {NO_SPEAKERS}")
+        if self.response_format == "diarized_json":
+            raise _not_there("response_format", f"response_format diarized_json: {NO_SPEAKERS}")
+        if "word" in self.timestamp_granularities and self.response_format != "verbose_json":
+            message = "timestamp_granularities[] of words needs response_format verbose_json"
+            raise InvalidRequest(message, param="timestamp_granularities[]")
 
 
 class VoiceReference(Fields):
     id: str
 
 
-class SpeechFields(Fields):
+class SpeechFields(ForgivingFields):
     input: Annotated[Text, Field(min_length=1)]
     model: str | None = None
     voice: str | VoiceReference | None = None
-    language: Language | None = None
+    language: DetectedLanguage = None  # None: as the voice speaks
     response_format: Literal["mp3", "wav", "opus", "flac", "aac", "pcm"] = "mp3"
     speed: Speed = 1.0
     stream_format: Literal["audio", "sse", "none"] = "audio"  # none, ours: the whole file at once
 
 
 class OpenAiRoutes:
-    """The handlers, over one pipeline. ``started`` is the server's start, in Unix seconds."""
+    """The handlers, over one pipeline."""
 
-    def __init__(self, pipeline: Pipeline, limits: Limits, started: int) -> None:
+    def __init__(self, pipeline: Pipeline, limits: Limits) -> None:
         self._pipeline = pipeline
         self._fleet = pipeline.fleet
         self._limits = limits
-        self._started = started
 
     def routes(self) -> list[Route]:
         return [
-            Route("/v1/audio/transcriptions", self.transcribe, methods=["POST"]),
-            Route("/v1/audio/speech", self.speak, methods=["POST"]),
-            Route("/v1/models", self.models, methods=["GET"]),
-            Route("/v1/models/{name:path}", self.model, methods=["GET"]),
+            Route(path, counted(self._fleet, kind, handler), methods=["POST"])
+            for path, kind, handler in (
+                ("/v1/audio/transcriptions", "asr", self.transcribe),
+                ("/v1/audio/speech", "tts", self.speak),
+            )
         ]
 
     async def transcribe(self, request: Request) -> Response:
         context = context_of(request, self._limits)
         fields, files = await form_fields(request, TranscriptionFields)
+        fields.check()
         words = "word" in fields.timestamp_granularities
-        if words and fields.response_format != "verbose_json":
-            raise InvalidRequest(
-                "timestamp_granularities[] of words needs response_format verbose_json",
-                param="timestamp_granularities[]",
-            )
         model = self._fleet.pick("asr", fields.model)
+        request.state.meant.name = model.name
         if fields.language is not None:
             self._fleet.check_language(fields.language, param="language")
         if fields.prompt is not None:
@@ -109,20 +145,23 @@ class OpenAiRoutes:
         audio = await self._pipeline.decode(files.pop(), context)  # the file is not kept
         transcript = await self._pipeline.transcribe(audio, options, context, model)
         rendered = await self._pipeline.off_loop(
-            lambda: _transcription(fields, transcript, audio), context.deadline
+            lambda: _transcription(fields, transcript, audio, context.warnings), context.deadline
         )
-        return timed(rendered, context)
+        return timed(naming_ignored(rendered, fields), context)
 
     async def speak(self, request: Request) -> Response:
         context = context_of(request, self._limits)
         fields = await json_fields(request, SpeechFields, self._limits)
         check_text_length(len(fields.input), self._limits, param="input")
         speaking = self._speaking(fields)
+        request.state.meant.name = speaking.model.name
         parts = normalisation.sentences(fields.input, speaking.voice.language)
         streams = fields.stream_format == "sse" or len(parts) > 1
         if fields.stream_format == "none" or not streams:
-            return await self._speak_whole(fields, speaking, context)
-        return await self._speak_in_turn(request, fields, parts, speaking, context)
+            answer = await self._speak_whole(fields, speaking, context)
+        else:
+            answer = await self._speak_in_turn(request, fields, parts, speaking, context)
+        return naming_ignored(answer, fields)
 
     def _speaking(self, fields: SpeechFields) -> Speaking:
         """Who speaks, once that is known to be possible."""
@@ -188,22 +227,9 @@ class OpenAiRoutes:
         if is_silent:
             raise _nothing_to_speak()
 
-    async def models(self, request: Request) -> Response:
-        """Those that can be used now: one that is unloaded, or still loading, is left out."""
-        rows = await asyncio.gather(*map(self._row_if_there, self._fleet.names()))
-        return JSONResponse({"object": "list", "data": [row for row in rows if row is not None]})
 
-    async def model(self, request: Request) -> Response:
-        return JSONResponse(await self._model_row(request.path_params["name"]))
-
-    async def _row_if_there(self, name: str) -> dict[str, Any] | None:
-        try:
-            return await self._model_row(name)
-        except Unavailable:
-            return None
-
-    async def _model_row(self, name: str) -> dict[str, Any]:
-        return await model_row(self._fleet, name, self._started)
+def _not_there(param: str, message: str) -> InvalidRequest:
+    return InvalidRequest(message, param=param)
 
 
 def _nothing_to_speak() -> InvalidRequest:
@@ -215,26 +241,33 @@ def _usage(text: str) -> dict[str, int]:
     return {"input_tokens": len(text), "output_tokens": 0, "total_tokens": len(text)}
 
 
-def _transcription(fields: TranscriptionFields, heard: Transcript, audio: Audio) -> Response:
+def _transcription(
+    fields: TranscriptionFields,
+    heard: Transcript,
+    audio: Audio,
+    warnings: Sequence[AnswerWarning],
+) -> Response:
     if fields.response_format == "text":
         return PlainTextResponse(heard.text + "\n")
-    if fields.response_format == "json":
-        usage = {"type": "duration", "seconds": round(audio.duration_s, 3)}
-        return JSONResponse({"text": heard.text, "usage": usage})
+    if fields.response_format in SUBTITLES:
+        phrases = [Phrase(s.start_s, s.end_s, s.text, s.words, s.language) for s in heard.segments]
+        return subtitle_response(fields.response_format, lay_out(phrases))
+    body: dict[str, Any] = {"text": heard.text}
     if fields.response_format == "verbose_json":
-        return JSONResponse(_verbose(fields, heard, audio))
-    phrases = [Phrase(s.start_s, s.end_s, s.text, s.words, s.language) for s in heard.segments]
-    return subtitle_response(fields.response_format, lay_out(phrases))
+        body |= _verbose(fields, heard, audio)
+    body["usage"] = {"type": "duration", "seconds": round(audio.duration_s, 3)}
+    if warnings:
+        body["warnings"] = warnings_json(warnings)
+    return JSONResponse(body)
 
 
 def _verbose(fields: TranscriptionFields, heard: Transcript, audio: Audio) -> dict[str, Any]:
     body: dict[str, Any] = {
         "task": "transcribe",
         "language": heard.language,
+        "language_probability": round(heard.language_probability, 4),
         "duration": round(audio.duration_s, 3),
-        "text": heard.text,
         "segments": [_segment(number, segment) for number, segment in enumerate(heard.segments)],
-        "usage": {"type": "duration", "seconds": round(audio.duration_s, 3)},
     }
     if "word" in fields.timestamp_granularities:
         body["words"] = [
@@ -250,15 +283,17 @@ def _verbose(fields: TranscriptionFields, heard: Transcript, audio: Audio) -> di
 
 
 def _segment(number: int, segment: Segment) -> dict[str, Any]:
+    glue = "" if segment.language in UNSPACED_LANGUAGES else " "
     return {
         "id": number,
         "seek": round(segment.start_s * FRAMES_A_SECOND),
         "start": round(segment.start_s, 3),
         "end": round(segment.end_s, 3),
-        "text": segment.text,
+        "text": glue + segment.text,  # as OpenAI has it: the texts joined are the text
         "tokens": segment.tokens,
         "temperature": segment.temperature,
         "avg_logprob": segment.avg_logprob,
         "compression_ratio": segment.compression_ratio,
         "no_speech_prob": segment.no_speech_prob,
+        "language": segment.language,
     }

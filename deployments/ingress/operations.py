@@ -18,7 +18,7 @@ from deployments.facts import Machine, look
 from deployments.fleet import Fleet
 from deployments.ingress.listing import model_row
 from deployments.ledger import Ledger
-from deployments.metrics import MEDIA_TYPE, exposition
+from deployments.metrics import exposition, media_type_for
 from models import nvidia
 from models.errors import DragomanError
 
@@ -83,8 +83,9 @@ class OperationsRoutes:
         rows, figures, gpus = await asyncio.gather(
             self._rows(), self._ledger.figures(), asyncio.to_thread(_gpus)
         )
-        text = exposition(rows, self._fleet.readiness(), figures, gpus)
-        return Response(text, media_type=MEDIA_TYPE)
+        media_type = media_type_for(request.headers.get("accept", ""))
+        text = exposition(rows, self._fleet.readiness(), figures, gpus, media_type)
+        return Response(text, media_type=media_type, headers={"vary": "accept"})
 
     async def doctor(self, request: Request) -> Response:
         """The diagnosis; also where parts of it cannot be had."""

@@ -5,26 +5,41 @@ from __future__ import annotations
 import asyncio
 import json
 import math
+import re
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from functools import cache
+from itertools import islice
 from typing import Annotated, Any, TypeVar
 
-from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, Field, ValidationError
+from pydantic import (
+    AfterValidator,
+    BaseModel,
+    BeforeValidator,
+    ConfigDict,
+    Field,
+    ValidationError,
+    model_validator,
+)
 from starlette.datastructures import FormData, UploadFile
 from starlette.requests import ClientDisconnect, Request
 from starlette.responses import Response
 from starlette.types import Receive
 
 from deployments.config import Limits
+from deployments.ingress.wrong import MAX_ECHO_CHARS, what_is_wrong
+from deployments.log import printable
 from deployments.pipeline import Context
 from models.errors import DragomanError, InvalidRequest, TooLarge
+from models.languages import language_code
 from models.types import AnswerWarning
 
 TIMEOUT_HEADER = "x-timeout-ms"
 PRIORITY_HEADER = "x-priority"
 WARNINGS_HEADER = "x-warnings"  # the codes of an answer's warnings, each once
-MAX_ECHO_CHARS = 80  # of what a caller sent, in the message that refuses it
+IGNORED_HEADER = "x-ignored-fields"  # the fields of a request that changed nothing
+MAX_IGNORED, MAX_IGNORED_CHARS = 16, 40  # how many of them are named, and in how many characters
+LIST_ENTRY = re.compile(r"\[[0-9]{0,4}\]$")  # behind the name of a list, in a form
 MAX_PARTS = 1000  # of one form, files and fields each: what the parser bears
 
 SLOWEST, FASTEST = 0.25, 4.0  # of a voice's own speed
@@ -33,10 +48,19 @@ Speed = Annotated[float, Field(ge=SLOWEST, le=FASTEST)]
 
 
 def _language(value: Any) -> Any:
-    return value.strip().lower() if isinstance(value, str) else value
+    return language_code(value) if isinstance(value, str) else value
 
 
-Language = Annotated[str, BeforeValidator(_language), Field(min_length=1)]  # ISO 639-1
+def _named_language(value: Any) -> Any:
+    code = _language(value)
+    if code is None and value is not None:
+        raise ValueError("must name a language, such as en: it is not detected here")
+    return code
+
+
+# ISO 639-1, from whatever a language is called; see ``language_code``.
+Language = Annotated[str, BeforeValidator(_named_language)]
+DetectedLanguage = Annotated[str | None, BeforeValidator(_language)]  # None: as it is heard
 
 
 def _encodable(text: str) -> str:
@@ -54,6 +78,38 @@ class Fields(BaseModel):
     """Base of every request: a field that it does not have is an error, not ignored."""
 
     model_config = ConfigDict(extra="forbid", frozen=True, populate_by_name=True)
+
+
+class ForgivingFields(Fields):
+    """Base of OpenAI's requests: a field that it does not have is ignored, and named as that.
+
+    What a client sends beyond them is meant for other models or is of no effect here. A null is a
+    field that was left out.
+    """
+
+    model_config = ConfigDict(extra="allow")
+
+    @model_validator(mode="before")
+    @classmethod
+    def _without_nulls(cls, values: dict[str, Any]) -> dict[str, Any]:
+        # Half a surrogate pair, which JSON may hold, is no name to pydantic.
+        return {
+            name.encode(errors="replace").decode(): value
+            for name, value in values.items()
+            if value is not None
+        }
+
+    def ignored(self) -> str:
+        """The names for ``IGNORED_HEADER``, without what stands in brackets behind them."""
+        names = dict.fromkeys(name.partition("[")[0] for name in self.model_extra or ())
+        told = [_header_name(name) for name in islice(names, MAX_IGNORED)]
+        return ", ".join([*told, *(["..."] if len(names) > MAX_IGNORED else [])])
+
+
+def _header_name(text: str) -> str:
+    """A caller's text as a header may have it, without what would end a name or a line."""
+    short = text[:MAX_IGNORED_CHARS]
+    return "".join(c if c.isascii() and (c.isalnum() or c in "_-.") else "?" for c in short) or "?"
 
 
 FieldsT = TypeVar("FieldsT", bound=Fields)
@@ -127,7 +183,9 @@ async def json_fields(request: Request, fields: type[FieldsT], limits: Limits) -
     try:
         body = json.loads(data)
     except (ValueError, RecursionError) as error:
-        raise InvalidRequest(f"the body must be JSON: {error}", param="body") from error
+        sent = _content_type(request)
+        named = "" if sent == "application/json" else f" (application/json), not {sent}"
+        raise InvalidRequest(f"the body must be JSON{named}: {error}", param="body") from error
     if not isinstance(body, dict):
         raise InvalidRequest("the body must be a JSON object", param="body")
     return _validated(fields, body)
@@ -138,7 +196,8 @@ async def form_fields(
 ) -> tuple[FieldsT, list[bytes]]:
     """The typed fields of a multipart form, and the bytes of its ``file`` parts.
 
-    A name that ends in ``[]`` or stands more than once is a list.
+    A name that ends in ``[]`` or ``[0]``, or stands more than once, is a list. A field without a
+    value is one that was left out: forms send what nobody filled in.
 
     Raises:
         InvalidRequest: not a form, no file, or a field is wrong.
@@ -155,17 +214,29 @@ async def form_parts(
 
     The first name must stand in the form; ``max_files`` bounds all of them together.
     """
-    if not request.headers.get("content-type", "").lower().startswith("multipart/form-data"):
-        raise InvalidRequest("the body must be multipart/form-data", param="body")
+    if (sent := _content_type(request)) != "multipart/form-data":
+        message = f"the body must be multipart/form-data, not {sent}"
+        raise InvalidRequest(message, param="body")
     async with request.form(max_files=MAX_PARTS, max_fields=MAX_PARTS) as form:
         uploads = _uploads(form, file_names, max_files)
-        values: dict[str, Any] = {}
-        for name in form:
-            if name not in file_names:
-                every = form.getlist(name)
-                values[name] = every if name.endswith("[]") or len(every) > 1 else every[0]
-        typed = _validated(fields, values)
+        typed = _validated(fields, _form_values(form, fields, file_names))
         return typed, [[await upload.read() for upload in named] for named in uploads]
+
+
+def _form_values(form: FormData, fields: type[Fields], file_names: Sequence[str]) -> dict[str, Any]:
+    """What stands in a form beside its files."""
+    known, every = _names(fields), dict[str, list[Any]]()
+    for name, value in form.multi_items():
+        if name not in file_names:
+            of_list = f"{LIST_ENTRY.sub('', name)}[]"
+            every.setdefault(of_list if of_list in known else name, []).append(value)
+    values: dict[str, Any] = {}
+    for name, sent in every.items():
+        filled = [value for value in sent if value != ""]
+        if filled or name not in known:
+            is_list = name.endswith("[]") or len(filled) > 1
+            values[name] = filled if is_list else (filled or sent)[0]
+    return values
 
 
 def _uploads(form: FormData, names: Sequence[str], max_files: int) -> list[list[UploadFile]]:
@@ -187,6 +258,12 @@ def _uploads(form: FormData, names: Sequence[str], max_files: int) -> list[list[
     return found
 
 
+def _content_type(request: Request) -> str:
+    """Of the body, in small letters and without its parameters, fit to be named."""
+    media_type = request.headers.get("content-type", "").partition(";")[0].strip().lower()
+    return printable(media_type[:MAX_ECHO_CHARS]) or "a body of no content-type"
+
+
 @cache
 def _names(fields: type[Fields]) -> frozenset[str]:
     """What a request's fields may be called."""
@@ -196,19 +273,16 @@ def _names(fields: type[Fields]) -> frozenset[str]:
 
 def _validated(fields: type[FieldsT], values: dict[str, Any]) -> FieldsT:
     known = _names(fields)
-    for name in values:  # before pydantic, which makes an error of each one
+    is_strict = not issubclass(fields, ForgivingFields)
+    for name in values if is_strict else ():  # before pydantic, which makes an error of each one
         if name not in known:
             param = name[:MAX_ECHO_CHARS]
             raise InvalidRequest(f"{param} is not a field of this request", param=param)
     try:
         return fields.model_validate(values)
     except ValidationError as error:
-        first = error.errors()[0]
-        param = str(first["loc"][0]) if first["loc"] else "body"
-        where = ".".join(map(str, first["loc"]))[:MAX_ECHO_CHARS]
-        required = first["type"] == "missing"
-        message = f"{where} is required" if required else f"{where}: {first['msg']}"
-        raise InvalidRequest(message, param=param[:MAX_ECHO_CHARS]) from error
+        message, param = what_is_wrong(error)
+        raise InvalidRequest(message, param=param) from error
 
 
 def check_text_length(length_chars: int, limits: Limits, *, param: str) -> None:
@@ -216,6 +290,13 @@ def check_text_length(length_chars: int, limits: Limits, *, param: str) -> None:
     if length_chars > limits.max_text_chars:
         message = f"{param} must have at most {limits.max_text_chars} characters in all"
         raise TooLarge(f"{message}, it has {length_chars}", param=param)
+
+
+def naming_ignored(response: Response, fields: ForgivingFields) -> Response:
+    """Say in a header which fields of the request changed nothing."""
+    if ignored := fields.ignored():
+        response.headers[IGNORED_HEADER] = ignored
+    return response
 
 
 def timed(response: Response, context: Context) -> Response:

@@ -12,10 +12,12 @@ from starlette.requests import Request
 from starlette.responses import JSONResponse, Response
 from starlette.routing import Route
 
-from deployments.config import Limits
+from deployments.config import GRAPH, Limits
 from deployments.fleet import pivot
+from deployments.ingress.counting import counted
 from deployments.ingress.requests import (
     MAX_BEAM_SIZE,
+    DetectedLanguage,
     Fields,
     Language,
     Speed,
@@ -51,7 +53,7 @@ SubtitleFormat = Literal["srt", "vtt", "bilingual_srt", "bilingual_vtt"]
 
 class SpeechTranslationFields(Fields):
     target_language: Language
-    source_language: Language | None = None
+    source_language: DetectedLanguage = None
     voice: str | None = None
     speed: Speed = 1.0
     response_format: Literal["json"] | SpokenFormat | SubtitleFormat = "json"
@@ -84,8 +86,16 @@ class SpeechRoutes:
 
     def routes(self) -> list[Route]:
         return [
-            Route("/v1/speech/translations", self.translate_speech, methods=["POST"]),
-            Route("/v1/text/translations", self.translate_text, methods=["POST"]),
+            Route(
+                "/v1/speech/translations",
+                counted(self._fleet, GRAPH, self.translate_speech),
+                methods=["POST"],
+            ),
+            Route(
+                "/v1/text/translations",
+                counted(self._fleet, "nmt", self.translate_text),
+                methods=["POST"],
+            ),
             Route("/v1/voices", self.voices, methods=["GET"]),
         ]
 
@@ -155,6 +165,10 @@ class SpeechRoutes:
                     "end_s": sentence.end_s,
                     "text": sentence.text,
                     "translation": sentence.translation,
+                    "language": sentence.language,
+                    "avg_logprob": round(sentence.avg_logprob, 4),
+                    "no_speech_prob": round(sentence.no_speech_prob, 4),
+                    "warnings": warnings_json(sentence.warnings),
                 }
                 for number, sentence in enumerate(answer.sentences)
             ],
@@ -165,6 +179,7 @@ class SpeechRoutes:
         if "embedding" in fields.include:
             found = answer.voiceprint
             body["embedding"] = None if found is None else found.embedding.tolist()
+        body["warnings"] = warnings_json(context.warnings)
         body["timings"] = context.timings.as_json()
         rendered = await self._pipeline.off_loop(lambda: JSONResponse(body), context.deadline)
         return timed(rendered, context)
@@ -191,6 +206,7 @@ class SpeechRoutes:
         check_text_length(sum(map(len, originals)), self._limits, param="text")
         source, target = fields.source_language, fields.target_language
         route = self._fleet.route(source, target)
+        request.state.meant.name = route[0].model.name
         options = TextOptions(fields.beam_size, fields.length_penalty, fields.max_tokens)
         translated = await self._pipeline.translate(originals, route, context, options)
         languages = {"source_language": source, "target_language": target}

@@ -15,6 +15,8 @@ from deployments import tracing
 from deployments.ingress.gate import STARTED, as_ours, error_body
 
 EVENTS = "text/event-stream"
+# So that what stands between passes each piece on at once: caches, and nginx's buffers.
+UNBUFFERED = {"cache-control": "no-cache", "x-accel-buffering": "no"}
 
 
 class StreamedResponse(Response):
@@ -27,7 +29,7 @@ class StreamedResponse(Response):
     def __init__(self, first: bytes, rest: AsyncGenerator[bytes], media_type: str) -> None:
         self.status_code, self.media_type, self.background = 200, media_type, None
         self._first, self._rest = first, rest
-        self.init_headers()
+        self.init_headers(UNBUFFERED)
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         scope[STARTED] = True

@@ -222,8 +222,21 @@ def test_a_stream_that_is_too_late_breaks_off(server: Running) -> None:
 
 
 def test_openais_client_is_told_what_is_wrong(sdk: openai.OpenAI) -> None:
-    with pytest.raises(openai.NotFoundError, match="there is no voice 'alloy'"):
-        sdk.audio.speech.create(model="tts-1", voice="alloy", input="Hello.")
+    with pytest.raises(openai.NotFoundError, match="there is no voice 'nobody'"):
+        sdk.audio.speech.create(model="tts-1", voice="nobody", input="Hello.")
+
+
+def test_openais_voices_speak_the_language_that_is_named(
+    sdk: openai.OpenAI, client: Client
+) -> None:
+    spoken = sdk.audio.speech.create(
+        model="tts-1",
+        voice="alloy",
+        input="Bom dia a todos.",
+        response_format="wav",
+        extra_body={"language": "pt-BR"},
+    )
+    assert client.transcribe(spoken.content).language == "pt"
 
 
 @pytest.mark.parametrize("language", ["en", "es", "fr", "it", "ru"])

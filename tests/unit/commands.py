@@ -24,10 +24,13 @@ def run(
     *args: str | Path,
     obj: Any = None,
     env: Mapping[str, str | None] | None = None,
+    stdin: str | bytes | None = None,
 ) -> typer.testing.Result:
     """Run ``app`` with these arguments, in an environment with ``env``."""
     runner = typer.testing.CliRunner(env={**TERMINAL, **(env or {})})
-    return runner.invoke(app, [str(arg) for arg in args], obj=obj, catch_exceptions=False)
+    return runner.invoke(
+        app, [str(arg) for arg in args], input=stdin, obj=obj, catch_exceptions=False
+    )
 
 
 def said(result: typer.testing.Result) -> str:

@@ -91,6 +91,30 @@ async def test_transcribe_as_returns_the_document_untouched(ask: Ask) -> None:
     assert server.fields() == {"response_format": "vtt", "language": "pt", "prompt": "São"}
 
 
+@pytest.mark.parametrize(
+    ("method", "args", "answer"),
+    [
+        pytest.param("transcribe", (), ok(fake_api.TRANSCRIPTION), id="transcribe"),
+        pytest.param(
+            "transcribe_as", ("text",), httpx.Response(200, text="Hi"), id="as a document"
+        ),
+    ],
+)
+async def test_a_transcription_may_name_its_model(
+    ask: Ask, method: str, args: tuple[str, ...], answer: httpx.Response
+) -> None:
+    server = serving(answer)
+    await ask(server, method, b"sound", *args, model="whisper-1")
+    assert server.fields()["model"] == "whisper-1"
+
+
+async def test_another_name_of_a_model_is_no_model_of_its_own(ask: Ask) -> None:
+    named = {**fake_api.MODEL, "aliases": ["whisper-1"]}
+    alias = {**fake_api.MODEL, "id": "whisper-1", "alias_of": "asr", "aliases": []}
+    (model,) = await ask(serving(ok({"data": [named, alias]})), "models")
+    assert (model.id, model.aliases) == ("asr", ("whisper-1",))
+
+
 async def test_speak_sends_what_was_named_only(ask: Ask) -> None:
     server = serving(httpx.Response(200, content=fake_api.WAV))
     result = await ask(server, "speak", "Bom dia.", language="pt", speed=0.5)

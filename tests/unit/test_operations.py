@@ -6,28 +6,35 @@ import asyncio
 import os
 import re
 import sys
-from collections.abc import AsyncIterator, Sequence
+from collections.abc import AsyncIterator, Iterable, Sequence
 from typing import Any
+from urllib.parse import quote
 
 import httpx
 import pytest
+from prometheus_client.openmetrics.parser import (
+    text_string_to_metric_families as openmetrics_families,
+)
 from prometheus_client.parser import text_string_to_metric_families
 from starlette.routing import Router
 
 from deployments import facts as machine_facts
+from deployments.config import BatchPolicy
 from deployments.facts import Machine
-from deployments.fleet import Fleet
+from deployments.fleet import READY, Fleet
 from deployments.ingress import operations
 from deployments.ingress.app import asgi_app
 from deployments.ingress.gate import Admission
 from deployments.ingress.operations import KEPT_S, MachineFacts, OperationsRoutes
 from deployments.ledger import Ledger
-from deployments.metrics import MEDIA_TYPE, exposition
+from deployments.metrics import MEDIA_TYPE, OPENMETRICS, exposition
 from deployments.remote import Description, ReplicaStats
 from deployments.statistics import Figures, ModelStatistics, Stages
 from models.errors import Unavailable
 from models.nvidia import Gpu
+from tests.bad_input import EMBED, SPEAK, TEXT, TRANSCRIBE, TRANSLATE, form
 from tests.unit.local import LocalRemote, fake_config, fake_fleet, fake_remotes
+from tests.unit.test_api import SPEECH
 from tests.unit.test_doctor import GOOD, NO_GPU, row
 
 TEXTS = {"text": ["One.", "Two."], "source_language": "en", "target_language": "pt"}
@@ -137,6 +144,142 @@ def test_triton_s_counters_are_counters_of_triton_s_names() -> None:
     gauges = {name for name, kind in found.items() if kind != "counter"}
     assert (len(found), gauges) == (12, {"nv_inference_pending_request_count"})
     assert not re.search(r"^(# TYPE )?nv_\w+_total\b", text, re.MULTILINE)
+
+
+ACCEPTS = {
+    "nothing": (None, MEDIA_TYPE),
+    "anything": ("*/*", MEDIA_TYPE),
+    "Prometheus": (
+        "application/openmetrics-text;version=1.0.0;escaping=allow-utf-8;q=0.6,"
+        "application/openmetrics-text;version=0.0.1;q=0.5,text/plain;version=0.0.4;q=0.3,*/*;q=0.2",
+        OPENMETRICS,
+    ),
+    "text rather": ("application/openmetrics-text;q=0.2, text/plain;q=0.9", MEDIA_TYPE),
+    "OpenMetrics rather": ("text/plain;q=0.2, application/openmetrics-text", OPENMETRICS),
+    "anything but OpenMetrics": ("application/openmetrics-text;q=0, */*", MEDIA_TYPE),
+    "capitals": ("Application/OpenMetrics-Text; Q=1", OPENMETRICS),
+    "a browser": ("text/html,application/xhtml+xml,*/*;q=0.8", MEDIA_TYPE),
+    "no number": ("application/openmetrics-text;q=much", MEDIA_TYPE),
+    "nonsense": (";;,=,", MEDIA_TYPE),
+}
+
+
+@pytest.mark.parametrize(("accept", "media_type"), ACCEPTS.values(), ids=ACCEPTS)
+async def test_metrics_come_as_they_are_asked_for(accept: str | None, media_type: str) -> None:
+    config = fake_config()
+    async with connect(asgi_app(await fake_fleet(config), config, Admission(8))) as http:
+        del http.headers["accept"]
+        answer = await http.get("/metrics", headers={"accept": accept} if accept else {})
+    assert answer.headers["content-type"] == media_type
+    assert answer.text.endswith("# EOF\n") == (media_type == OPENMETRICS)
+
+
+def test_both_formats_say_the_same() -> None:
+    figures = {"asr": Figures(worked(), waiting=5, pending=3, in_flight=1)}
+    rows = [row(**ON)]
+    plain = exposition(rows, {"asr": READY}, figures).decode()
+    strict = exposition(rows, {"asr": READY}, figures, media_type=OPENMETRICS).decode()
+    told = flat(openmetrics_families(strict))  # type: ignore[no-untyped-call]
+    known = flat(text_string_to_metric_families(plain))
+    assert {name.removesuffix("_total") for name, _ in told} == {
+        name.removesuffix("_total") for name, _ in known
+    }
+    labels = (("model", "asr"), ("version", "1"))
+    assert told["nv_inference_request_success", labels] == 2  # Triton's name, as it is
+    assert told["dragoman_batch_cost_total", labels] == 30
+
+
+def flat(families: Iterable[Any]) -> dict[tuple[str, tuple[tuple[str, str], ...]], float]:
+    """(name, labels) -> value."""
+    return {
+        (sample.name, tuple(sorted(sample.labels.items()))): sample.value
+        for family in families
+        for sample in family.samples
+    }
+
+
+# ---- requests that no model saw ------------------------------------------------------------
+
+GOOD_FILE = {"file": ("a.wav", SPEECH)}
+REFUSED: dict[str, tuple[str, dict[str, Any], str]] = {  # path, request, model
+    "bad JSON for a text": (TEXT, {"content": b"{"}, "nmt"),
+    "an unknown language of a text": (
+        TEXT,
+        {"json": {**TEXTS, "source_language": "xx"}},
+        "nmt",
+    ),
+    "a pair of nobody's": (TEXT, {"json": {**TEXTS, "target_language": "en"}}, "nmt"),
+    "no form": (TRANSCRIBE, {"json": {}}, "asr"),
+    "a broken form": (
+        TRANSCRIBE,
+        {"content": b"--x\r\nx", "headers": {"content-type": "multipart/form-data"}},
+        "asr",
+    ),
+    "an unknown model": (TRANSCRIBE, {"files": GOOD_FILE, "data": {"model": "any"}}, "asr"),
+    "no audio": (TRANSCRIBE, {"files": {"file": ("a.wav", b"no audio" * 99)}}, "asr"),
+    "an unknown voice": (SPEAK, {"json": {"input": "Hi.", "voice": "any"}}, "tts"),
+    "nothing to speak": (SPEAK, {"json": {"input": "...", "voice": "fake-en"}}, "tts"),
+    "an unknown target": (TRANSLATE, form(SPEECH, target_language="xx"), "speech_translation"),
+    "a misspelt field": (TRANSLATE, form(SPEECH, langage="pt"), "speech_translation"),
+    "a pair that is heard": (TRANSLATE, form(SPEECH, target_language="en"), "speech_translation"),
+    "a clip of nothing": (EMBED, {"files": {"file": ("a.wav", b"")}}, "speaker"),
+    "samples without a rate": (
+        EMBED,
+        {"content": bytes(320), "headers": {"content-type": "audio/pcm"}},
+        "speaker",
+    ),
+    "bad JSON for a tensor": ("/v2/models/asr/infer", {"content": b"{"}, "asr"),
+    "no such input": ("/v2/models/nmt/infer", {"json": {"inputs": []}}, "nmt"),
+    "bad JSON for the graph": (
+        "/v2/models/speech_translation/infer",
+        {"content": b"{"},
+        "speech_translation",
+    ),
+}
+
+
+def failures(text: str) -> dict[tuple[str, str], float]:
+    """(model, reason) -> requests that failed, where there are any."""
+    return {
+        (sample.labels["model"], sample.labels["reason"]): sample.value
+        for sample in families(text)["nv_inference_request_failure"].samples
+        if sample.value
+    }
+
+
+@pytest.mark.parametrize(("path", "request_", "model"), REFUSED.values(), ids=REFUSED)
+async def test_a_refused_request_counts_for_the_model_it_meant(
+    path: str, request_: dict[str, Any], model: str
+) -> None:
+    config = fake_config()
+    async with connect(asgi_app(await fake_fleet(config), config, Admission(8))) as http:
+        refused = await http.post(path, **request_)
+        text = (await http.get("/metrics")).text
+    assert 400 <= refused.status_code < 500
+    assert failures(text) == {(model, "OTHER"): 1}
+
+
+async def test_what_a_queue_has_counted_is_not_counted_again() -> None:
+    config = fake_config()
+    fleet = await fake_fleet(config, nmt=BatchPolicy(max_queue_size=1, max_batch_size=1))
+    async with connect(asgi_app(fleet, config, Admission(8))) as http:
+        refused = await http.post(TEXT, json={**TEXTS, "text": ["Hello."] * 40})
+        text = (await http.get("/metrics")).text
+    assert refused.status_code == 503
+    counted = failures(text)
+    assert {reason for _, reason in counted} <= {"REJECTED", "CANCELED"}
+    assert counted["nmt", "REJECTED"] == samples(text)["dragoman_queue_refused_total", "nmt"]
+
+
+async def test_what_a_caller_writes_makes_no_label() -> None:
+    config = fake_config()
+    async with connect(asgi_app(await fake_fleet(config), config, Admission(8))) as http:
+        for name in ('"}', "gpt-9", "\n"):
+            await http.post(TRANSCRIBE, files=GOOD_FILE, data={"model": name})
+            await http.post(SPEAK, json={"input": "Hi.", "voice": name, "model": name})
+            await http.post(f"/v2/models/{quote(name)}/infer", content=b"{")
+        text = (await http.get("/metrics")).text
+    assert failures(text) == {("asr", "OTHER"): 3, ("tts", "OTHER"): 3}
 
 
 def test_a_failure_has_its_reason() -> None:

@@ -13,6 +13,7 @@ from starlette.exceptions import HTTPException
 from starlette.types import Receive, Scope, Send
 
 from deployments.config import MODEL_VERSION, Limits
+from deployments.ingress.counting import Meant
 from deployments.ingress.oip.compression import compressed, decompressed
 from deployments.ingress.oip.rows import Rows
 from deployments.ingress.oip.served import Catalogue, Served, Wanted
@@ -51,6 +52,12 @@ class InferEndpoint:
         path = scope["path_params"]
         served = self._catalogue.get(path["name"], path.get("version"))
         headers = {key: value.decode("latin-1") for key, value in scope["headers"] if key in READ}
+        with Meant(self._pipeline.fleet, served.name):
+            await self._infer(served, headers, receive, send)
+
+    async def _infer(
+        self, served: Served, headers: Mapping[bytes, str], receive: Receive, send: Send
+    ) -> None:
         deadline = deadline_of(headers.get(TIMEOUT), self._limits)
         request, rows = await self._read(await body(receive), headers, served, deadline)
         context = Context(

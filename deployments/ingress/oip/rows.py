@@ -10,6 +10,7 @@ from numpy.typing import NDArray
 
 from deployments.ingress.oip.tensors import Tensor
 from models.errors import DragomanError, InvalidRequest, TooLarge
+from models.languages import language_code
 from models.resampling import MAX_RATE_HZ, MIN_RATE_HZ
 from models.samples import to_float32
 from models.types import SAMPLE_RATE_HZ, Audio
@@ -56,8 +57,8 @@ class Rows:
             raise InvalidRequest(message, param=name) from error
 
     def languages(self, name: str) -> list[str | None]:
-        """ISO 639-1 codes, of whatever case."""
-        return [text and text.strip().lower() for text in self.texts(name)]
+        """ISO 639-1 codes, of whatever a language is called; None: it is to be detected."""
+        return [text and language_code(text) for text in self.texts(name)]
 
     def choices(self, name: str, allowed: Sequence[str]) -> list[str]:
         """Texts of which each must be one of ``allowed``; the first is the default."""

@@ -1,0 +1,171 @@
+"""What the commands read and where they write: stdin, files, folders, a file for each of many."""
+
+from __future__ import annotations
+
+import re
+from collections import Counter
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+import typer
+
+from . import console
+from .errors import DragomanError
+from .options import STDIN
+from .types import AudioFile
+
+# What is taken of a folder, by its ending; any file may be named by itself.
+SOUND_ENDINGS = frozenset(
+    {
+        *(".aac", ".aif", ".aiff", ".flac", ".m4a", ".mka", ".mkv", ".mov"),
+        *(".mp3", ".mp4", ".oga", ".ogg", ".opus", ".wav", ".webm"),
+    }
+)
+# Of one request for texts: well under what a server takes by default.
+MAX_TEXTS, MAX_TEXT_CHARS = 64, 8000
+
+
+@dataclass(frozen=True, slots=True)
+class Job:
+    """One of many files, and the file that is made of it."""
+
+    source: Path
+    output: Path
+
+
+def audio_of(path: Path) -> AudioFile:
+    """The file, or what comes from stdin."""
+    return typer.get_binary_stream("stdin").read() if path == STDIN else path
+
+
+def name_of(path: Path) -> str:
+    return "stdin" if path == STDIN else path.name
+
+
+def are_many(files: Sequence[Path], output: Path | None) -> bool:
+    """Whether each file gets an output of its own name."""
+    to_folder = output is not None and output.is_dir()
+    return len(files) > 1 or to_folder or any(path.is_dir() for path in files)
+
+
+def jobs(files: Sequence[Path], output: Path | None, ending: str) -> list[Job]:
+    """A job for each file and each sound in each folder, in their order.
+
+    Args:
+        files: as the command line names them.
+        output: the folder of the outputs, which is made where it is not there; None: each beside
+            its source.
+        ending: of the outputs' names, instead of the sources' own.
+
+    Raises:
+        typer.BadParameter: nothing to do, or two outputs would be one file.
+    """
+    if STDIN in files:
+        raise typer.BadParameter("- stands alone: what comes from stdin has no name")
+    if output is not None:
+        _make_folder(output)
+    named = list(dict.fromkeys(path for path in files if not path.is_dir()))
+    found = [path for folder in files if folder.is_dir() for path in _sounds(folder)]
+    made = {_output(path, output, path.stem, ending) for path in (*named, *found)}
+    # What an earlier run wrote beside its source is no source.
+    sources = list(dict.fromkeys([*named, *(path for path in found if path not in made)]))
+    if not sources:
+        raise typer.BadParameter(f"there is no sound file in {files[0]}")
+    return _jobs(sources, output, ending)
+
+
+def _jobs(sources: Sequence[Path], output: Path | None, ending: str) -> list[Job]:
+    by_stem = [_output(path, output, path.stem, ending) for path in sources]
+    count = Counter(by_stem)
+    outputs = [  # a.wav and a.mp3 keep their endings
+        short if count[short] == 1 else _output(path, output, path.name, ending)
+        for path, short in zip(sources, by_stem, strict=True)
+    ]
+    for path, times in Counter(outputs).items():
+        if times > 1:
+            raise typer.BadParameter(f"{times} files would be written to {path}")
+    return [Job(*pair) for pair in zip(sources, outputs, strict=True)]
+
+
+def _output(source: Path, folder: Path | None, stem: str, ending: str) -> Path:
+    return (source.parent if folder is None else folder) / f"{stem}{ending}"
+
+
+def _sounds(folder: Path) -> list[Path]:
+    return sorted(
+        path
+        for path in folder.iterdir()
+        if path.suffix.lower() in SOUND_ENDINGS and not path.name.startswith(".") and path.is_file()
+    )
+
+
+def _make_folder(path: Path) -> None:
+    try:
+        path.mkdir(exist_ok=True)
+    except OSError as error:
+        message = f"{path} is no folder that many files can be written to: {error.strerror}"
+        raise typer.BadParameter(message, param_hint="-o") from None
+
+
+def language_ending(language: str) -> str:
+    """A language as a part of a file's name."""
+    return re.sub(r"[^\w-]+", "-", language.strip().lower())
+
+
+def do_all(jobs: Sequence[Job], doing: str, work: Callable[[Job], str | None]) -> None:
+    """Do one job after the other and say how far it is; one that fails stops no other.
+
+    Args:
+        jobs: of which at least one.
+        doing: such as ``translating``.
+        work: does one, and returns what it wrote; None where there was nothing to write.
+
+    Raises:
+        typer.Exit: with code 1, at the end, where some failed.
+    """
+    failed = 0
+    for number, job in enumerate(jobs, start=1):
+        place = f"[{number}/{len(jobs)}]"
+        try:
+            with console.waiting(f"{place} {doing} {job.source}"):
+                what = work(job)
+        except (DragomanError, OSError) as error:
+            console.notice(f"{place} dragoman: {job.source}: {' '.join(str(error).split())}")
+            failed += 1
+        else:
+            said = f"wrote {job.output} ({what})" if what else f"no speech in {job.source}"
+            console.notice(f"{place} {said}")
+    if failed:
+        console.fail(f"{failed} of {len(jobs)} files failed")
+
+
+# ---- texts --------------------------------------------------------------------------------
+
+
+def texts_of(arguments: Sequence[str]) -> Iterator[str]:
+    """The texts of a command line; - stands for the lines of stdin."""
+    for argument in arguments:
+        if argument == str(STDIN):
+            for line in typer.get_text_stream("stdin", encoding="utf-8-sig", errors="replace"):
+                yield line.rstrip("\r\n")
+        else:
+            yield argument
+
+
+def text_of(argument: str) -> str:
+    """A text of a command line; - stands for all of stdin."""
+    return "\n".join(texts_of([argument]))
+
+
+def portions(texts: Iterable[str]) -> Iterator[list[str]]:
+    """As many texts together as one request may hold."""
+    portion: list[str] = []
+    for text in texts:
+        length = sum(map(len, portion)) + len(text)
+        if portion and (len(portion) == MAX_TEXTS or length > MAX_TEXT_CHARS):
+            yield portion
+            portion = []
+        portion.append(text)
+    if portion:
+        yield portion
