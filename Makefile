@@ -7,7 +7,7 @@ CONFIG ?= serve_config.yaml
 BIN := $(VENV)/bin
 INSTALLED := $(VENV)/.installed
 
-.PHONY: run deploy fetch doctor install-gpu test test-unit test-models test-e2e check install check-config tune bench bench-stages bench-replicas bench-graph bench-first-audio bench-growth bench-accuracy bench-gpu bench-asr bench-speaker bench-nmt bench-yourtts bench-overhead clean
+.PHONY: run deploy fetch doctor install-gpu test test-unit test-models test-e2e check install check-config tune bench bench-stages bench-replicas bench-graph bench-first-audio bench-growth bench-accuracy bench-gpu bench-said bench-asr bench-speaker bench-nmt bench-yourtts bench-overhead clean
 
 run: install
 	@$(BIN)/python -m deployments.launch $(CONFIG)
@@ -79,7 +79,7 @@ test-e2e: install
 bench: bench-overhead bench-stages bench-replicas bench-graph bench-first-audio bench-growth bench-accuracy bench-gpu
 	$(BIN)/python -m bench.render
 
-bench-stages bench-graph bench-first-audio bench-accuracy bench-gpu bench-growth: bench-%: install
+bench-stages bench-graph bench-first-audio bench-accuracy bench-gpu bench-growth bench-said: bench-%: install
 	PYTHONPATH=client $(BIN)/python -m bench.$(subst -,_,$*)
 
 bench-replicas: install
