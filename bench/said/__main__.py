@@ -15,14 +15,18 @@ from pathlib import Path
 from typing import Any
 
 from bench.results import FOLDER, Results, write
-from bench.said import length, short
+from bench.said import junk, length, mixed, paused, repeated, short
 from bench.said.hearing import Ears, ears
 from bench.said.telling import Told, aims_table
 
 Measure = Callable[[Ears, bool], Told]
 PARTS: dict[str, Measure] = {
     "clips": short.measure,
+    "repetitions": repeated.measure,
     "long": length.measure,
+    "pauses": paused.measure,
+    "mixed": mixed.measure,
+    "junk": junk.measure,
 }
 
 

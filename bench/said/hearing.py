@@ -37,7 +37,7 @@ _whisper: Any  # in the process of its own
 
 @dataclass(frozen=True)
 class Piece:
-    """A segment of an answer. None is what the answer does not tell."""
+    """A segment of an answer, or a word. None is what the answer does not tell."""
 
     start_s: float
     end_s: float
@@ -114,6 +114,12 @@ class Ears:
         way = ["faster-whisper", *([] if named else [UNNAMED])]
         way += [f"{name}={value}" for name, value in options.items()]
         return _told(Run(", ".join(way), _by_name(recordings, answers), cpu_s, took_s))
+
+    def timed_words(self, recordings: Sequence[Recording]) -> list[list[Piece]]:
+        """Each recording's words and their times, as faster-whisper hears them."""
+        items = [(each.samples, each.language) for each in recordings]
+        found: list[list[Piece]] = self.process.submit(_timed, items).result()
+        return found
 
     def detected(self, recordings: Sequence[Recording]) -> list[str]:
         """The languages that faster-whisper finds in the recordings."""
@@ -195,6 +201,16 @@ def _transcribed(
         text = " ".join(piece.text.strip() for piece in pieces)
         answers.append(Heard(text, info.language, pieces))
     return answers, time.process_time() - before_s, time.perf_counter() - started_s
+
+
+def _timed(items: Sequence[tuple[NDArray[np.int16], str | None]]) -> list[list[Piece]]:
+    found = []
+    for samples, language in items:
+        segments, _ = _whisper.transcribe(
+            to_float32(samples), language=language, word_timestamps=True
+        )
+        found.append([Piece(w.start, w.end, w.word) for s in segments for w in s.words])
+    return found
 
 
 def _detected(items: Sequence[NDArray[np.int16]]) -> list[str]:

@@ -10,8 +10,10 @@ import re
 from collections import defaultdict
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
-from difflib import SequenceMatcher
+from functools import lru_cache
 from itertools import pairwise
+
+from rapidfuzz.distance import Indel
 
 from tests.speech import normalise
 
@@ -23,6 +25,7 @@ NEAR_SINGLE = 0.85  # of a passage of one word: "now" is not "no"
 NEAR_WORD = 0.7
 LEAST_WORDS = 3  # of a passage inside a text; shorter ones are often said twice
 MOST_WORDS = 30
+MOST_WHOLE = 150  # words of a text that may be nothing but one passage again and again
 MOST_TIMES = 6
 SENTENCE_END = re.compile(r"(\.|…|!|\?|。)[\"'»”)]*$")
 ELLIPSIS = re.compile(r"^[\"'«“(]*(\.\.|…)")
@@ -81,16 +84,12 @@ def words(text: str) -> list[str]:
 
 def alike(one: Sequence[str], other: Sequence[str]) -> float:
     """The share of letters in common of two passages, 0 to 1; where words part does not count."""
-    matcher = SequenceMatcher(None, "".join(one), "".join(other), autojunk=False)
-    return matcher.ratio()
+    return Indel.normalized_similarity("".join(one), "".join(other))
 
 
 def _near(one: Sequence[str], other: Sequence[str], least: float) -> bool:
-    matcher = SequenceMatcher(None, " ".join(one), " ".join(other), autojunk=False)
-    # The first two are cheap bounds from above.
-    return all(
-        ratio() >= least for ratio in (matcher.real_quick_ratio, matcher.quick_ratio, matcher.ratio)
-    )
+    # Below the cut-off it is 0, and found so at once.
+    return Indel.normalized_similarity(" ".join(one), " ".join(other), score_cutoff=least) >= least
 
 
 # ---- said twice ------------------------------------------------------------------------
@@ -112,9 +111,13 @@ def said_twice(text: str, *references: str) -> Repeated | None:
     return None
 
 
-def repeats(text: str) -> Iterator[Repeated]:
+@lru_cache(maxsize=1024)
+def repeats(text: str) -> tuple[Repeated, ...]:
     """All that stands in a text several times back to back, as its shortest passages."""
-    said = words(text)
+    return tuple(_repeats(words(text)))
+
+
+def _repeats(said: Sequence[str]) -> Iterator[Repeated]:
     for least in (1.0, NEAR_PASSAGE):  # one that is the very same tells best what it is
         place = 0
         while place < len(said):
@@ -123,7 +126,8 @@ def repeats(text: str) -> Iterator[Repeated]:
                 passage, times, end = found
                 yield Repeated(" ".join(passage), times)
             place = end if found else place + 1
-    for times in range(min(MOST_TIMES, len(said)), 1, -1):
+    most = min(MOST_TIMES, len(said)) if len(said) <= MOST_WHOLE else 1
+    for times in range(most, 1, -1):
         if whole := _equal_parts(said, times):
             yield Repeated(" ".join(whole), times)
             break

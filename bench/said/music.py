@@ -17,6 +17,7 @@ PACKAGE = "asterisk-moh-opsound-g722"
 PLACE = Path("usr/share/asterisk/moh")
 PIECE_S = 8.0
 PIECES_A_TUNE = 2
+LIMITS = (-32768, 32767)
 LEVEL = 3000.0  # RMS in int16, about that of the prompts
 
 
@@ -68,5 +69,7 @@ def _decoded(path: Path) -> NDArray[np.int16]:
 
 def _levelled(samples: NDArray[np.int16]) -> NDArray[np.int16]:
     loudness = float(np.sqrt(np.mean(samples.astype(np.float64) ** 2)))
-    scaled = samples * (LEVEL / max(loudness, 1.0))
-    return np.clip(scaled, -32768, 32767).astype(np.int16)
+    scaled: NDArray[np.int16] = (
+        (samples * (LEVEL / max(loudness, 1.0))).clip(*LIMITS).astype(np.int16)
+    )
+    return scaled
