@@ -95,42 +95,47 @@ def _near(one: Sequence[str], other: Sequence[str], least: float) -> bool:
 # ---- said twice ------------------------------------------------------------------------
 
 
-def said_twice(text: str, *references: str) -> Repeated | None:
-    """What ``text`` says more times in a row than any of the references; None for nothing.
+def said_twice(text: str, *references: str) -> tuple[Repeated, ...]:
+    """What ``text`` says more times in a row than any of the references.
 
-    That is the whole of it, of whatever length, or a passage of at least ``LEAST_WORDS`` words.
+    That is the whole of it, of whatever length, or passages of at least ``LEAST_WORDS`` words.
     """
     excuses = [each for reference in references for each in repeats(reference)]
-    for found in repeats(text):
-        passage = found.passage.split()
+    return tuple(
+        found
+        for found in repeats(text)
         if not any(
-            excuse.times >= found.times and _near(passage, excuse.passage.split(), NEAR_REFERENCE)
+            excuse.times >= found.times
+            and _near(found.passage.split(), excuse.passage.split(), NEAR_REFERENCE)
             for excuse in excuses
-        ):
-            return found
-    return None
+        )
+    )
 
 
 @lru_cache(maxsize=1024)
 def repeats(text: str) -> tuple[Repeated, ...]:
     """All that stands in a text several times back to back, as its shortest passages."""
-    return tuple(_repeats(words(text)))
-
-
-def _repeats(said: Sequence[str]) -> Iterator[Repeated]:
-    for least in (1.0, NEAR_PASSAGE):  # one that is the very same tells best what it is
-        place = 0
-        while place < len(said):
-            found = _passage_at(said, place, least)
-            if found:
-                passage, times, end = found
-                yield Repeated(" ".join(passage), times)
-            place = end if found else place + 1
-    most = min(MOST_TIMES, len(said)) if len(said) <= MOST_WHOLE else 1
+    said = words(text)
+    passages = tuple(_passages(said))
+    most = min(MOST_TIMES, len(said)) if len(said) <= MOST_WHOLE and not passages else 1
     for times in range(most, 1, -1):
         if whole := _equal_parts(said, times):
-            yield Repeated(" ".join(whole), times)
-            break
+            return (Repeated(" ".join(whole), times),)
+    return passages
+
+
+def _passages(said: Sequence[str]) -> Iterator[Repeated]:
+    free = [True] * len(said)
+    for least in (1.0, NEAR_PASSAGE):  # the very same first: it tells best where one begins
+        place = 0
+        while place < len(said):
+            found = _passage_at(said, place, least) if free[place] else None
+            if found is None or not all(free[place : found.end]):
+                place += 1
+                continue
+            yield Repeated(" ".join(said[place : place + found.length]), found.times)
+            free[place : found.end] = [False] * (found.end - place)
+            place = found.end
 
 
 def _equal_parts(said: Sequence[str], times: int) -> Sequence[str] | None:
@@ -145,16 +150,21 @@ def _equal_parts(said: Sequence[str], times: int) -> Sequence[str] | None:
     return None
 
 
-def _passage_at(
-    said: Sequence[str], place: int, least: float
-) -> tuple[Sequence[str], int, int] | None:
-    """The shortest passage from a place that comes again at once; how often; where that ends."""
+@dataclass(frozen=True)
+class _Passage:
+    length: int  # in words
+    times: int
+    end: int  # the place behind its last time
+
+
+def _passage_at(said: Sequence[str], place: int, least: float) -> _Passage | None:
+    """The shortest passage from a place that comes again at once."""
     for length in range(LEAST_WORDS, min(MOST_WORDS, len(said) - place) + 1):
         passage, times, end = said[place : place + length], 1, place + length
         while again := _again(said, end, passage, least):
             times, end = times + 1, again
         if times > 1:
-            return passage, times, end
+            return _Passage(length, times, end)
     return None
 
 

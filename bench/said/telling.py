@@ -74,12 +74,12 @@ def languages(recordings: Sequence[Recording]) -> list[str]:
 def twice(
     recordings: Sequence[Recording], run: Run, beside: Run | None
 ) -> list[tuple[Recording, Repeated]]:
-    """The recordings of which a run says more than the script and the run beside it."""
+    """What a run says more often in a row than the script and the run beside it."""
     found = []
     for each in recordings:
         references = [each.text] + ([beside.heard[each.name].text] if beside else [])
-        if repeated := said_twice(run.heard[each.name].text, *references):
-            found.append((each, repeated))
+        repeated = said_twice(run.heard[each.name].text, *references)
+        found += [(each, one) for one in repeated]
     return found
 
 

@@ -7,6 +7,7 @@ import pytest
 from bench.said.judging import (
     Lost,
     Recovered,
+    Repeated,
     broken_at,
     by_language,
     kept_repetition,
@@ -99,20 +100,24 @@ def test_what_is_said_twice_is_found(text: str, reference: str) -> None:
     ],
 )
 def test_what_is_not_said_twice_is_not(text: str, reference: str) -> None:
-    assert said_twice(text, reference) is None
+    assert said_twice(text, reference) == ()
 
 
 def test_any_reference_excuses_a_repetition() -> None:
     text = "Please try again. Please try again."
 
-    assert said_twice(text, "Please try again.", "please try again please try again") is None
+    assert said_twice(text, "Please try again.", "please try again please try again") == ()
 
 
 def test_what_is_repeated_is_told() -> None:
-    found = said_twice("Go. Press one to go on. Press one to go on. Press one to go on.", "Go.")
+    text = (
+        "Go. Press one to go on. Press one to go on. Press one to go on. Wait for it. Wait for it."
+    )
 
-    assert found is not None
-    assert (found.passage, found.times) == ("press one to go on", 3)
+    assert said_twice(text, "Go.") == (
+        Repeated("press one to go on", 3),
+        Repeated("wait for it", 2),
+    )
 
 
 @pytest.mark.parametrize(
