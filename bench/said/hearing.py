@@ -166,8 +166,9 @@ def _asked(client: httpx.Client, recording: Recording, form: Form, language: str
         refused = f"{answer.status_code}: {answer.text[:200]}"
         return Heard("", warnings=warnings, refused=refused)
     body = answer.json()
+    warnings += tuple(warning["code"] for warning in body.get("warnings") or ())
     pieces = tuple(map(_piece, body.get("segments", ())))
-    return Heard(body["text"], body.get("language"), pieces, warnings)
+    return Heard(body["text"], body.get("language"), pieces, tuple(dict.fromkeys(warnings)))
 
 
 def _piece(segment: Mapping[str, Any]) -> Piece:

@@ -75,8 +75,9 @@ def _joined(words: Sequence[Piece]) -> str:
 
 def _quietest(clip: Clip, end_s: float, start_s: float) -> tuple[float, float]:
     frame = round(FRAME_S * SAMPLE_RATE_HZ)
-    first = max(round((min(end_s, start_s) - SEARCH_S) * SAMPLE_RATE_HZ), 0)
-    last = min(round((max(end_s, start_s) + SEARCH_S) * SAMPLE_RATE_HZ), len(clip.samples) - frame)
+    most = len(clip.samples) - frame  # times of words may lie behind the end
+    first = min(max(round((min(end_s, start_s) - SEARCH_S) * SAMPLE_RATE_HZ), 0), most)
+    last = min(round((max(end_s, start_s) + SEARCH_S) * SAMPLE_RATE_HZ), most)
     places = range(first, max(last, first + 1), frame // 2)
     square = clip.samples.astype(np.float64) ** 2
     loudness = {place: float(np.sqrt(square[place : place + frame].mean())) for place in places}
