@@ -19,7 +19,17 @@ from matplotlib import pyplot as plt
 
 PAGE = Path("docs/benchmarks.md")
 # In the order of the page; others follow by name.
-ORDER = ("overhead", "stages", "replicas", "graph", "first-audio", "growth", "accuracy", "gpu")
+ORDER = (
+    "overhead",
+    "stages",
+    "replicas",
+    "graph",
+    "first-audio",
+    "growth",
+    "accuracy",
+    "said",
+    "gpu",
+)
 SIZE_INCHES = (7.5, 4.2)
 
 

@@ -6,10 +6,11 @@ import json
 import re
 import tempfile
 from collections import defaultdict
-from collections.abc import Iterator, Mapping
+from collections.abc import Collection, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 from urllib.request import urlopen
 
 import psutil
@@ -93,15 +94,32 @@ class Server:
 
 
 @contextmanager
-def default_server(replicas: Mapping[str, int] | None = None) -> Iterator[Server]:
-    """``serve_config.yaml`` on a free port, for the length of a block; ``replicas`` by model."""
+def default_server(
+    replicas: Mapping[str, int] | None = None, only: Collection[str] | None = None
+) -> Iterator[Server]:
+    """``serve_config.yaml`` on a free port, for the length of a block.
+
+    ``replicas`` are by model; with ``only`` it has these of its models alone.
+    """
     config = yaml.safe_load(CONFIG.read_text())
+    if only is not None:
+        _keep(config["applications"][0], only)
     for name, count in (replicas or {}).items():
         config["applications"][0]["args"]["models"][name]["replicas"] = count
     with tempfile.TemporaryDirectory() as folder:
         path = config_on_a_free_port(Path(folder), config)
         with running(path) as server:
             yield _warm(server)
+
+
+def _keep(application: dict[str, Any], models: Collection[str]) -> None:
+    """Take the other models out of an application, with what is theirs."""
+    args = application["args"]
+    args["models"] = {name: args["models"][name] for name in models}
+    args["aliases"] = {alias: name for alias, name in args["aliases"].items() if name in models}
+    (ingress,) = application["deployments"]
+    batching = ingress["user_config"]["batching"]
+    ingress["user_config"]["batching"] = {name: batching[name] for name in models}
 
 
 def _warm(server: Running) -> Server:

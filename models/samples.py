@@ -11,7 +11,7 @@ INT16_FULL_SCALE = np.float32(32_768)
 LOUDNESS_FRAME_SAMPLES = 480  # 30 ms at 16 kHz: loudness is that of the loudest such frame
 # Speech whose loudest frame is under QUIET_DBFS is made as loud as most recordings are.
 # What is under NOISE_DBFS is a converter's noise, not somebody far away.
-QUIET_DBFS, USUAL_DBFS, NOISE_DBFS = -30.0, -15.0, -75.0
+QUIET_DBFS, USUAL_DBFS, NOISE_DBFS = -36.0, -18.0, -75.0
 
 
 def to_float32(samples: Samples) -> NDArray[np.float32]:

@@ -26,6 +26,7 @@ from models.whisper_decode import (
     smallest_window_s,
     window_capacities_s,
 )
+from models.samples import loudness_dbfs
 from models.whisper_model import Search
 
 WINDOWS_S = (5.0, 10.0, 30.0)
