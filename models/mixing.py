@@ -38,24 +38,25 @@ class Mixer:
 
         Channels that were empty so far have no share in it, and take nothing from the others.
         """
-        offsets = block.mean(axis=1, keepdims=True, dtype=float).astype(np.float32)
-        sound = block - offsets  # an offset is no sound
-        energies = np.einsum("cn,cn->c", sound, sound).astype(float)
+        sound = block - block.mean(axis=1, keepdims=True)  # an offset is no sound
+        products = (sound @ sound.T).astype(float)
+        energies = np.diag(products).copy()
         energies[energies < NOISE_FLOOR * block.shape[1]] = 0
         self._energies += energies
         heard = self._weights * (self._energies > SILENT * self._energies.max())
         if not heard.any():
-            mean: NDArray[np.float32] = block.mean(axis=0)
-            return mean
-        weights = (heard / heard.sum()).astype(np.float32)
-        mixed: NDArray[np.float32] = weights @ block
-        self._choose(len(mixed) * float(mixed.var(dtype=float)), energies * (weights > 0), weights)
-        return mixed if self._alone is None else block[self._alone]
+            heard = np.ones(len(block))
+        weights = heard / heard.sum()
+        self._choose(float(weights @ products @ weights), energies * (weights > 0), weights)
+        if self._alone is not None:
+            return block[self._alone]
+        mixed: NDArray[np.float32] = weights.astype(np.float32) @ block
+        return mixed
 
     def _choose(
-        self, mixed: float, energies: NDArray[np.float64], weights: NDArray[np.float32]
+        self, mixed: float, energies: NDArray[np.float64], weights: NDArray[np.float64]
     ) -> None:
-        apart = float(weights.astype(float) ** 2 @ energies)
+        apart = float(weights**2 @ energies)
         if not apart:
             return
         share, loudest = mixed / apart, int(np.argmax(energies))
