@@ -79,8 +79,7 @@ test-e2e: install
 bench: bench-overhead bench-stages bench-replicas bench-graph bench-first-audio bench-growth bench-accuracy bench-gpu
 	$(BIN)/python -m bench.render
 
-bench-stages bench-graph bench-first-audio bench-accuracy bench-gpu bench-growth bench-fair: bench-%: install
-bench-stages bench-graph bench-first-audio bench-accuracy bench-gpu bench-growth bench-said: bench-%: install
+bench-stages bench-graph bench-first-audio bench-accuracy bench-gpu bench-growth bench-fair bench-said: bench-%: install
 	PYTHONPATH=client $(BIN)/python -m bench.$(subst -,_,$*)
 
 bench-replicas: install

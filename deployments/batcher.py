@@ -141,11 +141,16 @@ class Batcher(Generic[ItemT, ResultT]):
         """Whether a request may be answered without a place in the queue."""
         return self._cache is not None and self.policy.response_cache
 
-    def has_room(self) -> bool:
-        """Whether one more caller may wait, who counts once however many items are there."""
-        if self._queue.callers >= self.policy.max_queue_size:
+    def has_room(self, share: Share | None = None) -> bool:
+        """Whether one more request may wait; ``share`` None: of a new caller.
+
+        A new caller is not refused because of what others have many of.
+        """
+        if self.pending >= self.policy.max_queue_size:
             self._pump()  # what came in this turn of the event loop may leave at once
-        return self._queue.callers < self.policy.max_queue_size
+        is_new = share is None or not share.waiting
+        waiting = self._queue.callers if is_new else self.pending
+        return waiting < self.policy.max_queue_size
 
     def expected_s(
         self, priority: int = 0, cost: float | None = None, share: Share | None = None
@@ -321,7 +326,7 @@ class Batcher(Generic[ItemT, ResultT]):
         request.admitted = True
 
     def _refusal(self, request: Request[ItemT, ResultT], cost: float) -> QueueFull | None:
-        if not request.share.waiting and not self.has_room():
+        if not self.has_room(request.share):
             return queue_full(self.name)
         if request.deadline is not None:
             expected_s = self.expected_s(request.priority, cost, request.share)

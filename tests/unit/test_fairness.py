@@ -19,7 +19,13 @@ from models.errors import QueueFull
 from tests.unit.clock import VirtualClock, settle
 
 WINDOW, CLIP = 30.0, 5.0  # what a window of a long recording costs, and that of a clip
-ASR = {"max_batch_size": 8, "max_batch_cost": 120, "max_queue_delay_ms": 200, "max_padding": 0}
+ASR = {
+    "max_queue_size": 512,
+    "max_batch_size": 8,
+    "max_batch_cost": 120,
+    "max_queue_delay_ms": 200,
+    "max_padding": 0,
+}
 
 
 ROUNDING = 1e-6
@@ -182,15 +188,21 @@ async def test_the_order_of_arrival_holds_where_it_is_asked_for() -> None:
     assert b.model.sent[-1][-1] == "clip0"
 
 
-async def test_a_caller_has_one_place_in_the_queue_however_many_its_items_are() -> None:
-    b = await bench(**ASR, max_queue_size=3)
-    for name in ("a.", "b."):
-        await b.arrive(name, WINDOW, 20)
+async def test_a_new_caller_has_a_place_beside_one_who_fills_the_queue() -> None:
+    b = await bench(**{**ASR, "max_queue_size": 8})
+    await b.arrive("long.", WINDOW, 12)
+    assert b.batcher.pending == 8
     await b.arrive("clip")
-    with pytest.raises(QueueFull):
-        await b.batcher.submit(Piece("one too many", CLIP))
     await b.finish()
-    assert set(b.done_at) >= {"a.", "b.", "clip"}
+    assert set(b.done_at) >= {"long.", "clip"}
+
+
+async def test_a_caller_who_fills_the_queue_has_no_further_place() -> None:
+    b = await bench(**{**ASR, "max_queue_size": 8})
+    with pytest.raises(QueueFull):
+        await b.caller("long.", [Piece(f"long.{number}", WINDOW) for number in range(13)])
+    for task in asyncio.all_tasks() - {asyncio.current_task()}:
+        task.cancel()
 
 
 async def test_rows_of_one_request_stay_together() -> None:
