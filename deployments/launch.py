@@ -33,7 +33,7 @@ from deployments.config import ServeFile, address_family, check_fractions, load
 from deployments.fleet import FAILED, READY
 from deployments.log import logger, set_up
 from deployments.remote import UNLOADED
-from deployments.settings import SETTINGS, launcher_settings, with_libraries
+from deployments.settings import SETTINGS, launcher_settings, short_folder, with_libraries
 from models import nvidia
 from models.cpu import usable_cores
 from models.errors import ConfigError
@@ -179,7 +179,8 @@ class Server:
     def environment(self) -> dict[str, str]:
         """Of every process of Ray's: the caller's wins."""
         own = JSON_LINES if self._log_format == "json" else {}
-        return with_libraries({**SETTINGS, **own, **os.environ, **launcher_settings(os.environ)})
+        outer = {**short_folder(os.environ), **os.environ, **launcher_settings(os.environ)}
+        return with_libraries({**SETTINGS, **own, **outer})
 
 
 def end_all(processes: Sequence[psutil.Process]) -> None:

@@ -12,6 +12,9 @@ from models.nvidia import VISIBLE
 LAUNCHED = "DRAGOMAN_LAUNCHED"
 OUTER_VISIBLE = "DRAGOMAN_CUDA_VISIBLE_DEVICES"  # CUDA_VISIBLE_DEVICES as the launcher had it
 LIBRARY_PATH = "LD_LIBRARY_PATH"
+RAY_FOLDER = "RAY_TMPDIR"
+# The path of a socket has 107 bytes, and Ray adds up to 72 to the folder for temporary files.
+LONGEST_FOLDER_BYTES = 107 - 72
 
 # The fast data path. Ray reads these once, in every process, so they are set before it starts.
 SETTINGS = {
@@ -57,6 +60,12 @@ def launcher_settings(environment: Mapping[str, str]) -> dict[str, str]:
     """What tells ``machine_environment`` in every process of Ray how the launcher was started."""
     seen = {OUTER_VISIBLE: environment[VISIBLE]} if VISIBLE in environment else {}
     return {LAUNCHED: "1", **seen}
+
+
+def short_folder(environment: Mapping[str, str]) -> dict[str, str]:
+    """Where Ray's sockets are to lie, if their paths would be too long where TMPDIR says."""
+    too_long = len(os.fsencode(environment.get("TMPDIR", ""))) > LONGEST_FOLDER_BYTES
+    return {RAY_FOLDER: "/tmp"} if too_long and RAY_FOLDER not in environment else {}
 
 
 def with_libraries(environment: Mapping[str, str]) -> dict[str, str]:

@@ -15,7 +15,7 @@ from models.types import SpeakerItem, Voiceprint
 from tests.speech import clips
 
 CLIPS = clips()
-# About half of it is seen of either kind on these 1,128 pairs of prompts, most of 3 to 6 s.
+# The share of pairs that may be misjudged: of those of one speaker, and of those of two.
 MAX_ERROR = 0.08
 
 

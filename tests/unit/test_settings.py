@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from pathlib import Path
 
 import pytest
@@ -12,6 +13,7 @@ from deployments.settings import (
     library_path,
     machine_environment,
     missing_settings,
+    short_folder,
 )
 from models.nvidia import VISIBLE
 
@@ -36,6 +38,25 @@ def test_what_the_launcher_saw_is_known_where_ray_hides_the_gpus(outer: dict[str
 
 def test_a_bare_start_hides_nothing_that_could_be_restored() -> None:
     assert machine_environment({VISIBLE: "1"}) == {VISIBLE: "1"}
+
+
+@pytest.mark.parametrize(
+    ("outer", "own"),
+    [
+        pytest.param({}, {}, id="none is named"),
+        pytest.param({"TMPDIR": "/var/tmp"}, {}, id="short"),
+        pytest.param({"TMPDIR": "/" + "x" * 34}, {}, id="as long as there is room"),
+        pytest.param({"TMPDIR": "/" + "x" * 35}, {"RAY_TMPDIR": "/tmp"}, id="too long"),
+        pytest.param(
+            {"TMPDIR": os.fsdecode(b"/" + b"\xc3\xa4" * 18)}, {"RAY_TMPDIR": "/tmp"}, id="in bytes"
+        ),
+        pytest.param({"TMPDIR": "/" + "x" * 99, "RAY_TMPDIR": "/own"}, {}, id="the callers own"),
+    ],
+)
+def test_sockets_lie_where_their_paths_have_room(
+    outer: dict[str, str], own: dict[str, str]
+) -> None:
+    assert short_folder(outer) == own
 
 
 def test_the_libraries_of_packages_come_after_the_callers_own(tmp_path: Path) -> None:
