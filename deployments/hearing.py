@@ -99,7 +99,7 @@ async def cut_windows(
     return tuple(
         window
         for language, run in _runs(parts, languages)
-        for window in _in_language(windows(run, audio.duration_s), language)
+        for window in _in_language(windows(_whole(run, speech), audio.duration_s), language)
     )
 
 
@@ -145,6 +145,18 @@ def _runs(
         best = max(known, key=lambda language: language[1], default=None)
         runs.append((best, [part for part, _ in members]))
     return runs
+
+
+def _whole(parts: Sequence[SpeechSpan], speech: Sequence[SpeechSpan]) -> list[SpeechSpan]:
+    """Put together what was one span of speech, and was cut only to tell its language."""
+    ends_s = {span.end_s for span in speech}
+    found: list[SpeechSpan] = []
+    for part in parts:
+        if found and found[-1].end_s not in ends_s:
+            found[-1] = replace(found[-1], end_s=part.end_s)
+        else:
+            found.append(part)
+    return found
 
 
 def _in_language(found: Sequence[Window], language: tuple[str, float] | None) -> Sequence[Window]:

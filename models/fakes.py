@@ -138,6 +138,8 @@ class FakeAsr(_Fake[AsrItem, Transcript]):
         loudest = int(np.abs(to_int16(item.samples).astype(np.int32)).max(initial=0))
         if loudest == NOISE_LEVEL:
             return Transcript("", UNDETERMINED, 0.0, ())
+        if item.task == "detect":
+            return Transcript("", "en", 0.9, (), (("en", 0.9), ("pt", 0.1)))
         text = f"There are {len(item.samples)} samples. The loudest is {loudest}."
         segment = Segment(0.0, item.length, f" {text}", (), 0.0, -0.1, 1.0, 0.0)
         return Transcript(text, item.language or "en", 1.0 if item.language else 0.9, (segment,))

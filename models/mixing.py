@@ -49,7 +49,8 @@ class Mixer:
         weights = heard / heard.sum()
         self._choose(float(weights @ products @ weights), energies * (weights > 0), weights)
         if self._alone is not None:
-            return block[self._alone]
+            alone: NDArray[np.float32] = block[self._alone]
+            return alone
         mixed: NDArray[np.float32] = weights.astype(np.float32) @ block
         return mixed
 

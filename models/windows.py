@@ -87,7 +87,7 @@ def windows(
     leaves pauses out: the model then hears a sentence whole whose speaker stopped to think.
     A pause over ``max_pause_s`` ends a window. A window that is full ends at the longest pause
     of its last third, so cuts fall into silence; only a span that is longer than a window is
-    cut through, into the fewest equal parts. Spans that overlap or touch are one span.
+    cut through, into the fewest equal parts. Spans that overlap are one span.
 
     Times are rounded to whole samples of 16 kHz, so that a window never has more samples than
     ``max_window_s``. Returned in order, never overlapping, within ``duration_s``.
@@ -166,7 +166,7 @@ def _pieces(spans: Sequence[SpeechSpan], duration: int, limit: int) -> Iterator[
         start, end = max(0, _sample(span.start_s)), min(duration, _sample(span.end_s))
         if end <= start:
             continue
-        if disjoint and start <= disjoint[-1][1]:
+        if disjoint and start < disjoint[-1][1]:
             disjoint[-1] = (disjoint[-1][0], max(end, disjoint[-1][1]))
         else:
             disjoint.append((start, end))

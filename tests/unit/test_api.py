@@ -205,7 +205,7 @@ async def test_text_alone_is_not_spoken(http: httpx.AsyncClient) -> None:
 async def test_a_long_recording_is_heard_in_windows(http: httpx.AsyncClient) -> None:
     answer = (await translate(http, wav(np.full(70 * 16_000, 9, np.int16)))).json()
     (asr,) = [stage for stage in answer["timings"]["stages"] if stage["stage"] == "asr"]
-    assert asr["items"] == 3
+    assert asr["items"] == 10 + 3  # stretches whose language is told, and windows
     starts = [segment["start_s"] for segment in answer["segments"]]
     assert starts == sorted(starts)
 
@@ -286,14 +286,9 @@ async def heard_item(**fields: str) -> Any:
     return item
 
 
-@pytest.mark.parametrize(
-    ("response_format", "timestamps"),
-    [("json", False), ("text", False), ("verbose_json", True), ("srt", True), ("vtt", True)],
-)
-async def test_times_are_decoded_where_the_format_says_them(
-    response_format: str, timestamps: bool
-) -> None:
-    assert (await heard_item(response_format=response_format)).timestamps == timestamps
+@pytest.mark.parametrize("response_format", ["json", "text", "verbose_json", "srt", "vtt"])
+async def test_every_format_is_decoded_with_times(response_format: str) -> None:
+    assert (await heard_item(response_format=response_format)).timestamps
 
 
 @pytest.mark.parametrize(
@@ -454,7 +449,7 @@ async def test_callers_at_once_share_batches_and_keep_their_answers(
     http: httpx.AsyncClient,
 ) -> None:
     async def one(number: int) -> bool:
-        level = 100 + number
+        level = 1000 + number
         if number % 2:
             text = f"Number {number}."
             answer = (await http.post(TEXT, json={**TEXT_OK, "text": text})).json()

@@ -10,7 +10,7 @@ import pytest
 from pydantic import TypeAdapter, ValidationError
 
 from models.asr import Options
-from models.samples import to_float32
+from models.samples import loudness_dbfs, to_float32
 from models.types import Samples, Segment
 from models.whisper_decode import (
     Attempt,
@@ -26,7 +26,6 @@ from models.whisper_decode import (
     smallest_window_s,
     window_capacities_s,
 )
-from models.samples import loudness_dbfs
 from models.whisper_model import Search
 
 WINDOWS_S = (5.0, 10.0, 30.0)
@@ -202,7 +201,9 @@ def said(start: float, end: float, text: str = " hi") -> dict[str, Any]:
 
 def cut(*raw: dict[str, Any], duration_s: float = 2.0, words: bool = False) -> list[Segment]:
     stretch = Stretch(list(raw), next_frame=200, complete=True)
-    return segments_of(stretch, attempt(), Letters(), duration_s, word_timestamps=words)
+    return segments_of(
+        stretch, attempt(), Letters(), duration_s, language="en", word_timestamps=words
+    )
 
 
 @pytest.mark.parametrize(
