@@ -41,6 +41,7 @@ from .errors import (
 )
 from .transport import AsyncRetryTransport, Retry, RetryTransport, Timeout
 from .types import (
+    AnswerWarning,
     Audio,
     AudioResult,
     Device,
@@ -61,13 +62,13 @@ from .types import (
     Transcription,
     TranslatedAudio,
     Translation,
-    TranslationWarning,
     Voice,
     Word,
 )
 from .version import __version__
 
 __all__ = [
+    "AnswerWarning",
     "AsyncClient",
     "AsyncRetryTransport",
     "Audio",
@@ -111,7 +112,6 @@ __all__ = [
     "Transcription",
     "TranslatedAudio",
     "Translation",
-    "TranslationWarning",
     "Unavailable",
     "UnexpectedResponse",
     "UnknownLanguage",

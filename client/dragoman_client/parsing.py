@@ -38,6 +38,7 @@ def speech_translation(response: httpx.Response) -> types.SpeechTranslation:
         timings=_timings(body["timings"]),
         request_id=request_id(response),
         voice_similarity=body.get("voice_similarity"),
+        warnings=_warnings(body),
     )
 
 
@@ -90,6 +91,7 @@ def transcription(response: httpx.Response) -> types.Transcription:
         ),
         server_timing_ms=_server_timing_ms(response),
         request_id=request_id(response),
+        warnings=_warnings(body),
     )
 
 
@@ -104,10 +106,7 @@ def text_translations(response: httpx.Response) -> list[types.TextTranslation]:
             timings=timings,
             request_id=call,
             pivot=row.get("pivot"),
-            warnings=tuple(
-                types.TranslationWarning(each["code"], each["message"])
-                for each in row.get("warnings", ())
-            ),
+            warnings=_warnings(row),
         )
         for row in body["translations"]
     ]
@@ -196,6 +195,16 @@ def _segment(row: Json) -> types.Segment:
         end_s=float(row["end_s"]),
         text=row["text"],
         translation=row["translation"],
+        language=row.get("language"),
+        avg_logprob=row.get("avg_logprob"),
+        no_speech_prob=row.get("no_speech_prob"),
+        warnings=_warnings(row),
+    )
+
+
+def _warnings(row: Json) -> tuple[types.AnswerWarning, ...]:
+    return tuple(
+        types.AnswerWarning(each["code"], each["message"]) for each in row.get("warnings", ())
     )
 
 
@@ -233,11 +242,12 @@ def _transcribed_segment(row: Json) -> types.TranscribedSegment:
         id=row["id"],
         start_s=float(row["start"]),
         end_s=float(row["end"]),
-        text=row["text"],
+        text=row["text"].strip(),
         temperature=float(row["temperature"]),
         avg_logprob=float(row["avg_logprob"]),
         compression_ratio=float(row["compression_ratio"]),
         no_speech_prob=float(row["no_speech_prob"]),
+        language=row.get("language"),
     )
 
 

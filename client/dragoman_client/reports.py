@@ -32,6 +32,8 @@ def show_texts(result: SpeechTranslation) -> None:
         typer.echo(f"transcript ({_detected(transcript)}): {transcript.text}")
         via = f" via {translation.pivot}" if translation.pivot else ""
         typer.echo(f"translation ({translation.language}{via}): {translation.text}")
+    for warning in result.warnings:
+        typer.echo(f"warning: {warning.message}")
     if result.voice_similarity is not None:
         typer.echo(f"voice: the speaker's own, cosine {result.voice_similarity:.2f}")
     if result.embedding is not None:

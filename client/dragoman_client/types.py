@@ -55,6 +55,14 @@ class Timings:
 
 
 @dataclass(frozen=True, slots=True)
+class AnswerWarning:
+    """What an answer is not sure of, or may lack; ``code`` is for programs."""
+
+    code: str
+    message: str
+
+
+@dataclass(frozen=True, slots=True)
 class Transcript:
     """What was said. ``language_probability`` is 1.0 where the caller named the language.
 
@@ -77,13 +85,20 @@ class Translation:
 
 @dataclass(frozen=True, slots=True)
 class Segment:
-    """A stretch of speech and its translation; times count from the start of the file."""
+    """A stretch of speech and its translation; times count from the start of the file.
+
+    ``avg_logprob`` (nats a token) and ``no_speech_prob`` are Whisper's measures of how sure it is.
+    """
 
     id: int
     start_s: float
     end_s: float
     text: str
     translation: str
+    language: str | None = None  # that it was said in
+    avg_logprob: float | None = None
+    no_speech_prob: float | None = None
+    warnings: tuple[AnswerWarning, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -115,6 +130,7 @@ class SpeechTranslation:
     timings: Timings
     request_id: str
     voice_similarity: float | None = None  # cosine to the speaker's, for the voice "source"
+    warnings: tuple[AnswerWarning, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -161,6 +177,7 @@ class TranscribedSegment:
     avg_logprob: float
     compression_ratio: float
     no_speech_prob: float
+    language: str | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -181,17 +198,10 @@ class Transcription:
     words: tuple[Word, ...]
     server_timing_ms: Mapping[str, float]
     request_id: str
+    warnings: tuple[AnswerWarning, ...] = ()
 
 
 # ---- text and speakers ----------------------------------------------------------------
-
-
-@dataclass(frozen=True, slots=True)
-class TranslationWarning:
-    """What a translation may not hold of its text; ``code`` is for programs."""
-
-    code: str
-    message: str
 
 
 @dataclass(frozen=True, slots=True)
@@ -204,7 +214,7 @@ class TextTranslation:
     timings: Timings
     request_id: str
     pivot: str | None = None  # the language it went through, if any
-    warnings: tuple[TranslationWarning, ...] = ()
+    warnings: tuple[AnswerWarning, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
