@@ -5,7 +5,14 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from deployments.recording import REFERENCE_S, reference, timed_sentences
+from deployments.recording import (
+    REFERENCE_S,
+    Sentence,
+    is_open,
+    reference,
+    timed_sentences,
+    with_open,
+)
 from models.types import Audio, Segment, SpeechSpan, Transcript, VadResult
 
 
@@ -30,6 +37,66 @@ def test_two_sentences_in_one_segment_share_its_time_by_their_length() -> None:
 def test_a_gap_between_segments_belongs_to_no_sentence() -> None:
     first, second = timed_sentences(transcript((0.0, 1.0, " One."), (5.0, 6.0, " Two.")))
     assert (first.end_s, second.start_s) == (1.0, 5.0)
+
+
+def sentence(start_s: float, end_s: float, text: str, language: str = "en") -> Sentence:
+    return Sentence(start_s, end_s, text, language=language)
+
+
+@pytest.mark.parametrize(
+    ("text", "open_"),
+    [
+        ("Please hold the", True),
+        ("Please hold...", True),
+        ("Please,", True),
+        ("Please hold.", False),
+        ("Who is it?", False),
+        ("请稍等。", False),
+    ],
+)
+def test_a_sentence_is_open_where_it_has_no_end(text: str, open_: bool) -> None:
+    assert is_open(sentence(0, 1, text)) is open_
+
+
+def test_an_open_sentence_ends_in_the_next_window() -> None:
+    before, following = sentence(0, 2, "Please hold..."), sentence(5, 6, "the line.")
+    (whole, rest) = with_open(before, [following, sentence(6, 7, "Thanks.")])
+    assert (whole.text, whole.start_s, whole.end_s) == ("Please hold the line.", 0, 6)
+    assert rest.text == "Thanks."
+
+
+@pytest.mark.parametrize(
+    "following",
+    [
+        pytest.param([], id="nothing-follows"),
+        pytest.param([sentence(5, 6, "la ligne.", "fr")], id="in-another-language"),
+        pytest.param([sentence(60, 61, "the line.")], id="long-after"),
+    ],
+)
+def test_an_open_sentence_stays_alone(following: list[Sentence]) -> None:
+    before = sentence(0, 2, "Please hold")
+    assert with_open(before, following) == [before, *following]
+
+
+def test_sentences_are_of_one_language() -> None:
+    heard = Transcript(
+        "Good bon",
+        "en",
+        1.0,
+        (
+            Segment(0, 1, "Good", (), 0.0, -0.1, 1.0, 0.0, language="en"),
+            Segment(1, 2, "bon", (), 0.0, -0.1, 1.0, 0.0, language="fr"),
+        ),
+    )
+    assert [(s.text, s.language) for s in timed_sentences(heard)] == [("Good", "en"), ("bon", "fr")]
+
+
+def test_a_sentence_is_as_sure_as_its_segments() -> None:
+    first = Segment(0, 1, "Hello", (), 0.0, -0.5, 1.0, 0.1, language="en")
+    second = Segment(1, 2, "there.", (), 0.0, -1.5, 1.0, 0.7, language="en")
+    (heard,) = timed_sentences(Transcript("", "en", 1.0, (first, second)))
+    assert (round(heard.avg_logprob, 2), heard.no_speech_prob) == (-1.05, 0.7)
+    assert [warning.code for warning in heard.warnings] == ["unsure_text", "unsure_speech"]
 
 
 def test_no_segments_are_no_sentences() -> None:
