@@ -163,8 +163,8 @@ class WhisperAsr:
 
     Loads folders, snapshots and packages of faster-whisper's layout, with 80 or 128 mels,
     multilingual or English only. One batch may mix languages, tasks, prompts and
-    temperatures. At temperature 0 an item's text does not depend on its neighbours, but for
-    the window that they share; above 0 it is sampled.
+    temperatures. At temperature 0 an item's text does not depend on its neighbours, since each
+    is heard in the window that it needs; above 0 it is sampled.
     """
 
     def __init__(self, settings: RuntimeSettings, options: Options) -> None:
