@@ -39,6 +39,7 @@ from deployments.recording import (
     cut,
     doubts,
     is_open,
+    language_doubts,
     only,
     placed,
     reference,
@@ -256,9 +257,11 @@ class Pipeline:
             return in_recording(await transcript_of(audio, window, options, asr), window)
 
         windows = await cut_windows(audio, speech.spans, options, asr)
-        heard = joined(await all_of(map(one, windows)), options.language)
-        context.warnings.extend(dict.fromkeys(w for s in heard.segments for w in doubts(s)))
-        return heard
+        parts = await all_of(map(one, windows))
+        warnings = [warning for part in parts for warning in language_doubts(part)]
+        warnings += [w for part in parts for segment in part.segments for w in doubts(segment)]
+        context.warnings.extend(dict.fromkeys(warnings))
+        return joined(parts, options.language)
 
     def _asr(self, model: Model, context: Context) -> Asr:
         return lambda item: self._run("asr", model, item, context)

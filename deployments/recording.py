@@ -33,9 +33,13 @@ FULL_SCALE = 32_767
 FRAME_S = 0.032  # of one speech probability
 SENTENCE_ENDS = tuple(".!?…。！？؟।\"»”')")
 OPEN_ENDS = ("...", "…", ",", "-")  # what Whisper writes where a speaker stopped in mid-sentence
-UNSURE_LOGPROB, REPETITIVE_RATIO, UNSURE_NO_SPEECH = -1.0, 2.4, 0.6  # Whisper's own thresholds
+# One clear prompt in a hundred is less likely than UNSURE_LOGPROB, and most reversed speech is
+# (`bench.said`, junk). The other two are the thresholds at which Whisper decodes again.
+UNSURE_LOGPROB, REPETITIVE_RATIO, UNSURE_NO_SPEECH = -0.75, 2.4, 0.6
+UNSURE_PROBABILITY = 0.5  # of a language that nobody named
 UNSURE_TEXT = AnswerWarning("unsure_text", "what was said may be something else")
 UNSURE_SPEECH = AnswerWarning("unsure_speech", "this may be no speech")
+UNSURE_LANGUAGE = AnswerWarning("unsure_language", "this may be in another language")
 EMBEDDING_SPEECH_S = 60  # more speech of one speaker does not move a mean of 1.6 s partials
 
 
@@ -69,8 +73,9 @@ def timed_sentences(transcript: Transcript) -> list[Sentence]:
     is of one language.
     """
     runs = groupby(transcript.segments, key=lambda segment: segment.language)
+    unsure = language_doubts(transcript)
     return [
-        sentence
+        replace(sentence, warnings=(*unsure, *sentence.warnings))
         for language, segments in runs
         for sentence in _sentences(
             list(segments), transcript.language if language == UNDETERMINED else language
@@ -108,6 +113,12 @@ def _sentences(segments: Sequence[Segment], language: str) -> list[Sentence]:
             )
         )
     return found
+
+
+def language_doubts(transcript: Transcript) -> tuple[AnswerWarning, ...]:
+    """Tell whether a window's language is not sure."""
+    is_unsure = transcript.segments and transcript.language_probability < UNSURE_PROBABILITY
+    return (UNSURE_LANGUAGE,) if is_unsure else ()
 
 
 def doubts(segment: Segment) -> list[AnswerWarning]:

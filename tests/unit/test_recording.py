@@ -99,6 +99,17 @@ def test_a_sentence_is_as_sure_as_its_segments() -> None:
     assert [warning.code for warning in heard.warnings] == ["unsure_text", "unsure_speech"]
 
 
+@pytest.mark.parametrize(
+    ("probability", "codes"), [(0.4, ["unsure_language"]), (0.6, [])], ids=["unsure", "sure"]
+)
+def test_a_sentence_says_where_its_language_is_not_sure(
+    probability: float, codes: list[str]
+) -> None:
+    segment = Segment(0, 1, "Hello.", (), 0.0, -0.2, 1.0, 0.1, language="en")
+    (heard,) = timed_sentences(Transcript("", "en", probability, (segment,)))
+    assert [warning.code for warning in heard.warnings] == codes
+
+
 def test_no_segments_are_no_sentences() -> None:
     assert timed_sentences(transcript()) == []
 
