@@ -89,7 +89,14 @@ class Results:
 
 
 def write(results: Results, folder: Path = FOLDER) -> Path:
-    """Write ``NAME.json`` with this run's command, machine and time; print the tables."""
+    """Save the results and print them."""
+    path = save(results, folder)
+    show(results.tables, results.findings)
+    return path
+
+
+def save(results: Results, folder: Path = FOLDER) -> Path:
+    """Write ``NAME.json`` with this run's command, machine and time."""
     taken = {
         "command": shlex.join(["python", "-m", _module(), *sys.argv[1:]]),
         "machine": machine.describe(),
@@ -98,11 +105,14 @@ def write(results: Results, folder: Path = FOLDER) -> Path:
     folder.mkdir(parents=True, exist_ok=True)
     path = folder / f"{results.name}.json"
     path.write_text(json.dumps({**taken, **asdict(results)}, indent=1) + "\n")
-    for table in results.tables:
-        print(f"\n{table.title}\n{markdown(table)}")
-    for finding in results.findings:
-        print(f"- {finding}")
     return path
+
+
+def show(tables: Sequence[Table], findings: Sequence[str] = ()) -> None:
+    for table in tables:
+        print(f"\n{table.title}\n{markdown(table)}")
+    for finding in findings:
+        print(f"- {finding}", flush=True)
 
 
 def markdown(table: Table) -> str:

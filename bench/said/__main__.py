@@ -14,7 +14,7 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
-from bench.results import FOLDER, Results, write
+from bench.results import FOLDER, Results, save, show
 from bench.said import junk, length, mixed, paused, repeated, short
 from bench.said.hearing import Ears, ears
 from bench.said.telling import Told, aims_table
@@ -37,7 +37,10 @@ def main() -> None:
         for name in args.part:
             print(f"{name}:", flush=True)
             told[name] = PARTS[name](opened, args.quick)
-    path = write(results(told), args.folder)
+            show(told[name].tables)
+            path = save(results(told), args.folder)  # what is measured stays if a later part fails
+    found = results(told)
+    show(found.tables[:1], found.findings)
     print(f"wrote {path}")
 
 
