@@ -120,7 +120,9 @@ async def _languages_of(
     found = await all_of(detect(parts[number]) for number in enough)
     known = clear_languages([transcript.languages for transcript in found])
 
-    async def settle(number: int, transcript: Transcript) -> tuple[str, float]:
+    async def settle(number: int, transcript: Transcript) -> tuple[str, float] | None:
+        if not transcript.languages:
+            return None  # nothing is heard there
         if not is_clear(transcript.languages) and (known or options.languages):
             candidates = to_try(transcript.languages, known, options.languages)
             transcript = await detect(parts[number], candidates)

@@ -32,7 +32,7 @@ from models.windows import Window
 
 # What is "spoken" at a level of samples: one that is clear, and one that could be either.
 CLEAR = {1: "en", 2: "es", 3: "fr"}
-DOUBTFUL = 9
+DOUBTFUL, NOISE = 9, 8
 RECORDING_S = 60
 
 
@@ -45,6 +45,8 @@ class Ear:
     async def __call__(self, item: AsrItem) -> Transcript:
         self.items.append(item)
         level = int(np.median(item.samples[item.samples > 0]))
+        if level == NOISE:
+            return Transcript("", "und", 0.0, ())
         if level == DOUBTFUL and item.languages:
             languages = (("it", 0.5), ("es", 0.3))
             return Transcript("", item.languages[-1], 0.3, (), languages)
@@ -94,6 +96,8 @@ async def languages_of(
         pytest.param(
             [(1, 4, 2), (5, 8, DOUBTFUL)], [(1, 8, "es")], id="doubtful-in-a-language-known-here"
         ),
+        pytest.param([(1, 4, 2), (5, 8, NOISE)], [(1, 8, "es")], id="a-noise-tells-none"),
+        pytest.param([(1, 4, NOISE), (5, 8, NOISE)], [(1, 8, None)], id="noise-alone"),
         pytest.param([(1, 25, 1), (26, 28, 2)], [(1, 25, "en"), (26, 28, "es")], id="a-long-one"),
     ],
 )
