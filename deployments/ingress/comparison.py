@@ -34,7 +34,14 @@ THRESHOLDS = {
     # network hears at once is filled up with zeros, so that short ones are all alike.
     "ge2e": Thresholds(
         (0.5, 1.0, 1.5, 2.0, 3.0, 5.0),
-        ((0.7,),) * 1,
+        (
+            (0.735, 0.65, 0.515, 0.56, 0.53, 0.52),
+            (0.65, 0.68, 0.615, 0.65, 0.64, 0.63),
+            (0.515, 0.615, 0.67, 0.68, 0.7, 0.705),
+            (0.56, 0.65, 0.68, 0.7, 0.715, 0.715),
+            (0.53, 0.64, 0.7, 0.715, 0.735, 0.745),
+            (0.52, 0.63, 0.705, 0.715, 0.745, 0.755),
+        ),
     ),
     # The default of SpeechBrain's ``SpeakerRecognition.verify_batch``.
     "ecapa": Thresholds((0.0,), ((0.25,),)),

@@ -22,7 +22,7 @@ from tests.speech import clip, clips
 
 CLIPS = clips()
 # The share of pairs that may be misjudged: of those of one speaker, and of those of two.
-MAX_ERROR = {1.0: 0.16, 2.0: 0.12, None: 0.1}
+MAX_ERROR = {1.0: 0.25, 2.0: 0.15, None: 0.12}
 SILENT_CLIPS = ("en-conf-onlyperson", "es-conf-invalid", "it-queue-youarenext", "ru-vm-review")
 SILENCES = [
     pytest.param(ratio, place, noise, id=f"{ratio:g} {place}, {noise}")

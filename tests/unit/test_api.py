@@ -14,8 +14,8 @@ from urllib.parse import unquote
 import httpx
 import numpy as np
 import pytest
-from numpy.typing import NDArray
 import soundfile
+from numpy.typing import NDArray
 
 from deployments.config import AppConfig, BatchPolicy, IngressConfig, ModelConfig
 from deployments.dispatcher import BatchReply
