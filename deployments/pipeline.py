@@ -23,6 +23,7 @@ from deployments.concurrency import all_of, in_order
 from deployments.config import AppConfig
 from deployments.fleet import Fleet, Hop, Model, pivot
 from deployments.hearing import (
+    LONG_SAMPLES,
     Asr,
     TranscribeOptions,
     cut_windows,
@@ -35,15 +36,16 @@ from deployments.log import logger
 from deployments.pace import is_too_long
 from deployments.recording import (
     EMBEDDING_SPEECH_S,
+    HeardVoice,
     Sentence,
     cut,
     doubts,
     is_open,
     language_doubts,
-    only,
     placed,
     reference,
     timed_sentences,
+    voice_in,
     with_open,
 )
 from deployments.request import Request
@@ -140,7 +142,7 @@ class SpeechTranslation:
     sentences: tuple[Sentence, ...]
     voice: Voice | None
     audio: Audio | None
-    voiceprint: Voiceprint | None
+    heard_voice: HeardVoice | None
     pivot: str | None = None  # the language between the two, where there is one
     voice_similarity: float | None = None  # cosine of the speaker's voice and the answer's
 
@@ -321,12 +323,38 @@ class Pipeline:
                     yield audio_io.after_silence(audio, gap_s)
                     gap_s = self._gap_s / speaking.speed
 
-    async def embed(self, audio: Audio, context: Context, model: Model | None = None) -> Voiceprint:
-        """The speaker embedding of a clip, as it is."""
+    async def embed(
+        self,
+        audio: Audio,
+        context: Context,
+        model: Model | None = None,
+        heard: VadResult | None = None,
+    ) -> HeardVoice:
+        """The speaker embedding of the speech in a clip; without a VAD, of the clip as it is.
+
+        ``heard``: what the VAD said of the clip, where it has been asked.
+        """
         model = model or self.fleet.pick("speaker")
-        voiceprint: Voiceprint = await self._run(
-            "speaker", model, SpeakerItem(audio.samples), context
-        )
+        if heard is None and self.fleet.has("vad"):
+            _, heard = await self._listen(audio, context)
+        if heard is None:
+            return HeardVoice(await self._voiceprint(audio, context, model))
+        voice, speech_s = await self._voice_in(audio, heard, context)
+        found = HeardVoice(await self._voiceprint(voice, context, model), speech_s)
+        context.warnings.extend(found.warnings)
+        return found
+
+    async def _voice_in(
+        self, audio: Audio, heard: VadResult, context: Context
+    ) -> tuple[Audio, float]:
+        """See ``recording.voice_in``."""
+        if len(audio.samples) <= LONG_SAMPLES:
+            return voice_in(audio, heard)
+        return await self.off_loop(lambda: voice_in(audio, heard), context.deadline, context.caller)
+
+    async def _voiceprint(self, audio: Audio, context: Context, model: Model) -> Voiceprint:
+        item = SpeakerItem(audio.samples)
+        voiceprint: Voiceprint = await self._run("speaker", model, item, context)
         return voiceprint
 
     async def _translate_sentence(
@@ -450,11 +478,12 @@ class Pipeline:
             self._sentences(audio, heard.spans, options, speaking, context)
         ]
         if options.embed:
-            parts.append(self.embed(only(audio, heard.spans), context))
+            parts.append(self.embed(audio, context, heard=heard))
         elif own_voice:
-            parts.append(self._embed_if_possible(only(audio, heard.spans), context))
-        (transcript, sentences), *voiceprints = await all_of(parts)
-        source_voice = voiceprints[0] if voiceprints else None
+            voice, _ = await self._voice_in(audio, heard, context)
+            parts.append(self._embed_if_possible(voice, context))
+        (transcript, sentences), *voices = await all_of(parts)
+        source_voice: HeardVoice | None = voices[0] if voices else None
         context.warnings.extend(dict.fromkeys(w for s in sentences for w in s.warnings))
         spoken = None
         if speaking is not None and sentences:
@@ -467,7 +496,7 @@ class Pipeline:
             sentences=tuple(sentences),
             voice=speaking.voice if speaking is not None and sentences else None,
             audio=spoken,
-            voiceprint=source_voice if options.embed else None,
+            heard_voice=source_voice if options.embed else None,
             pivot=self._pivot(sentences, options.target_language),
             voice_similarity=await self._similarity(source_voice, spoken, context)
             if own_voice
@@ -505,7 +534,7 @@ class Pipeline:
         return Speaking(model, voice, options.speed, own)
 
     async def _similarity(
-        self, source_voice: Voiceprint | None, spoken: Audio | None, context: Context
+        self, source_voice: HeardVoice | None, spoken: Audio | None, context: Context
     ) -> float | None:
         """The cosine between the speaker's voice and the one that speaks for them."""
         if source_voice is None or spoken is None or not len(spoken.samples):
@@ -513,15 +542,18 @@ class Pipeline:
         end = SpeechSpan(0.0, min(spoken.duration_s, EMBEDDING_SPEECH_S))
         steps = audio_io.resample_steps(cut(spoken, end), SAMPLE_RATE_HZ)
         heard = await self.off_loop(steps, context.deadline, context.caller)
-        voiceprint = await self._embed_if_possible(heard, context)
-        return float(source_voice.embedding @ voiceprint.embedding) if voiceprint else None
+        answer = await self._embed_if_possible(heard, context)
+        if answer is None:
+            return None
+        return float(source_voice.voiceprint.embedding @ answer.voiceprint.embedding)
 
-    async def _embed_if_possible(self, audio: Audio, context: Context) -> Voiceprint | None:
+    async def _embed_if_possible(self, audio: Audio, context: Context) -> HeardVoice | None:
         """Of what nobody asked for: a translation must not be lost for its likeness."""
         if not self.fleet.has("speaker"):
             return None
         try:
-            return await self.embed(audio, context)
+            voiceprint = await self._voiceprint(audio, context, self.fleet.pick("speaker"))
+            return HeardVoice(voiceprint)
         except DragomanError as error:
             logger.warning("the likeness of a voice is not known: %s", error)
             return None

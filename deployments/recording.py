@@ -21,8 +21,11 @@ from models.types import (
     Segment,
     SpeechSpan,
     Transcript,
+    VadParameters,
     VadResult,
+    Voiceprint,
 )
+from models.vad import spans
 from models.windows import MAX_PAUSE_S, Window
 
 REFERENCE_S = 10.0  # of a voice to speak in: YourTTS' paper takes clips of some seconds
@@ -41,6 +44,14 @@ UNSURE_TEXT = AnswerWarning("unsure_text", "what was said may be something else"
 UNSURE_SPEECH = AnswerWarning("unsure_speech", "this may be no speech")
 UNSURE_LANGUAGE = AnswerWarning("unsure_language", "this may be in another language")
 EMBEDDING_SPEECH_S = 60  # more speech of one speaker does not move a mean of 1.6 s partials
+# A voice wants no silence around its speech, which recognition does.
+VOICE_VAD = VadParameters(padding_s=0.0)
+LITTLE_SPEECH_S = 1.0  # less of it tells one voice from another badly
+NO_SPEECH = AnswerWarning("no_speech", "no speech was found in a clip; it was taken as it is")
+LITTLE_SPEECH = AnswerWarning(
+    "little_speech",
+    f"a clip has less than {LITTLE_SPEECH_S:g} s of speech: its speaker is hard to tell",
+)
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -63,6 +74,25 @@ class Sentence:
     avg_logprob: float = 0.0
     no_speech_prob: float = 0.0
     warnings: tuple[AnswerWarning, ...] = ()
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class HeardVoice:
+    """The voice of a clip. ``speech_s``: how much speech the clip has; None: nobody looked."""
+
+    voiceprint: Voiceprint
+    speech_s: float | None = None
+
+    @property
+    def warnings(self) -> tuple[AnswerWarning, ...]:
+        if self.speech_s is None or self.speech_s >= LITTLE_SPEECH_S:
+            return ()
+        return (LITTLE_SPEECH,) if self.speech_s else (NO_SPEECH,)
+
+    @property
+    def rounded_speech_s(self) -> float | None:
+        """To milliseconds, as answers have it."""
+        return None if self.speech_s is None else round(self.speech_s, 3)
 
 
 def timed_sentences(transcript: Transcript) -> list[Sentence]:
@@ -187,6 +217,16 @@ def only(
         left -= len(pieces[-1])
     speech: Samples = np.concatenate(pieces)  # type: ignore[assignment]  # of one dtype
     return replace(audio, samples=speech)
+
+
+def voice_in(audio: Audio, heard: VadResult) -> tuple[Audio, float]:
+    """What of a recording tells its speaker, and how many seconds of speech the recording has.
+
+    A recording without speech is taken whole: what a detector does not hear may be a voice.
+    """
+    found = spans(heard.probabilities, VOICE_VAD, audio.duration_s)
+    speech_s = sum((span.end_s - span.start_s for span in found), start=0.0)
+    return (only(audio, found) if found else audio), speech_s
 
 
 def reference(audio: Audio, heard: VadResult) -> Audio:

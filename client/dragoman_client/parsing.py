@@ -120,6 +120,7 @@ def embeddings(response: httpx.Response) -> list[types.Embedding]:
             index=row["index"],
             values=tuple(row["embedding"]),
             duration_s=float(row["duration_s"]),
+            speech_s=_number(row.get("speech_s")),
             model=body["model"],
             timings=timings,
             request_id=call,
@@ -132,13 +133,13 @@ def speaker_matches(response: httpx.Response) -> list[types.SpeakerMatch]:
     """The clips that one clip was compared with, nearest first."""
     body: Json = response.json()
     timings, call = _timings(body["timings"]), request_id(response)
-    threshold = body["threshold"]
     return [
         types.SpeakerMatch(
             index=row["compare_index"],
             cosine=float(row["cosine"]),
             same_speaker=row["same_speaker"],
-            threshold=None if threshold is None else float(threshold),
+            threshold=_number(row.get("threshold", body["threshold"])),
+            speech_s=_number(row.get("speech_s")),
             model=body["model"],
             timings=timings,
             request_id=call,
@@ -284,3 +285,7 @@ def _model(row: Json) -> types.Model:
         ),
         aliases=tuple(row.get("aliases") or ()),
     )
+
+
+def _number(value: float | None) -> float | None:
+    return None if value is None else float(value)

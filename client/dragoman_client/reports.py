@@ -86,9 +86,16 @@ def show_matches(matches: Sequence[SpeakerMatch], names: Sequence[str]) -> None:
     """The files that were searched, nearest first; ``names`` in the order they were sent."""
     judgement = {True: "yes", False: "no", None: None}
     console.show_table(
-        ("rank", "file", "cosine", "same speaker"),
+        ("rank", "file", "cosine", "same speaker", "threshold", "speech s"),
         [
-            (rank, names[match.index], f"{match.cosine:.4f}", judgement[match.same_speaker])
+            (
+                rank,
+                names[match.index],
+                f"{match.cosine:.4f}",
+                judgement[match.same_speaker],
+                None if match.threshold is None else f"{match.threshold:.2f}",
+                None if match.speech_s is None else f"{match.speech_s:.1f}",
+            )
             for rank, match in enumerate(matches, start=1)
         ],
     )

@@ -232,6 +232,7 @@ class Embedding:
     model: str
     timings: Timings
     request_id: str
+    speech_s: float | None = None  # how much speech the clip has; None: the server did not look
 
     def cosine(self, other: Embedding) -> float:
         """The cosine similarity, in [-1, 1]; 0.0 where one of the vectors is all zeros."""
@@ -251,11 +252,12 @@ class SpeakerMatch:
 
     index: int  # of the clip among those that were searched
     cosine: float  # -1 to 1
-    same_speaker: bool | None  # None where neither the caller nor the server has a threshold
-    threshold: float | None  # the cosine from which clips count as one speaker
+    same_speaker: bool | None  # None where there is no threshold, or a clip has no speech
+    threshold: float | None  # the cosine from which clips of so much speech count as one speaker
     model: str
     timings: Timings
     request_id: str
+    speech_s: float | None = None  # of the clip that has less; None: the server did not look
 
 
 # ---- the server -----------------------------------------------------------------------

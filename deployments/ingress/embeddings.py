@@ -24,6 +24,7 @@ from starlette.types import Receive, Scope, Send
 from deployments import tracing
 from deployments.concurrency import all_of
 from deployments.config import Limits
+from deployments.fleet import Model
 from deployments.ingress import comparison
 from deployments.ingress.counting import Meant
 from deployments.ingress.media import PcmFormat, is_pcm, pcm_format, preferred
@@ -38,13 +39,16 @@ from deployments.ingress.requests import (
     form_parts,
     priority_of,
     timed,
+    warnings_json,
 )
 from deployments.pipeline import Context, Pipeline
+from deployments.recording import HeardVoice
 from deployments.waiting import Outcome
 from models import audio as audio_io
 from models.errors import InvalidRequest
 from models.types import SAMPLE_RATE_HZ, Audio, SpeakerItem, Voiceprint
 
+LISTEN_FROM_S = 2.0  # of raw samples; a shorter clip is a live client's, who knows that one speaks
 MAX_INLINE_BYTES = 1 << 20  # 33 s: checked and copied on the event loop in 0.1 ms
 CLIP_FIELDS = ("file", "compare")
 VECTOR = b"application/octet-stream"  # what a client accepts that wants bare float32
@@ -88,24 +92,40 @@ class EmbeddingEndpoint:
         samples_format = pcm_format(_text(headers, "content-type") or "")
         clip = await self._clip(await body(receive), samples_format, deadline)
         model = self._fleet.pick("speaker")
+        more: list[tuple[bytes, bytes]]
+        if clip.duration_s >= LISTEN_FROM_S and self._fleet.has("vad"):
+            context = Context(deadline, priority)
+            voice = await self._pipeline.embed(clip, context, model)
+            more = timed(Response(), context).raw_headers
+            more = [header for header in more if header[0] != b"content-length"]
+        else:
+            outcome = await self._at_once(clip, model, deadline, priority)
+            voice = HeardVoice(outcome.result)
+            more = [(b"server-timing", _server_timing(outcome))]
+        if _wants_vector(headers):
+            content_type, data = VECTOR, _float32(voice.voiceprint.embedding)
+        else:
+            rows = _body_of(model.name, [clip], [voice])
+            rows["warnings"] = warnings_json(voice.warnings)
+            content_type, data = b"application/json", bytes(JSONResponse(rows).body)
+        start = [
+            (b"content-type", content_type),
+            (b"content-length", b"%d" % len(data)),
+            *more,
+        ]
+        await send({"type": "http.response.start", "status": 200, "headers": start})
+        await send({"type": "http.response.body", "body": data})
+
+    async def _at_once(
+        self, clip: Audio, model: Model, deadline: float, priority: int
+    ) -> Outcome[Voiceprint]:
+        """The embedding of a clip as it is."""
         item, started_s = SpeakerItem(clip.samples), time.perf_counter()
         outcome: Outcome[Voiceprint] = await model.batcher.submit(
             item, deadline=deadline, priority=priority
         )
         tracing.record_item("speaker", model.name, outcome, started_s)
-        vector = outcome.result.embedding
-        if _wants_vector(headers):
-            content_type, data = VECTOR, _float32(vector)
-        else:
-            rows = _body_of(model.name, [clip], [outcome.result])
-            content_type, data = b"application/json", bytes(JSONResponse(rows).body)
-        start = [
-            (b"content-type", content_type),
-            (b"content-length", b"%d" % len(data)),
-            (b"server-timing", _server_timing(outcome)),
-        ]
-        await send({"type": "http.response.start", "status": 200, "headers": start})
-        await send({"type": "http.response.body", "body": data})
+        return outcome
 
     async def _clip(self, data: bytes, samples_format: PcmFormat, deadline: float) -> Audio:
         limit_s = self._limits.max_audio_s
@@ -129,28 +149,33 @@ class EmbeddingEndpoint:
         _check_comparing(fields, compares=bool(others), bare=bare)
         model = self._fleet.pick("speaker", fields.model)
         meant.name = model.name
-        self._pipeline.admit([model], context)
+        ahead = [self._fleet.pick("vad")] if self._fleet.has("vad") else []
+        self._pipeline.admit([*ahead, model], context)
         named = _named(files, others)
         clips = await self._decoded(named, context)
 
-        async def one(name: str, clip: Audio) -> Voiceprint:
+        async def one(name: str, clip: Audio) -> HeardVoice:
             with blaming(CLIP_FIELDS[0], name):
                 return await self._pipeline.embed(clip, context, model)
 
-        voiceprints = await all_of(map(one, (name for name, _ in named), clips))
+        voices = await all_of(map(one, (name for name, _ in named), clips))
         if bare:
-            vectors = np.concatenate([voiceprint.embedding for voiceprint in voiceprints])
+            vectors = np.concatenate([voice.voiceprint.embedding for voice in voices])
             return timed(Response(_float32(vectors), media_type=VECTOR.decode()), context)
         count = len(files)
         answer = _body_of(
-            model.name, clips[:count], voiceprints[:count], vectors=fields.include_embedding
+            model.name, clips[:count], voices[:count], vectors=fields.include_embedding
         )
         if others:
-            threshold = comparison.threshold_of(model.spec.engine, fields.threshold)
             found = comparison.compare(
-                voiceprints[:count], voiceprints[count:], threshold=threshold, top_k=fields.top_k
+                voices[:count],
+                voices[count:],
+                engine=model.spec.engine,
+                threshold=fields.threshold,
+                top_k=fields.top_k,
             )
-            answer |= comparison.as_json(found, threshold)
+            answer |= comparison.as_json(found, fields.threshold)
+        answer["warnings"] = warnings_json(list(dict.fromkeys(context.warnings)))
         return timed(JSONResponse({**answer, "timings": context.timings.as_json()}), context)
 
     async def _decoded(self, named: list[tuple[str, bytes]], context: Context) -> list[Audio]:
@@ -190,16 +215,17 @@ def _check_comparing(fields: EmbeddingFields, *, compares: bool, bare: bool) -> 
 
 
 def _body_of(
-    model: str, clips: list[Audio], voiceprints: list[Voiceprint], *, vectors: bool = True
+    model: str, clips: list[Audio], voices: list[HeardVoice], *, vectors: bool = True
 ) -> dict[str, Any]:
     rows: list[dict[str, object]] = [
         {
             "object": "embedding",
             "index": index,
-            **({"embedding": voiceprint.embedding.tolist()} if vectors else {}),
+            **({"embedding": voice.voiceprint.embedding.tolist()} if vectors else {}),
             "duration_s": round(clip.duration_s, 3),
+            "speech_s": voice.rounded_speech_s,
         }
-        for index, (clip, voiceprint) in enumerate(zip(clips, voiceprints, strict=True))
+        for index, (clip, voice) in enumerate(zip(clips, voices, strict=True))
     ]
     return {"object": "list", "model": model, "data": rows}
 

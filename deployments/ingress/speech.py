@@ -177,8 +177,9 @@ class SpeechRoutes:
             "audio": spoken,
         }
         if "embedding" in fields.include:
-            found = answer.voiceprint
-            body["embedding"] = None if found is None else found.embedding.tolist()
+            found = answer.heard_voice
+            body["embedding"] = found.voiceprint.embedding.tolist() if found else None
+            body["speech_s"] = found.rounded_speech_s if found else 0.0
         body["warnings"] = warnings_json(context.warnings)
         body["timings"] = context.timings.as_json()
         rendered = await self._pipeline.off_loop(lambda: JSONResponse(body), context.deadline)

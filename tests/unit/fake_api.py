@@ -164,17 +164,25 @@ def comparisons(*cosines: float, threshold: float | None = 0.75) -> Json:
             "rank": rank,
             "cosine": cosines[index],
             "same_speaker": None if threshold is None else cosines[index] >= threshold,
+            "threshold": threshold,
+            "speech_s": 1.5,
         }
         for rank, index in enumerate(order, start=1)
     ]
-    data = [{"object": "embedding", "index": 0, "duration_s": 2}]
+    data = [{"object": "embedding", "index": 0, "duration_s": 2, "speech_s": 1.5}]
     answer = {"object": "list", "model": "speaker", "data": data, "timings": TIMINGS}
-    return {**answer, "threshold": threshold, "comparisons": rows}
+    return {**answer, "threshold": None, "comparisons": rows}
 
 
 def embeddings(*vectors: list[float]) -> Json:
     rows = [
-        {"object": "embedding", "index": index, "embedding": vector, "duration_s": 2}
+        {
+            "object": "embedding",
+            "index": index,
+            "embedding": vector,
+            "duration_s": 2,
+            "speech_s": 1.5,
+        }
         for index, vector in enumerate(vectors)
     ]
     return {"object": "list", "model": "ge2e", "data": rows, "timings": TIMINGS}

@@ -15,6 +15,7 @@ import httpx
 import numpy as np
 import pytest
 import soundfile
+from numpy.typing import NDArray
 
 from deployments.config import AppConfig, BatchPolicy, IngressConfig, ModelConfig
 from deployments.dispatcher import BatchReply
@@ -33,6 +34,8 @@ from tests.unit.local import LocalRemote, fake_config, fake_fleet, fake_remotes,
 
 LOUD = np.concatenate([np.zeros(8000), np.full(16_000, 700), np.zeros(8000)]).astype(np.int16)
 SPEECH = wav(LOUD)
+FRAME = 512  # of a VAD: what it finds begins and ends with one
+SPOKEN = np.repeat(np.array([0, 700, 0], np.int16), 32 * FRAME)  # 1.024 s of speech in 3.072
 SILENCE = wav(np.zeros(16_000, np.int16))
 HEARD = "There are 16000 samples. The loudest is 700."
 TRANSLATED = "pt: There are 16000 samples. pt: The loudest is 700."
@@ -89,12 +92,13 @@ async def test_stages_are_timed_with_their_batches(http: httpx.AsyncClient) -> N
 
 
 async def test_the_embedding_comes_on_request(http: httpx.AsyncClient) -> None:
-    answer = (await translate(http, SPEECH, **{"include[]": "embedding"})).json()
+    answer = (await translate(http, wav(SPOKEN), **{"include[]": "embedding"})).json()
     assert np.flatnonzero(answer["embedding"]).tolist() == [700 % 192]
+    assert answer["speech_s"] == 1.024
 
 
 async def test_the_speaker_s_own_voice_speaks_the_translation(http: httpx.AsyncClient) -> None:
-    answer = (await translate(http, voice="source")).json()
+    answer = (await translate(http, wav(SPOKEN), voice="source")).json()
     samples, _ = soundfile.read(
         io.BytesIO(base64.b64decode(answer["audio"]["data"])), dtype="int16"
     )
@@ -109,7 +113,7 @@ async def test_a_voice_of_the_server_has_no_likeness_to_the_speaker_s(
 
 
 async def test_the_likeness_of_the_voice_goes_with_the_audio(http: httpx.AsyncClient) -> None:
-    response = await translate(http, voice="source", response_format="wav")
+    response = await translate(http, wav(SPOKEN), voice="source", response_format="wav")
     assert response.headers["x-voice-similarity"] == "1.0000"
 
 
@@ -358,7 +362,67 @@ async def test_a_file_that_was_cut_is_taken_with_a_warning(http: httpx.AsyncClie
 
 def voices(field: str, *speakers: int) -> list[tuple[str, tuple[str, bytes]]]:
     """Clips of a form: the fake's embeddings of one speaker are equal, of two orthogonal."""
-    return [(field, ("a.wav", wav(np.full(1600, speaker, np.int16)))) for speaker in speakers]
+    return [(field, ("a.wav", wav(np.full(8000, speaker, np.int16)))) for speaker in speakers]
+
+
+RAW_JSON = {"content-type": "audio/pcm; rate=16000", "accept": "application/json"}
+
+
+async def embedded(http: httpx.AsyncClient, samples: NDArray[np.int16], way: str) -> httpx.Response:
+    """A clip as a file, or as raw samples."""
+    if way == "raw":
+        return await http.post(EMBED, content=samples.astype("<i2").tobytes(), headers=RAW_JSON)
+    return await http.post(EMBED, files={"file": ("a.wav", wav(samples))})
+
+
+@pytest.mark.parametrize("way", ["file", "raw"])
+async def test_the_speech_of_a_clip_is_embedded_alone(http: httpx.AsyncClient, way: str) -> None:
+    (row,) = (await embedded(http, SPOKEN, way)).json()["data"]
+    assert np.flatnonzero(row["embedding"]).tolist() == [700 % 192]
+    assert (row["duration_s"], row["speech_s"]) == (3.072, 1.024)
+
+
+async def test_short_raw_samples_are_taken_as_they_are(http: httpx.AsyncClient) -> None:
+    samples = np.repeat(np.array([0, 700], np.int16), 16 * FRAME)
+    answer = (await embedded(http, samples, "raw")).json()
+    (row,) = answer["data"]
+    assert (int(np.argmax(row["embedding"])), row["speech_s"], answer["warnings"]) == (0, None, [])
+
+
+HOW_MUCH: dict[str, tuple[int, float, list[str]]] = {  # frames of speech: seconds, warnings
+    "enough": (32, 1.024, []),
+    "little": (16, 0.512, ["little_speech"]),
+    "none": (0, 0.0, ["no_speech"]),
+}
+
+
+@pytest.mark.parametrize("way", ["file", "raw"])
+@pytest.mark.parametrize(("frames", "speech_s", "codes"), HOW_MUCH.values(), ids=HOW_MUCH)
+async def test_an_embedding_tells_of_how_much_speech_it_is(
+    http: httpx.AsyncClient, frames: int, speech_s: float, codes: list[str], way: str
+) -> None:
+    samples = np.zeros(80 * FRAME, np.int16)
+    samples[: frames * FRAME] = 700
+    response = await embedded(http, samples, way)
+    answer = response.json()
+    assert answer["data"][0]["speech_s"] == speech_s
+    assert [warning["code"] for warning in answer["warnings"]] == codes
+    assert response.headers.get("x-warnings", "") == ", ".join(codes)
+
+
+async def test_a_clip_without_speech_is_no_speaker(http: httpx.AsyncClient) -> None:
+    files = voices("file", 0) + voices("compare", 0)
+    response = await http.post(EMBED, files=files, data={"threshold": "0.5"})
+    (row,) = response.json()["comparisons"]
+    assert (row["same_speaker"], row["speech_s"]) == (None, 0.0)
+
+
+async def test_without_a_vad_a_clip_is_taken_as_it_is() -> None:
+    config = AppConfig(models={"speaker": ModelConfig(engine="sleep")})
+    fleet = await fake_fleet(config)
+    async with connect(asgi_app(fleet, config, Admission(64))) as http:
+        (row,) = (await embedded(http, SPOKEN, "file")).json()["data"]
+    assert (int(np.argmax(row["embedding"])), row["speech_s"]) == (0, None)
 
 
 async def test_a_speaker_is_verified(http: httpx.AsyncClient) -> None:
@@ -371,7 +435,15 @@ async def test_a_speaker_is_verified(http: httpx.AsyncClient) -> None:
     )
     assert same.json()["threshold"] == 0.5
     assert same.json()["comparisons"] == [
-        {"index": 0, "compare_index": 0, "rank": 1, "cosine": 1.0, "same_speaker": True}
+        {
+            "index": 0,
+            "compare_index": 0,
+            "rank": 1,
+            "cosine": 1.0,
+            "same_speaker": True,
+            "threshold": 0.5,
+            "speech_s": 0.5,
+        }
     ]
     (row,) = other.json()["comparisons"]
     assert (row["cosine"], row["same_speaker"]) == (0.0, False)
@@ -406,7 +478,9 @@ async def test_an_engine_without_a_threshold_does_not_judge(http: httpx.AsyncCli
 async def test_a_comparison_may_leave_the_embeddings_out(http: httpx.AsyncClient) -> None:
     files = voices("file", 1) + voices("compare", 1)
     response = await http.post(EMBED, files=files, data={"include_embedding": "false"})
-    assert response.json()["data"] == [{"object": "embedding", "index": 0, "duration_s": 0.1}]
+    assert response.json()["data"] == [
+        {"object": "embedding", "index": 0, "duration_s": 0.5, "speech_s": 0.5}
+    ]
 
 
 async def test_all_clips_of_a_comparison_share_batches(http: httpx.AsyncClient) -> None:

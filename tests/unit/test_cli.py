@@ -232,9 +232,9 @@ def test_compare_prints_the_nearest_first(wav: Path, tmp_path: Path) -> None:
     other.write_bytes(fake_api.WAV)
     server = serving(ok(fake_api.comparisons(0.25, 0.9)))
     assert run(server, "compare", wav, other, wav).stdout.splitlines() == [
-        "rank\tfile\tcosine\tsame speaker",
-        "1\thello.wav\t0.9000\tyes",
-        "2\tother.wav\t0.2500\tno",
+        "rank\tfile\tcosine\tsame speaker\tthreshold\tspeech s",
+        "1\thello.wav\t0.9000\tyes\t0.75\t1.5",
+        "2\tother.wav\t0.2500\tno\t0.75\t1.5",
     ]
 
 

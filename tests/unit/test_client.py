@@ -352,7 +352,7 @@ async def test_embeddings_are_sorted_by_index_and_compared(ask: Ask) -> None:
     body = fake_api.embeddings([3, 4], [4, 3])
     body["data"].reverse()
     first, second = await ask(serving(ok(body)), "embed", b"a", b"b")
-    assert first.values == (3, 4)
+    assert (first.values, first.speech_s) == ((3, 4), 1.5)
     assert first.cosine(second) == pytest.approx(24 / 25)
 
 
@@ -365,6 +365,19 @@ async def test_a_comparison_says_how_near_two_voices_are(ask: Ask) -> None:
     server = serving(ok(fake_api.comparisons(0.9, threshold=0.75)))
     match = await ask(server, "compare_speakers", b"a", b"b")
     assert (match.cosine, match.same_speaker, match.threshold) == (0.9, True, 0.75)
+
+
+async def test_a_comparison_says_how_much_speech_there_was(ask: Ask) -> None:
+    match = await ask(serving(ok(fake_api.comparisons(0.9))), "compare_speakers", b"a", b"b")
+    assert match.speech_s == 1.5
+
+
+async def test_a_server_of_before_has_one_threshold(ask: Ask) -> None:
+    body = fake_api.comparisons(0.9) | {"threshold": 0.75}
+    for row in body["comparisons"]:
+        del row["threshold"], row["speech_s"]
+    match = await ask(serving(ok(body)), "compare_speakers", b"a", b"b")
+    assert (match.threshold, match.speech_s) == (0.75, None)
 
 
 async def test_matches_come_nearest_first(ask: Ask) -> None:
