@@ -337,7 +337,7 @@ def load(path: Path) -> ServeFile:
         ConfigError: the file is not YAML, or a field is wrong; the message names each one.
     """
     try:
-        content = yaml.safe_load(path.read_text())
+        content = yaml.safe_load(path.read_text(encoding="utf-8"))
         return ServeFile.model_validate(content)
     except (OSError, yaml.YAMLError) as error:
         raise ConfigError(f"{path}: {error}") from error

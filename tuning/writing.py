@@ -74,10 +74,10 @@ def write(source: Path, config: ServeFile, wanted: list[Change], output: Path) -
         OSError: it cannot be written.
         ConfigError: it would not say so: the file is written in a way that is not understood.
     """
-    text = tuned(source.read_text(), wanted)
+    text = tuned(source.read_text(encoding="utf-8"), wanted)
     draft = output.with_name(f".{output.name}.draft")
     try:
-        draft.write_text(text)
+        draft.write_text(text, encoding="utf-8")
         if load(draft).model_dump() != expected(config, wanted).model_dump():
             raise ConfigError(f"{source}: its keys could not be changed one by one")
         draft.replace(output)

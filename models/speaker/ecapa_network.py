@@ -163,7 +163,7 @@ def _move(features: Fbank, device: torch.device) -> None:
 def _network_options(path: Path) -> dict[str, Any]:
     """What ``hyperparams.yaml`` says of the network, its front end checked."""
     try:
-        settings = yaml.load(path.read_text(), _Reader)
+        settings = yaml.load(path.read_text(encoding="utf-8"), _Reader)
         options: dict[str, Any] = dict(settings["embedding_model"])
         front_end = {name: _resolved(settings[name], settings) for name in FRONT_END}
         options = _resolved(options, settings)
