@@ -18,6 +18,7 @@ from models.types import (
     UNDETERMINED,
     AsrItem,
     Audio,
+    Samples,
     SpeechSpan,
     Task,
     Transcript,
@@ -27,6 +28,7 @@ from models.types import (
     Word,
 )
 from models.vad import FRAME_SAMPLES, spans
+from models.whisper_decode import UNSPACED_LANGUAGES
 from models.windows import MAX_WINDOW_S, Window, stretches, windows
 
 # Spans that become windows keep more silence around them than a caller who asks for speech
@@ -35,6 +37,10 @@ from models.windows import MAX_WINDOW_S, Window, stretches, windows
 WINDOW_VAD = VadParameters(padding_s=0.2, min_silence_s=0.3, max_speech_s=MAX_WINDOW_S - 1)
 VAD_PIECE_SAMPLES = 512 * FRAME_SAMPLES  # 16.4 s, about 0.1 s of the model's time
 STRETCH_S = 8.0  # of speech whose language is told at once: it has the smallest window
+# Of speech with its pauses: nearly all that is said has more. What is heard apart must have so many
+# times the letters, and may be less likely by so many nats a token.
+LEAST_LETTERS_A_S, LEAST_SIGNS_A_S = 8.0, 2.5
+MUCH_MORE, LESS_LIKELY = 1.5, 0.3
 LONG_SAMPLES = 60 * SAMPLE_RATE_HZ  # what takes too long for the event loop
 
 
@@ -171,22 +177,81 @@ def _in_language(found: Sequence[Window], language: tuple[str, float] | None) ->
 async def transcript_of(
     audio: Audio, window: Window, options: TranscribeOptions, asr: Asr
 ) -> Transcript:
-    """Recognise one window; times are the window's own."""
-    heard = await asr(
-        AsrItem(
-            window.cut(audio),
-            window.language,
-            options.task,
-            options.word_timestamps,
-            options.prompt,
-            options.temperature,
-            speech=window.speech,
-            languages=options.languages,
-        )
-    )
+    """Recognise one window; times are the window's own.
+
+    Where the text is too short for the speech, as Whisper writes once what is said twice, each
+    stretch of it is heard alone; what says more counts.
+    """
+    samples = window.cut(audio)
+    heard = await asr(_item(samples, window.language, window.speech, options))
+    if len(window.speech) > 1 and _is_sparse(heard, window.speech):
+        heard = _fuller(heard, await _heard_apart(samples, heard, window.speech, options, asr))
     if window.language is None or options.language is not None:
         return heard
     return replace(heard, language_probability=window.language_probability)
+
+
+def _item(
+    samples: Samples,
+    language: str | None,
+    speech: tuple[SpeechSpan, ...],
+    options: TranscribeOptions,
+) -> AsrItem:
+    return AsrItem(
+        samples,
+        language,
+        options.task,
+        options.word_timestamps,
+        options.prompt,
+        options.temperature,
+        speech=speech,
+        languages=options.languages,
+    )
+
+
+def _is_sparse(heard: Transcript, speech: Sequence[SpeechSpan]) -> bool:
+    """Tell whether speech of that length says more letters than were heard."""
+    speech_s = sum(span.end_s - span.start_s for span in speech)
+    least = LEAST_SIGNS_A_S if heard.language in UNSPACED_LANGUAGES else LEAST_LETTERS_A_S
+    return bool(heard.segments) and _letters(heard.text) < least * speech_s
+
+
+async def _heard_apart(
+    samples: Samples,
+    heard: Transcript,
+    speech: Sequence[SpeechSpan],
+    options: TranscribeOptions,
+    asr: Asr,
+) -> Transcript:
+    """Recognise each stretch of a window's speech by itself, in the window's language."""
+
+    async def one(span: SpeechSpan) -> Transcript:
+        start, end = (round(at_s * SAMPLE_RATE_HZ) for at_s in (span.start_s, span.end_s))
+        piece = samples[start:end]
+        own = (SpeechSpan(0.0, len(piece) / SAMPLE_RATE_HZ),)
+        window = Window((span,), own)
+        return in_recording(await asr(_item(piece, heard.language, own, options)), window)
+
+    apart = joined(await all_of(map(one, speech)), heard.language)
+    return replace(apart, language_probability=heard.language_probability)
+
+
+def _fuller(together: Transcript, apart: Transcript) -> Transcript:
+    """Choose what was heard apart where it says much more and is about as likely."""
+    says_more = _letters(apart.text) >= MUCH_MORE * _letters(together.text)
+    is_likely = _logprob(apart) >= _logprob(together) - LESS_LIKELY
+    return apart if says_more and is_likely else together
+
+
+def _letters(text: str) -> int:
+    return sum(map(str.isalnum, text))
+
+
+def _logprob(transcript: Transcript) -> float:
+    """Average over the segments, by their letters, in nats a token."""
+    weights = [max(1, _letters(segment.text)) for segment in transcript.segments]
+    values = [segment.avg_logprob for segment in transcript.segments]
+    return float(np.average(values, weights=weights)) if weights else -np.inf
 
 
 def in_recording(transcript: Transcript, window: Window) -> Transcript:

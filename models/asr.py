@@ -306,8 +306,11 @@ class WhisperAsr:
             self._append(rows[position], attempts[position], stretch)
 
     def _goes_round(self, row: _Row, attempt: Attempt, window_s: float) -> bool:
-        """Tell whether to hear a text that is said twice once more, in a larger window."""
-        if window_s >= self._options.windows_s[-1]:
+        """Tell whether to hear a text that is said twice once more, in a larger window.
+
+        What is said twice there, too, is what somebody said.
+        """
+        if row.least_window_s or window_s >= self._options.windows_s[-1]:
             return False
         text = self._tokenizer(row).decode(list(attempt.tokens))
         return is_said_twice(text) or (bool(row.segments) and self._repeats(row, text))

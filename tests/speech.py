@@ -15,6 +15,7 @@ from numpy.typing import NDArray
 from models.types import Samples
 
 SPEECH = Path(__file__).parent / "data" / "speech"
+SHORT_SPEECH = SPEECH.with_name("speech-short")
 
 # What no speaker encoder takes, by what is wrong with it; 1,600 samples are enough.
 BAD_CLIPS: dict[str, Samples] = {
@@ -36,10 +37,11 @@ class Clip:
     speaker: str
     duration_s: float
     text: str
+    folder: Path = SPEECH
 
     @property
     def path(self) -> Path:
-        return SPEECH / self.name
+        return self.folder / self.name
 
     def samples(self) -> NDArray[np.int16]:
         """int16 [n] at 16 kHz."""
@@ -51,10 +53,13 @@ class Clip:
         return samples
 
 
-def clips(language: str | None = None) -> list[Clip]:
+def clips(language: str | None = None, folder: Path = SPEECH) -> list[Clip]:
     """The clips of one language, or all of them."""
-    rows = map(json.loads, (SPEECH / "manifest.jsonl").read_text().splitlines())
-    found = [Clip(r["file"], r["language"], r["speaker"], r["duration_s"], r["text"]) for r in rows]
+    lines = (folder / "manifest.jsonl").read_text(encoding="utf-8").splitlines()
+    found = [
+        Clip(r["file"], r["language"], r["speaker"], r["duration_s"], r["text"], folder)
+        for r in map(json.loads, lines)
+    ]
     return [clip for clip in found if language in (None, clip.language)]
 
 

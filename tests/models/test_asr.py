@@ -340,6 +340,8 @@ def test_words_without_timestamps_are_no_worse(
 def test_without_timestamps_a_window_is_one_segment(untimed: dict[str, Transcript]) -> None:
     for c in clips():
         length_s = len(c.samples()) / SAMPLE_RATE_HZ
+        if length_s > Options().windows_s[0] - Options().margin_s:
+            continue  # what may end early in a long window is decoded with times
         (segment,) = untimed[c.name].segments
         assert segment.start_s == 0
         assert segment.end_s == pytest.approx(length_s, abs=0.01)  # whole frames of 10 ms
@@ -431,7 +433,7 @@ def test_a_bad_item_fails_alone(
 
 
 def test_buckets_are_what_the_windows_hold(loaded: tuple[WhisperAsr, RuntimeSpec]) -> None:
-    assert loaded[1].length_buckets == (3.5, 8.5, 18.5, 30.0)
+    assert loaded[1].length_buckets == (8.5, 18.5, 30.0)
 
 
 def test_languages_are_those_with_a_token(loaded: tuple[WhisperAsr, RuntimeSpec]) -> None:
