@@ -680,7 +680,7 @@ def _unknown_repository_model(rng: Random) -> Draft:
 # ---- what only a model can refuse ------------------------------------------------------
 
 NO_TEXT = b"\xff\xfe\xfa"  # not UTF-8
-BAD_LANGUAGE = ["xx", "english", "e", "tlh", "🐉", "en\0", NO_TEXT]
+BAD_LANGUAGE = ["xx", "klingon", "e", "tlh", "🐉", "en\0", NO_TEXT]
 BAD_VALUES: dict[str, list[tuple[str, Sequence[Any]]]] = {
     "vad": [("SAMPLE_RATE", [0, -16_000]), ("AUDIO_LENGTH", [-1, 2_000, 2**31 - 1])],
     "asr": [

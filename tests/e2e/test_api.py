@@ -208,11 +208,11 @@ def test_openais_events_hold_a_streamed_file(sdk: openai.OpenAI, client: Client)
 
 def test_a_stream_that_is_too_late_breaks_off(server: Running) -> None:
     """The first of many sentences comes in time, the last does not."""
-    text = "This sentence is spoken, and takes its time. " * 200
-    spoken = {"input": text, "voice": "en_US-joe-medium", "response_format": "pcm"}
+    text = "Esta frase é falada e leva o seu tempo. " * 200  # minutes of the slower voice's time
+    spoken = {"input": text, "language": "pt", "response_format": "pcm"}
     with httpx.Client(base_url=server.url, timeout=60) as http:
         with http.stream(
-            "POST", "/v1/audio/speech", json=spoken, headers={"x-timeout-ms": "4000"}
+            "POST", "/v1/audio/speech", json=spoken, headers={"x-timeout-ms": "15000"}
         ) as answer:
             assert answer.status_code == 200
             with pytest.raises(httpx.RemoteProtocolError, match="incomplete"):
