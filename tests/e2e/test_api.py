@@ -212,7 +212,7 @@ def test_a_stream_that_is_too_late_breaks_off(server: Running) -> None:
     spoken = {"input": text, "language": "pt", "response_format": "pcm"}
     with httpx.Client(base_url=server.url, timeout=60) as http:
         with http.stream(
-            "POST", "/v1/audio/speech", json=spoken, headers={"x-timeout-ms": "15000"}
+            "POST", "/v1/audio/speech", json=spoken, headers={"x-timeout-ms": "30000"}
         ) as answer:
             assert answer.status_code == 200
             with pytest.raises(httpx.RemoteProtocolError, match="incomplete"):
