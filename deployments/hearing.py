@@ -11,7 +11,7 @@ from typing import Any
 import numpy as np
 
 from deployments.concurrency import all_of
-from models.samples import levelled
+from models.samples import levelled, to_float32
 from models.spoken_languages import LEAST_S, clear_languages, filled, is_clear, to_try
 from models.types import (
     SAMPLE_RATE_HZ,
@@ -184,8 +184,9 @@ async def transcript_of(
     """
     samples = window.cut(audio)
     heard = await asr(_item(samples, window.language, window.speech, options))
-    if len(window.speech) > 1 and _is_sparse(heard, window.speech):
-        heard = _fuller(heard, await _heard_apart(samples, heard, window.speech, options, asr))
+    if _is_sparse(heard, window.speech):
+        apart = window.speech if len(window.speech) > 1 else _halves(samples)
+        heard = _fuller(heard, await _heard_apart(samples, heard, apart, options, asr))
     if window.language is None or options.language is not None:
         return heard
     return replace(heard, language_probability=window.language_probability)
@@ -207,6 +208,17 @@ def _item(
         speech=speech,
         languages=options.languages,
     )
+
+
+def _halves(samples: Samples) -> tuple[SpeechSpan, ...]:
+    """Cut a stretch of speech at the quietest tenth of a second of its middle third."""
+    third, frame = len(samples) // 3, SAMPLE_RATE_HZ // 10
+    power = np.square(to_float32(samples[third : 2 * third]))
+    if len(power) < frame:
+        return (SpeechSpan(0.0, len(samples) / SAMPLE_RATE_HZ),)
+    quietest = int(np.argmin(np.convolve(power, np.ones(frame, np.float32), "valid")))
+    middle_s = (third + quietest + frame // 2) / SAMPLE_RATE_HZ
+    return (SpeechSpan(0.0, middle_s), SpeechSpan(middle_s, len(samples) / SAMPLE_RATE_HZ))
 
 
 def _is_sparse(heard: Transcript, speech: Sequence[SpeechSpan]) -> bool:

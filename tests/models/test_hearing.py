@@ -101,12 +101,13 @@ def test_no_short_clip_is_said_twice(ear: Ear, change: Callable[[Sound], Sound])
     assert [text for text in texts if is_said_twice(text)] == []
 
 
-def test_what_is_said_twice_is_heard_twice(ear: Ear) -> None:
+@pytest.mark.parametrize("pause_s", [0.0, 0.6], ids=["at once", "after a pause"])
+def test_what_is_said_twice_is_heard_twice(ear: Ear, pause_s: float) -> None:
     some = [clip for clip in SHORT if clip.language in ("en", "es") and clip.duration_s < 3][:8]
     kept = []
     for clip in some:
         once = ear.hear(clip.samples(), clip.language).text
-        again = np.concatenate([clip.samples(), pause(0.6), clip.samples()])
+        again = np.concatenate([clip.samples(), pause(pause_s), clip.samples()])
         kept.append(alike(f"{once} {once}", ear.hear(again, clip.language).text))
     assert np.mean(kept) > 0.85, kept
 
