@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from dataclasses import replace
 from typing import Any
 
 import numpy as np
@@ -136,6 +137,52 @@ async def test_a_language_found_beforehand_tells_its_probability() -> None:
     (window,) = await cut_windows(audio, spans, options, ear)
     heard = await transcript_of(audio, window, options, ear)
     assert (heard.language, heard.language_probability) == ("en", 0.95)
+
+
+class Repeating:
+    """A recogniser that writes once what is said twice in one window."""
+
+    def __init__(self, text: str) -> None:
+        self._text = text
+        self.items: list[AsrItem] = []
+
+    async def __call__(self, item: AsrItem) -> Transcript:
+        self.items.append(item)
+        said = Segment(0.0, item.length, self._text, (), 0.0, -0.2, 1.0, 0.0, language="en")
+        return Transcript(self._text, "en", 1.0, (said,))
+
+
+@pytest.mark.parametrize(
+    ("text", "parts", "heard"),
+    [
+        pytest.param("Please hold the line.", [(1, 2, 1), (3, 4, 1)], 1, id="enough"),
+        pytest.param("Please hold the line.", [(1, 3, 1), (4, 6, 1)], 2, id="once-of-two"),
+        pytest.param("Please hold the line.", [(1, 5, 1)], 2, id="once-of-two-without-a-pause"),
+        pytest.param("", [(1, 3, 1), (4, 6, 1)], 0, id="nothing"),
+    ],
+)
+async def test_a_text_too_short_for_its_speech_is_heard_by_stretches(
+    text: str, parts: list[tuple[float, float, int]], heard: int
+) -> None:
+    audio, spans = recording(*parts)
+    asr = Repeating(text)
+    (window,) = await cut_windows(audio, spans, TranscribeOptions("en"), asr)
+    transcript = await transcript_of(audio, window, TranscribeOptions("en"), asr)
+    assert transcript.text.count("hold") == heard
+
+
+async def test_what_is_heard_apart_counts_only_if_it_says_much_more() -> None:
+    audio, spans = recording((1, 3, 1), (4, 6, 1))
+    asr = Repeating("Please hold the line.")
+
+    async def once(item: AsrItem) -> Transcript:
+        is_first = not asr.items
+        found = await asr(item)
+        return found if is_first else replace(found, text="No.", segments=())
+
+    (window,) = await cut_windows(audio, spans, TranscribeOptions("en"), once)
+    transcript = await transcript_of(audio, window, TranscribeOptions("en"), once)
+    assert (transcript.text, len(asr.items)) == ("Please hold the line.", 3)
 
 
 # ---- times and joins ---------------------------------------------------------------------

@@ -25,6 +25,8 @@ from models.types import (
 from tests.bad_input import TRANSCRIBE, TRANSLATE, form, wav
 from tests.unit.local import LocalRemote, fake_config, fake_fleet, fake_remotes
 
+SPOKEN_S = 1.2  # of a window: as long as its text takes
+SPOKEN = round(SPOKEN_S * SAMPLE_RATE_HZ)
 NO_STATE = np.zeros(0, np.float32)
 Said = tuple[str, str, float]  # language, text, avg_logprob
 
@@ -70,7 +72,7 @@ class Detecting(LocalRemote):
 def speech(windows: int) -> bytes:
     """Seconds of sound at a level of their own, with a second of silence between."""
     parts = [
-        np.concatenate([np.full(3 * SAMPLE_RATE_HZ, 1000 * (n + 1)), np.zeros(SAMPLE_RATE_HZ)])
+        np.concatenate([np.full(SPOKEN, 1000 * (n + 1)), np.zeros(SAMPLE_RATE_HZ)])
         for n in range(windows)
     ]
     return wav(np.concatenate(parts).astype(np.int16))
@@ -94,7 +96,7 @@ async def translated(*windows: Sequence[Said], **fields: str) -> dict[str, Any]:
 
 ENGLISH = ("en", "Good morning.", -0.2)
 FRENCH = ("fr", "Bonjour à tous.", -0.2)
-PORTUGUESE = ("pt", "Bom dia.", -0.2)
+PORTUGUESE = ("pt", "Bom dia a todos.", -0.2)
 UNSURE = ("en", "Flea grub the sows.", -1.3)
 
 
@@ -114,12 +116,12 @@ async def test_what_is_passed_on_says_so() -> None:
 async def test_what_is_passed_on_is_heard_as_it_was_said() -> None:
     apart, both = await translated([ENGLISH]), await translated([ENGLISH], [FRENCH])
     longer_s = both["audio"]["duration_s"] - apart["audio"]["duration_s"]
-    assert longer_s == pytest.approx(3 + 0.2, abs=0.3)  # its own three seconds, and the pause
+    assert longer_s == pytest.approx(SPOKEN_S + 0.2, abs=0.3)  # its own time, and the pause
 
 
 async def test_speech_in_the_language_that_is_asked_for_is_passed_on() -> None:
     answer = await translated([ENGLISH], [PORTUGUESE])
-    assert answer["translation"]["text"] == "pt: Good morning. Bom dia."
+    assert answer["translation"]["text"] == "pt: Good morning. Bom dia a todos."
 
 
 async def test_a_recording_that_nothing_translates_is_refused() -> None:
