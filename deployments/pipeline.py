@@ -480,8 +480,7 @@ class Pipeline:
         if options.embed:
             parts.append(self.embed(audio, context, heard=heard))
         elif own_voice:
-            voice, _ = await self._voice_in(audio, heard, context)
-            parts.append(self._embed_if_possible(voice, context))
+            parts.append(self._speakers_voice(audio, heard, context))
         (transcript, sentences), *voices = await all_of(parts)
         source_voice: HeardVoice | None = voices[0] if voices else None
         context.warnings.extend(dict.fromkeys(w for s in sentences for w in s.warnings))
@@ -546,6 +545,13 @@ class Pipeline:
         if answer is None:
             return None
         return float(source_voice.voiceprint.embedding @ answer.voiceprint.embedding)
+
+    async def _speakers_voice(
+        self, audio: Audio, heard: VadResult, context: Context
+    ) -> HeardVoice | None:
+        """Embed the speech of a recording, where that is possible."""
+        voice, _ = await self._voice_in(audio, heard, context)
+        return await self._embed_if_possible(voice, context)
 
     async def _embed_if_possible(self, audio: Audio, context: Context) -> HeardVoice | None:
         """Of what nobody asked for: a translation must not be lost for its likeness."""

@@ -152,7 +152,7 @@ def language_doubts(transcript: Transcript) -> tuple[AnswerWarning, ...]:
 
 
 def doubts(segment: Segment) -> list[AnswerWarning]:
-    """Tell what of a segment is not sure: by Whisper's own measures, as its fallback uses them."""
+    """Tell what of a segment is not sure, by Whisper's own measures."""
     found = []
     if segment.avg_logprob < UNSURE_LOGPROB or segment.compression_ratio > REPETITIVE_RATIO:
         found.append(UNSURE_TEXT)
