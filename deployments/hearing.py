@@ -303,8 +303,18 @@ def joined(parts: Sequence[Transcript], language: str | None = None) -> Transcri
     heard = [name for name in spoken_s if name != UNDETERMINED]
     most = max(heard, key=lambda name: spoken_s[name], default=language or UNDETERMINED)
     return Transcript(
-        text=" ".join(part.text for part in parts if part.text),
+        text=_run_on([part for part in parts if part.text]),
         language=most,
         language_probability=probabilities.get(most, 0.0),
         segments=tuple(segment for part in parts for segment in part.segments),
     )
+
+
+def _run_on(parts: Sequence[Transcript]) -> str:
+    """Write texts one behind the other, with a space where one of two languages writes spaces."""
+    text, before = "", ""
+    for part in parts:
+        spaced = not {before, part.language} <= UNSPACED_LANGUAGES
+        text += " " * bool(text and spaced) + part.text
+        before = part.language
+    return text

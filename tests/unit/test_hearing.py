@@ -214,6 +214,23 @@ def test_the_language_of_a_recording_is_the_one_most_is_spoken_in() -> None:
     assert (whole.text, whole.language, whole.language_probability) == ("Hi. Hola.", "es", 0.8)
 
 
+@pytest.mark.parametrize(
+    ("parts", "text"),
+    [
+        pytest.param([("ja", "はい。"), ("ja", "どうも。")], "はい。どうも。", id="no-spaces"),
+        pytest.param([("ja", "はい。"), ("en", "Yes.")], "はい。 Yes.", id="one-writes-spaces"),
+        pytest.param(
+            [("zh", "好。"), ("en", ""), ("zh", "再见。")], "好。再见。", id="nothing-between"
+        ),
+    ],
+)
+def test_texts_are_joined_as_their_languages_are_written(
+    parts: list[tuple[str, str]], text: str
+) -> None:
+    said = [transcript(segment(0, 2, words), language=language) for language, words in parts]
+    assert joined(said).text == text
+
+
 # ---- level -------------------------------------------------------------------------------
 
 
