@@ -236,14 +236,18 @@ async def _heard_apart(
     options: TranscribeOptions,
     asr: Asr,
 ) -> Transcript:
-    """Recognise each stretch of a window's speech by itself, in the window's language."""
+    """Recognise each stretch of a window's speech by itself, in the window's language.
+
+    Nothing is sampled: what comes of chance has as many letters as chance gives it.
+    """
+    certain = replace(options, temperature=0.0)
 
     async def one(span: SpeechSpan) -> Transcript:
         start, end = (round(at_s * SAMPLE_RATE_HZ) for at_s in (span.start_s, span.end_s))
         piece = samples[start:end]
         own = (SpeechSpan(0.0, len(piece) / SAMPLE_RATE_HZ),)
         window = Window((span,), own)
-        return in_recording(await asr(_item(piece, heard.language, own, options)), window)
+        return in_recording(await asr(_item(piece, heard.language, own, certain)), window)
 
     apart = joined(await all_of(map(one, speech)), heard.language)
     return replace(apart, language_probability=heard.language_probability)

@@ -185,6 +185,14 @@ async def test_what_is_heard_apart_counts_only_if_it_says_much_more() -> None:
     assert (transcript.text, len(asr.items)) == ("Please hold the line.", 3)
 
 
+async def test_what_is_heard_apart_is_not_sampled() -> None:
+    audio, spans = recording((1, 3, 1), (4, 6, 1))
+    asr = Repeating("Please hold the line.")
+    (window,) = await cut_windows(audio, spans, TranscribeOptions("en"), asr)
+    await transcript_of(audio, window, TranscribeOptions("en"), asr)
+    assert [item.temperature for item in asr.items] == [None, 0.0, 0.0]
+
+
 # ---- times and joins ---------------------------------------------------------------------
 
 
