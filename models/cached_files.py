@@ -16,11 +16,14 @@ import shutil
 from collections.abc import Callable, Iterator
 from functools import cache
 from pathlib import Path
+from typing import TypeAlias
 
 from filelock import FileLock
 
 from models.errors import WeightsError
 
+# Of a kept file or folder: the size and SHA-256 of each file, by its name in the folder.
+Record: TypeAlias = dict[str, list[int | str]]
 _logger = logging.getLogger("dragoman")
 
 
@@ -112,7 +115,7 @@ def _make(path: Path, record: Path, write: Callable[[Path], None]) -> None:
     _remove(partial)  # of a process that was killed
     try:
         write(partial)
-        written = {
+        written: Record = {
             name: [file.stat().st_size, _read_digest(file)] for name, file in _files(partial)
         }
         for _, file in _files(partial):
@@ -142,7 +145,7 @@ def _is_as_written(path: Path, record: Path) -> bool:
     return bool(found == written)
 
 
-def _write_record(record: Path, written: dict[str, list[int | str]]) -> None:
+def _write_record(record: Path, written: Record) -> None:
     record.parent.mkdir(parents=True, exist_ok=True)
     partial = record.with_suffix(".partial")
     try:

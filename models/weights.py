@@ -12,6 +12,7 @@ import importlib.util
 import shutil
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
+from fnmatch import fnmatch
 from functools import cache
 from pathlib import Path
 
@@ -133,6 +134,26 @@ class WeightSource:
             raise WeightsError(f"{self.reference}: {missing[0]} is pinned, but is not there")
         return checked
 
+    def check_names(self, patterns: Sequence[str] = ()) -> None:
+        """See that there is a file to read, without reading any.
+
+        Raises:
+            WeightsError: none fits ``patterns``, none of a package is pinned, or one that the
+                configuration pins is not there.
+        """
+        names = [(f"{label}/{name}", name) for label, name, _ in self._files()]
+        if self.must_be_pinned:
+            readable = [both for both in names if self.pins.keys() & set(both)]
+            what = "no file of it has a SHA-256 pin; name them under the model's `sha256`"
+        else:
+            readable = [both for both in names if _fits(both[1], patterns)]
+            what = f"holds no file that fits {', '.join(patterns)}" if patterns else "holds no file"
+        if not readable:
+            raise WeightsError(f"{self.reference}: {what}")
+        missing = sorted(self.pins.keys() - {name for both in names for name in both})
+        if missing and not self.must_be_pinned:  # of packages some pins name joined files
+            raise WeightsError(f"{self.reference}: {missing[0]} is pinned, but is not there")
+
     def folder(self, names: Sequence[str]) -> Path:
         """A folder that holds exactly the named files, for libraries that load a folder."""
         files = [self.file(name) for name in names]
@@ -228,6 +249,10 @@ def licence(reference: str) -> str:
         return UNKNOWN_LICENCE
     licences = (PACKAGE_LICENCES.get(name, UNKNOWN_LICENCE) for name in names.split("+"))
     return ", ".join(dict.fromkeys(licences))
+
+
+def _fits(name: str, patterns: Sequence[str]) -> bool:
+    return not patterns or any(fnmatch(name, pattern) for pattern in patterns)
 
 
 def _packages(names: str) -> list[tuple[str, Path]]:

@@ -116,6 +116,25 @@ class TestResolve:
         with pytest.raises(WeightsError, match=r"onnx/model\.bin has SHA-256"):
             resolve_in_process(hub, tmp_path, f"hf:{REPOSITORY}@v1", pin=digest(b"other"))
 
+    def test_a_damaged_file_is_downloaded_again(self, hub: Hub, tmp_path: Path) -> None:
+        damaged = resolve_in_process(hub, tmp_path, f"hf:{REPOSITORY}@v1")
+        flip_a_bit(damaged)
+        hub.requests.clear()
+        path = resolve_in_process(hub, tmp_path, f"hf:{REPOSITORY}@v1")
+        assert path.read_bytes() == HUB_FILES["onnx/model.bin"]
+        assert hub.downloads() == [f"{REPOSITORY}/onnx/model.bin"]
+
+    def test_offline_a_damaged_file_is_named(self, hub: Hub, tmp_path: Path) -> None:
+        flip_a_bit(resolve_in_process(hub, tmp_path, f"hf:{REPOSITORY}@v1"))
+        with pytest.raises(WeightsError, match=r"onnx/model\.bin is damaged.*HF_HUB_OFFLINE"):
+            resolve_in_process(hub, tmp_path, f"hf:{REPOSITORY}@v1", HF_HUB_OFFLINE="1")
+
+
+def flip_a_bit(path: Path) -> None:
+    content = bytearray(path.read_bytes())
+    content[0] ^= 1
+    path.write_bytes(content)
+
 
 RESOLVE = """
 import sys

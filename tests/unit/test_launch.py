@@ -12,6 +12,7 @@ import pytest
 from deployments import launch
 from deployments.config import load
 from deployments.log import logger
+from deployments.ports import free_port
 from tests.unit import nvidia_smi
 from tests.unit.nvidia_smi import gpu_row
 
@@ -51,7 +52,7 @@ def test_shares_that_do_not_fit_the_gpus_do_not_start(
 def test_an_address_of_ipv6_can_be_listened_on(tmp_path: Path) -> None:
     path = Path(config(tmp_path))
     content = json.loads(path.read_text())
-    content["applications"][0]["args"]["ingress"] = {"host": "::1", "port": launch.free_port()}
+    content["applications"][0]["args"]["ingress"] = {"host": "::1", "port": free_port()}
     path.write_text(json.dumps(content))
 
     launch.Server(path, load(path)).check_port()
