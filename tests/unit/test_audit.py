@@ -33,7 +33,7 @@ def test_what_is_found_is_said(
     report = "" if packages is None else json.dumps({"dependencies": packages})
     stand_in = tmp_path / "pip_audit.py"
     stand_in.write_text(f"print({report!r})")
-    command = [sys.executable, SCRIPT, sys.executable, stand_in]
+    command = [sys.executable, str(SCRIPT), sys.executable, str(stand_in)]
     ran = subprocess.run(command, capture_output=True, text=True, check=False)
     assert (ran.returncode, says in ran.stdout) == (code, True)
     assert code == 0 or "none is known" not in ran.stdout

@@ -31,6 +31,7 @@ RAY_FREE = {
 }
 
 
+@cache
 def imported(path: Path) -> set[str]:
     """Top-level names of all that a file imports, wherever in it."""
     names: set[str] = set()
