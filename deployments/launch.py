@@ -80,8 +80,6 @@ class Server:
     """
 
     def __init__(self, config_path: Path, config: ServeFile, *, keeps_folder: bool = False) -> None:
-        ingress = config.applications[0].args.ingress
-        self._host, self._port = ingress.host, ingress.port
         self.url = config.url
         self._models = list(config.applications[0].args.models)
         self._log_format = config.applications[0].args.observability.log_format
@@ -94,10 +92,6 @@ class Server:
         self._cluster = Cluster() if starts_own_cluster(os.environ) else None
         self._stopping = False
         self._fault: Exit | None = None
-
-    def check_port(self) -> None:
-        """Raises ConfigError: something listens there, which the ingress would share."""
-        check_port(self._host, self._port)
 
     def start(self, log: IO[bytes] | None = None) -> None:
         """Begin to start; ``log`` takes what the processes say, this terminal if it is None.
@@ -287,7 +281,7 @@ def run(config_path: Path, config: ServeFile, *, keeps_folder: bool = False) -> 
         signal.signal(number, server.ask_to_stop)
     started = time.monotonic()
     try:
-        server.check_port()
+        check_port(args.ingress.host, args.ingress.port)  # the ingress would share it
         server.start()
         if server.wait_until_warm(started):
             logger.info(

@@ -12,7 +12,6 @@ import pytest
 from deployments import launch
 from deployments.config import load
 from deployments.log import logger
-from deployments.ports import free_port
 from tests.unit import nvidia_smi
 from tests.unit.nvidia_smi import gpu_row
 
@@ -77,12 +76,3 @@ def test_a_real_cluster_is_not_kept_to_loopback(
     assert server.environment()["RAY_ENABLE_WINDOWS_OR_OSX_CLUSTER"] == "0"
     monkeypatch.setenv("RAY_ADDRESS", "10.0.0.1:6379")
     assert "RAY_ENABLE_WINDOWS_OR_OSX_CLUSTER" not in server.environment()
-
-
-def test_an_address_of_ipv6_can_be_listened_on(tmp_path: Path) -> None:
-    path = Path(config(tmp_path))
-    content = json.loads(path.read_text())
-    content["applications"][0]["args"]["ingress"] = {"host": "::1", "port": free_port()}
-    path.write_text(json.dumps(content))
-
-    launch.Server(path, load(path)).check_port()

@@ -56,8 +56,9 @@ def refusal(port: int) -> str:
     return str(caught.value)
 
 
-def test_a_free_port_is_taken() -> None:
-    check_port("127.0.0.1", free_port())
+@pytest.mark.parametrize("host", ["127.0.0.1", "::1"])
+def test_a_free_port_can_be_listened_on(host: str) -> None:
+    check_port(host, free_port())
 
 
 def test_leftovers_are_named_with_the_command_that_ends_them() -> None:
