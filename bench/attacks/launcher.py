@@ -1,12 +1,11 @@
 """Kills what a server stands on, and damages each file that it keeps.
 
-``python -m bench.attacks.launcher``; it needs a minute for each kill, and nothing else running.
+A part of ``bench.attacks``.
 """
 
 from __future__ import annotations
 
 import hashlib
-import json
 import os
 import subprocess
 import sys
@@ -20,7 +19,7 @@ from pathlib import Path
 import psutil
 import yaml
 
-from bench.attacks.row import Row
+from bench.attacks.rows import Row
 from tests.e2e.server import ROOT, Running, config_on_a_free_port, fakes_config, start
 from tests.hub import COMMIT, Hub, serve
 from tests.published.m2m100 import TINY, write_model, write_tokenizer
@@ -90,8 +89,13 @@ def _ended_by(name: str, victim: Callable[[Running, list[psutil.Process]], psuti
         took_s = time.monotonic() - began
         code = server.process.wait(END_S)
     figure = f"{len(processes) - len(left)} of {len(processes)} processes gone after {took_s:.1f} s"
-    expected = code == CLUSTER_DIED or name == "launcher"
-    return Row(f"kill -9 of the {name}", f"{figure}, exit code {code}", not left and expected)
+    return Row(
+        "F9" if name == "launcher" else "F5",
+        f"kill -9 of the {name}",
+        f"{figure}, exit code {code}",
+        f"all within {END_S:.0f} s" + ("" if name == "launcher" else f", exit code {CLUSTER_DIED}"),
+        not left and (code == CLUSTER_DIED or name == "launcher"),
+    )
 
 
 def _ends(process: psutil.Process, until: float) -> bool:
@@ -116,7 +120,11 @@ def _leftovers_are_named() -> Row:
         stay = [each for each in processes if not _ends(each, time.monotonic() + END_S)]
     figure = f"exit code {again.returncode}; {len(named & left)} of {len(left)} processes are named"
     return Row(
-        "kill -9 of the launcher and its keeper, and another start", figure, not stay and bool(left)
+        "F9",
+        "kill -9 of the launcher and its keeper, and another start",
+        figure,
+        "its message ends all of them",
+        bool(left) and not stay,
     )
 
 
@@ -156,7 +164,9 @@ def _healed(kind: str, folder: str, opening: Opening) -> Iterator[Row]:
         size_mb = path.stat().st_size / 1e6
         is_whole = _digests(Path(folder)) == before
         what = f"a flipped bit in {kind} {path.name[:40]}"
-        yield Row(what, f"{size_mb:.1f} MB; loaded in {took_s:.1f} s, healed: {is_whole}", is_whole)
+        found = "as before" if is_whole else "not as before"
+        figure = f"{size_mb:.1f} MB {found}; loaded in {took_s:.1f} s"
+        yield Row("F6", what, figure, "as before", is_whole)
 
 
 def _digests(folder: Path) -> dict[Path, str]:
@@ -193,12 +203,3 @@ def _in_a_process(code: str, arguments: tuple[str, ...], environment: Mapping[st
     subprocess.run(
         command, cwd=ROOT, env={**os.environ, **environment}, check=True, capture_output=True
     )
-
-
-def main() -> None:
-    for row in measure():
-        print(json.dumps([row.attack, row.figure, row.held]))
-
-
-if __name__ == "__main__":
-    main()
