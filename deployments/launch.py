@@ -177,15 +177,14 @@ class Server:
             return  # stopped before Ray was there
         command = [sys.executable, "-m", "deployments.drain", "--address", address]
         command += ["--timeout", str(DRAIN_S)]
-        drained = subprocess.run(
-            command,
-            env=self.environment(),
-            timeout=STOP_S + self._notice_s,
-            check=False,
-            stdout=self._log,
-            stderr=self._log,
-        )
-        if drained.returncode:
+        until = time.monotonic() + STOP_S + self._notice_s
+        with subprocess.Popen(
+            command, env=self.environment(), stdout=self._log, stderr=self._log
+        ) as drain:
+            while drain.poll() is None and self._is_well() and time.monotonic() < until:
+                time.sleep(POLL_S)
+            drain.kill()
+        if drain.returncode:
             logger.warning("some requests had not ended after %.0f s", DRAIN_S)
 
     def cluster_address(self) -> str | None:
