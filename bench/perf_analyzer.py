@@ -27,8 +27,8 @@ from typing import Any
 
 import numpy as np
 
+from models.cached_files import cache_folder, cached
 from models.samples import to_float32
-from models.weights import cache_folder, cached
 from tests.speech import Clip, clips
 
 VERSION = "2.60.0"

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+import re
 import socket
 from pathlib import Path
 from typing import Annotated, Any, Literal, Self, get_args
@@ -31,6 +32,10 @@ INGRESS = "Ingress"  # the name of the ingress deployment
 CONTROL = "ModelControl"  # and of the one that loads and unloads the models
 MODEL_VERSION = "1"  # of every model, in Triton's terms
 GRAPH = "speech_translation"  # the name of the whole graph, among the models
+# A model's stands in paths and metrics, and names a deployment of Serve.
+MODEL_NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,63}")
+# The whole graph's, the two deployments' of the server, and the end of `/v2/models/stats`.
+TAKEN_NAMES = {GRAPH, INGRESS, CONTROL, "stats"}
 AliasName = Annotated[str, Field(pattern=r"^[!-~]([ -~]{0,78}[!-~])?$")]  # printable ASCII
 MEBIBYTE = 1 << 20
 NO_BOUND = 1 << 30  # requests: a queue that takes them all
@@ -211,8 +216,23 @@ class AppConfig(Strict):
                 if language_code(language) != language:
                     message = f"voice_aliases.{alias}.{language}: no ISO 639-1 code, such as en"
                     raise ValueError(message)
-        for taken in {INGRESS, CONTROL} & set(self.models):
-            raise ValueError(f"models.{taken}: the name is taken by a deployment of the server")
+        return self
+
+    @model_validator(mode="after")
+    def _models_have_names_of_their_own(self) -> Self:
+        for name, model in self.models.items():
+            where = f"models.{name or repr(name)}"
+            if not MODEL_NAME.fullmatch(name):
+                raise ValueError(
+                    f"{where}: a model's name has 1 to 64 letters, digits, '-', '_' and '.', "
+                    "and begins with a letter or a digit"
+                )
+            if name in TAKEN_NAMES:
+                raise ValueError(f"{where}: the server itself has something of that name")
+            if name in get_args(Kind) and name != model.kind:
+                raise ValueError(
+                    f"{where}: the name is that of a kind, and {model.engine} is {model.kind}"
+                )
         return self
 
 

@@ -24,6 +24,7 @@ from deployments.config import APPLICATION, CONTROL, INGRESS, AppConfig
 from deployments.control import AppStatus, Control
 from deployments.generation import Generation, ModelOverride, model_of
 from deployments.log import LogFormat, logger, set_up
+from deployments.loopback import stay_on_loopback
 from deployments.remote import Description, Placements, Remote
 from deployments.replica import CPUS_A_REPLICA, DRAIN_S, LOST, ModelReplica, ServeRemote
 from models.errors import DragomanError, Draining, Unavailable
@@ -204,6 +205,7 @@ class ModelControl:
     def __init__(self, config: AppConfig) -> None:
         log_format = config.observability.log_format
         set_up(log_format)
+        stay_on_loopback()
         self._control = Control(config.models, ServePlatform(log_format, own_logging()))
         self._control.start()
 

@@ -20,6 +20,7 @@ from deployments.dispatcher import BatchReply, ReplicaLost
 from deployments.generation import ModelOverride
 from deployments.health import Health
 from deployments.log import LogFormat, logger, set_up
+from deployments.loopback import stay_on_loopback
 from deployments.remote import Description, ReplicaStats
 from deployments.wire import Carrier, Lent, Packed, Ran
 from models import nvidia
@@ -50,6 +51,7 @@ class ModelReplica:
         log_format: LogFormat = "text",
     ) -> None:
         set_up(log_format)
+        stay_on_loopback()
         self._name = settings.name
         self._override = override
         self._stats = ReplicaStats(replica=serve.get_replica_context().replica_id.unique_id)

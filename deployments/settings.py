@@ -11,10 +11,12 @@ from models.nvidia import VISIBLE
 
 LAUNCHED = "DRAGOMAN_LAUNCHED"
 OUTER_VISIBLE = "DRAGOMAN_CUDA_VISIBLE_DEVICES"  # CUDA_VISIBLE_DEVICES as the launcher had it
+RUN = "DRAGOMAN_RUN"  # the folder of a run, by which its processes are known
+KEEPER = "deployments.keeper"  # the module of the process that outlives a killed launcher
 LIBRARY_PATH = "LD_LIBRARY_PATH"
-RAY_FOLDER = "RAY_TMPDIR"
-# The path of a socket has 107 bytes, and Ray adds up to 72 to the folder for temporary files.
-LONGEST_FOLDER_BYTES = 107 - 72
+RAY_ADDRESS = "RAY_ADDRESS"
+# Named for other systems, on Linux it is the one way to keep Ray's own servers to loopback.
+RAY_REACHABLE = "RAY_ENABLE_WINDOWS_OR_OSX_CLUSTER"
 
 # The fast data path. Ray reads these once, in every process, so they are set before it starts.
 SETTINGS = {
@@ -62,10 +64,14 @@ def launcher_settings(environment: Mapping[str, str]) -> dict[str, str]:
     return {LAUNCHED: "1", **seen}
 
 
-def short_folder(environment: Mapping[str, str]) -> dict[str, str]:
-    """Where Ray's sockets are to lie, if their paths would be too long where TMPDIR says."""
-    too_long = len(os.fsencode(environment.get("TMPDIR", ""))) > LONGEST_FOLDER_BYTES
-    return {RAY_FOLDER: "/tmp"} if too_long and RAY_FOLDER not in environment else {}
+def starts_own_cluster(environment: Mapping[str, str]) -> bool:
+    """Whether the server gets a Ray cluster of its own, on this machine alone."""
+    return environment.get(RAY_ADDRESS, "local") in ("", "local")
+
+
+def loopback(environment: Mapping[str, str]) -> dict[str, str]:
+    """What keeps a cluster of our own to this machine; another's nodes must find each other."""
+    return {RAY_REACHABLE: "0"} if starts_own_cluster(environment) else {}
 
 
 def with_libraries(environment: Mapping[str, str]) -> dict[str, str]:

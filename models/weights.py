@@ -9,16 +9,15 @@ from __future__ import annotations
 
 import hashlib
 import importlib.util
-import os
 import shutil
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
+from fnmatch import fnmatch
 from functools import cache
 from pathlib import Path
 
-from filelock import FileLock
-
 from models import hub
+from models.cached_files import cache_folder, cached, digest, linked
 from models.errors import WeightsError
 
 PINS_FILE = Path(__file__).with_name("weights.sha256")  # sha256sum's format: digest, package/file
@@ -135,13 +134,33 @@ class WeightSource:
             raise WeightsError(f"{self.reference}: {missing[0]} is pinned, but is not there")
         return checked
 
+    def check_names(self, patterns: Sequence[str] = ()) -> None:
+        """See that there is a file to read, without reading any.
+
+        Raises:
+            WeightsError: none fits ``patterns``, none of a package is pinned, or one that the
+                configuration pins is not there.
+        """
+        names = [(f"{label}/{name}", name) for label, name, _ in self._files()]
+        if self.must_be_pinned:
+            readable = [both for both in names if self.pins.keys() & set(both)]
+            what = "no file of it has a SHA-256 pin; name them under the model's `sha256`"
+        else:
+            readable = [both for both in names if _fits(both[1], patterns)]
+            what = f"holds no file that fits {', '.join(patterns)}" if patterns else "holds no file"
+        if not readable:
+            raise WeightsError(f"{self.reference}: {what}")
+        missing = sorted(self.pins.keys() - {name for both in names for name in both})
+        if missing and not self.must_be_pinned:  # of packages some pins name joined files
+            raise WeightsError(f"{self.reference}: {missing[0]} is pinned, but is not there")
+
     def folder(self, names: Sequence[str]) -> Path:
         """A folder that holds exactly the named files, for libraries that load a folder."""
         files = [self.file(name) for name in names]
         key = hashlib.sha256("\n".join(str(path) for path in files).encode()).hexdigest()[:16]
         target = cache_folder() / "folders" / key
         for name, path in zip(names, files, strict=True):
-            cached(target / name, lambda link, path=path: link.symlink_to(path))  # type: ignore[misc]
+            linked(target / name, path)
         return target
 
     def _files(self) -> Iterator[tuple[str, str, Path]]:
@@ -232,11 +251,8 @@ def licence(reference: str) -> str:
     return ", ".join(dict.fromkeys(licences))
 
 
-def cache_folder() -> Path:
-    """Where joined and converted weights are kept: ``DRAGOMAN_CACHE``, else the user's cache."""
-    named = os.environ.get("DRAGOMAN_CACHE")
-    base = Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache")
-    return Path(named) if named else base / "dragoman"
+def _fits(name: str, patterns: Sequence[str]) -> bool:
+    return not patterns or any(fnmatch(name, pattern) for pattern in patterns)
 
 
 def _packages(names: str) -> list[tuple[str, Path]]:
@@ -266,35 +282,3 @@ def _path(folder: str) -> list[tuple[str, Path]]:
 def _shipped_pins() -> dict[str, str]:
     lines = (line.split(maxsplit=1) for line in PINS_FILE.read_text().splitlines() if line)
     return {name: digest for digest, name in lines}
-
-
-def digest(path: Path) -> str:
-    """The SHA-256 of a file, in hex; a file that has not changed is read once."""
-    status = path.stat()
-    return _digest_of(path, status.st_size, status.st_mtime_ns)
-
-
-@cache
-def _digest_of(path: Path, size_bytes: int, modified_ns: int) -> str:
-    """Cached, as files are large and several models may share one; a changed file is read anew."""
-    with path.open("rb") as file:
-        return hashlib.file_digest(file, "sha256").hexdigest()
-
-
-def cached(path: Path, write: Callable[[Path], None]) -> Path:
-    """``path``, a file or a folder made by ``write`` where it is not there; whole or not at all.
-
-    Safe when several replicas start together: one writes, the others wait for it.
-    """
-    path.parent.mkdir(parents=True, exist_ok=True)
-    locks = cache_folder() / "locks"  # not beside the file: libraries load its whole folder
-    locks.mkdir(parents=True, exist_ok=True)
-    with FileLock(locks / hashlib.sha256(str(path).encode()).hexdigest()[:16]):
-        if not path.exists():
-            partial = path.with_name(f"{path.name}.partial")
-            if partial.is_dir():  # of a process that was killed
-                shutil.rmtree(partial)
-            partial.unlink(missing_ok=True)
-            write(partial)
-            partial.replace(path)
-    return path

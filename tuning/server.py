@@ -18,6 +18,7 @@ import yaml
 
 from deployments import launch
 from deployments.config import ModelConfig, ServeFile
+from deployments.ports import free_port
 from tuning.policies import LivePolicies
 from tuning.space import (
     Candidate,
@@ -93,7 +94,7 @@ class TunedServer:
 
     def _start(self, stack: ExitStack) -> None:
         folder = Path(stack.enter_context(tempfile.TemporaryDirectory(prefix="dragoman-tune-")))
-        content = server_content(self.config, self.names, launch.free_port())
+        content = server_content(self.config, self.names, free_port())
         path = folder / "serve_config.yaml"
         path.write_text(yaml.safe_dump(content))
         log = stack.enter_context((folder / "log").open("w+b"))

@@ -20,8 +20,9 @@ from bench.overhead import report
 from bench.overhead.catalogue import PEERS, Peer, Start
 from bench.overhead.environments import NotToBeHad
 from bench.overhead.report import Measurement
-from bench.overhead.servers import CpuClock, DidNotServe, adopt_orphans, await_answer, running
+from bench.overhead.servers import CpuClock, DidNotServe, await_answer, running
 from bench.overhead.wrk import LoadFailed, load
+from deployments.keeper import adopt_orphans
 
 WARM_UP_CALLERS, WARM_UP_S = 64, 2
 WHY_CHARS = 300

@@ -12,7 +12,7 @@ from pathlib import Path
 from bench.overhead import environments
 from bench.overhead.protocols import BINARY, Protocol, base64_json, raw, tensors
 from deployments.config import load
-from deployments.launch import free_port
+from deployments.ports import free_port
 
 ROOT = Path(__file__).parents[2]
 CONFIG = ROOT / "bench" / "overhead.yaml"

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import contextlib
-import ctypes
 import signal
 import subprocess
 import tempfile
@@ -17,7 +16,7 @@ from pathlib import Path
 import psutil
 
 from bench.overhead.protocols import Protocol, WrongAnswer, check
-from deployments.launch import PR_SET_CHILD_SUBREAPER, end_all
+from deployments.keeper import end_all
 
 START_S = 120.0
 STOP_S = 60.0
@@ -27,11 +26,6 @@ LOG_LINES = 3  # of a server that did not start
 
 class DidNotServe(Exception):
     """A server ended, or gave no right answer in time; the message says why."""
-
-
-def adopt_orphans() -> None:
-    """Make this process the parent of what its children leave behind, so that it can be ended."""
-    ctypes.CDLL(None).prctl(PR_SET_CHILD_SUBREAPER, 1, 0, 0, 0)
 
 
 @contextmanager

@@ -25,6 +25,7 @@ from deployments.ingress.gate import Admission
 from deployments.ingress.listener import Listener
 from deployments.ledger import Ledger, Page
 from deployments.log import logger, set_up
+from deployments.loopback import stay_on_loopback
 from deployments.model_control import ServeDirectory
 from deployments.remote import Placements
 from deployments.settings import missing_settings
@@ -42,6 +43,7 @@ class Ingress:
         gc.set_threshold(*GC_THRESHOLDS)
         seen = config.observability
         set_up(seen.log_format)
+        stay_on_loopback()
         tracing.set_up(seen.trace_endpoint, seen.trace_ratio)
         for setting in missing_settings(os.environ):
             logger.warning("%s is not set: requests take the slow data path", setting)

@@ -8,7 +8,8 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-from models import weights
+from models.cached_files import cache_folder, cached
+from models.cached_files import digest as sha256_of
 from models.nmt.m2m100_checkpoint import (
     CONFIG_FILE,
     TENSOR_FILES,
@@ -66,7 +67,7 @@ def _converted(
 ) -> Path:
     """The folder of the converted model; safe when several replicas start together."""
     files = [tensors, *(source.file(name) for name in (CONFIG_FILE, VOCABULARY_FILE, SPM_FILE))]
-    target = weights.cache_folder() / "ctranslate2" / _key(files, quantization)
+    target = cache_folder() / "ctranslate2" / _key(files, quantization)
 
     def write(folder: Path) -> None:
         _logger.info("%s: converting to CTranslate2, %s", source.reference, quantization)
@@ -76,12 +77,12 @@ def _converted(
         folder.mkdir()
         spec.save(str(folder))
 
-    return weights.cached(target, write)
+    return cached(target, write)
 
 
 def _key(files: Sequence[Path], quantization: str) -> str:
     """The name of a conversion: by what it is made from, wherever that lies."""
     digest = hashlib.sha256(f"{_FORMAT} {quantization}".encode())
     for path in files:
-        digest.update(bytes.fromhex(weights.digest(path)))
+        digest.update(bytes.fromhex(sha256_of(path)))
     return digest.hexdigest()[:16]

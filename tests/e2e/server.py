@@ -18,7 +18,7 @@ from typing import Any
 import psutil
 import yaml
 
-from deployments.launch import free_port
+from deployments.ports import free_port
 
 ROOT = Path(__file__).parents[2]
 STOP_S = 120.0

@@ -116,6 +116,25 @@ class TestResolve:
         with pytest.raises(WeightsError, match=r"onnx/model\.bin has SHA-256"):
             resolve_in_process(hub, tmp_path, f"hf:{REPOSITORY}@v1", pin=digest(b"other"))
 
+    def test_a_damaged_file_is_downloaded_again(self, hub: Hub, tmp_path: Path) -> None:
+        damaged = resolve_in_process(hub, tmp_path, f"hf:{REPOSITORY}@v1")
+        flip_a_bit(damaged)
+        hub.requests.clear()
+        path = resolve_in_process(hub, tmp_path, f"hf:{REPOSITORY}@v1")
+        assert path.read_bytes() == HUB_FILES["onnx/model.bin"]
+        assert hub.downloads() == [f"{REPOSITORY}/onnx/model.bin"]
+
+    def test_offline_a_damaged_file_is_named(self, hub: Hub, tmp_path: Path) -> None:
+        flip_a_bit(resolve_in_process(hub, tmp_path, f"hf:{REPOSITORY}@v1"))
+        with pytest.raises(WeightsError, match=r"onnx/model\.bin is damaged.*HF_HUB_OFFLINE"):
+            resolve_in_process(hub, tmp_path, f"hf:{REPOSITORY}@v1", HF_HUB_OFFLINE="1")
+
+
+def flip_a_bit(path: Path) -> None:
+    content = bytearray(path.read_bytes())
+    content[0] ^= 1
+    path.write_bytes(content)
+
 
 RESOLVE = """
 import sys
@@ -202,6 +221,40 @@ class TestFetch:
         fetched = {path.rpartition("/")[2] for path in hub.downloads()}
         assert "model.bin" in fetched
         assert not fetched & whole
+
+
+class TestCheck:
+    """Before a start: what the hub has is fetched by the start itself."""
+
+    @pytest.fixture
+    def hub(self) -> Iterator[Hub]:
+        with serve(Hub({WHISPER: WHISPER_FILES})) as running:
+            yield running
+
+    def test_what_the_hub_has_is_not_downloaded(self, hub: Hub, tmp_path: Path) -> None:
+        assert check(hub, tmp_path, f"hf:{WHISPER}@v1")[0] == 0
+        assert f"GET /api/models/{WHISPER}/revision/v1" in hub.requests
+        assert hub.downloads() == []
+
+    def test_what_the_hub_has_not_is_an_error(self, hub: Hub, tmp_path: Path) -> None:
+        code, said = check(hub, tmp_path, "hf:someone/else@v1")
+        assert code == 2
+        assert "models.asr.weights: hf:someone/else@v1: the hub has none" in said
+
+    def test_a_hub_that_cannot_be_asked_is_a_warning(self, hub: Hub, tmp_path: Path) -> None:
+        hub.endpoint = "http://127.0.0.1:1"
+        code, said = check(hub, tmp_path, f"hf:{WHISPER}@v1")
+        assert code == 0
+        assert f"models.asr.weights: hf:{WHISPER}@v1: the hub cannot be asked" in said
+
+
+def check(hub: Hub, folder: Path, reference: str) -> tuple[int, str]:
+    """The exit code of ``make check-config``, and what it says."""
+    config = serve_file(folder, asr={"engine": "whisper", "weights": reference})
+    environment = {"HF_ENDPOINT": hub.endpoint, "HF_HOME": str(folder / "hub")}
+    process = spawn("-m", "deployments.launch", "--check", str(config), **environment)
+    _, said = process.communicate()
+    return process.returncode, said
 
 
 def start(hub: Hub, config: Path, *args: str, **environment: str) -> subprocess.Popen[str]:

@@ -13,6 +13,7 @@ from typing import Any, TypeAlias
 
 import pytest
 
+from models.cached_files import cache_folder
 from models.device import DeviceReport, DeviceRequest
 from models.engines import ENGINES
 from models.errors import ConfigError, WeightsError
@@ -24,7 +25,7 @@ from models.nmt.m2m100_transformers import M2m100TransformersNmt
 from models.nmt.m2m100_transformers import Options as TransformersOptions
 from models.runtime import ItemError, RuntimeSettings, RuntimeSpec
 from models.types import NmtItem, Translation
-from models.weights import cache_folder, resolve
+from models.weights import resolve
 from tests.processes import spawn
 from tests.published.m2m100 import SENTENCES, TINY, write_model, write_tokenizer
 

@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 import yaml
 
-from deployments.config import ModelConfig, check_fractions, load
+from deployments.config import AppConfig, ModelConfig, check_fractions, load
 from models.errors import ConfigError
 
 ROOT = Path(__file__).parents[2]
@@ -25,6 +25,8 @@ def test_a_shipped_file_is_valid(path: Path) -> None:
     assert load(path).applications[0].args.models
 
 
+MODELS = ("applications", 0, "args", "models")
+VAD = {"engine": "silero", "weights": "package:silero_vad"}
 WRONG: dict[str, tuple[tuple[str | int, ...], Any, str]] = {
     "unknown top key": (("aplications",), 1, "aplications"),
     "unknown model key": (("applications", 0, "args", "models", "asr", "replica"), 2, "replica"),
@@ -69,6 +71,19 @@ WRONG: dict[str, tuple[tuple[str | int, ...], Any, str]] = {
         70_000,
         "args.ingress.port",
     ),
+    "a model with the graph's name": ((*MODELS, "speech_translation"), VAD, "speech_translation: "),
+    "a model with a path's name": ((*MODELS, "stats"), VAD, r"models\.stats: the server itself"),
+    "a model with a deployment's name": ((*MODELS, "Ingress"), VAD, "Ingress: the server itself"),
+    "a model without a name": ((*MODELS, ""), VAD, "models.'': a model's name has 1 to 64"),
+    "a model with a path for a name": ((*MODELS, "a/b c"), VAD, r"models\.a/b c: a model's name"),
+    "a model with dots for a name": ((*MODELS, ".."), VAD, r"begins with a letter or a digit"),
+    "a model with a long name": ((*MODELS, "x" * 65), VAD, "1 to 64 letters"),
+    "a model with a line's end": ((*MODELS, "asr2\n"), VAD, "1 to 64 letters"),
+    "a model with another kind's name": (
+        (*MODELS, "tts"),
+        VAD,
+        r"models\.tts: the name is that of a kind, and silero is vad",
+    ),
     "a proxy beside the ingress": (("proxy_location",), "EveryNode", "proxy_location"),
     "another import path": (("applications", 0, "import_path"), "a:b", "import_path"),
 }
@@ -87,6 +102,12 @@ def test_what_is_wrong_is_named(
     path.write_text(yaml.safe_dump(content))
     with pytest.raises(ConfigError, match=says):
         load(path)
+
+
+@pytest.mark.parametrize("name", ["a", "vad", "Whisper-large_v3.1", "9", "x" * 64])
+def test_a_model_may_be_called(name: str) -> None:
+    models = {name: {"engine": "silero"}}
+    assert list(AppConfig.model_validate({"models": models}).models) == [name]
 
 
 @pytest.mark.parametrize("text", ["", "a: [", "- 1"], ids=["empty", "not YAML", "a list"])

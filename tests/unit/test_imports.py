@@ -1,8 +1,15 @@
-"""Imports run one way: tuning to deployments to models; the client imports none of them."""
+"""Imports run one way: tuning to deployments to models; what is imported is declared."""
 
 from __future__ import annotations
 
 import ast
+import re
+import sys
+import tomllib
+from collections.abc import Mapping
+from functools import cache
+from importlib.metadata import packages_distributions
+from itertools import chain
 from pathlib import Path
 
 import pytest
@@ -24,6 +31,7 @@ RAY_FREE = {
 }
 
 
+@cache
 def imported(path: Path) -> set[str]:
     """Top-level names of all that a file imports, wherever in it."""
     names: set[str] = set()
@@ -46,3 +54,50 @@ def test_a_room_imports_only_what_it_may(room: str) -> None:
 @pytest.mark.parametrize("name", sorted(RAY_FREE))
 def test_batching_and_the_graph_are_free_of_ray(name: str) -> None:
     assert "ray" not in imported(ROOT / "deployments" / name)
+
+
+# ---- what is imported is declared --------------------------------------------------------
+
+OWN = {"models", "deployments", "tuning", "bench", "tests"}
+OWN |= {"client", "dragoman_client", "load", "load_test"}
+# Peers run in environments of their own, and so do the packages that they import.
+PEERS = ROOT / "bench" / "overhead" / "peers"
+SERVER, CLIENT = ROOT / "pyproject.toml", ROOT / "client" / "pyproject.toml"
+DECLARED_IN = {
+    "models": [SERVER],
+    "deployments": [SERVER],
+    "tuning": [SERVER],
+    "client": [CLIENT],
+    "bench": [SERVER, CLIENT],
+    "tests": [SERVER, CLIENT],
+}
+
+
+@cache
+def distributions() -> Mapping[str, list[str]]:
+    """Who brings each module: looked up once, as that reads every package's list of files."""
+    return packages_distributions()
+
+
+def canonical(name: str) -> str:
+    return re.split(r"[^A-Za-z0-9._-]", name, maxsplit=1)[0].replace("_", "-").lower()
+
+
+def declared(path: Path) -> set[str]:
+    """The distributions that a pyproject.toml asks for, in extras or without."""
+    project = tomllib.loads(path.read_text())["project"]
+    extras = project.get("optional-dependencies", {})
+    return {canonical(each) for each in [*project["dependencies"], *chain(*extras.values())]}
+
+
+@pytest.mark.parametrize("room", DECLARED_IN)
+def test_what_a_room_imports_is_declared(room: str) -> None:
+    """A package that is there because another needs it may be gone with that one's next version."""
+    weights = (ROOT / "requirements-weights.txt").read_text().splitlines()
+    known = {canonical(line) for line in weights if line and not line.startswith("#")}
+    known = known.union(*(declared(path) for path in DECLARED_IN[room]))
+    owners = distributions()
+    files = [f for f in (ROOT / room).rglob("*.py") if not f.is_relative_to(PEERS)]
+    names = set().union(*(imported(f) for f in files)) - OWN - sys.stdlib_module_names
+    missing = {n for n in names if not {canonical(o) for o in owners.get(n, [n])} & known}
+    assert missing == set()

@@ -48,10 +48,31 @@ def test_shares_that_do_not_fit_the_gpus_do_not_start(
     assert "models.speaker.gpu_fraction: 0.6 of a GPU is not left" in caplog.text
 
 
-def test_an_address_of_ipv6_can_be_listened_on(tmp_path: Path) -> None:
+def test_weights_that_are_absent_do_not_start(
+    tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    path = config(tmp_path, engine="ge2e", weights="path:/nowhere/at/all")
+    assert [launch.main([path]), launch.main(["--check", path])] == [2, 2]
+    assert "models.speaker.weights: path:/nowhere/at/all: there is no such folder" in caplog.text
+
+
+def test_a_ray_without_a_token_does_not_start_beyond_loopback(
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
     path = Path(config(tmp_path))
     content = json.loads(path.read_text())
-    content["applications"][0]["args"]["ingress"] = {"host": "::1", "port": launch.free_port()}
+    content["applications"][0]["args"]["ingress"] = {"host": "0.0.0.0"}
     path.write_text(json.dumps(content))
+    monkeypatch.setenv("RAY_AUTH_MODE", "disabled")
+    assert launch.main([str(path)]) == 2
+    assert "RAY_AUTH_MODE: with 'disabled' whoever reaches a port of Ray" in caplog.text
 
-    launch.Server(path, load(path)).check_port()
+
+def test_a_real_cluster_is_not_kept_to_loopback(
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    path = Path(config(tmp_path))
+    server = launch.Server(path, load(path))
+    assert server.environment()["RAY_ENABLE_WINDOWS_OR_OSX_CLUSTER"] == "0"
+    monkeypatch.setenv("RAY_ADDRESS", "10.0.0.1:6379")
+    assert "RAY_ENABLE_WINDOWS_OR_OSX_CLUSTER" not in server.environment()

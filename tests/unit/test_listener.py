@@ -18,7 +18,7 @@ from starlette.types import ASGIApp
 from deployments.config import Limits
 from deployments.ingress.gate import Admission, Gate
 from deployments.ingress.listener import MAX_HEAD_BYTES, Listener, listening_socket
-from deployments.launch import free_port
+from deployments.ports import free_port
 
 HOST = "127.0.0.1"
 Handler = Callable[[Request], Awaitable[Response]]

@@ -2,18 +2,18 @@
 
 from __future__ import annotations
 
-import os
 from pathlib import Path
 
 import pytest
 
 from deployments.settings import (
+    RAY_REACHABLE,
     SETTINGS,
     launcher_settings,
     library_path,
+    loopback,
     machine_environment,
     missing_settings,
-    short_folder,
 )
 from models.nvidia import VISIBLE
 
@@ -43,20 +43,16 @@ def test_a_bare_start_hides_nothing_that_could_be_restored() -> None:
 @pytest.mark.parametrize(
     ("outer", "own"),
     [
-        pytest.param({}, {}, id="none is named"),
-        pytest.param({"TMPDIR": "/var/tmp"}, {}, id="short"),
-        pytest.param({"TMPDIR": "/" + "x" * 34}, {}, id="as long as there is room"),
-        pytest.param({"TMPDIR": "/" + "x" * 35}, {"RAY_TMPDIR": "/tmp"}, id="too long"),
-        pytest.param(
-            {"TMPDIR": os.fsdecode(b"/" + b"\xc3\xa4" * 18)}, {"RAY_TMPDIR": "/tmp"}, id="in bytes"
-        ),
-        pytest.param({"TMPDIR": "/" + "x" * 99, "RAY_TMPDIR": "/own"}, {}, id="the callers own"),
+        pytest.param({}, {RAY_REACHABLE: "0"}, id="a cluster of its own"),
+        pytest.param({"RAY_ADDRESS": "local"}, {RAY_REACHABLE: "0"}, id="by name"),
+        pytest.param({"RAY_ADDRESS": "10.0.0.1:6379"}, {}, id="a real cluster"),
+        pytest.param({"RAY_ADDRESS": "auto"}, {}, id="one that is found"),
     ],
 )
-def test_sockets_lie_where_their_paths_have_room(
+def test_ray_keeps_to_loopback_on_a_cluster_of_its_own(
     outer: dict[str, str], own: dict[str, str]
 ) -> None:
-    assert short_folder(outer) == own
+    assert loopback(outer) == own
 
 
 def test_the_libraries_of_packages_come_after_the_callers_own(tmp_path: Path) -> None:

@@ -21,7 +21,7 @@ from deployments.fleet import Fleet
 from deployments.ingress.app import asgi_app
 from deployments.ingress.gate import Admission, leave
 from deployments.ingress.listener import Listener
-from deployments.launch import free_port
+from deployments.ports import free_port
 from dragoman_client import AsyncClient, ConnectionFailed
 from dragoman_client.headers import server_timing_ms
 from models.encoding import encode

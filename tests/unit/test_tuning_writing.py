@@ -114,7 +114,7 @@ def test_what_cannot_be_written_leaves_what_was_there(tmp_path: Path) -> None:
     output.write_text("before")
     config = load(path)
     before = present(config, ["speaker"])
-    path.write_text(BARE.replace("sleep", "fake-nmt"))
+    path.write_text(BARE.replace("sleep", "ge2e"))
     with pytest.raises(ConfigError, match=r"serve_config\.yaml"):
         write(path, config, changes(config, before, before.with_("speaker", replicas=2)), output)
     assert output.read_text() == "before"

@@ -252,9 +252,9 @@ class TestParts:
     ) -> None:
         whole = write_parts(folder)
         code = (
-            "import sys; from models import weights; sys.stdin.read(1);"
+            "import sys; from models import cached_files, weights; sys.stdin.read(1);"
             "path = weights.resolve(sys.argv[1]).file('big.bin');"
-            "print(path.stat().st_ino, weights.digest(path))"
+            "print(path.stat().st_ino, cached_files.digest(path))"
         )
         started = [spawn("-c", code, f"path:{folder}") for _ in range(3)]
         for process in started:  # all are loaded, or will find the file joined: either is right
