@@ -22,6 +22,11 @@ MAX_LINES = 30  # of a start and ten requests
 STOP_S = 60
 
 
+def takes_interrupts() -> None:
+    """A job in the background of a script ignores them, and so does all that it starts."""
+    signal.signal(signal.SIGINT, signal.SIG_DFL)
+
+
 @contextmanager
 def serve_run(config_path: Path, log_path: Path) -> Iterator[str]:
     """A server for the length of a block, once it is ready; its address."""
@@ -30,7 +35,13 @@ def serve_run(config_path: Path, log_path: Path) -> Iterator[str]:
     command = [sys.executable, "-m", "ray.serve.scripts", "run", str(config_path)]
     with log_path.open("w") as log:
         process = subprocess.Popen(
-            command, cwd=ROOT, env=environment, stdout=log, stderr=log, start_new_session=True
+            command,
+            cwd=ROOT,
+            env=environment,
+            stdout=log,
+            stderr=log,
+            start_new_session=True,
+            preexec_fn=takes_interrupts,
         )
 
     def is_ready() -> bool:
