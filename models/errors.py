@@ -4,6 +4,8 @@ DragomanError
 ├── InvalidRequest 400          malformed; ``param`` names the field
 │   ├── LoadFailed 400          a model cannot be loaded so; what served before still does
 │   └── UnknownLanguage 400
+├── Unauthorized 401            no key, or one that is not known
+├── Forbidden 403               a key without the scope, a host or a page that may not ask
 ├── NotFound 404                unknown path
 │   ├── UnknownModel 404
 │   └── UnknownVoice 404
@@ -13,6 +15,7 @@ DragomanError
 ├── UnsupportedEncoding 415     a body compressed as nothing here decompresses
 ├── Unprocessable 422           understood, but impossible here
 │   └── UnsupportedPair 422     no model translates this pair; the message lists those there are
+├── RateLimited 429             more than its key may ask; try again after ``retry_after_s``
 ├── Unavailable 503             try again after ``retry_after_s``
 │   ├── NotReady 503            models are still loading
 │   ├── Draining 503            the server is stopping
@@ -37,8 +40,9 @@ class DragomanError(Exception):
     """Base of all that a caller may be told. ``param`` is the field that caused it."""
 
     status: ClassVar[int] = 500
-    code: ClassVar[str] = "internal_error"
-    retry_after_s: ClassVar[int | None] = None
+    code: str = "internal_error"
+    retry_after_s: int | None = None
+    challenge: str | None = None  # as the header ``WWW-Authenticate`` has it
     is_counted = False  # whether the statistics of a model or of the graph have it
 
     def __init__(self, message: str, *, param: str | None = None) -> None:
@@ -64,6 +68,24 @@ class LoadFailed(InvalidRequest):
 
 class UnknownLanguage(InvalidRequest):
     code = "unknown_language"
+
+
+class Unauthorized(DragomanError):
+    status, code = 401, "invalid_api_key"
+
+    def __init__(self, message: str, challenge: str) -> None:
+        super().__init__(message, param="authorization")
+        self.challenge = challenge
+
+
+class Forbidden(DragomanError):
+    """What is refused whoever asks again; ``code`` says why."""
+
+    status = 403
+
+    def __init__(self, message: str, code: str, *, param: str | None = None) -> None:
+        super().__init__(message, param=param)
+        self.code = code
 
 
 class NotFound(DragomanError):
@@ -101,6 +123,15 @@ class Unprocessable(DragomanError):
 
 class UnsupportedPair(Unprocessable):
     code = "unsupported_language_pair"
+
+
+class RateLimited(DragomanError):
+    status = 429
+
+    def __init__(self, message: str, code: str, retry_after_s: int) -> None:
+        super().__init__(message)
+        self.code = code
+        self.retry_after_s = retry_after_s
 
 
 class Unavailable(DragomanError):
