@@ -16,13 +16,10 @@ from deployments import usage
 from deployments.audit import acting
 from deployments.security import Key, Security
 from deployments.usage import DoorFigures, Meter, Usage
-from models.errors import RateLimited, Unauthorized
+from models.errors import NoKey, QuotaUsed, RateLimited, TooManyRunning, Unauthorized
 
 MAX_KEY_BYTES = 256  # of what is sent as one; ours have 43
 WINDOW_S, DAY_S = 60.0, 86_400
-CHALLENGE = 'Bearer realm="dragoman"'
-UNKNOWN = f'{CHALLENGE}, error="invalid_token"'
-CONCURRENCY_RETRY_S = 1
 
 Clock = Callable[[], float]
 
@@ -50,7 +47,7 @@ class Caller:
         most = self._key.max_concurrent_per_ingress
         if most is not None and self._running >= most:
             message = f"{most} requests of this key are running, as many as it may have at once"
-            raise RateLimited(message, "too_many_concurrent_requests", CONCURRENCY_RETRY_S)
+            raise TooManyRunning(message)
         self._check_quotas()
         self._check_rate()
         self._used.requests += 1
@@ -64,9 +61,9 @@ class Caller:
         while self._lately and now - self._lately[0] >= WINDOW_S:
             self._lately.popleft()
         if len(self._lately) >= rate:
-            wait_s = max(1, math.ceil(self._lately[0] + WINDOW_S - now))
-            message = f"this key may send {rate} requests a minute"
-            raise RateLimited(message, "rate_limit_exceeded", wait_s)
+            error = RateLimited(f"this key may send {rate} requests a minute")
+            error.retry_after_s = max(1, math.ceil(self._lately[0] + WINDOW_S - now))
+            raise error
         self._lately.append(now)
 
     def _check_quotas(self) -> None:
@@ -78,8 +75,9 @@ class Caller:
             (self._today.characters, quotas.characters_per_day_per_ingress, "characters"),
         ):
             if quota is not None and used >= quota:
-                message = f"this key has used its {quota:g} {what} of today (UTC)"
-                raise RateLimited(message, "insufficient_quota", DAY_S - now % DAY_S)
+                error = QuotaUsed(f"this key has used its {quota:g} {what} of today (UTC)")
+                error.retry_after_s = DAY_S - now % DAY_S
+                raise error
 
     def entered(self) -> None:
         self._running += 1
@@ -147,10 +145,11 @@ class Keyring:
         """
         if authorization is None:
             message = "a key is needed: send it as the header Authorization: Bearer KEY"
-            raise Unauthorized(message, CHALLENGE)
+            raise NoKey(message, param="authorization")
         scheme, _, sent = authorization.partition(b" ")
         if scheme.lower() != b"bearer":
-            raise Unauthorized("the header Authorization must be like Bearer KEY", CHALLENGE)
+            message = "the header Authorization must be like Bearer KEY"
+            raise NoKey(message, param="authorization")
         return self.owner(sent.strip(b" "))
 
     def owner(self, key: bytes) -> Caller:
@@ -160,7 +159,7 @@ class Keyring:
             found = self._callers.get(self._place(digest))
             if found is not None and hmac.compare_digest(found.digest, digest):
                 return found
-        raise Unauthorized("the key is not known here", UNKNOWN)
+        raise Unauthorized("the key is not known here", param="authorization")
 
     def _place(self, digest: bytes) -> bytes:
         return hmac.digest(self._salt, digest, "sha256")

@@ -10,7 +10,7 @@ from typing import Any
 from deployments.config import ModelConfig
 from deployments.generation import ModelOverride
 from deployments.security import LoadAllow
-from models.errors import Forbidden
+from models.errors import LoadNotAllowed
 
 SHOWN_CHARS = 80  # of a value that is refused
 
@@ -19,11 +19,11 @@ def check_load(override: ModelOverride, base: ModelConfig, allow: LoadAllow) -> 
     """Refuse what neither the configuration has nor ``security.load_allow`` names.
 
     Raises:
-        Forbidden: names the field and the row that would allow it.
+        LoadNotAllowed: names the field and the row that would allow it.
     """
     for field, row, value in _not_allowed(override.model, base, allow):
         message = f"{field} {str(value)[:SHOWN_CHARS]!r} is not in security.load_allow.{row}"
-        raise Forbidden(message, "load_not_allowed", param="config")
+        raise LoadNotAllowed(message, param="config")
 
 
 def _not_allowed(

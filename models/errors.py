@@ -4,8 +4,15 @@ DragomanError
 ├── InvalidRequest 400          malformed; ``param`` names the field
 │   ├── LoadFailed 400          a model cannot be loaded so; what served before still does
 │   └── UnknownLanguage 400
-├── Unauthorized 401            no key, or one that is not known
-├── Forbidden 403               a key without the scope, a host or a page that may not ask
+├── Unauthorized 401            a key that is not known
+│   └── NoKey 401
+├── Forbidden 403               whoever asks again
+│   ├── InsufficientScope 403   the key is for other things
+│   ├── KeyRequired 403         without keys, this is for the server's own machine
+│   ├── HostNotAllowed 403      the request calls the server by a name that it does not have
+│   ├── OriginNotAllowed 403    a page of another site asks
+│   ├── ModelControlOff 403
+│   └── LoadNotAllowed 403      a model may not be loaded with that
 ├── NotFound 404                unknown path
 │   ├── UnknownModel 404
 │   └── UnknownVoice 404
@@ -15,7 +22,9 @@ DragomanError
 ├── UnsupportedEncoding 415     a body compressed as nothing here decompresses
 ├── Unprocessable 422           understood, but impossible here
 │   └── UnsupportedPair 422     no model translates this pair; the message lists those there are
-├── RateLimited 429             more than its key may ask; try again after ``retry_after_s``
+├── RateLimited 429             more than its key may ask a minute; again after ``retry_after_s``
+│   ├── TooManyRunning 429      more than it may have running
+│   └── QuotaUsed 429           more than it may use a day
 ├── Unavailable 503             try again after ``retry_after_s``
 │   ├── NotReady 503            models are still loading
 │   ├── Draining 503            the server is stopping
@@ -35,12 +44,14 @@ from __future__ import annotations
 
 from typing import Any, ClassVar
 
+CHALLENGE = 'Bearer realm="dragoman"'  # what a 401 asks for
+
 
 class DragomanError(Exception):
     """Base of all that a caller may be told. ``param`` is the field that caused it."""
 
     status: ClassVar[int] = 500
-    code: str = "internal_error"
+    code: ClassVar[str] = "internal_error"
     retry_after_s: int | None = None
     challenge: str | None = None  # as the header ``WWW-Authenticate`` has it
     is_counted = False  # whether the statistics of a model or of the graph have it
@@ -72,20 +83,40 @@ class UnknownLanguage(InvalidRequest):
 
 class Unauthorized(DragomanError):
     status, code = 401, "invalid_api_key"
+    challenge = f'{CHALLENGE}, error="invalid_token"'
 
-    def __init__(self, message: str, challenge: str) -> None:
-        super().__init__(message, param="authorization")
-        self.challenge = challenge
+
+class NoKey(Unauthorized):
+    code, challenge = "no_api_key", CHALLENGE
 
 
 class Forbidden(DragomanError):
-    """What is refused whoever asks again; ``code`` says why."""
+    status, code = 403, "forbidden"
 
-    status = 403
 
-    def __init__(self, message: str, code: str, *, param: str | None = None) -> None:
-        super().__init__(message, param=param)
-        self.code = code
+class InsufficientScope(Forbidden):
+    code = "insufficient_scope"
+    challenge = f'{CHALLENGE}, error="insufficient_scope"'
+
+
+class KeyRequired(Forbidden):
+    code = "key_required"
+
+
+class HostNotAllowed(Forbidden):
+    code = "host_not_allowed"
+
+
+class OriginNotAllowed(Forbidden):
+    code = "origin_not_allowed"
+
+
+class ModelControlOff(Forbidden):
+    code = "model_control_off"
+
+
+class LoadNotAllowed(Forbidden):
+    code = "load_not_allowed"
 
 
 class NotFound(DragomanError):
@@ -126,12 +157,17 @@ class UnsupportedPair(Unprocessable):
 
 
 class RateLimited(DragomanError):
-    status = 429
+    """``retry_after_s`` is each one's own."""
 
-    def __init__(self, message: str, code: str, retry_after_s: int) -> None:
-        super().__init__(message)
-        self.code = code
-        self.retry_after_s = retry_after_s
+    status, code, retry_after_s = 429, "rate_limit_exceeded", 1
+
+
+class TooManyRunning(RateLimited):
+    code = "too_many_running"
+
+
+class QuotaUsed(RateLimited):
+    code = "insufficient_quota"
 
 
 class Unavailable(DragomanError):

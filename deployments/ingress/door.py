@@ -12,9 +12,17 @@ from starlette.types import Scope
 from deployments.audit import Refusals, acting
 from deployments.config import AppConfig
 from deployments.ingress.rights import ADMIN, ANY, MODEL_CONTROL, NOBODY_ASKED, RIGHTS, Scopes
-from deployments.keyring import CHALLENGE, Caller, Keyring
+from deployments.keyring import Caller, Keyring
 from deployments.security import host_name, is_address, is_loopback
-from models.errors import DragomanError, Forbidden, InvalidRequest
+from models.errors import (
+    DragomanError,
+    HostNotAllowed,
+    InsufficientScope,
+    InvalidRequest,
+    KeyRequired,
+    ModelControlOff,
+    OriginNotAllowed,
+)
 
 READ = frozenset({b"host", b"origin", b"authorization", b"sec-fetch-site"})  # headers
 ELSEWHERE = (b"cross-site", b"same-site")  # of Sec-Fetch-Site: another page asks
@@ -69,7 +77,7 @@ class Door:
                 return NOBODY
             self._check_page(headers)
             if route in MODEL_CONTROL and not self._has_model_control:
-                raise Forbidden("security.model_control is off", "model_control_off")
+                raise ModelControlOff("security.model_control is off")
             if not self._keyring:
                 if scopes is ADMIN:
                     self._check_local(headers)
@@ -91,7 +99,7 @@ class Door:
                 "the header Host is none of this server's names; security.hosts and "
                 "security.public_url name more"
             )
-            raise Forbidden(message, "host_not_allowed", param="host")
+            raise HostNotAllowed(message, param="host")
 
     def _is_known(self, authority: bytes) -> bool:
         name = _name(authority)
@@ -108,7 +116,7 @@ class Door:
             is_foreign = origin not in self._origins and not _is_own(origin, headers)
         if is_foreign:
             message = "pages of other sites may not ask here; security.origins names those that may"
-            raise Forbidden(message, "origin_not_allowed", param="origin")
+            raise OriginNotAllowed(message, param="origin")
 
     def _check_local(self, headers: Headers) -> None:
         """Without keys, only this machine itself is an operator."""
@@ -117,16 +125,15 @@ class Door:
         is_own = origin is None or _is_own(origin, headers)
         if not (self._is_local and name is not None and is_loopback(name) and is_own):
             message = "without security.keys this is for callers on the server's own machine"
-            raise Forbidden(message, "key_required")
+            raise KeyRequired(message)
 
     def _note(self, error: DragomanError, caller: Caller | None, **fields: str) -> None:
         """Count and note a refusal. The path is the route's: a caller's own may say anything."""
-        reason = "no_key" if error.challenge == CHALLENGE else error.code
         name = "" if caller is None else caller.name
         refused = self._keyring.figures.refused
-        refused[name, reason] = refused.get((name, reason), 0) + 1
+        refused[name, error.code] = refused.get((name, error.code), 0) + 1
         own = acting.set(name or None)
-        self._refusals.note(reason, **fields)
+        self._refusals.note(error.code, **fields)
         acting.reset(own)
 
 
@@ -155,8 +162,5 @@ def _is_own(origin: bytes, headers: Headers) -> bool:
     return scheme in (b"http", b"https") and host is not None and authority == host.lower()
 
 
-def _lacks(scopes: Scopes) -> Forbidden:
-    needed = " or ".join(sorted(scopes))
-    error = Forbidden(f"the key lacks the scope {needed}", "insufficient_scope")
-    error.challenge = f'{CHALLENGE}, error="insufficient_scope", scope="{needed}"'
-    return error
+def _lacks(scopes: Scopes) -> InsufficientScope:
+    return InsufficientScope(f"the key lacks the scope {' or '.join(sorted(scopes))}")

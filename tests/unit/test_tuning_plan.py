@@ -121,6 +121,7 @@ def served(*names: str, **policy: Any) -> ServeFile:
     content = load(OPTIONS.config).model_dump(mode="json", exclude_unset=True)
     args = content["applications"][0]["args"]
     args["ingress"] |= {"host": "0.0.0.0", "port": 8000}
+    args["security"] = {"open": True}
     args["models"]["nmt"]["idle_unload_s"] = 5.0
     ingress = content["applications"][0]["deployments"][0]
     ingress["user_config"]["batching"]["nmt"].update(policy)
