@@ -46,9 +46,16 @@ def asgi_app(
     A bare router inside the gate: Starlette's application would wrap each request in two more
     layers for errors, and the gate has to answer for errors in any case.
     """
-    pipeline = Pipeline(fleet, config, Codecs(config.ingress.threads_of_codecs))
     keyring = keyring or Keyring(config.security)
     ledger = ledger or Ledger("alone", fleet.figures, door=keyring.figures)
+    router = RememberingRouter(routes(fleet, config, admission, ledger))
+    door = Door(config, keyring, router.template)
+    return _shared(Gate(router, config.limits, admission, door.enter), config.security.origins)
+
+
+def routes(fleet: Fleet, config: AppConfig, admission: Admission, ledger: Ledger) -> list[Route]:
+    """Every path of every protocol."""
+    pipeline = Pipeline(fleet, config, Codecs(config.ingress.threads_of_codecs))
     started = int(time.time())
 
     async def ready(request: Request) -> Response:
@@ -56,20 +63,16 @@ def asgi_app(
         wrong = fleet.wrong_voice_aliases()
         return readiness(is_ready and not wrong, models={**fleet.readiness(), **wrong})
 
-    router = RememberingRouter(
-        [
-            EmbeddingEndpoint(pipeline, config.limits).route(),
-            *OipRoutes(pipeline, config, admission, ledger).routes(),
-            *SpeechRoutes(pipeline, config.limits).routes(),
-            *OpenAiRoutes(pipeline, config.limits).routes(),
-            *CatalogueRoutes(fleet, started).routes(),
-            *OperationsRoutes(fleet, config.models, started, ledger).routes(),
-            Route("/health/live", live, methods=["GET"]),
-            Route("/health/ready", ready, methods=["GET"]),
-        ]
-    )
-    door = Door(config, keyring, router.template)
-    return _shared(Gate(router, config.limits, admission, door.enter), config.security.origins)
+    return [
+        EmbeddingEndpoint(pipeline, config.limits).route(),
+        *OipRoutes(pipeline, config, admission, ledger).routes(),
+        *SpeechRoutes(pipeline, config.limits).routes(),
+        *OpenAiRoutes(pipeline, config.limits).routes(),
+        *CatalogueRoutes(fleet, started).routes(),
+        *OperationsRoutes(fleet, config.models, started, ledger).routes(),
+        Route("/health/live", live, methods=["GET"]),
+        Route("/health/ready", ready, methods=["GET"]),
+    ]
 
 
 def _shared(app: ASGIApp, origins: Sequence[str]) -> ASGIApp:
