@@ -19,7 +19,7 @@ from deployments.ingress.rights import ANY, NOBODY_ASKED, RIGHTS, Scopes
 from deployments.ingress.router import RememberingRouter
 from deployments.keyring import Keyring, new_key
 from deployments.ledger import Ledger
-from deployments.security import SCOPES, Key, Security
+from deployments.security import SCOPES, Key, Scope, Security
 from models.errors import (
     DragomanError,
     HostNotAllowed,
@@ -71,7 +71,7 @@ def request(
     return {"type": "http", "method": method, "path": path, "headers": raw}
 
 
-def bearer(scope: str) -> str:
+def bearer(scope: Scope) -> str:
     return f"Bearer {SECRETS[scope][0]}"
 
 
