@@ -156,7 +156,7 @@ class Limits(Strict):
 class IngressConfig(Strict):
     """The HTTP side: where it listens, how many processes, and what they do beside batching."""
 
-    host: str = "127.0.0.1"  # 0.0.0.0 to be reached from other machines
+    host: str = "127.0.0.1"  # 0.0.0.0, with security.keys, to be reached from other machines
     port: Annotated[int, Field(ge=1, le=65_535)] = 8000  # shared by the replicas of a machine
     tls: Tls | None = None  # HTTPS; None: HTTP, for this machine or behind a proxy
     keep_alive_timeout_s: Annotated[int, Field(ge=1)] = 90  # of a connection without requests

@@ -162,7 +162,7 @@ class Keyring:
         raise Unauthorized("the key is not known here", param="authorization")
 
     def _place(self, digest: bytes) -> bytes:
-        return hmac.digest(self._salt, digest, "sha256")
+        return hashlib.blake2b(digest, key=self._salt).digest()
 
 
 def new_key() -> tuple[str, str]:

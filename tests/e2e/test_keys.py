@@ -9,6 +9,7 @@ import httpx
 import pytest
 
 from deployments import tls
+from deployments.config import load
 from deployments.keyring import new_key
 from deployments.security import SCOPES
 from dragoman_client import Client
@@ -40,8 +41,7 @@ def server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Running]:
 
 @pytest.fixture(scope="module")
 def trust(server: Running) -> ssl.SSLContext:
-    folder = server.config_path.parent
-    context = tls.own(tls.Tls(certificate=str(folder / "server.pem"), key=""))
+    context = tls.own(load(server.config_path).applications[0].args.ingress.tls)
     assert context is not None
     return context
 
