@@ -9,21 +9,20 @@ import logging
 import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
-from contextvars import ContextVar
 
+from deployments import usage
 from deployments.log import printable, request_ids
 from models.errors import DragomanError
 
 logger = logging.getLogger("dragoman.audit")
-acting: ContextVar[str | None] = ContextVar("acting", default=None)  # the current request's key
 QUIET_S = 1.0  # between two lines of one reason: who is refused must not fill the log
 
 
 def note(event: str, **fields: str | int) -> None:
     """Write one line: the event, the key and the request that it belongs to, and ``fields``."""
-    ids, key = request_ids.get(), acting.get()
+    ids, account = request_ids.get(), usage.current.get()
     of_request: dict[str, str | int] = {"request": ids["request_id"]} if "request_id" in ids else {}
-    of_key: dict[str, str | int] = {} if key is None else {"key": key}
+    of_key: dict[str, str | int] = {} if account is None else {"key": account.name}
     found = {**of_key, **fields, **of_request}
     told = {
         name: printable(value) if isinstance(value, str) else value for name, value in found.items()

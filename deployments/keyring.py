@@ -13,9 +13,8 @@ from contextvars import Token
 from types import TracebackType
 
 from deployments import usage
-from deployments.audit import acting
-from deployments.security import Key, Security
-from deployments.usage import DoorFigures, Meter, Usage
+from deployments.security import Key, Quotas, Security
+from deployments.usage import Account, DoorFigures, Usage
 from models.errors import NoKey, QuotaUsed, RateLimited, TooManyRunning, Unauthorized
 
 MAX_KEY_BYTES = 256  # of what is sent as one; ours have 43
@@ -34,7 +33,8 @@ class Caller:
         self._key = key
         self._used = used
         self._clock, self._unix_clock = clock, unix_clock
-        self._running = 0
+        self._has_quotas = key.quotas != Quotas()
+        self.running = 0
         self._lately: deque[float] = deque()  # when each request of the last minute came
         self._day, self._today = 0, Usage()
 
@@ -45,18 +45,17 @@ class Caller:
             RateLimited: too many run, too many came within a minute, or the day's quota is used.
         """
         most = self._key.max_concurrent_per_ingress
-        if most is not None and self._running >= most:
+        if most is not None and self.running >= most:
             message = f"{most} requests of this key are running, as many as it may have at once"
             raise TooManyRunning(message)
-        self._check_quotas()
-        self._check_rate()
+        if self._has_quotas:
+            self._check_quotas()
+        if self._key.requests_per_minute_per_ingress is not None:
+            self._check_rate(self._key.requests_per_minute_per_ingress)
         self._used.requests += 1
         return Visit(self)
 
-    def _check_rate(self) -> None:
-        rate = self._key.requests_per_minute_per_ingress
-        if rate is None:
-            return
+    def _check_rate(self, rate: int) -> None:
         now = self._clock()
         while self._lately and now - self._lately[0] >= WINDOW_S:
             self._lately.popleft()
@@ -79,12 +78,6 @@ class Caller:
                 error.retry_after_s = DAY_S - now % DAY_S
                 raise error
 
-    def entered(self) -> None:
-        self._running += 1
-
-    def left(self) -> None:
-        self._running -= 1
-
     def meter(self, audio_s: float, characters: int) -> None:
         """Count what a request of this key has brought."""
         for used in (self._used, self._today):
@@ -95,15 +88,14 @@ class Caller:
 class Visit:
     """One request of a key, as a context manager around all of it."""
 
-    __slots__ = ("_acting", "_caller", "_metering")
+    __slots__ = ("_caller", "_outer")
 
     def __init__(self, caller: Caller) -> None:
         self._caller = caller
 
     def __enter__(self) -> None:
-        self._caller.entered()
-        self._acting: Token[str | None] = acting.set(self._caller.name)
-        self._metering: Token[Meter | None] = usage.metering.set(self._caller.meter)
+        self._caller.running += 1
+        self._outer: Token[Account | None] = usage.current.set(self._caller)
 
     def __exit__(
         self,
@@ -111,9 +103,8 @@ class Visit:
         error: BaseException | None,
         traceback: TracebackType | None,
     ) -> None:
-        self._caller.left()
-        acting.reset(self._acting)
-        usage.metering.reset(self._metering)
+        self._caller.running -= 1
+        usage.current.reset(self._outer)
 
 
 class Keyring:

@@ -6,9 +6,10 @@ runs in.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable
+from collections.abc import Iterable
 from contextvars import ContextVar
 from dataclasses import dataclass, field
+from typing import Protocol
 
 from deployments.statistics import add
 
@@ -38,17 +39,25 @@ def total(parts: Iterable[DoorFigures]) -> DoorFigures:
     return sum_
 
 
-Meter = Callable[[float, int], None]  # seconds of audio, characters
-metering: ContextVar[Meter | None] = ContextVar("metering", default=None)  # of the request
+class Account(Protocol):
+    """Whose request it is."""
+
+    name: str
+
+    def meter(self, audio_s: float, characters: int) -> None:
+        """Count what a request has brought."""
+
+
+current: ContextVar[Account | None] = ContextVar("account", default=None)  # of the request
 
 
 def heard(audio_s: float) -> None:
     """Count audio that the current request sent."""
-    if (meter := metering.get()) is not None:
-        meter(audio_s, 0)
+    if (account := current.get()) is not None:
+        account.meter(audio_s, 0)
 
 
 def read(characters: int) -> None:
     """Count text that the current request sent to be translated or spoken."""
-    if (meter := metering.get()) is not None:
-        meter(0.0, characters)
+    if (account := current.get()) is not None:
+        account.meter(0.0, characters)

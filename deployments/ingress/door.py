@@ -6,10 +6,11 @@ import re
 from collections.abc import Callable
 from contextlib import AbstractContextManager, nullcontext
 from functools import lru_cache
+from typing import NamedTuple
 
 from starlette.types import Scope
 
-from deployments.audit import Refusals, acting
+from deployments.audit import Refusals
 from deployments.config import AppConfig
 from deployments.ingress.rights import ADMIN, ANY, MODEL_CONTROL, NOBODY_ASKED, RIGHTS, Scopes
 from deployments.keyring import Caller, Keyring
@@ -29,7 +30,19 @@ ELSEWHERE = (b"cross-site", b"same-site")  # of Sec-Fetch-Site: another page ask
 AUTHORITY = re.compile(rb"(\[[0-9a-fA-F:.]{2,45}\]|[0-9A-Za-z_.-]{1,253})(:[0-9]{0,5})?")
 NOBODY = nullcontext()  # who has no key, and needs none
 
-Headers = dict[bytes, bytes]
+Template = Callable[[str, str, str], str | None]  # of a method, a path and its root
+KNOWN, MAX_KNOWN_CHARS = 1024, 256  # requests that are remembered, with paths of what length
+
+
+class Asked(NamedTuple):
+    """What of a request decides, beside its key, whether it is let in."""
+
+    method: str
+    path: str
+    root_path: str
+    host: bytes | None
+    origin: bytes | None
+    is_elsewhere: bool  # a browser says that a page of another site asks
 
 
 class Door:
@@ -42,9 +55,7 @@ class Door:
             the router will run is what is asked about, so no spelling of a path gets around it.
     """
 
-    def __init__(
-        self, config: AppConfig, keyring: Keyring, template: Callable[[Scope], str | None]
-    ) -> None:
+    def __init__(self, config: AppConfig, keyring: Keyring, template: Template) -> None:
         security, host = config.security, host_name(config.ingress.host)
         self._template = template
         self._keyring = keyring
@@ -55,7 +66,7 @@ class Door:
         self._origins = {origin.encode() for origin in security.origins}
         if security.public_url is not None:
             self._origins.add(security.public_url.encode())
-        self._knows_host = lru_cache(256)(self._is_known)
+        self._remembered = lru_cache(KNOWN)(self._scopes)  # of what is let in alone
         self._refusals = Refusals()
 
     def enter(self, scope: Scope) -> AbstractContextManager[None]:
@@ -67,34 +78,43 @@ class Door:
             RateLimited: its key asks for too much.
         """
         caller: Caller | None = None
-        method = "GET" if scope["method"] == "HEAD" else scope["method"]
-        route = method, self._template(scope) or ""
         try:
-            headers = _headers(scope)
-            scopes = RIGHTS.get(route, ANY)
-            self._check_host(headers)
-            if scopes == NOBODY_ASKED:
+            asked, authorization = _asked(scope)
+            is_short = len(asked.path) <= MAX_KNOWN_CHARS
+            scopes = self._remembered(asked) if is_short else self._scopes(asked)
+            if not scopes:
                 return NOBODY
-            self._check_page(headers)
-            if route in MODEL_CONTROL and not self._has_model_control:
-                raise ModelControlOff("security.model_control is off")
-            if not self._keyring:
-                if scopes is ADMIN:
-                    self._check_local(headers)
-                return NOBODY
-            caller = self._keyring.caller(headers.get(b"authorization"))
+            caller = self._keyring.caller(authorization)
             if not scopes & caller.scopes:
                 raise _lacks(scopes)
             return caller.visit()
         except DragomanError as error:
-            peer = scope.get("client") or ("unknown",)
-            self._note(error, caller, method=route[0], path=route[1], peer=peer[0])
+            self._note(error, scope, caller)
             raise
 
-    def _check_host(self, headers: Headers) -> None:
+    def _scopes(self, asked: Asked) -> Scopes:
+        """Which scopes open it: none where no key is needed. Raises Forbidden."""
+        route = self._route(asked.method, asked.path, asked.root_path)
+        scopes = RIGHTS.get(route, ANY)
+        self._check_host(asked)
+        if scopes == NOBODY_ASKED:
+            return NOBODY_ASKED
+        self._check_page(asked)
+        if route in MODEL_CONTROL and not self._has_model_control:
+            raise ModelControlOff("security.model_control is off")
+        if self._keyring:
+            return scopes
+        if scopes == ADMIN:
+            self._check_local(asked)
+        return NOBODY_ASKED
+
+    def _route(self, method: str, path: str, root_path: str) -> tuple[str, str]:
+        named = "GET" if method == "HEAD" else method
+        return named, self._template(method, path, root_path) or ""
+
+    def _check_host(self, asked: Asked) -> None:
         """A page whose name was made to mean this machine asks under that name."""
-        host = headers.get(b"host")
-        if host is not None and not self._knows_host(host):
+        if asked.host is not None and not self._is_known(asked.host):
             message = (
                 "the header Host is none of this server's names; security.hosts and "
                 "security.public_url name more"
@@ -107,46 +127,53 @@ class Door:
             is_loopback(name) or name in self._names or (self._takes_addresses and is_address(name))
         )
 
-    def _check_page(self, headers: Headers) -> None:
+    def _check_page(self, asked: Asked) -> None:
         """Another site's page may ask only where the configuration names that site."""
-        origin = headers.get(b"origin")
-        if origin is None:
-            is_foreign = headers.get(b"sec-fetch-site") in ELSEWHERE
-        else:
-            is_foreign = origin not in self._origins and not _is_own(origin, headers)
+        is_foreign = asked.is_elsewhere
+        if asked.origin is not None:
+            is_foreign = asked.origin not in self._origins and not _is_own(asked)
         if is_foreign:
             message = "pages of other sites may not ask here; security.origins names those that may"
             raise OriginNotAllowed(message, param="origin")
 
-    def _check_local(self, headers: Headers) -> None:
+    def _check_local(self, asked: Asked) -> None:
         """Without keys, only this machine itself is an operator."""
-        name = _name(headers.get(b"host", b""))
-        origin = headers.get(b"origin")
-        is_own = origin is None or _is_own(origin, headers)
+        name = _name(asked.host or b"")
+        is_own = asked.origin is None or _is_own(asked)
         if not (self._is_local and name is not None and is_loopback(name) and is_own):
             message = "without security.keys this is for callers on the server's own machine"
             raise KeyRequired(message)
 
-    def _note(self, error: DragomanError, caller: Caller | None, **fields: str) -> None:
-        """Count and note a refusal. The path is the route's: a caller's own may say anything."""
+    def _note(self, error: DragomanError, scope: Scope, caller: Caller | None) -> None:
+        """Count and note a refusal, by its route: a caller's own path may say anything."""
         name = "" if caller is None else caller.name
         refused = self._keyring.figures.refused
         refused[name, error.code] = refused.get((name, error.code), 0) + 1
-        own = acting.set(name or None)
-        self._refusals.note(error.code, **fields)
-        acting.reset(own)
+        method, path = self._route(scope["method"], scope["path"], scope.get("root_path", ""))
+        peer = scope.get("client") or ("unknown",)
+        of_key = {"key": name} if name else {}
+        self._refusals.note(error.code, **of_key, method=method, path=path, peer=peer[0])
 
 
-def _headers(scope: Scope) -> Headers:
-    """Those that count here; raises InvalidRequest where one stands twice, and could be either."""
-    found: Headers = {}
+def _asked(scope: Scope) -> tuple[Asked, bytes | None]:
+    """What decides, and the header that holds a key.
+
+    Raises InvalidRequest where a header stands twice, and could be either.
+    """
+    found: dict[bytes, bytes] = {}
     for name, value in scope["headers"]:
         if name in READ:
             if name in found:
                 text = name.decode()
                 raise InvalidRequest(f"the header {text} must stand once", param=text)
             found[name] = value
-    return found
+    get = found.get
+    is_elsewhere = get(b"sec-fetch-site") in ELSEWHERE
+    root_path = scope.get("root_path", "")
+    asked = Asked(
+        scope["method"], scope["path"], root_path, get(b"host"), get(b"origin"), is_elsewhere
+    )
+    return asked, get(b"authorization")
 
 
 def _name(authority: bytes) -> str | None:
@@ -155,10 +182,10 @@ def _name(authority: bytes) -> str | None:
     return host_name(found[1].decode()) if found else None
 
 
-def _is_own(origin: bytes, headers: Headers) -> bool:
+def _is_own(asked: Asked) -> bool:
     """Whether it is a page of this server: its scheme aside, which a proxy may have changed."""
-    scheme, _, authority = origin.partition(b"://")
-    host = headers.get(b"host")
+    scheme, _, authority = (asked.origin or b"").partition(b"://")
+    host = asked.host
     return scheme in (b"http", b"https") and host is not None and authority == host.lower()
 
 

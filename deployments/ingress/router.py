@@ -23,7 +23,10 @@ class RememberingRouter(Router):
         self._known = lru_cache(KNOWN_PATHS)(self._route_of)
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
-        found = self._found(scope) if scope["type"] == "http" else None
+        found = None
+        if scope["type"] == "http":
+            asked = scope["method"], scope["path"], scope.get("root_path", "")
+            found = self._known(*asked) if sum(map(len, asked)) <= MAX_KNOWN_CHARS else None
         if found is None:  # redirected or refused
             await super().__call__(scope, receive, send)
             return
@@ -32,15 +35,10 @@ class RememberingRouter(Router):
         scope["path_params"] = dict(of_path["path_params"])  # the request's own
         await route.app(scope, receive, send)
 
-    def template(self, scope: Scope) -> str | None:
-        """The path of the route that an HTTP request takes, as declared; None: it takes none."""
-        found = self._found(scope)
+    def template(self, method: str, path: str, root_path: str) -> str | None:
+        """The path of the route that such a request takes, as declared; None: it takes none."""
+        found = self._route_of(method, path, root_path)
         return None if found is None else found[0].path
-
-    def _found(self, scope: Scope) -> tuple[Route, Scope] | None:
-        asked = scope["method"], scope["path"], scope.get("root_path", "")
-        is_short = sum(map(len, asked)) <= MAX_KNOWN_CHARS
-        return self._known(*asked) if is_short else self._route_of(*asked)
 
     def _route_of(self, method: str, path: str, root_path: str) -> tuple[Route, Scope] | None:
         """The route that takes it, and what that adds to a request's scope."""
