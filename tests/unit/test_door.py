@@ -33,6 +33,8 @@ from models.errors import (
 )
 from tests.bad_input import TEXT, TEXT_OK
 from tests.unit.local import fake_config, fake_fleet, fake_remotes
+from tests.unit.test_listener import raw
+from tests.unit.test_listener import serving as listening
 
 MODELS, METRICS, DOCTOR, LIVE = "/v1/models", "/metrics", "/v1/doctor", "/health/live"
 UNLOAD = "/v2/repository/models/speaker/unload"
@@ -354,6 +356,29 @@ async def test_who_is_refused_takes_no_place() -> None:
     async with httpx.AsyncClient(transport=transport, base_url="http://localhost") as http:
         refused = await http.post(TEXT, json=TEXT_OK)
     assert refused.status_code == 401
+
+
+WIRE = {
+    "a name that is known": (b"GET /v1/models HTTP/1.1\r\nhost: localhost\r\n", 200),
+    "another name": (b"GET /v1/models HTTP/1.1\r\nhost: evil.example\r\n", 403),
+    "another name in the target": (
+        b"GET http://localhost/v1/models HTTP/1.1\r\nhost: evil.example\r\n",
+        403,
+    ),
+    "two names": (b"GET /v1/models HTTP/1.1\r\nhost: localhost\r\nhost: evil.example\r\n", 400),
+    "capitals": (b"GET /v1/models HTTP/1.1\r\nHOST: evil.example\r\n", 403),
+    "no name, as HTTP/1.0 may": (b"GET /v1/models HTTP/1.0\r\n", 200),
+    "a path in pieces": (b"GET /v1/../v1/models HTTP/1.1\r\nhost: localhost\r\n", 404),
+}
+
+
+@pytest.mark.parametrize(("head", "status"), WIRE.values(), ids=WIRE)
+async def test_names_are_checked_as_they_come_over_a_socket(head: bytes, status: int) -> None:
+    config = configured()
+    app = asgi_app(await fake_fleet(config), config, Admission(8))
+    async with listening(app) as url:
+        answer = await raw(url, head + b"connection: close\r\n\r\n")
+    assert answer.startswith(b"HTTP/1.1 %d " % status)
 
 
 async def test_preflights_are_answered_without_a_key_for_origins_that_are_named() -> None:
