@@ -1,4 +1,4 @@
-"""A certificate for tests, made by itself."""
+"""A certificate for tests, of an issuer whom nobody knows."""
 
 from __future__ import annotations
 
@@ -16,20 +16,21 @@ PUBLIC = "speech.example.com"
 
 
 def made(folder: Path, name: str = "server", password: bytes | None = None) -> Tls:
-    """A certificate of its own, and its key."""
-    key = ec.generate_private_key(ec.SECP256R1())
+    """A certificate without its issuer's, as a file of one may be, and its key."""
+    key, issuer_key = (ec.generate_private_key(ec.SECP256R1()) for _ in range(2))
+    issuer = x509.Name([x509.NameAttribute(NameOID.COMMON_NAME, "issuer")])
     subject = x509.Name([x509.NameAttribute(NameOID.COMMON_NAME, PUBLIC)])
     now = datetime.datetime.now(datetime.UTC)
     certificate = (
         x509.CertificateBuilder()
         .subject_name(subject)
-        .issuer_name(subject)
+        .issuer_name(issuer)
         .public_key(key.public_key())
         .serial_number(x509.random_serial_number())
         .not_valid_before(now - datetime.timedelta(days=1))
         .not_valid_after(now + datetime.timedelta(days=1))
         .add_extension(x509.SubjectAlternativeName([x509.DNSName(PUBLIC)]), critical=False)
-        .sign(key, hashes.SHA256())
+        .sign(issuer_key, hashes.SHA256())
     )
     locked = serialization.BestAvailableEncryption(password) if password else None
     paths = Tls(certificate=str(folder / f"{name}.pem"), key=str(folder / f"{name}.key"))

@@ -292,6 +292,7 @@ OPERATORS: Mapping[str, tuple[Any, dict[str, str], type[DragomanError] | None]] 
         KeyRequired,
     ),
     "on an open server": (configured("0.0.0.0", open=True), {}, KeyRequired),
+    "open, on loopback": (configured(open=True), {}, KeyRequired),
     "behind a proxy": (configured(open=True, public_url="https://a.example"), {}, KeyRequired),
     "where it is off": (configured(model_control="off"), {}, ModelControlOff),
 }
