@@ -26,7 +26,7 @@ import typer
 from dragoman_client import AsyncClient, DragomanError, Retry, console
 from dragoman_client.client import DEFAULT_URL
 from dragoman_client.exchange import checked_url
-from dragoman_client.options import writable
+from dragoman_client.options import Key, with_key, writable
 from load import progress, report
 from load.arrivals import Process
 from load.endpoints import DEFAULT_TEXT, SAMPLE, Endpoint, Work, read_clips
@@ -36,6 +36,7 @@ from load.sweep import Plan, Sweep
 
 DEFAULT_CALLERS = "1,2,4,8"
 DEFAULT_DURATION_S = 20.0
+UNTOLD = ("text", "key")  # of the settings that a report has
 INTERRUPTED = 130  # 128 + SIGINT, as shells have it
 
 # As many connections as requests at once: a pool's bound would hold an open loop back.
@@ -48,6 +49,7 @@ app = typer.Typer(pretty_exceptions_show_locals=False)
 def load_test(
     context: typer.Context,
     url: Annotated[str, typer.Option(envvar="DRAGOMAN_URL", help="The server.")] = DEFAULT_URL,
+    key: Key = None,
     endpoint: Annotated[Endpoint, typer.Option(help="What is asked for.")] = "translate",
     rate: Annotated[
         str | None, typer.Option(metavar="R[,R...]", help="Open loop: requests/s of each step.")
@@ -93,18 +95,21 @@ def load_test(
     ] = None,
 ) -> None:
     """Load a Dragoman server, and report latencies, throughput and errors of each step."""
-    settings = {key: value for key, value in context.params.items() if key != "text"}
+    settings = {name: value for name, value in context.params.items() if name not in UNTOLD}
     plan = Plan(_loads(rate, callers), _length(duration, requests), warm_up, slo_ms)
     if picture is not None and importlib.util.find_spec("matplotlib") is None:
         raise typer.BadParameter("needs matplotlib: pip install './client[load]'")
     try:
         checked_url(url)
+        headers = with_key(key, {})
         work = Work(endpoint, read_clips(audio), tuple(text or [DEFAULT_TEXT]), source, to)
     except (ValueError, OSError) as error:
         raise typer.BadParameter(str(error)) from None
     started = datetime.now().astimezone()
     transport = context.obj or httpx.AsyncHTTPTransport(limits=UNBOUNDED)
-    client = AsyncClient(url, timeout=timeout, retry=Retry(attempts=1), transport=transport)
+    client = AsyncClient(
+        url, timeout=timeout, retry=Retry(attempts=1), headers=headers, transport=transport
+    )
     sweep, interrupted = _run(plan, client, work, arrivals, seed)
     if sweep.steps:
         report.show(sweep.steps)

@@ -19,6 +19,7 @@ from pydantic import (
     model_validator,
 )
 
+from deployments.security import Security, Tls
 from models.cpu import default_threads, usable_cores
 from models.device import DeviceName, DeviceRequest
 from models.engines import ENGINES
@@ -160,8 +161,9 @@ class Limits(Strict):
 class IngressConfig(Strict):
     """The HTTP side: where it listens, how many processes, and what they do beside batching."""
 
-    host: str = "127.0.0.1"  # 0.0.0.0 to be reached from other machines
+    host: str = "127.0.0.1"  # 0.0.0.0, with security.keys, to be reached from other machines
     port: Annotated[int, Field(ge=1, le=65_535)] = 8000  # shared by the replicas of a machine
+    tls: Tls | None = None  # HTTPS; None: HTTP, for this machine or behind a proxy
     keep_alive_timeout_s: Annotated[int, Field(ge=1)] = 90  # of a connection without requests
     replicas: Annotated[int, Field(ge=1)] = 1
     # That decode and encode audio, in each replica; None: as many as the machine has for it.
@@ -197,10 +199,16 @@ class AppConfig(Strict):
     limits: Limits = Limits()
     ingress: IngressConfig = IngressConfig()
     observability: Observability = Observability()
+    security: Security = Security()
 
     def names_of(self, kind: Kind) -> tuple[str, ...]:
         """The models of one kind, in the order of the file."""
         return tuple(name for name, model in self.models.items() if model.kind == kind)
+
+    @model_validator(mode="after")
+    def _who_is_reached_knows_its_callers(self) -> Self:
+        self.security.check_reach(self.ingress.host)
+        return self
 
     @model_validator(mode="after")
     def _aliases_name_models(self) -> Self:
@@ -293,8 +301,9 @@ class ServeFile(Strict):
     def url(self) -> str:
         """Where a server of this configuration answers on its own machine."""
         ingress = self.applications[0].args.ingress
-        host = "127.0.0.1" if ingress.host == "0.0.0.0" else ingress.host
-        return f"http://{f'[{host}]' if ':' in host else host}:{ingress.port}"
+        host = {"0.0.0.0": "127.0.0.1", "::": "::1"}.get(ingress.host, ingress.host)
+        scheme = "http" if ingress.tls is None else "https"
+        return f"{scheme}://{f'[{host}]' if ':' in host else host}:{ingress.port}"
 
 
 def address_family(host: str) -> socket.AddressFamily:

@@ -1,7 +1,8 @@
 """Says whether the GPU is used, and if not, why, with the fix of each problem.
 
 ``python -m deployments.doctor [--config FILE] [--url URL] [--json]`` looks at this machine, at
-the configuration, and at the server of that address if one runs. Exit code 0: nothing failed;
+the configuration, and at the server of that address if one runs, with the key in ``DRAGOMAN_KEY``
+where it needs one. Exit code 0: nothing failed;
 1: something did; 2: the configuration cannot be read.
 """
 
@@ -10,14 +11,17 @@ from __future__ import annotations
 import argparse
 import json
 import os
+import ssl
 import sys
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import asdict, dataclass
+from functools import partial
 from pathlib import Path
 from typing import Any, TextIO
 from urllib.error import HTTPError
-from urllib.request import urlopen
+from urllib.request import Request, urlopen
 
+from deployments import tls
 from deployments.checks import Finding, Models, Status, machine_findings, severity
 from deployments.config import load
 from deployments.facts import Machine, look
@@ -25,6 +29,7 @@ from deployments.fleet import READY
 from deployments.model_checks import Row, is_on_gpu, model_findings
 from models.errors import ConfigError
 
+KEY_VARIABLE = "DRAGOMAN_KEY"  # of the environment: the key to ask a server with
 ASK_S = 10.0  # what each question to the server may take
 
 
@@ -109,7 +114,9 @@ def main(
         config = load(options.config)
     except ConfigError as error:
         parser.exit(2, f"the configuration is wrong\n{error}\n")
-    states, rows, server = ask_server(options.url or config.url)
+    url, ingress = options.url or config.url, config.applications[0].args.ingress
+    key = os.environ.get(KEY_VARIABLE)
+    states, rows, server = ask_server(url, key, None if options.url else tls.own(ingress.tls))
     models = config.applications[0].args.models
     try:
         diagnosis = diagnose(look_at(os.environ), models, states, rows, [server])
@@ -131,17 +138,20 @@ def as_text(diagnosis: Diagnosis) -> str:
     return "\n".join([*lines, "", f"{diagnosis.hostname}: {diagnosis.verdict}"])
 
 
-def ask_server(url: str) -> tuple[dict[str, str] | None, list[Row], Finding]:
+def ask_server(
+    url: str, key: str | None = None, trust: ssl.SSLContext | None = None
+) -> tuple[dict[str, str] | None, list[Row], Finding]:
     """The states and rows of a server's models, and whether there is a server."""
+    get = partial(_get, key=key, trust=trust)
     try:
-        states: dict[str, str] = _get(f"{url}/health/ready", not_ready=503)["models"]
+        states: dict[str, str] = get(f"{url}/health/ready", not_ready=503)["models"]
     except (OSError, ValueError, KeyError, TypeError):
         return None, [], Finding("server", "ok", f"none answers at {url}: its models are not known")
     rows: list[Row] = []
     missing: list[str] = []
     for name in (name for name, state in states.items() if state == READY):
         try:
-            rows.append(_row(f"{url}/v1/models/{name}"))
+            rows.append(_row(get(f"{url}/v1/models/{name}")))
         except (OSError, ValueError) as error:
             missing.append(f"model {name} ({error})")
     if missing:
@@ -150,17 +160,23 @@ def ask_server(url: str) -> tuple[dict[str, str] | None, list[Row], Finding]:
     return states, rows, Finding("server", "ok", f"answers at {url}")
 
 
-def _row(url: str) -> Row:
-    row = _get(url)
+def _row(row: Any) -> Row:
     if not isinstance(row, dict) or not row.keys() >= {"id", "replica_reports"}:
         raise ValueError("the answer is no model's")
     return row
 
 
-def _get(url: str, not_ready: int | None = None) -> Any:
+def _get(
+    url: str,
+    not_ready: int | None = None,
+    *,
+    key: str | None = None,
+    trust: ssl.SSLContext | None = None,
+) -> Any:
     """The answer's JSON. Raises OSError: none, or a failure other than ``not_ready``."""
+    request = Request(url, headers={"Authorization": f"Bearer {key}"} if key else {})
     try:
-        with urlopen(url, timeout=ASK_S) as answer:
+        with urlopen(request, timeout=ASK_S, context=trust) as answer:
             return json.load(answer)
     except HTTPError as error:
         with error:

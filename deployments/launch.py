@@ -26,7 +26,7 @@ from urllib.request import urlopen
 
 import psutil
 
-from deployments import tracing
+from deployments import tls, tracing
 from deployments.checks import cpu_threads
 from deployments.cluster import Cluster
 from deployments.config import ServeFile, check_fractions, load
@@ -81,6 +81,7 @@ class Server:
 
     def __init__(self, config_path: Path, config: ServeFile, *, keeps_folder: bool = False) -> None:
         self.url = config.url
+        self._trust = tls.own(config.applications[0].args.ingress.tls)
         self._models = list(config.applications[0].args.models)
         self._log_format = config.applications[0].args.observability.log_format
         self._notice_s = config.applications[0].args.ingress.drain_notice_s
@@ -211,7 +212,8 @@ class Server:
 
     def _readiness(self) -> dict[str, str]:
         try:
-            with urlopen(f"{self.url}/health/ready", timeout=2) as answer:
+            url = f"{self.url}/health/ready"
+            with urlopen(url, timeout=2, context=self._trust) as answer:
                 body = json.load(answer)
         except HTTPError as error:
             body = _json_or_nothing(error.read())
@@ -250,6 +252,8 @@ def main(arguments: Sequence[str] | None = None) -> int:
         observability = config.applications[0].args.observability
         set_up(observability.log_format)
         tracing.check(observability.trace_endpoint)  # before Ray starts
+        if (served := config.applications[0].args.ingress.tls) is not None:
+            tls.check(served)
         check_weights(config.applications[0].args.models)
         if not options.check:
             return run(options.config, config, keeps_folder=options.keep)

@@ -9,10 +9,12 @@ from __future__ import annotations
 import asyncio
 import time
 from collections.abc import Awaitable, Callable, Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 
+from deployments import usage
 from deployments.log import logger
 from deployments.statistics import Figures, total
+from deployments.usage import DoorFigures
 
 ASK_S = 2.0  # what the others may take to answer
 
@@ -24,6 +26,7 @@ class Page:
     ingress: str
     taken_at: float
     figures: Mapping[str, Figures]
+    door: DoorFigures = field(default_factory=DoorFigures)
 
 
 class Ledger:
@@ -33,6 +36,7 @@ class Ledger:
         ingress: this process' own name among them.
         own: its figures now.
         ask: the pages that every ingress knows, this one's among them; None: it is alone.
+        door: its figures of keys and of who was refused.
     """
 
     def __init__(
@@ -40,8 +44,10 @@ class Ledger:
         ingress: str,
         own: Callable[[], Mapping[str, Figures]],
         ask: Callable[[], Awaitable[Sequence[Sequence[Page]]]] | None = None,
+        door: DoorFigures | None = None,
     ) -> None:
         self._ingress = ingress
+        self._door = door or DoorFigures()
         self._own = own
         self._ask = ask
         self._known: dict[str, Page] = {}
@@ -49,7 +55,7 @@ class Ledger:
 
     def pages(self) -> list[Page]:
         """What this process knows: its own page, and the last of the others."""
-        own = Page(self._ingress, time.time(), self._own())
+        own = Page(self._ingress, time.time(), self._own(), self._door)
         return [own, *(page for page in self._known.values() if page.ingress != self._ingress)]
 
     async def figures(self) -> dict[str, Figures]:
@@ -70,6 +76,10 @@ class Ledger:
             name: total(page.figures[name] for page in pages_now if name in page.figures)
             for name in names
         }
+
+    def door(self) -> DoorFigures:
+        """The sum over all ingresses, as the last call of ``figures`` found them."""
+        return usage.total(page.door for page in self.pages())
 
     async def _asked(self) -> Sequence[Sequence[Page]] | None:
         """None where nobody can be asked, or not all answer in time."""

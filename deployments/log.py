@@ -52,6 +52,8 @@ class JsonFormatter(logging.Formatter):
             "message": record.getMessage(),
             **{name: printable(value) for name, value in request_ids.get().items()},
         }
+        if (audited := getattr(record, "audit", None)) is not None:
+            line["audit"] = audited
         if record.exc_info and record.exc_info[0]:
             line["exception"] = self.formatException(record.exc_info)
         return json.dumps(line)

@@ -35,6 +35,7 @@ from deployments.statistics import (
     ModelStatistics,
     Times,
 )
+from deployments.usage import DoorFigures, Usage
 from models.nvidia import Gpu
 
 MEDIA_TYPE = CONTENT_TYPE_PLAIN_0_0_4
@@ -144,6 +145,15 @@ HISTOGRAMS: tuple[tuple[str, str, Callable[[ModelStatistics], Times]], ...] = (
     ),
     ("dragoman_queue_seconds", "Time in the queue.", lambda s: s.queue_times),
 )
+KEY_COUNTERS: tuple[tuple[str, str, Callable[[Usage], float]], ...] = (
+    ("dragoman_key_requests", "Requests that were let in.", lambda used: used.requests),
+    ("dragoman_key_audio_seconds", "Audio that was sent, decoded.", lambda used: used.audio_s),
+    (
+        "dragoman_key_characters",
+        "Text that was sent, to be translated or spoken.",
+        lambda used: used.characters,
+    ),
+)
 GPU_GAUGES: tuple[tuple[str, str, Callable[[Gpu], float | None]], ...] = (
     (
         "nv_gpu_utilization",
@@ -163,6 +173,7 @@ def exposition(
     figures: Mapping[str, Figures],
     gpus: Sequence[Gpu] = (),
     media_type: str = MEDIA_TYPE,
+    door: DoorFigures | None = None,
 ) -> bytes:
     """Prometheus' text format, or that of ``OPENMETRICS``.
 
@@ -172,6 +183,7 @@ def exposition(
         figures: of every model and of the graph, over all ingresses.
         gpus: of this machine.
         media_type: one of the two.
+        door: of the keys and of who was refused, over all ingresses.
     """
     # OpenMetrics wants counters to end in `_total`, which Triton's do not.
     of_triton = "unknown" if media_type == OPENMETRICS else "counter"
@@ -182,6 +194,7 @@ def exposition(
             yield from _of_gpus(gpus)
             yield _states(states)
             yield from _of_replicas(rows)
+            yield from _of_door(door or DoorFigures())
 
     registry = CollectorRegistry(auto_describe=False)
     registry.register(Scrape())
@@ -314,6 +327,22 @@ def _of_replicas(rows: Sequence[Row]) -> Iterator[Metric]:
         for model, report in reports:
             counter.add_metric([model, report["replica"]], report["statistics"][field])
         yield counter
+
+
+def _of_door(door: DoorFigures) -> Iterator[Metric]:
+    for name, text, count_of in KEY_COUNTERS:
+        counter = CounterMetricFamily(name, text, labels=["key"])
+        for key, used in door.usage.items():
+            counter.add_metric([key], count_of(used))
+        yield counter
+    refused = CounterMetricFamily(
+        "dragoman_refused_requests",
+        "Requests that were not let in, by the key that they came with.",
+        labels=["key", "reason"],
+    )
+    for (key, reason), count in door.refused.items():
+        refused.add_metric([key, reason], count)
+    yield refused
 
 
 def _device_info(reports: Sequence[tuple[str, Row]]) -> Metric:

@@ -17,6 +17,7 @@ from typing import Any, TypeVar
 
 import numpy as np
 
+from deployments import usage
 from deployments.batcher import BATCHES_A_REPLICA, queue_full, queue_too_long, reason_of
 from deployments.codecs import Caller, Codecs, Work
 from deployments.concurrency import all_of, in_order
@@ -174,6 +175,7 @@ class Pipeline:
         with context.timings.stage("decode"):
             steps = audio_io.decode_steps(data, max_duration_s=limit_s)
             audio = await self.off_loop(steps, context.deadline, context.caller)
+        usage.heard(audio.duration_s)
         context.warnings.extend(audio.warnings)
         return audio
 

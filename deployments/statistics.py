@@ -157,12 +157,12 @@ def total(parts: Iterable[Figures]) -> Figures:
     sum_ = Figures()
     for part in parts:
         latest = max(sum_.statistics.last_inference_ms, part.statistics.last_inference_ms)
-        _add(sum_, part)
+        add(sum_, part)
         sum_.statistics.last_inference_ms = latest
     return sum_
 
 
-def _add(mine: Any, other: Any) -> None:
+def add(mine: Any, other: Any) -> None:
     """Add every figure of ``other`` to ``mine``, of one type, however deep."""
     for each in fields(mine):
         own, theirs = getattr(mine, each.name), getattr(other, each.name)
@@ -173,7 +173,7 @@ def _add(mine: Any, other: Any) -> None:
         elif isinstance(own, dict):
             _add_to_dict(own, theirs)
         else:
-            _add(own, theirs)
+            add(own, theirs)
 
 
 def _add_to_dict(mine: dict[Any, Any], other: dict[Any, Any]) -> None:
@@ -181,4 +181,4 @@ def _add_to_dict(mine: dict[Any, Any], other: dict[Any, Any]) -> None:
         if isinstance(value, int):
             mine[key] = mine.get(key, 0) + value
         else:
-            _add(mine.setdefault(key, type(value)()), value)
+            add(mine.setdefault(key, type(value)()), value)

@@ -4,6 +4,15 @@ DragomanError
 ├── InvalidRequest 400          malformed; ``param`` names the field
 │   ├── LoadFailed 400          a model cannot be loaded so; what served before still does
 │   └── UnknownLanguage 400
+├── Unauthorized 401            a key that is not known
+│   └── NoKey 401
+├── Forbidden 403               whoever asks again
+│   ├── InsufficientScope 403   the key is for other things
+│   ├── KeyRequired 403         without keys, this is for the server's own machine
+│   ├── HostNotAllowed 403      the request calls the server by a name that it does not have
+│   ├── OriginNotAllowed 403    a page of another site asks
+│   ├── ModelControlOff 403
+│   └── LoadNotAllowed 403      a model may not be loaded with that
 ├── NotFound 404                unknown path
 │   ├── UnknownModel 404
 │   └── UnknownVoice 404
@@ -13,6 +22,9 @@ DragomanError
 ├── UnsupportedEncoding 415     a body compressed as nothing here decompresses
 ├── Unprocessable 422           understood, but impossible here
 │   └── UnsupportedPair 422     no model translates this pair; the message lists those there are
+├── RateLimited 429             more than its key may ask a minute; again after ``retry_after_s``
+│   ├── TooManyRunning 429      more than it may have running
+│   └── QuotaUsed 429           more than it may use a day
 ├── Unavailable 503             try again after ``retry_after_s``
 │   ├── NotReady 503            models are still loading
 │   ├── Draining 503            the server is stopping
@@ -32,13 +44,16 @@ from __future__ import annotations
 
 from typing import Any, ClassVar
 
+CHALLENGE = 'Bearer realm="dragoman"'  # what a 401 asks for
+
 
 class DragomanError(Exception):
     """Base of all that a caller may be told. ``param`` is the field that caused it."""
 
     status: ClassVar[int] = 500
     code: ClassVar[str] = "internal_error"
-    retry_after_s: ClassVar[int | None] = None
+    retry_after_s: int | None = None
+    challenge: str | None = None  # as the header ``WWW-Authenticate`` has it
     is_counted = False  # whether the statistics of a model or of the graph have it
 
     def __init__(self, message: str, *, param: str | None = None) -> None:
@@ -64,6 +79,44 @@ class LoadFailed(InvalidRequest):
 
 class UnknownLanguage(InvalidRequest):
     code = "unknown_language"
+
+
+class Unauthorized(DragomanError):
+    status, code = 401, "invalid_api_key"
+    challenge = f'{CHALLENGE}, error="invalid_token"'
+
+
+class NoKey(Unauthorized):
+    code, challenge = "no_api_key", CHALLENGE
+
+
+class Forbidden(DragomanError):
+    status, code = 403, "forbidden"
+
+
+class InsufficientScope(Forbidden):
+    code = "insufficient_scope"
+    challenge = f'{CHALLENGE}, error="insufficient_scope"'
+
+
+class KeyRequired(Forbidden):
+    code = "key_required"
+
+
+class HostNotAllowed(Forbidden):
+    code = "host_not_allowed"
+
+
+class OriginNotAllowed(Forbidden):
+    code = "origin_not_allowed"
+
+
+class ModelControlOff(Forbidden):
+    code = "model_control_off"
+
+
+class LoadNotAllowed(Forbidden):
+    code = "load_not_allowed"
 
 
 class NotFound(DragomanError):
@@ -101,6 +154,20 @@ class Unprocessable(DragomanError):
 
 class UnsupportedPair(Unprocessable):
     code = "unsupported_language_pair"
+
+
+class RateLimited(DragomanError):
+    """``retry_after_s`` is each one's own."""
+
+    status, code, retry_after_s = 429, "rate_limit_exceeded", 1
+
+
+class TooManyRunning(RateLimited):
+    code = "too_many_running"
+
+
+class QuotaUsed(RateLimited):
+    code = "insufficient_quota"
 
 
 class Unavailable(DragomanError):

@@ -30,6 +30,7 @@ from tuning.space import (
 )
 
 LOAD_S = 600.0  # what loading a model may take
+MAX_REPLICAS = 256  # that a model may be loaded with, as the configuration allows
 LOG_LINES = 20  # of the server's log, where it did not start
 
 
@@ -45,7 +46,8 @@ def server_content(config: ServeFile, names: Sequence[str], port: int) -> dict[s
     content = config.model_dump(mode="json", exclude_unset=True)
     (application,) = content["applications"]
     args = application["args"]
-    args["ingress"] = {**args.get("ingress", {}), "host": "127.0.0.1", "port": port}
+    args["ingress"] = {**args.get("ingress", {}), "host": "127.0.0.1", "port": port, "tls": None}
+    args["security"] = {"load_allow": {"max_replicas": MAX_REPLICAS}}  # without keys or names
     args["models"] = {
         name: {**model, "idle_unload_s": None}
         for name, model in args["models"].items()

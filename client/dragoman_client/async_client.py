@@ -53,13 +53,14 @@ class AsyncClient:
         *,
         timeout: Timeout | float | None = DEFAULT_TIMEOUT,
         retry: Retry = DEFAULT_RETRY,
+        key: str | None = None,
         headers: Mapping[str, str] | None = None,
         transport: httpx.AsyncBaseTransport | None = None,
     ) -> None:
         self._timeout = exchange.as_timeout(timeout)
         self._http = httpx.AsyncClient(
             base_url=exchange.checked_url(base_url),
-            headers={"user-agent": USER_AGENT, **(headers or {})},
+            headers={"user-agent": USER_AGENT, **exchange.key_header(key), **(headers or {})},
             transport=AsyncRetryTransport(transport or httpx.AsyncHTTPTransport(), retry),
         )
 

@@ -1,7 +1,7 @@
 """The command ``dragoman``: the server's API from a shell.
 
-The options that say which server (``--url``, ``--timeout``, ``--header``) stand before the
-command. Exit codes: 0 done, 1 the server or a file said no, 2 the command line is wrong.
+The options that say which server (``--url``, ``--timeout``, ``--key``, ``--header``) stand before
+the command. Exit codes: 0 done, 1 the server or a file said no, 2 the command line is wrong.
 """
 
 from __future__ import annotations
@@ -18,6 +18,7 @@ from .exchange import checked_url
 from .options import (
     SPOKEN,
     AsJson,
+    Key,
     SoundFile,
     Speed,
     To,
@@ -26,6 +27,7 @@ from .options import (
     parsed_headers,
     show_version,
     sound_files,
+    with_key,
     writable,
 )
 from .transport import DEFAULT_TOTAL_S
@@ -48,6 +50,7 @@ def connection_options(
     timeout: Annotated[
         float, typer.Option(metavar="SECONDS", min=0.1, help="For a whole call, with retries.")
     ] = DEFAULT_TOTAL_S,
+    key: Key = None,
     header: Annotated[
         list[str] | None,
         typer.Option(metavar="'NAME: VALUE'", help="Goes with every request; may be repeated."),
@@ -60,7 +63,7 @@ def connection_options(
         checked_url(url)
     except ValueError as error:
         raise typer.BadParameter(str(error), param_hint="--url") from None
-    headers = parsed_headers(header or [])
+    headers = with_key(key, parsed_headers(header or []))
     context.obj = console.Connection(url, timeout, headers, context.obj or Client)
 
 

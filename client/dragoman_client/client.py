@@ -46,9 +46,10 @@ class Client:
     'Olá.'
 
     ``timeout`` bounds a whole call, retries and a slow answer included: see :class:`Timeout`.
-    ``retry`` says what is tried again: see :class:`Retry`. ``headers`` go with every call, such as
-    a proxy's credentials. ``transport`` replaces the way to the server: a proxy, a Unix socket, a
-    test's own server; retries and the timeout work the same on it.
+    ``retry`` says what is tried again: see :class:`Retry`. ``key`` is what a server with keys asks
+    for. ``headers`` go with every call, such as a proxy's credentials. ``transport`` replaces the
+    way to the server: a proxy, a Unix socket, a test's own server; retries and the timeout work the
+    same on it.
 
     >>> Client(transport=httpx.HTTPTransport(proxy="http://proxy:3128"))
 
@@ -62,13 +63,14 @@ class Client:
         *,
         timeout: Timeout | float | None = DEFAULT_TIMEOUT,
         retry: Retry = DEFAULT_RETRY,
+        key: str | None = None,
         headers: Mapping[str, str] | None = None,
         transport: httpx.BaseTransport | None = None,
     ) -> None:
         self._timeout = exchange.as_timeout(timeout)
         self._http = httpx.Client(
             base_url=exchange.checked_url(base_url),
-            headers={"user-agent": USER_AGENT, **(headers or {})},
+            headers={"user-agent": USER_AGENT, **exchange.key_header(key), **(headers or {})},
             transport=RetryTransport(transport or httpx.HTTPTransport(), retry),
         )
 

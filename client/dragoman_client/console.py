@@ -39,7 +39,7 @@ class Connection:
 
     url: str
     timeout_s: float
-    headers: Mapping[str, str]
+    headers: Mapping[str, str] = dataclasses.field(repr=False)  # a key may be among them
     make_client: MakeClient
 
 

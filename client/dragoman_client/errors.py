@@ -8,6 +8,8 @@ DragomanError                   all of them: message, status, code, param, reque
 └── StatusError                 the server refused; any status without a class of its own
     ├── InvalidRequest 400          malformed; ``param`` names the field
     │   └── UnknownLanguage 400
+    ├── Unauthorized 401            no key, or one that the server does not know
+    ├── Forbidden 403               the key lacks the scope, or nobody may ask this from here
     ├── NotFound 404
     │   ├── UnknownModel 404
     │   └── UnknownVoice 404
@@ -121,6 +123,14 @@ class UnknownLanguage(InvalidRequest):
     """400"""
 
 
+class Unauthorized(StatusError):
+    """401"""
+
+
+class Forbidden(StatusError):
+    """403"""
+
+
 class NotFound(StatusError):
     """404"""
 
@@ -191,6 +201,8 @@ class ServerError(StatusError):
 
 BY_STATUS: dict[int, type[StatusError]] = {
     400: InvalidRequest,
+    401: Unauthorized,
+    403: Forbidden,
     404: NotFound,
     405: MethodNotAllowed,
     413: TooLarge,

@@ -57,6 +57,15 @@ def checked_url(text: str) -> httpx.URL:
     return url
 
 
+def key_header(key: str | None) -> dict[str, str]:
+    """The header that a key travels in. Raises ValueError if it is none; its text is not told."""
+    if key is None:
+        return {}
+    if not key or not all("!" <= char <= "~" for char in key):
+        raise ValueError("key must be printable ASCII without spaces")
+    return {"authorization": f"Bearer {key}"}
+
+
 def as_timeout(timeout: Timeout | float | None) -> Timeout:
     """A bare number means the seconds in all."""
     return timeout if isinstance(timeout, Timeout) else Timeout(total_s=timeout)

@@ -9,6 +9,7 @@ from typing import Annotated, Literal, TypeAlias, TypeVar
 
 import typer
 
+from .exchange import key_header
 from .types import AudioFormat, SpokenFormat, SubtitleFormat, TranscriptFormat
 from .version import __version__
 
@@ -91,6 +92,25 @@ VoiceOrSource = Annotated[
     str | None, typer.Option(metavar="ID", help="See `voices`; source: the speaker's own.")
 ]
 Speed = Annotated[float | None, typer.Option(min=0.25, max=4.0, help="1 is the voice's own.")]
+
+
+KEY_VARIABLE = "DRAGOMAN_KEY"
+Key = Annotated[
+    str | None,
+    typer.Option(
+        metavar="KEY",
+        envvar=KEY_VARIABLE,
+        help="Of a server with keys; better in the variable, where no list of processes shows it.",
+    ),
+]
+
+
+def with_key(key: str | None, headers: Mapping[str, str]) -> dict[str, str]:
+    """The headers, the key's among them, unless they have one of their own."""
+    try:
+        return {**key_header(key), **headers}
+    except ValueError as error:
+        raise typer.BadParameter(str(error), param_hint="--key") from None
 
 
 def parsed_headers(texts: Sequence[str]) -> dict[str, str]:

@@ -3,15 +3,19 @@
 from __future__ import annotations
 
 import time
+from collections.abc import Sequence
 
+from starlette.middleware.cors import CORSMiddleware
 from starlette.requests import Request
 from starlette.responses import Response
 from starlette.routing import Route
+from starlette.types import ASGIApp
 
 from deployments.codecs import Codecs
 from deployments.config import AppConfig
 from deployments.fleet import Fleet
 from deployments.ingress.catalogue import CatalogueRoutes
+from deployments.ingress.door import Door
 from deployments.ingress.embeddings import EmbeddingEndpoint
 from deployments.ingress.gate import Admission, Gate
 from deployments.ingress.oip.routes import OipRoutes
@@ -20,20 +24,38 @@ from deployments.ingress.operations import OperationsRoutes
 from deployments.ingress.probes import live, readiness
 from deployments.ingress.router import RememberingRouter
 from deployments.ingress.speech import SpeechRoutes
+from deployments.keyring import Keyring
 from deployments.ledger import Ledger
 from deployments.pipeline import Pipeline
 
+EXPOSED = (  # headers of answers that those pages may read
+    *("x-request-id", "retry-after", "server-timing", "x-warnings", "x-ignored-fields"),
+    *("x-transcript", "x-translation", "x-text-truncated", "x-voice-similarity"),
+)
+
 
 def asgi_app(
-    fleet: Fleet, config: AppConfig, admission: Admission, ledger: Ledger | None = None
-) -> Gate:
+    fleet: Fleet,
+    config: AppConfig,
+    admission: Admission,
+    ledger: Ledger | None = None,
+    keyring: Keyring | None = None,
+) -> ASGIApp:
     """All protocols over one fleet of models.
 
     A bare router inside the gate: Starlette's application would wrap each request in two more
     layers for errors, and the gate has to answer for errors in any case.
     """
+    keyring = keyring or Keyring(config.security)
+    ledger = ledger or Ledger("alone", fleet.figures, door=keyring.figures)
+    router = RememberingRouter(routes(fleet, config, admission, ledger))
+    door = Door(config, keyring, router.template)
+    return _shared(Gate(router, config.limits, admission, door.enter), config.security.origins)
+
+
+def routes(fleet: Fleet, config: AppConfig, admission: Admission, ledger: Ledger) -> list[Route]:
+    """Every path of every protocol."""
     pipeline = Pipeline(fleet, config, Codecs(config.ingress.threads_of_codecs))
-    ledger = ledger or Ledger("alone", fleet.figures)
     started = int(time.time())
 
     async def ready(request: Request) -> Response:
@@ -41,16 +63,26 @@ def asgi_app(
         wrong = fleet.wrong_voice_aliases()
         return readiness(is_ready and not wrong, models={**fleet.readiness(), **wrong})
 
-    router = RememberingRouter(
-        [
-            EmbeddingEndpoint(pipeline, config.limits).route(),
-            *OipRoutes(pipeline, config, admission, ledger).routes(),
-            *SpeechRoutes(pipeline, config.limits).routes(),
-            *OpenAiRoutes(pipeline, config.limits).routes(),
-            *CatalogueRoutes(fleet, started).routes(),
-            *OperationsRoutes(fleet, config.models, started, ledger).routes(),
-            Route("/health/live", live, methods=["GET"]),
-            Route("/health/ready", ready, methods=["GET"]),
-        ]
+    return [
+        EmbeddingEndpoint(pipeline, config.limits).route(),
+        *OipRoutes(pipeline, config, admission, ledger).routes(),
+        *SpeechRoutes(pipeline, config.limits).routes(),
+        *OpenAiRoutes(pipeline, config.limits).routes(),
+        *CatalogueRoutes(fleet, started).routes(),
+        *OperationsRoutes(fleet, config.models, started, ledger).routes(),
+        Route("/health/live", live, methods=["GET"]),
+        Route("/health/ready", ready, methods=["GET"]),
+    ]
+
+
+def _shared(app: ASGIApp, origins: Sequence[str]) -> ASGIApp:
+    """Let browsers hand the answers to pages of these origins (CORS); of no others."""
+    if not origins:
+        return app
+    return CORSMiddleware(
+        app,
+        allow_origins=origins,
+        allow_methods=["GET", "POST"],
+        allow_headers=["*"],  # whatever is asked for, a key among it
+        expose_headers=EXPOSED,
     )
-    return Gate(router, config.limits, admission)

@@ -11,7 +11,7 @@ from typing import Any
 from ray import serve
 from ray.serve.handle import DeploymentHandle
 
-from deployments import tracing
+from deployments import audit, tracing
 from deployments.config import (
     APPLICATION,
     INGRESS,
@@ -23,6 +23,7 @@ from deployments.fleet import Fleet
 from deployments.ingress.app import asgi_app
 from deployments.ingress.gate import Admission
 from deployments.ingress.listener import Listener
+from deployments.keyring import Keyring
 from deployments.ledger import Ledger, Page
 from deployments.log import logger, set_up
 from deployments.loopback import stay_on_loopback
@@ -52,10 +53,11 @@ class Ingress:
         self._admission = Admission(config.limits.max_concurrent_requests)
         own = serve.get_replica_context().replica_id.unique_id
         ask = self._ask if config.ingress.replicas > 1 else None
-        self._ledger = Ledger(own, self._fleet.figures, ask)
-        app = asgi_app(self._fleet, config, self._admission, self._ledger)
+        keyring = Keyring(config.security)
+        self._ledger = Ledger(own, self._fleet.figures, ask, keyring.figures)
+        app = asgi_app(self._fleet, config, self._admission, self._ledger, keyring)
         at = config.ingress
-        self._listener = Listener(app, at.host, at.port, at.keep_alive_timeout_s)
+        self._listener = Listener(app, at.host, at.port, at.keep_alive_timeout_s, at.tls)
         gc.freeze()  # what is here stays: no collection looks through it again
 
     async def reconfigure(self, user_config: dict[str, Any]) -> None:
@@ -85,6 +87,7 @@ class Ingress:
             logger.error("the batch policies stay as they are: user_config is wrong: %s", error)
             return
         self._fleet.reconfigure(validated.batching)
+        audit.note("policies", models=",".join(validated.batching) or "none")
 
     async def drain(self, timeout_s: float) -> bool:
         """See ``Admission.drain``."""

@@ -21,7 +21,7 @@ from starlette.responses import JSONResponse, Response
 from starlette.routing import Route
 from starlette.types import Receive, Scope, Send
 
-from deployments import tracing
+from deployments import tracing, usage
 from deployments.concurrency import all_of
 from deployments.config import Limits
 from deployments.fleet import Model
@@ -91,6 +91,7 @@ class EmbeddingEndpoint:
         priority = priority_of(_text(headers, PRIORITY_HEADER))
         samples_format = pcm_format(_text(headers, "content-type") or "")
         clip = await self._clip(await body(receive), samples_format, deadline)
+        usage.heard(clip.duration_s)
         model = self._fleet.pick("speaker")
         more: list[tuple[bytes, bytes]]
         if clip.duration_s >= LISTEN_FROM_S and self._fleet.has("vad"):

@@ -6,7 +6,7 @@ import asyncio
 import itertools
 import json
 import uuid
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from contextlib import AbstractContextManager, nullcontext
 from types import TracebackType
 from typing import Any
@@ -41,6 +41,7 @@ MODEL_PROBES = ("/ready", "/stats")  # the ends of paths of models that are prob
 OIP = "/v2"  # what begins so is answered in Triton's words
 STARTED = "dragoman.started"  # in the scope of a request whose answer is sent while it is made
 NO_PLACE = nullcontext()  # what a probe takes
+Enter = Callable[[Scope], AbstractContextManager[None]]
 GRACE_S = 1.0  # beyond a request's time, in which whatever waits says itself what it waited for
 
 
@@ -64,6 +65,8 @@ def error_response(error: DragomanError, path: str) -> Response:
         headers["retry-after"] = str(error.retry_after_s)
     if isinstance(error, MethodNotAllowed) and error.allowed:
         headers["allow"] = error.allowed
+    if error.challenge is not None:
+        headers["www-authenticate"] = error.challenge
     body = oip_errors.error_body(error) if path.startswith(OIP) else error_body(error)
     text = json.dumps(body)  # in ASCII: what a caller sent may be no text that UTF-8 can hold
     return Response(text, error.status, headers, media_type="application/json")
@@ -145,10 +148,25 @@ class Admission:
         return True
 
 
-class Gate:
-    """ASGI middleware around the whole application. What watches the server needs no place."""
+def anybody(scope: Scope) -> AbstractContextManager[None]:
+    """Let every request in."""
+    return NO_PLACE
 
-    def __init__(self, app: ASGIApp, limits: Limits, admission: Admission) -> None:
+
+class Gate:
+    """ASGI middleware around the whole application. What watches the server needs no place.
+
+    Args:
+        app: answers what is admitted.
+        limits: of one request.
+        admission: has the places.
+        enter: lets a request in, or raises why not; see ``Door.enter``.
+    """
+
+    def __init__(
+        self, app: ASGIApp, limits: Limits, admission: Admission, enter: Enter = anybody
+    ) -> None:
+        self._enter = enter
         self._app = app
         self._limits = limits
         self._admission = admission
@@ -181,7 +199,7 @@ class Gate:
     ) -> None:
         """The application's answer, or an error's."""
         try:
-            with place, Ending(scope, self._limits.request_timeout_s + GRACE_S):
+            with self._enter(scope), place, Ending(scope, self._limits.request_timeout_s + GRACE_S):
                 await self._app(scope, self._capped(scope, receive), send)
         except ClientDisconnect as error:  # nobody to answer
             tracing.failed(error, error)

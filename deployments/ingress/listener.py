@@ -16,6 +16,7 @@ from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol
 
 from deployments.config import address_family
 from deployments.ingress.gate import leave
+from deployments.security import Tls
 
 BACKLOG = 2048  # connections that wait to be accepted
 MAX_HEAD_BYTES = 65_536  # of a request's first line and headers; the parser itself has no limit
@@ -68,7 +69,14 @@ class Connection(HttpToolsProtocol):
 class Listener:
     """Serves an ASGI application on one address, on the event loop that starts it."""
 
-    def __init__(self, app: ASGIApp, host: str, port: int, keep_alive_timeout_s: int) -> None:
+    def __init__(
+        self,
+        app: ASGIApp,
+        host: str,
+        port: int,
+        keep_alive_timeout_s: int,
+        tls: Tls | None = None,
+    ) -> None:
         self._address = (host, port)
         self._server = uvicorn.Server(
             uvicorn.Config(
@@ -80,6 +88,8 @@ class Listener:
                 server_header=False,
                 proxy_headers=False,
                 timeout_keep_alive=keep_alive_timeout_s,
+                ssl_certfile=tls.certificate if tls else None,
+                ssl_keyfile=tls.key if tls else None,
             )
         )
         self._serving: asyncio.Task[None] | None = None

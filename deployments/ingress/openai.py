@@ -11,6 +11,7 @@ from starlette.requests import Request
 from starlette.responses import JSONResponse, PlainTextResponse, Response
 from starlette.routing import Route
 
+from deployments import usage
 from deployments.config import Limits
 from deployments.hearing import TranscribeOptions
 from deployments.ingress.counting import counted
@@ -153,6 +154,7 @@ class OpenAiRoutes:
         context = context_of(request, self._limits)
         fields = await json_fields(request, SpeechFields, self._limits)
         check_text_length(len(fields.input), self._limits, param="input")
+        usage.read(len(fields.input))
         speaking = self._speaking(fields)
         request.state.meant.name = speaking.model.name
         parts = normalisation.sentences(fields.input, speaking.voice.language)

@@ -84,7 +84,8 @@ class OperationsRoutes:
             self._rows(), self._ledger.figures(), asyncio.to_thread(_gpus)
         )
         media_type = media_type_for(request.headers.get("accept", ""))
-        text = exposition(rows, self._fleet.readiness(), figures, gpus, media_type)
+        door = self._ledger.door()
+        text = exposition(rows, self._fleet.readiness(), figures, gpus, media_type, door)
         return Response(text, media_type=media_type, headers={"vary": "accept"})
 
     async def doctor(self, request: Request) -> Response:

@@ -35,6 +35,11 @@ class RememberingRouter(Router):
         scope["path_params"] = dict(of_path["path_params"])  # the request's own
         await route.app(scope, receive, send)
 
+    def template(self, method: str, path: str, root_path: str) -> str | None:
+        """The path of the route that such a request takes, as declared; None: it takes none."""
+        found = self._route_of(method, path, root_path)
+        return None if found is None else found[0].path
+
     def _route_of(self, method: str, path: str, root_path: str) -> tuple[Route, Scope] | None:
         """The route that takes it, and what that adds to a request's scope."""
         scope = {"type": "http", "method": method, "path": path, "root_path": root_path}

@@ -12,6 +12,7 @@ from starlette.requests import Request
 from starlette.responses import JSONResponse, Response
 from starlette.routing import Route
 
+from deployments import usage
 from deployments.config import GRAPH, Limits
 from deployments.fleet import pivot
 from deployments.ingress.counting import counted
@@ -204,7 +205,9 @@ class SpeechRoutes:
             raise InvalidRequest("text must hold at least one text", param="text")
         if len(originals) > self._limits.max_texts:
             raise TooLarge(f"text must hold at most {self._limits.max_texts} texts", param="text")
-        check_text_length(sum(map(len, originals)), self._limits, param="text")
+        length_chars = sum(map(len, originals))
+        check_text_length(length_chars, self._limits, param="text")
+        usage.read(length_chars)
         source, target = fields.source_language, fields.target_language
         route = self._fleet.route(source, target)
         request.state.meant.name = route[0].model.name

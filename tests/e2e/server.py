@@ -21,6 +21,7 @@ import yaml
 from deployments.ports import free_port
 
 ROOT = Path(__file__).parents[2]
+OPTIONS = ["base_ms", "embedding_size"]  # that a load may change
 STOP_S = 120.0
 
 
@@ -84,7 +85,7 @@ def fakes_config() -> dict[str, Any]:
         "name": "dragoman",
         "route_prefix": "/",
         "import_path": "deployments.app:build",
-        "args": {"models": models},
+        "args": {"models": models, "security": {"load_allow": {"options": OPTIONS}}},
         "deployments": [{"name": "Ingress", "user_config": {"batching": {}}}],
     }
     return {

@@ -244,7 +244,7 @@ async def test_what_is_streamed_is_what_is_spoken_as_a_whole(alone: list[Audio])
     app = asgi_app(await fake_fleet(config), config, Admission(2))
     body = {"input": " ".join(ENGLISH), "voice": JOE, "response_format": "flac"}
     transport = httpx.ASGITransport(app)
-    async with httpx.AsyncClient(transport=transport, base_url="http://dragoman") as http:
+    async with httpx.AsyncClient(transport=transport, base_url="http://localhost") as http:
         streamed = await http.post(SPEAK, json=body)
         whole = await http.post(SPEAK, json={**body, "stream_format": "none"})
     assert "content-length" not in streamed.headers

@@ -13,6 +13,7 @@ import typer.testing
 # Wider than any message with a path in it; no variable of the caller's adds options or colours.
 TERMINAL: Mapping[str, str | None] = {
     "COLUMNS": "4000",
+    "DRAGOMAN_KEY": None,
     "DRAGOMAN_URL": None,
     "FORCE_COLOR": None,
     "TERM": "xterm",

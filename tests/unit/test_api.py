@@ -42,7 +42,7 @@ TRANSLATED = "pt: There are 16000 samples. pt: The loudest is 700."
 
 
 def connect(app: Any) -> httpx.AsyncClient:
-    return httpx.AsyncClient(transport=httpx.ASGITransport(app), base_url="http://dragoman")
+    return httpx.AsyncClient(transport=httpx.ASGITransport(app), base_url="http://localhost")
 
 
 @pytest.fixture

@@ -26,6 +26,8 @@ def ask(request: pytest.FixtureRequest) -> Ask:
     [
         pytest.param(400, "invalid_value", errors.InvalidRequest, id="malformed"),
         pytest.param(400, "unknown_language", errors.UnknownLanguage, id="language"),
+        pytest.param(401, "invalid_api_key", errors.Unauthorized, id="key"),
+        pytest.param(403, "insufficient_scope", errors.Forbidden, id="scope"),
         pytest.param(404, "not_found", errors.NotFound, id="path"),
         pytest.param(404, "model_not_found", errors.UnknownModel, id="model"),
         pytest.param(404, "voice_not_found", errors.UnknownVoice, id="voice"),

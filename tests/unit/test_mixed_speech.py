@@ -85,7 +85,7 @@ async def ask(path: str, *windows: Sequence[Said], **fields: str) -> httpx.Respo
     remotes["asr"] = Hearing("asr", config.models["asr"], windows)
     app = asgi_app(await fake_fleet(config, remotes), config, Admission(64))
     transport = httpx.ASGITransport(app)
-    async with httpx.AsyncClient(transport=transport, base_url="http://dragoman") as http:
+    async with httpx.AsyncClient(transport=transport, base_url="http://localhost") as http:
         return await http.post(path, **form(speech(len(windows)), **fields))
 
 

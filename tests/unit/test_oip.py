@@ -42,7 +42,7 @@ async def http() -> AsyncIterator[httpx.AsyncClient]:
 def connect(app: Any) -> httpx.AsyncClient:
     headers = {"accept-encoding": "identity"}
     transport = httpx.ASGITransport(app)
-    return httpx.AsyncClient(transport=transport, base_url="http://dragoman", headers=headers)
+    return httpx.AsyncClient(transport=transport, base_url="http://localhost", headers=headers)
 
 
 def tensor(name: str, values: Any, datatype: str) -> dict[str, Any]:

@@ -29,7 +29,7 @@ async def sdk() -> AsyncIterator[openai.AsyncOpenAI]:
     app: Any = asgi_app(await fake_fleet(config), config, Admission(8))
     http = httpx2.AsyncClient(transport=httpx2.ASGITransport(app))
     async with openai.AsyncOpenAI(
-        api_key="none", base_url="http://dragoman/v1", http_client=http, max_retries=0
+        api_key="none", base_url="http://localhost/v1", http_client=http, max_retries=0
     ) as client:
         yield client
 

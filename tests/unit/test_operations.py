@@ -41,7 +41,7 @@ TEXTS = {"text": ["One.", "Two."], "source_language": "en", "target_language": "
 
 
 def connect(app: Any) -> httpx.AsyncClient:
-    return httpx.AsyncClient(transport=httpx.ASGITransport(app), base_url="http://dragoman")
+    return httpx.AsyncClient(transport=httpx.ASGITransport(app), base_url="http://localhost")
 
 
 def samples(text: str) -> dict[tuple[str, str], float]:

@@ -83,7 +83,7 @@ async def http() -> AsyncIterator[httpx.AsyncClient]:
 
 def connect(fleet: Fleet, config: AppConfig, max_requests: int = 64) -> httpx.AsyncClient:
     app = asgi_app(fleet, config, Admission(max_requests))
-    return httpx.AsyncClient(transport=httpx.ASGITransport(app), base_url="http://dragoman")
+    return httpx.AsyncClient(transport=httpx.ASGITransport(app), base_url="http://localhost")
 
 
 async def fleet_whose_speaker(infer: Any) -> tuple[Fleet, AppConfig]:

@@ -121,6 +121,7 @@ def served(*names: str, **policy: Any) -> ServeFile:
     content = load(OPTIONS.config).model_dump(mode="json", exclude_unset=True)
     args = content["applications"][0]["args"]
     args["ingress"] |= {"host": "0.0.0.0", "port": 8000}
+    args["security"] = {"keys": [{"name": "ann", "hash": "0" * 64, "scopes": ["infer"]}]}
     args["models"]["nmt"]["idle_unload_s"] = 5.0
     ingress = content["applications"][0]["deployments"][0]
     ingress["user_config"]["batching"]["nmt"].update(policy)
@@ -140,6 +141,11 @@ def test_only_the_models_that_are_needed_are_started() -> None:
 
 def test_no_model_is_unloaded_as_idle_while_it_is_measured() -> None:
     assert served("nmt").applications[0].args.models["nmt"].idle_unload_s is None
+
+
+def test_the_server_asks_for_no_key_and_loads_more_replicas() -> None:
+    security = served("nmt").applications[0].args.security
+    assert (security.keys, security.load_allow.max_replicas) == ((), 256)
 
 
 def test_no_answer_comes_from_a_cache() -> None:

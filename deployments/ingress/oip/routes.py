@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Mapping
 from typing import Any
 
@@ -9,9 +10,10 @@ from starlette.requests import Request
 from starlette.responses import JSONResponse, Response
 from starlette.routing import Route
 
-from deployments import __version__
+from deployments import __version__, audit
 from deployments.config import MODEL_VERSION, AppConfig, ModelConfig
 from deployments.fleet import Fleet
+from deployments.generation import ModelOverride
 from deployments.ingress.gate import Admission
 from deployments.ingress.oip import model_config, signature, statistics
 from deployments.ingress.oip.documents import json_object
@@ -20,6 +22,7 @@ from deployments.ingress.oip.served import Catalogue, Served
 from deployments.ingress.probes import live, readiness
 from deployments.ingress.requests import body
 from deployments.ledger import Ledger
+from deployments.load_rules import check_load
 from deployments.pipeline import Pipeline
 from deployments.remote import Placement
 from deployments.statistics import Figures, total
@@ -167,7 +170,11 @@ class OipRoutes:
             policy = self._fleet.follower.base_policy(served.name)
             base = model_config.as_json(served, self._config.models[served.name], policy)
             override = model_config.override(text, base)
-        await self._fleet.directory.load(served.name, override)
+        with audit.action("load", model=served.name, **_told(override)):
+            if override is not None:
+                own = self._config.models[served.name]
+                check_load(override, own, self._config.security.load_allow)
+            await self._fleet.directory.load(served.name, override)
         return Response()
 
     async def _load_all(self, served: Served, text: str | None) -> Response:
@@ -176,7 +183,8 @@ class OipRoutes:
             raise InvalidRequest(message, param="config")
         for name in self._models_of(served):
             if self._fleet.placements()[name].state != "READY":
-                await self._fleet.directory.load(name)
+                with audit.action("load", model=name):
+                    await self._fleet.directory.load(name)
         return Response()
 
     async def unload(self, request: Request) -> Response:
@@ -190,7 +198,8 @@ class OipRoutes:
             message = f"'{served.name}' holds no memory of its own; to unload its models"
             raise InvalidRequest(f"{message}, send unload_dependents: true", param="parameters")
         for name in self._models_of(served):
-            await self._fleet.directory.unload(name)
+            with audit.action("unload", model=name):
+                await self._fleet.directory.unload(name)
         return Response()
 
     def _models_of(self, served: Served) -> list[str]:
@@ -200,6 +209,13 @@ class OipRoutes:
         return [
             name for step in served.steps for name in self._models_of(self._catalogue.get(step))
         ]
+
+
+def _told(override: ModelOverride | None) -> dict[str, str]:
+    """What of a model is changed, for the audit log."""
+    if not override:
+        return {}
+    return {"changes": json.dumps({**override.model, **override.policy}, default=str)}
 
 
 async def _json_object(request: Request) -> dict[str, Any]:

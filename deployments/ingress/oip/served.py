@@ -15,6 +15,7 @@ from typing import Any, ClassVar, get_args
 import numpy as np
 from numpy.typing import NDArray
 
+from deployments import usage
 from deployments.concurrency import all_of
 from deployments.config import GRAPH, MODEL_VERSION, AppConfig, Limits
 from deployments.fleet import Hop, Model
@@ -132,6 +133,7 @@ class Served(ABC):
 
     async def _at_16_khz(self, rows: Rows, context: Context) -> list[Audio]:
         audio = rows.audio(self._limits.max_audio_s)
+        usage.heard(sum(each.duration_s for each in audio))
         if {each.sample_rate_hz for each in audio} == {SAMPLE_RATE_HZ}:
             return audio
         return [
@@ -466,7 +468,9 @@ def _required(value: str | None, name: str) -> str:
 
 
 def _check_texts(texts: Sequence[str], limits: Limits) -> None:
-    check_text_length(sum(map(len, texts)), limits, param="text")
+    length_chars = sum(map(len, texts))
+    check_text_length(length_chars, limits, param="text")
+    usage.read(length_chars)
     for text in texts:
         if not text.strip():
             raise InvalidRequest("input 'TEXT' must not be empty", param="TEXT")
