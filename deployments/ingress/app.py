@@ -11,9 +11,11 @@ from starlette.routing import Route
 from deployments.codecs import Codecs
 from deployments.config import AppConfig
 from deployments.fleet import Fleet
+from deployments.ingress.admission import Admission
+from deployments.ingress.bodies import Bodies
 from deployments.ingress.catalogue import CatalogueRoutes
 from deployments.ingress.embeddings import EmbeddingEndpoint
-from deployments.ingress.gate import Admission, Gate
+from deployments.ingress.gate import Gate
 from deployments.ingress.oip.routes import OipRoutes
 from deployments.ingress.openai import OpenAiRoutes
 from deployments.ingress.operations import OperationsRoutes
@@ -35,16 +37,20 @@ def asgi_app(
     pipeline = Pipeline(fleet, config, Codecs(config.ingress.threads_of_codecs))
     ledger = ledger or Ledger("alone", fleet.figures)
     started = int(time.time())
+    bodies = Bodies(config.limits)
+
+    def refusing() -> str | None:
+        return admission.why_not_ready() or bodies.why_not_ready()
 
     async def ready(request: Request) -> Response:
-        is_ready = fleet.is_ready() and admission.is_open
         wrong = fleet.wrong_voice_aliases()
-        return readiness(is_ready and not wrong, models={**fleet.readiness(), **wrong})
+        models = {**fleet.readiness(), **wrong}
+        return readiness(fleet.is_ready() and not wrong, refusing(), models=models)
 
     router = RememberingRouter(
         [
             EmbeddingEndpoint(pipeline, config.limits).route(),
-            *OipRoutes(pipeline, config, admission, ledger).routes(),
+            *OipRoutes(pipeline, config, refusing, ledger).routes(),
             *SpeechRoutes(pipeline, config.limits).routes(),
             *OpenAiRoutes(pipeline, config.limits).routes(),
             *CatalogueRoutes(fleet, started).routes(),
@@ -53,4 +59,4 @@ def asgi_app(
             Route("/health/ready", ready, methods=["GET"]),
         ]
     )
-    return Gate(router, config.limits, admission)
+    return Gate(router, config.limits, admission, bodies)

@@ -20,8 +20,8 @@ from numpy.typing import NDArray
 from deployments.config import AppConfig, BatchPolicy, IngressConfig, ModelConfig
 from deployments.dispatcher import BatchReply
 from deployments.fleet import READY, Fleet
+from deployments.ingress.admission import Admission
 from deployments.ingress.app import asgi_app
-from deployments.ingress.gate import Admission
 from deployments.remote import Description
 from models import audio as audio_io
 from models.errors import Unavailable

@@ -6,7 +6,8 @@ import asyncio
 
 import pytest
 
-from deployments.ingress.gate import Admission, is_probe
+from deployments.ingress.admission import Admission
+from deployments.ingress.gate import is_probe
 from models.errors import Draining, Overloaded
 from tests.unit.clock import settle
 

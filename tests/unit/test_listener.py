@@ -16,8 +16,10 @@ from starlette.routing import Route, Router
 from starlette.types import ASGIApp
 
 from deployments.config import Limits
-from deployments.ingress.gate import Admission, Gate
-from deployments.ingress.listener import MAX_HEAD_BYTES, Listener, listening_socket
+from deployments.ingress.admission import Admission
+from deployments.ingress.connection import MAX_HEAD_BYTES
+from deployments.ingress.gate import Gate
+from deployments.ingress.listener import Listener, listening_socket
 from deployments.launch import free_port
 
 HOST = "127.0.0.1"
