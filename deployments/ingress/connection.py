@@ -156,6 +156,7 @@ class Connection(HttpToolsProtocol):
             self._rest_timer.cancel()
             self._rest_timer = None
         super().on_message_complete()
+        self.flow.resume_reading()  # a large last piece stops it: nobody would see the caller leave
 
     def _head_bytes(self) -> int:
         """The length of a head that has ended. Raises Refused: it is too long."""

@@ -76,3 +76,19 @@ def leave(state: Mapping[str, Any]) -> None:
     ending: Ending | None = state.get("ending")
     if ending is not None:
         ending.now(ClientDisconnect())
+
+
+def forget_frames(error: BaseException) -> None:
+    """Free what an error's way through a request held, now that it has been told.
+
+    Wherever an error is kept on its way, by a future, a task or a variable, its traceback makes a
+    cycle of it: with all of the request's samples, and nothing but a collection frees that.
+    """
+    left: list[BaseException | None] = [error]
+    seen = set[int]()
+    while left:
+        each = left.pop()
+        if each is not None and id(each) not in seen:
+            seen.add(id(each))
+            each.__traceback__ = None
+            left += [each.__cause__, each.__context__]

@@ -18,7 +18,7 @@ from deployments import tracing
 from deployments.config import Limits
 from deployments.ingress.admission import Admission
 from deployments.ingress.bodies import ARRIVED, Bodies
-from deployments.ingress.ending import Ending
+from deployments.ingress.ending import Ending, forget_frames
 from deployments.ingress.oip import errors as oip_errors
 from deployments.log import logger, printable, request_ids
 from models.errors import (
@@ -136,8 +136,10 @@ class Gate:
             await app(scope, receive, send)
         except ClientDisconnect as error:  # nobody to answer
             tracing.failed(error, error)
+            forget_frames(error)
         except Exception as error:
             refusal = _refusal(error, request_id, scope)
+            forget_frames(error)
         if refusal is not None:  # made outside: what failed is not kept until it is sent
             await refusal(scope, receive, send)
 
