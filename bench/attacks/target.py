@@ -15,7 +15,6 @@ from typing import Any
 from urllib.parse import urlsplit
 
 import httpx
-import psutil
 
 from tests.e2e.server import Running, config_on_a_free_port, eventually, fakes_config, running
 
@@ -34,10 +33,12 @@ def attacked(**limits: Any) -> Iterator[Running]:
     args = config["applications"][0]["args"]
     args["models"] = {MODEL: {"engine": "sleep", "options": {"base_ms": 5.0}}}
     args["limits"] = limits
-    with tempfile.TemporaryDirectory() as folder:
-        with running(config_on_a_free_port(Path(folder), config)) as server:
-            eventually(lambda: _answers(server.url), "an answer")
-            yield server
+    with (
+        tempfile.TemporaryDirectory() as folder,
+        running(config_on_a_free_port(Path(folder), config)) as server,
+    ):
+        eventually(lambda: _answers(server.url), "an answer")
+        yield server
 
 
 def _answers(url: str) -> bool:
@@ -55,11 +56,6 @@ def rss_mb(server: Running) -> float:
     """Of the ingress."""
     (ingress,) = server.replicas("Ingress")
     return float(ingress.memory_info().rss / MB)
-
-
-def ingress(server: Running) -> psutil.Process:
-    (found,) = server.replicas("Ingress")
-    return found
 
 
 class Probe:
