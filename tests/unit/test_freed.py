@@ -6,6 +6,7 @@ import asyncio
 import gc
 import io
 import wave
+import weakref
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field
@@ -13,14 +14,17 @@ from types import FrameType, TracebackType
 from typing import Any
 
 import pytest
+from starlette.requests import Request
+from starlette.responses import Response
 from uvicorn.protocols.http.httptools_impl import RequestResponseCycle
 
 from deployments.ingress.admission import Admission
 from deployments.ingress.app import asgi_app
 from deployments.ingress.bodies import Body
 from deployments.ingress.connection import Connection
+from models.errors import InvalidRequest
 from tests.unit.local import LocalDirectory, fake_config, fake_fleet, fake_remotes
-from tests.unit.sockets import opened, raw, serving, until
+from tests.unit.sockets import gated, opened, raw, serving, until
 
 OF_A_REQUEST = (FrameType, TracebackType, Body, Connection, RequestResponseCycle)
 SECONDS = 6  # of audio: several windows, and more than one piece of a body
@@ -147,3 +151,25 @@ def _is_ours(each: Any) -> bool:
     """Not of the test's own client."""
     code = getattr(each, "f_code", None)
     return code is None or "tests/unit" not in code.co_filename
+
+
+async def test_an_error_that_its_handler_keeps_frees_the_body() -> None:
+    class Held:
+        """Stands for a body."""
+
+    held: list[weakref.ref[Held]] = []
+
+    async def handler(request: Request) -> Response:
+        body = Held()
+        held.append(weakref.ref(body))
+        error = InvalidRequest("kept by the frame that its traceback holds")
+        raise error
+
+    gc.disable()
+    try:
+        async with serving(gated(handler)) as url:
+            answer = await raw(url, b"GET / HTTP/1.1\r\nhost: h\r\nconnection: close\r\n\r\n")
+        assert answer.startswith(b"HTTP/1.1 400 ")
+        assert held[0]() is None
+    finally:
+        gc.enable()
