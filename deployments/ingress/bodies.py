@@ -118,21 +118,20 @@ class Bodies:
         left = self._limits.max_bodies_bytes - self._held_bytes
         return "the bodies of requests fill their memory" if left < ROOM_BYTES else None
 
-    @contextmanager
-    def whole(self, size_bytes: int) -> Iterator[None]:
-        """Count a body that came with its head, for the length of its request.
+    def take(self, size_bytes: int) -> None:
+        """Count a body that came with its head; ``give_back`` is called when its request is over.
 
         Raises:
             TooLarge: it has more bytes than a body may have.
             Overloaded: there is no room.
         """
-        self._check_size(size_bytes)
-        self._make_room(size_bytes)
-        self._held_bytes += size_bytes
-        try:
-            yield
-        finally:
-            self._held_bytes -= size_bytes
+        if size_bytes:
+            self._check_size(size_bytes)
+            self._make_room(size_bytes)
+            self._held_bytes += size_bytes
+
+    def give_back(self, size_bytes: int) -> None:
+        self._held_bytes -= size_bytes
 
     @contextmanager
     def expected(self, scope: Scope, receive: Receive, announced: int) -> Iterator[Body]:

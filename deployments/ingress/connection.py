@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Sized
-from enum import Enum
 
 from starlette.types import ASGIApp
 from uvicorn.protocols.http.flow_control import FlowControl
@@ -23,6 +22,7 @@ FRAME_BYTES = 8  # of a chunk of usual size: its length and the ends of two line
 MAX_WAITING = 512  # requests of one connection that are sent before others are answered
 LINGER_S = 10.0  # for the rest of a body that was answered already
 LEAST_READ_BYTES_S = 1_000  # that a caller takes of its answer
+BETWEEN, HEAD, BODY = range(3)  # where in a message a connection is
 
 
 class Accepted(ServerState):
@@ -45,14 +45,6 @@ class OneByOne(FlowControl):
             super().resume_reading()
 
 
-class At(Enum):
-    """Where in a message a connection is."""
-
-    BETWEEN = "between two"
-    HEAD = "head"
-    BODY = "body"
-
-
 class Refused(Exception):
     """The parser stops; the message is the answer."""
 
@@ -64,7 +56,7 @@ class Connection(HttpToolsProtocol):
     since the parser last told of anything. So that is what is counted, piece by piece.
     """
 
-    _at = At.BETWEEN
+    _at = BETWEEN
     _open_bytes = 0  # that may belong to what has no end yet
     _untold_bytes = 0  # of the piece that is parsed: what the parser has not told of
     _has_ended = False  # a message, in this piece
@@ -104,20 +96,20 @@ class Connection(HttpToolsProtocol):
         was_at, self._has_ended = self._at, False
         self._untold_bytes = len(data)
         super().data_received(data)
+        if self._has_ended and self._at == BETWEEN:
+            return  # most pieces are a whole request
         untold = max(0, self._untold_bytes)
         self._open_bytes += untold
-        if self._at is At.BODY:
-            self._framing_bytes += untold if was_at is At.BODY else 0
-        elif self._at is At.HEAD or self._is_at_rest():
+        if self._at == BODY:
+            self._framing_bytes += untold if was_at == BODY else 0
+        elif self._at == HEAD or self._is_at_rest():
             self._wait_for_a_head()
-        elif self._has_ended:
-            self._open_bytes = 0
         if not self.transport.is_closing():
             self._check_bounds()
 
     def on_message_begin(self) -> None:
         super().on_message_begin()
-        self._at = At.HEAD
+        self._at = HEAD
 
     def on_headers_complete(self) -> None:
         may_be_long = self._open_bytes + self._untold_bytes > MAX_HEAD_BYTES
@@ -128,7 +120,7 @@ class Connection(HttpToolsProtocol):
         if self._head_timer is not None:
             self._head_timer.cancel()
             self._head_timer = None
-        self._at = At.BODY
+        self._at = BODY
         self._open_bytes = self._body_bytes = self._chunks = self._framing_bytes = 0
         super().on_headers_complete()
         if not self.parser.should_upgrade():
@@ -148,7 +140,7 @@ class Connection(HttpToolsProtocol):
             raise self._refused(f"chunks must have {MEAN_CHUNK_BYTES} bytes on average at least")
 
     def on_message_complete(self) -> None:
-        self._at, self._has_ended, self._open_bytes = At.BETWEEN, True, 0
+        self._at, self._has_ended, self._open_bytes = BETWEEN, True, 0
         cycle = self.cycle
         if cycle is not None and cycle.scope is self.scope:
             cycle.scope["state"][ARRIVED] = len(cycle.body)
@@ -156,7 +148,10 @@ class Connection(HttpToolsProtocol):
             self._rest_timer.cancel()
             self._rest_timer = None
         super().on_message_complete()
-        self.flow.resume_reading()  # a large last piece stops it: nobody would see the caller leave
+        if self.flow.read_paused:  # by a large last piece: nobody would see the caller leave
+            self.flow.resume_reading()
+        if self._is_at_rest():
+            self._wait_for_a_head()
 
     def _head_bytes(self) -> int:
         """The length of a head that has ended. Raises Refused: it is too long."""
@@ -167,7 +162,7 @@ class Connection(HttpToolsProtocol):
 
     def _check_bounds(self) -> None:
         """Refuse what has no end and is too long already."""
-        too_many = self._at is not At.BETWEEN and len(self.headers) > MAX_HEADERS
+        too_many = self._at != BETWEEN and len(self.headers) > MAX_HEADERS
         if self._open_bytes > MAX_HEAD_BYTES or too_many:
             self.send_400_response(HEAD_LIMITS)
         elif self._framing_bytes > MAX_FRAMING_BYTES:
@@ -187,7 +182,7 @@ class Connection(HttpToolsProtocol):
 
     def _is_refusable(self, running: RequestResponseCycle) -> bool:
         """Whether it is the running request itself that arrives, without an answer so far."""
-        return self._at is At.BODY and running is self.cycle and not running.response_started
+        return self._at == BODY and running is self.cycle and not running.response_started
 
     # ---- time --------------------------------------------------------------------------
 
@@ -201,7 +196,7 @@ class Connection(HttpToolsProtocol):
     def _is_at_rest(self) -> bool:
         """Whether every request has been answered; line ends may come all the same."""
         done = self.cycle is None or self.cycle.response_complete
-        return done and self._at is At.BETWEEN
+        return done and self._at == BETWEEN
 
     def _start_asgi_task(self, cycle: RequestResponseCycle, app: ASGIApp) -> None:  # type: ignore[override]
         self._running = cycle
@@ -211,10 +206,11 @@ class Connection(HttpToolsProtocol):
         super().on_response_complete()
         if self.transport.is_closing():
             return
-        self.flow.resume_reading()  # the last that waited may run now
+        if self.flow.read_paused:  # the last that waited may run now
+            self.flow.resume_reading()
         if self.cycle.response_complete:
             self.cycle.body = bytearray()
-            if self._at is At.BODY:
+            if self._at == BODY:
                 self._rest_timer = self.loop.call_later(LINGER_S, self.timeout_keep_alive_handler)
 
     def pause_writing(self) -> None:

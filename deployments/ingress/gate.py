@@ -153,12 +153,12 @@ class Gate:
         size_bytes = scope.get("state", NOTHING).get(ARRIVED)
         timeout_s = self._limits.request_timeout_s
         if size_bytes is not None:
-            with (
-                self._bodies.whole(size_bytes),
-                self._admission,
-                Ending(scope, timeout_s + GRACE_S),
-            ):
-                await self._app(scope, receive, send)
+            self._bodies.take(size_bytes)
+            try:
+                with self._admission, Ending(scope, timeout_s + GRACE_S):
+                    await self._app(scope, receive, send)
+            finally:
+                self._bodies.give_back(size_bytes)
             return
         announced = _announced_bytes(scope)
         with (
