@@ -18,6 +18,22 @@ def test_a_place_too_many_is_refused() -> None:
         pass
 
 
+def test_a_body_that_arrives_has_no_place_yet() -> None:
+    admission = Admission(1)
+    with admission.after_body() as take_a_place, admission:
+        assert admission.why_not_ready() is not None
+        with pytest.raises(Overloaded):
+            take_a_place()
+    with admission:
+        pass
+
+
+def test_a_body_is_not_waited_for_where_no_place_is_free() -> None:
+    admission = Admission(1)
+    with admission, pytest.raises(Overloaded), admission.after_body():
+        pass
+
+
 async def test_a_drain_is_announced_before_it_refuses() -> None:
     admission = Admission(8)
     draining = asyncio.create_task(admission.drain(1.0, notice_s=3600.0))
