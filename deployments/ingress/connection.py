@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import resource
 from collections.abc import Sized
 
 from starlette.types import ASGIApp
@@ -22,15 +23,18 @@ FRAME_BYTES = 8  # of a chunk of usual size: its length and the ends of two line
 MAX_WAITING = 512  # requests of one connection that are sent before others are answered
 LINGER_S = 10.0  # for the rest of a body that was answered already
 LEAST_READ_BYTES_S = 1_000  # that a caller takes of its answer
+OTHER_FILES = 512  # that the process opens beside connections: without them no batch leaves
 BETWEEN, HEAD, BODY = range(3)  # where in a message a connection is
 
 
 class Accepted(ServerState):
-    """The server's connections, and how many there have been."""
+    """The server's connections, how many there have been, and how many there may be at once."""
 
     def __init__(self) -> None:
         super().__init__()
         self.accepted = 0
+        files, _ = resource.getrlimit(resource.RLIMIT_NOFILE)
+        self.most = max(1, files - OTHER_FILES)
 
 
 class OneByOne(FlowControl):
@@ -73,6 +77,8 @@ class Connection(HttpToolsProtocol):
         assert isinstance(self.server_state, Accepted)
         self.server_state.accepted += 1
         self._wait_for_a_head()
+        if len(self.connections) > self.server_state.most:
+            transport.abort()
 
     def connection_lost(self, exc: Exception | None) -> None:
         super().connection_lost(exc)

@@ -18,6 +18,8 @@ from deployments.ingress.connection import (
     MAX_HEADERS,
     MAX_WAITING,
 )
+from deployments.ingress.listener import Listener
+from deployments.launch import free_port
 from tests.unit.sockets import HOST, gated, hello, opened, raw, serving, until
 
 POST = b"POST / HTTP/1.1\r\nhost: h\r\n"
@@ -179,3 +181,19 @@ async def test_a_caller_who_leaves_behind_a_large_body_is_noticed() -> None:
         await running.wait()
         writer.transport.abort()
         await until(ended.is_set)
+
+
+async def test_connections_leave_files_for_the_process() -> None:
+    listener = Listener(gated(hello), HOST, free_port(), keep_alive_timeout_s=60)
+    listener._state.most = 1
+    listener.start()
+    assert listener._socket is not None
+    host, port = listener._socket.getsockname()
+    _, first = await asyncio.open_connection(host, port)
+    await until(lambda: listener._state.accepted == 1)
+    refused, second = await asyncio.open_connection(host, port)
+    with suppress(ConnectionError):
+        assert await refused.read() == b""
+    for writer in (first, second):
+        writer.transport.abort()
+    await listener.stop()
