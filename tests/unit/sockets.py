@@ -42,7 +42,22 @@ async def serving(
     try:
         yield f"http://{HOST}:{port}/"
     finally:
-        await listener.stop()
+        await end(listener)
+
+
+async def end(listener: Listener) -> None:
+    """Stop at once what ``Listener.stop`` ends in order, which takes it 0.2 s."""
+    assert listener._serving is not None
+    assert listener._socket is not None
+    await until(lambda: listener._server.started)
+    for server in listener._server.servers:
+        server.close()
+    for connection in list(listener._state.connections):
+        connection.transport.abort()
+    await until(lambda: not listener._state.connections and not listener._state.tasks)
+    listener._serving.cancel()
+    await asyncio.wait([listener._serving])
+    listener._socket.close()
 
 
 async def raw(url: str, sent: bytes) -> bytes:
