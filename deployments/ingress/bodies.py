@@ -35,6 +35,7 @@ class Body:
         "_bodies",
         "_connection",
         "_is_given",
+        "_speed",
         "_window_bytes",
         "_window_s",
         "began_s",
@@ -48,6 +49,7 @@ class Body:
         self._bodies, self._connection, self.scope = bodies, connection, scope
         self.began_s = self._window_s = now_s  # the event loop's clock
         self.size_bytes = self._window_bytes = 0
+        self._speed = 0.0  # in bytes a second, of the window before
         self.pieces: deque[bytes | bytearray] = deque()
         self.ending: Ending | None = None
         self._is_given = False
@@ -77,8 +79,11 @@ class Body:
 
     def staying_s(self, now_s: float) -> float:
         """How long it would take at its present speed to send what is here."""
-        speed = (self.size_bytes - self._window_bytes + 1) / max(now_s - self._window_s, WATCH_S)
-        return self.size_bytes / speed
+        took_s = now_s - self._window_s
+        came = self.size_bytes - self._window_bytes
+        # A window that has just begun says nothing: then the one before counts.
+        speed = came / took_s if took_s >= WATCH_S else self._speed
+        return self.size_bytes / max(speed, 1.0)
 
     def is_too_slow(self, now_s: float, least_bytes_s: float) -> bool:
         """Whether the window that ends now brought less than the least rate. A new one begins."""
@@ -86,7 +91,7 @@ class Body:
         if took_s < RATE_WINDOW_S:
             return False
         came = self.size_bytes - self._window_bytes
-        self._window_s, self._window_bytes = now_s, self.size_bytes
+        self._window_s, self._window_bytes, self._speed = now_s, self.size_bytes, came / took_s
         return came < least_bytes_s * took_s
 
 

@@ -15,7 +15,7 @@ from starlette.types import Message
 from deployments.config import Limits
 from deployments.ingress import bodies as bodies_module
 from deployments.ingress.admission import Admission
-from deployments.ingress.bodies import BEGAN, Bodies
+from deployments.ingress.bodies import BEGAN, Bodies, Body
 from deployments.ingress.gate import Gate
 from deployments.ingress.requests import body as whole_body
 from deployments.ingress.requests import deadline_of
@@ -158,6 +158,19 @@ async def test_the_slowest_gives_way(limits: dict[str, int]) -> None:
         assert await status(other) == b"200"
         writer.close()
         other_writer.close()
+
+
+async def test_how_slow_a_body_is_does_not_depend_on_when_it_is_asked() -> None:
+    async def part() -> Message:
+        return {"type": "http.request", "body": bytes(11_000), "more_body": True}
+
+    body = Body(Bodies(Limits()), {"type": "http"}, part, 0.0)
+    for _ in range(100):
+        await body.more()
+    asked = [body.staying_s(11.0)]
+    assert not body.is_too_slow(11.0, 1.0)
+    asked.append(body.staying_s(11.1))
+    assert asked == [11.0, 11.0]
 
 
 @pytest.mark.parametrize(
