@@ -156,7 +156,7 @@ class Connection(HttpToolsProtocol):
         super().on_message_complete()
         if self.flow.read_paused:  # by a large last piece: nobody would see the caller leave
             self.flow.resume_reading()
-        if self._is_at_rest():
+        if self._is_at_rest() and not self.parser.should_upgrade():
             self._wait_for_a_head()
 
     def _head_bytes(self) -> int:
