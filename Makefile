@@ -7,7 +7,7 @@ CONFIG ?= serve_config.yaml
 BIN := $(VENV)/bin
 INSTALLED := $(VENV)/.installed
 
-.PHONY: run audit deploy fetch doctor install-gpu test test-unit test-models test-e2e check install check-config tune bench bench-stages bench-replicas bench-graph bench-first-audio bench-growth bench-fair bench-accuracy bench-gpu bench-asr bench-speaker bench-speaker-checks bench-nmt bench-yourtts bench-overhead bench-spoken bench-kept bench-said clean
+.PHONY: run audit deploy fetch doctor install-gpu test test-unit test-models test-e2e check install check-config tune bench bench-stages bench-replicas bench-graph bench-first-audio bench-growth bench-fair bench-accuracy bench-gpu bench-asr bench-speaker bench-speaker-checks bench-nmt bench-yourtts bench-overhead bench-spoken bench-kept bench-said bench-attacks clean
 
 run: install
 	@$(BIN)/python -m deployments.launch $(CONFIG)
@@ -84,7 +84,7 @@ test-e2e: install
 bench: bench-overhead bench-stages bench-replicas bench-graph bench-first-audio bench-growth bench-accuracy bench-gpu
 	$(BIN)/python -m bench.render
 
-bench-stages bench-graph bench-first-audio bench-accuracy bench-gpu bench-growth bench-fair bench-said bench-speaker-checks: bench-%: install
+bench-stages bench-graph bench-first-audio bench-accuracy bench-gpu bench-growth bench-fair bench-said bench-speaker-checks bench-attacks: bench-%: install
 	PYTHONPATH=client $(BIN)/python -m bench.$(subst -,_,$*)
 
 bench-replicas: install

@@ -29,6 +29,7 @@ async def all_of(parts: Iterable[Awaitable[R]]) -> list[R]:
             task.cancel()
         if unfinished:
             await asyncio.wait(unfinished)
+        tasks.clear()  # an error's traceback holds this frame: no cycle
 
 
 async def in_order(call: Callable[[T], Awaitable[R]], items: Iterable[T]) -> AsyncGenerator[R]:

@@ -153,9 +153,21 @@ class Limits(Strict):
     max_clips: Annotated[int, Field(ge=1)] = 64  # of one embeddings request
     max_texts: Annotated[int, Field(ge=1)] = 256  # of one text translation request
     max_concurrent_requests: Annotated[int, Field(ge=1)] = 512  # of one ingress replica
+    # Of one ingress replica: all bodies together until their requests are over, and how many of
+    # them may be on their way at once; where either is full, the slowest goes.
+    max_bodies_bytes: Annotated[int, Field(ge=1)] = 1024 * MEBIBYTE
+    max_receiving: Annotated[int, Field(ge=1)] = 1024
+    receive_timeout_s: Annotated[float, Field(gt=0)] = 300.0  # of a body, from its head to its end
+    min_receive_bytes_s: Annotated[float, Field(ge=0)] = 1_000.0  # of a body, over every 10 s
     max_rows: Annotated[int, Field(ge=1)] = 8  # of one request to the whole graph
     max_items_in_flight: Annotated[int, Field(ge=1)] = 32  # of one request, in one model's queue
     request_timeout_s: Annotated[float, Field(gt=0)] = 600.0
+
+    @model_validator(mode="after")
+    def _a_body_fits(self) -> Self:
+        if self.max_bodies_bytes < self.max_body_bytes:
+            raise ValueError("max_bodies_bytes must not be below max_body_bytes: of one request")
+        return self
 
 
 class IngressConfig(Strict):

@@ -86,3 +86,4 @@ class Request(Generic[ItemT, ResultT]):
         traceback: TracebackType | None,
     ) -> None:
         self.batcher._closed(self)
+        self.error = None  # its traceback holds this request, by ``submit``: no cycle

@@ -17,6 +17,7 @@ DragomanError
 │   ├── UnknownModel 404
 │   └── UnknownVoice 404
 ├── MethodNotAllowed 405
+├── BodyTooSlow 408          the body did not come in its time, or not at the least rate
 ├── TooLarge 413                body, audio or text over a limit
 ├── NotAudio 415                no audio that can be decoded
 ├── UnsupportedEncoding 415     a body compressed as nothing here decompresses
@@ -134,6 +135,10 @@ class UnknownVoice(NotFound):
 class MethodNotAllowed(DragomanError):
     status, code = 405, "method_not_allowed"
     allowed = ""  # as the header ``Allow`` has it
+
+
+class BodyTooSlow(DragomanError):
+    status, code = 408, "body_too_slow"
 
 
 class TooLarge(DragomanError):

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 
 from starlette.middleware.cors import CORSMiddleware
 from starlette.requests import Request
@@ -14,10 +14,12 @@ from starlette.types import ASGIApp
 from deployments.codecs import Codecs
 from deployments.config import AppConfig
 from deployments.fleet import Fleet
+from deployments.ingress.admission import Admission
+from deployments.ingress.bodies import Bodies
 from deployments.ingress.catalogue import CatalogueRoutes
 from deployments.ingress.door import Door
 from deployments.ingress.embeddings import EmbeddingEndpoint
-from deployments.ingress.gate import Admission, Gate
+from deployments.ingress.gate import Gate
 from deployments.ingress.oip.routes import OipRoutes
 from deployments.ingress.openai import OpenAiRoutes
 from deployments.ingress.operations import OperationsRoutes
@@ -48,24 +50,32 @@ def asgi_app(
     """
     keyring = keyring or Keyring(config.security)
     ledger = ledger or Ledger("alone", fleet.figures, door=keyring.figures)
-    router = RememberingRouter(routes(fleet, config, admission, ledger))
+    bodies = Bodies(config.limits)
+
+    def refusing() -> str | None:
+        return admission.why_not_ready() or bodies.why_not_ready()
+
+    router = RememberingRouter(routes(fleet, config, refusing, ledger))
     door = Door(config, keyring, router.template)
-    return _shared(Gate(router, config.limits, admission, door.enter), config.security.origins)
+    gate = Gate(router, config.limits, admission, bodies, door.enter)
+    return _shared(gate, config.security.origins)
 
 
-def routes(fleet: Fleet, config: AppConfig, admission: Admission, ledger: Ledger) -> list[Route]:
-    """Every path of every protocol."""
+def routes(
+    fleet: Fleet, config: AppConfig, refusing: Callable[[], str | None], ledger: Ledger
+) -> list[Route]:
+    """Every path of every protocol. ``refusing`` says why a request would be refused now."""
     pipeline = Pipeline(fleet, config, Codecs(config.ingress.threads_of_codecs))
     started = int(time.time())
 
     async def ready(request: Request) -> Response:
-        is_ready = fleet.is_ready() and admission.is_open
         wrong = fleet.wrong_voice_aliases()
-        return readiness(is_ready and not wrong, models={**fleet.readiness(), **wrong})
+        models = {**fleet.readiness(), **wrong}
+        return readiness(fleet.is_ready() and not wrong, refusing(), models=models)
 
     return [
         EmbeddingEndpoint(pipeline, config.limits).route(),
-        *OipRoutes(pipeline, config, admission, ledger).routes(),
+        *OipRoutes(pipeline, config, refusing, ledger).routes(),
         *SpeechRoutes(pipeline, config.limits).routes(),
         *OpenAiRoutes(pipeline, config.limits).routes(),
         *CatalogueRoutes(fleet, started).routes(),

@@ -20,8 +20,8 @@ from deployments.config import (
     check_policies,
 )
 from deployments.fleet import Fleet
+from deployments.ingress.admission import Admission
 from deployments.ingress.app import asgi_app
-from deployments.ingress.gate import Admission
 from deployments.ingress.listener import Listener
 from deployments.keyring import Keyring
 from deployments.ledger import Ledger, Page
@@ -88,6 +88,10 @@ class Ingress:
             return
         self._fleet.reconfigure(validated.batching)
         audit.note("policies", models=",".join(validated.batching) or "none")
+
+    async def check_health(self) -> None:
+        """Serve asks for it and starts another replica after some failures. Raises RuntimeError."""
+        self._listener.check()
 
     async def drain(self, timeout_s: float) -> bool:
         """See ``Admission.drain``."""

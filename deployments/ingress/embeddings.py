@@ -80,14 +80,16 @@ class EmbeddingEndpoint:
         headers: dict[bytes, bytes] = dict(scope["headers"])
         with Meant(self._fleet, "speaker") as meant:
             if is_pcm(_text(headers, "content-type") or ""):
-                await self._raw(headers, receive, send)
+                await self._raw(scope, headers, receive, send)
                 return
             response = await self._form(Request(scope, receive), headers, meant)
         await response(scope, receive, send)
 
-    async def _raw(self, headers: Mapping[bytes, bytes], receive: Receive, send: Send) -> None:
+    async def _raw(
+        self, scope: Scope, headers: Mapping[bytes, bytes], receive: Receive, send: Send
+    ) -> None:
         """One clip of int16 samples in, its vector out: float32, or JSON."""
-        deadline = deadline_of(_text(headers, TIMEOUT_HEADER), self._limits)
+        deadline = deadline_of(scope, _text(headers, TIMEOUT_HEADER), self._limits)
         priority = priority_of(_text(headers, PRIORITY_HEADER))
         samples_format = pcm_format(_text(headers, "content-type") or "")
         clip = await self._clip(await body(receive), samples_format, deadline)

@@ -8,7 +8,6 @@ import json
 import uuid
 from collections.abc import Callable, Mapping
 from contextlib import AbstractContextManager, nullcontext
-from types import TracebackType
 from typing import Any
 
 from starlette.exceptions import HTTPException
@@ -18,18 +17,19 @@ from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from deployments import tracing
 from deployments.config import Limits
+from deployments.ingress.admission import Admission
+from deployments.ingress.bodies import ARRIVED, Bodies
+from deployments.ingress.ending import Ending, forget_frames
 from deployments.ingress.oip import errors as oip_errors
 from deployments.log import logger, printable, request_ids
 from models.errors import (
+    BodyTooSlow,
     DeadlinePassed,
     DragomanError,
-    Draining,
     InternalError,
     InvalidRequest,
     MethodNotAllowed,
     NotFound,
-    Overloaded,
-    TooLarge,
 )
 
 REQUEST_ID_HEADER = b"x-request-id"
@@ -40,7 +40,8 @@ PROBES = ("/health/", "/v2/health/", "/metrics")
 MODEL_PROBES = ("/ready", "/stats")  # the ends of paths of models that are probes, too
 OIP = "/v2"  # what begins so is answered in Triton's words
 STARTED = "dragoman.started"  # in the scope of a request whose answer is sent while it is made
-NO_PLACE = nullcontext()  # what a probe takes
+NOTHING: Mapping[str, Any] = {}
+ANYBODY = nullcontext()
 Enter = Callable[[Scope], AbstractContextManager[None]]
 GRACE_S = 1.0  # beyond a request's time, in which whatever waits says itself what it waited for
 
@@ -67,6 +68,8 @@ def error_response(error: DragomanError, path: str) -> Response:
         headers["allow"] = error.allowed
     if error.challenge is not None:
         headers["www-authenticate"] = error.challenge
+    if error.status == BodyTooSlow.status:
+        headers["connection"] = "close"  # what is still to come is not waited for
     body = oip_errors.error_body(error) if path.startswith(OIP) else error_body(error)
     text = json.dumps(body)  # in ASCII: what a caller sent may be no text that UTF-8 can hold
     return Response(text, error.status, headers, media_type="application/json")
@@ -100,57 +103,9 @@ def _from_starlette(error: HTTPException) -> DragomanError:
     return InvalidRequest(f"malformed request: {error.detail}", param="body")
 
 
-class Admission:
-    """How many requests run in this process, and whether it still takes more.
-
-    Its places are taken as a context manager.
-    """
-
-    def __init__(self, max_requests: int) -> None:
-        self._max_requests = max_requests
-        self._running = 0
-        self._idle = asyncio.Event()
-        self._idle.set()
-        self.is_open = True  # what the probes say: it is not, some time before it drains
-        self.draining = False
-
-    def __enter__(self) -> None:
-        """Take a place for one request.
-
-        Raises:
-            Draining: the server is stopping.
-            Overloaded: every place is taken.
-        """
-        if self.draining:
-            raise Draining("the server is stopping")
-        if self._running >= self._max_requests:
-            raise Overloaded("as many requests as this server takes at once are running")
-        self._running += 1
-        self._idle.clear()
-
-    def __exit__(self, *_: object) -> None:
-        self._running -= 1
-        if not self._running:
-            self._idle.set()
-
-    async def drain(self, timeout_s: float, notice_s: float = 0.0) -> bool:
-        """Say not ready, after ``notice_s`` take no more requests, and finish those that run.
-
-        Returns whether all of them have ended within ``timeout_s`` after that.
-        """
-        self.is_open = False
-        await asyncio.sleep(notice_s)
-        self.draining = True
-        try:
-            await asyncio.wait_for(self._idle.wait(), timeout_s)
-        except TimeoutError:
-            return False
-        return True
-
-
 def anybody(scope: Scope) -> AbstractContextManager[None]:
     """Let every request in."""
-    return NO_PLACE
+    return ANYBODY
 
 
 class Gate:
@@ -160,16 +115,23 @@ class Gate:
         app: answers what is admitted.
         limits: of one request.
         admission: has the places.
+        bodies: counts what arrives; None: bodies of its own.
         enter: lets a request in, or raises why not; see ``Door.enter``.
     """
 
     def __init__(
-        self, app: ASGIApp, limits: Limits, admission: Admission, enter: Enter = anybody
+        self,
+        app: ASGIApp,
+        limits: Limits,
+        admission: Admission,
+        bodies: Bodies | None = None,
+        enter: Enter = anybody,
     ) -> None:
         self._enter = enter
         self._app = app
         self._limits = limits
         self._admission = admission
+        self._bodies = bodies or Bodies(limits)
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         if scope["type"] != "http":
@@ -178,109 +140,76 @@ class Gate:
         request_id, send = _with_request_id(scope, send)
         scope["app"] = self  # has Starlette's router raise its 404 and 405 for us to answer
         probe = is_probe(scope["path"])
-        place = NO_PLACE if probe else self._admission
+        app = self._watch if probe else self._serve
         outer = request_ids.set({"request_id": request_id})
         try:
             if probe or not tracing.is_on():
-                await self._answer(place, request_id, scope, receive, send)
+                await self._answer(app, request_id, scope, receive, send)
             else:
                 with tracing.request(scope, request_id, send) as noting:
-                    await self._answer(place, request_id, scope, receive, noting)
+                    await self._answer(app, request_id, scope, receive, noting)
         finally:
             request_ids.reset(outer)
 
     async def _answer(
-        self,
-        place: AbstractContextManager[None],
-        request_id: str,
-        scope: Scope,
-        receive: Receive,
-        send: Send,
+        self, app: ASGIApp, request_id: str, scope: Scope, receive: Receive, send: Send
     ) -> None:
         """The application's answer, or an error's."""
+        refusal = None
         try:
-            with self._enter(scope), place, Ending(scope, self._limits.request_timeout_s + GRACE_S):
-                await self._app(scope, self._capped(scope, receive), send)
+            with self._enter(scope):
+                await app(scope, receive, send)
         except ClientDisconnect as error:  # nobody to answer
             tracing.failed(error, error)
+            forget_frames(error)
         except Exception as error:
-            ours = as_ours(error, request_id)
-            tracing.failed(ours, error)
-            if STARTED not in scope:  # an answer that ends too early is broken off by the listener
-                await error_response(ours, scope["path"])(scope, receive, send)
+            refusal = _refusal(error, request_id, scope)
+            forget_frames(error)
+        if refusal is not None:  # made outside: what failed is not kept until it is sent
+            await refusal(scope, receive, send)
 
-    def _capped(self, scope: Scope, receive: Receive) -> Receive:
-        """``receive`` that refuses a body over the limit, announced or not."""
-        limit = self._limits.max_body_bytes
-        message = f"the body must have at most {limit} bytes"
-        announced = header(scope, b"content-length")
-        if announced is not None and announced.isdigit():
-            if int(announced) > limit:
-                raise TooLarge(message, param="body")
-            return receive  # HTTP itself ends the body there
-        taken = 0
+    async def _watch(self, scope: Scope, receive: Receive, send: Send) -> None:
+        """A probe needs no place, and its body is not waited for."""
+        with Ending(scope, self._limits.request_timeout_s + GRACE_S):
+            await self._app(scope, receive, send)
 
-        async def capped() -> Message:
-            nonlocal taken
-            part = await receive()
-            taken += len(part.get("body", b""))
-            if taken > limit:
-                raise TooLarge(message, param="body")
-            return part
-
-        return capped
-
-
-class Ending:
-    """What ends a request from outside, as a context manager: its time, or its caller's leaving.
-
-    Raises:
-        TimeoutError: it took longer than ``timeout_s``.
-        ClientDisconnect: see ``leave``.
-    """
-
-    __slots__ = ("_error", "_task", "_timeout_s", "_timer")
-
-    def __init__(self, scope: Scope, timeout_s: float) -> None:
-        scope.setdefault("state", {})["ending"] = self
-        self._timeout_s = timeout_s
-        self._error: Exception | None = None
-
-    def now(self, error: Exception) -> None:
-        """End the request with that error."""
-        if self._error is None:
-            self._error = error
-            self._task.cancel()
-
-    def __enter__(self) -> None:
-        task = asyncio.current_task()
-        assert task is not None, "a request runs in a task"
-        self._task = task
-        loop = asyncio.get_running_loop()
-        self._timer = loop.call_later(self._timeout_s, self.now, TimeoutError())
-
-    def __exit__(
-        self,
-        kind: type[BaseException] | None,
-        error: BaseException | None,
-        traceback: TracebackType | None,
-    ) -> None:
-        self._timer.cancel()
-        ended_by, self._error = self._error, OVER
-        if ended_by is not None:
-            cancelled_by_others = self._task.uncancel() > 0
-            if isinstance(error, asyncio.CancelledError) and not cancelled_by_others:
-                raise ended_by from error
+    async def _serve(self, scope: Scope, receive: Receive, send: Send) -> None:
+        """Any other request runs once its body is there and it has a place."""
+        size_bytes = scope.get("state", NOTHING).get(ARRIVED)
+        timeout_s = self._limits.request_timeout_s
+        if size_bytes is not None:
+            self._bodies.take(size_bytes)
+            try:
+                with self._admission, Ending(scope, timeout_s + GRACE_S):
+                    await self._app(scope, receive, send)
+            finally:
+                self._bodies.give_back(size_bytes)
+            return
+        announced = _announced_bytes(scope)
+        with (
+            self._admission.after_body() as take_a_place,
+            self._bodies.expected(scope, receive, announced) as body,
+        ):
+            await self._bodies.take_in(body)
+            take_a_place()
+            left_s = body.began_s + timeout_s - asyncio.get_running_loop().time()
+            with Ending(scope, left_s + GRACE_S):
+                await self._app(scope, body.receive, send)
 
 
-OVER = Exception("the request is over: too late to end it")
+def _refusal(error: Exception, request_id: str, scope: Scope) -> Response | None:
+    """The answer to what failed; None: another has begun, and the listener breaks it off."""
+    ours = as_ours(error, request_id)
+    tracing.failed(ours, error)
+    return None if STARTED in scope else error_response(ours, scope["path"])
 
 
-def leave(state: Mapping[str, Any]) -> None:
-    """The caller of the request of that ASGI state has left: nobody waits for its answer."""
-    ending: Ending | None = state.get("ending")
-    if ending is not None:
-        ending.now(ClientDisconnect())
+def _announced_bytes(scope: Scope) -> int:
+    """Of the body, as its head has it; 0: that does not say."""
+    announced = header(scope, b"content-length")
+    if announced is None or not announced.isdigit():
+        return 0
+    return int(announced.lstrip(b"0")[:20] or b"0")  # Python reads no number of 5,000 digits
 
 
 def header(scope: Scope, name: bytes) -> bytes | None:

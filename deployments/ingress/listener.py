@@ -9,61 +9,17 @@ from __future__ import annotations
 
 import asyncio
 import socket
+import struct
 
 import uvicorn
 from starlette.types import ASGIApp
-from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol
 
 from deployments.config import address_family
-from deployments.ingress.gate import leave
+from deployments.ingress.connection import Accepted, Connection
 from deployments.security import Tls
 
 BACKLOG = 2048  # connections that wait to be accepted
-MAX_HEAD_BYTES = 65_536  # of a request's first line and headers; the parser itself has no limit
-
-
-class Connection(HttpToolsProtocol):
-    """One connection. When a client leaves, its request ends at once."""
-
-    _head_bytes: int | None = None  # of the head that is arriving; None: none is
-    _head_timer: asyncio.TimerHandle | None = None  # for a first head, or one that is in parts
-
-    def connection_made(self, transport: asyncio.Transport) -> None:  # type: ignore[override]
-        super().connection_made(transport)
-        self._wait_for_a_head()
-
-    def _wait_for_a_head(self) -> None:
-        """Not for ever: uvicorn itself waits so long for another request, but not for the first."""
-        if self._head_timer is None:
-            self._head_timer = self.loop.call_later(
-                self.timeout_keep_alive, self.timeout_keep_alive_handler
-            )
-
-    def on_message_begin(self) -> None:
-        super().on_message_begin()
-        self._head_bytes = 0
-
-    def on_headers_complete(self) -> None:
-        self._head_bytes = None
-        if self._head_timer is not None:
-            self._head_timer.cancel()
-            self._head_timer = None
-        super().on_headers_complete()
-
-    def data_received(self, data: bytes) -> None:
-        super().data_received(data)
-        if self._head_bytes is not None:
-            self._wait_for_a_head()
-            self._head_bytes += len(data)
-            if self._head_bytes > MAX_HEAD_BYTES and not self.transport.is_closing():
-                self.send_400_response(f"a request's head must have at most {MAX_HEAD_BYTES} bytes")
-
-    def connection_lost(self, exc: Exception | None) -> None:
-        super().connection_lost(exc)
-        if self._head_timer is not None:
-            self._head_timer.cancel()
-        if self.cycle is not None and not self.cycle.response_complete:
-            leave(self.cycle.scope["state"])
+TCP_INFO_QUEUE = struct.Struct("24xI")  # of a listening socket: how many wait to be accepted
 
 
 class Listener:
@@ -92,7 +48,10 @@ class Listener:
                 ssl_keyfile=tls.key if tls else None,
             )
         )
+        self._state = self._server.server_state = Accepted()
         self._serving: asyncio.Task[None] | None = None
+        self._socket: socket.socket | None = None
+        self._accepted_before: int | None = None  # when some waited to be accepted
 
     @property
     def is_listening(self) -> bool:
@@ -104,8 +63,34 @@ class Listener:
         Raises:
             OSError: the address cannot be listened on.
         """
-        listening = listening_socket(*self._address)
-        self._serving = asyncio.get_running_loop().create_task(self._server.serve([listening]))
+        self._socket = listening_socket(*self._address)
+        self._serving = asyncio.get_running_loop().create_task(self._server.serve([self._socket]))
+
+    def check(self) -> None:
+        """Look whether connections are taken; cheap enough for every few seconds.
+
+        Raises:
+            RuntimeError: nobody can connect, or nobody was accepted from this look's predecessor to
+                this one, though some waited.
+        """
+        if self._socket is None or self._serving is None:
+            raise RuntimeError("the listener was not started")
+        if self._server.should_exit:
+            return  # it stops, as it should
+        if self._serving.done():
+            raise RuntimeError("the listener has ended")
+        try:
+            listens = self._socket.getsockopt(socket.SOL_SOCKET, socket.SO_ACCEPTCONN)
+            info = self._socket.getsockopt(socket.IPPROTO_TCP, socket.TCP_INFO, TCP_INFO_QUEUE.size)
+        except OSError as error:
+            raise RuntimeError(f"the listener's socket is closed: {error}") from error
+        if not listens:
+            raise RuntimeError("the listener's socket does not listen")
+        (waiting,) = TCP_INFO_QUEUE.unpack(info)
+        before, now = self._accepted_before, self._state.accepted
+        self._accepted_before = now if waiting else None
+        if waiting and before == now:
+            raise RuntimeError(f"{waiting} connections wait, and none is accepted")
 
     async def stop(self) -> None:
         """Take no more connections; returns when every answer has been sent."""

@@ -15,7 +15,15 @@ async def live(request: Request) -> Response:
     return JSONResponse({"live": True})
 
 
-def readiness(is_ready: bool, **fields: Any) -> Response:
-    """200, or 503 with the time to ask again; ``fields`` beside ``ready`` in the body."""
+def readiness(is_ready: bool, refusing: str | None, **fields: Any) -> Response:
+    """200, or 503 with the time to ask again; ``fields`` beside ``ready`` in the body.
+
+    Args:
+        is_ready: whether what was asked for is there.
+        refusing: why a new request would be refused all the same.
+        fields: what else there is to say.
+    """
+    if refusing is not None:
+        is_ready, fields = False, {**fields, "refusing": refusing}
     status, headers = (200, {}) if is_ready else (503, RETRY_AFTER)
     return JSONResponse({**fields, "ready": is_ready}, status, headers)

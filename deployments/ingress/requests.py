@@ -7,7 +7,7 @@ import json
 import math
 import re
 from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
+from contextlib import aclosing, contextmanager
 from functools import cache
 from itertools import islice
 from typing import Annotated, Any, TypeVar
@@ -22,11 +22,13 @@ from pydantic import (
     model_validator,
 )
 from starlette.datastructures import FormData, UploadFile
+from starlette.formparsers import MultiPartException, MultiPartParser
 from starlette.requests import ClientDisconnect, Request
 from starlette.responses import Response
-from starlette.types import Receive
+from starlette.types import Receive, Scope
 
 from deployments.config import Limits
+from deployments.ingress.bodies import BEGAN
 from deployments.ingress.wrong import MAX_ECHO_CHARS, what_is_wrong
 from deployments.log import printable
 from deployments.pipeline import Context
@@ -118,7 +120,7 @@ FieldsT = TypeVar("FieldsT", bound=Fields)
 def context_of(request: Request, limits: Limits) -> Context:
     """What goes with the request through every stage."""
     headers = request.headers
-    deadline = deadline_of(headers.get(TIMEOUT_HEADER), limits)
+    deadline = deadline_of(request.scope, headers.get(TIMEOUT_HEADER), limits)
     return Context(deadline, priority_of(headers.get(PRIORITY_HEADER)))
 
 
@@ -132,8 +134,10 @@ def priority_of(asked: str | None) -> int:
     return int(asked[:9])
 
 
-def deadline_of(timeout_ms: str | None, limits: Limits) -> float:
+def deadline_of(scope: Scope, timeout_ms: str | None, limits: Limits) -> float:
     """The caller's deadline on the event loop's clock, within the server's own limit.
+
+    Time counts from the head of a request, however long its body took.
 
     Raises:
         InvalidRequest: the header is not a positive number.
@@ -148,7 +152,8 @@ def deadline_of(timeout_ms: str | None, limits: Limits) -> float:
             message = f"{TIMEOUT_HEADER} must be a positive number of milliseconds"
             raise InvalidRequest(message, param=TIMEOUT_HEADER)
         timeout_s = min(timeout_s, asked_s)
-    return asyncio.get_running_loop().time() + timeout_s
+    began_s: float | None = scope.get("state", {}).get(BEGAN)
+    return (asyncio.get_running_loop().time() if began_s is None else began_s) + timeout_s
 
 
 async def body(receive: Receive) -> bytes:
@@ -217,10 +222,24 @@ async def form_parts(
     if (sent := _content_type(request)) != "multipart/form-data":
         message = f"the body must be multipart/form-data, not {sent}"
         raise InvalidRequest(message, param="body")
-    async with request.form(max_files=MAX_PARTS, max_fields=MAX_PARTS) as form:
+    form = await _form(request)
+    try:
         uploads = _uploads(form, file_names, max_files)
         typed = _validated(fields, _form_values(form, fields, file_names))
         return typed, [[await upload.read() for upload in named] for named in uploads]
+    finally:
+        await form.close()
+
+
+async def _form(request: Request) -> FormData:
+    """The parts of a multipart body. They stay in memory: what callers send is written nowhere."""
+    async with aclosing(request.stream()) as stream:
+        parser = MultiPartParser(request.headers, stream, max_files=MAX_PARTS, max_fields=MAX_PARTS)
+        parser.spool_max_size = 0  # of a file in memory: any
+        try:
+            return await parser.parse()
+        except MultiPartException as error:
+            raise InvalidRequest(f"malformed request: {error.message}", param="body") from error
 
 
 def _form_values(form: FormData, fields: type[Fields], file_names: Sequence[str]) -> dict[str, Any]:

@@ -12,8 +12,8 @@ import pytest
 from numpy.typing import NDArray
 
 from deployments.config import AppConfig, ModelConfig
+from deployments.ingress.admission import Admission
 from deployments.ingress.app import asgi_app
-from deployments.ingress.gate import Admission
 from models import weights
 from models.audio import decode
 from models.device import DeviceReport, DeviceRequest

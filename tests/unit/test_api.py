@@ -20,8 +20,8 @@ from numpy.typing import NDArray
 from deployments.config import AppConfig, BatchPolicy, IngressConfig, ModelConfig
 from deployments.dispatcher import BatchReply
 from deployments.fleet import READY, Fleet
+from deployments.ingress.admission import Admission
 from deployments.ingress.app import asgi_app
-from deployments.ingress.gate import Admission
 from deployments.remote import Description
 from models import audio as audio_io
 from models.errors import Unavailable
@@ -578,10 +578,44 @@ async def test_more_requests_than_the_server_takes_are_told_when_to_return() -> 
     async with connect(asgi_app(fleet, config, admission)) as http:
         with admission:
             refused = await http.post(TEXT, json=TEXT_OK)
-            probe = await http.get("/health/ready")
         served = await http.post(TEXT, json=TEXT_OK)
     assert (refused.status_code, refused.headers["retry-after"]) == (503, "1")
-    assert (probe.status_code, served.status_code) == (200, 200)
+    assert served.status_code == 200
+
+
+READY_PATHS = ("/health/ready", "/v2/health/ready", "/v2/models/asr/ready")
+
+
+@pytest.mark.parametrize("path", READY_PATHS)
+async def test_a_server_without_a_place_is_not_ready_until_there_is_one(path: str) -> None:
+    config, admission = fake_config(), Admission(1)
+    async with connect(asgi_app(await fake_fleet(config), config, admission)) as http:
+        with admission:
+            full = await http.get(path)
+        free = await http.get(path)
+    assert (full.status_code, free.status_code) == (503, 200)
+    assert "are running" in full.json()["refusing"]
+    assert "refusing" not in free.json()
+
+
+async def test_a_server_without_room_for_bodies_is_not_ready_until_there_is_some() -> None:
+    config = fake_config(max_body_bytes=1_000_000, max_bodies_bytes=1_500_000)
+    held, go_on = asyncio.Event(), asyncio.Event()
+
+    async def stalled() -> AsyncIterator[bytes]:
+        yield bytes(900_000)
+        held.set()
+        await go_on.wait()
+
+    async with connect(asgi_app(await fake_fleet(config), config, Admission(8))) as http:
+        sending = asyncio.create_task(http.post(TEXT, content=stalled()))
+        await held.wait()
+        full = await http.get("/health/ready")
+        go_on.set()
+        await sending
+        free = await http.get("/health/ready")
+    assert (full.status_code, free.status_code) == (503, 200)
+    assert "bodies" in full.json()["refusing"]
 
 
 async def test_draining_refuses_new_requests_and_waits_for_those_that_run() -> None:

@@ -16,8 +16,8 @@ from opentelemetry.sdk.trace import ReadableSpan
 from opentelemetry.sdk.trace.export import SpanExporter, SpanExportResult
 
 from deployments import audit, log, tracing
+from deployments.ingress.admission import Admission
 from deployments.ingress.app import asgi_app
-from deployments.ingress.gate import Admission
 from deployments.keyring import new_key
 from deployments.log import JsonFormatter
 from deployments.security import Key, LoadAllow, Security

@@ -9,8 +9,8 @@ import numpy as np
 import pytest
 
 from deployments import facts
+from deployments.ingress.admission import Admission
 from deployments.ingress.app import asgi_app
-from deployments.ingress.gate import Admission
 from dragoman_client import AsyncClient, Retry, errors
 from tests.bad_input import wav
 from tests.unit.local import fake_config, fake_fleet

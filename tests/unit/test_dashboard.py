@@ -12,8 +12,8 @@ from typing import Any
 import pytest
 from prometheus_client.parser import text_string_to_metric_families
 
+from deployments.ingress.admission import Admission
 from deployments.ingress.app import asgi_app
-from deployments.ingress.gate import Admission
 from tests.unit import nvidia_smi
 from tests.unit.local import fake_config, fake_fleet
 from tests.unit.test_operations import connect

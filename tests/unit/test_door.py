@@ -12,9 +12,9 @@ import pytest
 from starlette.routing import Route
 
 from deployments.fleet import Fleet
+from deployments.ingress.admission import Admission
 from deployments.ingress.app import asgi_app, routes
 from deployments.ingress.door import Door
-from deployments.ingress.gate import Admission
 from deployments.ingress.rights import ANY, NOBODY_ASKED, RIGHTS, Scopes
 from deployments.ingress.router import RememberingRouter
 from deployments.keyring import Keyring, new_key
@@ -33,8 +33,8 @@ from models.errors import (
 )
 from tests.bad_input import TEXT, TEXT_OK
 from tests.unit.local import fake_config, fake_fleet, fake_remotes
-from tests.unit.test_listener import raw
-from tests.unit.test_listener import serving as listening
+from tests.unit.sockets import raw
+from tests.unit.sockets import serving as listening
 
 MODELS, METRICS, DOCTOR, LIVE = "/v1/models", "/metrics", "/v1/doctor", "/health/live"
 UNLOAD = "/v2/repository/models/speaker/unload"
@@ -52,7 +52,7 @@ def configured(ingress_host: str = "127.0.0.1", **security: Any) -> Any:
 def all_routes() -> list[Route]:
     config = fake_config()
     fleet = Fleet(config, fake_remotes(config))
-    return routes(fleet, config, Admission(8), Ledger("alone", fleet.figures))
+    return routes(fleet, config, Admission(8).why_not_ready, Ledger("alone", fleet.figures))
 
 
 ROUTER = RememberingRouter(all_routes())

@@ -45,6 +45,7 @@ CONTRACT = {
     "UnknownModel": (404, "model_not_found", None),
     "UnknownVoice": (404, "voice_not_found", None),
     "MethodNotAllowed": (405, "method_not_allowed", None),
+    "BodyTooSlow": (408, "body_too_slow", None),
     "TooLarge": (413, "too_large", None),
     "NotAudio": (415, "not_audio", None),
     "UnsupportedEncoding": (415, "unsupported_encoding", None),

@@ -9,8 +9,8 @@ from typing import Any
 import httpx
 import pytest
 
+from deployments.ingress.admission import Admission
 from deployments.ingress.app import asgi_app
-from deployments.ingress.gate import Admission
 from deployments.ingress.requests import MAX_IGNORED, MAX_IGNORED_CHARS
 from tests.bad_input import SPEAK, TEXT, TEXT_OK, TRANSCRIBE, TRANSLATE
 from tests.unit.local import fake_config, fake_fleet

@@ -6,7 +6,8 @@ import asyncio
 
 import pytest
 
-from deployments.ingress.gate import Admission, is_probe
+from deployments.ingress.admission import Admission
+from deployments.ingress.gate import is_probe
 from models.errors import Draining, Overloaded
 from tests.unit.clock import settle
 
@@ -14,6 +15,22 @@ from tests.unit.clock import settle
 def test_a_place_too_many_is_refused() -> None:
     admission = Admission(1)
     with admission, pytest.raises(Overloaded), admission:
+        pass
+
+
+def test_a_body_that_arrives_has_no_place_yet() -> None:
+    admission = Admission(1)
+    with admission.after_body() as take_a_place, admission:
+        assert admission.why_not_ready() is not None
+        with pytest.raises(Overloaded):
+            take_a_place()
+    with admission:
+        pass
+
+
+def test_a_body_is_not_waited_for_where_no_place_is_free() -> None:
+    admission = Admission(1)
+    with admission, pytest.raises(Overloaded), admission.after_body():
         pass
 
 

@@ -4,55 +4,17 @@ from __future__ import annotations
 
 import asyncio
 import socket
-from collections.abc import AsyncIterator, Awaitable, Callable
-from contextlib import asynccontextmanager
-from typing import Any
+from collections.abc import AsyncIterator
 
 import httpx
 import pytest
 from starlette.requests import Request
-from starlette.responses import PlainTextResponse, Response
-from starlette.routing import Route, Router
-from starlette.types import ASGIApp
+from starlette.responses import Response
 
-from deployments.config import Limits
-from deployments.ingress.gate import Admission, Gate
-from deployments.ingress.listener import MAX_HEAD_BYTES, Listener, listening_socket
+from deployments.ingress.connection import MAX_HEAD_BYTES
+from deployments.ingress.listener import Listener, listening_socket
 from deployments.ports import free_port
-
-HOST = "127.0.0.1"
-Handler = Callable[[Request], Awaitable[Response]]
-
-
-def gated(handler: Handler, **limits: Any) -> ASGIApp:
-    only = [Route("/", handler, methods=["GET", "POST"])]
-    return Gate(Router(only), Limits(**limits), Admission(8))
-
-
-async def hello(request: Request) -> Response:
-    return PlainTextResponse(f"hello {len(await request.body())}")
-
-
-@asynccontextmanager
-async def serving(
-    app: ASGIApp, port: int | None = None, keep_alive_timeout_s: int = 60
-) -> AsyncIterator[str]:
-    port = port or free_port()
-    listener = Listener(app, HOST, port, keep_alive_timeout_s)
-    listener.start()
-    try:
-        yield f"http://{HOST}:{port}/"
-    finally:
-        await listener.stop()
-
-
-async def raw(url: str, sent: bytes) -> bytes:
-    """What comes back for these bytes until the server closes the connection."""
-    reader, writer = await asyncio.open_connection(HOST, httpx.URL(url).port)
-    writer.write(sent)
-    answer = await reader.read()
-    writer.close()
-    return answer
+from tests.unit.sockets import HOST, gated, hello, raw, serving, until
 
 
 async def test_it_answers_with_the_request_id() -> None:
@@ -126,6 +88,54 @@ async def test_a_request_over_its_time_is_answered() -> None:
     async with serving(app) as url, httpx.AsyncClient(timeout=30) as http:
         answer = await http.get(url)
     assert (answer.status_code, answer.json()["error"]["code"]) == (504, "deadline_passed")
+
+
+def listener_of_hello() -> Listener:
+    return Listener(gated(hello), HOST, free_port(), keep_alive_timeout_s=60)
+
+
+def test_a_listener_that_was_not_started_is_not_healthy() -> None:
+    with pytest.raises(RuntimeError, match="not started"):
+        listener_of_hello().check()
+
+
+async def test_a_listener_is_healthy_until_it_does_not_listen() -> None:
+    listener = listener_of_hello()
+    listener.start()
+    assert listener._socket is not None
+    await until(lambda: listener._server.started)
+    listener.check()
+    asyncio.get_running_loop().remove_reader(listener._socket)
+    listener._socket.shutdown(socket.SHUT_RDWR)
+    with pytest.raises(RuntimeError, match="does not listen"):
+        listener.check()
+    await listener.stop()
+    listener.check()  # it stopped as it was told to
+
+
+async def test_a_listener_that_accepts_nobody_is_not_healthy() -> None:
+    listener = listener_of_hello()
+    listener.start()
+    await until(lambda: listener._server.started)
+    assert listener._socket is not None
+    asyncio.get_running_loop().remove_reader(listener._socket)
+    with socket.create_connection(listener._socket.getsockname()):
+        listener.check()  # it may be about to
+        with pytest.raises(RuntimeError, match="none is accepted"):
+            listener.check()
+    await listener.stop()
+
+
+async def test_a_listener_whose_server_has_ended_is_not_healthy() -> None:
+    listener = listener_of_hello()
+    listener.start()
+    assert listener._serving is not None
+    listener._serving.cancel()
+    await until(listener._serving.done)
+    with pytest.raises(RuntimeError, match="ended"):
+        listener.check()
+    assert listener._socket is not None
+    listener._socket.close()
 
 
 async def test_what_runs_is_answered_before_it_stops() -> None:

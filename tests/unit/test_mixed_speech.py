@@ -11,8 +11,8 @@ import pytest
 
 from deployments.config import ModelConfig
 from deployments.dispatcher import BatchReply
+from deployments.ingress.admission import Admission
 from deployments.ingress.app import asgi_app
-from deployments.ingress.gate import Admission
 from models.types import (
     SAMPLE_RATE_HZ,
     AsrItem,

@@ -17,8 +17,8 @@ import pytest
 from deployments.config import BatchPolicy
 from deployments.dispatcher import BatchReply
 from deployments.fleet import Fleet
+from deployments.ingress.admission import Admission
 from deployments.ingress.app import asgi_app
-from deployments.ingress.gate import Admission
 from models.types import Voiceprint
 from tests.unit.clock import settle
 from tests.unit.local import fake_config, fake_fleet, fake_remotes, until_queued

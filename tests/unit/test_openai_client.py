@@ -10,8 +10,8 @@ import httpx2
 import openai
 import pytest
 
+from deployments.ingress.admission import Admission
 from deployments.ingress.app import asgi_app
-from deployments.ingress.gate import Admission
 from tests.unit.local import fake_config, fake_fleet
 from tests.unit.test_api import HEARD, SPEECH
 

@@ -23,8 +23,8 @@ from deployments.config import BatchPolicy
 from deployments.facts import Machine
 from deployments.fleet import READY, Fleet
 from deployments.ingress import operations
+from deployments.ingress.admission import Admission
 from deployments.ingress.app import asgi_app
-from deployments.ingress.gate import Admission
 from deployments.ingress.operations import KEPT_S, MachineFacts, OperationsRoutes
 from deployments.ledger import Ledger
 from deployments.metrics import MEDIA_TYPE, OPENMETRICS, exposition

@@ -18,8 +18,9 @@ from deployments import tracing
 from deployments.config import AppConfig, BatchPolicy
 from deployments.dispatcher import BatchReply
 from deployments.fleet import Fleet
+from deployments.ingress.admission import Admission
 from deployments.ingress.app import asgi_app
-from deployments.ingress.gate import Admission, leave
+from deployments.ingress.ending import leave
 from deployments.ingress.listener import Listener
 from deployments.ports import free_port
 from dragoman_client import AsyncClient, ConnectionFailed

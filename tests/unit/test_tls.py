@@ -14,7 +14,7 @@ from deployments.ports import free_port
 from deployments.security import Tls
 from models.errors import ConfigError
 from tests.certificates import made
-from tests.unit.test_listener import gated, hello
+from tests.unit.sockets import gated, hello
 
 
 async def test_the_listener_serves_https_under_that_certificate_alone(tmp_path: Path) -> None:

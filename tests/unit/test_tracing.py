@@ -25,8 +25,8 @@ from opentelemetry.trace import SpanContext, SpanKind, StatusCode
 from deployments import tracing
 from deployments.config import AppConfig
 from deployments.fleet import Fleet
+from deployments.ingress.admission import Admission
 from deployments.ingress.app import asgi_app
-from deployments.ingress.gate import Admission
 from deployments.log import JsonFormatter, logger
 from deployments.timings import Timings
 from deployments.waiting import Outcome

@@ -8,8 +8,8 @@ import httpx
 import numpy as np
 import pytest
 
+from deployments.ingress.admission import Admission
 from deployments.ingress.app import asgi_app
-from deployments.ingress.gate import Admission
 from deployments.keyring import Keyring, new_key
 from deployments.security import Key, Security
 from tests.bad_input import EMBED, SPEAK, TEXT, TRANSCRIBE, TRANSLATE, form, wav

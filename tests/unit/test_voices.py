@@ -11,8 +11,8 @@ import pytest
 from pydantic import ValidationError
 
 from deployments.config import AppConfig, ModelConfig
+from deployments.ingress.admission import Admission
 from deployments.ingress.app import asgi_app
-from deployments.ingress.gate import Admission
 from tests.bad_input import SPEAK, TRANSLATE, form
 from tests.unit.local import fake_config, fake_fleet
 from tests.unit.test_api import SPEECH, connect

@@ -53,12 +53,17 @@ class InferEndpoint:
         served = self._catalogue.get(path["name"], path.get("version"))
         headers = {key: value.decode("latin-1") for key, value in scope["headers"] if key in READ}
         with Meant(self._pipeline.fleet, served.name):
-            await self._infer(served, headers, receive, send)
+            await self._infer(served, scope, headers, receive, send)
 
     async def _infer(
-        self, served: Served, headers: Mapping[bytes, str], receive: Receive, send: Send
+        self,
+        served: Served,
+        scope: Scope,
+        headers: Mapping[bytes, str],
+        receive: Receive,
+        send: Send,
     ) -> None:
-        deadline = deadline_of(headers.get(TIMEOUT), self._limits)
+        deadline = deadline_of(scope, headers.get(TIMEOUT), self._limits)
         request, rows = await self._read(await body(receive), headers, served, deadline)
         context = Context(
             deadline,

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from typing import Any
 
 from starlette.requests import Request
@@ -14,7 +14,6 @@ from deployments import __version__, audit
 from deployments.config import MODEL_VERSION, AppConfig, ModelConfig
 from deployments.fleet import Fleet
 from deployments.generation import ModelOverride
-from deployments.ingress.gate import Admission
 from deployments.ingress.oip import model_config, signature, statistics
 from deployments.ingress.oip.documents import json_object
 from deployments.ingress.oip.inference import InferEndpoint
@@ -44,12 +43,16 @@ class OipRoutes:
     """The handlers, over one pipeline."""
 
     def __init__(
-        self, pipeline: Pipeline, config: AppConfig, admission: Admission, ledger: Ledger
+        self,
+        pipeline: Pipeline,
+        config: AppConfig,
+        refusing: Callable[[], str | None],  # why a new request would be refused
+        ledger: Ledger,
     ) -> None:
         self._pipeline = pipeline
         self._fleet: Fleet = pipeline.fleet
         self._config = config
-        self._admission = admission
+        self._refusing = refusing
         self._ledger = ledger
         self._catalogue = Catalogue(pipeline, config)
 
@@ -80,7 +83,7 @@ class OipRoutes:
         return JSONResponse(body)
 
     async def server_ready(self, request: Request) -> Response:
-        return readiness(self._fleet.is_ready() and self._admission.is_open)
+        return readiness(self._fleet.is_ready(), self._refusing())
 
     # ---- a model -------------------------------------------------------------------------
 
@@ -114,8 +117,8 @@ class OipRoutes:
 
     async def ready(self, request: Request) -> Response:
         served = self._served(request)
-        is_ready = self._placement(served).state == "READY" and self._admission.is_open
-        return readiness(is_ready, name=served.name)
+        is_ready = self._placement(served).state == "READY"
+        return readiness(is_ready, self._refusing(), name=served.name)
 
     async def statistics(self, request: Request) -> Response:
         served = self._served(request)

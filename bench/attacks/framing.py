@@ -1,0 +1,73 @@
+"""Heads, trailers and chunks without end: how long one connection keeps all others waiting."""
+
+from __future__ import annotations
+
+import socket
+import time
+from collections.abc import Iterator
+
+from bench.attacks.rows import Row
+from bench.attacks.target import EMBEDDINGS, MB, Probe, address, attacked
+from tests.e2e.server import Running
+
+TOTAL_BYTES = 200 * MB
+MOST_S = 0.5
+POST = f"POST {EMBEDDINGS} HTTP/1.1\r\nhost: localhost\r\n".encode()
+CHUNKED = POST + b"transfer-encoding: chunked\r\n\r\n"
+# What is sent first, and then over and over.
+ATTACKS = {
+    "a trailer of one header": (CHUNKED + b"1\r\nx\r\n0\r\nx: ", b"y" * MB),
+    "a trailer of tiny headers": (CHUNKED + b"1\r\nx\r\n0\r\n", b"a:b\r\n" * 200_000),
+    "a head of one header": (POST + b"x: ", b"y" * MB),
+    "a head of tiny headers": (POST, b"a:b\r\n" * 200_000),
+    "a path": (b"GET /", b"y" * MB),
+    "line ends": (b"", b"\r\n" * (MB // 2)),
+    "a chunk's extension": (CHUNKED + b"1;", b"y" * MB),
+    "a chunk's length": (CHUNKED, b"0" * MB),
+    "chunks of a byte": (CHUNKED, b"1\r\nx\r\n" * 170_000),
+    "chunks of a byte with extensions": (CHUNKED, b"1;a=b;c\r\nx\r\n" * 80_000),
+    "chunks with extensions of 50 kB": (CHUNKED, b"1;" + b"y" * 50_000 + b"\r\nx\r\n"),
+    "requests without waiting": (b"", b"GET /health/live HTTP/1.1\r\n\r\n" * 30_000),
+}
+
+
+def measure() -> list[Row]:
+    with attacked() as server:
+        return [quiet(server), *(without_end(server, name) for name in ATTACKS)]
+
+
+def quiet(server: Running) -> Row:
+    with Probe(server) as probe:
+        time.sleep(3)
+    return _row("nothing, for comparison", probe, 0)
+
+
+def without_end(server: Running, name: str) -> Row:
+    first, again = ATTACKS[name]
+    sent = 0
+    with Probe(server) as probe, socket.create_connection(address(server), 60) as connection:
+        try:
+            for piece in _pieces(first, again):
+                connection.sendall(piece)
+                sent += len(piece)
+        except OSError:
+            pass  # the server has closed it
+        time.sleep(0.5)
+    return _row(f"{name}, up to {TOTAL_BYTES // MB} MB", probe, sent)
+
+
+def _pieces(first: bytes, again: bytes) -> Iterator[bytes]:
+    yield first
+    for _ in range(TOTAL_BYTES // len(again)):
+        yield again
+
+
+def _row(tried: str, probe: Probe, sent_bytes: int) -> Row:
+    return Row(
+        "framing without end",
+        tried,
+        f"{probe.longest_s * 1000:.0f} ms the longest wait of another caller's probe, "
+        f"{probe.failed} failed; {sent_bytes / MB:.1f} MB taken",
+        f"at most {MOST_S * 1000:.0f} ms, none failed",
+        probe.longest_s <= MOST_S and not probe.failed,
+    )
