@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import io
 import json
+import struct
 import tempfile
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -19,6 +20,7 @@ from safetensors.torch import save as safetensors_of
 
 from deployments.config import load
 from models import audio
+from models.ctranslate_file import check_model_file
 from models.errors import DragomanError, StartupError
 from models.nmt.m2m100_checkpoint import Architecture
 from models.nmt.m2m100_tokenizer import M2m100Tokenizer
@@ -120,6 +122,17 @@ def _styles() -> bytes:
     return file.getvalue()
 
 
+def _ctranslate2() -> bytes:
+    """A model of CTranslate2's format with one tensor, and another name for it."""
+
+    def text(of: str) -> bytes:
+        return struct.pack("<H", len(of) + 1) + of.encode() + b"\0"
+
+    tensor = text("weight") + struct.pack("<B2IBI6f", 2, 2, 3, 0, 24, *range(6))
+    aliases = struct.pack("<I", 1) + text("tied") + text("weight")
+    return struct.pack("<I", 6) + text("Spec") + struct.pack("<2I", 7, 1) + tensor + aliases
+
+
 def _vocabulary_of_m2m100(path: Path) -> None:
     with tempfile.TemporaryDirectory() as folder:
         pieces = Path(folder, "spm.model")
@@ -150,6 +163,7 @@ WEIGHTS: tuple[Weights, ...] = (
     Weights("pt", lambda: _written(torch.save, TENSORS), read_tensors),
     Weights("pth", lambda: _written(_older, TENSORS), read_tensors),
     Weights("onnx", _onnx, lambda path: open_session(path, 1, [], lengths_vary=True)),
+    Weights("ctranslate2.bin", _ctranslate2, check_model_file),
     Weights("piper.onnx", _onnx, batchable),
     Weights("npz", _styles, lambda path: read_styles(path, ["jm"])),
     Weights("kokoro.json", lambda: _json({"vocab": {"a": 1, "b": 2}}), read_vocab),
