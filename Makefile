@@ -7,7 +7,7 @@ CONFIG ?= serve_config.yaml
 BIN := $(VENV)/bin
 INSTALLED := $(VENV)/.installed
 
-.PHONY: run deploy fetch doctor install-gpu test test-unit test-models test-e2e check install check-config tune fuzz bench bench-stages bench-replicas bench-graph bench-first-audio bench-growth bench-fair bench-accuracy bench-gpu bench-asr bench-speaker bench-speaker-checks bench-nmt bench-yourtts bench-overhead bench-spoken bench-kept bench-said clean
+.PHONY: run deploy fetch doctor install-gpu test test-unit test-models test-e2e check install check-config tune fuzz bench bench-stages bench-replicas bench-graph bench-first-audio bench-growth bench-endurance bench-fair bench-accuracy bench-gpu bench-asr bench-speaker bench-speaker-checks bench-nmt bench-yourtts bench-overhead bench-spoken bench-kept bench-said clean
 
 run: install
 	@$(BIN)/python -m deployments.launch $(CONFIG)
@@ -83,8 +83,8 @@ fuzz: install
 bench: bench-overhead bench-stages bench-replicas bench-graph bench-first-audio bench-growth bench-accuracy bench-gpu
 	$(BIN)/python -m bench.render
 
-bench-stages bench-graph bench-first-audio bench-accuracy bench-gpu bench-growth bench-fair bench-said bench-speaker-checks: bench-%: install
-	PYTHONPATH=client $(BIN)/python -m bench.$(subst -,_,$*)
+bench-stages bench-graph bench-first-audio bench-accuracy bench-gpu bench-growth bench-endurance bench-fair bench-said bench-speaker-checks: bench-%: install
+	PYTHONPATH=client $(BIN)/python -m bench.$(subst -,_,$*) $(ARGS)
 
 bench-replicas: install
 	PYTHONPATH=client $(BIN)/python -m bench.stages --replicas 2 --stages nmt 'speaker, 1 s'
