@@ -30,7 +30,7 @@ import psutil
 import yaml
 
 from bench.endurance_cases import Case, Content, cases, is_own, kinds
-from bench.results import Cell, Results, Table, write
+from bench.results import Cell, Results, Table, show, write
 from bench.serving import CONFIG
 from tests.e2e.server import Running, config_on_a_free_port, fakes_config, running
 
@@ -70,7 +70,11 @@ def main() -> None:
         outcomes, before, after = asyncio.run(
             endure(server, asked.minutes * 60, asked.callers, asked.seed)
         )
-    write(results(outcomes, before, after, asked.minutes, asked.callers))
+    found = results(outcomes, before, after, asked.minutes, asked.callers)
+    if asked.fakes:
+        show(found.tables, [*found.findings, *found.notes])
+    else:
+        write(found)
     sys.exit(1 if outcomes.wrong or outcomes.lost else 0)
 
 

@@ -99,7 +99,8 @@ def _tensor_embedding(clip: Clip) -> Case:
     request = {"content": head + samples.tobytes(), "headers": {LENGTH: str(len(head))}}
 
     def read(answer: httpx.Response) -> Content:
-        return np.frombuffer(answer.content[int(answer.headers[LENGTH]) :], "<f4")
+        numbers = answer.content[int(answer.headers[LENGTH]) :]
+        return np.frombuffer(numbers, np.float32)
 
     return Case(clip.name, "/v2 embedding", "/v2/models/speaker/infer", request, read)
 
@@ -130,7 +131,7 @@ def _seconds(answer: httpx.Response) -> Content:
     """Of a WAV file that was streamed, whose header does not know how long it is."""
     with wave.open(io.BytesIO(answer.content)) as file:
         bytes_a_second = file.getframerate() * file.getsampwidth() * file.getnchannels()
-    return len(answer.content) / bytes_a_second
+    return float(len(answer.content) / bytes_a_second)
 
 
 # ---- judging -----------------------------------------------------------------------------

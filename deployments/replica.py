@@ -55,6 +55,7 @@ class ModelReplica:
         self._override = override
         self._stats = ReplicaStats(replica=serve.get_replica_context().replica_id.unique_id)
         self._opened = Opened()
+        self._watchdog: Watchdog | None = None
         if not settings.device.may_use_gpu:
             os.environ[nvidia.VISIBLE] = ""  # before any library looks; Ray alone may not have
         self._thread = ThreadPoolExecutor(1, thread_name_prefix=settings.name)
@@ -100,7 +101,8 @@ class ModelReplica:
         self._runner.health.check()
 
     def __del__(self) -> None:  # Serve calls it when it stops a replica
-        self._watchdog.stop()
+        if self._watchdog is not None:
+            self._watchdog.stop()
         self._thread.submit(self._runtime.close).result()
 
     def _load(self) -> Description:

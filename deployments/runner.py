@@ -64,12 +64,13 @@ class Runner:
         Returns:
             A result or an ``ItemError`` for each item, in order, and how long that took (s).
         """
-        cost, started = cost_of([item.length for item in items]), self._clock()
+        lengths = [item.length for item in items]
+        cost, started = cost_of(lengths), self._clock()
         self.health.begin()
         self._watch.begin(cost)
         starved = self._stats.starved_items
         try:
-            results = self._within_memory(items)
+            results = self._within_memory(items, lengths)
         except Exception:
             self._stats.failed_batches += 1
             self._watch.end(cost, None)
@@ -98,23 +99,23 @@ class Runner:
 
     # ---- memory --------------------------------------------------------------------------
 
-    def _within_memory(self, items: Sequence[Any]) -> list[Any]:
-        parts = self._bound.parts([item.length for item in items])
+    def _within_memory(self, items: Sequence[Any], lengths: Sequence[float]) -> list[Any]:
+        parts = self._bound.parts(lengths)
         if len(parts) == 1:
-            return self._part(items)
+            return self._part(items, lengths)
         results: list[Any] = [None] * len(items)
         for part in parts:
-            answers = self._part([items[index] for index in part])
+            answers = self._part([items[i] for i in part], [lengths[i] for i in part])
             for index, answer in zip(part, answers, strict=True):
                 results[index] = answer
         return results
 
-    def _part(self, items: Sequence[Any]) -> list[Any]:
+    def _part(self, items: Sequence[Any], lengths: Sequence[float]) -> list[Any]:
         """Run some rows together, or, if they find no memory, their halves."""
-        results = self._attempt(items)
+        cost = cost_of(lengths)
+        results = self._attempt(items, cost)
         if results is not None:
             return results
-        cost = cost_of([item.length for item in items])
         if len(items) > 1:
             self._bound.exceeded(cost)
             logger.warning(
@@ -122,10 +123,11 @@ class Runner:
                 *(self._name, len(items), self._bound.cost),
             )
             middle = len(items) // 2
-            return self._part(items[:middle]) + self._part(items[middle:])
-        return self._attempt(items) or [ItemError(self._does_not_fit(items[0]))]
+            first = self._part(items[:middle], lengths[:middle])
+            return first + self._part(items[middle:], lengths[middle:])
+        return self._attempt(items, cost) or [ItemError(self._does_not_fit(items[0]))]
 
-    def _attempt(self, items: Sequence[Any]) -> list[Any] | None:
+    def _attempt(self, items: Sequence[Any], cost: float) -> list[Any] | None:
         """None, with the memory freed that can be: there was not enough of it."""
         try:
             results = self._runtime.run(items)
@@ -136,7 +138,7 @@ class Runner:
         else:
             if len(results) != len(items):
                 raise InternalError(f"{len(results)} results for {len(items)} items")
-            self._largest = max(self._largest, cost_of([item.length for item in items]))
+            self._largest = max(self._largest, cost)
             return results
         gc.collect()  # only here are the frames gone that held the batch
         free_torch_memory()

@@ -53,8 +53,7 @@ class Watchdog:
             [sys.executable, "-P", watcher.__file__, *map(str, arguments)],
             stdin=subprocess.PIPE,  # which this process holds open as long as it lives
             env={**os.environ, "PYTHONPATH": str(ROOT)},
-            pass_fds=[descriptor],
-            start_new_session=True,  # a terminal's signals are not for it
+            pass_fds=[descriptor],  # and the process group is the same: who stops that, stops both
         )
         os.close(descriptor)
 

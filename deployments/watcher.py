@@ -135,6 +135,7 @@ def watch(pid: int, page: mmap.mmap, look_s: float, *, on_gpu: bool) -> str | No
 
 
 def main(name: str, pid: int, descriptor: int, look_s: float, device: str, log_format: str) -> None:
+    signal.signal(signal.SIGINT, signal.SIG_IGN)  # of a terminal: the replica decides what ends it
     page = mmap.mmap(descriptor, PAGE.size, access=mmap.ACCESS_READ)
     why = watch(pid, page, look_s, on_gpu=device == "cuda")
     if why is None or os.getppid() != pid:
