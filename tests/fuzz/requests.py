@@ -25,7 +25,7 @@ BOUNDARY = b"dragoman-boundary"
 FIELDS = {  # of a good form
     TRANSLATE: {"target_language": "pt", "response_format": "json"},
     TRANSCRIBE: {"model": "asr", "response_format": "verbose_json", "temperature": "0"},
-    EMBED: {"threshold": "0.5"},
+    EMBED: {},
 }
 DOCUMENTS: dict[str, Any] = {
     TEXT: {"text": ["Hello.", "One two."], "source_language": "en", "target_language": "pt"},
@@ -67,7 +67,8 @@ def _form(fields: Mapping[str, str], file: bytes) -> bytes:
 
 @cache
 def _forms(path: str) -> tuple[bytes, ...]:
-    return _form(FIELDS[path], speech_file()), _form(FIELDS[path], b""), _form({}, b"RIFF")
+    good = _form(FIELDS[path], speech_file())
+    return good, good, good, _form(FIELDS[path], b"RIFF")
 
 
 @st.composite
