@@ -54,7 +54,7 @@ class Runner:
         self._watch = watch
         self._on_gpu = on_gpu
         self._clock = clock
-        self._largest = 0.0  # cost of a part that has run
+        self._longest = 0.0  # item that has run
         self._bound = MemoryBound(clock)
         self.health = Health(name)
 
@@ -112,12 +112,11 @@ class Runner:
 
     def _part(self, items: Sequence[Any], lengths: Sequence[float]) -> list[Any]:
         """Run some rows together, or, if they find no memory, their halves."""
-        cost = cost_of(lengths)
-        results = self._attempt(items, cost)
+        results = self._attempt(items, lengths)
         if results is not None:
             return results
         if len(items) > 1:
-            self._bound.exceeded(cost)
+            self._bound.exceeded(cost_of(lengths))
             logger.warning(
                 "model %r found no memory for %d items: no batch may cost more than %.6g now",
                 *(self._name, len(items), self._bound.cost),
@@ -125,9 +124,9 @@ class Runner:
             middle = len(items) // 2
             first = self._part(items[:middle], lengths[:middle])
             return first + self._part(items[middle:], lengths[middle:])
-        return self._attempt(items, cost) or [ItemError(self._does_not_fit(items[0]))]
+        return self._attempt(items, lengths) or [ItemError(self._does_not_fit(lengths[0]))]
 
-    def _attempt(self, items: Sequence[Any], cost: float) -> list[Any] | None:
+    def _attempt(self, items: Sequence[Any], lengths: Sequence[float]) -> list[Any] | None:
         """None, with the memory freed that can be: there was not enough of it."""
         try:
             results = self._runtime.run(items)
@@ -138,18 +137,18 @@ class Runner:
         else:
             if len(results) != len(items):
                 raise InternalError(f"{len(results)} results for {len(items)} items")
-            self._largest = max(self._largest, cost)
+            self._longest = max(self._longest, *lengths)
             return results
         gc.collect()  # only here are the frames gone that held the batch
         free_torch_memory()
         return None
 
-    def _does_not_fit(self, item: Any) -> DragomanError:
-        """Why an item alone found no memory: it is too large, or others have taken what it had."""
-        if cost_of([item.length]) > self._largest:
+    def _does_not_fit(self, length: float) -> DragomanError:
+        """Why an item alone found no memory: it is too long, or others have taken what it had."""
+        if length > self._longest:
             return TooLarge(
-                f"model {self._name!r} has not enough memory for an item of length "
-                f"{item.length:.6g}; send a shorter one"
+                f"model {self._name!r} has not enough memory for an item of length {length:.6g}; "
+                "send a shorter one"
             )
         self._stats.starved_items += 1
         return Unavailable(f"model {self._name!r} finds no memory on its GPU for now")

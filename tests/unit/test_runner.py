@@ -133,8 +133,11 @@ def test_an_item_that_never_fits_fails_alone_and_says_why() -> None:
 
 def test_items_that_never_fit_have_no_replica_ended() -> None:
     bench = Bench(Short(holds=2.0))
-    for _ in range(5):
-        bench.run(9)
+    bench.runtime.holds = 16.0
+    bench.run(*[1] * 16)  # which holds more than one of 9 that needs more than its share
+    bench.runtime.holds = 2.0
+    errors = [bench.run(9)[0] for _ in range(5)]
+    assert [type(error) for error in errors] == [TooLarge] * 5
     assert not bench.is_given_up()
 
 

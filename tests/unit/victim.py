@@ -13,6 +13,7 @@ from deployments import watchdog
 
 LOOK_S = 0.05
 SLOW_S = 1.0  # many looks
+COSTS = {"idle": None, "in a batch": 1.0, "in a larger batch": 1000.0}
 COMPUTES = f"import time\nend = time.monotonic() + {SLOW_S}\nwhile time.monotonic() < end: pass"
 
 
@@ -40,15 +41,15 @@ def rests() -> None:
     time.sleep(SLOW_S)
 
 
-def main(behaviour: str, batches_before: int, is_in_batch: bool) -> None:
+def main(behaviour: str, batches_before: int, cost: float | None) -> None:
     watchdog.LEAST_S = 0.1
     dog = watchdog.Watchdog("m", "cpu", look_s=LOOK_S)
     for _ in range(batches_before):
         dog.begin(1.0)
         dog.end(1.0, 0.01)
     print(dog.watcher_pid, flush=True)
-    if is_in_batch:
-        dog.begin(1.0)
+    if cost is not None:
+        dog.begin(cost)
     {each.__name__: each for each in (stops, computes, computes_below, computes_beside, rests)}[
         behaviour
     ]()
@@ -57,4 +58,4 @@ def main(behaviour: str, batches_before: int, is_in_batch: bool) -> None:
 
 
 if __name__ == "__main__":
-    main(sys.argv[1], int(sys.argv[2]), sys.argv[3] == "in a batch")
+    main(sys.argv[1], int(sys.argv[2]), COSTS[sys.argv[3]])
