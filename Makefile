@@ -7,7 +7,7 @@ CONFIG ?= serve_config.yaml
 BIN := $(VENV)/bin
 INSTALLED := $(VENV)/.installed
 
-.PHONY: run audit deploy fetch doctor install-gpu test test-unit test-models test-e2e check install check-config tune bench bench-stages bench-replicas bench-graph bench-first-audio bench-growth bench-fair bench-accuracy bench-gpu bench-asr bench-speaker bench-speaker-checks bench-nmt bench-yourtts bench-overhead bench-spoken bench-kept bench-said bench-attacks clean
+.PHONY: run audit deploy fetch doctor install-gpu test test-unit test-models test-e2e check install check-config tune fuzz bench bench-stages bench-replicas bench-graph bench-first-audio bench-growth bench-endurance bench-fair bench-accuracy bench-gpu bench-asr bench-speaker bench-speaker-checks bench-nmt bench-yourtts bench-overhead bench-spoken bench-kept bench-said bench-attacks clean
 
 run: install
 	@$(BIN)/python -m deployments.launch $(CONFIG)
@@ -79,13 +79,17 @@ test-models: install
 test-e2e: install
 	$(BIN)/pytest tests/e2e
 
+# Damaged input by the thousand, for everything that reads some: ARGS='--examples 10000 --only forms'.
+fuzz: install
+	$(BIN)/python -m tests.fuzz $(ARGS)
+
 # All of it: about 55 minutes on two cores, and nothing else should run. Each part writes its
 # figures to docs/bench; the page docs/benchmarks.md is made of them.
 bench: bench-overhead bench-stages bench-replicas bench-graph bench-first-audio bench-growth bench-accuracy bench-gpu
 	$(BIN)/python -m bench.render
 
-bench-stages bench-graph bench-first-audio bench-accuracy bench-gpu bench-growth bench-fair bench-said bench-speaker-checks bench-attacks: bench-%: install
-	PYTHONPATH=client $(BIN)/python -m bench.$(subst -,_,$*)
+bench-stages bench-graph bench-first-audio bench-accuracy bench-gpu bench-growth bench-endurance bench-fair bench-said bench-speaker-checks bench-attacks: bench-%: install
+	PYTHONPATH=client $(BIN)/python -m bench.$(subst -,_,$*) $(ARGS)
 
 bench-replicas: install
 	PYTHONPATH=client $(BIN)/python -m bench.stages --replicas 2 --stages nmt 'speaker, 1 s'

@@ -92,7 +92,8 @@ class Batcher(Generic[ItemT, ResultT]):
         clock: Clock | None = None,
     ) -> None:
         self.name = name
-        self.policy = policy
+        self.policy = self._asked_policy = policy
+        self._memory_bound: float | None = None
         self.statistics = ModelStatistics()
         self._replicas = replicas
         self._buckets = sorted(length_buckets)
@@ -172,8 +173,16 @@ class Batcher(Generic[ItemT, ResultT]):
 
     def reconfigure(self, policy: BatchPolicy) -> None:
         """Apply another policy to what waits and to what comes."""
-        self.policy = policy
+        self._asked_policy = policy
+        self._bound_policy()
         self._schedule_pump()
+
+    def _bound_policy(self) -> None:
+        """The policy as it was asked for, but no batch larger than a replica's memory holds."""
+        asked, bound = self._asked_policy, self._memory_bound
+        if bound is not None and (asked.max_batch_cost is None or bound < asked.max_batch_cost):
+            asked = asked.model_copy(update={"max_batch_cost": bound})
+        self.policy = asked
 
     def retarget(self, *, replicas: int, length_buckets: Sequence[float]) -> None:
         """Another generation of the model stands behind ``dispatch``; what waits goes to it."""
@@ -553,6 +562,9 @@ class Batcher(Generic[ItemT, ResultT]):
 
     async def _sent(self, items: Sequence[ItemT]) -> BatchReply[ResultT]:
         reply = await self._send(items)
+        if reply.memory_bound != self._memory_bound:
+            self._memory_bound = reply.memory_bound
+            self._bound_policy()
         cost = self._whole_cost(items)
         self._rhythm.learn(cost, reply)
         self._pace.reached_a_replica(self._clock.time() - reply.since_received_s)

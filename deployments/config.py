@@ -380,10 +380,11 @@ def load(path: Path) -> ServeFile:
     try:
         content = yaml.safe_load(path.read_text(encoding="utf-8"))
         return ServeFile.model_validate(content)
-    except (OSError, yaml.YAMLError) as error:
-        raise ConfigError(f"{path}: {error}") from error
     except ValidationError as error:
         raise ConfigError("\n".join(f"{path}: {line}" for line in messages(error))) from error
+    # ValueError: of bytes that are no text, and of values such as a day that there is not.
+    except (OSError, yaml.YAMLError, ValueError, RecursionError) as error:
+        raise ConfigError(f"{path}: {error}") from error
 
 
 def messages(error: ValidationError, *where: str) -> list[str]:

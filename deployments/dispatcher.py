@@ -59,6 +59,7 @@ class BatchReply(Generic[ResultT]):
     waited_s: float = 0.0  # behind another batch, at the replica
     input_s: float = 0.0  # on the way to the replica
     output_s: float = 0.0  # on the way back
+    memory_bound: float | None = None  # the largest cost of a batch that fits there
 
     @property
     def since_received_s(self) -> float:

@@ -67,6 +67,7 @@ REPLICA_COUNTERS = (  # name, help, field of ReplicaStats
     ("dragoman_model_batches", "Batches that were run.", "batches"),
     ("dragoman_model_item_errors", "Items that failed alone.", "item_errors"),
     ("dragoman_model_failed_batches", "Batches that failed as a whole.", "failed_batches"),
+    ("dragoman_model_out_of_memory", "Attempts that found no GPU memory.", "out_of_memory"),
     ("dragoman_model_busy_seconds", "Time in which the model ran.", "busy_s"),
 )
 Count = Callable[[ModelStatistics], float]
@@ -322,6 +323,7 @@ def _of_replicas(rows: Sequence[Row]) -> Iterator[Metric]:
         for model, report in reports:
             gauge.add_metric([model, report["replica"]], value_of(report))
         yield gauge
+    yield _memory_bounds(reports)
     for name, text, field in REPLICA_COUNTERS:
         counter = CounterMetricFamily(name, text, labels=REPLICA)
         for model, report in reports:
@@ -343,6 +345,18 @@ def _of_door(door: DoorFigures) -> Iterator[Metric]:
     for (key, reason), count in door.refused.items():
         refused.add_metric([key, reason], count)
     yield refused
+
+
+def _memory_bounds(reports: Sequence[tuple[str, Row]]) -> Metric:
+    bounds = GaugeMetricFamily(
+        "dragoman_model_memory_bound",
+        "The largest cost of a batch that the GPU held, since one did not fit.",
+        labels=REPLICA,
+    )
+    for model, report in reports:
+        if (bound := report["statistics"]["memory_bound"]) is not None:
+            bounds.add_metric([model, report["replica"]], bound)
+    return bounds
 
 
 def _device_info(reports: Sequence[tuple[str, Row]]) -> Metric:

@@ -39,6 +39,9 @@ class ReplicaStats:
     busy_s: float = 0.0
     first_batch_s: float | None = None  # of the first batch after the warm-up, while it ran
     replica: str = ""
+    out_of_memory: int = 0  # attempts that found no memory on the GPU
+    starved_items: int = 0  # that fitted before, and then not even alone
+    memory_bound: float | None = None  # the largest cost of a batch that fits; None: any has
 
 
 class Remote(Protocol):

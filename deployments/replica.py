@@ -18,16 +18,17 @@ from ray.serve.handle import DeploymentHandle
 from deployments.blocks import Blocks, Opened
 from deployments.dispatcher import BatchReply, ReplicaLost
 from deployments.generation import ModelOverride
-from deployments.health import Health
 from deployments.log import LogFormat, logger, set_up
 from deployments.loopback import stay_on_loopback
 from deployments.remote import Description, ReplicaStats
+from deployments.runner import Runner
+from deployments.watchdog import Watchdog
 from deployments.wire import Carrier, Lent, Packed, Ran
 from models import nvidia
 from models.device import load_failure, measured_again
 from models.engines import ENGINES
-from models.errors import InternalError, Unavailable
-from models.runtime import ItemError, RuntimeSettings
+from models.errors import Unavailable
+from models.runtime import RuntimeSettings
 
 T = TypeVar("T")
 # Ray schedules by it and bounds nothing; a model's threads are what bounds its CPU.
@@ -55,13 +56,18 @@ class ModelReplica:
         self._name = settings.name
         self._override = override
         self._stats = ReplicaStats(replica=serve.get_replica_context().replica_id.unique_id)
-        self._health = Health(settings.name)
         self._opened = Opened()
+        self._watchdog: Watchdog | None = None
         if not settings.device.may_use_gpu:
             os.environ[nvidia.VISIBLE] = ""  # before any library looks; Ray alone may not have
         self._thread = ThreadPoolExecutor(1, thread_name_prefix=settings.name)
         self._runtime = ENGINES[engine].create(settings)
         self._description = self._thread.submit(self._load).result()
+        device = self._description.device.actual
+        self._watchdog = Watchdog(settings.name, device, log_format)
+        self._runner = Runner(
+            settings.name, self._runtime, self._stats, self._watchdog, on_gpu=device == "cuda"
+        )
         gc.collect()
         gc.freeze()  # what is loaded stays: each search of it for cycles would hold a batch 0.5 s
 
@@ -92,10 +98,13 @@ class ModelReplica:
 
         Raises:
             RuntimeError: one batch holds the model's thread, or every batch fails (``Health``).
+                One that hangs is ended long before, see ``Watchdog``.
         """
-        self._health.check()
+        self._runner.health.check()
 
     def __del__(self) -> None:  # Serve calls it when it stops a replica
+        if self._watchdog is not None:
+            self._watchdog.stop()
         self._thread.submit(self._runtime.close).result()
 
     def _load(self) -> Description:
@@ -117,26 +126,10 @@ class ModelReplica:
         return Description(spec, device, round(warm_up_s, 3), replica, self._override)
 
     def _run(self, items: Sequence[Any], received_at: float, received: float) -> Packed[Any]:
-        """The one caller of ``Runtime.run``: counts, and holds it to its contract."""
-        started = time.perf_counter()
-        self._health.begin()
-        try:
-            results = self._runtime.run(items)
-            if len(results) != len(items):
-                raise InternalError(f"{len(results)} results for {len(items)} items")
-        except Exception:
-            self._stats.failed_batches += 1
-            self._health.end(failed=self._description.device.actual == "cuda")
-            raise
-        self._health.end(failed=False)
-        execution_s = time.perf_counter() - started
-        if self._stats.first_batch_s is None:
-            self._stats.first_batch_s = execution_s
-        self._stats.batches += 1
-        self._stats.items += len(items)
-        self._stats.item_errors += sum(isinstance(result, ItemError) for result in results)
-        self._stats.busy_s += execution_s
-        return Packed(results, Ran(received_at, started - received, execution_s))
+        waited_s = time.perf_counter() - received
+        results, execution_s = self._runner.run(items)
+        bound = self._runner.memory_bound
+        return Packed(results, Ran(received_at, waited_s, execution_s, bound))
 
     async def _on_thread(self, call: Callable[[], T]) -> T:
         return await asyncio.get_running_loop().run_in_executor(self._thread, call)
@@ -158,10 +151,11 @@ class ServeRemote:
         except DeploymentUnavailableError as error:
             raise self._unavailable() from error
         assert packed.ran is not None
-        received_at, waited_s, execution_s = packed.ran
+        received_at, waited_s, execution_s, bound = packed.ran
         on_the_way_s = max(0.0, time.perf_counter() - sent - waited_s - execution_s)
         input_s = min(max(0.0, received_at - sent_at), on_the_way_s)  # two clocks, perhaps
-        return BatchReply(packed.rows, execution_s, waited_s, input_s, on_the_way_s - input_s)
+        output_s = on_the_way_s - input_s
+        return BatchReply(packed.rows, execution_s, waited_s, input_s, output_s, bound)
 
     async def describe(self) -> Sequence[Description]:
         return await self._of_each("describe")

@@ -39,6 +39,7 @@ class Ran(NamedTuple):
     received_at: float  # Unix time, by the replica's clock
     waited_s: float  # behind the batch before
     execution_s: float  # that the model ran
+    memory_bound: float | None = None  # the largest cost of a batch that fits there
 
 
 class Columns(NamedTuple):

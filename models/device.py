@@ -15,7 +15,13 @@ from models import nvidia
 from models.errors import ConfigError, DeviceError
 
 DeviceName: TypeAlias = Literal["auto", "cuda", "cpu"]
-OUT_OF_MEMORY = "out of memory"  # as torch, ONNX Runtime and CTranslate2 all have it
+# Of errors, in lower case, by whoever raises them.
+OUT_OF_MEMORY = (
+    "out of memory",  # CUDA itself, in torch's, ONNX Runtime's and CTranslate2's words
+    "failed to allocate memory for requested buffer",  # ONNX Runtime, by its arena
+    "is smaller than requested bytes",  # and by its limit
+    "_status_alloc_failed",  # cuBLAS and cuDNN, in torch and CTranslate2
+)
 CUDA_PROVIDER = "CUDAExecutionProvider"
 # Of its share, what must be free before a model is loaded. A share is an upper bound, and the CUDA
 # contexts of other models lie outside of theirs: all of it would refuse a replica that restarts.
@@ -189,9 +195,15 @@ def confirm_onnxruntime(request: DeviceRequest, device: Device, providers: list[
     return choose(request, cuda_available=False, missing=missing)
 
 
+def is_out_of_memory(error: BaseException) -> bool:
+    """Whether a library found no memory on the GPU: by its text, as most raise RuntimeError."""
+    said = str(error).lower()
+    return any(text in said for text in OUT_OF_MEMORY)
+
+
 def load_failure(error: Exception) -> Exception:
     """What failed in a load or a warm-up: a GPU that is full is a DeviceError that says so."""
-    if OUT_OF_MEMORY not in str(error).lower():
+    if not is_out_of_memory(error):
         return error
     gpu = nvidia.first_visible()
     free = f"{gpu.free_bytes / 1e9:.1f} GB are free of {gpu.name}; " if gpu else ""

@@ -3,9 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
+from typing import TypeVar
+
+N = TypeVar("N", int, float)
 
 
-def passes(lengths: Sequence[int], fits: Callable[[Sequence[int]], bool]) -> list[list[int]]:
+def passes(lengths: Sequence[N], fits: Callable[[Sequence[N]], bool]) -> list[list[int]]:
     """Which rows go through a network together: their indices, the longest of a pass first.
 
     Args:

@@ -83,7 +83,7 @@ class SileroVad:
         settings, request = self._settings, self._settings.device
         path = weights.resolve(settings.weights, settings.sha256).file(self._options.file)
         got, providers = device.choose_onnxruntime(request)
-        self._session = open_session(str(path), request.threads, providers, lengths_vary=False)
+        self._session = open_session(path, request.threads, providers, lengths_vary=False)
         got = device.confirm_onnxruntime(request, got, self._session.get_providers())
         spec = RuntimeSpec(
             kind="vad",

@@ -13,6 +13,8 @@ from numpy.typing import NDArray
 
 from models import device, weights
 from models.ctranslate import ComputeType, open_model
+from models.ctranslate_file import MODEL_FILE, check_model_file
+from models.errors import WeightsError
 from models.samples import to_float32
 from models.types import Samples
 from models.whisper_decode import (
@@ -201,10 +203,17 @@ def open_whisper(
     Raises:
         DeviceError: ``cuda`` was asked for by name and cannot be had.
         ConfigError: the device cannot compute with ``compute``.
+        WeightsError: the files are damaged, or of another kind.
     """
+    check_model_file(folder / MODEL_FILE)
 
     def open_on(name: Literal["cuda", "cpu"], compute_type: str) -> LoadedWhisper:
-        model = LoadedWhisper(folder, name, compute_type, request.threads)
+        try:
+            model = LoadedWhisper(folder, name, compute_type, request.threads)
+        except Exception as error:  # of CTranslate2 and of the tokenizer, whose classes are many
+            if name == "cuda" or device.is_out_of_memory(error):
+                raise
+            raise WeightsError(f"{folder}: not a Whisper model: {error}") from error
         if name == "cuda":
             model.encode(model.features(np.zeros(FRAMES_PER_S * 160, np.float32))[np.newaxis])
         return model

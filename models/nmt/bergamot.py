@@ -17,6 +17,7 @@ from models.errors import (
     UnsupportedPair,
     WeightsError,
 )
+from models.nmt.pieces import read_pieces
 from models.runtime import ItemError, RuntimeSettings, RuntimeSpec
 from models.types import NmtItem, Translation
 from models.weights import WeightSource, licence, resolve
@@ -187,13 +188,10 @@ class _Direction:
 
     @classmethod
     def load(cls, source: WeightSource, folder: str, options: Options, *, int8: bool) -> _Direction:
-        from sentencepiece import SentencePieceProcessor
-
         from models.nmt.marian import read_model, read_shortlist
         from models.nmt.student import Student
 
-        tokenizer = SentencePieceProcessor()
-        tokenizer.LoadFromSerializedProto(_file(source, folder, "vocab.*.spm").read_bytes())
+        tokenizer = read_pieces(_file(source, folder, "vocab.*.spm"))
         model_path = _file(source, folder, "model.*.bin")
         longest = math.ceil(options.max_source_tokens * max(1.0, options.max_length_factor))
         student = Student(

@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Literal
 
 from models.ctranslate import ComputeType, open_model
+from models.ctranslate_file import MODEL_FILE, check_model_file
 from models.device import DeviceReport, report
 from models.errors import WeightsError
 from models.nmt.m2m100_convert import ConvertedModel, find_model
@@ -110,6 +111,7 @@ class M2m100Nmt:
         import ctranslate2
 
         folder = found.folder(compute_type)
+        check_model_file(folder / MODEL_FILE)
         try:
             model = ctranslate2.Translator(
                 str(folder),

@@ -10,6 +10,7 @@ from pathlib import Path
 
 from models.cached_files import cache_folder, cached
 from models.cached_files import digest as sha256_of
+from models.ctranslate_file import MODEL_FILE
 from models.nmt.m2m100_checkpoint import (
     CONFIG_FILE,
     TENSOR_FILES,
@@ -21,7 +22,6 @@ from models.nmt.m2m100_tokenizer import SPM_FILE, VOCABULARY_FILE, M2m100Tokeniz
 from models.torch_files import read_tensors
 from models.weights import WeightSource
 
-_MODEL_FILE = "model.bin"
 _VOCABULARY_FILES = ("shared_vocabulary.json", "shared_vocabulary.txt")  # the latter is older
 _FORMAT = "m2m100-1"  # counts up where what a conversion writes changes
 _logger = logging.getLogger("dragoman")
@@ -45,10 +45,10 @@ def find_model(source: WeightSource, tokenizer: M2m100Tokenizer) -> ConvertedMod
         WeightsError: a file is missing, differs from its pin or is of another kind. What is
             wrong with a checkpoint's tensors shows when ``folder`` is called.
     """
-    tensors = source.first((_MODEL_FILE, *TENSOR_FILES))
-    if tensors.name == _MODEL_FILE:
+    tensors = source.first((MODEL_FILE, *TENSOR_FILES))
+    if tensors.name == MODEL_FILE:
         vocabulary = source.first(_VOCABULARY_FILES).name
-        ready = source.folder([_MODEL_FILE, CONFIG_FILE, vocabulary])
+        ready = source.folder([MODEL_FILE, CONFIG_FILE, vocabulary])
         return ConvertedModel(lambda _: ready, POSITIONS)
     architecture = Architecture.read(source.file(CONFIG_FILE))
 

@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import Any
 
 from models.errors import InvalidRequest, UnknownLanguage, WeightsError
+from models.nmt.pieces import read_pieces
 from models.weights import WeightSource
 
 SPM_FILE, VOCABULARY_FILE = "sentencepiece.bpe.model", "vocab.json"
@@ -37,13 +38,7 @@ class M2m100Tokenizer:
     """
 
     def __init__(self, spm_path: Path, vocabulary_path: Path) -> None:
-        from sentencepiece import SentencePieceProcessor
-
-        self._pieces: Any = SentencePieceProcessor()
-        try:
-            self._pieces.LoadFromSerializedProto(spm_path.read_bytes())
-        except RuntimeError as error:
-            raise WeightsError(f"{spm_path}: {error}") from error
+        self._pieces: Any = read_pieces(spm_path)
         vocabulary = _read_vocabulary(vocabulary_path)
         self._tokens = [*vocabulary, *(f"__{language}__" for language in LANGUAGES)]
         self._ids = {token: i for i, token in enumerate(self._tokens)}

@@ -6,10 +6,12 @@ import hashlib
 import json
 import time
 import unicodedata
+import zlib
 from collections.abc import Collection, Iterable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
+from zipfile import BadZipFile
 
 import numpy as np
 from numpy.typing import NDArray
@@ -93,9 +95,7 @@ class KokoroTts:
         self._vocab = read_vocab(source.file(options.vocab_file))
         self._styles = read_styles(source.file(options.voices_file), options.voices)
         model = model_path(source, options.model_file)
-        self._session = open_session(
-            str(model), settings.device.threads, providers, lengths_vary=True
-        )
+        self._session = open_session(model, settings.device.threads, providers, lengths_vary=True)
         got = device.confirm_onnxruntime(settings.device, got, self._session.get_providers())
         spec = RuntimeSpec(
             kind="tts",
@@ -236,12 +236,23 @@ def read_styles(path: Path, voices: Sequence[str]) -> dict[str, NDArray[np.float
     Raises:
         WeightsError: the file does not hold a voice; the message lists those it holds.
     """
-    with np.load(path) as tables:  # of arrays only: numpy refuses pickles
-        missing = sorted(set(voices) - set(tables.files))
-        if missing or not voices:
-            known = ", ".join(tables.files)
-            raise WeightsError(f"{path}: no voice {', '.join(missing)!r}; there are {known}")
-        return {
-            voice: tables[voice].astype(np.float32).reshape(MAX_TOKENS, STYLE_SIZE)
-            for voice in voices
-        }
+    try:
+        with path.open("rb") as file, np.load(file) as tables:  # numpy refuses pickles
+            known = list(tables.files)
+            styles = {voice: tables[voice] for voice in voices if voice in known}
+    except (ValueError, OSError, EOFError, AttributeError, BadZipFile, zlib.error) as error:
+        raise WeightsError(f"{path}: no table of voices: {error}") from error
+    missing = sorted(set(voices) - set(styles))
+    if missing or not voices:
+        there = ", ".join(known)
+        raise WeightsError(f"{path}: no voice {', '.join(missing)!r}; there are {there}")
+    return {voice: _style(path, voice, style) for voice, style in styles.items()}
+
+
+def _style(path: Path, voice: str, style: NDArray[Any]) -> NDArray[np.float32]:
+    if style.size != MAX_TOKENS * STYLE_SIZE or style.dtype.kind != "f":
+        raise WeightsError(
+            f"{path}: voice {voice!r} is {style.dtype} {list(style.shape)}, not float32 of "
+            f"{MAX_TOKENS} rows of {STYLE_SIZE}"
+        )
+    return style.astype(np.float32).reshape(MAX_TOKENS, STYLE_SIZE)

@@ -38,10 +38,12 @@ def batchable(path: Path) -> bytes:
     except ImportError as error:
         raise WeightsError("Piper voices need onnx: pip install dragoman[piper]") from error
 
-    model = onnx.load(str(path))
+    from google.protobuf.message import DecodeError
+
     try:
+        model = onnx.load(str(path))
         _edit(model.graph)
-    except ValueError as error:
+    except (DecodeError, ValueError) as error:
         raise WeightsError(f"{path}: not a graph that Piper exports: {error}") from error
     serialised: bytes = model.SerializeToString()
     return serialised

@@ -105,7 +105,7 @@ class PiperVoice:
             else lambda text: list(unicodedata.normalize("NFD", text))
         )
         self._session: onnxruntime.InferenceSession = open_session(
-            batchable(onnx_path), threads, providers, lengths_vary=True
+            onnx_path, threads, providers, lengths_vary=True, edited=batchable(onnx_path)
         )
         self._audio = self._session.get_outputs()[0].name
 

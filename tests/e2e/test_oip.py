@@ -117,6 +117,23 @@ def test_a_replica_killed_under_load_costs_no_request(quick: Running) -> None:
     assert right == len(sent)
 
 
+def test_a_stopped_replica_is_ended_and_its_requests_are_answered(quick: Running) -> None:
+    def ask(number: int) -> bool:
+        return answered(http.post(PATH, **clip(number))) == number % 192
+
+    with httpx.Client(base_url=quick.url, timeout=60) as http, ThreadPoolExecutor(CALLERS) as pool:
+        assert all(pool.map(ask, range(100)))  # each replica has run a batch
+        stopped = quick.replicas("speaker")
+        for replica in stopped:
+            replica.send_signal(signal.SIGSTOP)
+        right = sum(pool.map(ask, range(100, 200)))
+        is_new = not {replica.pid for replica in stopped} & {
+            replica.pid for replica in quick.replicas("speaker")
+        }
+    assert (right, is_new) == (100, True)
+    assert any("hangs (it is stopped)" in line for line in quick.log)
+
+
 def test_the_counts_of_all_ingresses_are_exact(quick: Running) -> None:
     def stats() -> dict[str, Any]:
         (row,) = httpx.get(f"{quick.url}/v2/models/vad/stats").json()["model_stats"]

@@ -102,6 +102,17 @@ def bench(
     return Bench(clock, model, batcher)
 
 
+class Told:
+    """Answers at once, and says of each batch what the replica's memory holds."""
+
+    def __init__(self, bounds: list[float | None]) -> None:
+        self._bounds = iter(bounds)
+
+    async def __call__(self, batch: Sequence[Piece]) -> BatchReply[str]:
+        names = [piece.name for piece in batch]
+        return BatchReply(names, 0.0, memory_bound=next(self._bounds))
+
+
 async def finish_all(b: Bench) -> None:
     """Open every gate until nobody waits: no test leaves a task behind."""
     while not all(task.done() for task in b.callers.values()):
@@ -229,6 +240,31 @@ async def test_without_padding_only_equal_lengths_share_a_batch() -> None:
     await b.arrive(Piece("a", 0.1), Piece("b", 0.6), Piece("c", 0.05), Piece("d", 0.1))
     assert b.model.batches[0] == "a c d"
     await finish_all(b)
+
+
+async def test_no_batch_is_larger_than_what_a_replica_said_it_holds() -> None:
+    b = bench(dispatch=Told([2.0, 2.0, None, None]))
+    await b.arrive(*"abcd")
+    await asyncio.gather(*b.callers.values())
+    await b.arrive(*"efgh")
+    await asyncio.gather(*b.callers.values())
+    await b.arrive(*"ijkl")
+    await asyncio.gather(*b.callers.values())
+    assert [outcome.result().batch_size for outcome in b.callers.values()] == [
+        *([4] * 4),
+        *([2] * 4),
+        *([4] * 4),
+    ]
+
+
+async def test_a_policy_that_changes_stays_within_what_a_replica_holds() -> None:
+    b = bench(dispatch=Told([2.0] * 9))
+    await b.arrive("a")
+    await b.callers["a"]
+    b.batcher.reconfigure(BatchPolicy(max_batch_size=8, max_batch_cost=50.0))
+    await b.arrive(*"bcdefg")
+    await asyncio.gather(*b.callers.values())
+    assert (await b.callers["b"]).batch_size == 2
 
 
 # ---- priorities and order --------------------------------------------------------------

@@ -110,10 +110,14 @@ def test_a_model_may_be_called(name: str) -> None:
     assert list(AppConfig.model_validate({"models": models}).models) == [name]
 
 
-@pytest.mark.parametrize("text", ["", "a: [", "- 1"], ids=["empty", "not YAML", "a list"])
-def test_a_file_that_is_no_configuration_is_refused(tmp_path: Path, text: str) -> None:
+@pytest.mark.parametrize(
+    "content",
+    [b"", b"a: [", b"- 1", b"a: \xf8", b"a: 2000-99-99", b"[" * 5000],
+    ids=["empty", "not YAML", "a list", "not UTF-8", "no such day", "deep"],
+)
+def test_a_file_that_is_no_configuration_is_refused(tmp_path: Path, content: bytes) -> None:
     path = tmp_path / "serve.yaml"
-    path.write_text(text)
+    path.write_bytes(content)
     with pytest.raises(ConfigError, match=r"serve\.yaml"):
         load(path)
 

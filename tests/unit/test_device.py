@@ -20,6 +20,7 @@ from models.device import (
     choose_onnxruntime,
     choose_torch,
     confirm_onnxruntime,
+    is_out_of_memory,
     load_failure,
     measured_again,
     report,
@@ -109,6 +110,28 @@ def test_a_load_that_finds_no_memory_says_how_much_is_free() -> None:
 def test_another_failure_to_load_stays_what_it_is() -> None:
     error = RuntimeError("no such file")
     assert load_failure(error) is error
+
+
+SAID = {
+    "torch": "CUDA out of memory. Tried to allocate 2.00 GiB. GPU 0 has a total capacity of 22 GiB",
+    "ctranslate2": "CUDA failed with error out of memory",
+    "ctranslate2, cublas": "cuBLAS failed with status CUBLAS_STATUS_ALLOC_FAILED",
+    "torch, cudnn": "cuDNN error: CUDNN_STATUS_ALLOC_FAILED",
+    "onnxruntime, arena": "[ONNXRuntimeError] : 6 : RUNTIME_EXCEPTION : Non-zero status code "
+    "returned while running Conv node. Failed to allocate memory for requested buffer of size 524",
+    "onnxruntime, limit": "Available memory of 1048576 is smaller than requested bytes of 4194304",
+    "onnxruntime, cuda": "CUDA failure 2: out of memory ; GPU=0 ; hostname=a ; expr=cudaMalloc",
+}
+
+
+@pytest.mark.parametrize("said", SAID.values(), ids=SAID)
+def test_whoever_finds_no_memory_is_understood(said: str) -> None:
+    assert is_out_of_memory(RuntimeError(said))
+
+
+@pytest.mark.parametrize("said", ["CUDA error: an illegal memory access", "no such file"])
+def test_another_error_is_not_for_want_of_memory(said: str) -> None:
+    assert not is_out_of_memory(RuntimeError(said))
 
 
 # ---- PyTorch ---------------------------------------------------------------------------

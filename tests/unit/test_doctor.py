@@ -266,6 +266,8 @@ COUNTS: dict[str, Any] = {
     "failed_batches": 0,
     "busy_s": 1.0,
     "first_batch_s": 0.1,
+    "out_of_memory": 0,
+    "memory_bound": None,
 }
 
 

@@ -120,6 +120,8 @@ EXPECTED = {  # the parser writes `_total` behind the name of every counter
     "dragoman_model_item_errors_total": 0,
     "dragoman_model_failed_batches_total": 0,
     "dragoman_model_busy_seconds_total": 1.0,
+    "dragoman_model_out_of_memory_total": 2,
+    "dragoman_model_memory_bound": 16.0,
     "dragoman_queue_items": 4,
     "dragoman_batches_in_flight": 1,
     "dragoman_queue_refused_total": 7,
@@ -130,7 +132,8 @@ EXPECTED = {  # the parser writes `_total` behind the name of every counter
 @pytest.mark.parametrize("name", EXPECTED)
 def test_each_figure_has_its_unit(name: str) -> None:
     figures = {"asr": Figures(worked(), waiting=4, pending=3, in_flight=1)}
-    text = exposition([row()], {"asr": "ready"}, figures).decode()
+    counts = {"out_of_memory": 2, "memory_bound": 16.0}
+    text = exposition([row(counts=counts)], {"asr": "ready"}, figures).decode()
     assert samples(text)[name, "asr"] == EXPECTED[name]
 
 
