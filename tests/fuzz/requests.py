@@ -146,7 +146,7 @@ class Application:
         config = fake_config(max_audio_s=60)
         app = asgi_app(await fake_fleet(config), config, Admission(64))
         transport = httpx.ASGITransport(app)
-        return httpx.AsyncClient(transport=transport, base_url="http://dragoman")
+        return httpx.AsyncClient(transport=transport, base_url="http://localhost")
 
     def send(self, sent: Sent) -> int:
         """The status of the answer, which was read to its end."""

@@ -51,7 +51,7 @@ def form(data: bytes, **fields: str) -> bytes:
 def request(path: str, body: bytes, length: int | None = None, more: str = "") -> bytes:
     """A POST of a form, after which the server closes."""
     return (
-        f"POST {path} HTTP/1.1\r\nhost: h\r\nconnection: close\r\n{more}"
+        f"POST {path} HTTP/1.1\r\nhost: localhost\r\nconnection: close\r\n{more}"
         "content-type: multipart/form-data; boundary=x\r\n"
         f"content-length: {len(body) if length is None else length}\r\n\r\n"
     ).encode() + body
@@ -168,7 +168,7 @@ async def test_an_error_that_its_handler_keeps_frees_the_body() -> None:
     gc.disable()
     try:
         async with serving(gated(handler)) as url:
-            answer = await raw(url, b"GET / HTTP/1.1\r\nhost: h\r\nconnection: close\r\n\r\n")
+            answer = await raw(url, b"GET / HTTP/1.1\r\nhost: localhost\r\nconnection: close\r\n\r\n")
         assert answer.startswith(b"HTTP/1.1 400 ")
         assert held[0]() is None
     finally:

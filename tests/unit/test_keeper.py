@@ -16,7 +16,7 @@ import pytest
 ROOT = Path(__file__).parents[2]
 END_S = 60.0
 # Says the number of a process that has left its session, as Ray's do, and whose parent then ends.
-DAEMON = "(setsid sh -c 'echo $$; exec sleep 600' &)"
+DAEMON = "(setsid sleep 600 & echo $!)"
 
 
 @contextmanager

@@ -61,7 +61,10 @@ def test_a_ray_without_a_token_does_not_start_beyond_loopback(
 ) -> None:
     path = Path(config(tmp_path))
     content = json.loads(path.read_text())
-    content["applications"][0]["args"]["ingress"] = {"host": "0.0.0.0"}
+    content["applications"][0]["args"] |= {
+        "ingress": {"host": "0.0.0.0"},
+        "security": {"open": True},
+    }
     path.write_text(json.dumps(content))
     monkeypatch.setenv("RAY_AUTH_MODE", "disabled")
     assert launch.main([str(path)]) == 2
