@@ -231,7 +231,7 @@ def _name(process: psutil.Process) -> str:
     if replica := REPLICA.match(title):
         return replica[1]
     if title.startswith("ray::"):
-        return title.split()[0]
+        return title.split()[0].partition(".")[0]  # without the call that it is in
     scripts = [Path(part).name for part in command[:5] if part.endswith(".py")]
     return scripts[0] if scripts else process.name()
 
