@@ -71,7 +71,7 @@ check: install
 	$(BIN)/mypy
 
 test-unit: install
-	$(BIN)/pytest --numprocesses auto --maxprocesses 4 tests/unit
+	$(BIN)/pytest --numprocesses 3 tests/unit
 
 test-models: install
 	$(BIN)/pytest tests/models

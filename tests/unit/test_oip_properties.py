@@ -34,7 +34,7 @@ from tests.malformed_oip import MUTATIONS, SIGNATURES, Malformed, malformed_requ
 MAX_ROWS = 64
 BODY_LIMIT = 8 << 20
 INFER = re.compile(r"/v2/models/([^/]+)(?:/versions/1)?/infer")
-EXAMPLES = settings(derandomize=True, max_examples=200)
+EXAMPLES = settings(derandomize=True, max_examples=100)
 SHAPES = hnp.array_shapes(min_dims=1, max_dims=4, min_side=0, max_side=4)
 
 
