@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import contextlib
-import ipaddress
 import os
 import secrets
 import stat
@@ -12,6 +11,7 @@ from collections.abc import Mapping
 from pathlib import Path
 
 from deployments.log import logger
+from deployments.security import is_loopback
 from deployments.settings import RAY_ADDRESS, RAY_REACHABLE, starts_own_cluster
 from models.errors import ConfigError
 
@@ -89,11 +89,3 @@ def _beyond_loopback(environment: Mapping[str, str], host: str) -> str | None:
     if environment.get(RAY_REACHABLE, "0") != "0":
         return f"{RAY_REACHABLE} has Ray listen on every interface"
     return None
-
-
-def is_loopback(host: str) -> bool:
-    """Whether only this machine reaches what listens there; a name but localhost is not known."""
-    try:
-        return ipaddress.ip_address(host).is_loopback
-    except ValueError:
-        return host == "localhost"
