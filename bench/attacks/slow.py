@@ -94,7 +94,8 @@ async def _drip(
 ) -> None:
     """Send some at once and then little by little, until the server has enough, or all is over."""
     reader, writer = await asyncio.open_connection(*address(server))
-    head = f"POST {EMBEDDINGS} HTTP/1.1\r\nhost: localhost\r\ncontent-type: {PCM['content-type']}\r\n"
+    head = f"POST {EMBEDDINGS} HTTP/1.1\r\nhost: localhost\r\n"
+    head += f"content-type: {PCM['content-type']}\r\n"
     writer.write(f"{head}content-length: {150 * MB}\r\n\r\n".encode() + bytes(first_bytes))
     answer = asyncio.create_task(reader.read(12))
     closing = asyncio.create_task(over.wait())

@@ -168,7 +168,8 @@ async def test_an_error_that_its_handler_keeps_frees_the_body() -> None:
     gc.disable()
     try:
         async with serving(gated(handler)) as url:
-            answer = await raw(url, b"GET / HTTP/1.1\r\nhost: localhost\r\nconnection: close\r\n\r\n")
+            head = b"GET / HTTP/1.1\r\nhost: localhost\r\nconnection: close\r\n\r\n"
+            answer = await raw(url, head)
         assert answer.startswith(b"HTTP/1.1 400 ")
         assert held[0]() is None
     finally:
