@@ -81,6 +81,6 @@ def test_refusals_reach_the_terminal_without_the_key(
     headers = {"authorization": f"Bearer {SECRETS['infer'][0]}"}
     doctor = httpx.get(f"{server.url}/v1/doctor", headers=headers, verify=trust)
     assert doctor.status_code == 403
-    told = "refused key=infer reason=insufficient_scope method=GET path=/v1/doctor"
+    told = "refused reason=insufficient_scope key=infer method=GET path=/v1/doctor"
     eventually(lambda: told in "".join(server.log), "the refusal is told")
     assert SECRETS["infer"][0] not in "".join(server.log)

@@ -35,6 +35,7 @@ def server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Running]:
     args["models"]["nmt"]["options"] = {"base_ms": 1.0}
     args["models"]["speaker"]["replicas"] = 1
     args["models"]["tts"]["idle_unload_s"] = 5.0
+    args["security"]["load_allow"] |= {"engines": ["silero"], "weights": ["path:/no/such/*"]}
     with running(config_on_a_free_port(tmp_path_factory.mktemp("control"), config)) as server:
         yield server
 
