@@ -131,7 +131,8 @@ def test_a_stopped_replica_is_ended_and_its_requests_are_answered(quick: Running
             replica.pid for replica in quick.replicas("speaker")
         }
     assert (right, is_new) == (100, True)
-    assert any("hangs (it is stopped)" in line for line in quick.log)
+    told = "hangs (it is stopped)"
+    eventually(lambda: any(told in line for line in quick.log), "why it was ended is told")
 
 
 def test_the_counts_of_all_ingresses_are_exact(quick: Running) -> None:
