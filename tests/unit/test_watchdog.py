@@ -94,7 +94,7 @@ KILLED = -signal.SIGKILL
 BEHAVIOURS = {
     "stops, between batches": (("stops", "1", "idle"), KILLED),
     "stops, in the first batch": (("stops", "0", "in a batch"), KILLED),
-    "rests, in a batch like those before": (("rests", "3", "in a batch"), KILLED),
+    "hangs, in a batch like those before": (("hangs", "3", "in a batch"), KILLED),
     "rests, in a larger batch": (("rests", "3", "in a larger batch"), 0),
     "rests, in the first batch": (("rests", "0", "in a batch"), 0),
     "rests, between batches": (("rests", "3", "idle"), 0),

@@ -13,6 +13,7 @@ from deployments import watchdog
 
 LOOK_S = 0.05
 SLOW_S = 1.0  # many looks
+HANGS_S = 600.0
 COSTS = {"idle": None, "in a batch": 1.0, "in a larger batch": 1000.0}
 COMPUTES = f"import time\nend = time.monotonic() + {SLOW_S}\nwhile time.monotonic() < end: pass"
 
@@ -41,6 +42,11 @@ def rests() -> None:
     time.sleep(SLOW_S)
 
 
+def hangs() -> None:
+    """Until it is ended, however late the watcher gets a CPU."""
+    time.sleep(HANGS_S)
+
+
 def main(behaviour: str, batches_before: int, cost: float | None) -> None:
     watchdog.LEAST_S = 0.1
     dog = watchdog.Watchdog("m", "cpu", look_s=LOOK_S)
@@ -50,9 +56,8 @@ def main(behaviour: str, batches_before: int, cost: float | None) -> None:
     print(dog.watcher_pid, flush=True)
     if cost is not None:
         dog.begin(cost)
-    {each.__name__: each for each in (stops, computes, computes_below, computes_beside, rests)}[
-        behaviour
-    ]()
+    behaviours = (stops, computes, computes_below, computes_beside, rests, hangs)
+    {each.__name__: each for each in behaviours}[behaviour]()
     print("goes on", flush=True)
     dog.stop()
 
