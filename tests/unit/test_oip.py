@@ -22,6 +22,7 @@ from deployments.ingress.app import asgi_app
 from models.types import Voiceprint
 from tests.unit.clock import settle
 from tests.unit.local import fake_config, fake_fleet, fake_remotes, until_queued
+from tests.unit.sockets import until
 
 INFER = "/v2/models/{}/infer"
 VAD = INFER.format("vad")
@@ -364,9 +365,18 @@ async def test_an_answer_from_the_cache_is_a_hit_and_no_inference(http: httpx.As
     assert first["TEXT"] == again["TEXT"]
 
 
-async def test_rows_of_several_callers_share_batches(http: httpx.AsyncClient) -> None:
-    await asyncio.gather(*(ask(http, "speaker", body(audio(rows=2))) for _ in range(8)))
-    found = await stats(http, "speaker")
+async def test_rows_of_several_callers_share_batches() -> None:
+    config, go_on = fake_config(max_tensor_json_bytes=1 << 21), asyncio.Event()
+    remotes = fake_remotes(config)
+    remotes["speaker"].hold_all(go_on)
+    fleet = await fake_fleet(config, remotes, speaker=BatchPolicy(max_batch_size=4))
+    batcher = fleet.pick("speaker").batcher
+    async with connect(asgi_app(fleet, config, Admission(64))) as http:
+        asked = [asyncio.ensure_future(ask(http, "speaker", body(audio(rows=2)))) for _ in range(8)]
+        await until(lambda: batcher.pending >= 4)  # behind those that are held
+        go_on.set()
+        await asyncio.gather(*asked)
+        found = await stats(http, "speaker")
     assert found["inference_count"] == 16
     assert found["execution_count"] < 8
 
