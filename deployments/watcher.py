@@ -140,11 +140,12 @@ def main(name: str, pid: int, descriptor: int, look_s: float, device: str, log_f
     why = watch(pid, page, look_s, on_gpu=device == "cuda")
     if why is None or os.getppid() != pid:
         return
-    os.kill(pid, signal.SIGKILL)
     from deployments.log import logger, set_up
 
+    # Said first: Ray ends what a replica leaves behind at once.
     set_up("json" if log_format == "json" else "text")
     logger.error("a replica of model %r hangs (%s): process %d is ended", name, why, pid)
+    os.kill(pid, signal.SIGKILL)
 
 
 if __name__ == "__main__":
