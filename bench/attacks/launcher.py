@@ -90,7 +90,7 @@ def _ended_by(name: str, victim: Callable[[Running, list[psutil.Process]], psuti
         code = server.process.wait(END_S)
     figure = f"{len(processes) - len(left)} of {len(processes)} processes gone after {took_s:.1f} s"
     return Row(
-        "F9" if name == "launcher" else "F5",
+        "killed launcher" if name == "launcher" else "killed Ray",
         f"kill -9 of the {name}",
         f"{figure}, exit code {code}",
         f"all within {END_S:.0f} s" + ("" if name == "launcher" else f", exit code {CLUSTER_DIED}"),
@@ -120,7 +120,7 @@ def _leftovers_are_named() -> Row:
         stay = [each for each in processes if not _ends(each, time.monotonic() + END_S)]
     figure = f"exit code {again.returncode}; {len(named & left)} of {len(left)} processes are named"
     return Row(
-        "F9",
+        "killed launcher",
         "kill -9 of the launcher and its keeper, and another start",
         figure,
         "its message ends all of them",
@@ -166,7 +166,7 @@ def _healed(kind: str, folder: str, opening: Opening) -> Iterator[Row]:
         what = f"a flipped bit in {kind} {path.name[:40]}"
         found = "as before" if is_whole else "not as before"
         figure = f"{size_mb:.1f} MB {found}; loaded in {took_s:.1f} s"
-        yield Row("F6", what, figure, "as before", is_whole)
+        yield Row("damaged cache", what, figure, "as before", is_whole)
 
 
 def _digests(folder: Path) -> dict[Path, str]:
