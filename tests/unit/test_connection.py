@@ -165,7 +165,15 @@ async def test_an_answer_that_nobody_takes_is_given_up() -> None:
             writer.transport.abort()
 
 
-async def test_a_caller_who_leaves_behind_a_large_body_is_noticed() -> None:
+@pytest.mark.parametrize(
+    "sent",
+    [
+        pytest.param(b"GET / HTTP/1.1\r\nhost: x\r\n\r\n", id="no body"),
+        pytest.param(LARGE, id="a large body"),
+    ],
+)
+@pytest.mark.parametrize("how", ["close", "abort"])
+async def test_a_caller_who_leaves_ends_the_request(sent: bytes, how: str) -> None:
     running, ended = asyncio.Event(), asyncio.Event()
 
     async def slow(request: Request) -> Response:
@@ -177,9 +185,9 @@ async def test_a_caller_who_leaves_behind_a_large_body_is_noticed() -> None:
         raise AssertionError("nobody ends the wait")
 
     async with serving(gated(slow)) as url:
-        _, writer = await opened(url, LARGE)
+        _, writer = await opened(url, sent)
         await running.wait()
-        writer.transport.abort()
+        getattr(writer.transport, how)()
         await until(ended.is_set)
 
 

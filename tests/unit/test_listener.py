@@ -60,25 +60,6 @@ def test_a_port_of_a_stranger_is_not_shared() -> None:
             listening_socket(HOST, taken.getsockname()[1])
 
 
-async def test_a_caller_who_leaves_ends_the_request() -> None:
-    running, ended = asyncio.Event(), asyncio.Event()
-
-    async def slow(request: Request) -> Response:
-        running.set()
-        try:
-            await asyncio.Event().wait()
-        finally:
-            ended.set()
-        raise AssertionError("nobody ends the wait")
-
-    async with serving(gated(slow)) as url:
-        _, writer = await asyncio.open_connection(HOST, httpx.URL(url).port)
-        writer.write(b"GET / HTTP/1.1\r\nhost: x\r\n\r\n")
-        await running.wait()
-        writer.close()
-        await ended.wait()
-
-
 async def test_a_request_over_its_time_is_answered() -> None:
     async def slow(request: Request) -> Response:
         await asyncio.Event().wait()
