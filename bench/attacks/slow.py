@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import time
 from collections import Counter
+from collections.abc import Iterable
 
 import httpx
 
@@ -48,10 +49,7 @@ async def beside(server: Running, how: str, bytes_s: int) -> list[Row]:
         while time.monotonic() < until:
             probed[(await http.get("/health/ready")).status_code] += 1
             await asyncio.sleep(0.5)
-    over.set()
-    statuses = await others
-    await asyncio.gather(*slow)
-    refused = statuses.total() - statuses[200]
+    statuses, refused = await _all_ended(over, others, slow)
     tried = f"{SLOW} bodies that come slowly ({how}) beside {OTHERS} callers for {BESIDE_S:.0f} s"
     told = f"{refused} of {statuses.total()} requests of others refused"
     row = Row("slow bodies", tried, told, "none refused", refused == 0 and statuses[200] > 0)
@@ -70,15 +68,22 @@ async def full(server: Running) -> list[Row]:
     held_mb = rss_mb(server) - before_mb
     others = asyncio.create_task(normal_callers(server, OTHERS, over))
     await asyncio.sleep(5)
-    over.set()
-    statuses = await others
-    await asyncio.gather(*slow)
-    refused = statuses.total() - statuses[200]
+    statuses, refused = await _all_ended(over, others, slow)
     tried = f"8 callers who send 60 MB and then 2 kB/s, with room for {ROOM_MB} MB"
     figure = f"{held_mb:+.0f} MB of RSS; {refused} of {statuses.total()} of others refused"
     held = held_mb <= 2 * ROOM_MB and refused == 0 and statuses[200] > 0
     asked = f"at most +{2 * ROOM_MB} MB, none refused"
     return [Row("bodies' bytes", tried, figure, asked, held)]
+
+
+async def _all_ended(
+    over: asyncio.Event, others: asyncio.Task[Counter[int]], slow: Iterable[asyncio.Task[None]]
+) -> tuple[Counter[int], int]:
+    """End all callers; what the others were answered, and how many of them were refused."""
+    over.set()
+    statuses = await others
+    await asyncio.gather(*slow)
+    return statuses, statuses.total() - statuses[200]
 
 
 async def _slow(server: Running, bytes_s: int, over: asyncio.Event, ended: Counter[bytes]) -> None:
