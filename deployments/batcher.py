@@ -143,15 +143,16 @@ class Batcher(Generic[ItemT, ResultT]):
         return self._cache is not None and self.policy.response_cache
 
     def has_room(self, share: Share | None = None) -> bool:
-        """Whether one more request may wait; ``share`` None: of a new caller.
+        """Tell whether one more request may wait; ``share`` None: of a new caller.
 
-        A new caller is not refused because of what others have many of.
+        The queue is full of callers, not of what they have many of. Who was let in once has a place
+        for all that follows: half of a caller's work done would be lost.
         """
+        if share is not None and share.is_admitted:
+            return True
         if self.pending >= self.policy.max_queue_size:
             self._pump()  # what came in this turn of the event loop may leave at once
-        is_new = share is None or not share.waiting
-        waiting = self._queue.callers if is_new else self.pending
-        return waiting < self.policy.max_queue_size
+        return self._queue.callers < self.policy.max_queue_size
 
     def expected_s(
         self, priority: int = 0, cost: float | None = None, share: Share | None = None
@@ -333,7 +334,7 @@ class Batcher(Generic[ItemT, ResultT]):
             self.statistics.refused += request.refusal is not None
         if request.refusal is not None:
             raise QueueFull(request.refusal.message)  # each item its own: callers add to it
-        request.admitted = True
+        request.admitted = request.share.is_admitted = True
 
     def _refusal(self, request: Request[ItemT, ResultT], cost: float) -> QueueFull | None:
         if not self.has_room(request.share):

@@ -63,7 +63,7 @@ class BatchPolicy(Strict):
     # Wait as long for a fuller batch where a replica is free, too, as Triton does.
     delay_when_idle: bool = False
     max_queue_size: Annotated[int, Field(ge=1, le=NO_BOUND)] = (
-        256  # requests that wait, not those that run
+        256  # callers who wait, not those that run
     )
     # What a request may wait in the queue; its own deadline holds in any case.
     default_timeout_s: Annotated[float, Field(gt=0, le=1e9)] | None = None

@@ -50,6 +50,7 @@ class Share:
     turn: float = 0.0  # of its last item, and of the rows that go with that
     is_later: bool = False  # that is not its first
     waiting: int = 0  # its items that wait
+    is_admitted: bool = False  # a request of it was let in
 
 
 @dataclass(slots=True, eq=False)

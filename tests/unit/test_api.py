@@ -635,11 +635,18 @@ async def test_draining_refuses_new_requests_and_waits_for_those_that_run() -> N
 
 
 async def test_a_full_queue_says_so() -> None:
-    config = fake_config()
-    fleet = await fake_fleet(config, nmt=BatchPolicy(max_queue_size=1, max_batch_size=1))
+    config, answering = fake_config(), asyncio.Event()
+    remotes = fake_remotes(config)
+    remotes["nmt"].hold_all(answering)
+    fleet = await fake_fleet(config, remotes, nmt=BatchPolicy(max_queue_size=1, max_batch_size=1))
     async with connect(asgi_app(fleet, config, Admission(64))) as http:
-        response = await http.post(TEXT, json={**TEXT_OK, "text": ["Hello."] * 40})
-    assert (response.status_code, response.json()["error"]["code"]) == (503, "queue_full")
+        others = [asyncio.create_task(http.post(TEXT, json=TEXT_OK)) for _ in range(3)]
+        await until_queued(fleet.pick("nmt").batcher)
+        refused = await http.post(TEXT, json=TEXT_OK)
+        answering.set()
+        served = await asyncio.gather(*others)
+    assert (refused.status_code, refused.json()["error"]["code"]) == (503, "queue_full")
+    assert [answer.status_code for answer in served] == [200] * 3
 
 
 @pytest.mark.parametrize(

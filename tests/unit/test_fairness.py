@@ -188,21 +188,32 @@ async def test_the_order_of_arrival_holds_where_it_is_asked_for() -> None:
     assert b.model.sent[-1][-1] == "clip0"
 
 
-async def test_a_new_caller_has_a_place_beside_one_who_fills_the_queue() -> None:
+async def test_a_caller_of_many_items_leaves_places_to_others() -> None:
     b = await bench(**{**ASR, "max_queue_size": 8})
-    await b.arrive("long.", WINDOW, 12)
-    assert b.batcher.pending == 8
+    await b.arrive("long.", WINDOW, 20)
+    assert b.batcher.pending == 16
     await b.arrive("clip")
     await b.finish()
     assert set(b.done_at) >= {"long.", "clip"}
 
 
-async def test_a_caller_who_fills_the_queue_has_no_further_place() -> None:
-    b = await bench(**{**ASR, "max_queue_size": 8})
+async def test_a_caller_who_was_let_in_keeps_a_place_in_a_full_queue() -> None:
+    b = await bench(**{**ASR, "max_queue_size": 4})
+    share = Share()
+
+    async def one(name: str) -> None:
+        with b.batcher.request(share=share) as request:
+            await request.submit(Piece(name, WINDOW))
+
+    b.tasks.append(asyncio.create_task(one("first")))
+    await settle()
+    for number in range(4):
+        await b.arrive(f"other{number}.", WINDOW)
     with pytest.raises(QueueFull):
-        await b.caller("long.", [Piece(f"long.{number}", WINDOW) for number in range(13)])
-    for task in asyncio.all_tasks() - {asyncio.current_task()}:
-        task.cancel()
+        await b.batcher.submit(Piece("new", WINDOW))
+    b.tasks.append(asyncio.create_task(one("second")))
+    await b.finish()
+    assert "second" in [name for batch in b.model.sent for name in batch]
 
 
 async def test_rows_of_one_request_stay_together() -> None:
