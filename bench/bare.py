@@ -12,9 +12,9 @@ from itertools import cycle, islice
 from multiprocessing import get_context
 from typing import Any
 
-from deployments.config import ModelConfig
-from deployments.settings import SETTINGS
-from models.engines import ENGINES
+from deployments.config.environment import SETTINGS
+from deployments.config.schema import ModelConfig
+from models.registry import ENGINES
 from models.runtime import ItemError, Runtime, RuntimeSettings
 
 _loaded: Runtime[Any, Any]  # in the process of its own

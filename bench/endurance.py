@@ -32,7 +32,7 @@ import yaml
 from bench.endurance_cases import Case, Content, cases, is_own, kinds
 from bench.results import Cell, Results, Table, show, write
 from bench.serving import CONFIG
-from tests.e2e.server import Running, config_on_a_free_port, fakes_config, running
+from tests.support.server import Running, config_on_a_free_port, fakes_config, running
 
 LEAVE = 0.25  # of the callers' requests
 KILL_EACH_S = 120.0

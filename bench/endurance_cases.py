@@ -14,7 +14,7 @@ import httpx
 import numpy as np
 from numpy.typing import NDArray
 
-from tests.speech import SHORT_SPEECH, Clip, clips
+from tests.support.speech import SHORT_SPEECH, Clip, clips
 
 Content: TypeAlias = str | NDArray[np.float32] | float  # a text, an embedding, seconds of speech
 # From what the same request was answered alone. How a model rounds depends on its batch, and

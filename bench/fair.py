@@ -29,10 +29,10 @@ import yaml
 from bench.growth.memory import Peak
 from bench.results import Cell, Results, Spread, Table, write
 from bench.serving import CONFIG
-from models.encoding import encode
+from models.audio.encode import encode
 from models.types import SAMPLE_RATE_HZ, Audio
-from tests.e2e.server import Running, config_on_a_free_port, running
-from tests.speech import clip, clips
+from tests.support.server import Running, config_on_a_free_port, running
+from tests.support.speech import clip, clips
 
 CLIP, CLIP_S = "en-vm-invalid-password", 1.0
 PAUSE_S = 0.8

@@ -21,8 +21,8 @@ import yaml
 
 from bench.results import Cell, Chart, Results, Series, Spread, Table, write
 from dragoman_client import AsyncClient, Voice
-from models.encoding import PCM_RATE_HZ
-from tests.e2e.server import ROOT, config_on_a_free_port, running
+from models.audio.encode import PCM_RATE_HZ
+from tests.support.server import ROOT, config_on_a_free_port, running
 
 BYTES_A_SAMPLE = 2  # of `pcm`
 CALLERS, CROWDED = 8, "en"  # so many at once, of that text

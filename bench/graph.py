@@ -23,7 +23,7 @@ from bench.libraries import KOKORO, KOKORO_VOICE, PIPER, Job, in_sequence, libra
 from bench.results import Cell, Chart, Results, Series, Spread, Table
 from bench.serving import Server, default_server
 from bench.stage_inputs import sentences, speech_fields, wav
-from tests.speech import clips
+from tests.support.speech import clips
 
 ENDPOINT = "/v1/speech/translations"
 UTTERANCE_S = (4.0, 6.0)

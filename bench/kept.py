@@ -20,9 +20,9 @@ from sacrebleu.metrics import CHRF
 
 from bench import results
 from bench.kept_judge import Case, judge, read_cases
-from models.device import DeviceRequest
-from models.engines import ENGINES
-from models.nmt.bergamot import BergamotNmt, Options
+from models.devices.device import DeviceRequest
+from models.nmt.bergamot.engine import BergamotNmt, Options
+from models.registry import ENGINES
 from models.runtime import ItemError, Runtime, RuntimeSettings
 from models.text.items import find
 from models.text.sentences import split

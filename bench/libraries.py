@@ -19,16 +19,16 @@ import numpy as np
 from numpy.typing import NDArray
 
 from bench.bare import own_process
-from deployments.config import AppConfig, ModelConfig
-from models import weights
-from models.audio import resample
-from models.engines import ENGINES
-from models.nmt import bergamot
-from models.samples import to_float32
+from deployments.config.schema import AppConfig, ModelConfig
+from models.asr.model import model_folder
+from models.audio.decode import resample
+from models.audio.samples import to_float32
+from models.nmt.bergamot import engine as bergamot
+from models.registry import ENGINES
 from models.text.sentences import split
-from models.tts.piper import voice_files
+from models.tts.piper.engine import voice_files
 from models.types import SAMPLE_RATE_HZ, Audio, Speech, TtsItem
-from models.whisper_model import model_folder
+from models.weights import source
 
 PIPER, KOKORO = "tts-en", "tts-pt"  # models of the configuration
 KOKORO_VOICE = "jm_kumo"
@@ -107,8 +107,8 @@ class Libraries:
         return spoken.audio
 
 
-def _source(model: ModelConfig) -> weights.WeightSource:
-    return weights.resolve(model.weights)
+def _source(model: ModelConfig) -> source.WeightSource:
+    return source.resolve(model.weights)
 
 
 # ---- from another process --------------------------------------------------------------

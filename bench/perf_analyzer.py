@@ -27,9 +27,9 @@ from typing import Any
 
 import numpy as np
 
-from models.cached_files import cache_folder, cached
-from models.samples import to_float32
-from tests.speech import Clip, clips
+from models.audio.samples import to_float32
+from models.weights.cached_files import cache_folder, cached
+from tests.support.speech import Clip, clips
 
 VERSION = "2.60.0"
 WHEEL_SHA256 = "23ef56b107ae9233e5cf09fbdf508dd9b936a52f1bae2f63f53c8117087b3f25"

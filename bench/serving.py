@@ -17,8 +17,8 @@ import psutil
 import yaml
 from prometheus_client.parser import text_string_to_metric_families
 
-from deployments.config import AppConfig, load
-from tests.e2e.server import ROOT, Running, config_on_a_free_port, running
+from deployments.config.schema import AppConfig, load
+from tests.support.server import ROOT, Running, config_on_a_free_port, running
 
 CONFIG = ROOT / "serve_config.yaml"
 REPLICA = re.compile(r"ray::ServeReplica:[^:]+:([\w-]+)")

@@ -23,12 +23,12 @@ from typing import Any, Literal, TypeAlias
 import numpy as np
 
 from bench import machine
-from models.device import DeviceRequest
-from models.engines import ENGINES
+from models.devices.device import DeviceRequest
+from models.registry import ENGINES
 from models.runtime import ItemError, Runtime, RuntimeSettings
 from models.types import SAMPLE_RATE_HZ, SpeakerItem
-from tests.published.ecapa import write_ecapa
-from tests.speech import clips
+from tests.support.published.ecapa import write_ecapa
+from tests.support.speech import clips
 
 DeviceName: TypeAlias = Literal["cpu", "cuda"]
 

@@ -20,13 +20,13 @@ from numpy.typing import NDArray
 
 from bench.accuracy import loaded
 from bench.results import Cell, Results, Table, write
-from deployments.ingress.comparison import threshold_of
-from deployments.recording import voice_in
+from deployments.graph.recording import voice_in
+from deployments.http.v1.comparison import threshold_of
+from models.audio.samples import levelled
 from models.runtime import Runtime
-from models.samples import levelled
 from models.types import SAMPLE_RATE_HZ, Audio, SpeakerItem, VadItem
-from tests.padding import NOISES, PLACES, padded
-from tests.speech import SPEECH
+from tests.support.padding import NOISES, PLACES, padded
+from tests.support.speech import SPEECH
 
 SHORT_SPEECH = SPEECH.with_name("speech-short")
 LENGTHS_S = (0.5, 1.0, 1.5, 2.0, 3.0, 5.0)

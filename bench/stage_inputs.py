@@ -15,7 +15,7 @@ from numpy.typing import NDArray
 from bench.callers import post
 from models.text.sentences import split
 from models.types import SAMPLE_RATE_HZ, AsrItem, Item, NmtItem, SpeakerItem, TtsItem, VadItem
-from tests.speech import SPEECH, Clip, clips
+from tests.support.speech import SPEECH, Clip, clips
 
 LONGEST_CLIP_S = 8.0
 PIECE_S = 1  # what a live client sends of a speaker

@@ -23,13 +23,13 @@ from typing import Any
 import numpy as np
 
 from bench import machine
-from models import weights
-from models.device import DeviceReport, DeviceRequest
+from models.devices.device import DeviceReport, DeviceRequest
 from models.runtime import RuntimeSettings
-from models.tts import yourtts_checkpoint
-from models.tts.yourtts import Options, YourTts
+from models.tts.yourtts import checkpoint
+from models.tts.yourtts.engine import Options, YourTts
 from models.types import SAMPLE_RATE_HZ, SOURCE_VOICE, Speech, TtsItem
-from tests.published import yourtts as published
+from models.weights import source
+from tests.support.published import yourtts as published
 
 SENTENCES = (
     "The next train leaves from the other platform.",
@@ -144,7 +144,7 @@ def open_models(folder: Path, request: DeviceRequest) -> tuple[YourTts, Any, Dev
     """Ours, and coqui's own network of the same folder on the same device."""
     runtime = YourTts(RuntimeSettings("tts", f"path:{folder}", request), Options())
     _, report = runtime.load()
-    vits = yourtts_checkpoint.read(weights.resolve(f"path:{folder}")).vits
+    vits = checkpoint.read(source.resolve(f"path:{folder}")).vits
     return runtime, vits.to(report.actual), report
 
 

@@ -4,10 +4,10 @@
 import ray
 from ray.serve import Application
 
-from deployments.config import AppConfig, IngressUserConfig, check_fractions
-from deployments.ingress.deployment import Ingress
-from deployments.model_control import OPERATIONS, ModelControl
-from deployments.replica import CPUS_A_REPLICA, DRAIN_S
+from deployments.config.schema import AppConfig, IngressUserConfig, check_fractions
+from deployments.serve.ingress import Ingress
+from deployments.serve.model_control import OPERATIONS, ModelControl
+from deployments.serve.replica import CPUS_A_REPLICA, DRAIN_S
 
 
 def build(args: AppConfig) -> Application:

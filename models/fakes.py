@@ -13,10 +13,10 @@ from typing import Generic, TypeVar
 
 import numpy as np
 
-from models.device import Device, DeviceReport, report
+from models.audio.samples import to_int16
+from models.devices.device import Device, DeviceReport, report
 from models.errors import InvalidRequest
 from models.runtime import ItemError, RuntimeSettings, RuntimeSpec, Voice
-from models.samples import to_int16
 from models.types import (
     SAMPLE_RATE_HZ,
     UNDETERMINED,

@@ -6,7 +6,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any, Generic, Protocol, TypeVar
 
-from models.device import DeviceReport, DeviceRequest
+from models.devices.device import DeviceReport, DeviceRequest
 from models.errors import DragomanError
 from models.types import Kind
 

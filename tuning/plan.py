@@ -11,7 +11,7 @@ from typing import Annotated, Any, NoReturn
 import typer
 from pydantic import BaseModel, TypeAdapter, ValidationError
 
-from deployments.config import (
+from deployments.config.schema import (
     GRAPH,
     BatchPolicy,
     ModelConfig,
@@ -22,9 +22,9 @@ from deployments.config import (
 )
 from load.endpoints import DEFAULT_TEXT, SAMPLE, Work, read_clips
 from load.steps import Load
-from models import nvidia
-from models.engines import ENGINES
+from models.devices import nvidia
 from models.errors import ConfigError, DragomanError
+from models.registry import ENGINES
 from tuning.command import Options
 from tuning.requests import bodies
 from tuning.rig import Measurement

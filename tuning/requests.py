@@ -10,12 +10,12 @@ from urllib.parse import quote
 
 import httpx
 
-from deployments.config import Limits
-from deployments.ingress.oip.tensors import HEADER_LENGTH
+from deployments.config.schema import Limits
+from deployments.http.triton.tensors import HEADER_LENGTH
 from dragoman_client import errors
 from load.endpoints import Answer, Ask, Work
-from models.audio import decode
-from models.samples import to_int16
+from models.audio.decode import decode
+from models.audio.samples import to_int16
 from models.types import SAMPLE_RATE_HZ, Kind
 
 

@@ -13,7 +13,7 @@ from typing import Any
 
 import typer
 
-from deployments.log import set_up
+from deployments.telemetry.log import set_up
 from dragoman_client import DragomanError, console
 from models.errors import ConfigError
 from tuning import report, writing

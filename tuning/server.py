@@ -16,9 +16,9 @@ from urllib.parse import quote
 import httpx
 import yaml
 
-from deployments import launch
-from deployments.config import ModelConfig, ServeFile
-from deployments.ports import free_port
+from deployments.config.schema import ModelConfig, ServeFile
+from deployments.serve import launch
+from deployments.serve.ports import free_port
 from tuning.policies import LivePolicies
 from tuning.space import (
     Candidate,

@@ -6,7 +6,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import astuple, dataclass, replace
 from typing import Any, TypeAlias
 
-from deployments.config import BatchPolicy, ModelConfig, ServeFile
+from deployments.config.schema import BatchPolicy, ModelConfig, ServeFile
 
 # Of a model, what changes only when it is loaded again: replicas, and threads of each.
 Instances: TypeAlias = tuple[int, int]

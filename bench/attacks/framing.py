@@ -8,7 +8,7 @@ from collections.abc import Iterator
 
 from bench.attacks.rows import Row
 from bench.attacks.target import EMBEDDINGS, MB, Probe, address, attacked
-from tests.e2e.server import Running
+from tests.support.server import Running
 
 TOTAL_BYTES = 200 * MB
 MOST_S = 0.5

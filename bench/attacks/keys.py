@@ -16,10 +16,10 @@ from typing import Any
 import httpx
 
 from bench.attacks.rows import Row
-from deployments.keyring import Keyring, new_key
-from deployments.security import Key, Security
+from deployments.config.security import Key, Security
+from deployments.security.keys import Keyring, new_key
 from models.errors import Unauthorized
-from tests.e2e.server import Running, config_on_a_free_port, fakes_config, running
+from tests.support.server import Running, config_on_a_free_port, fakes_config, running
 
 REPOSITORY = "/v2/repository/models/speaker"
 EVIL = {"origin": "http://evil.example"}

@@ -20,9 +20,9 @@ import psutil
 import yaml
 
 from bench.attacks.rows import Row
-from tests.e2e.server import ROOT, Running, config_on_a_free_port, fakes_config, start
-from tests.hub import COMMIT, Hub, serve
-from tests.published.m2m100 import TINY, write_model, write_tokenizer
+from tests.support.hub import COMMIT, Hub, serve
+from tests.support.published.m2m100 import TINY, write_model, write_tokenizer
+from tests.support.server import ROOT, Running, config_on_a_free_port, fakes_config, start
 
 END_S = 60.0  # what a server may take to end, whatever dies
 CLUSTER_DIED = 4  # the launcher's exit code
@@ -31,8 +31,8 @@ Opening = Callable[[], None]
 # Load one engine, in a process of its own as a replica is, so that nothing is remembered.
 LOAD = """
 import json, sys
-from models.device import DeviceRequest
-from models.engines import ENGINES
+from models.devices.device import DeviceRequest
+from models.registry import ENGINES
 from models.runtime import RuntimeSettings
 engine, weights = sys.argv[1:]
 device = DeviceRequest("cpu", threads=1)
@@ -41,7 +41,7 @@ ENGINES[engine].create(settings).load()
 """
 FIND = """
 import sys
-from models.weights import resolve
+from models.weights.source import resolve
 for name in sys.argv[2:]:
     resolve(sys.argv[1]).file(name)
 """
@@ -110,7 +110,7 @@ def _leftovers_are_named() -> Row:
         keeper.suspend()  # so that it cannot clean up between the two
         server.process.kill()
         keeper.kill()
-        command = [sys.executable, "-m", "deployments.launch", str(server.config_path)]
+        command = [sys.executable, "-m", "deployments.serve.launch", str(server.config_path)]
         again = subprocess.run(command, cwd=ROOT, capture_output=True, text=True)
         said = again.stderr.strip()
         cure = said.rpartition("end them: ")[2]

@@ -16,7 +16,7 @@ import numpy as np
 import psutil
 
 from bench.attacks.rows import Row
-from tests.e2e.server import Running, config_on_a_free_port, fakes_config, running
+from tests.support.server import Running, config_on_a_free_port, fakes_config, running
 
 PCM = {"content-type": "audio/pcm; rate=16000", "accept": "application/octet-stream"}
 EMBEDDINGS = "/v1/audio/embeddings"

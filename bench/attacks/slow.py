@@ -19,7 +19,7 @@ from bench.attacks.target import (
     normal_callers,
     rss_mb,
 )
-from tests.e2e.server import Running
+from tests.support.server import Running
 
 SLOW, OTHERS = 520, 20
 BESIDE_S = 20.0

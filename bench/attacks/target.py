@@ -16,7 +16,7 @@ from urllib.parse import urlsplit
 
 import httpx
 
-from tests.e2e.server import Running, config_on_a_free_port, eventually, fakes_config, running
+from tests.support.server import Running, config_on_a_free_port, eventually, fakes_config, running
 
 MODEL = "speaker"
 SAMPLES = b"\1\0" * 16_000  # a second of audio: a request that comes in one piece

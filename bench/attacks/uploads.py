@@ -7,7 +7,7 @@ import time
 
 from bench.attacks.rows import Row
 from bench.attacks.target import EMBEDDINGS, MB, address, attacked, rss_mb
-from tests.e2e.server import Running
+from tests.support.server import Running
 
 ROUNDS = 10
 # Of four callers less is freed than the settings of the launcher give back by themselves.

@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 
 from bench.gpu.measure import Found, Row, Setup, measure
 from bench.speaker import speech
-from models.samples import to_float32
+from models.audio.samples import to_float32
 from models.types import SAMPLE_RATE_HZ
 
 TOKENS = 20  # of the text of 5 s

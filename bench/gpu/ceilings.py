@@ -7,7 +7,7 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 
 from bench.gpu.measure import Found, Precision, Row, Setup
-from models.precision import full_precision
+from models.devices.precision import full_precision
 
 ROUNDS = 10
 PRECISIONS: tuple[Precision, ...] = ("float32", "tf32", "float16", "bfloat16")

@@ -25,14 +25,14 @@ from bench.gpu.speaker import answers, ecapa_folder
 from bench.gpu.tts import yourtts_folder
 from bench.results import Spread
 from bench.speaker import speech
-from deployments.codecs import Codecs
-from deployments.config import AppConfig, BatchPolicy, ModelConfig
-from deployments.pipeline import Context, Pipeline, TranslateOptions
-from deployments.remote import Description
-from models.device import DeviceReport, DeviceRequest
-from models.engines import ENGINES
+from deployments.catalogue.placements import Description
+from deployments.config.schema import AppConfig, BatchPolicy, ModelConfig
+from deployments.graph.codecs import Codecs
+from deployments.graph.pipeline import Context, Pipeline, TranslateOptions
+from models.audio.samples import to_float32
+from models.devices.device import DeviceReport, DeviceRequest
+from models.registry import ENGINES
 from models.runtime import Runtime, RuntimeSettings, RuntimeSpec
-from models.samples import to_float32
 from models.types import (
     AsrItem,
     Audio,
@@ -44,7 +44,7 @@ from models.types import (
     TtsItem,
     VadItem,
 )
-from tests.unit.local import LocalDirectory, LocalPlatform, LocalRemote, fake_fleet
+from tests.support.local import LocalDirectory, LocalPlatform, LocalRemote, fake_fleet
 
 UTTERANCE_S = 5
 CALLERS, REDUCED_CALLERS = (1, 8, 32), (1, 4)

@@ -11,7 +11,7 @@ from pathlib import Path
 from typing import Any, Literal, TypeAlias
 
 from bench.results import Spread
-from models.device import DeviceRequest
+from models.devices.device import DeviceRequest
 
 Precision: TypeAlias = Literal["float32", "tf32", "float16", "bfloat16"]
 

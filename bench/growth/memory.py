@@ -10,7 +10,7 @@ from threading import Event, Thread
 
 import psutil
 
-from tests.e2e.server import Running
+from tests.support.server import Running
 
 MB = 1e6
 # The first that matches the command line is its kind; what none matches is Ray's own.

@@ -21,7 +21,7 @@ from dragoman_client import AsyncClient, DragomanError
 from load.endpoints import Answer, Ask
 from load.figures import percentile, summarise
 from load.steps import Length, Load, Outcome, RealClock, Recording, Stepper
-from tests.speech import clip
+from tests.support.speech import clip
 
 SLEEPER = "speaker-sleep"
 MULTIPLES = (0.25, 0.5, 0.75, 0.9, 1.0, 1.5, 2.0, 3.0)  # of the capacity

@@ -11,8 +11,8 @@ from pathlib import Path
 
 from bench.overhead import environments
 from bench.overhead.protocols import BINARY, Protocol, base64_json, raw, tensors
-from deployments.config import load
-from deployments.ports import free_port
+from deployments.config.schema import load
+from deployments.serve.ports import free_port
 
 ROOT = Path(__file__).parents[2]
 CONFIG = ROOT / "bench" / "overhead.yaml"
@@ -58,7 +58,7 @@ class Peer:
 
 
 def dragoman() -> Start:
-    command = [sys.executable, "-m", "deployments.launch", str(CONFIG)]
+    command = [sys.executable, "-m", "deployments.serve.launch", str(CONFIG)]
     return Start(command, load(CONFIG).url, ROOT, os.environ)
 
 

@@ -9,7 +9,7 @@ import sys
 from collections.abc import Sequence
 from pathlib import Path
 
-from models.cached_files import cache_folder
+from models.weights.cached_files import cache_folder
 
 INSTALL_S = 900.0
 OURS = ("PYTHONPATH", "VIRTUAL_ENV")

@@ -21,9 +21,9 @@ from bench.bare import own_process
 from bench.said.recordings import Recording
 from bench.serving import Server, default_server
 from bench.stage_inputs import wav
-from models import weights
-from models.samples import to_float32
-from models.whisper_model import model_folder
+from models.asr.model import model_folder
+from models.audio.samples import to_float32
+from models.weights import source
 
 ENDPOINT = "/v1/audio/transcriptions"
 TIMEOUT_S = 900.0
@@ -183,7 +183,7 @@ def _load(reference: str, threads: int) -> None:
     global _whisper
     from faster_whisper import WhisperModel
 
-    folder = str(model_folder(weights.resolve(reference)))
+    folder = str(model_folder(source.resolve(reference)))
     _whisper = WhisperModel(folder, device="cpu", compute_type=PRECISION, cpu_threads=threads)
     _transcribed([(np.zeros(16_000, np.int16), "en")], {})
 

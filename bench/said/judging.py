@@ -15,7 +15,7 @@ from itertools import pairwise
 
 from rapidfuzz.distance import Indel
 
-from tests.speech import normalise
+from tests.support.speech import normalise
 
 NEAR_WHOLE = 0.8  # letters in common of a text's parts that pass for the same
 NEAR_PASSAGE = 0.9  # of neighbours inside a text, where sentences of one form are common

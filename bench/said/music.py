@@ -10,8 +10,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from bench.said.recordings import Clip
-from models.cached_files import cache_folder
 from models.types import SAMPLE_RATE_HZ
+from models.weights.cached_files import cache_folder
 
 PACKAGE = "asterisk-moh-opsound-g722"
 PLACE = Path("usr/share/asterisk/moh")

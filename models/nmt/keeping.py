@@ -6,7 +6,7 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 from typing import Protocol
 
-from models.device import DeviceReport
+from models.devices.device import DeviceReport
 from models.runtime import ItemError, RuntimeSpec
 from models.text.keep import Kept, Setting, Steps, keep
 from models.types import NmtItem, Translation

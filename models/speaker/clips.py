@@ -7,9 +7,9 @@ import math
 import numpy as np
 from numpy.typing import NDArray
 
+from models.audio.samples import to_float32
 from models.errors import InvalidRequest
 from models.runtime import ItemError
-from models.samples import to_float32
 from models.types import SAMPLE_RATE_HZ, Samples, Voiceprint
 
 TARGET_DBFS = -30.0  # quieter clips are made this loud; louder ones stay as they are

@@ -16,14 +16,15 @@ from zipfile import BadZipFile
 import numpy as np
 from numpy.typing import NDArray
 
-from models import device, weights
+from models.devices import device
+from models.devices.onnx_session import open_session
 from models.errors import DragomanError, WeightsError
-from models.onnx_session import open_session
 from models.runtime import ItemError, RuntimeSettings, RuntimeSpec, Voice
 from models.tts.level import CALIBRATION_TEXT, TARGET_LUFS, Gains
 from models.tts.phonemes import PHONEMES_LICENCE, Phonemizer, is_speakable, pieces
 from models.tts.speech import checked_text, joined, speech
 from models.types import Speech, TtsItem
+from models.weights import source as weights
 
 if TYPE_CHECKING:
     import onnxruntime

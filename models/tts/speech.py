@@ -7,8 +7,8 @@ from collections.abc import Mapping, Sequence
 import numpy as np
 from numpy.typing import NDArray
 
+from models.audio.samples import to_int16
 from models.errors import InvalidRequest, UnknownVoice
-from models.samples import to_int16
 from models.tts.level import limited
 from models.tts.normalisation import spoken
 from models.tts.phonemes import clean

@@ -9,7 +9,7 @@ import pytest
 import yaml
 
 from dragoman_client import Client
-from tests.e2e.server import (
+from tests.support.server import (
     ROOT,
     Running,
     config_on_a_free_port,

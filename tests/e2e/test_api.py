@@ -18,10 +18,10 @@ import soundfile
 from prometheus_client.parser import text_string_to_metric_families
 
 from dragoman_client import Client, SpeechTranslation
-from tests import bad_input
-from tests.bad_input import TEXT, TEXT_OK, wav
-from tests.e2e.server import Running
-from tests.speech import alike, chrf, clip, clips, normalise, wer
+from tests.support import bad_input
+from tests.support.bad_input import TEXT, TEXT_OK, wav
+from tests.support.server import Running
+from tests.support.speech import alike, chrf, clip, clips, normalise, wer
 
 # More alike than this are two answers to one clip of a few words, and no two clips' answers.
 ITS_OWN = 0.6

@@ -9,7 +9,7 @@ from pathlib import Path
 import psutil
 import pytest
 
-from tests.e2e.server import STOP_S, Running, config_on_a_free_port, fakes_config, start
+from tests.support.server import STOP_S, Running, config_on_a_free_port, fakes_config, start
 
 END_S = 60.0  # in which a server ends or heals, whatever dies
 

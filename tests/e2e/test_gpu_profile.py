@@ -17,9 +17,9 @@ import soundfile
 import yaml
 
 from dragoman_client import Client
-from tests.e2e.server import ROOT, Running, config_on_a_free_port, running
-from tests.published import ecapa, m2m100, yourtts
-from tests.speech import clip
+from tests.support.published import ecapa, m2m100, yourtts
+from tests.support.server import ROOT, Running, config_on_a_free_port, running
+from tests.support.speech import clip
 
 PROFILE = ROOT / "deploy" / "serve_config.gpu.yaml"
 LONG_ENOUGH = "en-agent-newlocation"  # 3 s of speech: a voice to speak in

@@ -8,14 +8,14 @@ from collections.abc import Iterator
 import httpx
 import pytest
 
-from deployments import tls
-from deployments.config import load
-from deployments.keyring import new_key
-from deployments.security import SCOPES
+from deployments.config.schema import load
+from deployments.config.security import SCOPES
+from deployments.security import tls
+from deployments.security.keys import new_key
 from dragoman_client import Client
-from tests.bad_input import TEXT, TEXT_OK
-from tests.certificates import made
-from tests.e2e.server import Running, config_on_a_free_port, eventually, fakes_config, running
+from tests.support.bad_input import TEXT, TEXT_OK
+from tests.support.certificates import made
+from tests.support.server import Running, config_on_a_free_port, eventually, fakes_config, running
 
 SECRETS = {scope: new_key() for scope in SCOPES}
 REQUESTS = 20  # each over a connection of its own, so that both ingresses have some

@@ -4,15 +4,15 @@ from __future__ import annotations
 
 import json
 
-from tests.processes import spawn
+from tests.support.processes import spawn
 
 # Binds a server as Serve's replica does, where Ray keeps to loopback and where it does not.
 BINDS = """
 import asyncio, json, os
 import grpc, psutil, ray
 from ray.serve._private import replica
-from deployments.loopback import BIND, stay_on_loopback
-from deployments.settings import RAY_REACHABLE
+from deployments.serve.loopback import BIND, stay_on_loopback
+from deployments.config.environment import RAY_REACHABLE
 
 async def address():
     server = grpc.aio.server()

@@ -17,8 +17,8 @@ import psutil
 import pytest
 import yaml
 
-from tests.bad_input import EMBED
-from tests.e2e.server import Running, config_on_a_free_port, eventually, fakes_config, running
+from tests.support.bad_input import EMBED
+from tests.support.server import Running, config_on_a_free_port, eventually, fakes_config, running
 
 PCM = {"content-type": "audio/pcm; rate=16000", "accept": "application/octet-stream"}
 SPEAK, TEXT = "/v1/audio/speech", "/v1/text/translations"

@@ -18,9 +18,9 @@ import httpx
 import numpy as np
 import pytest
 
-from deployments.blocks import NAME as BLOCK
-from tests.e2e.server import Running, config_on_a_free_port, eventually, fakes_config, running
-from tests.malformed_oip import malformed_requests
+from deployments.serve.shared_memory import NAME as BLOCK
+from tests.support.malformed_oip import malformed_requests
+from tests.support.server import Running, config_on_a_free_port, eventually, fakes_config, running
 
 MALFORMED = 10_000
 SEED = 20_26

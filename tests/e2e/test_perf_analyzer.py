@@ -13,7 +13,7 @@ from urllib.parse import urlsplit
 import pytest
 
 from bench import perf_analyzer
-from tests.e2e.server import Running
+from tests.support.server import Running
 
 WITHIN_S = 240
 WINDOW = ("--measurement-mode", "count_windows", "--measurement-request-count", "4")

@@ -14,9 +14,9 @@ import httpx
 import psutil
 import yaml
 
-from deployments.config import load
-from tests.bad_input import TEXT, TEXT_OK
-from tests.e2e.server import ROOT, config_on_a_free_port, eventually, fakes_config
+from deployments.config.schema import load
+from tests.support.bad_input import TEXT, TEXT_OK
+from tests.support.server import ROOT, config_on_a_free_port, eventually, fakes_config
 
 MAX_LINES = 30  # of a start and ten requests
 STOP_S = 60

@@ -20,8 +20,8 @@ from prometheus_client.parser import text_string_to_metric_families
 from tritonclient.http import InferenceServerClient, InferInput, InferRequestedOutput
 from tritonclient.utils import InferenceServerException
 
-from tests.e2e.server import Running, config_on_a_free_port, eventually, running
-from tests.e2e.triton import (
+from tests.support.server import Running, config_on_a_free_port, eventually, running
+from tests.support.triton import (
     CLIENTS,
     COVERED,
     Ask,

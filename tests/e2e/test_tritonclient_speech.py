@@ -11,9 +11,10 @@ from numpy.typing import NDArray
 from tritonclient.http import InferInput, InferRequestedOutput, InferResult
 
 from dragoman_client import Client
-from models.samples import to_float32
-from tests.e2e.server import Running
-from tests.e2e.triton import (
+from models.audio.samples import to_float32
+from tests.support.server import Running
+from tests.support.speech import alike, clip, wer
+from tests.support.triton import (
     CLIENTS,
     Ask,
     aio_client,
@@ -23,7 +24,6 @@ from tests.e2e.triton import (
     texts,
     translation_inputs,
 )
-from tests.speech import alike, clip, wer
 
 ITS_OWN = 0.6  # of its words: as alike are what was said and what was heard, and no two clips
 

@@ -12,8 +12,8 @@ from typing import Any
 import psutil
 import yaml
 
-from deployments.config import load
-from tests.e2e.server import ROOT, config_on_a_free_port, fakes_config
+from deployments.config.schema import load
+from tests.support.server import ROOT, config_on_a_free_port, fakes_config
 from tuning.space import policy_of
 
 CALLERS, LARGE = 16, 16

@@ -18,22 +18,23 @@ import yaml
 from hypothesis import strategies as st
 from safetensors.torch import save as safetensors_of
 
-from deployments.config import load
-from models import audio
-from models.ctranslate_file import check_model_file
+from deployments.config.schema import load
+from models.audio import decode as audio
+from models.devices.onnx_session import open_session
 from models.errors import DragomanError, StartupError
-from models.nmt.m2m100_checkpoint import Architecture
-from models.nmt.m2m100_tokenizer import M2m100Tokenizer
-from models.nmt.marian import read_model, read_shortlist
-from models.nmt.pieces import read_pieces
-from models.onnx_session import open_session
-from models.torch_files import read_tensors
+from models.nmt.bergamot.marian import read_model, read_shortlist
+from models.nmt.m2m100.checkpoint import Architecture
+from models.nmt.m2m100.tokenizer import M2m100Tokenizer
+from models.nmt.vocabulary import read_pieces
 from models.tts.kokoro import MAX_TOKENS, STYLE_SIZE, read_styles, read_vocab
-from models.tts.piper_graph import batchable
-from models.tts.piper_voice import VoiceConfig
-from tests.bad_input import speech_file
+from models.tts.piper.graph import batchable
+from models.tts.piper.voice import VoiceConfig
+from models.weights.checkpoints import read_tensors
+from models.weights.ctranslate_file import check_model_file
 from tests.fuzz.mutations import rearranged, spoilt
-from tests.unit import test_audio_damage, test_marian
+from tests.support.bad_input import speech_file
+from tests.unit.models.audio import test_audio_damage
+from tests.unit.models.nmt import test_marian
 
 ROOT = Path(__file__).parents[2]
 MOST_AUDIO_S = 60.0

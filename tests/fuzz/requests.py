@@ -13,13 +13,13 @@ from typing import Any
 import httpx
 from hypothesis import strategies as st
 
-from deployments.ingress.admission import Admission
-from deployments.ingress.app import asgi_app
-from deployments.ingress.oip.tensors import HEADER_LENGTH
-from tests.bad_input import EMBED, SPEAK, TEXT, TRANSCRIBE, TRANSLATE, speech_file
+from deployments.http.app import asgi_app
+from deployments.http.middleware.admission import Admission
+from deployments.http.triton.tensors import HEADER_LENGTH
 from tests.fuzz.mutations import LEAVES, rearranged, spoilt
-from tests.malformed_oip import valid_draft
-from tests.unit.local import fake_config, fake_fleet
+from tests.support.bad_input import EMBED, SPEAK, TEXT, TRANSCRIBE, TRANSLATE, speech_file
+from tests.support.local import fake_config, fake_fleet
+from tests.support.malformed_oip import valid_draft
 
 BOUNDARY = b"dragoman-boundary"
 FIELDS = {  # of a good form

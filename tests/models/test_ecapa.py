@@ -16,21 +16,21 @@ import numpy as np
 import pytest
 from numpy.typing import NDArray
 
-from models import weights
-from models.device import DeviceName, DeviceRequest
-from models.engines import ENGINES
+from models.audio.samples import to_float32
+from models.devices.device import DeviceName, DeviceRequest
 from models.errors import InvalidRequest, WeightsError
+from models.registry import ENGINES
 from models.runtime import ItemError, RuntimeSettings
-from models.samples import to_float32
-from models.speaker import ecapa
 from models.speaker.clips import normalise
-from models.speaker.ecapa import EMBEDDING_SIZE, EcapaSpeaker, Options, Precision
+from models.speaker.ecapa import engine as ecapa
+from models.speaker.ecapa.engine import EMBEDDING_SIZE, EcapaSpeaker, Options, Precision
 from models.types import Samples, SpeakerItem, Voiceprint
-from tests.published import ecapa as published
-from tests.speech import BAD_CLIPS, clips
+from models.weights import source as weights
+from tests.support.published import ecapa as published
+from tests.support.speech import BAD_CLIPS, clips
 
 if TYPE_CHECKING:
-    from models.speaker.ecapa_network import SpeakerEncoder
+    from models.speaker.ecapa.network import SpeakerEncoder
 
 DEFAULTS = Options()
 CLIPS = [one.samples() for one in clips()]
@@ -107,7 +107,7 @@ def test_a_batch_of_all_lengths_equals_one_by_one(speaker: EcapaSpeaker) -> None
 def encoder(folder: Path) -> SpeakerEncoder:
     import torch
 
-    from models.speaker import ecapa_network
+    from models.speaker.ecapa import network as ecapa_network
 
     return ecapa_network.load(
         folder / ecapa.HYPERPARAMS_FILE, folder / ecapa.CHECKPOINT_FILE, torch.device("cpu")
@@ -179,7 +179,7 @@ def test_half_precision_keeps_the_voice(
     """The network alone, as it is on CUDA; on a CPU the runtime stays in float32."""
     import torch
 
-    from models.speaker import ecapa_network
+    from models.speaker.ecapa import network as ecapa_network
 
     files = folder / ecapa.HYPERPARAMS_FILE, folder / ecapa.CHECKPOINT_FILE
     half = ecapa_network.load(*files, torch.device("cpu"), getattr(torch, precision))

@@ -10,7 +10,7 @@ import numpy as np
 import pytest
 from numpy.typing import NDArray
 
-from deployments.hearing import (
+from deployments.graph.hearing import (
     TranscribeOptions,
     cut_windows,
     in_recording,
@@ -18,15 +18,15 @@ from deployments.hearing import (
     listen,
     transcript_of,
 )
-from models.asr import Options, WhisperAsr
-from models.device import DeviceRequest
+from models.asr.repeats import is_said_twice
+from models.asr.whisper import Options, WhisperAsr
+from models.devices.device import DeviceRequest
 from models.runtime import ItemError, RuntimeSettings
 from models.types import SAMPLE_RATE_HZ, AsrItem, Audio, Transcript, VadItem, VadResult
-from models.vad import Options as VadOptions
-from models.vad import SileroVad
-from models.whisper_repeats import is_said_twice
+from models.vad.silero import Options as VadOptions
+from models.vad.silero import SileroVad
 from tests.models.test_asr import WEIGHTS
-from tests.speech import SHORT_SPEECH, Clip, alike, clips
+from tests.support.speech import SHORT_SPEECH, Clip, alike, clips
 
 Sound = NDArray[np.int16]
 SHORT = clips(folder=SHORT_SPEECH)

@@ -13,8 +13,8 @@ from pathlib import Path
 import pytest
 
 from models.errors import WeightsError
-from tests.hub import COMMIT, Hub, digest, serve, serve_file
-from tests.processes import spawn
+from tests.support.hub import COMMIT, Hub, digest, serve, serve_file
+from tests.support.processes import spawn
 
 REPOSITORY = "someone/model"
 HUB_FILES = {"config.json": b"{}", "onnx/model.bin": bytes(range(256)) * 40}
@@ -138,11 +138,11 @@ def flip_a_bit(path: Path) -> None:
 
 RESOLVE = """
 import sys
-from models import weights
+from models.weights import source
 from models.errors import WeightsError
 try:
     pins = {"onnx/model.bin": sys.argv[2]} if sys.argv[2] else {}
-    print(weights.resolve(sys.argv[1], pins, sys.argv[3:]).file("onnx/model.bin"))
+    print(source.resolve(sys.argv[1], pins, sys.argv[3:]).file("onnx/model.bin"))
 except WeightsError as error:
     print("WeightsError", str(error).replace("\\n", " "))
 """
@@ -252,7 +252,7 @@ def check(hub: Hub, folder: Path, reference: str) -> tuple[int, str]:
     """The exit code of ``make check-config``, and what it says."""
     config = serve_file(folder, asr={"engine": "whisper", "weights": reference})
     environment = {"HF_ENDPOINT": hub.endpoint, "HF_HOME": str(folder / "hub")}
-    process = spawn("-m", "deployments.launch", "--check", str(config), **environment)
+    process = spawn("-m", "deployments.serve.launch", "--check", str(config), **environment)
     _, said = process.communicate()
     return process.returncode, said
 
@@ -261,7 +261,7 @@ def start(hub: Hub, config: Path, *args: str, **environment: str) -> subprocess.
     """``dragoman fetch`` against the stand-in, in another process."""
     return spawn(
         "-m",
-        "deployments.fetch",
+        "deployments.cli.fetch",
         str(config),
         *args,
         HF_ENDPOINT=hub.endpoint,

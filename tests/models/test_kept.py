@@ -10,14 +10,14 @@ import pytest
 
 from bench.kept import SETTINGS, TEXTS, translate
 from bench.kept_judge import judge, read_cases
-from models.device import DeviceRequest
-from models.engines import ENGINES
-from models.nmt.bergamot import BergamotNmt, Options
+from models.devices.device import DeviceRequest
+from models.nmt.bergamot.engine import BergamotNmt, Options
+from models.registry import ENGINES
 from models.runtime import RuntimeSettings
 from models.types import NmtItem, Translation
-from tests.published.m2m100 import SENTENCES, TINY, write_model, write_tokenizer
-from tests.speech import chrf
-from tests.translations import SPOKEN, references
+from tests.support.published.m2m100 import SENTENCES, TINY, write_model, write_tokenizer
+from tests.support.speech import chrf
+from tests.support.translations import SPOKEN, references
 
 PAIRS = ["en-pt", "pt-en"]
 # Of a kind and a direction, and of all of a direction; other sums of 8 bits may lose another text.

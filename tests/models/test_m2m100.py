@@ -13,21 +13,21 @@ from typing import Any, TypeAlias
 
 import pytest
 
-from models.cached_files import cache_folder
-from models.device import DeviceReport, DeviceRequest
-from models.engines import ENGINES
+from models.devices.device import DeviceReport, DeviceRequest
 from models.errors import ConfigError, WeightsError
-from models.nmt.m2m100 import M2m100Nmt, Options
-from models.nmt.m2m100_convert import find_model
-from models.nmt.m2m100_rows import Row, Search
-from models.nmt.m2m100_tokenizer import LANGUAGES, M2m100Tokenizer
-from models.nmt.m2m100_transformers import M2m100TransformersNmt
-from models.nmt.m2m100_transformers import Options as TransformersOptions
+from models.nmt.m2m100.convert import find_model
+from models.nmt.m2m100.engine import M2m100Nmt, Options
+from models.nmt.m2m100.rows import Row, Search
+from models.nmt.m2m100.tokenizer import LANGUAGES, M2m100Tokenizer
+from models.nmt.m2m100.transformers_engine import M2m100TransformersNmt
+from models.nmt.m2m100.transformers_engine import Options as TransformersOptions
+from models.registry import ENGINES
 from models.runtime import ItemError, RuntimeSettings, RuntimeSpec
 from models.types import NmtItem, Translation
-from models.weights import resolve
-from tests.processes import spawn
-from tests.published.m2m100 import SENTENCES, TINY, write_model, write_tokenizer
+from models.weights.cached_files import cache_folder
+from models.weights.source import resolve
+from tests.support.processes import spawn
+from tests.support.published.m2m100 import SENTENCES, TINY, write_model, write_tokenizer
 
 MAX_TOKENS = 30  # a random model seldom ends by itself
 Engine: TypeAlias = M2m100Nmt | M2m100TransformersNmt

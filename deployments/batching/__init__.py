@@ -1,0 +1,1 @@
+"""Dynamic batching where requests arrive: pure asyncio, without Ray and without HTTP."""

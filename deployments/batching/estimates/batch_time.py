@@ -1,0 +1,134 @@
+"""When the batch behind a running one should leave: just before that ends, as was measured.
+
+Sent earlier it would stand at the replica while what could join it gathers here; sent later, the
+replica would stand idle for the way.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from deployments.batching.dispatcher import BatchReply
+
+MEMORY = 0.9  # of what was learned before, at each batch: about the last ten count
+LEAST_SPREAD = 0.01  # of costs, squared and relative, to see a line in: of one in ten
+
+
+class Line:
+    """What a batch takes by its cost: a straight line through those that were measured."""
+
+    __slots__ = ("_moments", "_s_a_cost")
+
+    def __init__(self) -> None:
+        # Fading sums: of ones, costs, times, squares of costs, costs times times.
+        self._moments = (0.0, 0.0, 0.0, 0.0, 0.0)
+        self._s_a_cost: float | None = None  # the slope, when it was last to be seen
+
+    def learn(self, cost: float, took_s: float) -> None:
+        """A batch of that cost took so long."""
+        of_it = (1.0, cost, took_s, cost * cost, cost * took_s)
+        self._moments = tuple(  # type: ignore[assignment]
+            MEMORY * before + one for before, one in zip(self._moments, of_it, strict=True)
+        )
+        slope = self._slope()
+        if slope is not None:
+            self._s_a_cost = slope
+
+    @property
+    def is_known(self) -> bool:
+        """Whether a batch has taken time."""
+        return self._moments[2] > 0
+
+    @property
+    def has_slope(self) -> bool:
+        """Whether batches of several costs have told what a larger one takes."""
+        return self._s_a_cost is not None
+
+    def expected_s(self, cost: float) -> float:
+        """Of a batch; it never falls with the cost. Nothing before a batch was measured."""
+        count, costs, times, _, _ = self._moments
+        if not count:
+            return 0.0
+        slope = self._s_a_cost or 0.0
+        return max(0.0, times / count + slope * (cost - costs / count))
+
+    def generous_s(self, cost: float) -> float:
+        """Of a batch, as much again for as much more cost, whatever the line says of that."""
+        _, costs, times, _, _ = self._moments
+        in_proportion = times * cost / costs if costs else 0.0
+        return max(self.expected_s(cost), in_proportion)
+
+    def _slope(self) -> float | None:
+        """None where all batches are about of one cost, which shows none."""
+        count, costs, times, squares, products = self._moments
+        spread = squares * count - costs * costs
+        if spread <= LEAST_SPREAD * squares * count:
+            return None
+        return max(0.0, (products * count - costs * times) / spread)
+
+
+class Rhythm:
+    """What the batches of one model take, by their cost, and the way to a replica and back."""
+
+    __slots__ = ("_back_s", "_begins", "_costs", "_line", "_way_s")
+
+    def __init__(self) -> None:
+        self._begins: dict[object, float | None] = {}  # batches in flight; None: behind another
+        self._costs: dict[object, float] = {}
+        self._way_s = self._back_s = 0.0  # of the last batch
+        self._line = Line()
+
+    def sent(self, batch: object, cost: float, now: float, replicas: int) -> None:
+        running = sum(begins is not None for begins in self._begins.values())
+        self._begins[batch] = now + self._way_s if running < replicas else None
+        self._costs[batch] = cost
+
+    def learn(self, cost: float, reply: BatchReply[Any]) -> None:
+        """A batch of that cost came back."""
+        self._way_s, self._back_s = reply.input_s, reply.output_s
+        self._line.learn(cost, reply.execution_s)
+
+    def over(self, batch: object, now: float) -> None:
+        """It is in flight no more, whatever came of it; the next behind it has begun."""
+        del self._costs[batch]
+        if self._begins.pop(batch) is None:
+            return
+        for other, begins in self._begins.items():
+            if begins is None:
+                self._begins[other] = now - self._back_s
+                return
+
+    def next_at(self, replicas: int) -> float | None:
+        """When another batch should leave, where every replica has one; None: not known."""
+        if not self._line.is_known:
+            return None
+        ends = sorted(
+            begins + self.expected_s(self._costs[batch])
+            for batch, begins in self._begins.items()
+            if begins is not None
+        )
+        behind = len(self._begins) - replicas
+        return ends[behind] - self._way_s if 0 <= behind < len(ends) else None
+
+    @property
+    def knows_costs(self) -> bool:
+        """Whether batches of several costs have told what a larger one takes."""
+        return self._line.has_slope
+
+    @property
+    def hop_s(self) -> float:
+        """The way to a replica and back."""
+        return self._way_s + self._back_s
+
+    @property
+    def fixed_s(self) -> float:
+        """What a batch takes whatever it costs; nothing before batches of several costs told it."""
+        return self.expected_s(0.0) if self._line.has_slope else 0.0
+
+    def expected_s(self, cost: float) -> float:
+        """Of a batch: a straight line through what was measured, once there is; it never falls.
+
+        Nothing before a batch was measured.
+        """
+        return self._line.expected_s(cost)

@@ -1,0 +1,1 @@
+"""Which models there are, where they run, and who loads and unloads them."""

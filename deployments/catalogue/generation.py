@@ -1,0 +1,93 @@
+"""One generation of a model: what it was configured as, what an operator changed, its name."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import re
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import Any, Self, TypeVar
+
+from pydantic import BaseModel, ValidationError
+
+from deployments.config.schema import BatchPolicy, ModelConfig, messages
+from models.errors import InvalidRequest
+
+DIGEST_CHARS = 8
+HEX = f"[0-9a-f]{{{DIGEST_CHARS}}}"
+# They do not change what a replica is, so that another value of them loads no model again.
+NOT_THE_REPLICAS = {"idle_unload_s"}
+
+ConfigT = TypeVar("ConfigT", bound=BaseModel)
+
+
+@dataclass(frozen=True, slots=True)
+class ModelOverride:
+    """Fields that stand for those of the configuration, until the model is loaded without them."""
+
+    model: Mapping[str, Any] = field(default_factory=dict)  # of ModelConfig
+    policy: Mapping[str, Any] = field(default_factory=dict)  # of BatchPolicy
+
+    def __bool__(self) -> bool:
+        return bool(self.model or self.policy)
+
+    def config(self, name: str, base: ModelConfig) -> ModelConfig:
+        """The model's configuration with these fields in it.
+
+        Raises:
+            InvalidRequest: a field is unknown or wrong, or the engine is of another kind.
+        """
+        config = _with_fields(base, self.model, f"models.{name}")
+        if config.kind != base.kind:
+            message = f"model {name!r} is a {base.kind} model; {config.engine} is {config.kind}"
+            raise InvalidRequest(message, param="engine")
+        return config
+
+    def batching(self, base: BatchPolicy) -> BatchPolicy:
+        """A batch policy with these fields in it. Raises InvalidRequest."""
+        return _with_fields(base, self.policy, "batching")
+
+
+def _with_fields(base: ConfigT, fields: Mapping[str, Any], where: str) -> ConfigT:
+    try:
+        return type(base).model_validate({**base.model_dump(), **fields}, strict=True)
+    except ValidationError as error:
+        raise InvalidRequest(messages(error, where)[0], param="config") from error
+
+
+@dataclass(frozen=True, slots=True)
+class Generation:
+    """A model as it is loaded: ``app`` is the name of its own Serve application."""
+
+    name: str
+    app: str
+    config: ModelConfig
+    override: ModelOverride | None = None
+
+    @classmethod
+    def of(cls, name: str, base: ModelConfig, override: ModelOverride | None = None) -> Self:
+        """Raises InvalidRequest: the override does not fit."""
+        app = f"{name}-{_digest(base.model_dump(mode='json', exclude=NOT_THE_REPLICAS))}"
+        if not override:
+            return cls(name, app, base)
+        override.batching(BatchPolicy())
+        config = override.config(name, base)
+        changes = _digest([dict(override.model), dict(override.policy)])
+        return cls(name, f"{app}-{changes}", config, override)
+
+    def is_base_of(self, app: str) -> bool:
+        """Whether the application is this generation, or this one with an override."""
+        return re.fullmatch(rf"{re.escape(self.app)}(-{HEX})?", app) is not None
+
+
+def model_of(app: str, *deployments: str) -> str | None:
+    """The model whose application has that name and those deployments; None if it is no model's."""
+    name = re.escape(deployments[0]) if len(deployments) == 1 else ".+?"
+    found = re.fullmatch(rf"({name})-{HEX}(-{HEX})?", app)
+    return found[1] if found and len(deployments) < 2 else None
+
+
+def _digest(content: Any) -> str:
+    canonical = json.dumps(content, sort_keys=True, default=str)
+    return hashlib.sha256(canonical.encode()).hexdigest()[:DIGEST_CHARS]

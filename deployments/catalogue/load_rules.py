@@ -1,0 +1,52 @@
+"""What a call that loads a model may change of it: nothing that brings in files or code unasked."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator
+from fnmatch import fnmatchcase
+from typing import Any
+
+from deployments.catalogue.generation import ModelOverride
+from deployments.config.schema import ModelConfig
+from deployments.config.security import LoadAllow
+from models.errors import LoadNotAllowed
+
+SHOWN_CHARS = 80  # of a value that is refused
+
+
+def check_load(override: ModelOverride, base: ModelConfig, allow: LoadAllow) -> None:
+    """Refuse what neither the configuration has nor ``security.load_allow`` names.
+
+    Raises:
+        LoadNotAllowed: names the field and the row that would allow it.
+    """
+    for field, row, value in _not_allowed(override.model, base, allow):
+        message = f"{field} {str(value)[:SHOWN_CHARS]!r} is not in security.load_allow.{row}"
+        raise LoadNotAllowed(message, param="config")
+
+
+def _not_allowed(
+    changed: Any, base: ModelConfig, allow: LoadAllow
+) -> Iterator[tuple[str, str, Any]]:
+    """Each field, its row of the allow-list, and the value."""
+    weights = changed.get("weights", base.weights)
+    if weights != base.weights and not _is_allowed(weights, allow.weights):
+        yield "weights", "weights", weights
+    engine = changed.get("engine", base.engine)
+    if engine != base.engine and engine not in allow.engines:
+        yield "engine", "engines", engine
+    replicas = changed.get("replicas", base.replicas)
+    if replicas > max(base.replicas, allow.max_replicas or 0):
+        yield "replicas", "max_replicas", replicas
+    for name, value in changed.get("options", base.options).items():
+        is_new = name not in base.options or base.options[name] != value
+        if is_new and name not in allow.options:
+            yield f"options.{name}", "options", value
+
+
+def _is_allowed(weights: Any, patterns: tuple[str, ...]) -> bool:
+    """Whether a pattern has it; a path that climbs could leave what the pattern means."""
+    if not isinstance(weights, str) or ".." in re.split(r"[/\\]", weights):
+        return False
+    return any(fnmatchcase(weights, pattern) for pattern in patterns)

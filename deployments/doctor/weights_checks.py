@@ -1,0 +1,89 @@
+"""Whether each model's weights are where the configuration says, before anything is started.
+
+Nothing is downloaded and no file is read: ``dragoman fetch`` does that.
+"""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Mapping
+
+from deployments.config.environment import starts_own_cluster
+from deployments.config.schema import ModelConfig
+from deployments.doctor.machine_checks import Finding
+from deployments.telemetry.log import logger
+from models.errors import ConfigError, WeightsError
+from models.registry import ENGINES
+from models.weights import hub
+from models.weights.source import resolve
+
+ASK_S = 5.0  # what the hub may take to say whether there is such a repository
+FETCH = "run `make fetch` while there is network"
+MEND = "name weights that are there (README, Models)"
+
+
+def check_weights(models: Mapping[str, ModelConfig]) -> None:
+    """Warn of weights of which it is not known whether they can be had.
+
+    On a cluster that runs already its nodes must have them, not this machine: all are warnings.
+
+    Raises:
+        ConfigError: some are absent.
+    """
+    findings = weights_findings(models)
+    absent = [f"{each.check}: {each.found}" for each in findings if each.status == "failed"]
+    if absent and starts_own_cluster(os.environ):
+        raise ConfigError("\n".join(absent))
+    for finding in findings:
+        logger.warning("%s: %s; %s", finding.check, finding.found, finding.fix)
+
+
+def weights_findings(models: Mapping[str, ModelConfig]) -> list[Finding]:
+    """What is wrong with the weights: ``failed`` where they are absent, else a ``warning``.
+
+    A hub that could not be asked once is not asked again.
+    """
+    findings: list[Finding] = []
+    is_reachable = True
+    for name, model in models.items():
+        check = f"models.{name}.weights"
+        try:
+            unknown = _why_unknown(model, ask_hub=is_reachable)
+        except WeightsError as error:
+            findings.append(Finding(check, "failed", str(error), MEND))
+            continue
+        if unknown:
+            is_reachable = False
+            findings.append(Finding(check, "warning", unknown, FETCH))
+    return findings
+
+
+def _why_unknown(model: ModelConfig, *, ask_hub: bool) -> str | None:
+    """Why nobody can tell whether the weights can be had; None: they can.
+
+    Raises:
+        WeightsError: they are absent.
+    """
+    engine = ENGINES[model.engine]
+    if engine.library is None:  # a fake computes nothing
+        return None
+    scheme, _, reference = model.weights.partition(":")
+    if scheme == "hf" and hub.in_cache(reference, engine.files) is None:
+        return _why_unreachable(reference, ask=ask_hub)
+    resolve(model.weights, model.sha256, engine.files).check_names(engine.files)
+    return None
+
+
+def _why_unreachable(reference: str, *, ask: bool) -> str | None:
+    """Of weights that are not here; None: the hub has them. Raises WeightsError: it has none."""
+    from huggingface_hub import constants
+
+    if constants.HF_HUB_OFFLINE:
+        raise WeightsError(f"hf:{reference}: not here, and HF_HUB_OFFLINE forbids to ask the hub")
+    if not ask:
+        return f"hf:{reference}: not here, and the hub cannot be asked"
+    try:
+        hub.check_exists(reference, ASK_S)
+    except OSError as error:
+        return str(error)
+    return None

@@ -1,0 +1,288 @@
+"""Whoever decodes or encodes has a turn: the processor time of codecs, fair by caller.
+
+Work comes in steps (``models.steps``), and between any two of them another job may go on. The
+rules:
+
+- The job whose caller was served least goes on, so the short leave before the long, and long
+  ones share what is left. All that one request asks for is one caller's.
+- Who comes while every thread is busy takes the turn of the job that was served most, at the end
+  of its step.
+- One turn in some is the job's that has waited longest, where that is long, so that nobody
+  starves; nobody takes that turn from it.
+- What the jobs hold that have begun is bounded: beyond it those that hold much stand still, but
+  for the one that holds most, which is nearest its end.
+- A job whose deadline has passed, or whose caller has left, is dropped at the end of its step.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import math
+import time
+from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import suppress
+from dataclasses import dataclass
+from threading import Lock
+from types import TracebackType
+from typing import Any, Generic, TypeAlias, TypeVar
+
+from models.audio.steps import Steps
+from models.errors import DeadlinePassed, QueueDeadlinePassed
+
+R = TypeVar("R")
+Work: TypeAlias = Steps[R] | Callable[[], R]
+
+TURN_S = 0.005  # short enough for a short job to wait for, long beside what a change of turns takes
+OLDEST_EVERY = 8  # turns: of so many, one is the job's that has waited longest
+PATIENCE_S = 0.5  # that it has waited at least
+FORGET_S = 1.0  # without a job: what a caller was served before counts no more
+OPEN_BYTES = 128 << 20  # that all jobs together hold while more of them may hold much
+SMALL_BYTES = 1 << 20  # what any job may hold: half a minute of audio
+
+
+@dataclass(slots=True, eq=False)
+class Caller:
+    """One request, whatever it asks for: what it was served counts against its next job."""
+
+    served_s: float = 0.0
+    jobs: int = 0
+    rested_at: float = -math.inf  # when it had no job any more
+
+
+@dataclass(slots=True, eq=False)
+class Job(Generic[R]):
+    """Work of one caller, which waits for it at ``answer``."""
+
+    work: Work[R]
+    caller: Caller
+    answer: asyncio.Future[R]
+    number: int = 0  # order of arrival
+    waits_since: float = 0.0
+    held_bytes: int = 0
+    has_begun: bool = False
+    gives_way: bool = False  # its turn ends with the step that it is at
+    keeps_turn: bool = False  # whoever comes
+    is_dropped: bool = False  # nobody waits for it any more
+
+
+class Line:
+    """Whose turn it is. Not safe for threads: whoever calls holds the lock."""
+
+    def __init__(self, open_bytes: int = OPEN_BYTES, small_bytes: int = SMALL_BYTES) -> None:
+        self._open_bytes = open_bytes
+        self._small_bytes = small_bytes
+        self._waiting: dict[Job[Any], None] = {}
+        self._running: dict[Job[Any], float] = {}  # since when
+        self._arrivals = self._turns = 0
+        self.held_bytes = 0
+
+    def __len__(self) -> int:
+        """Jobs that wait for a turn."""
+        return len(self._waiting)
+
+    def add(self, job: Job[Any], now: float) -> None:
+        caller = job.caller
+        if not caller.jobs and now - caller.rested_at > FORGET_S:
+            caller.served_s = 0.0
+        caller.jobs += 1
+        self._arrivals += 1
+        job.number, job.waits_since = self._arrivals, now
+        self._waiting[job] = None
+
+    def interrupt_for(self, job: Job[Any], now: float) -> None:
+        """Every thread is busy: who was served most gives way to one that was served less."""
+        served_s = {
+            running: running.caller.served_s + now - since
+            for running, since in self._running.items()
+            if not running.keeps_turn
+        }
+        most = max(served_s, key=served_s.__getitem__, default=None)
+        if most is not None and served_s[most] > job.caller.served_s:
+            most.gives_way = True
+
+    def next(self, now: float) -> Job[Any] | None:
+        """The job that goes on now; None: nobody waits."""
+        if not self._waiting:
+            return None
+        self._turns += 1
+        allowed = self._allowed()
+        job = min(allowed, key=lambda each: (each.caller.served_s, each.number))
+        oldest = min(allowed, key=lambda each: (each.waits_since, each.number))
+        is_due = now - oldest.waits_since > PATIENCE_S and not self._turns % OLDEST_EVERY
+        if is_due:
+            job = oldest
+        del self._waiting[job]
+        self._running[job] = now
+        job.has_begun, job.gives_way, job.keeps_turn = True, False, is_due
+        return job
+
+    def _allowed(self) -> list[Job[Any]]:
+        jobs = list(self._waiting)
+        if self.held_bytes < self._open_bytes:
+            return jobs
+        furthest = max(jobs, key=lambda each: (each.held_bytes, -each.number))
+        return [job for job in jobs if job is furthest or job.held_bytes <= self._small_bytes]
+
+    def pause(self, job: Job[Any], now: float, held_bytes: int) -> None:
+        """Its turn is over, and there is more of it."""
+        job.caller.served_s += now - self._running.pop(job)
+        self.held_bytes += held_bytes - job.held_bytes
+        job.held_bytes, job.waits_since = held_bytes, now
+        self._waiting[job] = None
+
+    def end(self, job: Job[Any], now: float) -> None:
+        """There is no more of it: it waits no more, nor does it run."""
+        since = self._running.pop(job, None)
+        if since is not None:
+            job.caller.served_s += now - since
+        elif job in self._waiting:
+            del self._waiting[job]
+        else:
+            return
+        self.held_bytes -= job.held_bytes
+        job.held_bytes = 0
+        job.caller.jobs -= 1
+        job.caller.rested_at = now
+
+    def drop(self, job: Job[Any], now: float) -> bool:
+        """Let it not go on. Whether it is over: else it is after the step that it is at."""
+        job.is_dropped = job.gives_way = True
+        if job in self._running:
+            return False
+        self.end(job, now)
+        return True
+
+
+class Codecs:
+    """The threads that decode and encode, as a context manager around their use."""
+
+    def __init__(self, threads: int, line: Line | None = None) -> None:
+        self._line = line or Line()
+        self._lock = Lock()
+        self._threads = ThreadPoolExecutor(threads, thread_name_prefix="codec")
+        self._most = threads
+        self._working = 0  # threads that take turns
+
+    def __enter__(self) -> Codecs:
+        return self
+
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        traceback: TracebackType | None,
+    ) -> None:
+        self.close()
+
+    def close(self) -> None:
+        """Finish what was asked for, and end the threads."""
+        self._threads.shutdown()
+
+    async def run(self, work: Work[R], deadline: float, caller: Caller | None = None) -> R:
+        """The result of a call, or of steps, run on a thread in turn with all others.
+
+        Args:
+            work: steps can be interrupted, a call cannot.
+            deadline: on the event loop's clock.
+            caller: whose work it is; None: of one who asks for nothing else.
+
+        Raises:
+            QueueDeadlinePassed: its turn did not come within the deadline; it was not begun.
+            DeadlinePassed: it took longer.
+        """
+        job: Job[R] = Job(work, caller or Caller(), asyncio.get_running_loop().create_future())
+        self._add(job)
+        try:
+            async with asyncio.timeout_at(deadline) as time_left:
+                return await job.answer
+        except TimeoutError:
+            if not time_left.expired():
+                raise
+            if self._leave(job):
+                raise DeadlinePassed("the deadline passed in decoding or encoding") from None
+            message = "the deadline passed in the queue of what decodes and encodes"
+            raise QueueDeadlinePassed(message) from None
+        finally:
+            self._leave(job)
+            del job  # its error holds this frame: a cycle would keep what was decoded
+
+    def _add(self, job: Job[Any]) -> None:
+        with self._lock:
+            if self._working < self._most:
+                self._threads.submit(self._work)
+                self._working += 1
+            else:
+                self._line.interrupt_for(job, time.perf_counter())
+            self._line.add(job, time.perf_counter())
+
+    def _leave(self, job: Job[Any]) -> bool:
+        """Let a job go no further. Whether it was begun."""
+        with self._lock:
+            is_over = self._line.drop(job, time.perf_counter())
+            has_begun = job.has_begun
+        if is_over:
+            _close(job.work)
+        return has_begun
+
+    def _work(self) -> None:
+        """Take turns, on a thread, until nobody waits for one."""
+        while True:
+            with self._lock:
+                job = self._line.next(time.perf_counter())
+                if job is None:
+                    self._working -= 1
+                    return
+            self._turn(job)
+
+    def _turn(self, job: Job[Any]) -> None:
+        """Run some steps of a job; give its answer where there are no more of them."""
+        until = time.perf_counter() + TURN_S
+        try:
+            if callable(job.work):
+                result = job.work()
+            else:
+                held_bytes = next(job.work)
+                while not job.gives_way and time.perf_counter() < until:
+                    held_bytes = next(job.work)
+                self._pause(job, held_bytes)
+                return
+        except StopIteration as end:
+            self._end(job, result=end.value)
+        except BaseException as error:
+            self._end(job, error=error)
+        else:
+            self._end(job, result=result)
+        finally:
+            del job  # see ``run``
+
+    def _pause(self, job: Job[Any], held_bytes: int) -> None:
+        now = time.perf_counter()
+        with self._lock:
+            if not job.is_dropped:
+                self._line.pause(job, now, held_bytes)
+                return
+            self._line.end(job, now)
+        _close(job.work)
+
+    def _end(
+        self, job: Job[Any], *, result: object = None, error: BaseException | None = None
+    ) -> None:
+        with self._lock:
+            self._line.end(job, time.perf_counter())
+        with suppress(RuntimeError):  # the loop is closed: nobody waits
+            job.answer.get_loop().call_soon_threadsafe(_answer, job.answer, result, error)
+
+
+def _answer(answer: asyncio.Future[Any], result: object, error: BaseException | None) -> None:
+    if answer.done():
+        return  # whoever waited has left
+    if error is not None:
+        answer.set_exception(error)
+    else:
+        answer.set_result(result)
+
+
+def _close(work: Work[Any]) -> None:
+    if not callable(work):
+        work.close()

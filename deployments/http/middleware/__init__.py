@@ -1,0 +1,1 @@
+"""What every request passes before its endpoint: access, bodies, admission, deadline, errors."""

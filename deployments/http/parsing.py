@@ -1,0 +1,343 @@
+"""What callers send, typed: forms, JSON bodies and headers; what is wrong names its field."""
+
+from __future__ import annotations
+
+import asyncio
+import json
+import math
+import re
+from collections.abc import Iterator, Sequence
+from contextlib import aclosing, contextmanager
+from functools import cache
+from itertools import islice
+from typing import Annotated, Any, TypeVar
+
+from pydantic import (
+    AfterValidator,
+    BaseModel,
+    BeforeValidator,
+    ConfigDict,
+    Field,
+    ValidationError,
+    model_validator,
+)
+from starlette.datastructures import FormData, UploadFile
+from starlette.formparsers import MultiPartException, MultiPartParser
+from starlette.requests import ClientDisconnect, Request
+from starlette.responses import Response
+from starlette.types import Receive, Scope
+
+from deployments.config.schema import Limits
+from deployments.graph.pipeline import Context
+from deployments.http.field_errors import MAX_ECHO_CHARS, what_is_wrong
+from deployments.http.middleware.bodies import BEGAN
+from deployments.telemetry.log import printable
+from models.errors import DragomanError, InvalidRequest, TooLarge
+from models.text.languages import language_code
+from models.types import AnswerWarning
+
+TIMEOUT_HEADER = "x-timeout-ms"
+PRIORITY_HEADER = "x-priority"
+WARNINGS_HEADER = "x-warnings"  # the codes of an answer's warnings, each once
+IGNORED_HEADER = "x-ignored-fields"  # the fields of a request that changed nothing
+MAX_IGNORED, MAX_IGNORED_CHARS = 16, 40  # how many of them are named, and in how many characters
+LIST_ENTRY = re.compile(r"\[[0-9]{0,4}\]$")  # behind the name of a list, in a form
+MAX_PARTS = 1000  # of one form, files and fields each: what the parser bears
+
+SLOWEST, FASTEST = 0.25, 4.0  # of a voice's own speed
+MAX_BEAM_SIZE = 10
+Speed = Annotated[float, Field(ge=SLOWEST, le=FASTEST)]
+
+
+def _language(value: Any) -> Any:
+    return language_code(value) if isinstance(value, str) else value
+
+
+def _named_language(value: Any) -> Any:
+    code = _language(value)
+    if code is None and value is not None:
+        raise ValueError("must name a language, such as en: it is not detected here")
+    return code
+
+
+# ISO 639-1, from whatever a language is called; see ``language_code``.
+Language = Annotated[str, BeforeValidator(_named_language)]
+DetectedLanguage = Annotated[str | None, BeforeValidator(_language)]  # None: as it is heard
+
+
+def _encodable(text: str) -> str:
+    try:
+        text.encode()
+    except UnicodeEncodeError as error:
+        raise ValueError("half of a surrogate pair is no character") from error
+    return text
+
+
+Text = Annotated[str, AfterValidator(_encodable)]
+
+
+class Fields(BaseModel):
+    """Base of every request: a field that it does not have is an error, not ignored."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True, populate_by_name=True)
+
+
+class ForgivingFields(Fields):
+    """Base of OpenAI's requests: a field that it does not have is ignored, and named as that.
+
+    What a client sends beyond them is meant for other models or is of no effect here. A null is a
+    field that was left out.
+    """
+
+    model_config = ConfigDict(extra="allow")
+
+    @model_validator(mode="before")
+    @classmethod
+    def _without_nulls(cls, values: dict[str, Any]) -> dict[str, Any]:
+        # Half a surrogate pair, which JSON may hold, is no name to pydantic.
+        return {
+            name.encode(errors="replace").decode(): value
+            for name, value in values.items()
+            if value is not None
+        }
+
+    def ignored(self) -> str:
+        """The names for ``IGNORED_HEADER``, without what stands in brackets behind them."""
+        names = dict.fromkeys(name.partition("[")[0] for name in self.model_extra or ())
+        told = [_header_name(name) for name in islice(names, MAX_IGNORED)]
+        return ", ".join([*told, *(["..."] if len(names) > MAX_IGNORED else [])])
+
+
+def _header_name(text: str) -> str:
+    """A caller's text as a header may have it, without what would end a name or a line."""
+    short = text[:MAX_IGNORED_CHARS]
+    return "".join(c if c.isascii() and (c.isalnum() or c in "_-.") else "?" for c in short) or "?"
+
+
+FieldsT = TypeVar("FieldsT", bound=Fields)
+
+
+def context_of(request: Request, limits: Limits) -> Context:
+    """What goes with the request through every stage."""
+    headers = request.headers
+    deadline = deadline_of(request.scope, headers.get(TIMEOUT_HEADER), limits)
+    return Context(deadline, priority_of(headers.get(PRIORITY_HEADER)))
+
+
+def priority_of(asked: str | None) -> int:
+    """The caller's priority; 0: none. Raises InvalidRequest: the header is no whole number."""
+    if asked is None:
+        return 0
+    if not (asked.isascii() and asked.isdigit()):
+        message = f"{PRIORITY_HEADER} must be a whole number, 1 for the most urgent"
+        raise InvalidRequest(message, param=PRIORITY_HEADER)
+    return int(asked[:9])
+
+
+def deadline_of(scope: Scope, timeout_ms: str | None, limits: Limits) -> float:
+    """The caller's deadline on the event loop's clock, within the server's own limit.
+
+    Time counts from the head of a request, however long its body took.
+
+    Raises:
+        InvalidRequest: the header is not a positive number.
+    """
+    timeout_s = limits.request_timeout_s
+    if timeout_ms is not None:
+        try:
+            asked_s = float(timeout_ms) / 1000
+        except ValueError:
+            asked_s = math.nan
+        if not asked_s > 0:
+            message = f"{TIMEOUT_HEADER} must be a positive number of milliseconds"
+            raise InvalidRequest(message, param=TIMEOUT_HEADER)
+        timeout_s = min(timeout_s, asked_s)
+    began_s: float | None = scope.get("state", {}).get(BEGAN)
+    return (asyncio.get_running_loop().time() if began_s is None else began_s) + timeout_s
+
+
+async def body(receive: Receive) -> bytes:
+    """The whole body of a request; one piece is not copied.
+
+    Raises:
+        ClientDisconnect: the client left while it sent.
+    """
+    pieces = []
+    while True:
+        message = await receive()
+        if message["type"] == "http.disconnect":
+            raise ClientDisconnect
+        pieces.append(message.get("body", b""))
+        if not message.get("more_body", False):
+            return pieces[0] if len(pieces) == 1 else b"".join(pieces)
+
+
+async def json_fields(request: Request, fields: type[FieldsT], limits: Limits) -> FieldsT:
+    """The typed fields of a JSON body.
+
+    Raises:
+        InvalidRequest: not JSON, not an object, or a field is wrong.
+        TooLarge: more bytes than a JSON body may have: it is parsed on the event loop.
+    """
+    data = bytearray()
+    async for piece in request.stream():
+        data += piece
+        if len(data) > limits.max_json_bytes:
+            message = f"a JSON body must have at most {limits.max_json_bytes} bytes"
+            raise TooLarge(message, param="body")
+    try:
+        body = json.loads(data)
+    except (ValueError, RecursionError) as error:
+        sent = _content_type(request)
+        named = "" if sent == "application/json" else f" (application/json), not {sent}"
+        raise InvalidRequest(f"the body must be JSON{named}: {error}", param="body") from error
+    if not isinstance(body, dict):
+        raise InvalidRequest("the body must be a JSON object", param="body")
+    return _validated(fields, body)
+
+
+async def form_fields(
+    request: Request, fields: type[FieldsT], *, max_files: int = 1
+) -> tuple[FieldsT, list[bytes]]:
+    """The typed fields of a multipart form, and the bytes of its ``file`` parts.
+
+    A name that ends in ``[]`` or ``[0]``, or stands more than once, is a list. A field without a
+    value is one that was left out: forms send what nobody filled in.
+
+    Raises:
+        InvalidRequest: not a form, no file, or a field is wrong.
+        TooLarge: more files than the endpoint takes.
+    """
+    values, (files,) = await form_parts(request, fields, ("file",), max_files=max_files)
+    return values, files
+
+
+async def form_parts(
+    request: Request, fields: type[FieldsT], file_names: Sequence[str], *, max_files: int
+) -> tuple[FieldsT, list[list[bytes]]]:
+    """Like ``form_fields``, of a form whose files have several names.
+
+    The first name must stand in the form; ``max_files`` bounds all of them together.
+    """
+    if (sent := _content_type(request)) != "multipart/form-data":
+        message = f"the body must be multipart/form-data, not {sent}"
+        raise InvalidRequest(message, param="body")
+    form = await _form(request)
+    try:
+        uploads = _uploads(form, file_names, max_files)
+        typed = _validated(fields, _form_values(form, fields, file_names))
+        return typed, [[await upload.read() for upload in named] for named in uploads]
+    finally:
+        await form.close()
+
+
+async def _form(request: Request) -> FormData:
+    """The parts of a multipart body. They stay in memory: what callers send is written nowhere."""
+    async with aclosing(request.stream()) as stream:
+        parser = MultiPartParser(request.headers, stream, max_files=MAX_PARTS, max_fields=MAX_PARTS)
+        parser.spool_max_size = 0  # of a file in memory: any
+        try:
+            return await parser.parse()
+        except MultiPartException as error:
+            raise InvalidRequest(f"malformed request: {error.message}", param="body") from error
+
+
+def _form_values(form: FormData, fields: type[Fields], file_names: Sequence[str]) -> dict[str, Any]:
+    """What stands in a form beside its files."""
+    known, every = _names(fields), dict[str, list[Any]]()
+    for name, value in form.multi_items():
+        if name not in file_names:
+            of_list = f"{LIST_ENTRY.sub('', name)}[]"
+            every.setdefault(of_list if of_list in known else name, []).append(value)
+    values: dict[str, Any] = {}
+    for name, sent in every.items():
+        filled = [value for value in sent if value != ""]
+        if filled or name not in known:
+            is_list = name.endswith("[]") or len(filled) > 1
+            values[name] = filled if is_list else (filled or sent)[0]
+    return values
+
+
+def _uploads(form: FormData, names: Sequence[str], max_files: int) -> list[list[UploadFile]]:
+    """The uploads of each name."""
+    if not form.getlist(names[0]):
+        raise InvalidRequest(f"{names[0]} is required: the audio to work on", param=names[0])
+    found, left = [], max_files
+    for name in names:
+        uploads = form.getlist(name)
+        left -= len(uploads)
+        if left < 0:
+            raise TooLarge(
+                f"{' and '.join(names)} must stand at most {max_files} times", param=name
+            )
+        files = [upload for upload in uploads if isinstance(upload, UploadFile)]
+        if len(files) != len(uploads):
+            raise InvalidRequest(f"{name} must be an uploaded file, not a text field", param=name)
+        found.append(files)
+    return found
+
+
+def _content_type(request: Request) -> str:
+    """Of the body, in small letters and without its parameters, fit to be named."""
+    media_type = request.headers.get("content-type", "").partition(";")[0].strip().lower()
+    return printable(media_type[:MAX_ECHO_CHARS]) or "a body of no content-type"
+
+
+@cache
+def _names(fields: type[Fields]) -> frozenset[str]:
+    """What a request's fields may be called."""
+    aliases = [field.alias for field in fields.model_fields.values() if field.alias]
+    return frozenset([*fields.model_fields, *aliases])
+
+
+def _validated(fields: type[FieldsT], values: dict[str, Any]) -> FieldsT:
+    known = _names(fields)
+    is_strict = not issubclass(fields, ForgivingFields)
+    for name in values if is_strict else ():  # before pydantic, which makes an error of each one
+        if name not in known:
+            param = name[:MAX_ECHO_CHARS]
+            raise InvalidRequest(f"{param} is not a field of this request", param=param)
+    try:
+        return fields.model_validate(values)
+    except ValidationError as error:
+        message, param = what_is_wrong(error)
+        raise InvalidRequest(message, param=param) from error
+
+
+def check_text_length(length_chars: int, limits: Limits, *, param: str) -> None:
+    """Refuse more text than one request may hold."""
+    if length_chars > limits.max_text_chars:
+        message = f"{param} must have at most {limits.max_text_chars} characters in all"
+        raise TooLarge(f"{message}, it has {length_chars}", param=param)
+
+
+def naming_ignored(response: Response, fields: ForgivingFields) -> Response:
+    """Say in a header which fields of the request changed nothing."""
+    if ignored := fields.ignored():
+        response.headers[IGNORED_HEADER] = ignored
+    return response
+
+
+def timed(response: Response, context: Context) -> Response:
+    """Add the stages' times (``Server-Timing``) and the codes of the warnings (``x-warnings``)."""
+    response.headers["server-timing"] = context.timings.server_timing()
+    if context.warnings:
+        codes = dict.fromkeys(warning.code for warning in context.warnings)
+        response.headers[WARNINGS_HEADER] = ", ".join(codes)
+    return response
+
+
+def warnings_json(warnings: Sequence[AnswerWarning]) -> list[dict[str, str]]:
+    """Show warnings as the bodies of answers have them."""
+    return [{"code": warning.code, "message": warning.message} for warning in warnings]
+
+
+@contextmanager
+def blaming(param: str, field: str) -> Iterator[None]:
+    """An error names the request's ``field``, where the models know it as ``param``."""
+    try:
+        yield
+    except DragomanError as error:
+        if error.param == param:
+            error.param = field
+        raise

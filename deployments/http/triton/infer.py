@@ -1,0 +1,144 @@
+"""``/v2/models/{name}/infer``: one request with its tensors in, its outputs out.
+
+A bare ASGI application, as a live client sends a second of audio many times a second.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Mapping
+from typing import Any
+
+from starlette.exceptions import HTTPException
+from starlette.types import Receive, Scope, Send
+
+from deployments.config.schema import MODEL_VERSION, Limits
+from deployments.graph.pipeline import Context, Pipeline
+from deployments.http.failed_requests import Meant
+from deployments.http.parsing import TIMEOUT_HEADER, body, deadline_of
+from deployments.http.triton.compression import compressed, decompressed
+from deployments.http.triton.rows import Rows
+from deployments.http.triton.served import Catalogue, Served, Wanted
+from deployments.http.triton.signature import check
+from deployments.http.triton.tensors import (
+    HEADER_LENGTH,
+    InferRequest,
+    Tensor,
+    parse,
+    render,
+)
+from models.errors import InvalidRequest, TooLarge
+
+INLINE_BYTES = 1 << 16  # of binary tensors: read on the event loop in some 10 us
+INLINE_JSON_BYTES = 1 << 12
+US = 1e-6
+MAX_TIMEOUT_US = 1 << 62
+LENGTH, TIMEOUT = HEADER_LENGTH.lower().encode(), TIMEOUT_HEADER.encode()
+READ = frozenset({LENGTH, TIMEOUT, b"content-encoding", b"accept-encoding"})  # headers
+ANNOUNCED = re.compile(r"[0-9]{1,10}")  # a length that parsing need not refuse
+
+
+class InferEndpoint:
+    """An ASGI application for the two paths of every model."""
+
+    def __init__(self, catalogue: Catalogue, pipeline: Pipeline, limits: Limits) -> None:
+        self._catalogue = catalogue
+        self._pipeline = pipeline
+        self._limits = limits
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        if scope["method"] != "POST":
+            raise HTTPException(405, headers={"Allow": "POST"})
+        path = scope["path_params"]
+        served = self._catalogue.get(path["name"], path.get("version"))
+        headers = {key: value.decode("latin-1") for key, value in scope["headers"] if key in READ}
+        with Meant(self._pipeline.fleet, served.name):
+            await self._infer(served, scope, headers, receive, send)
+
+    async def _infer(
+        self,
+        served: Served,
+        scope: Scope,
+        headers: Mapping[bytes, str],
+        receive: Receive,
+        send: Send,
+    ) -> None:
+        deadline = deadline_of(scope, headers.get(TIMEOUT), self._limits)
+        request, rows = await self._read(await body(receive), headers, served, deadline)
+        context = Context(
+            deadline,
+            priority=_whole(request.parameters, "priority"),
+            queue_timeout_s=_whole(request.parameters, "timeout") * US or None,
+        )
+        outputs = await served.infer(rows, _wanted(request), context)
+        await self._answer(request, outputs, served.name, headers, deadline, send)
+
+    async def _read(
+        self, data: bytes, headers: Mapping[bytes, str], served: Served, deadline: float
+    ) -> tuple[InferRequest, Rows]:
+        """A request that fits the model's signature."""
+        length = headers.get(LENGTH)
+        encoding = headers.get(b"content-encoding")
+        signature, max_rows = served.signature, served.max_batch_size
+
+        def work() -> tuple[InferRequest, Rows]:
+            plain = decompressed(data, encoding, self._limits.max_body_bytes)
+            self._check_json(plain, length)
+            request = parse(plain, length, served.name, signature.raw_input)
+            count = check(request, served.name, signature, max_rows)
+            return request, Rows(request.inputs, count)
+
+        limit = INLINE_JSON_BYTES if length is None else INLINE_BYTES
+        if encoding is None and len(data) <= limit:
+            return work()
+        return await self._pipeline.off_loop(work, deadline)
+
+    def _check_json(self, plain: bytes, length: str | None) -> None:
+        """Refuse more JSON than is read in a moment."""
+        limit = self._limits.max_tensor_json_bytes
+        if len(plain) <= limit:
+            return
+        announced = length if length and ANNOUNCED.fullmatch(length) else len(plain)
+        if min(int(announced), len(plain)) > limit:
+            message = f"JSON must have at most {limit} bytes; larger tensors go as binary"
+            raise TooLarge(message, param="body")
+
+    async def _answer(
+        self,
+        request: InferRequest,
+        outputs: list[Tensor],
+        name: str,
+        headers: Mapping[bytes, str],
+        deadline: float,
+        send: Send,
+    ) -> None:
+        accepted = headers.get(b"accept-encoding")
+
+        def work() -> tuple[dict[str, str], bytes, str | None]:
+            fields, plain = render(name, MODEL_VERSION, request, outputs)
+            return (fields, *compressed(plain, accepted))
+
+        size = sum(tensor.array.nbytes for tensor in outputs)
+        inline = accepted is None and size <= INLINE_JSON_BYTES
+        fields, data, encoding = work() if inline else await self._pipeline.off_loop(work, deadline)
+        if encoding is not None:
+            fields |= {"content-encoding": encoding, "vary": "accept-encoding"}
+        start = [(key.lower().encode(), value.encode()) for key, value in fields.items()]
+        start.append((b"content-length", b"%d" % len(data)))
+        await send({"type": "http.response.start", "status": 200, "headers": start})
+        await send({"type": "http.response.body", "body": data})
+
+
+def _wanted(request: InferRequest) -> Wanted:
+    if request.outputs is None:
+        return lambda name: True
+    return {output.name for output in request.outputs}.__contains__
+
+
+def _whole(parameters: Mapping[str, Any], name: str) -> int:
+    """A parameter that is a whole number from 0, which is its default."""
+    value = parameters.get(name, 0)
+    if isinstance(value, bool) or not isinstance(value, int) or not 0 <= value <= MAX_TIMEOUT_US:
+        message = f"parameter '{name}' must be a whole number from 0"
+        raise InvalidRequest(message, param=name)
+    return value

@@ -1,0 +1,1 @@
+"""``/v1``: Dragoman's own endpoints and OpenAI's audio API."""

@@ -1,0 +1,66 @@
+"""Who may do what: of each path and method, the scopes that open it. A key needs one of them."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+
+from deployments.config.security import SCOPES, Scope
+
+Scopes = frozenset[Scope]
+
+NOBODY_ASKED: Scopes = frozenset()  # no key is needed
+INFER: Scopes = frozenset({"infer"})
+ADMIN: Scopes = frozenset({"admin"})
+METRICS: Scopes = frozenset({"metrics"})
+STATISTICS: Scopes = INFER | METRICS
+ANY: Scopes = frozenset(SCOPES)
+
+MODEL_CONTROL: Mapping[tuple[str, str], Scopes] = {  # what security.model_control switches off
+    ("POST", "/v2/repository/models/{name}/load"): ADMIN,
+    ("POST", "/v2/repository/models/{name}/unload"): ADMIN,
+}
+RIGHTS: Mapping[tuple[str, str], Scopes] = {
+    # whether it is there
+    ("GET", "/health/live"): NOBODY_ASKED,
+    ("GET", "/health/ready"): NOBODY_ASKED,
+    ("GET", "/v2/health/live"): NOBODY_ASKED,
+    ("GET", "/v2/health/ready"): NOBODY_ASKED,
+    # work
+    ("POST", "/v1/speech/translations"): INFER,
+    ("POST", "/v1/text/translations"): INFER,
+    ("POST", "/v1/audio/transcriptions"): INFER,
+    ("POST", "/v1/audio/translations"): INFER,
+    ("POST", "/v1/audio/speech"): INFER,
+    ("POST", "/v1/audio/embeddings"): INFER,
+    ("POST", "/v2/models/{name}/infer"): INFER,
+    ("POST", "/v2/models/{name}/versions/{version}/infer"): INFER,
+    ("POST", "/v1/audio/voices"): INFER,
+    ("DELETE", "/v1/audio/voices/{name:path}"): INFER,
+    ("GET", "/v1/audio/voice_consents"): INFER,
+    ("POST", "/v1/audio/voice_consents"): INFER,
+    ("GET", "/v1/audio/voice_consents/{name:path}"): INFER,
+    ("POST", "/v1/audio/voice_consents/{name:path}"): INFER,
+    ("DELETE", "/v1/audio/voice_consents/{name:path}"): INFER,
+    # what there is
+    ("GET", "/v1/models"): ANY,
+    ("GET", "/v1/models/{name:path}"): ANY,
+    ("GET", "/v1/voices"): ANY,
+    ("GET", "/v1/audio/models"): ANY,
+    ("GET", "/v1/audio/voices"): ANY,
+    ("GET", "/v2"): ANY,
+    ("GET", "/v2/models/{name}"): ANY,
+    ("GET", "/v2/models/{name}/versions/{version}"): ANY,
+    ("GET", "/v2/models/{name}/ready"): ANY,
+    ("GET", "/v2/models/{name}/versions/{version}/ready"): ANY,
+    ("GET", "/v2/models/{name}/config"): ANY,
+    ("GET", "/v2/models/{name}/versions/{version}/config"): ANY,
+    ("POST", "/v2/repository/index"): ANY,
+    # what was done
+    ("GET", "/metrics"): METRICS,
+    ("GET", "/v2/models/stats"): STATISTICS,
+    ("GET", "/v2/models/{name}/stats"): STATISTICS,
+    ("GET", "/v2/models/{name}/versions/{version}/stats"): STATISTICS,
+    # the server itself
+    ("GET", "/v1/doctor"): ADMIN,
+    **MODEL_CONTROL,
+}

@@ -1,0 +1,1 @@
+"""The only room that imports Ray: deployments, replicas, the way of a batch, the launcher."""

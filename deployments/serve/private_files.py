@@ -1,0 +1,91 @@
+"""What no other user of the machine may read: the folder of a run, and the token of Ray."""
+
+from __future__ import annotations
+
+import contextlib
+import os
+import secrets
+import stat
+import tempfile
+from collections.abc import Mapping
+from pathlib import Path
+
+from deployments.config.environment import RAY_ADDRESS, RAY_REACHABLE, starts_own_cluster
+from deployments.config.security import is_loopback
+from deployments.telemetry.log import logger
+from models.errors import ConfigError
+
+RAY_FOLDER = "RAY_TMPDIR"
+AUTH_MODE, TOKEN, TOKEN_PATH = "RAY_AUTH_MODE", "RAY_AUTH_TOKEN", "RAY_AUTH_TOKEN_PATH"
+PREFIX = "dragoman-"
+# The path of a socket has 107 bytes, and Ray adds up to 72 to the folder for temporary files.
+LONGEST_FOLDER_BYTES = 107 - 72
+LONGEST_BASE_BYTES = LONGEST_FOLDER_BYTES - len(f"/{PREFIX}12345678")  # tempfile's letters
+FOR_OTHERS = stat.S_IRWXG | stat.S_IRWXO
+TOKEN_BYTES = 32
+
+
+def make_run_folder(environment: Mapping[str, str]) -> Path:
+    """A new folder for Ray's temporary files, readable by nobody else, where sockets have room.
+
+    It lies where the caller says (RAY_TMPDIR, else TMPDIR), or in /tmp where that is too long.
+
+    Raises:
+        ConfigError: the caller's RAY_TMPDIR is too long or cannot be written.
+    """
+    base = environment.get(RAY_FOLDER) or environment.get("TMPDIR") or "/tmp"
+    if len(os.fsencode(base)) > LONGEST_BASE_BYTES:
+        if environment.get(RAY_FOLDER):
+            longest = f"the paths of Ray's sockets have room for {LONGEST_BASE_BYTES} bytes"
+            raise ConfigError(f"{RAY_FOLDER}: {base} is too long: {longest}")
+        base = "/tmp"
+    try:
+        return Path(tempfile.mkdtemp(prefix=PREFIX, dir=base))  # of mode 0700
+    except OSError as error:
+        raise ConfigError(f"{RAY_FOLDER}: no folder can be made in {base}: {error}") from error
+
+
+def guard_token(environment: Mapping[str, str]) -> None:
+    """Have Ray's token in a file that nobody else can read; Ray would make it readable to all."""
+    if environment.get(TOKEN) or environment.get(AUTH_MODE, "token").lower() != "token":
+        return
+    path = Path(environment.get(TOKEN_PATH) or Path.home() / ".ray" / "auth_token")
+    try:
+        if TOKEN_PATH not in environment:
+            path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
+            with contextlib.suppress(FileExistsError):
+                descriptor = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
+                with os.fdopen(descriptor, "w") as file:
+                    file.write(secrets.token_hex(TOKEN_BYTES))
+        if path.stat().st_mode & FOR_OTHERS:
+            path.chmod(0o600)
+    except OSError as error:
+        logger.warning("Ray's token cannot be kept from others: %s", error)
+
+
+def check_auth(environment: Mapping[str, str], host: str) -> None:
+    """Refuse a Ray that takes commands without a token, unless all is on loopback.
+
+    Raises:
+        ConfigError: names the variable, and what is reached from elsewhere.
+    """
+    mode = environment.get(AUTH_MODE, "token")
+    if mode.lower() == "token":
+        return
+    danger = f"{AUTH_MODE}: with {mode!r} whoever reaches a port of Ray runs code as this user"
+    if beyond := _beyond_loopback(environment, host):
+        raise ConfigError(f"{danger}, and {beyond}; unset it")
+    logger.warning("%s: so does every user of this machine", danger)
+
+
+def _beyond_loopback(environment: Mapping[str, str], host: str) -> str | None:
+    """What another machine may reach, in words; None: nothing."""
+    if not is_loopback(host):
+        return f"ingress.host is {host}"
+    if not starts_own_cluster(environment):
+        address = environment[RAY_ADDRESS]
+        named = address.rpartition("//")[2].rpartition(":")[0].strip("[]")
+        return None if is_loopback(named) else f"{RAY_ADDRESS} is {address}"
+    if environment.get(RAY_REACHABLE, "0") != "0":
+        return f"{RAY_REACHABLE} has Ray listen on every interface"
+    return None

@@ -1,0 +1,175 @@
+"""ModelReplica, the one deployment class for every runtime, and the way to it through Serve."""
+
+from __future__ import annotations
+
+import asyncio
+import gc
+import os
+import time
+from collections.abc import Callable, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from typing import Any, TypeVar
+
+from ray import serve
+from ray.exceptions import NodeDiedError, RayActorError, WorkerCrashedError
+from ray.serve.exceptions import DeploymentUnavailableError
+from ray.serve.handle import DeploymentHandle
+
+from deployments.batching.dispatcher import BatchReply, ReplicaLost
+from deployments.catalogue.generation import ModelOverride
+from deployments.catalogue.placements import Description, ReplicaStats
+from deployments.serve.batch_transport import Carrier, Lent, Packed, Ran
+from deployments.serve.loopback import stay_on_loopback
+from deployments.serve.runner import Runner
+from deployments.serve.shared_memory import Blocks, Opened
+from deployments.serve.watchdog import Watchdog
+from deployments.telemetry.log import LogFormat, logger, set_up
+from models.devices import nvidia
+from models.devices.device import load_failure, measured_again
+from models.errors import Unavailable
+from models.registry import ENGINES
+from models.runtime import RuntimeSettings
+
+T = TypeVar("T")
+# Ray schedules by it and bounds nothing; a model's threads are what bounds its CPU.
+CPUS_A_REPLICA = 0.05
+DRAIN_S = 20.0  # what a stopping replica may take to finish what it has begun
+LOST = (RayActorError, NodeDiedError, WorkerCrashedError)
+
+
+@serve.deployment
+class ModelReplica:
+    """One runtime on one thread of its own: loaded and warm before the replica is ready.
+
+    The event loop only moves batches; the runtime never blocks it.
+    """
+
+    def __init__(
+        self,
+        engine: str,
+        settings: RuntimeSettings,
+        override: ModelOverride | None = None,
+        log_format: LogFormat = "text",
+    ) -> None:
+        set_up(log_format)
+        stay_on_loopback()
+        self._name = settings.name
+        self._override = override
+        self._stats = ReplicaStats(replica=serve.get_replica_context().replica_id.unique_id)
+        self._opened = Opened()
+        self._watchdog: Watchdog | None = None
+        if not settings.device.may_use_gpu:
+            os.environ[nvidia.VISIBLE] = ""  # before any library looks; Ray alone may not have
+        self._thread = ThreadPoolExecutor(1, thread_name_prefix=settings.name)
+        self._runtime = ENGINES[engine].create(settings)
+        self._description = self._thread.submit(self._load).result()
+        device = self._description.device.actual
+        self._watchdog = Watchdog(settings.name, device, log_format)
+        self._runner = Runner(
+            settings.name, self._runtime, self._stats, self._watchdog, on_gpu=device == "cuda"
+        )
+        gc.collect()
+        gc.freeze()  # what is loaded stays: each search of it for cycles would hold a batch 0.5 s
+
+    async def infer(self, items: Sequence[Any] | Lent) -> Packed[Any] | None:
+        """Run one batch.
+
+        Args:
+            items: of the runtime's item type, or where they are; a plain list will do.
+
+        Returns:
+            A result or an ``ItemError`` for each item, in order, and when they ran. None, if the
+            items lie in memory that is not here.
+        """
+        received_at, received = time.time(), time.perf_counter()
+        rows = items.rows(self._opened) if isinstance(items, Lent) else items
+        if rows is None:
+            return None
+        return await self._on_thread(lambda: self._run(rows, received_at, received))
+
+    async def describe(self) -> Description:
+        return self._description
+
+    async def stats(self) -> ReplicaStats:
+        return self._stats
+
+    async def check_health(self) -> None:
+        """Serve asks it every 10 s, and replaces a replica that fails three times.
+
+        Raises:
+            RuntimeError: one batch holds the model's thread, or every batch fails (``Health``).
+                One that hangs is ended long before, see ``Watchdog``.
+        """
+        self._runner.health.check()
+
+    def __del__(self) -> None:  # Serve calls it when it stops a replica
+        if self._watchdog is not None:
+            self._watchdog.stop()
+        self._thread.submit(self._runtime.close).result()
+
+    def _load(self) -> Description:
+        try:
+            spec, device = self._runtime.load()
+            started = time.perf_counter()
+            self._runtime.warm_up()
+            warm_up_s = time.perf_counter() - started
+        except Exception as error:
+            raise load_failure(error) from error
+        device = measured_again(device)
+        logger.info(
+            "model %s: %s on %s (%s), %s %s, %d threads, %.0f MB, loaded in %.1f s, warm in %.1f",
+            *(self._name, spec.engine, device.gpu_name or device.actual, device.reason),
+            *(device.library, device.precision, device.threads),
+            *(device.memory_bytes / 1e6, device.load_s, warm_up_s),
+        )
+        replica = self._stats.replica
+        return Description(spec, device, round(warm_up_s, 3), replica, self._override)
+
+    def _run(self, items: Sequence[Any], received_at: float, received: float) -> Packed[Any]:
+        waited_s = time.perf_counter() - received
+        results, execution_s = self._runner.run(items)
+        bound = self._runner.memory_bound
+        return Packed(results, Ran(received_at, waited_s, execution_s, bound))
+
+    async def _on_thread(self, call: Callable[[], T]) -> T:
+        return await asyncio.get_running_loop().run_in_executor(self._thread, call)
+
+
+class ServeRemote:
+    """Sends batches through Serve's router, which knows the replicas with a free place."""
+
+    def __init__(self, handle: DeploymentHandle[Any], blocks: Blocks | None = None) -> None:
+        self._handle = handle
+        self._carrier = Carrier(handle.infer.remote, blocks)
+
+    async def infer(self, items: Sequence[Any]) -> BatchReply[Any]:
+        sent_at, sent = time.time(), time.perf_counter()
+        try:
+            packed = await self._carrier.send(items)
+        except LOST as error:
+            raise ReplicaLost from error
+        except DeploymentUnavailableError as error:
+            raise self._unavailable() from error
+        assert packed.ran is not None
+        received_at, waited_s, execution_s, bound = packed.ran
+        on_the_way_s = max(0.0, time.perf_counter() - sent - waited_s - execution_s)
+        input_s = min(max(0.0, received_at - sent_at), on_the_way_s)  # two clocks, perhaps
+        output_s = on_the_way_s - input_s
+        return BatchReply(packed.rows, execution_s, waited_s, input_s, output_s, bound)
+
+    async def describe(self) -> Sequence[Description]:
+        return await self._of_each("describe")
+
+    async def stats(self) -> Sequence[ReplicaStats]:
+        return await self._of_each("stats")
+
+    async def _of_each(self, method: str) -> list[Any]:
+        """What each running replica answers; one that dies meanwhile is asked for no more."""
+        try:
+            answers: list[Any] = await self._handle.broadcast(method).results_async()
+        except (*LOST, DeploymentUnavailableError) as error:
+            raise self._unavailable() from error
+        return answers
+
+    def _unavailable(self) -> Unavailable:
+        return Unavailable(f"no replica of model {self._handle.deployment_name!r} answers")

@@ -1,0 +1,249 @@
+"""Traces (OpenTelemetry): a span for each request, and under it one for each item of a stage.
+
+Off until ``set_up``, and then each call here is one look at ``_tracer``. The provider is
+Dragoman's own: the process-wide one belongs to Serve, which has a tracing of its hops.
+"""
+
+from __future__ import annotations
+
+import threading
+import time
+from asyncio import CancelledError
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from contextvars import ContextVar
+from typing import Any
+
+from opentelemetry.context import Context
+from opentelemetry.sdk.resources import Resource
+from opentelemetry.sdk.trace import SpanLimits, TracerProvider
+from opentelemetry.sdk.trace.export import BatchSpanProcessor, SpanExporter
+from opentelemetry.sdk.trace.sampling import ParentBased, TraceIdRatioBased
+from opentelemetry.trace import (
+    Span,
+    SpanKind,
+    StatusCode,
+    Tracer,
+    format_span_id,
+    format_trace_id,
+    set_span_in_context,
+)
+from opentelemetry.trace.propagation.tracecontext import TraceContextTextMapPropagator
+from starlette.datastructures import Headers
+from starlette.requests import ClientDisconnect
+from starlette.types import Message, Scope, Send
+
+from deployments.batching.queue import Outcome
+from deployments.telemetry.log import printable, request_ids
+from models.errors import ConfigError, DragomanError
+
+METHODS = {"GET", "HEAD", "POST", "PUT", "DELETE", "OPTIONS", "PATCH", "CONNECT", "TRACE"}
+OTHER_METHOD = "_OTHER"  # the convention for any that a caller invents
+LEFT = (CancelledError, ClientDisconnect, GeneratorExit)  # nobody waits for it any more
+MAX_ATTRIBUTE_CHARS = 1024  # of a path, which is the caller's
+EXPORT_S = 5.0  # what sending one batch of spans may take, with its repetitions
+FLUSH_S = 5.0  # what the end may wait for spans that were not sent yet
+
+_W3C = TraceContextTextMapPropagator()
+_NOBODY = Context()  # not the ambient one: that is Serve's
+
+_provider: TracerProvider | None = None
+_tracer: Tracer | None = None
+_span: ContextVar[Span | None] = ContextVar("span", default=None)  # of the current request
+
+
+def set_up(
+    endpoint: str | None,
+    ratio: float = 1.0,
+    service_name: str = "dragoman",
+    *,
+    exporter: SpanExporter | None = None,
+) -> None:
+    """Once a process; again for another endpoint.
+
+    Args:
+        endpoint: OTLP over HTTP, such as ``http://127.0.0.1:4318/v1/traces``; None: no traces.
+        ratio: share of the requests that are traced; a caller's own decision, in
+            ``traceparent``, goes before it.
+        service_name: that the spans are found by.
+        exporter: instead of the one to ``endpoint``.
+
+    Raises:
+        ConfigError: the extra ``tracing`` is not installed.
+    """
+    global _provider, _tracer
+    shut_down()
+    if endpoint is not None and exporter is None:
+        exporter = _otlp(endpoint)
+    if exporter is None:
+        return
+    _provider = TracerProvider(
+        sampler=ParentBased(TraceIdRatioBased(ratio)),
+        resource=Resource.create({"service.name": service_name}),
+        shutdown_on_exit=False,  # it would wait for a collector that is gone
+        span_limits=SpanLimits(max_span_attribute_length=MAX_ATTRIBUTE_CHARS),
+    )
+    _provider.add_span_processor(BatchSpanProcessor(exporter))
+    _tracer = _provider.get_tracer(__name__)
+
+
+def shut_down() -> None:
+    """Send what was not sent yet, for ``FLUSH_S`` at most; blocks. Nothing is traced any more."""
+    global _provider, _tracer
+    provider, _provider, _tracer = _provider, None, None
+    if provider is not None:
+        flush = threading.Thread(target=provider.shutdown, daemon=True)
+        flush.start()
+        flush.join(FLUSH_S)
+
+
+def check(endpoint: str | None) -> None:
+    """Find out before the start whether spans could be sent.
+
+    Raises:
+        ConfigError: the extra ``tracing`` is not installed.
+    """
+    if endpoint is not None:
+        _otlp(endpoint).shutdown()
+
+
+def is_on() -> bool:
+    return _tracer is not None
+
+
+@contextmanager
+def request(scope: Scope, request_id: str, send: Send) -> Iterator[Send]:
+    """The span of one request, which continues its ``traceparent``.
+
+    Yields:
+        ``send``, which notes the answer's status.
+    """
+    if _tracer is None:
+        yield send
+        return
+    known = scope["method"] in METHODS
+    headers = Headers(scope=scope)
+    span = _tracer.start_span(
+        scope["method"] if known else "HTTP",
+        _W3C.extract({name: headers.getlist(name) for name in _W3C.fields}, _NOBODY),
+        SpanKind.SERVER,
+        {
+            "http.request.method": scope["method"] if known else OTHER_METHOD,
+            "url.path": scope["path"],
+            "dragoman.request_id": printable(request_id),
+        },
+    )
+
+    async def noting(message: Message) -> None:
+        if message["type"] == "http.response.start":
+            span.set_attribute("http.response.status_code", message["status"])
+            if message["status"] >= 500:
+                span.set_status(StatusCode.ERROR)
+        await send(message)
+
+    with _within(span):
+        try:
+            yield noting
+        finally:
+            route = getattr(scope.get("route"), "path", None)  # once the router has seen it
+            if known and route is not None:
+                span.set_attribute("http.route", route)
+                span.update_name(f"{scope['method']} {route}")
+
+
+@contextmanager
+def stage(name: str, model: str | None, outcomes: Sequence[Outcome[Any]]) -> Iterator[None]:
+    """The span of one item of a stage, or of work without a model, in the current request.
+
+    Args:
+        name: of the stage.
+        model: that the item goes to.
+        outcomes: holds the item's own at the end, if it came to one.
+    """
+    parent = _span.get()
+    if _tracer is None or parent is None:
+        yield
+        return
+    span = _tracer.start_span(name, set_span_in_context(parent, _NOBODY))
+    with _within(span):
+        try:
+            yield
+        finally:
+            _describe(span, model, outcomes[-1] if outcomes else None)
+
+
+def record_item(name: str, model: str, outcome: Outcome[Any], started_s: float) -> None:
+    """``stage`` after the fact, for a way too short for a context manager.
+
+    Args:
+        name: of the stage.
+        model: that the item went to.
+        outcome: the item's.
+        started_s: on ``time.perf_counter``; it ends now.
+    """
+    if _tracer is None or (parent := _span.get()) is None:
+        return
+    now_ns, took_s = time.time_ns(), time.perf_counter() - started_s
+    started_ns = now_ns - round(took_s * 1e9)
+    span = _tracer.start_span(name, set_span_in_context(parent, _NOBODY), start_time=started_ns)
+    _describe(span, model, outcome)
+    span.end(now_ns)
+
+
+def failed(error: Exception, cause: Exception) -> None:
+    """Note the error that ends the current request, and what led to it."""
+    span = _span.get()
+    if span is not None:
+        _blame(span, error, cause)
+
+
+@contextmanager
+def _within(span: Span) -> Iterator[None]:
+    """Make a span the current one, for spans and for log lines, and end it."""
+    ids = span.get_span_context()
+    outer, outer_ids = _span.get(), request_ids.get()
+    trace_id, span_id = format_trace_id(ids.trace_id), format_span_id(ids.span_id)
+    _span.set(span)
+    request_ids.set({**outer_ids, "trace_id": trace_id, "span_id": span_id})
+    try:
+        yield
+    except BaseException as error:
+        _blame(span, error, error)
+        raise
+    finally:
+        _span.set(outer)
+        request_ids.set(outer_ids)
+        span.end()
+
+
+def _describe(span: Span, model: str | None, outcome: Outcome[Any] | None) -> None:
+    if model is not None:
+        span.set_attribute("dragoman.model", model)
+    if outcome is not None:
+        span.set_attribute("dragoman.batch_size", outcome.batch_size)
+        span.set_attribute("dragoman.queue_ms", round(outcome.queue_s * 1000, 3))
+        span.set_attribute("dragoman.execution_ms", round(outcome.execution_s * 1000, 3))
+
+
+def _blame(span: Span, error: BaseException, cause: BaseException) -> None:
+    """Only what is ours is an error of the span, and only what nobody foresaw has a traceback."""
+    if isinstance(error, LEFT):
+        kind, status = "cancelled", 0
+    elif isinstance(error, DragomanError):
+        kind, status = error.code, error.status
+    else:
+        kind, status = type(error).__qualname__, 500
+    span.set_attribute("error.type", kind)
+    if status >= 500:
+        span.set_status(StatusCode.ERROR)
+    if status == 500:
+        span.record_exception(cause)
+
+
+def _otlp(endpoint: str) -> SpanExporter:
+    try:
+        from opentelemetry.exporter.otlp.proto.http.trace_exporter import OTLPSpanExporter
+    except ImportError as error:
+        message = "it needs the extra tracing: pip install -e '.[tracing]'"
+        raise ConfigError(f"observability.trace_endpoint: {message} ({error})") from error
+    return OTLPSpanExporter(endpoint, timeout=EXPORT_S)

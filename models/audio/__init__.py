@@ -1,0 +1,1 @@
+"""Audio files and samples: read, resampled, cut, written, and subtitled."""

@@ -1,0 +1,249 @@
+"""Where to cut: the cheapest cues of a text, their lines, and two texts cut at like places."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Iterable, Iterator, Sequence
+from dataclasses import dataclass
+from itertools import accumulate, pairwise
+
+from models.audio.subtitles.pieces import MAX_LINE_WIDTH, Break
+
+MAX_CUE_S = 7.0
+MIN_CUE_S = 1.0  # less is not read
+PAUSE_S = 2.0  # over so long a silence no text stands
+
+# Costs are in the unit of ``Break``: of a cue, and of what makes it hard to read.
+CUE = 10.0
+SLACK = 20.0  # an empty one; by the square, so that cues are alike
+SECOND_LINE = 38.0  # of one of two languages
+ORPHAN = 25.0  # a word alone that is no sentence
+STRADDLES = 25.0  # a part of one sentence, and of the next
+SHORT_A_S = 60.0
+LONG_A_S = 50.0
+LONG_AT_MOST = 100.0  # where nobody knows when it was said
+PAUSE_A_S = 12.0  # a pause is a good place: so much cheaper is a break there
+ORPHAN_LINE = 30.0
+UNEVEN = 40.0  # lines, by the square of their difference
+ASTRAY = 40.0  # a cut one cue from its place in the other language
+EMPTY = 60.0  # a cue without a text in one language
+COARSE = 4  # characters: of a script without spaces so many a place to cut
+NARROW = 10  # columns of a word or less
+
+Cut = tuple[int, int]
+
+
+@dataclass(frozen=True, slots=True)
+class Atom:
+    """A piece with its time. ``cost`` is that of a cut before it; ``opens``: a sentence."""
+
+    text: str
+    space: str
+    width: int
+    start_s: float
+    end_s: float
+    cost: float
+    opens: bool
+    is_timed: bool  # by words
+    starts_anew: bool = False  # never in a cue with the atom before it
+
+
+@dataclass(frozen=True, slots=True)
+class Shape:
+    """What cues should be like.
+
+    ``projected`` is the width of a translation to one column of the text; it has
+    ``most_projected`` columns.
+    """
+
+    full: int = 2 * MAX_LINE_WIDTH
+    second_line: float = 0.0
+    projected: float = 1.0
+    most_projected: float = 2 * MAX_LINE_WIDTH
+
+
+class Ruler:
+    """Measures runs of atoms."""
+
+    def __init__(self, atoms: Sequence[Atom]) -> None:
+        self._atoms = atoms
+        self._ends = [0, *accumulate(len(atom.space) + atom.width for atom in atoms)]
+        self._sentences = [0, *accumulate(int(atom.opens) for atom in atoms)]
+        self._line_ends = list(self._fitting())
+
+    @property
+    def total(self) -> int:
+        return self._ends[-1]
+
+    def width(self, start: int, stop: int) -> int:
+        """Columns of the atoms in one line."""
+        if start == stop:
+            return 0
+        return self._ends[stop] - self._ends[start] - len(self._atoms[start].space)
+
+    def share(self, stop: int) -> float:
+        """How much of the text lies before an atom."""
+        return self._ends[stop] / max(1, self.total)
+
+    def opens_within(self, start: int, stop: int) -> bool:
+        """Whether a sentence begins behind the first of the atoms."""
+        return self._sentences[stop] > self._sentences[start + 1]
+
+    def line_end(self, start: int) -> int:
+        """The last stop of a line that begins here."""
+        return self._line_ends[start]
+
+    def cue_end(self, start: int) -> int:
+        """The last stop of two lines that begin here."""
+        return self._line_ends[self._line_ends[start]]
+
+    def _fitting(self) -> Iterator[int]:
+        stop, count = 0, len(self._atoms)
+        for start in range(count):
+            stop = max(stop, start + 1)
+            while stop < count and self.width(start, stop + 1) <= MAX_LINE_WIDTH:
+                stop += 1
+            yield stop
+        yield count
+
+
+def best_cuts(atoms: Sequence[Atom], shape: Shape = Shape()) -> list[Cut]:
+    """The atoms of each cue, such that all cues together cost a reader least."""
+    ruler, count = Ruler(atoms), len(atoms)
+    costs = [0.0] + [math.inf] * count
+    starts = [0] * (count + 1)
+    for start in range(count):
+        if costs[start] == math.inf:
+            continue
+        for stop in _stops(atoms, ruler, start, shape):
+            width = max(1.0, shape.projected) * ruler.width(start, stop)
+            cost = costs[start] + _cost(atoms, start, stop, width, shape)
+            if ruler.opens_within(start, stop) and not _is_sentence(atoms, start, stop):
+                cost += STRADDLES
+            if cost < costs[stop]:
+                costs[stop], starts[stop] = cost, start
+    edges = [count]
+    while edges[-1]:
+        edges.append(starts[edges[-1]])
+    return list(pairwise(reversed(edges)))
+
+
+def _stops(atoms: Sequence[Atom], ruler: Ruler, start: int, shape: Shape) -> Sequence[int]:
+    """Where a cue may end that begins here; of places within words only some, to save time."""
+    end = start + 1
+    while (
+        end < ruler.cue_end(start)
+        and not atoms[end].starts_anew
+        and ruler.width(start, end + 1) * shape.projected <= shape.most_projected
+    ):
+        end += 1
+    stops = range(start + 1, end + 1)
+    good = [
+        stop
+        for stop in stops
+        if stop == len(atoms) or atoms[stop].cost <= Break.SPACE or stop % COARSE == 0
+    ]
+    if end < len(atoms) and atoms[end].starts_anew:
+        good.append(end)
+    return good or stops
+
+
+def _cost(atoms: Sequence[Atom], start: int, stop: int, width: float, shape: Shape) -> float:
+    first, last = atoms[start], atoms[stop - 1]
+    following = atoms[stop] if stop < len(atoms) else None
+    cost = CUE + SLACK * max(0.0, 1 - width / shape.full) ** 2
+    if width > MAX_LINE_WIDTH:
+        cost += shape.second_line
+    too_long = LONG_A_S * max(0.0, last.end_s - first.start_s - MAX_CUE_S)
+    cost += too_long if first.is_timed else min(too_long, LONG_AT_MOST)
+    if following is not None:
+        cost += following.cost
+        if not following.starts_anew:
+            cost += SHORT_A_S * max(0.0, MIN_CUE_S - (following.start_s - first.start_s))
+    if (stop - start == 1 or width < NARROW) and not _is_sentence(atoms, start, stop):
+        cost += ORPHAN
+    return cost
+
+
+def _is_sentence(atoms: Sequence[Atom], start: int, stop: int) -> bool:
+    """Whether these are whole sentences."""
+    return atoms[start].opens and (stop == len(atoms) or atoms[stop].opens)
+
+
+def lines(atoms: Sequence[Atom]) -> tuple[str, ...]:
+    """The atoms in one line, or in two that are alike and break at a clause, if they can."""
+    if not atoms:
+        return ()
+    ruler, count = Ruler(atoms), len(atoms)
+    if ruler.line_end(0) == count:
+        return (_text(atoms),)
+
+    def cost(stop: int) -> float:
+        above, below = ruler.width(0, stop), ruler.width(stop, count)
+        orphan = ORPHAN_LINE if stop in (1, count - 1) else 0.0
+        return atoms[stop].cost + orphan + UNEVEN * ((above - below) / (above + below)) ** 2
+
+    fitting = [stop for stop in range(1, ruler.line_end(0) + 1) if ruler.line_end(stop) == count]
+    stop = min(fitting, key=cost)
+    return _text(atoms[:stop]), _text(atoms[stop:])
+
+
+def _text(atoms: Iterable[Atom]) -> str:
+    return "".join(atom.space + atom.text for atom in atoms).strip()
+
+
+def cut_pair(atoms: Sequence[Atom], others: Sequence[Atom]) -> list[tuple[Cut, Cut]]:
+    """Cut two texts of one meaning into as many cues each, one line a language if it can be."""
+    if not atoms or not others:
+        return _spread(atoms, others)
+    ruler = Ruler(atoms)
+    projected = Ruler(others).total / max(1, ruler.total)
+    for most in (2 * MAX_LINE_WIDTH, 70, 56, MAX_LINE_WIDTH):
+        shape = Shape(MAX_LINE_WIDTH, SECOND_LINE, projected, most)
+        cuts = best_cuts(atoms, shape)
+        matching = _matching(others, [ruler.share(stop) for _, stop in cuts])
+        if matching is not None:
+            return list(zip(cuts, matching, strict=True))
+    return _spread(atoms, others)
+
+
+def _matching(atoms: Sequence[Atom], shares: Sequence[float]) -> list[Cut] | None:
+    """The atoms of each cue, cut as near to these shares of the text as is readable.
+
+    None: some cue would not fit into two lines, or lie more than one cue from its place.
+    """
+    ruler, count, cues = Ruler(atoms), len(atoms), len(shares)
+    best: dict[int, tuple[float, tuple[int, ...]]] = {0: (0.0, (0,))}
+    for number, share in enumerate(shares, start=1):
+        reached: dict[int, tuple[float, tuple[int, ...]]] = {}
+        for start, (so_far, edges) in best.items():
+            last = ruler.cue_end(start)
+            for stop in range(start if number < cues else count, last + 1):
+                astray = abs(ruler.share(stop) - share) * cues
+                if astray > 1:
+                    continue
+                cost = so_far + ASTRAY * astray**2
+                cost += atoms[stop].cost if 0 < stop < count else 0.0
+                cost += EMPTY if start == stop else 0.0
+                cost += SECOND_LINE if ruler.line_end(start) < stop else 0.0
+                if stop not in reached or cost < reached[stop][0]:
+                    reached[stop] = cost, (*edges, stop)
+        best = reached
+    return list(pairwise(best[count][1])) if count in best else None
+
+
+def _spread(atoms: Sequence[Atom], others: Sequence[Atom]) -> list[tuple[Cut, Cut]]:
+    """Cut each text by itself, and give the fewer cues of one to those of the other."""
+    ours, theirs = best_cuts(atoms), best_cuts(others)
+    count = max(len(ours), len(theirs))
+    return list(zip(_stretched(ours, count), _stretched(theirs, count), strict=True))
+
+
+def _stretched(cuts: Sequence[Cut], count: int) -> list[Cut]:
+    """As many cuts as asked for, empty ones between."""
+    places = {number * count // len(cuts): cut for number, cut in enumerate(cuts)}
+    found, end = [], 0
+    for number in range(count):
+        start, end = places.get(number, (end, end))
+        found.append((start, end))
+    return found

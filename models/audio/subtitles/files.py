@@ -1,0 +1,50 @@
+"""SubRip (.srt) and WebVTT (https://www.w3.org/TR/webvtt1/) files of cues."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+from models.audio.subtitles.types import Cue
+
+
+def srt(cues: Sequence[Cue]) -> str:
+    """Write a SubRip file. It has no escapes, so its players may read markup in a text."""
+    blocks = [
+        f"{number}\n{_times(cue, ',')}\n{_without_arrows(_text(cue))}\n"
+        for number, cue in enumerate(cues, start=1)
+    ]
+    return "\n".join(blocks)
+
+
+def vtt(cues: Sequence[Cue]) -> str:
+    """Write a WebVTT file."""
+    blocks = [f"{_times(cue, '.')}\n{_escaped(_text(cue))}\n" for cue in cues]
+    return "\n".join(["WEBVTT\n", *blocks])
+
+
+def _times(cue: Cue, decimal: str) -> str:
+    start_ms = round(cue.start_s * 1000)
+    end_ms = max(round(cue.end_s * 1000), start_ms + 1)  # players drop a cue without length
+    return f"{_time(start_ms, decimal)} --> {_time(end_ms, decimal)}"
+
+
+def _time(time_ms: int, decimal: str) -> str:
+    hours, ms = divmod(time_ms, 3_600_000)
+    minutes, ms = divmod(ms, 60_000)
+    seconds, ms = divmod(ms, 1000)
+    return f"{hours:02}:{minutes:02}:{seconds:02}{decimal}{ms:03}"
+
+
+def _text(cue: Cue) -> str:
+    """The cue's lines; a blank line would end the cue."""
+    lines = (" ".join(line.split()) for line in cue.lines)
+    return "\n".join(line for line in lines if line)
+
+
+def _without_arrows(text: str) -> str:
+    """A line with an arrow may pass for the times of a cue."""
+    return text.replace("-->", "-- >")
+
+
+def _escaped(text: str) -> str:
+    return text.replace("&", "&amp;").replace("<", "&lt;").replace(">", "&gt;")

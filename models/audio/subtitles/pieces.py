@@ -1,0 +1,252 @@
+"""Texts as pieces between which a line may break, each break with what it costs a reader."""
+
+from __future__ import annotations
+
+import re
+import unicodedata
+from collections.abc import Iterator
+from dataclasses import dataclass
+from enum import IntEnum
+
+from models.audio.subtitles.languages import CONJUNCTIONS, LEANING
+from models.text.sentences import split
+
+MAX_LINE_WIDTH = 42  # columns: Netflix' and the BBC's bound for most languages
+
+# Space at which a line may break: the others keep a number with its unit.
+_SPACE = re.compile(r"[^\S\u00a0\u2007\u202f]+")
+_WORD = re.compile(r"(?:\S|[\u00a0\u2007\u202f])+")
+# Scripts that set no space between words: Chinese and Japanese with their punctuation, Thai,
+# Lao, Myanmar, Khmer.
+_UNSPACED = re.compile(
+    "[\u3001-\u30ff\u31f0-\u31ff\u3400-\u4dbf\u4e00-\u9fff\uf900-\ufaff\uff01-\uff0f\uff1a-\uff20"
+    "\uff3b-\uff40\uff5b-\uff9f\U00020000-\U0003ffff"
+    "\u0e01-\u0e5b\u0e81-\u0edf\u1000-\u109f\u1780-\u17f9]"
+)
+_ABUGIDA = re.compile("[\u0e01-\u0edf\u1000-\u109f\u1780-\u17f9]")
+_KANA = re.compile("[\u3041-\u3096]")  # hiragana: a Japanese phrase ends in it
+# What no line begins with, beside closing punctuation: small kana, vowels behind their consonant.
+_NEVER_FIRST = frozenset("ぁぃぅぇぉっゃゅょゎァィゥェォッャュョヮヵヶ〜～ะาำๅฯະາຳຯ")
+_LEADING_VOWELS = frozenset("เแโใไເແໂໃໄ")  # of Thai and Lao, before their consonant
+_NEVER_LAST = _LEADING_VOWELS | frozenset("¿¡\u200d\u1039\u17d2")  # joiners
+_CLAUSE_END = frozenset(",;:،؛、，；：—–―)]}»”」』）")
+_SENTENCE_END = frozenset("。！？")  # which end one without a space, whatever the language is
+_FULL_STOPS = frozenset(".!?…؟।") | _SENTENCE_END
+_CLOSERS = "\"'”’»)]」』"
+_DASHES = frozenset("-–—―")
+_NICE_IN_A_WORD = frozenset("-/_.,?&=~")  # behind these a word that is too long is cut best
+_SHORTEST_SHARE = 2 / 3  # of a part that is cut there instead of where it is full
+
+
+class Break(IntEnum):
+    """What it costs a reader when a line or a cue ends here."""
+
+    SENTENCE = 0
+    CLAUSE = 8
+    CONJUNCTION = 16
+    PHRASE = 20  # before a word that leans on the next, such as a preposition
+    SPACE = 24
+    CHARACTER = 34  # in a script without spaces
+    LEANING = 48  # behind such a word
+    WORD = 54  # in a word that no line holds
+
+
+@dataclass(frozen=True, slots=True)
+class Piece:
+    """A part of a text that stays in one line, at most ``MAX_LINE_WIDTH`` wide."""
+
+    text: str
+    space: str  # before it, where the line does not break there
+    before: Break  # what a break before it costs
+
+
+def display_width(text: str) -> int:
+    """Columns: 2 for a wide East Asian character, 0 for what is written over another."""
+    if text.isascii():
+        return len(text)
+    return sum(map(_char_width, text))
+
+
+def pieces(text: str, language: str) -> list[Piece]:
+    """Cut a text into its smallest parts. Joined with their spaces they are the text.
+
+    White space is made single. "-->" gets a space: neither format may hold it in a cue.
+    """
+    text = _SPACE.sub(" ", text.replace("-->", "-- >")).strip()
+    starts = _sentence_starts(text, language)
+    found: list[Piece] = []
+    for start, stop in _spans(text):
+        for number, (part, is_whole) in enumerate(_parts(text[start:stop])):
+            space = " " if number == 0 and found and start > 0 and text[start - 1] == " " else ""
+            if not found or (number == 0 and start in starts):
+                before = Break.SENTENCE
+            elif not is_whole:
+                before = Break.WORD
+            else:
+                before = _break(found[-1], part, space, language)
+            found.append(Piece(part, space, before))
+    return found
+
+
+def ends_sentence(text: str) -> bool:
+    """Whether a text that others follow ends with its sentence."""
+    return text.rstrip(_CLOSERS)[-1:] in _FULL_STOPS
+
+
+def space_between(last: str, first: str) -> str:
+    """What stands between two texts in one line: nothing in Chinese and Japanese."""
+    both = (last[-1], first[0])
+    return "" if all(_UNSPACED.match(c) and not _ABUGIDA.match(c) for c in both) else " "
+
+
+def _spans(text: str) -> Iterator[tuple[int, int]]:
+    """Where the words of a text stand; of scripts without spaces, their characters."""
+    span: tuple[int, int] | None = None
+    for word in _WORD.finditer(text):
+        if not word[0].strip():
+            continue
+        for start, stop in _characters(word):
+            # French sets a space before some punctuation.
+            if span is not None and start == word.start() and _is_closing(text[start:stop]):
+                span = (span[0], stop)
+                continue
+            if span is not None:
+                yield span
+            span = (start, stop)
+    if span is not None:
+        yield span
+
+
+def _characters(word: re.Match[str]) -> Iterator[tuple[int, int]]:
+    """A word whole, or its parts between which a line may break without a space."""
+    text, start = word[0], 0
+    if text.isascii():
+        yield word.span()
+        return
+    for position in range(1, len(text)):
+        if _may_break(text[position - 1], text[position]):
+            yield word.start() + start, word.start() + position
+            start = position
+    yield word.start() + start, word.end()
+
+
+def _may_break(last: str, first: str) -> bool:
+    if _continues(first) or first in _NEVER_FIRST or last in _NEVER_LAST:
+        return False
+    if first.isspace() or last.isspace():  # the space is there to keep them together
+        return False
+    if unicodedata.category(first) in ("Pe", "Pf", "Po", "Lm"):
+        return False
+    if unicodedata.category(last) in ("Ps", "Pi", "Sc"):
+        return False
+    is_dash = last in "—―" and first.isalnum()
+    return is_dash or bool(_UNSPACED.match(last) or _UNSPACED.match(first))
+
+
+def _parts(word: str) -> Iterator[tuple[str, bool]]:
+    """A word whole, or in equal parts that fit a line; with whether a part begins the word."""
+    width, is_whole = display_width(word), True
+    while width > MAX_LINE_WIDTH:
+        count = -(-width // MAX_LINE_WIDTH)
+        cut = _cut_in_word(word, -(-width // count))
+        if part := word[:cut].strip():
+            yield part, is_whole
+            is_whole = False
+        word = word[cut:].strip()
+        width = display_width(word)
+    if word:
+        yield word, is_whole
+
+
+def _cut_in_word(word: str, target: int) -> int:
+    """The best place to cut, at which the part before is at most ``target`` wide."""
+    cut, width = 0, 0
+    clean = nice = 0
+    nice_width = 0
+    for position, char in enumerate(word):
+        if position and not _continues(char) and word[position - 1] not in _NEVER_LAST:
+            clean = position
+            if word[position - 1] in _NICE_IN_A_WORD or word[position - 1].isspace():
+                nice, nice_width = position, width
+        width += _char_width(char)
+        if width > target:
+            break
+        cut = position + 1
+    if nice_width >= _SHORTEST_SHARE * target:
+        return nice
+    return clean or cut or 1
+
+
+def _break(last: Piece, part: str, space: str, language: str) -> Break:
+    """What a break between two pieces costs that begin no sentence."""
+    end, begin = last.text[-1], part[0]
+    if end in _SENTENCE_END:
+        return Break.SENTENCE
+    if unicodedata.category(end) in ("Ps", "Pi") or part in _DASHES:
+        return Break.LEANING
+    if last.text in _DASHES and last.before == Break.SENTENCE:
+        return Break.LEANING  # the dash of somebody who begins to speak
+    if end in _CLAUSE_END:
+        return Break.CLAUSE
+    if space and _UNSPACED.match(end) and _UNSPACED.match(begin):
+        return Break.CLAUSE
+    if not space:
+        return _break_between_characters(end, begin)
+    base = language.split("-")[0].lower()
+    conjunctions, leaning = CONJUNCTIONS.get(base, ()), LEANING.get(base, ())
+    before, behind = _bare(last.text), _bare(part)
+    if before not in conjunctions and behind in conjunctions:
+        return Break.CONJUNCTION
+    if before in conjunctions or before in leaning:
+        return Break.LEANING
+    return Break.PHRASE if behind in leaning else Break.SPACE
+
+
+def _break_between_characters(end: str, begin: str) -> Break:
+    """Guess where a word begins: none of these scripts says it."""
+    if _ABUGIDA.match(begin):
+        return Break.SPACE if begin in _LEADING_VOWELS else Break.WORD
+    is_phrase_end = _KANA.match(end) and not _KANA.match(begin)
+    return Break.SPACE if is_phrase_end else Break.CHARACTER
+
+
+def _sentence_starts(text: str, language: str) -> set[int]:
+    """Where words stand that begin a sentence."""
+    found, end = set(), 0
+    cut = split(text, language, max_chars=len(text) + 1)
+    for gap, sentence in zip(cut.gaps, cut.sentences, strict=False):
+        # Punctuation right behind a sentence is its own.
+        after = _SPACE.search(text, end) if gap.strip() else None
+        start = end + len(gap)
+        found.add(after.end() if after and after.end() < start else start)
+        end = start + len(sentence)
+    return found
+
+
+def _bare(word: str) -> str:
+    return word.casefold().strip("\"'“”‘’«»()[]¿¡.,;:!?…،")
+
+
+def _is_closing(text: str) -> bool:
+    """Only punctuation that belongs to the word before it."""
+    return all(char not in "¿¡&#@*§" and _is_closing_char(char) for char in text)
+
+
+def _is_closing_char(char: str) -> bool:
+    return unicodedata.category(char) in ("Pe", "Pf", "Po")
+
+
+def _char_width(char: str) -> int:
+    if unicodedata.category(char) in ("Mn", "Me", "Cf") or "\u1160" <= char <= "\u11ff":
+        return 0
+    return 2 if unicodedata.east_asian_width(char) in "WF" else 1
+
+
+def _continues(char: str) -> bool:
+    """Whether a character is a part of the one that a reader sees before it."""
+    return (
+        unicodedata.category(char) in ("Mn", "Mc", "Me")
+        or "\u1160" <= char <= "\u11ff"  # vowels and ends of Hangul syllables
+        or char in "\u200c\u200d"
+        or "\U0001f3fb" <= char <= "\U0001f3ff"  # skin tones
+    )

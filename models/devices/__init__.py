@@ -1,0 +1,1 @@
+"""Where a model computes: the device, its threads and its precision."""

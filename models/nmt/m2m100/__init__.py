@@ -1,0 +1,1 @@
+"""Translation with M2M100."""

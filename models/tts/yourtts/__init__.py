@@ -1,0 +1,1 @@
+"""Speech synthesis with YourTTS, also in the voice of a clip."""

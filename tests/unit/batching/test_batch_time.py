@@ -1,0 +1,85 @@
+"""When the batch behind a running one leaves: just before that ends, as was measured."""
+
+from __future__ import annotations
+
+import pytest
+
+from deployments.batching.dispatcher import BatchReply
+from deployments.batching.estimates.batch_time import Rhythm
+
+WAY_S, BACK_S = 2.0, 1.0
+
+
+def taught(*batches: tuple[float, float]) -> Rhythm:
+    """What has learned of batches of a cost that took some time."""
+    rhythm = Rhythm()
+    for cost, took_s in batches:
+        rhythm.learn(cost, BatchReply([], took_s, input_s=WAY_S, output_s=BACK_S))
+    return rhythm
+
+
+LINE = ((10.0, 15.0), (20.0, 25.0))  # 5 s and 1 s a cost
+
+
+def test_nothing_is_known_before_a_batch_came_back() -> None:
+    rhythm = Rhythm()
+    rhythm.sent("a", 10.0, 0.0, replicas=1)
+    assert rhythm.next_at(1) is None
+
+
+@pytest.mark.parametrize(
+    ("batches", "cost", "takes_s"),
+    [
+        pytest.param(LINE, 30.0, 35.0, id="larger than any before"),
+        pytest.param(LINE, 5.0, 10.0, id="smaller than any before"),
+        pytest.param(((10.0, 15.0), (10.0, 17.0)), 30.0, 16.05, id="all were of one cost"),
+        pytest.param(((10.0, 20.0), (20.0, 10.0)), 30.0, 14.74, id="larger ones took less"),
+    ],
+)
+def test_a_batch_leaves_the_way_before_the_running_one_ends(
+    batches: tuple[tuple[float, float], ...], cost: float, takes_s: float
+) -> None:
+    rhythm = taught(*batches)
+    rhythm.sent("running", cost, 100.0, replicas=1)
+    # It begins after the way, and the next needs the way as well.
+    assert rhythm.next_at(1) == pytest.approx(100.0 + WAY_S + takes_s - WAY_S, abs=0.01)
+
+
+def test_what_stood_behind_begins_when_the_one_before_has_ended() -> None:
+    rhythm = taught(*LINE)
+    rhythm.sent("first", 10.0, 0.0, replicas=1)
+    rhythm.sent("second", 10.0, 5.0, replicas=1)
+    rhythm.over("first", 20.0)  # its answer was on the way back for a second
+    assert rhythm.next_at(1) == pytest.approx(20.0 - BACK_S + 15.0 - WAY_S)
+
+
+def test_of_two_replicas_the_first_to_end_gets_the_next() -> None:
+    rhythm = taught(*LINE)
+    rhythm.sent("long", 30.0, 0.0, replicas=2)
+    rhythm.sent("short", 10.0, 0.0, replicas=2)
+    assert rhythm.next_at(2) == pytest.approx(15.0)
+    rhythm.sent("behind", 10.0, 13.0, replicas=2)
+    assert rhythm.next_at(2) == pytest.approx(35.0)
+
+
+def test_one_that_never_began_leaves_the_running_ones_alone() -> None:
+    rhythm = taught(*LINE)
+    rhythm.sent("running", 10.0, 0.0, replicas=1)
+    rhythm.sent("behind", 10.0, 5.0, replicas=1)
+    rhythm.over("behind", 6.0)
+    assert rhythm.next_at(1) == pytest.approx(15.0)
+
+
+@pytest.mark.parametrize(
+    ("batches", "fixed_s"),
+    [
+        pytest.param(LINE, 5.0, id="where the line meets no cost"),
+        pytest.param(((10.0, 15.0),), 0.0, id="not known from one cost alone"),
+        pytest.param(((10.0, 10.0), (20.0, 25.0)), 0.0, id="never less than nothing"),
+        pytest.param((*LINE, *[(10.0, 15.0)] * 200), 5.0, id="still known when costs are all one"),
+    ],
+)
+def test_what_a_batch_takes_whatever_it_costs(
+    batches: tuple[tuple[float, float], ...], fixed_s: float
+) -> None:
+    assert taught(*batches).fixed_s == pytest.approx(fixed_s, abs=0.2)

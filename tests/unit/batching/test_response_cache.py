@@ -1,0 +1,85 @@
+"""The response cache: what counts as the same question, and what it holds."""
+
+from __future__ import annotations
+
+import pickle
+from typing import Any
+
+import numpy as np
+import pytest
+
+from deployments.batching.response_cache import ResponseCache
+from models.types import AsrItem, NmtItem, SpeakerItem, TtsItem, VadItem
+
+INT16 = np.arange(4, dtype=np.int16)
+ITEM = AsrItem(INT16, "en")
+
+OTHERS: dict[str, Any] = {
+    "samples": AsrItem(INT16[::-1], "en"),
+    "length": AsrItem(INT16[:3], "en"),
+    "dtype": AsrItem(INT16.astype(np.float32), "en"),
+    "language": AsrItem(INT16, "pt"),
+    "a field that was not given": AsrItem(INT16),
+    "kind": SpeakerItem(INT16),
+}
+
+
+def key(item: Any, model: str = "m", generation: int = 0) -> bytes:
+    return ResponseCache.key(model, generation, item)
+
+
+def test_the_same_content_is_the_same_question() -> None:
+    assert key(ITEM) == key(AsrItem(INT16.copy(), "en"))
+
+
+@pytest.mark.parametrize("other", OTHERS.values(), ids=OTHERS)
+def test_other_content_is_another_question(other: Any) -> None:
+    assert key(other) != key(ITEM)
+
+
+@pytest.mark.parametrize(
+    "other", [key(ITEM, model="n"), key(ITEM, generation=1)], ids=["model", "generation"]
+)
+def test_another_model_has_answers_of_its_own(other: bytes) -> None:
+    assert other != key(ITEM)
+
+
+ITEMS = [NmtItem("a", "en", "pt"), TtsItem("a", "v", reference=INT16), VadItem(INT16), ITEM]
+
+
+@pytest.mark.parametrize("item", ITEMS, ids=[type(item).__name__ for item in ITEMS])
+def test_every_kind_of_item_has_a_key(item: Any) -> None:
+    assert key(item) == key(pickle.loads(pickle.dumps(item)))
+
+
+def test_the_least_recent_goes_first() -> None:
+    answer = "x" * 100
+    cache = ResponseCache(2 * len(pickle.dumps(answer)))
+    for name in (b"a", b"b"):
+        cache.put(name, answer)
+    cache.get(b"a")
+    cache.put(b"c", answer)
+    assert [cache.get(name) is not None for name in (b"a", b"b", b"c")] == [True, False, True]
+
+
+def test_an_answer_larger_than_all_is_not_kept() -> None:
+    cache = ResponseCache(10)
+    cache.put(b"a", "x" * 100)
+    assert cache.get(b"a") is None
+
+
+def test_an_answer_that_is_there_takes_no_more_room() -> None:
+    answer = "x" * 100
+    cache = ResponseCache(2 * len(pickle.dumps(answer)))
+    for name in (b"a", b"b", b"b", b"b"):
+        cache.put(name, answer)
+    assert cache.get(b"a") is not None
+
+
+def test_an_answer_is_no_view_of_its_neighbours() -> None:
+    batch = np.zeros(1000, np.float32)
+    cache = ResponseCache(1 << 20)
+    cache.put(b"a", batch[:1])
+    kept = cache.get(b"a")
+    assert kept is not None
+    assert kept.base is None

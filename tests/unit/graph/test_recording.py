@@ -1,0 +1,155 @@
+"""What is done with a recording between the models: sentences' times, and the voice in it."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+
+from deployments.graph.recording import (
+    REFERENCE_S,
+    Sentence,
+    is_open,
+    reference,
+    timed_sentences,
+    with_open,
+)
+from models.types import Audio, Segment, SpeechSpan, Transcript, VadResult
+
+
+def transcript(*segments: tuple[float, float, str]) -> Transcript:
+    made = tuple(Segment(s, e, text, (), 0.0, 0.0, 1.0, 0.0) for s, e, text in segments)
+    return Transcript(" ".join(s.text.strip() for s in made), "en", 1.0, made)
+
+
+def test_a_sentence_over_two_segments_spans_both() -> None:
+    heard = transcript((1.0, 2.0, " Please hold"), (2.5, 4.0, " while I try."))
+    assert [(s.start_s, s.end_s, s.text) for s in timed_sentences(heard)] == [
+        (1.0, 4.0, "Please hold while I try.")
+    ]
+
+
+def test_two_sentences_in_one_segment_share_its_time_by_their_length() -> None:
+    first, second = timed_sentences(transcript((0.0, 2.0, " Go home. Go away.")))
+    times_s = [first.start_s, first.end_s, second.start_s, second.end_s]
+    assert times_s == pytest.approx([0.0, 2 * 8 / 17, 2 * 9 / 17, 2.0], abs=0.001)
+
+
+def test_a_gap_between_segments_belongs_to_no_sentence() -> None:
+    first, second = timed_sentences(transcript((0.0, 1.0, " One."), (5.0, 6.0, " Two.")))
+    assert (first.end_s, second.start_s) == (1.0, 5.0)
+
+
+def sentence(start_s: float, end_s: float, text: str, language: str = "en") -> Sentence:
+    return Sentence(start_s, end_s, text, language=language)
+
+
+@pytest.mark.parametrize(
+    ("text", "open_"),
+    [
+        ("Please hold the", True),
+        ("Please hold...", True),
+        ("Please,", True),
+        ("Please hold.", False),
+        ("Who is it?", False),
+        ("请稍等。", False),
+    ],
+)
+def test_a_sentence_is_open_where_it_has_no_end(text: str, open_: bool) -> None:
+    assert is_open(sentence(0, 1, text)) is open_
+
+
+def test_an_open_sentence_ends_in_the_next_window() -> None:
+    before, following = sentence(0, 2, "Please hold..."), sentence(5, 6, "the line.")
+    (whole, rest) = with_open(before, [following, sentence(6, 7, "Thanks.")])
+    assert (whole.text, whole.start_s, whole.end_s) == ("Please hold the line.", 0, 6)
+    assert rest.text == "Thanks."
+
+
+@pytest.mark.parametrize(
+    "following",
+    [
+        pytest.param([], id="nothing-follows"),
+        pytest.param([sentence(5, 6, "la ligne.", "fr")], id="in-another-language"),
+        pytest.param([sentence(60, 61, "the line.")], id="long-after"),
+    ],
+)
+def test_an_open_sentence_stays_alone(following: list[Sentence]) -> None:
+    before = sentence(0, 2, "Please hold")
+    assert with_open(before, following) == [before, *following]
+
+
+def test_sentences_are_of_one_language() -> None:
+    heard = Transcript(
+        "Good bon",
+        "en",
+        1.0,
+        (
+            Segment(0, 1, "Good", (), 0.0, -0.1, 1.0, 0.0, language="en"),
+            Segment(1, 2, "bon", (), 0.0, -0.1, 1.0, 0.0, language="fr"),
+        ),
+    )
+    assert [(s.text, s.language) for s in timed_sentences(heard)] == [("Good", "en"), ("bon", "fr")]
+
+
+def test_a_sentence_is_as_sure_as_its_segments() -> None:
+    first = Segment(0, 1, "Hello", (), 0.0, -0.5, 1.0, 0.1, language="en")
+    second = Segment(1, 2, "there.", (), 0.0, -1.5, 1.0, 0.7, language="en")
+    (heard,) = timed_sentences(Transcript("", "en", 1.0, (first, second)))
+    assert (round(heard.avg_logprob, 2), heard.no_speech_prob) == (-1.05, 0.7)
+    assert [warning.code for warning in heard.warnings] == ["unsure_text", "unsure_speech"]
+
+
+@pytest.mark.parametrize(
+    ("probability", "codes"), [(0.4, ["unsure_language"]), (0.6, [])], ids=["unsure", "sure"]
+)
+def test_a_sentence_says_where_its_language_is_not_sure(
+    probability: float, codes: list[str]
+) -> None:
+    segment = Segment(0, 1, "Hello.", (), 0.0, -0.2, 1.0, 0.1, language="en")
+    (heard,) = timed_sentences(Transcript("", "en", probability, (segment,)))
+    assert [warning.code for warning in heard.warnings] == codes
+
+
+def test_no_segments_are_no_sentences() -> None:
+    assert timed_sentences(transcript()) == []
+
+
+# ---- the voice to speak in ---------------------------------------------------------------
+
+
+def test_the_reference_is_the_longest_clean_spans_in_their_order() -> None:
+    audio, heard = recording((1.0, 3.0, 0.9), (4.0, 5.0, 0.9), (6.0, 15.0, 0.9))
+    taken = reference(audio, heard).samples
+    assert [len(taken), int(taken[0]), int(taken[-1])] == [REFERENCE_S * 16_000, 1, 6]
+
+
+def test_what_is_hardly_speech_is_no_reference_beside_enough_that_is() -> None:
+    audio, heard = recording((1.0, 4.5, 0.9), (6.0, 15.0, 0.4))
+    assert set(reference(audio, heard).samples) == {1}
+
+
+def test_a_clipped_span_is_no_reference_beside_enough_that_is_not() -> None:
+    audio, heard = recording((1.0, 4.5, 0.9), (6.0, 15.0, 0.9))
+    audio.samples[7 * 16_000 : 8 * 16_000] = 32_767
+    assert set(reference(audio, heard).samples) == {1}
+
+
+def test_too_little_clean_speech_is_filled_up_from_the_rest() -> None:
+    audio, heard = recording((1.0, 1.6, 0.9), (6.0, 14.0, 0.4))
+    assert len(reference(audio, heard).samples) == pytest.approx(8.6 * 16_000, abs=2)
+
+
+def test_where_nothing_is_clean_the_longest_serves() -> None:
+    audio, heard = recording((1.0, 1.4, 0.4), (6.0, 15.8, 0.4), (17.0, 17.3, 0.4))
+    assert set(reference(audio, heard).samples) == {6}
+
+
+def recording(*spans: tuple[float, float, float]) -> tuple[Audio, VadResult]:
+    """20 s of 16 kHz: each span (start, end, probability) holds its own start as samples."""
+    samples = np.zeros(20 * 16_000, np.int16)
+    probabilities = np.zeros(625, np.float32)
+    for start_s, end_s, probability in spans:
+        samples[round(start_s * 16_000) : round(end_s * 16_000)] = round(start_s)
+        probabilities[round(start_s / 0.032) : round(end_s / 0.032)] = probability
+    found = tuple(SpeechSpan(start_s, end_s) for start_s, end_s, _ in spans)
+    return Audio(samples), VadResult(found, probabilities, np.zeros(0, np.float32))

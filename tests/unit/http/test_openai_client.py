@@ -1,0 +1,159 @@
+"""OpenAI's own client against the application on fakes: what it documents raises no error."""
+
+from __future__ import annotations
+
+import io
+from collections.abc import AsyncIterator
+from typing import Any
+
+import httpx2
+import openai
+import pytest
+
+from deployments.http.app import asgi_app
+from deployments.http.middleware.admission import Admission
+from tests.support.local import fake_config, fake_fleet
+from tests.unit.http.test_api import HEARD, SPEECH
+
+VOICES = (
+    *("alloy", "ash", "ballad", "cedar", "coral", "echo", "fable"),
+    *("marin", "nova", "onyx", "sage", "shimmer", "verse"),
+)
+
+
+@pytest.fixture
+async def sdk() -> AsyncIterator[openai.AsyncOpenAI]:
+    config = fake_config()
+    both = {voice: {"en": "fake-en", "pt": "fake-pt"} for voice in VOICES}
+    config = config.model_copy(update={"voice_aliases": both})
+    app: Any = asgi_app(await fake_fleet(config), config, Admission(8))
+    http = httpx2.AsyncClient(transport=httpx2.ASGITransport(app))
+    async with openai.AsyncOpenAI(
+        api_key="none", base_url="http://localhost/v1", http_client=http, max_retries=0
+    ) as client:
+        yield client
+
+
+def a_file() -> tuple[str, io.BytesIO]:
+    return "speech.wav", io.BytesIO(SPEECH)
+
+
+# ---- transcriptions -----------------------------------------------------------------------
+
+# Arguments as the client documents them, and what of them is ignored.
+TAKEN: dict[str, tuple[dict[str, Any], str | None]] = {
+    "nothing else": ({}, None),
+    "a language": ({"language": "en"}, None),
+    "a language with a region": ({"language": "en-US"}, None),
+    "a prompt": ({"prompt": "Dragoman, Lisbon."}, None),
+    "a temperature": ({"temperature": 0.2}, None),
+    "logprobs": ({"include": ["logprobs"]}, "include"),
+    "chunking by itself": ({"chunking_strategy": "auto"}, "chunking_strategy"),
+    "chunking by its own rules": (
+        {"chunking_strategy": {"type": "server_vad", "threshold": 0.4, "prefix_padding_ms": 200}},
+        "chunking_strategy",
+    ),
+    "keywords": ({"keywords": ["Dragoman", "Lisbon"]}, "keywords"),
+    "a candidate": ({"languages": ["en"]}, None),
+    "candidates": ({"languages": ["en", "pt"]}, "languages"),
+    "no stream": ({"stream": False}, None),
+    "a field of another server": ({"extra_body": {"vad_filter": True, "user": "me"}}, "vad_filter"),
+    "words": (
+        {"response_format": "verbose_json", "timestamp_granularities": ["word", "segment"]},
+        None,
+    ),
+}
+
+
+@pytest.mark.parametrize(("asked", "ignored"), TAKEN.values(), ids=TAKEN)
+async def test_a_transcription_takes_what_is_documented(
+    sdk: openai.AsyncOpenAI, asked: dict[str, Any], ignored: str | None
+) -> None:
+    answer = await sdk.audio.transcriptions.with_raw_response.create(
+        file=a_file(), model="whisper-1", **asked
+    )
+    told = answer.headers.get("x-ignored-fields")
+    assert answer.parse().text == HEARD
+    assert (told.split(", ")[0] if told else None) == ignored
+
+
+@pytest.mark.parametrize("response_format", ["text", "srt", "vtt"])
+async def test_a_transcript_as_a_document_is_bare(
+    sdk: openai.AsyncOpenAI, response_format: Any
+) -> None:
+    answer: Any = await sdk.audio.transcriptions.create(
+        file=a_file(), model="whisper-1", response_format=response_format
+    )
+    assert "There are 16000 samples." in answer
+    assert not answer.startswith("{")
+
+
+NOT_THERE: dict[str, tuple[dict[str, Any], str]] = {
+    "a stream": ({"stream": True}, "stream"),
+    "who speaks": ({"response_format": "diarized_json"}, "response_format"),
+    "known speakers": ({"known_speaker_names": ["Ann"]}, "known_speaker_names[]"),
+    "their voices": (
+        {"known_speaker_references": ["data:audio/wav;base64,AA=="]},
+        "known_speaker_references[]",
+    ),
+}
+
+
+@pytest.mark.parametrize(("asked", "param"), NOT_THERE.values(), ids=NOT_THERE)
+async def test_what_would_change_the_answer_and_is_not_there_is_refused(
+    sdk: openai.AsyncOpenAI, asked: dict[str, Any], param: str
+) -> None:
+    with pytest.raises(openai.BadRequestError, match="yet") as caught:
+        await sdk.audio.transcriptions.create(file=a_file(), model="whisper-1", **asked)
+    assert caught.value.param == param
+
+
+# ---- speech -------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("voice", VOICES)
+async def test_every_voice_of_openais_speaks(sdk: openai.AsyncOpenAI, voice: str) -> None:
+    answer = await sdk.audio.speech.create(model="tts-1", voice=voice, input="Hello.")
+    assert len(answer.content) > 500
+
+
+SPOKEN: dict[str, tuple[dict[str, Any], str | None]] = {
+    "instructions": ({"instructions": "Speak like a pirate."}, "instructions"),
+    "a voice as an object": ({"voice": {"id": "alloy"}}, None),
+    "a speed": ({"speed": 1.25}, None),
+    "a stream of audio": ({"stream_format": "audio"}, None),
+    "a stream of events": ({"stream_format": "sse"}, None),
+    "a language, which is ours": ({"extra_body": {"language": "Portuguese"}}, None),
+    "a user": ({"extra_body": {"user": "me"}}, "user"),
+}
+
+
+@pytest.mark.parametrize(("asked", "ignored"), SPOKEN.values(), ids=SPOKEN)
+async def test_speech_takes_what_is_documented(
+    sdk: openai.AsyncOpenAI, asked: dict[str, Any], ignored: str | None
+) -> None:
+    answer = await sdk.audio.speech.with_raw_response.create(
+        **{"model": "tts-1", "voice": "alloy", "input": "Hello.", **asked}
+    )
+    assert answer.status_code == 200
+    assert answer.headers.get("x-ignored-fields") == ignored
+
+
+# ---- what there is ------------------------------------------------------------------------
+
+
+async def test_an_alias_is_a_model(sdk: openai.AsyncOpenAI) -> None:
+    listed = {model.id async for model in sdk.models.list()}
+    assert {"asr", "nmt", "whisper-1", "tts-1"} <= listed
+    assert (await sdk.models.retrieve("whisper-1")).id == "whisper-1"
+
+
+@pytest.mark.parametrize("path", ["translations", "voices", "voice_consents"])
+async def test_what_is_not_there_says_so(sdk: openai.AsyncOpenAI, path: str) -> None:
+    with pytest.raises(openai.BadRequestError, match="yet"):
+        await sdk.post(f"/audio/{path}", body={"name": "me"}, cast_to=object)
+
+
+async def test_an_unknown_voice_is_still_refused(sdk: openai.AsyncOpenAI) -> None:
+    with pytest.raises(openai.NotFoundError, match="there is no voice 'nobody'"):
+        await sdk.audio.speech.create(model="tts-1", voice="nobody", input="Hello.")

@@ -1,0 +1,81 @@
+"""The keeper outlives its launcher, and nothing that it keeps outlives the keeper."""
+
+from __future__ import annotations
+
+import os
+import signal
+import subprocess
+import sys
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+import psutil
+import pytest
+
+ROOT = Path(__file__).parents[3]
+END_S = 60.0
+# Says the number of a process that has left its session, as Ray's do, and whose parent then ends.
+DAEMON = "(setsid sleep 600 & echo $!)"
+
+
+@contextmanager
+def kept(script: str, folder: Path | str = "") -> Iterator[tuple[subprocess.Popen[str], int]]:
+    """A keeper of a shell script, and the number that the script says."""
+    command = [sys.executable, "-m", "deployments.serve.keeper", str(folder), "sh", "-c", script]
+    keeper = subprocess.Popen(
+        command, cwd=ROOT, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True
+    )
+    assert keeper.stdin is not None
+    assert keeper.stdout is not None
+    with keeper.stdout:
+        try:
+            yield keeper, int(keeper.stdout.readline())
+        finally:
+            keeper.stdin.close()
+            keeper.wait(END_S)
+
+
+@pytest.fixture
+def folder(tmp_path: Path) -> Path:
+    """The folder of a run, with a file."""
+    made = tmp_path / "run"
+    made.mkdir()
+    (made / "socket").touch()
+    return made
+
+
+def test_a_launcher_that_is_gone_leaves_no_process_and_no_file(folder: Path) -> None:
+    with kept(f"{DAEMON}; exec sleep 600", folder) as (keeper, daemon):
+        everything = [psutil.Process(daemon), *psutil.Process(keeper.pid).children(recursive=True)]
+        assert keeper.stdin is not None
+        keeper.stdin.close()  # what the kernel does for a process that was killed
+        keeper.wait(END_S)
+        assert [each for each in everything if each.is_running()] == []
+    assert not folder.exists()
+
+
+def test_a_command_that_ends_leaves_nothing_and_its_code_is_told(folder: Path) -> None:
+    with kept(f"{DAEMON}; exit 7", folder) as (keeper, daemon):
+        assert keeper.wait(END_S) == 7
+        assert not psutil.pid_exists(daemon)
+    assert not folder.exists()
+
+
+@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM], ids=["INT", "TERM"])
+def test_a_signal_is_the_command_s(number: signal.Signals) -> None:
+    script = "trap 'kill $!; exit 8' INT TERM; sleep 600 & echo $$; wait"
+    with kept(script) as (keeper, _):
+        keeper.send_signal(number)
+        assert keeper.wait(END_S) == 8
+
+
+def test_what_ends_among_the_adopted_is_reaped() -> None:
+    with kept("(sh -c 'echo $$; exec sleep 0.1' &); exec sleep 600") as (_, orphan):
+        psutil.Process(orphan).wait(END_S)  # a zombie has not ended in its eyes
+
+
+def test_it_is_no_burden() -> None:
+    with kept("echo $$; exec sleep 600") as (keeper, _):
+        assert psutil.Process(keeper.pid).memory_info().rss < 64 << 20
+        assert os.getpgid(keeper.pid)

@@ -1,0 +1,81 @@
+"""The launcher, before it starts anything: what cannot work is refused with its field."""
+
+from __future__ import annotations
+
+import json
+import logging
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from deployments.config.schema import load
+from deployments.serve import launch
+from deployments.telemetry.log import logger
+from tests.support import nvidia_smi
+from tests.support.nvidia_smi import gpu_row
+
+
+def config(tmp_path: Path, **model: Any) -> str:
+    path = tmp_path / "serve.yaml"
+    models = {"speaker": {"engine": "sleep", **model}}
+    application = {"import_path": "deployments.app:build", "args": {"models": models}}
+    content = {"proxy_location": "Disabled", "applications": [application]}
+    path.write_text(json.dumps(content))  # JSON is YAML
+    return str(path)
+
+
+@pytest.fixture(autouse=True)
+def log(monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture) -> None:
+    monkeypatch.delenv("RAY_ADDRESS", raising=False)
+    monkeypatch.setattr(logger, "handlers", [caplog.handler])
+    caplog.set_level(logging.INFO)
+
+
+def test_cuda_by_name_without_a_gpu_does_not_start(
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    nvidia_smi.remove(monkeypatch, tmp_path)
+    assert launch.main([config(tmp_path, device="cuda", gpu_fraction=0.5)]) == 2
+    assert "models.speaker.device: cuda was asked for, but there is no GPU here" in caplog.text
+
+
+def test_shares_that_do_not_fit_the_gpus_do_not_start(
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    nvidia_smi.install(monkeypatch, tmp_path, gpus=[gpu_row(0)])
+    assert launch.main([config(tmp_path, gpu_fraction=0.6, replicas=2)]) == 2
+    assert "models.speaker.gpu_fraction: 0.6 of a GPU is not left" in caplog.text
+
+
+def test_weights_that_are_absent_do_not_start(
+    tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    path = config(tmp_path, engine="ge2e", weights="path:/nowhere/at/all")
+    assert [launch.main([path]), launch.main(["--check", path])] == [2, 2]
+    assert "models.speaker.weights: path:/nowhere/at/all: there is no such folder" in caplog.text
+
+
+def test_a_ray_without_a_token_does_not_start_beyond_loopback(
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    path = Path(config(tmp_path))
+    content = json.loads(path.read_text())
+    content["applications"][0]["args"] |= {
+        "ingress": {"host": "0.0.0.0"},
+        "security": {"open": True},
+    }
+    path.write_text(json.dumps(content))
+    monkeypatch.setenv("RAY_AUTH_MODE", "disabled")
+    assert launch.main([str(path)]) == 2
+    assert "RAY_AUTH_MODE: with 'disabled' whoever reaches a port of Ray" in caplog.text
+
+
+def test_a_real_cluster_is_not_kept_to_loopback(
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    path = Path(config(tmp_path))
+    server = launch.Server(path, load(path))
+    assert server.environment()["RAY_ENABLE_WINDOWS_OR_OSX_CLUSTER"] == "0"
+    monkeypatch.setenv("RAY_ADDRESS", "10.0.0.1:6379")
+    assert "RAY_ENABLE_WINDOWS_OR_OSX_CLUSTER" not in server.environment()

@@ -1,0 +1,162 @@
+"""The Grafana dashboard asks only for what ``/metrics`` has, and asks rightly."""
+
+from __future__ import annotations
+
+import json
+import re
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import pytest
+from prometheus_client.parser import text_string_to_metric_families
+
+from deployments.http.app import asgi_app
+from deployments.http.middleware.admission import Admission
+from tests.support import nvidia_smi
+from tests.support.local import fake_config, fake_fleet
+from tests.unit.http.test_operations import connect
+
+DASHBOARD = Path(__file__).parents[3] / "deploy" / "grafana" / "dragoman.json"
+FUNCTIONS = {"histogram_quantile", "increase", "max", "min", "rate", "sum"}
+NAME = r"[a-zA-Z_]\w*"
+BY = rf"\bby \(((?:{NAME}(?:, )?)+)\)"
+
+
+@dataclass(frozen=True)
+class Exposed:
+    """What the samples of one name have."""
+
+    type: str  # of the family
+    labels: frozenset[str]
+
+
+@dataclass(frozen=True)
+class Expression:
+    """One query of a panel."""
+
+    id: str
+    text: str
+    legend: str
+
+    @property
+    def metrics(self) -> set[str]:
+        """Every name outside of matchers, ranges and groupings that is no function."""
+        bare = re.sub(rf"\{{[^}}]*\}}|\[[^\]]*\]|{BY}", " ", self.text)
+        return set(re.findall(rf"\b{NAME}\b", bare)) - FUNCTIONS
+
+    @property
+    def groups(self) -> set[str]:
+        found = re.findall(BY, self.text)
+        return {name for names in found for name in names.split(", ")}
+
+    @property
+    def labels(self) -> set[str]:
+        """That it matches, or groups by."""
+        matchers = re.findall(r"\{([^}]*)\}", self.text)
+        return self.groups | {name for m in matchers for name in re.findall(rf"({NAME})[=!]", m)}
+
+
+def dashboard() -> dict[str, Any]:
+    loaded: dict[str, Any] = json.loads(DASHBOARD.read_text())
+    return loaded
+
+
+def expressions() -> list[Expression]:
+    return [
+        Expression(f"{panel['title']} {target['refId']}", target["expr"], target["legendFormat"])
+        for panel in dashboard()["panels"]
+        for target in panel.get("targets", ())
+    ]
+
+
+@pytest.fixture
+async def exposed(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> dict[str, Exposed]:
+    """Every sample that the application on fakes exposes, on a machine with a GPU."""
+    nvidia_smi.install(monkeypatch, tmp_path, gpus=[nvidia_smi.gpu_row(0)])
+    config = fake_config()
+    async with connect(asgi_app(await fake_fleet(config), config, Admission(8))) as http:
+        text = (await http.get("/metrics")).text
+    written = set(re.findall(rf"^{NAME}", text, re.MULTILINE))
+    found = {}
+    for family in text_string_to_metric_families(text):
+        for sample in family.samples:
+            # The parser ends every counter in `_total`; Triton's do not.
+            name = sample.name if sample.name in written else sample.name.removesuffix("_total")
+            found[name] = Exposed(family.type, frozenset(sample.labels))
+    return found
+
+
+QUERIES = pytest.mark.parametrize("query", [pytest.param(e, id=e.id) for e in expressions()])
+
+
+@QUERIES
+async def test_every_metric_is_exposed_with_its_labels(
+    exposed: dict[str, Exposed], query: Expression
+) -> None:
+    assert query.metrics <= set(exposed)
+    for name in query.metrics:
+        assert query.labels <= exposed[name].labels, name
+
+
+@QUERIES
+async def test_rates_are_of_what_only_grows(exposed: dict[str, Exposed], query: Expression) -> None:
+    ranged = set(re.findall(rf"({NAME})(?:\{{[^}}]*\}})?\[", query.text))
+    rated = set(re.findall(rf"\b(?:rate|increase)\(({NAME})", query.text))
+    assert ranged == rated
+    for name in query.metrics:
+        grows = exposed[name].type in ("counter", "histogram")
+        assert (name in rated) is grows, name
+
+
+@QUERIES
+def test_quantiles_are_of_buckets_by_their_bound(query: Expression) -> None:
+    buckets = {name for name in query.metrics if name.endswith("_bucket")}
+    if "histogram_quantile" in query.text:
+        assert buckets == query.metrics
+    if buckets:
+        assert "le" in query.groups
+
+
+@QUERIES
+def test_legends_name_what_is_grouped_by(query: Expression) -> None:
+    assert set(re.findall(r"\{\{(\w+)\}\}", query.legend)) <= query.groups
+
+
+def test_the_list_of_models_is_of_an_exposed_metric(exposed: dict[str, Exposed]) -> None:
+    (variable,) = [v for v in dashboard()["templating"]["list"] if v["name"] == "model"]
+    found = re.fullmatch(r"label_values\((\w+), (\w+)\)", variable["query"]["query"])
+    assert found
+    assert variable["definition"] == found[0]
+    assert found[2] in exposed[found[1]].labels
+
+
+def sources(part: Any) -> Iterator[Any]:
+    """Every ``datasource`` below a part of the dashboard."""
+    below = part.values() if isinstance(part, dict) else part if isinstance(part, list) else ()
+    if isinstance(part, dict) and "datasource" in part:
+        yield part["datasource"]
+    for inner in below:
+        yield from sources(inner)
+
+
+def test_everything_asks_the_chosen_prometheus() -> None:
+    found = list(sources(dashboard()))
+    assert len(found) > len(expressions())
+    assert all(source == {"type": "prometheus", "uid": "${datasource}"} for source in found)
+
+
+def test_no_two_panels_overlap() -> None:
+    taken: dict[tuple[int, int], str] = {}
+    for panel in dashboard()["panels"]:
+        place = panel["gridPos"]
+        for x in range(place["x"], place["x"] + place["w"]):
+            for y in range(place["y"], place["y"] + place["h"]):
+                assert taken.setdefault((x, y), panel["title"]) == panel["title"]
+                assert x < 24
+
+
+def test_every_panel_has_an_id_of_its_own() -> None:
+    ids = [panel["id"] for panel in dashboard()["panels"]]
+    assert len(set(ids)) == len(ids)

@@ -1,0 +1,169 @@
+"""Rooms: who may import whom, that imports form no circle, and that what is imported is declared."""
+
+from __future__ import annotations
+
+import ast
+import re
+import sys
+import tomllib
+from collections.abc import Iterator, Mapping
+from functools import cache
+from graphlib import CycleError, TopologicalSorter
+from importlib.metadata import packages_distributions
+from itertools import chain
+from pathlib import Path
+
+import pytest
+
+ROOT = Path(__file__).parents[2]
+TOP = ("models", "deployments", "tuning", "bench", "tests", "client/dragoman_client", "client/load")
+# Each room with those that it may import beside itself. A folder of ``deployments`` is a room.
+DOORS: dict[str, set[str]] = {
+    "models": set(),
+    "config": {"models"},
+    "batching": {"models", "config"},
+    "telemetry": {"models", "config", "batching"},
+    "catalogue": {"models", "config", "batching", "telemetry"},
+    "graph": {"models", "config", "batching", "telemetry", "catalogue"},
+    "security": {"models", "config", "telemetry"},
+    "doctor": {"models", "config", "telemetry", "security"},
+}
+DOORS["http"] = {*DOORS, "graph"}
+DOORS["serve"] = {*DOORS, "http"}
+DOORS["cli"] = {*DOORS, "serve"}
+DOORS["app"] = {"config", "serve"}
+DOORS["dragoman_client"] = set()
+DOORS["load"] = {"dragoman_client"}
+DOORS["tuning"] = {*DOORS, "dragoman_client", "load"} - {"app"}
+DOORS["bench"] = {*DOORS, "tuning", "tests.support"}
+RAY_ROOMS = {"serve", "bench", "tests"}
+
+
+def files() -> Iterator[Path]:
+    for top in TOP:
+        yield from (ROOT / top).rglob("*.py")
+
+
+def module_of(path: Path) -> str:
+    """The dotted name that a file is imported by."""
+    parts = path.relative_to(ROOT).with_suffix("").parts
+    parts = parts[1:] if parts[0] == "client" else parts
+    return ".".join(parts[:-1] if parts[-1] == "__init__" else parts)
+
+
+MODULES = {module_of(path): path for path in files()}
+
+
+def room_of(module: str) -> str:
+    """``deployments.http.app`` is of room ``http``, and ``tests.support.local`` of ``tests.support``."""
+    parts = module.split(".")
+    if parts[0] == "deployments":
+        return parts[1] if len(parts) > 1 else "config"
+    return "tests.support" if parts[:2] == ["tests", "support"] else parts[0]
+
+
+@cache
+def imports(path: Path) -> tuple[tuple[str, bool], ...]:
+    """Each module that a file imports, and whether for types alone."""
+    found: list[tuple[str, bool]] = []
+
+    def visit(node: ast.AST, *, for_types: bool) -> None:
+        if isinstance(node, ast.If) and ast.unparse(node.test).endswith("TYPE_CHECKING"):
+            for_types = True
+        if isinstance(node, ast.Import):
+            found.extend((alias.name, for_types) for alias in node.names)
+        elif isinstance(node, ast.ImportFrom) and node.module and not node.level:
+            for alias in node.names:
+                submodule = f"{node.module}.{alias.name}"
+                found.append((submodule if submodule in MODULES else node.module, for_types))
+        for child in ast.iter_child_nodes(node):
+            visit(child, for_types=for_types)
+
+    visit(ast.parse(path.read_text()), for_types=False)
+    return tuple(found)
+
+
+@cache
+def imported(path: Path) -> set[str]:
+    """Top-level names of all that a file imports, wherever in it."""
+    return {module.split(".")[0] for module, _ in imports(path)}
+
+
+@pytest.mark.parametrize("room", DOORS)
+def test_a_room_imports_only_through_its_doors(room: str) -> None:
+    members = {module: path for module, path in MODULES.items() if room_of(module) == room}
+    wrong = {
+        f"{module} -> {target}"
+        for module, path in members.items()
+        for target, _ in imports(path)
+        if target in MODULES and room_of(target) not in {room, *DOORS[room]}
+    }
+    assert members
+    assert wrong == set()
+
+
+def test_every_room_has_its_doors_told() -> None:
+    assert {room_of(module) for module in MODULES} == {*DOORS, "tests", "tests.support"}
+
+
+def test_only_one_room_imports_ray() -> None:
+    rooms = {room_of(module) for module, path in MODULES.items() if "ray" in imported(path)}
+    assert {room.split(".")[0] for room in rooms} <= RAY_ROOMS
+
+
+def test_imports_form_no_circle() -> None:
+    graph = {
+        module: {target for target, _ in imports(path) if target in MODULES and target != module}
+        for module, path in MODULES.items()
+    }
+    try:
+        TopologicalSorter(graph).prepare()
+    except CycleError as error:
+        pytest.fail(f"a circle: {' -> '.join(error.args[1])}")
+
+
+# ---- what is imported is declared --------------------------------------------------------
+
+OWN = {"models", "deployments", "tuning", "bench", "tests"}
+OWN |= {"client", "dragoman_client", "load", "load_test"}
+# Peers run in environments of their own, and so do the packages that they import.
+PEERS = ROOT / "bench" / "overhead" / "peers"
+SERVER, CLIENT = ROOT / "pyproject.toml", ROOT / "client" / "pyproject.toml"
+DECLARED_IN = {
+    "models": [SERVER],
+    "deployments": [SERVER],
+    "tuning": [SERVER],
+    "client": [CLIENT],
+    "bench": [SERVER, CLIENT],
+    "tests": [SERVER, CLIENT],
+}
+
+
+@cache
+def distributions() -> Mapping[str, list[str]]:
+    """Who brings each module: looked up once, as that reads every package's list of files."""
+    return packages_distributions()
+
+
+def canonical(name: str) -> str:
+    return re.split(r"[^A-Za-z0-9._-]", name, maxsplit=1)[0].replace("_", "-").lower()
+
+
+def declared(path: Path) -> set[str]:
+    """The distributions that a pyproject.toml asks for, in extras or without."""
+    project = tomllib.loads(path.read_text())["project"]
+    extras = project.get("optional-dependencies", {})
+    return {canonical(each) for each in [*project["dependencies"], *chain(*extras.values())]}
+
+
+@pytest.mark.parametrize("room", DECLARED_IN)
+def test_what_a_room_imports_is_declared(room: str) -> None:
+    """A package that is there because another needs it may be gone with that one's next version."""
+    weights = (ROOT / "requirements-weights.txt").read_text().splitlines()
+    known = {canonical(line) for line in weights if line and not line.startswith("#")}
+    known = known.union(*(declared(path) for path in DECLARED_IN[room]))
+    owners = distributions()
+    files = [f for f in (ROOT / room).rglob("*.py") if not f.is_relative_to(PEERS)]
+    names = set().union(*(imported(f) for f in files)) - OWN - sys.stdlib_module_names
+    missing = {n for n in names if not {canonical(o) for o in owners.get(n, [n])} & known}
+    assert missing == set()
