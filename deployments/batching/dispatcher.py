@@ -7,6 +7,7 @@ item by item; a batch whose replica died goes to another one, within its deadlin
 from __future__ import annotations
 
 import asyncio
+import logging
 import time
 from collections.abc import Awaitable, Callable, Sequence
 from dataclasses import dataclass
@@ -14,9 +15,10 @@ from typing import Any, Generic, Protocol
 
 from deployments.batching.queue import Answers, ItemT, Outcome, ResultT, Ticket
 from deployments.batching.statistics import ModelStatistics, Stages
-from deployments.telemetry.log import logger
 from models.errors import InternalError, Unavailable
 from models.runtime import ItemError
+
+logger = logging.getLogger("dragoman")  # set up by ``telemetry.log``, which stands above this room
 
 LOSSES_TOGETHER = 2  # after so many deaths under one batch, its items are tried one by one
 LOSSES_ALONE = 2  # after so many more under one item alone, it is what kills them

@@ -2,8 +2,9 @@
 
 ``python -m deployments.serve.keeper FOLDER COMMAND...`` runs the command, passes SIGINT and
 SIGTERM on to it, and waits until it ends or standard input does: a pipe whose other end the
-launcher alone holds. Then it ends what is left of the command's descendants, removes FOLDER, if it is not empty, and
-exits with the command's code. Ray's processes outlive their parents, and come to this one then.
+launcher alone holds. Then it ends what is left of the command's descendants, removes FOLDER, if it
+is not empty, and exits with the command's code. Ray's processes outlive their parents, and come to
+this one then.
 """
 
 from __future__ import annotations
