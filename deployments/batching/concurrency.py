@@ -1,4 +1,4 @@
-"""Running a request's parts side by side: in order, and all of them gone when one fails."""
+"""Run a request's parts side by side: results in order, and all parts end when one fails."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ R = TypeVar("R")
 
 
 async def all_of(parts: Iterable[Awaitable[R]]) -> list[R]:
-    """The results of all parts, in order.
+    """Return the results of all parts, in order.
 
     Like ``asyncio.gather``, but when one part fails, or the caller leaves, none goes on: the
     first error is raised as it is, after the others were cancelled.
@@ -33,7 +33,7 @@ async def all_of(parts: Iterable[Awaitable[R]]) -> list[R]:
 
 
 async def in_order(call: Callable[[T], Awaitable[R]], items: Iterable[T]) -> AsyncGenerator[R]:
-    """The result of each item's call as soon as it and those before it are there.
+    """Yield the result of each item's call as soon as it and those before it are there.
 
     All run side by side, but the first is a turn of the event loop ahead: a model that stands
     idle begins with it alone, instead of with a batch of all. When one fails, none goes on, and
@@ -60,5 +60,8 @@ async def in_order(call: Callable[[T], Awaitable[R]], items: Iterable[T]) -> Asy
 
 
 def detached(work: Coroutine[Any, Any, R]) -> asyncio.Task[R]:
-    """A task in no request's context: Serve cancels what was sent in that of one who has left."""
+    """Start a task in no request's context.
+
+    Serve cancels what was sent in the context of a request whose caller has left.
+    """
     return asyncio.get_running_loop().create_task(work, context=Context())

@@ -1,4 +1,4 @@
-"""One batch's way to a replica and back: losses, failures, and the answers of its items.
+"""Send one batch to a replica and answer its items, whatever fails or dies on the way.
 
 Each item has its own result or its own error. A batch that failed as a whole is tried once more
 item by item; a batch whose replica died goes to another one, within its deadlines.
@@ -8,12 +8,13 @@ from __future__ import annotations
 
 import asyncio
 import logging
-import time
 from collections.abc import Awaitable, Callable, Sequence
-from dataclasses import dataclass
-from typing import Any, Generic, Protocol
+from typing import Generic
 
-from deployments.batching.queue import Answers, ItemT, Outcome, ResultT, Ticket
+from deployments.batching.batch import Batch, BatchReply, ReplicaLost, Replied
+from deployments.batching.clock import Clock
+from deployments.batching.delivery import Answers
+from deployments.batching.queue import ItemT, Outcome, ResultT, Ticket
 from deployments.batching.statistics import ModelStatistics, Stages
 from models.errors import InternalError, Unavailable
 from models.runtime import ItemError
@@ -24,49 +25,6 @@ LOSSES_TOGETHER = 2  # after so many deaths under one batch, its items are tried
 LOSSES_ALONE = 2  # after so many more under one item alone, it is what kills them
 HEAD_START = 5  # turns of the event loop that the next batch gets before answers are handed out
 LOSS_PAUSE_S = 0.1  # before a lost batch is sent again, so that routing has noticed the death
-
-
-class Timer(Protocol):
-    def cancel(self) -> None: ...
-
-
-class Clock(Protocol):
-    """The part of an asyncio event loop that tells and waits for time."""
-
-    def time(self) -> float: ...
-
-    def call_at(self, when: float, callback: Callable[..., Any], *args: Any) -> Timer: ...
-
-
-class LoopClock:
-    """The running event loop's timers, on a finer clock: uvloop's own counts milliseconds."""
-
-    def time(self) -> float:
-        return time.monotonic()
-
-    def call_at(self, when: float, callback: Callable[..., Any], *args: Any) -> Timer:
-        return asyncio.get_running_loop().call_at(when, callback, *args)
-
-
-class ReplicaLost(Exception):
-    """Raised by a dispatch whose replica died; the batch has had no effect."""
-
-
-@dataclass(frozen=True, slots=True)
-class BatchReply(Generic[ResultT]):
-    """What a dispatch returns: a result or an error for each item, in order."""
-
-    results: Sequence[ResultT | ItemError]
-    execution_s: float  # that the model ran
-    waited_s: float = 0.0  # behind another batch, at the replica
-    input_s: float = 0.0  # on the way to the replica
-    output_s: float = 0.0  # on the way back
-    memory_bound: float | None = None  # the largest cost of a batch that fits there
-
-    @property
-    def since_received_s(self) -> float:
-        """From its arrival at a replica until its results were here."""
-        return self.waited_s + self.execution_s + self.output_s
 
 
 class Dispatcher(Generic[ItemT, ResultT]):
@@ -87,54 +45,67 @@ class Dispatcher(Generic[ItemT, ResultT]):
         self._clock = clock
         self._one_suspect = asyncio.Lock()
 
-    async def run(self, batch: list[Ticket[ItemT, ResultT]], left_at: float) -> None:
-        """Answer every ticket of a batch that left the queue at ``left_at``, whatever happens."""
+    async def run(self, batch: Batch[ItemT, ResultT]) -> None:
+        """Answer every ticket of a batch, whatever happens."""
         try:
-            for _ in range(LOSSES_TOGETHER):
-                batch = [ticket for ticket in batch if not ticket.future.done()]
-                if not batch or await self._attempt(batch, left_at):
-                    return
-            for ticket in batch:
-                await self._run_suspect(ticket, left_at)
+            await self._run_together(batch, batch.tickets)
         except BaseException as error:  # the caller must never wait for a dead task
-            for ticket in batch:
+            for ticket in batch.tickets:
                 self._answers.give(ticket, InternalError(f"model {self.name!r}: {error!r}"))
             raise
 
-    async def _run_suspect(self, ticket: Ticket[ItemT, ResultT], left_at: float) -> None:
+    async def _run_together(
+        self, batch: Batch[ItemT, ResultT], tickets: list[Ticket[ItemT, ResultT]]
+    ) -> None:
+        for _ in range(LOSSES_TOGETHER):
+            tickets = [ticket for ticket in tickets if not ticket.future.done()]
+            if not tickets or await self._attempt(batch, tickets):
+                return
+        for ticket in tickets:
+            await self._run_suspect(batch, ticket)
+
+    async def _run_suspect(
+        self, batch: Batch[ItemT, ResultT], ticket: Ticket[ItemT, ResultT]
+    ) -> None:
         """Run an item that was there when replicas died: alone, and no other suspect beside it."""
         async with self._one_suspect:
             for _ in range(LOSSES_ALONE):
-                if ticket.future.done() or await self._attempt([ticket], left_at):
+                if ticket.future.done() or await self._attempt(batch, [ticket]):
                     return
         message = f"replicas of model {self.name!r} died under this item"
         self._answers.give(ticket, InternalError(message))
 
-    async def _attempt(self, batch: list[Ticket[ItemT, ResultT]], left_at: float) -> bool:
-        """Send a batch once and answer its tickets; False if its replica died."""
+    async def _attempt(
+        self, batch: Batch[ItemT, ResultT], tickets: list[Ticket[ItemT, ResultT]]
+    ) -> bool:
+        """Send items of a batch once and answer their tickets; return False if the replica died."""
+        rows = len(tickets)
         try:
-            reply = await self._dispatch([ticket.item for ticket in batch])
-            if len(reply.results) != len(batch):
-                raise InternalError(f"{len(reply.results)} results for {len(batch)} items")
+            reply = await self._dispatch([ticket.item for ticket in tickets])
+            padded_cost = rows * max([ticket.cost for ticket in tickets])
+            replied = Replied(reply, rows, padded_cost, self._clock.time())
+            batch.replies.append(replied)
+            if len(reply.results) != rows:
+                raise InternalError(f"{len(reply.results)} results for {rows} items")
         except ReplicaLost:
             self._statistics.sent_again += 1
-            logger.warning("a replica of model %r died under a batch of %d", self.name, len(batch))
+            logger.warning("a replica of model %r died under a batch of %d", self.name, rows)
             await self._pause(LOSS_PAUSE_S)
             return False
         except Unavailable as error:  # there is no replica to try it on
-            for ticket in batch:  # each its own: callers add to it what they know
+            for ticket in tickets:  # each its own: callers add to it what they know
                 self._answers.give(ticket, type(error)(error.message, param=error.param))
         except Exception as error:
-            logger.exception("model %r failed on a batch of %d", self.name, len(batch))
-            if len(batch) == 1:
+            logger.exception("model %r failed on a batch of %d", self.name, rows)
+            if rows == 1:
                 message = f"model {self.name!r} failed: {error!r}"
-                self._answers.give(batch[0], InternalError(message))
+                self._answers.give(tickets[0], InternalError(message))
             else:
                 self._statistics.split += 1
-                for ticket in batch:
-                    await self.run([ticket], left_at)
+                for ticket in tickets:
+                    await self._run_together(batch, [ticket])
         else:
-            self._hand_out(batch, reply, left_at, HEAD_START)
+            self._hand_out(tickets, replied, batch.left_at, HEAD_START)
         return True
 
     async def _pause(self, duration_s: float) -> None:
@@ -144,8 +115,8 @@ class Dispatcher(Generic[ItemT, ResultT]):
 
     def _hand_out(
         self,
-        batch: list[Ticket[ItemT, ResultT]],
-        reply: BatchReply[ResultT],
+        tickets: list[Ticket[ItemT, ResultT]],
+        replied: Replied,
         left_at: float,
         turns: int,
     ) -> None:
@@ -156,23 +127,23 @@ class Dispatcher(Generic[ItemT, ResultT]):
         """
         if turns:
             loop = asyncio.get_running_loop()
-            loop.call_soon(self._hand_out, batch, reply, left_at, turns - 1)
+            loop.call_soon(self._hand_out, tickets, replied, left_at, turns - 1)
         else:
-            self._deliver(batch, reply, left_at)
+            self._deliver(tickets, replied, left_at)
 
     def _deliver(
-        self, batch: list[Ticket[ItemT, ResultT]], reply: BatchReply[ResultT], left_at: float
+        self, tickets: list[Ticket[ItemT, ResultT]], replied: Replied, left_at: float
     ) -> None:
-        rows = len(batch)
+        reply, rows = replied.reply, replied.rows
         stages = Stages(reply.waited_s, reply.input_s, reply.execution_s, reply.output_s)
         self._statistics.executed(
             rows,
-            sum(not isinstance(result, ItemError) for result in reply.results),
+            sum([not isinstance(result, ItemError) for result in reply.results]),
             stages,
-            cost=rows * max(ticket.cost for ticket in batch),
-            useful=sum(ticket.item.length for ticket in batch),
+            cost=replied.cost,
+            useful=sum([ticket.item.length for ticket in tickets]),
         )
-        for ticket, result in zip(batch, reply.results, strict=True):
+        for ticket, result in zip(tickets, reply.results, strict=True):
             if isinstance(result, ItemError):
                 self._answers.give(ticket, result.error)
                 continue

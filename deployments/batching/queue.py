@@ -1,22 +1,20 @@
-"""What waits for a model: requests with their items, by priority, and answers kept in order."""
+"""The items that wait for a model: by priority, and within one by fair turns of their callers."""
 
 from __future__ import annotations
 
 import asyncio
-import math
-from collections import deque
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
-from typing import Any, Generic, NamedTuple, Protocol, TypeVar
+from operator import attrgetter
+from typing import Generic, NamedTuple, Protocol, TypeVar
 
-from deployments.config.schema import BatchPolicy
 from models.errors import DragomanError
 
-ROUNDING = 1e-9  # relative: sums of equal lengths must not look like padding
+TURN = attrgetter("turn")
 
 
 class Lengthy(Protocol):
-    """What can wait here: something with a length in the unit of its kind."""
+    """An item that can wait here: it has a length in the unit of its kind."""
 
     @property
     def length(self) -> float: ...
@@ -27,7 +25,7 @@ ResultT = TypeVar("ResultT")
 
 
 class Outcome(NamedTuple, Generic[ResultT]):
-    """One item's result, and how it came by it; from the cache, all but the result is zero."""
+    """One item's result, and where its time went; from the cache, all but the result is zero."""
 
     result: ResultT
     queue_s: float = 0.0  # until its batch was a replica's next
@@ -47,8 +45,8 @@ class Share:
     """One caller's part of a model's time, beside the other callers' parts."""
 
     ends: float = 0.0  # when its last item would end, see ``Queue``
-    turn: float = 0.0  # of its last item, and of the rows that go with that
-    is_later: bool = False  # that is not its first
+    turn: float = 0.0  # of its last item, and of the rows that go with it
+    is_later: bool = False  # its last item is not its first
     waiting: int = 0  # its items that wait
     is_admitted: bool = False  # a request of it was let in
 
@@ -83,12 +81,13 @@ class Ticket(Generic[ItemT, ResultT]):
 
 @dataclass(slots=True)
 class Queue(Generic[ItemT, ResultT]):
-    """What waits, by priority; any item can leave from the middle.
+    """The items that wait, by priority; any of them can leave from the middle.
 
-    Within a priority callers have turns: a caller's first item in the order of arrival, its later
-    ones once it would have ended, had every caller who waits an equal part of the model (fair
-    queueing). So nobody's many items stand before another's one, and none is passed for ever. The
-    callers' time for that is ``shared``: it goes on by the cost of what leaves, divided by them.
+    Within a priority callers have turns (fair queueing). The turn of a caller's first item is its
+    arrival. The turn of a later item is when it would have ended if every caller who waits had an
+    equal part of the model. So nobody's many items stand before another's one, and none is passed
+    for ever. Turns are in ``shared``, a time that goes on by the cost of what leaves, divided by
+    the callers who wait.
     """
 
     levels: dict[int, dict[int, Ticket[ItemT, ResultT]]] = field(default_factory=dict)
@@ -102,7 +101,10 @@ class Queue(Generic[ItemT, ResultT]):
     unordered: set[int] = field(default_factory=set)  # levels where turns are not as they came
 
     def add(self, ticket: Ticket[ItemT, ResultT], *, is_row: bool = False) -> None:
-        """``is_row``: of a request's rows, which go with the first of them while that waits."""
+        """Let an item wait.
+
+        ``is_row``: it is one of a request's rows, which go with the first while that waits.
+        """
         priority, share = ticket.priority, ticket.share
         if not (is_row and share.waiting):
             share.is_later = bool(share.waiting) or share.ends > self.shared
@@ -122,7 +124,7 @@ class Queue(Generic[ItemT, ResultT]):
         self.groups[ticket.group] = self.groups.get(ticket.group, 0) + 1
 
     def remove(self, ticket: Ticket[ItemT, ResultT]) -> bool:
-        """Whether it was still waiting."""
+        """Take an item out; return False if it waits no more."""
         level = self.levels.get(ticket.priority, {})
         if level.pop(ticket.number, None) is None:
             return False
@@ -155,124 +157,37 @@ class Queue(Generic[ItemT, ResultT]):
             self.remove(ticket)
 
     def cost_before(self, priority: int, *, is_first: bool = False) -> float:
-        """Of what would leave before an item that came now; ``is_first``: of a new caller."""
+        """Return the cost of what would leave before an item that came now.
+
+        ``is_first``: it is the first that waits of its caller.
+        """
         waiting = sum([cost for level, cost in self.costs.items() if level <= priority])
         if is_first:
             waiting -= sum([cost for level, cost in self.later.items() if level <= priority])
         return waiting
 
     def head(self, *, oldest: bool = False) -> Ticket[ItemT, ResultT] | None:
-        """The first of the most urgent; ``oldest``: of those the one that came first."""
+        """Return the most urgent item whose turn it is; ``oldest``: the one that came first."""
         for priority in sorted(self.levels):
             if level := self.levels[priority]:
                 if oldest or priority not in self.unordered:
                     return next(iter(level.values()))
-                return min(level.values(), key=_turn)
+                return min(level.values(), key=TURN)
         return None
 
+    @property
+    def oldest_at(self) -> float:
+        """When the oldest item came, of whatever priority; not of an empty queue."""
+        return min([next(iter(each.values())).enqueued_at for each in self.levels.values() if each])
+
+    def in_order(self) -> list[Ticket[ItemT, ResultT]]:
+        """Return all that wait: by priority, and within one in the order of arrival."""
+        if len(self.levels) == 1:
+            return [*next(iter(self.levels.values())).values()]
+        return [each for priority in sorted(self.levels) for each in self.levels[priority].values()]
+
     def __iter__(self) -> Iterator[Ticket[ItemT, ResultT]]:
-        """In the order of arrival, by priority."""
-        for priority in sorted(self.levels):
-            yield from self.levels[priority].values()
+        return iter(self.in_order())
 
     def __len__(self) -> int:
         return sum(map(len, self.levels.values()))
-
-
-def _turn(ticket: Ticket[Any, Any]) -> float:
-    return ticket.turn
-
-
-def draw(
-    queue: Queue[ItemT, ResultT],
-    head: Ticket[ItemT, ResultT],
-    policy: BatchPolicy,
-    rows_at_most: int,
-) -> list[Ticket[ItemT, ResultT]]:
-    """The best batch around ``head``: near lengths first, within rows, cost and padding.
-
-    Where order is preserved: those behind it, until one does not fit.
-    """
-    batch, longest, total = [head], head.cost, head.cost
-    candidates = list(queue)
-    if not policy.preserve_ordering and (
-        queue.unordered or any(t.cost != head.cost for t in candidates)
-    ):
-        candidates.sort(key=lambda t: (t.priority, abs(t.cost - head.cost), t.turn, t.number))
-    for ticket in candidates:
-        if len(batch) == rows_at_most:
-            break
-        if ticket is head:
-            continue
-        rows, width = len(batch) + 1, max(longest, ticket.cost)
-        useful = total + ticket.cost
-        if within_cost(rows, width, policy) and within_padding(rows, width, useful, policy):
-            batch.append(ticket)
-            longest, total = width, useful
-        elif policy.preserve_ordering:
-            break
-    return batch
-
-
-def is_full(batch: Sequence[Ticket[Any, Any]], policy: BatchPolicy) -> bool:
-    """Whether one more item like the longest would not fit."""
-    longest = max(ticket.cost for ticket in batch)
-    rows = len(batch)
-    return rows >= policy.max_batch_size or not within_cost(rows + 1, longest, policy)
-
-
-def most_rows(cost: float, policy: BatchPolicy) -> int:
-    """How many items of one cost a batch holds."""
-    if policy.max_batch_cost is None or not cost:
-        return policy.max_batch_size
-    return max(1, min(policy.max_batch_size, int(policy.max_batch_cost / cost)))
-
-
-def fit_together(rows: int, cost: float, other: float, policy: BatchPolicy) -> bool:
-    """Whether so many items may share a batch with some of another cost, as far as means tell."""
-    longest = max(cost, other)
-    fits_cost = within_cost(rows + 1, longest, policy)
-    return fits_cost and within_padding(2, longest, cost + other, policy)
-
-
-def within_cost(rows: int, longest: float, policy: BatchPolicy) -> bool:
-    return policy.max_batch_cost is None or rows * longest <= policy.max_batch_cost
-
-
-def within_padding(rows: int, longest: float, useful: float, policy: BatchPolicy) -> bool:
-    """``useful`` is the sum of the rows' own costs."""
-    return useful + ROUNDING * longest >= (1 - policy.max_padding) * rows * longest
-
-
-def earliest_deadline(tickets: Iterable[Ticket[Any, Any]]) -> float:
-    """Infinity where none has one."""
-    return min([t.deadline for t in tickets if t.deadline is not None], default=math.inf)
-
-
-class Answers(Generic[ItemT, ResultT]):
-    """The way of answers to their callers: at once, or in the order in which items left."""
-
-    def __init__(self) -> None:
-        self._line: deque[Ticket[ItemT, ResultT]] = deque()
-
-    def line_up(self, batch: Sequence[Ticket[ItemT, ResultT]]) -> None:
-        """The answers of these come after those of all that were lined up before."""
-        for ticket in batch:
-            ticket.in_order = True
-        self._line.extend(batch)
-
-    def give(
-        self, ticket: Ticket[ItemT, ResultT], answer: Outcome[ResultT] | DragomanError
-    ) -> None:
-        if ticket.answer is None:
-            ticket.answer = answer
-        if ticket.in_order:
-            self.flush()
-        else:
-            ticket.deliver()
-
-    def flush(self) -> None:
-        """Deliver what no earlier answer is missing before; who has left holds up nobody."""
-        line = self._line
-        while line and (line[0].answer is not None or line[0].future.done()):
-            line.popleft().deliver()

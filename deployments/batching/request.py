@@ -3,45 +3,40 @@
 from __future__ import annotations
 
 from types import TracebackType
-from typing import TYPE_CHECKING, Generic
+from typing import Generic, Protocol
 
 from deployments.batching.queue import ItemT, Outcome, ResultT, Share
-from deployments.batching.statistics import Stages
+from deployments.batching.statistics import ModelStatistics, Stages, reason_of
 from models.errors import DragomanError, QueueFull
 
-if TYPE_CHECKING:
-    from deployments.batching.batcher import Batcher
+
+class Owner(Protocol[ItemT, ResultT]):
+    """The batcher that a request is of."""
+
+    def opened(self, request: Request[ItemT, ResultT]) -> None: ...
+
+    async def run_item(self, item: ItemT, request: Request[ItemT, ResultT]) -> Outcome[ResultT]: ...
+
+    def closed(self, request: Request[ItemT, ResultT]) -> None: ...
 
 
 class Request(Generic[ItemT, ResultT]):
-    """One caller's items in one model's queue, as a context manager around all of them."""
+    """A context manager around all items of one request; see ``Batcher.request``."""
 
     __slots__ = (
-        "admitted",
-        "answered",
-        "batcher",
-        "deadline",
-        "error",
-        "hits",
-        "items",
-        "lookup_s",
-        "priority",
-        "queue_timeout_s",
-        "refusal",
-        "share",
-        "stages",
-        "started_at",
+        *("admitted", "answered", "deadline", "error", "hits", "items", "lookup_s", "owner"),
+        *("priority", "queue_timeout_s", "refusal", "share", "stages", "started_at"),
     )
 
     def __init__(
         self,
-        batcher: Batcher[ItemT, ResultT],
+        owner: Owner[ItemT, ResultT],
         deadline: float | None,
         priority: int,
         queue_timeout_s: float | None,
         share: Share | None = None,
     ) -> None:
-        self.batcher = batcher
+        self.owner = owner
         self.deadline = deadline
         self.priority = priority
         self.queue_timeout_s = queue_timeout_s
@@ -58,7 +53,7 @@ class Request(Generic[ItemT, ResultT]):
         """Wait for one item's result; see ``Batcher.submit`` for the errors."""
         self.items += 1
         try:
-            outcome = await self.batcher._submit(item, self)
+            outcome = await self.owner.run_item(item, self)
         except Exception as error:
             self.error = self.error or error
             if isinstance(error, DragomanError):
@@ -68,15 +63,36 @@ class Request(Generic[ItemT, ResultT]):
         return outcome
 
     def took(self, outcome: Outcome[ResultT]) -> None:
-        """Each stage of a request is its slowest item's."""
+        """Add an item's times: each stage of a request is its slowest item's."""
         stages = self.stages
-        stages.queue_s = max(stages.queue_s, outcome.queue_s)
-        stages.input_s = max(stages.input_s, outcome.input_s)
-        stages.infer_s = max(stages.infer_s, outcome.execution_s)
-        stages.output_s = max(stages.output_s, outcome.output_s)
+        _, queue_s, input_s, infer_s, output_s, _ = outcome
+        if queue_s > stages.queue_s:
+            stages.queue_s = queue_s
+        if input_s > stages.input_s:
+            stages.input_s = input_s
+        if infer_s > stages.infer_s:
+            stages.infer_s = infer_s
+        if output_s > stages.output_s:
+            stages.output_s = output_s
+
+    def count(self, statistics: ModelStatistics, now: float) -> None:
+        """Count it by what its own items came to, whatever else failed beside them."""
+        duration_s = now - self.started_at
+        if not self.items:
+            return
+        if self.error is not None:
+            statistics.failed(duration_s, reason_of(self.error))
+        elif self.answered < self.items:
+            statistics.failed(duration_s, "CANCELED")
+        elif self.hits == self.items:
+            statistics.hit(duration_s, self.lookup_s)
+        else:
+            statistics.succeeded(duration_s, self.stages)
+            if self.lookup_s:
+                statistics.cache_miss.add(self.lookup_s)
 
     def __enter__(self) -> Request[ItemT, ResultT]:
-        self.batcher._opened(self)
+        self.owner.opened(self)
         return self
 
     def __exit__(
@@ -85,5 +101,5 @@ class Request(Generic[ItemT, ResultT]):
         error: BaseException | None,
         traceback: TracebackType | None,
     ) -> None:
-        self.batcher._closed(self)
+        self.owner.closed(self)
         self.error = None  # its traceback holds this request, by ``submit``: no cycle

@@ -12,7 +12,7 @@ import numpy as np
 
 
 class ResponseCache:
-    """All models' answers in one process, of at most ``max_bytes``; the least recent go first."""
+    """Keeps all models' answers of one process, in ``max_bytes``; the least recent go first."""
 
     def __init__(self, max_bytes: int) -> None:
         self._max_bytes = max_bytes
@@ -21,7 +21,7 @@ class ResponseCache:
 
     @staticmethod
     def key(model: str, generation: int, item: Any) -> bytes:
-        """Of an item (a dataclass) by every field of it, for one generation of a model."""
+        """Return the key of an item (a dataclass): all its fields, and the model's generation."""
         digest = hashlib.blake2b(digest_size=16)
         digest.update(f"{model}\0{generation}\0{type(item).__name__}".encode())
         for each in fields(item):
@@ -34,6 +34,7 @@ class ResponseCache:
         return digest.digest()
 
     def get(self, key: bytes) -> Any | None:
+        """Return the answer that was kept, or None."""
         found = self._answers.get(key)
         if found is None:
             return None

@@ -1,4 +1,4 @@
-"""What one model has done, in Triton's terms: counts and times that add up over processes.
+"""Counts and times of what one model has done, in Triton's terms; they add up over processes.
 
 The terms are those of Triton's statistics extension: a request has one or more rows, an execution
 is one batch that the model ran.
@@ -6,11 +6,14 @@ is one batch that the model ran.
 
 from __future__ import annotations
 
+import asyncio
 import time
 from bisect import bisect_left
 from collections.abc import Iterable
 from dataclasses import dataclass, field, fields
 from typing import Any, Literal, TypeAlias
+
+from models.errors import DeadlinePassed, DragomanError, QueueDeadlinePassed, QueueFull
 
 NS = 1_000_000_000
 Reason: TypeAlias = Literal["REJECTED", "CANCELED", "BACKEND", "OTHER"]
@@ -26,7 +29,7 @@ BATCH_BOUNDS = (1, 2, 4, 8, 16, 32, 64, 128, 256, 512, 1024)  # rows
 
 @dataclass(slots=True)
 class Duration:
-    """How often something was timed, and the sum."""
+    """Counts how often something was timed, and sums the times."""
 
     count: int = 0
     ns: int = 0
@@ -76,9 +79,7 @@ class ModelStatistics:
     """Counts since the start. Of a request with several rows, each stage is its slowest row's."""
 
     last_inference_ms: int = 0  # Unix time
-    inference_count: int = (
-        0  # rows that the model answered; those from the cache are not among them
-    )
+    inference_count: int = 0  # rows that the model answered; not those from the cache
     execution_count: int = 0
     success: Duration = field(default_factory=Duration)
     fail: Duration = field(default_factory=Duration)
@@ -104,7 +105,7 @@ class ModelStatistics:
     def executed(
         self, rows: int, answered: int, stages: Stages, *, cost: float, useful: float
     ) -> None:
-        """One batch of ``rows`` came back, ``answered`` of them with a result.
+        """Count a batch of ``rows`` that came back, ``answered`` of them with a result.
 
         ``cost`` is the batch's with its padding, ``useful`` the sum of its items' own lengths.
         """
@@ -121,7 +122,7 @@ class ModelStatistics:
         self.padding_cost += max(0.0, cost - useful)
 
     def succeeded(self, duration_s: float, stages: Stages) -> None:
-        """One request was answered, by the model."""
+        """Count a request that the model answered."""
         self.success.add(duration_s)
         self.durations.add(duration_s)
         self.queue.add(stages.queue_s)
@@ -131,13 +132,14 @@ class ModelStatistics:
         self.compute_output.add(stages.output_s)
 
     def hit(self, duration_s: float, lookup_s: float) -> None:
-        """One request was answered from the cache alone."""
+        """Count a request that was answered from the cache alone."""
         self.success.add(duration_s)
         self.durations.add(duration_s)
         self.cache_hit.add(lookup_s)
         self.last_inference_ms = int(time.time() * 1000)
 
     def failed(self, duration_s: float, reason: Reason) -> None:
+        """Count a request that failed."""
         self.fail.add(duration_s)
         self.failures[reason] = self.failures.get(reason, 0) + 1
 
@@ -152,8 +154,19 @@ class Figures:
     in_flight: int = 0  # batches
 
 
+def reason_of(error: BaseException) -> Reason:
+    """Return Triton's word for why a request failed."""
+    if isinstance(error, QueueFull | QueueDeadlinePassed):
+        return "REJECTED"
+    if isinstance(error, asyncio.CancelledError | DeadlinePassed):
+        return "CANCELED"
+    if isinstance(error, DragomanError) and error.status < 500:
+        return "OTHER"
+    return "BACKEND"
+
+
 def total(parts: Iterable[Figures]) -> Figures:
-    """The sum over processes; the last inference is the latest."""
+    """Return the sum over processes; the last inference is the latest."""
     sum_ = Figures()
     for part in parts:
         latest = max(sum_.statistics.last_inference_ms, part.statistics.last_inference_ms)

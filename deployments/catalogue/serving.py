@@ -8,9 +8,9 @@ from dataclasses import dataclass
 from functools import partial
 from typing import Any
 
+from deployments.batching.batch import BatchReply, ReplicaLost
 from deployments.batching.batcher import Batcher
 from deployments.batching.concurrency import detached
-from deployments.batching.dispatcher import BatchReply, ReplicaLost
 from deployments.batching.response_cache import ResponseCache
 from deployments.catalogue.placements import (
     IDLE,

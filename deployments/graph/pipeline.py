@@ -17,12 +17,13 @@ from typing import Any, TypeVar
 
 import numpy as np
 
-from deployments.batching.batcher import BATCHES_A_REPLICA, queue_full, queue_too_long, reason_of
 from deployments.batching.concurrency import all_of, in_order
 from deployments.batching.estimates.throughput import is_too_long
+from deployments.batching.leaving import BATCHES_A_REPLICA
 from deployments.batching.queue import Share
+from deployments.batching.refusals import queue_full, queue_too_long
 from deployments.batching.request import Request
-from deployments.batching.statistics import ModelStatistics, Stages
+from deployments.batching.statistics import ModelStatistics, Stages, reason_of
 from deployments.catalogue.selection import Fleet, Hop, Model, pivot
 from deployments.config.schema import AppConfig
 from deployments.graph.codecs import Caller, Codecs, Work

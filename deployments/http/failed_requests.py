@@ -14,7 +14,7 @@ from starlette.exceptions import HTTPException
 from starlette.requests import Request
 from starlette.responses import Response
 
-from deployments.batching.batcher import reason_of
+from deployments.batching.statistics import reason_of
 from deployments.catalogue.selection import Fleet
 from models.errors import DragomanError
 

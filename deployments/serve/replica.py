@@ -15,7 +15,7 @@ from ray.exceptions import NodeDiedError, RayActorError, WorkerCrashedError
 from ray.serve.exceptions import DeploymentUnavailableError
 from ray.serve.handle import DeploymentHandle
 
-from deployments.batching.dispatcher import BatchReply, ReplicaLost
+from deployments.batching.batch import BatchReply, ReplicaLost
 from deployments.catalogue.generation import ModelOverride
 from deployments.catalogue.placements import Description, ReplicaStats
 from deployments.serve.batch_transport import Carrier, Lent, Packed, Ran

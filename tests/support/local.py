@@ -9,8 +9,9 @@ from collections.abc import Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from typing import Any
 
-from deployments.batching.batcher import BATCHES_A_REPLICA, Batcher
-from deployments.batching.dispatcher import BatchReply
+from deployments.batching.batch import BatchReply
+from deployments.batching.batcher import Batcher
+from deployments.batching.leaving import BATCHES_A_REPLICA
 from deployments.catalogue.control import AppStatus, Control
 from deployments.catalogue.generation import Generation, ModelOverride
 from deployments.catalogue.placements import Description, Placements, Remote, ReplicaStats

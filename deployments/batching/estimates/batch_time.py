@@ -1,39 +1,53 @@
-"""When the batch behind a running one should leave: just before that ends, as was measured.
+"""How long a batch takes by its cost, and so when the batch behind a running one should leave.
 
-Sent earlier it would stand at the replica while what could join it gathers here; sent later, the
-replica would stand idle for the way.
+That is just before the running one ends. Sent earlier it would stand at the replica while what
+could join it gathers here; sent later, the replica would stand idle for the way.
 """
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any
+from typing import Any, NamedTuple
 
-if TYPE_CHECKING:
-    from deployments.batching.dispatcher import BatchReply
+from deployments.batching.batch import BatchReply
 
 MEMORY = 0.9  # of what was learned before, at each batch: about the last ten count
 LEAST_SPREAD = 0.01  # of costs, squared and relative, to see a line in: of one in ten
 
 
-class Line:
-    """What a batch takes by its cost: a straight line through those that were measured."""
+class BatchTimes(NamedTuple):
+    """A straight line: what batches take by their cost. All zero before a batch was measured."""
 
-    __slots__ = ("_moments", "_s_a_cost")
+    mean_s: float = 0.0
+    mean_cost: float = 0.0
+    s_a_cost: float = 0.0  # the slope
+
+    def expected_s(self, cost: float) -> float:
+        """Return what a batch of that cost takes; it never falls with the cost."""
+        return max(0.0, self.mean_s + self.s_a_cost * (cost - self.mean_cost))
+
+
+class Line:
+    """Learns what a batch takes by its cost: a straight line through those that were measured."""
+
+    __slots__ = ("_moments", "_s_a_cost", "times")
 
     def __init__(self) -> None:
         # Fading sums: of ones, costs, times, squares of costs, costs times times.
         self._moments = (0.0, 0.0, 0.0, 0.0, 0.0)
         self._s_a_cost: float | None = None  # the slope, when it was last to be seen
+        self.times = BatchTimes()
 
     def learn(self, cost: float, took_s: float) -> None:
-        """A batch of that cost took so long."""
+        """Learn that a batch of that cost took so long."""
         of_it = (1.0, cost, took_s, cost * cost, cost * took_s)
         self._moments = tuple(  # type: ignore[assignment]
-            MEMORY * before + one for before, one in zip(self._moments, of_it, strict=True)
+            [MEMORY * before + one for before, one in zip(self._moments, of_it, strict=True)]
         )
         slope = self._slope()
         if slope is not None:
             self._s_a_cost = slope
+        count, costs, times, _, _ = self._moments
+        self.times = BatchTimes(times / count, costs / count, self._s_a_cost or 0.0)
 
     @property
     def is_known(self) -> bool:
@@ -46,21 +60,17 @@ class Line:
         return self._s_a_cost is not None
 
     def expected_s(self, cost: float) -> float:
-        """Of a batch; it never falls with the cost. Nothing before a batch was measured."""
-        count, costs, times, _, _ = self._moments
-        if not count:
-            return 0.0
-        slope = self._s_a_cost or 0.0
-        return max(0.0, times / count + slope * (cost - costs / count))
+        """Return what a batch takes: it never falls with the cost; 0 before one was measured."""
+        return self.times.expected_s(cost)
 
     def generous_s(self, cost: float) -> float:
-        """Of a batch, as much again for as much more cost, whatever the line says of that."""
+        """Return as much again for as much more cost, whatever the line says of that."""
         _, costs, times, _, _ = self._moments
         in_proportion = times * cost / costs if costs else 0.0
         return max(self.expected_s(cost), in_proportion)
 
     def _slope(self) -> float | None:
-        """None where all batches are about of one cost, which shows none."""
+        """Return None where all batches are about of one cost, which shows no slope."""
         count, costs, times, squares, products = self._moments
         spread = squares * count - costs * costs
         if spread <= LEAST_SPREAD * squares * count:
@@ -68,8 +78,8 @@ class Line:
         return max(0.0, (products * count - costs * times) / spread)
 
 
-class Rhythm:
-    """What the batches of one model take, by their cost, and the way to a replica and back."""
+class BatchTime:
+    """Measures what the batches of one model take, and the way to a replica and back."""
 
     __slots__ = ("_back_s", "_begins", "_costs", "_line", "_way_s")
 
@@ -80,17 +90,18 @@ class Rhythm:
         self._line = Line()
 
     def sent(self, batch: object, cost: float, now: float, replicas: int) -> None:
-        running = sum(begins is not None for begins in self._begins.values())
+        """Note when a batch begins, if a replica is free for it."""
+        running = sum([begins is not None for begins in self._begins.values()])
         self._begins[batch] = now + self._way_s if running < replicas else None
         self._costs[batch] = cost
 
     def learn(self, cost: float, reply: BatchReply[Any]) -> None:
-        """A batch of that cost came back."""
+        """Learn from the reply to a batch of that cost."""
         self._way_s, self._back_s = reply.input_s, reply.output_s
         self._line.learn(cost, reply.execution_s)
 
     def over(self, batch: object, now: float) -> None:
-        """It is in flight no more, whatever came of it; the next behind it has begun."""
+        """Note that a batch is in flight no more; the next behind it has begun."""
         del self._costs[batch]
         if self._begins.pop(batch) is None:
             return
@@ -100,16 +111,27 @@ class Rhythm:
                 return
 
     def next_at(self, replicas: int) -> float | None:
-        """When another batch should leave, where every replica has one; None: not known."""
+        """Return when another batch should leave, where every replica has one.
+
+        None: not known.
+        """
         if not self._line.is_known:
             return None
+        times = self._line.times
         ends = sorted(
-            begins + self.expected_s(self._costs[batch])
-            for batch, begins in self._begins.items()
-            if begins is not None
+            [
+                begins + times.expected_s(self._costs[batch])
+                for batch, begins in self._begins.items()
+                if begins is not None
+            ]
         )
         behind = len(self._begins) - replicas
         return ends[behind] - self._way_s if 0 <= behind < len(ends) else None
+
+    @property
+    def times(self) -> BatchTimes:
+        """What batches take by their cost."""
+        return self._line.times
 
     @property
     def knows_costs(self) -> bool:
@@ -123,12 +145,5 @@ class Rhythm:
 
     @property
     def fixed_s(self) -> float:
-        """What a batch takes whatever it costs; nothing before batches of several costs told it."""
-        return self.expected_s(0.0) if self._line.has_slope else 0.0
-
-    def expected_s(self, cost: float) -> float:
-        """Of a batch: a straight line through what was measured, once there is; it never falls.
-
-        Nothing before a batch was measured.
-        """
-        return self._line.expected_s(cost)
+        """What a batch takes whatever it costs; 0 before batches of several costs told it."""
+        return self._line.expected_s(0.0) if self._line.has_slope else 0.0

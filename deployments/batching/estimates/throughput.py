@@ -1,4 +1,4 @@
-"""How fast one model works its queue off, as measured: what tells who would wait in vain."""
+"""How fast one model works its queue off, as measured: tells which requests would wait in vain."""
 
 from __future__ import annotations
 
@@ -7,19 +7,19 @@ STARTS_S = 1.0  # a way to a replica that takes longer was a wait for one to sta
 HEADROOM = 1.25  # of an estimate, where a request is let in: what is let in should be answered
 
 
-class Pace:
+class Throughput:
     """Seconds a unit of cost, over all replicas together, from full batches.
 
-    Full is one that could not be larger, by its policy or by its deadlines. A batch that had room
-    says nothing of a full one's speed, except where it was faster than what full ones told. So an
-    estimate cannot stay too high for want of the load that would mend it.
-    Until a full batch has run, the last ``guess`` tells; before that nothing is known, and nothing
+    A batch is full if it could not be larger, by its policy or by its deadlines. One that had room
+    says nothing of a full one's speed, except where it was faster than the full ones. So an
+    estimate that is too high does not stay so because no full batches come any more.
+    Until a full batch has run, the last ``guess`` tells. Before that nothing is known, and nothing
     is expected to take time.
     """
 
     __slots__ = (
-        *("_batches", "_costs", "_in_flight", "_items", "_s_a_cost", "_sent", "_since"),
-        *("_times_s", "_usual_cost", "_usual_others"),
+        *("_batches", "_costs", "_in_flight", "_items", "_sent", "_since"),
+        *("_times_s", "_usual_cost", "_usual_others", "s_a_cost"),
     )
 
     def __init__(self) -> None:
@@ -28,7 +28,7 @@ class Pace:
         self._since = 0.0  # when the work began that the next batch to come back stands for
         # Sums over the batches that were learned from, fading; and what they tell.
         self._times_s = self._costs = self._items = self._batches = 0.0
-        self._s_a_cost = 0.0  # 0: not known
+        self.s_a_cost = 0.0  # 0: not known
         self._usual_cost = self._usual_others = 0.0  # of an item, and of those beside it
 
     @property
@@ -37,40 +37,42 @@ class Pace:
         return not self._batches
 
     def guess(self, took_s: float, cost: float, items: int) -> None:
-        """What a full batch would take; forgotten with the first that runs."""
-        self._s_a_cost = took_s / cost
+        """Learn what a full batch would take; the first that runs takes the place of this."""
+        self.s_a_cost = took_s / cost
         self._usual_cost = cost / items
         self._usual_others = cost - self._usual_cost
 
     def sent(self, cost: float, now: float) -> None:
+        """Count a batch that left."""
         if not self._sent:
             self._since, self._in_flight = now, 0.0  # without what rounding has left
         self._sent += 1
         self._in_flight += cost
 
     def reached_a_replica(self, at: float) -> None:
-        """A batch did, which is about to come back: a wait for one to start is not its time.
+        """Leave the wait for a replica to start out of the time of the batch that came back.
 
-        The way there, and what else keeps a replica waiting under load, is the model's pace.
+        A shorter way there, and what else keeps a replica waiting under load, counts.
         """
         if at - self._since > STARTS_S:
             self._since = at
 
     def came_back(self, cost: float, items: int, *, is_full: bool, now: float) -> None:
+        """Learn from a batch that was answered."""
         took_s, self._since = now - self._since, now
         self.given_up(cost)
-        if is_full or (not self.is_guessed and took_s < self._s_a_cost * cost):
+        if is_full or (not self.is_guessed and took_s < self.s_a_cost * cost):
             self._learn(cost, items, took_s)
 
     def hung(self, cost: float, items: int, now: float) -> None:
-        """A full batch, given up while it ran: it takes at least that long."""
+        """Learn from a full batch that was given up while it ran: it takes at least that long."""
         took_s, self._since = now - self._since, now
         self.given_up(cost)
-        if took_s >= self._s_a_cost * cost:
+        if took_s >= self.s_a_cost * cost:
             self._learn(cost, items, took_s)
 
     def given_up(self, cost: float) -> None:
-        """It is in flight no more, whatever came of it."""
+        """Count a batch as in flight no more, and learn nothing from it."""
         self._sent -= 1
         self._in_flight -= cost
 
@@ -80,20 +82,23 @@ class Pace:
         self._items = MEMORY * self._items + items
         self._batches = MEMORY * self._batches + 1
         if self._costs:  # items may have no length at all
-            self._s_a_cost = self._times_s / self._costs
+            self.s_a_cost = self._times_s / self._costs
             self._usual_cost = self._costs / self._items
             self._usual_others = self._costs / self._batches - self._usual_cost
 
+    def ahead_s(self, now: float) -> float:
+        """Return the time until all that is in flight is done."""
+        return max(0.0, self._in_flight * self.s_a_cost - (now - self._since))
+
     def needs_s(self, cost: float, now: float) -> float:
-        """Until so much more work is done, after all that is in flight."""
-        in_flight_s = self._in_flight * self._s_a_cost - (now - self._since)
-        return max(0.0, in_flight_s) + cost * self._s_a_cost
+        """Return the time until so much more work is done, after all that is in flight."""
+        return self.ahead_s(now) + cost * self.s_a_cost
 
     def wait_s(self, before: float, own: float | None, now: float) -> float:
-        """Until an item that comes now is answered, behind a queue of the cost ``before``.
+        """Return the time until an item that comes now is answered, behind the cost ``before``.
 
-        Where many wait, others will share its batch and end with it. ``own`` None: an item's
-        usual cost.
+        Where many wait, others will share its batch and end with it. ``own`` is the item's cost;
+        None: the usual one.
         """
         others = min(before, self._usual_others)
         own = self._usual_cost if own is None else own
@@ -101,5 +106,5 @@ class Pace:
 
 
 def is_too_long(expected_s: float, left_s: float) -> bool:
-    """Whether a request would wait in vain; never where nothing is expected to take time."""
+    """Tell whether a request would wait in vain; never where nothing is expected to take time."""
     return expected_s > 0 and expected_s * HEADROOM > left_s

@@ -4,27 +4,27 @@ from __future__ import annotations
 
 import pytest
 
-from deployments.batching.dispatcher import BatchReply
-from deployments.batching.estimates.batch_time import Rhythm
+from deployments.batching.batch import BatchReply
+from deployments.batching.estimates.batch_time import BatchTime
 
 WAY_S, BACK_S = 2.0, 1.0
 
 
-def taught(*batches: tuple[float, float]) -> Rhythm:
+def taught(*batches: tuple[float, float]) -> BatchTime:
     """What has learned of batches of a cost that took some time."""
-    rhythm = Rhythm()
+    batch_time = BatchTime()
     for cost, took_s in batches:
-        rhythm.learn(cost, BatchReply([], took_s, input_s=WAY_S, output_s=BACK_S))
-    return rhythm
+        batch_time.learn(cost, BatchReply([], took_s, input_s=WAY_S, output_s=BACK_S))
+    return batch_time
 
 
 LINE = ((10.0, 15.0), (20.0, 25.0))  # 5 s and 1 s a cost
 
 
 def test_nothing_is_known_before_a_batch_came_back() -> None:
-    rhythm = Rhythm()
-    rhythm.sent("a", 10.0, 0.0, replicas=1)
-    assert rhythm.next_at(1) is None
+    batch_time = BatchTime()
+    batch_time.sent("a", 10.0, 0.0, replicas=1)
+    assert batch_time.next_at(1) is None
 
 
 @pytest.mark.parametrize(
@@ -39,35 +39,35 @@ def test_nothing_is_known_before_a_batch_came_back() -> None:
 def test_a_batch_leaves_the_way_before_the_running_one_ends(
     batches: tuple[tuple[float, float], ...], cost: float, takes_s: float
 ) -> None:
-    rhythm = taught(*batches)
-    rhythm.sent("running", cost, 100.0, replicas=1)
+    batch_time = taught(*batches)
+    batch_time.sent("running", cost, 100.0, replicas=1)
     # It begins after the way, and the next needs the way as well.
-    assert rhythm.next_at(1) == pytest.approx(100.0 + WAY_S + takes_s - WAY_S, abs=0.01)
+    assert batch_time.next_at(1) == pytest.approx(100.0 + WAY_S + takes_s - WAY_S, abs=0.01)
 
 
 def test_what_stood_behind_begins_when_the_one_before_has_ended() -> None:
-    rhythm = taught(*LINE)
-    rhythm.sent("first", 10.0, 0.0, replicas=1)
-    rhythm.sent("second", 10.0, 5.0, replicas=1)
-    rhythm.over("first", 20.0)  # its answer was on the way back for a second
-    assert rhythm.next_at(1) == pytest.approx(20.0 - BACK_S + 15.0 - WAY_S)
+    batch_time = taught(*LINE)
+    batch_time.sent("first", 10.0, 0.0, replicas=1)
+    batch_time.sent("second", 10.0, 5.0, replicas=1)
+    batch_time.over("first", 20.0)  # its answer was on the way back for a second
+    assert batch_time.next_at(1) == pytest.approx(20.0 - BACK_S + 15.0 - WAY_S)
 
 
 def test_of_two_replicas_the_first_to_end_gets_the_next() -> None:
-    rhythm = taught(*LINE)
-    rhythm.sent("long", 30.0, 0.0, replicas=2)
-    rhythm.sent("short", 10.0, 0.0, replicas=2)
-    assert rhythm.next_at(2) == pytest.approx(15.0)
-    rhythm.sent("behind", 10.0, 13.0, replicas=2)
-    assert rhythm.next_at(2) == pytest.approx(35.0)
+    batch_time = taught(*LINE)
+    batch_time.sent("long", 30.0, 0.0, replicas=2)
+    batch_time.sent("short", 10.0, 0.0, replicas=2)
+    assert batch_time.next_at(2) == pytest.approx(15.0)
+    batch_time.sent("behind", 10.0, 13.0, replicas=2)
+    assert batch_time.next_at(2) == pytest.approx(35.0)
 
 
 def test_one_that_never_began_leaves_the_running_ones_alone() -> None:
-    rhythm = taught(*LINE)
-    rhythm.sent("running", 10.0, 0.0, replicas=1)
-    rhythm.sent("behind", 10.0, 5.0, replicas=1)
-    rhythm.over("behind", 6.0)
-    assert rhythm.next_at(1) == pytest.approx(15.0)
+    batch_time = taught(*LINE)
+    batch_time.sent("running", 10.0, 0.0, replicas=1)
+    batch_time.sent("behind", 10.0, 5.0, replicas=1)
+    batch_time.over("behind", 6.0)
+    assert batch_time.next_at(1) == pytest.approx(15.0)
 
 
 @pytest.mark.parametrize(

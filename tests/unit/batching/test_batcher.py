@@ -10,8 +10,8 @@ from typing import Any
 
 import pytest
 
+from deployments.batching.batch import BatchReply, ReplicaLost
 from deployments.batching.batcher import Batcher
-from deployments.batching.dispatcher import BatchReply, ReplicaLost
 from deployments.batching.queue import Outcome
 from deployments.batching.response_cache import ResponseCache
 from deployments.config.schema import BatchPolicy

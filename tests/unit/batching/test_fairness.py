@@ -11,8 +11,9 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from deployments.batching.batcher import LONG_S, Batcher
-from deployments.batching.dispatcher import BatchReply
+from deployments.batching.batch import BatchReply
+from deployments.batching.batcher import Batcher
+from deployments.batching.leaving import LONG_S
 from deployments.batching.queue import Queue, Share, Ticket
 from deployments.config.schema import BatchPolicy
 from models.errors import QueueFull

@@ -9,31 +9,31 @@ from dataclasses import dataclass
 
 import pytest
 
+from deployments.batching.batch import BatchReply
 from deployments.batching.batcher import Batcher
 from deployments.batching.concurrency import all_of
-from deployments.batching.dispatcher import BatchReply
-from deployments.batching.estimates.returning_callers import Returns
+from deployments.batching.estimates.returning_callers import Returning, ReturningCallers
 from deployments.config.schema import BatchPolicy
 from tests.support.clock import VirtualClock, settle
 
 MS = 1 / 1000
 
 
-def come(returns: Returns, rows: int, at: float) -> None:
+def come(callers: ReturningCallers, rows: int, at: float) -> None:
     for _ in range(rows):
-        returns.came(at)
+        callers.came(at)
 
 
-def returned(rows: int, after_s: float) -> Returns:
+def returned(rows: int, after_s: float) -> ReturningCallers:
     """What has seen the callers of one batch, which ended at 0, all come at one moment."""
-    returns = Returns()
-    returns.ended(rows, 1.0, 0.0, replicas=1)
-    come(returns, rows, after_s)
-    return returns
+    callers = ReturningCallers()
+    callers.ended(rows, 1.0, 0.0, replicas=1)
+    come(callers, rows, after_s)
+    return callers
 
 
 def test_nothing_is_known_of_callers_before_a_batch_came_back() -> None:
-    assert not Returns().is_worth(math.inf)
+    assert not ReturningCallers().expected().is_worth(math.inf)
 
 
 @pytest.mark.parametrize(
@@ -45,77 +45,77 @@ def test_nothing_is_known_of_callers_before_a_batch_came_back() -> None:
     ],
 )
 def test_the_wait_is_worth_less_than_a_batch(fixed_s: float, is_worth: bool) -> None:
-    assert returned(10, after_s=2.0).is_worth(fixed_s) is is_worth
+    assert returned(10, after_s=2.0).expected().is_worth(fixed_s) is is_worth
 
 
 def test_the_wait_ends_a_little_after_they_usually_come() -> None:
-    returns = returned(10, after_s=2.0)
-    returns.ended(10, 1.0, 100.0, replicas=1)
-    come(returns, 9, at=101.0)
-    assert returns.until() == pytest.approx(102.5)
+    callers = returned(10, after_s=2.0)
+    callers.ended(10, 1.0, 100.0, replicas=1)
+    come(callers, 9, at=101.0)
+    assert callers.expected().until == pytest.approx(102.5)
 
 
 def test_the_wait_ends_when_all_have_come() -> None:
-    returns = returned(10, after_s=2.0)
-    returns.ended(10, 1.0, 100.0, replicas=1)
-    come(returns, 10, at=101.0)
-    assert returns.until() == -math.inf
+    callers = returned(10, after_s=2.0)
+    callers.ended(10, 1.0, 100.0, replicas=1)
+    come(callers, 10, at=101.0)
+    assert callers.expected().until == -math.inf
 
 
 def test_a_few_who_leave_do_not_lengthen_the_wait() -> None:
-    returns = Returns()
-    returns.ended(10, 1.0, 0.0, replicas=1)
-    come(returns, 8, at=2.0)
-    returns.ended(8, 1.0, 50.0, replicas=1)
-    assert returns.until() == pytest.approx(52.5)
+    callers = ReturningCallers()
+    callers.ended(10, 1.0, 0.0, replicas=1)
+    come(callers, 8, at=2.0)
+    callers.ended(8, 1.0, 50.0, replicas=1)
+    assert callers.expected().until == pytest.approx(52.5)
 
 
 def test_who_does_not_come_is_not_waited_for() -> None:
-    returns = returned(10, after_s=2.0)
+    callers = returned(10, after_s=2.0)
     for ended_at in (100.0, 200.0, 300.0):
-        returns.ended(10, 1.0, ended_at, replicas=1)
-        come(returns, 5, at=ended_at + 2.0)
-    assert not returns.is_worth(30.0)
+        callers.ended(10, 1.0, ended_at, replicas=1)
+        come(callers, 5, at=ended_at + 2.0)
+    assert not callers.expected().is_worth(30.0)
 
 
 def test_of_two_replicas_the_callers_of_the_older_batch_come_first() -> None:
-    returns = Returns()
-    returns.ended(10, 1.0, 0.0, replicas=2)
-    returns.ended(10, 1.0, 1.0, replicas=2)
-    come(returns, 10, at=2.0)
-    come(returns, 10, at=4.0)
-    assert returns.wait_s == pytest.approx(1.25 * 3.0)
+    callers = ReturningCallers()
+    callers.ended(10, 1.0, 0.0, replicas=2)
+    callers.ended(10, 1.0, 1.0, replicas=2)
+    come(callers, 10, at=2.0)
+    come(callers, 10, at=4.0)
+    assert callers.expected().wait_s == pytest.approx(1.25 * 3.0)
 
 
 def test_the_callers_of_as_many_batches_as_replicas_are_missing() -> None:
-    returns = Returns()
+    callers = ReturningCallers()
     for ended_at in (0.0, 1.0, 2.0):
-        returns.ended(10, 1.0, ended_at, replicas=2)
-    assert returns.missing == 20
+        callers.ended(10, 1.0, ended_at, replicas=2)
+    assert callers.expected().missing == 20
 
 
 def test_the_wait_is_for_the_callers_of_the_last_batch_too() -> None:
-    returns = returned(10, after_s=2.0)
-    returns.ended(10, 1.0, 100.0, replicas=2)
-    returns.ended(10, 1.0, 101.0, replicas=2)
-    assert returns.until() == pytest.approx(103.5)
+    callers = returned(10, after_s=2.0)
+    callers.ended(10, 1.0, 100.0, replicas=2)
+    callers.ended(10, 1.0, 101.0, replicas=2)
+    assert callers.expected().until == pytest.approx(103.5)
 
 
 def test_who_has_left_for_good_is_not_missing_once_the_wait_is_over() -> None:
-    returns = returned(10, after_s=2.0)
-    returns.ended(10, 1.0, 100.0, replicas=2)
-    returns.ended(5, 1.0, 103.0, replicas=2)
-    assert returns.missing == 5
+    callers = returned(10, after_s=2.0)
+    callers.ended(10, 1.0, 100.0, replicas=2)
+    callers.ended(5, 1.0, 103.0, replicas=2)
+    assert callers.expected().missing == 5
 
 
-def after_batches(*took_s: float) -> Returns:
+def after_batches(*took_s: float) -> ReturningCallers:
     """What has seen batches of one caller each, who came back after so long."""
-    returns, now = Returns(), 0.0
+    callers, now = ReturningCallers(), 0.0
     for after_s in took_s:
-        returns.ended(1, 1.0, now, replicas=1)
-        returns.came(now + after_s)
+        callers.ended(1, 1.0, now, replicas=1)
+        callers.came(now + after_s)
         now += 100.0
-    return returns
+    return callers
 
 
 @pytest.mark.parametrize(
@@ -128,7 +128,7 @@ def after_batches(*took_s: float) -> Returns:
     ],
 )
 def test_what_three_in_four_batches_take_is_usual(took_s: list[float], wait_s: float) -> None:
-    assert after_batches(*took_s).wait_s == pytest.approx(wait_s)
+    assert after_batches(*took_s).expected().wait_s == pytest.approx(wait_s)
 
 
 @dataclass(frozen=True)
@@ -271,7 +271,7 @@ async def test_nobody_waits_who_would_lose_by_it(
     scene: Scene, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     rows, took_s = await batches_of(scene)
-    monkeypatch.setattr(Returns, "is_worth", lambda *_: False)
+    monkeypatch.setattr(Returning, "is_worth", lambda *_: False)
     rows_without, took_without_s = await batches_of(scene)
     assert sum(rows) / took_s >= 0.98 * sum(rows_without) / took_without_s
 

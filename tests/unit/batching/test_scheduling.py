@@ -16,9 +16,9 @@ from typing import Any
 
 import pytest
 
+from deployments.batching.batch import BatchReply
 from deployments.batching.batcher import Batcher
 from deployments.batching.concurrency import all_of
-from deployments.batching.dispatcher import BatchReply
 from deployments.batching.response_cache import ResponseCache
 from deployments.config.schema import BatchPolicy
 from models.errors import DeadlinePassed, DragomanError, QueueDeadlinePassed, QueueFull

@@ -10,7 +10,7 @@ from typing import Any
 import numpy as np
 import pytest
 
-from deployments.batching.dispatcher import BatchReply
+from deployments.batching.batch import BatchReply
 from deployments.catalogue.generation import ModelOverride
 from deployments.catalogue.placements import IDLE, UNLOADED, Placement, Placements
 from deployments.catalogue.selection import Fleet

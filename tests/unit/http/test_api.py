@@ -17,7 +17,7 @@ import pytest
 import soundfile
 from numpy.typing import NDArray
 
-from deployments.batching.dispatcher import BatchReply
+from deployments.batching.batch import BatchReply
 from deployments.catalogue.placements import Description
 from deployments.catalogue.selection import READY, Fleet
 from deployments.config.schema import AppConfig, BatchPolicy, IngressConfig, ModelConfig

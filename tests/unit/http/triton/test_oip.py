@@ -14,7 +14,7 @@ import httpx
 import numpy as np
 import pytest
 
-from deployments.batching.dispatcher import BatchReply
+from deployments.batching.batch import BatchReply
 from deployments.catalogue.selection import Fleet
 from deployments.config.schema import BatchPolicy
 from deployments.http.app import asgi_app

@@ -1,0 +1,76 @@
+"""What the batcher learns from its batches: the three estimates, all taught where a batch ends."""
+
+from __future__ import annotations
+
+from enum import Enum
+from typing import Any
+
+from deployments.batching.batch import Batch, Replied
+from deployments.batching.estimates.batch_time import BatchTime
+from deployments.batching.estimates.returning_callers import ReturningCallers
+from deployments.batching.estimates.throughput import Throughput
+from deployments.batching.selection import most_rows
+from deployments.config.schema import BatchPolicy
+
+
+class End(Enum):
+    """How a batch ended."""
+
+    ANSWERED = "answered"  # with results or errors
+    HUNG = "hung"  # given up while it ran
+    DROPPED = "dropped"  # given up before it began
+
+
+class Learning:
+    """The estimates of one model."""
+
+    def __init__(self) -> None:
+        self.throughput = Throughput()
+        self.batch_time = BatchTime()
+        self.returning_callers = ReturningCallers()
+
+    def sent(self, batch: Batch[Any, Any], replicas: int) -> None:
+        """Count a batch as in flight."""
+        self.throughput.sent(batch.cost, batch.left_at)
+        self.batch_time.sent(batch, batch.padded_cost, batch.left_at, replicas)
+
+    def ended(
+        self,
+        batch: Batch[Any, Any],
+        end: End,
+        now: float,
+        *,
+        were_all_busy: bool,
+        may_return: int,
+        replicas: int,
+        policy: BatchPolicy,
+    ) -> None:
+        """Learn from a batch that ended.
+
+        Args:
+            were_all_busy: until then every replica had a batch. The throughput is that of all
+                replicas: one that worked alone does not tell it.
+            may_return: how many of its items are of callers who may ask again.
+        """
+        for replied in batch.replies:
+            self._learn(replied, replicas, policy)
+        if end is End.ANSWERED:
+            is_full = batch.is_full and were_all_busy
+            self.throughput.came_back(batch.cost, batch.rows, is_full=is_full, now=now)
+            mean_cost = batch.cost / batch.rows
+            self.returning_callers.ended(may_return, mean_cost, now, replicas=replicas)
+        elif end is End.HUNG and batch.is_full:
+            self.throughput.hung(batch.cost, batch.rows, now)
+        else:
+            self.throughput.given_up(batch.cost)
+        self.batch_time.over(batch, now)
+
+    def _learn(self, replied: Replied, replicas: int, policy: BatchPolicy) -> None:
+        throughput, batch_time, cost = self.throughput, self.batch_time, replied.cost
+        batch_time.learn(cost, replied.reply)
+        throughput.reached_a_replica(replied.at - replied.reply.since_received_s)
+        if throughput.is_guessed and batch_time.knows_costs and cost:
+            row = cost / replied.rows
+            rows = most_rows(row, policy)
+            took_s = batch_time.times.expected_s(rows * row) / replicas
+            throughput.guess(took_s, rows * row, rows)
