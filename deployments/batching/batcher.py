@@ -1,27 +1,24 @@
 """Dynamic batching where requests arrive: pure asyncio, no Ray, on an injected clock.
 
-Items of different callers wait here and leave together. The rules of when, which ``leaving``
-decides:
+Items of different callers wait here and leave together. When a batch leaves (``leaving``):
 
-- A free replica takes the best batch at once. With ``delay_when_idle`` the oldest item waits
-  ``max_queue_delay_ms`` before a free replica, too, unless the batch is full.
-- While every replica is busy, items gather. One batch may stand ready behind each running one.
-  A full batch takes that place at once. Any other takes it shortly before the running one ends, as
-  ``BatchTime`` knows. Until that is known, or where the delay is 0, it does so once the oldest item
-  has waited ``max_queue_delay_ms``.
+- A free replica takes the best batch at once. With ``delay_when_idle`` the oldest item waits for
+  ``max_queue_delay_ms`` first, unless the batch is full.
+- While every replica is busy, items gather, and one batch may stand ready behind each running one.
+  A full batch does so at once. Any other does shortly before the running one ends; where that is
+  not known or the delay is 0, once its oldest item has waited for ``max_queue_delay_ms``.
 - A batch that takes long does not stand ready, even a full one: an item that comes before the
   running one ends may have its turn first.
-- Where the callers of a batch that ended ask again at once, the next one waits for them: as long
-  as ``ReturningCallers`` knows that to be worth it, and at most ``max_queue_delay_ms``. Each of
-  several replicas takes its share of all whose callers wait or may come back.
+- Where callers of a batch that ended ask again at once, the next one waits for them, if that pays,
+  and for ``max_queue_delay_ms`` at most. Each of several replicas takes its share of all items.
 - While shorter items wait, a batch takes ``max_batch_s`` at most.
-- A batch leaves only if it can be answered in time, as ``Throughput`` knows the model; an item whose
-  deadline is nearer than the answer of half a batch is refused.
+- A batch is no larger than its deadlines allow, but half of it at the least: an item whose deadline
+  is nearer than the answer of that is refused.
 
-The other rules:
+What it holds, and what comes of it:
 
-- The head of a batch is the most urgent item whose turn it is among the callers (``queue``). The
-  others are those nearest to its length, within rows, cost and padding (``selection``).
+- Its head is the most urgent item whose turn it is among the callers (``queue``). The others are
+  those nearest to the head's length, within rows, cost and padding (``selection``).
 - A full queue refuses at once, and so does one that is too long for a request's deadline. A
   deadline is kept to the moment, queued or running. An item whose caller has left is dropped.
 - Each item has its own result or its own error. A batch that failed as a whole is tried once
@@ -32,7 +29,6 @@ The other rules:
 from __future__ import annotations
 
 import asyncio
-import bisect
 import time
 from collections.abc import Awaitable, Callable, Sequence
 from typing import Generic
@@ -48,6 +44,7 @@ from deployments.batching.refusals import queue_full, queue_too_long
 from deployments.batching.request import Request
 from deployments.batching.response_cache import ResponseCache
 from deployments.batching.scheduler import Scheduler
+from deployments.batching.selection import padded
 from deployments.batching.statistics import ModelStatistics
 from deployments.config.schema import BatchPolicy
 from models.errors import QueueFull
@@ -59,7 +56,7 @@ class Batcher(Generic[ItemT, ResultT]):
     Args:
         name: of the model, for messages.
         dispatch: sends one batch to a replica; raises ``ReplicaLost`` if that died.
-        policy: how batches are formed; can be changed at any time.
+        policy: how batches are formed.
         replicas: how many batches can run at once.
         length_buckets: lengths that the model pads items up to; empty: to the batch's longest.
         cache: where answers are kept if the policy says so.
@@ -82,25 +79,20 @@ class Batcher(Generic[ItemT, ResultT]):
         self._buckets = sorted(length_buckets)
         self._cache = cache
         self._generation = 0  # of the model: answers of one before are not its own
-        self._clock: Clock = clock or LoopClock()
-        self._queue: Queue[ItemT, ResultT] = Queue()
-        self._answers: Answers[ItemT, ResultT] = Answers()
-        self._deadlines = Deadlines(name, self._queue, self._answers, self.statistics, self._clock)
+        clock = clock or LoopClock()
+        queue: Queue[ItemT, ResultT] = Queue()
+        answers: Answers[ItemT, ResultT] = Answers()
+        deadlines = Deadlines(name, queue, answers, self.statistics, clock)
+        dispatcher = Dispatcher(name, dispatch, answers, self.statistics, clock)
         self._scheduler = Scheduler(
-            Dispatcher(name, dispatch, self._answers, self.statistics, self._clock),
-            policy,
-            self._queue,
-            self._answers,
-            self._deadlines,
-            self._clock,
-            self._rest,
-            replicas=replicas,
+            dispatcher, policy, queue, answers, deadlines, clock, self._rest, replicas=replicas
         )
+        self._queue, self._answers, self._deadlines, self._clock = queue, answers, deadlines, clock
         self._open = 0  # requests
         self._idle = asyncio.Event()
         self._idle.set()
         self._idle_since = self._clock.time()  # nothing waits and nothing runs
-        self._arrivals = 0
+        self._arrivals = 0  # items
 
     @property
     def policy(self) -> BatchPolicy:
@@ -148,10 +140,9 @@ class Batcher(Generic[ItemT, ResultT]):
     def expected_s(
         self, priority: int = 0, cost: float | None = None, share: Share | None = None
     ) -> float:
-        """Return the time until an item that came now would be answered, as far as it is known.
+        """Return the time until an item that came now would be answered; 0 where a replica is free.
 
-        It is 0 where a replica is free. ``cost`` None: of an item such as those before. ``share``
-        None: of a new caller.
+        ``cost`` None: of a usual item. ``share`` None: of a new caller.
         """
         if self._scheduler.is_free:
             return 0.0
@@ -204,8 +195,7 @@ class Batcher(Generic[ItemT, ResultT]):
         """Wait for one item's result, as a request of its own; see ``request``.
 
         Raises:
-            QueueFull: ``max_queue_size`` requests wait already, or as many as the model needs
-                until the deadline.
+            QueueFull: the queue has no place, or is too long for the deadline.
             QueueDeadlinePassed: its time passed before the item left the queue.
             DeadlinePassed: the deadline passed while the item's batch ran.
             DragomanError: the item's own error.
@@ -213,13 +203,11 @@ class Batcher(Generic[ItemT, ResultT]):
         with Request(self, deadline, priority, queue_timeout_s) as request:
             return await request.submit(item)
 
-    # ---- requests: what they call --------------------------------------------------------
-
-    def opened(self, request: Request[ItemT, ResultT]) -> None:
-        """Note that a request began."""
+    def opened(self) -> float:
+        """Note that a request begins; return the time."""
         self._open += 1
         self._idle.clear()
-        request.started_at = self._clock.time()
+        return self._clock.time()
 
     def closed(self, request: Request[ItemT, ResultT]) -> None:
         """Count a request that ended."""
@@ -249,10 +237,8 @@ class Batcher(Generic[ItemT, ResultT]):
 
     async def _wait_for(self, item: ItemT, request: Request[ItemT, ResultT]) -> Outcome[ResultT]:
         ticket = self._enqueue(item, request)
-        timeout_s, asked_s = self._scheduler.policy.default_timeout_s, request.queue_timeout_s
-        if asked_s is not None and (timeout_s is None or asked_s < timeout_s):
-            timeout_s = asked_s
-        timers = self._deadlines.timers(ticket, timeout_s)
+        default_s = self._scheduler.policy.default_timeout_s
+        timers = self._deadlines.timers(ticket, request.queue_timeout_s, default_s)
         self._scheduler.schedule()
         try:
             outcome = await ticket.future
@@ -269,7 +255,7 @@ class Batcher(Generic[ItemT, ResultT]):
         return outcome
 
     def _enqueue(self, item: ItemT, request: Request[ItemT, ResultT]) -> Ticket[ItemT, ResultT]:
-        cost = self._padded(item.length)
+        cost = padded(item.length, self._buckets)
         if not request.admitted:
             self._admit(request, cost)
         self._arrivals += 1
@@ -301,17 +287,13 @@ class Batcher(Generic[ItemT, ResultT]):
     def _refusal(self, request: Request[ItemT, ResultT], cost: float) -> QueueFull | None:
         if not self.has_room(request.share):
             return queue_full(self.name)
-        if request.deadline is not None:
-            expected_s = self.expected_s(request.priority, cost, request.share)
-            if is_too_long(expected_s, request.deadline - self._clock.time()):
-                return queue_too_long(self.name, expected_s)
-        return None
+        if request.deadline is None:
+            return None
+        expected_s = self.expected_s(request.priority, cost, request.share)
+        is_in_vain = is_too_long(expected_s, request.deadline - self._clock.time())
+        return queue_too_long(self.name, expected_s) if is_in_vain else None
 
     def _level(self, asked: int) -> int:
-        """As in Triton, a level that the policy does not have is its default."""
+        """Return the level asked for; as in Triton, the default for one that there is not."""
         policy = self._scheduler.policy
         return asked if 1 <= asked <= policy.priority_levels else policy.default_priority
-
-    def _padded(self, length: float) -> float:
-        index = bisect.bisect_left(self._buckets, length)
-        return self._buckets[index] if index < len(self._buckets) else length

@@ -28,9 +28,16 @@ class Deadlines(Generic[ItemT, ResultT]):
         self._statistics = statistics
         self._clock = clock
 
-    def timers(self, ticket: Ticket[ItemT, ResultT], timeout_s: float | None) -> list[Timer]:
-        """Start an item's timers: for its deadline, and for the time that it may wait."""
+    def timers(
+        self, ticket: Ticket[ItemT, ResultT], timeout_s: float | None, default_s: float | None
+    ) -> list[Timer]:
+        """Start an item's timers: for its deadline, and for the time that it may wait.
+
+        Of the two timeouts the shorter counts.
+        """
         timers = []
+        if timeout_s is None or (default_s is not None and default_s < timeout_s):
+            timeout_s = default_s
         if timeout_s is not None:
             until = ticket.enqueued_at + timeout_s
             timers.append(self._clock.call_at(until, self.refuse, ticket))

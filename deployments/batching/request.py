@@ -13,7 +13,7 @@ from models.errors import DragomanError, QueueFull
 class Owner(Protocol[ItemT, ResultT]):
     """The batcher that a request is of."""
 
-    def opened(self, request: Request[ItemT, ResultT]) -> None: ...
+    def opened(self) -> float: ...
 
     async def run_item(self, item: ItemT, request: Request[ItemT, ResultT]) -> Outcome[ResultT]: ...
 
@@ -92,7 +92,7 @@ class Request(Generic[ItemT, ResultT]):
                 statistics.cache_miss.add(self.lookup_s)
 
     def __enter__(self) -> Request[ItemT, ResultT]:
-        self.owner.opened(self)
+        self.started_at = self.owner.opened()
         return self
 
     def __exit__(

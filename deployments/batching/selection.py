@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from bisect import bisect_left
 from collections.abc import Sequence
 from typing import Protocol, TypeVar
 
@@ -30,6 +31,12 @@ class Waiting(Protocol):
 WaitingT = TypeVar("WaitingT", bound=Waiting)
 
 
+def padded(length: float, buckets: Sequence[float]) -> float:
+    """Return a length padded up to its bucket, of those in ascending order; above all, itself."""
+    index = bisect_left(buckets, length)
+    return buckets[index] if index < len(buckets) else length
+
+
 def draw(
     waiting: Sequence[WaitingT],
     head: WaitingT,
@@ -49,7 +56,7 @@ def draw(
     batch, longest, total = [head], head.cost, head.cost
     candidates = waiting
     if not policy.preserve_ordering and (
-        not is_in_turn or any([each.cost != head.cost for each in waiting])
+        not is_in_turn or any(each.cost != head.cost for each in waiting)
     ):
         candidates = sorted(
             waiting, key=lambda t: (t.priority, abs(t.cost - head.cost), t.turn, t.number)

@@ -1,4 +1,4 @@
-"""ModelReplica, the one deployment class for every runtime, and the way to it through Serve."""
+"""ModelReplica, the one deployment class for every runtime."""
 
 from __future__ import annotations
 
@@ -11,22 +11,17 @@ from concurrent.futures import ThreadPoolExecutor
 from typing import Any, TypeVar
 
 from ray import serve
-from ray.exceptions import NodeDiedError, RayActorError, WorkerCrashedError
-from ray.serve.exceptions import DeploymentUnavailableError
-from ray.serve.handle import DeploymentHandle
 
-from deployments.batching.batch import BatchReply, ReplicaLost
 from deployments.catalogue.generation import ModelOverride
 from deployments.catalogue.placements import Description, ReplicaStats
-from deployments.serve.batch_transport import Carrier, Lent, Packed, Ran
+from deployments.serve.batch_transport import Lent, Packed, Ran
 from deployments.serve.loopback import stay_on_loopback
 from deployments.serve.runner import Runner
-from deployments.serve.shared_memory import Blocks, Opened
+from deployments.serve.shared_memory import Opened
 from deployments.serve.watchdog import Watchdog
 from deployments.telemetry.log import LogFormat, logger, set_up
 from models.devices import nvidia
 from models.devices.device import load_failure, measured_again
-from models.errors import Unavailable
 from models.registry import ENGINES
 from models.runtime import RuntimeSettings
 
@@ -34,7 +29,6 @@ T = TypeVar("T")
 # Ray schedules by it and bounds nothing; a model's threads are what bounds its CPU.
 CPUS_A_REPLICA = 0.05
 DRAIN_S = 20.0  # what a stopping replica may take to finish what it has begun
-LOST = (RayActorError, NodeDiedError, WorkerCrashedError)
 
 
 @serve.deployment
@@ -133,43 +127,3 @@ class ModelReplica:
 
     async def _on_thread(self, call: Callable[[], T]) -> T:
         return await asyncio.get_running_loop().run_in_executor(self._thread, call)
-
-
-class ServeRemote:
-    """Sends batches through Serve's router, which knows the replicas with a free place."""
-
-    def __init__(self, handle: DeploymentHandle[Any], blocks: Blocks | None = None) -> None:
-        self._handle = handle
-        self._carrier = Carrier(handle.infer.remote, blocks)
-
-    async def infer(self, items: Sequence[Any]) -> BatchReply[Any]:
-        sent_at, sent = time.time(), time.perf_counter()
-        try:
-            packed = await self._carrier.send(items)
-        except LOST as error:
-            raise ReplicaLost from error
-        except DeploymentUnavailableError as error:
-            raise self._unavailable() from error
-        assert packed.ran is not None
-        received_at, waited_s, execution_s, bound = packed.ran
-        on_the_way_s = max(0.0, time.perf_counter() - sent - waited_s - execution_s)
-        input_s = min(max(0.0, received_at - sent_at), on_the_way_s)  # two clocks, perhaps
-        output_s = on_the_way_s - input_s
-        return BatchReply(packed.rows, execution_s, waited_s, input_s, output_s, bound)
-
-    async def describe(self) -> Sequence[Description]:
-        return await self._of_each("describe")
-
-    async def stats(self) -> Sequence[ReplicaStats]:
-        return await self._of_each("stats")
-
-    async def _of_each(self, method: str) -> list[Any]:
-        """What each running replica answers; one that dies meanwhile is asked for no more."""
-        try:
-            answers: list[Any] = await self._handle.broadcast(method).results_async()
-        except (*LOST, DeploymentUnavailableError) as error:
-            raise self._unavailable() from error
-        return answers
-
-    def _unavailable(self) -> Unavailable:
-        return Unavailable(f"no replica of model {self._handle.deployment_name!r} answers")

@@ -1,0 +1,59 @@
+"""ServeRemote, the way to a model's replicas through Serve's handle."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Sequence
+from typing import Any
+
+from ray.exceptions import NodeDiedError, RayActorError, WorkerCrashedError
+from ray.serve.exceptions import DeploymentUnavailableError
+from ray.serve.handle import DeploymentHandle
+
+from deployments.batching.batch import BatchReply, ReplicaLost
+from deployments.catalogue.placements import Description, ReplicaStats
+from deployments.serve.batch_transport import Carrier
+from deployments.serve.shared_memory import Blocks
+from models.errors import Unavailable
+
+LOST = (RayActorError, NodeDiedError, WorkerCrashedError)
+
+
+class ServeRemote:
+    """Sends batches through Serve's router, which knows the replicas with a free place."""
+
+    def __init__(self, handle: DeploymentHandle[Any], blocks: Blocks | None = None) -> None:
+        self._handle = handle
+        self._carrier = Carrier(handle.infer.remote, blocks)
+
+    async def infer(self, items: Sequence[Any]) -> BatchReply[Any]:
+        sent_at, sent = time.time(), time.perf_counter()
+        try:
+            packed = await self._carrier.send(items)
+        except LOST as error:
+            raise ReplicaLost from error
+        except DeploymentUnavailableError as error:
+            raise self._unavailable() from error
+        assert packed.ran is not None
+        received_at, waited_s, execution_s, bound = packed.ran
+        on_the_way_s = max(0.0, time.perf_counter() - sent - waited_s - execution_s)
+        input_s = min(max(0.0, received_at - sent_at), on_the_way_s)  # two clocks, perhaps
+        output_s = on_the_way_s - input_s
+        return BatchReply(packed.rows, execution_s, waited_s, input_s, output_s, bound)
+
+    async def describe(self) -> Sequence[Description]:
+        return await self._of_each("describe")
+
+    async def stats(self) -> Sequence[ReplicaStats]:
+        return await self._of_each("stats")
+
+    async def _of_each(self, method: str) -> list[Any]:
+        """What each running replica answers; one that dies meanwhile is asked for no more."""
+        try:
+            answers: list[Any] = await self._handle.broadcast(method).results_async()
+        except (*LOST, DeploymentUnavailableError) as error:
+            raise self._unavailable() from error
+        return answers
+
+    def _unavailable(self) -> Unavailable:
+        return Unavailable(f"no replica of model {self._handle.deployment_name!r} answers")
