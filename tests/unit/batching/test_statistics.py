@@ -15,7 +15,7 @@ from deployments.telemetry.cluster_figures import Ledger, Page
 from models.errors import InvalidRequest
 from models.runtime import ItemError
 from tests.support.clock import settle
-from tests.unit.batching.test_batcher import Bench, Piece, bench, finish_all
+from tests.unit.batching.bench import Bench, Piece, bench, finish_all
 
 # ---- sums ------------------------------------------------------------------------------
 

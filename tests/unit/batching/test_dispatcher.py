@@ -1,0 +1,210 @@
+"""Each item has its own result or error, whatever fails or dies on the way."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Sequence
+from contextvars import ContextVar
+from typing import Any
+
+import pytest
+
+from deployments.batching.batch import BatchReply, ReplicaLost
+from models.errors import (
+    DeadlinePassed,
+    InternalError,
+    NotAudio,
+    NotReady,
+)
+from models.runtime import ItemError
+from tests.unit.batching.bench import Piece, bench, finish_all
+
+
+async def test_each_item_gets_its_own_result() -> None:
+    b = bench()
+    await b.arrive("a", "b", "c")
+    await b.model.finish(0)
+    assert [await b.result(name) for name in "abc"] == ["a", "b", "c"]
+
+
+async def test_one_items_error_is_its_own() -> None:
+    b = bench()
+    b.model.answer = lambda batch: [
+        ItemError(NotAudio("bad", param="file")) if p.name == "bad" else p.name for p in batch
+    ]
+    await b.arrive("a", "bad", "c")
+    await b.model.finish(0)
+    with pytest.raises(NotAudio):
+        await b.callers["bad"]
+    assert await b.result("c") == "c"
+
+
+def poisonous(batch: Sequence[Piece]) -> list[Any]:
+    if any(piece.name == "poison" for piece in batch):
+        raise ValueError("the model broke")
+    return [piece.name for piece in batch]
+
+
+async def test_a_failed_batch_is_tried_item_by_item() -> None:
+    b = bench()
+    b.model.answer = poisonous
+    await b.arrive("a", "poison", "c")
+    await finish_all(b)
+    assert b.model.batches == ["a poison c", "a", "poison", "c"]
+
+
+async def test_a_poisonous_item_fails_alone() -> None:
+    b = bench()
+    b.model.answer = poisonous
+    await b.arrive("a", "poison", "c")
+    await finish_all(b)
+    assert [await b.result("a"), await b.result("c")] == ["a", "c"]
+    with pytest.raises(InternalError):
+        await b.callers["poison"]
+
+
+async def test_a_wrong_number_of_results_is_nobodys_result() -> None:
+    b = bench()
+    b.model.answer = lambda batch: ["a"] * (1 if len(batch) > 1 else 2)
+    await b.arrive("a", "b")
+    await finish_all(b)
+    with pytest.raises(InternalError):
+        await b.callers["a"]
+
+
+async def test_a_batch_whose_replica_died_goes_to_another() -> None:
+    b = bench()
+    deaths = iter([True, False])
+
+    def dies_once(batch: Sequence[Piece]) -> list[Any]:
+        if next(deaths):
+            raise ReplicaLost
+        return [piece.name for piece in batch]
+
+    b.model.answer = dies_once
+    await b.arrive("a", "b")
+    await finish_all(b)
+    assert [await b.result("a"), await b.result("b")] == ["a", "b"]
+    assert b.model.batches == ["a b", "a b"]
+
+
+async def test_a_wait_for_a_replica_to_start_is_expected_of_nobody() -> None:
+    b = bench(max_batch_size=1)
+    b.model.execution_s = 1.0
+    await b.arrive("a")
+    await b.clock.advance(15.0)
+    await b.model.finish(0)
+    await b.arrive("b")
+    assert b.batcher.expected_s() == pytest.approx(2.0)  # the rest of b, and its own
+    await finish_all(b)
+
+
+async def test_a_lost_batch_is_not_sent_again_after_its_deadline() -> None:
+    b = bench()
+    await b.arrive("a", deadline=0.5)
+    await b.clock.advance(0.5)
+    with pytest.raises(DeadlinePassed):
+        await b.callers["a"]
+
+    def dies(batch: Sequence[Piece]) -> list[Any]:
+        raise ReplicaLost
+
+    b.model.answer = dies
+    await b.model.finish(0)
+    await b.clock.advance(1.0)
+    assert b.model.batches == ["a"]
+
+
+async def test_an_item_that_kills_replicas_fails_alone() -> None:
+    b = bench()
+
+    def killed_by_poison(batch: Sequence[Piece]) -> list[Any]:
+        if any(piece.name == "poison" for piece in batch):
+            raise ReplicaLost
+        return [piece.name for piece in batch]
+
+    b.model.answer = killed_by_poison
+    await b.arrive("a", "poison")
+    await finish_all(b)
+    assert await b.result("a") == "a"
+    with pytest.raises(InternalError, match="died under this item"):
+        await b.callers["poison"]
+    assert b.model.batches == ["a poison", "a poison", "a", "poison", "poison"]
+
+
+async def test_the_batch_behind_a_deadly_one_is_not_blamed() -> None:
+    running: list[asyncio.Event] = []
+
+    async def dispatch(batch: Sequence[Piece]) -> BatchReply[str]:
+        """A poisonous item takes the replica down under every batch that is in flight."""
+        died = asyncio.Event()
+        running.append(died)
+        await asyncio.sleep(0)
+        if any(piece.name == "poison" for piece in batch):
+            for other in running:
+                other.set()
+        await asyncio.sleep(0)
+        running.remove(died)
+        if died.is_set():
+            raise ReplicaLost
+        return BatchReply([piece.name for piece in batch], 0.0)
+
+    b = bench(dispatch, max_batch_size=2)
+    await b.arrive("poison", "a", "b", "c")
+    await finish_all(b)
+    assert [await b.result(name) for name in "abc"] == ["a", "b", "c"]
+    with pytest.raises(InternalError, match="died under this item"):
+        await b.callers["poison"]
+
+
+async def test_a_batch_that_hangs_gives_up_its_place_when_nobody_waits() -> None:
+    b = bench(max_batch_size=1)
+    await b.arrive("hung", deadline=1.0)
+    await b.clock.advance(1.999)
+    assert b.batcher.in_flight == 1  # as long again, as its replica is busy with it
+    await b.clock.advance(0.001)
+    assert b.batcher.in_flight == 0
+    await b.arrive("next")
+    assert b.model.batches[-1] == "next"
+    await finish_all(b)
+
+
+async def test_what_stands_behind_another_and_nobody_waits_for_never_begins() -> None:
+    b = bench(max_batch_size=1, max_queue_delay_ms=0)
+    await b.arrive("running")
+    await b.arrive("behind", deadline=1.0)
+    await b.clock.advance(1.0)
+    assert b.batcher.in_flight == 1
+    await finish_all(b)
+
+
+async def test_a_model_without_replicas_says_so_to_each() -> None:
+    b = bench()
+
+    def gone(batch: Sequence[Piece]) -> list[Any]:
+        raise NotReady("no replica")
+
+    b.model.answer = gone
+    await b.arrive("a", "b")
+    await finish_all(b)
+    with pytest.raises(NotReady):
+        await b.callers["a"]
+    assert b.model.batches == ["a b"]  # not tried one by one
+
+
+asked_by: ContextVar[str] = ContextVar("asked_by", default="nobody")
+
+
+async def test_a_batch_runs_in_no_request_s_context() -> None:
+    """Serve cancels what was sent from the context of a request whose caller has left."""
+    seen: list[str] = []
+
+    async def dispatch(items: Sequence[Piece]) -> BatchReply[str]:
+        seen.append(asked_by.get())
+        return BatchReply([item.name for item in items], 0.0)
+
+    b = bench(dispatch)
+    asked_by.set("a caller")
+    await b.arrive("a")
+    await finish_all(b)
+    assert seen == ["nobody"]

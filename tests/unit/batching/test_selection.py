@@ -1,0 +1,114 @@
+"""Which items make a batch: by rows, cost, padding and length."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Sequence
+
+from deployments.batching.batch import BatchReply
+from deployments.config.schema import BatchPolicy
+from tests.unit.batching.bench import Piece, bench, finish_all
+
+
+class Told:
+    """Answers at once, and says of each batch what the replica's memory holds."""
+
+    def __init__(self, bounds: list[float | None]) -> None:
+        self._bounds = iter(bounds)
+
+    async def __call__(self, batch: Sequence[Piece]) -> BatchReply[str]:
+        names = [piece.name for piece in batch]
+        return BatchReply(names, 0.0, memory_bound=next(self._bounds))
+
+
+async def test_rows_bound_a_batch() -> None:
+    b = bench(max_batch_size=3)
+    await b.arrive("a", "b", "c", "d", "e")
+    assert b.model.batches == ["a b c"]
+    await finish_all(b)
+
+
+async def test_cost_bounds_a_batch_by_its_padded_length() -> None:
+    b = bench(max_batch_cost=30.0)
+    await b.arrive(Piece("a", 10), Piece("b", 12), Piece("c", 1), Piece("d", 1))
+    assert b.model.batches[0] == "a b"  # a third row would cost 3 x 12
+    await finish_all(b)
+
+
+async def test_an_item_above_the_cost_bound_goes_alone() -> None:
+    b = bench(max_batch_cost=30.0)
+    await b.arrive(Piece("a", 50), Piece("b", 1))
+    assert b.model.batches[0] == "a"
+    await finish_all(b)
+
+
+async def test_near_lengths_are_drawn_first() -> None:
+    b = bench(max_batch_size=2)
+    await b.arrive(Piece("a", 10), Piece("b", 1), Piece("c", 9), Piece("d", 2))
+    await b.model.finish(0)
+    assert b.model.batches == ["a c", "b d"]
+    await finish_all(b)
+
+
+async def test_padding_is_bounded() -> None:
+    b = bench(max_padding=0.25)
+    await b.arrive(Piece("a", 10), Piece("b", 1), Piece("c", 8))
+    assert b.model.batches[0] == "a c"
+    await finish_all(b)
+
+
+async def test_a_rare_length_is_the_head_when_it_is_the_oldest() -> None:
+    b = bench(max_batch_size=2, max_queue_delay_ms=1000, max_padding=0.1)
+    await b.arrive("running", "running2")
+    await b.arrive(Piece("rare", 100))
+    await b.arrive("x", "y")  # a full batch, but not before its elder
+    await b.model.finish(0)
+    assert b.model.batches[1] == "rare"
+    await finish_all(b)
+
+
+async def test_lengths_in_one_bucket_cost_the_same() -> None:
+    b = bench(max_batch_size=3, buckets=[5.0, 30.0])
+    await b.arrive(Piece("a", 4.9), Piece("b", 6), Piece("c", 1), Piece("d", 5.0))
+    assert b.model.batches[0] == "a c d"
+    await finish_all(b)
+
+
+async def test_without_padding_only_equal_lengths_share_a_batch() -> None:
+    b = bench(max_padding=0, buckets=[0.1, 0.7])
+    await b.arrive(Piece("a", 0.1), Piece("b", 0.6), Piece("c", 0.05), Piece("d", 0.1))
+    assert b.model.batches[0] == "a c d"
+    await finish_all(b)
+
+
+async def test_no_batch_is_larger_than_what_a_replica_said_it_holds() -> None:
+    b = bench(dispatch=Told([2.0, 2.0, None, None]))
+    await b.arrive(*"abcd")
+    await asyncio.gather(*b.callers.values())
+    await b.arrive(*"efgh")
+    await asyncio.gather(*b.callers.values())
+    await b.arrive(*"ijkl")
+    await asyncio.gather(*b.callers.values())
+    assert [outcome.result().batch_size for outcome in b.callers.values()] == [
+        *([4] * 4),
+        *([2] * 4),
+        *([4] * 4),
+    ]
+
+
+async def test_a_policy_that_changes_stays_within_what_a_replica_holds() -> None:
+    b = bench(dispatch=Told([2.0] * 9))
+    await b.arrive("a")
+    await b.callers["a"]
+    b.batcher.reconfigure(BatchPolicy(max_batch_size=8, max_batch_cost=50.0))
+    await b.arrive(*"bcdefg")
+    await asyncio.gather(*b.callers.values())
+    assert (await b.callers["b"]).batch_size == 2
+
+
+async def test_a_batch_takes_no_nearer_length_before_what_came_first() -> None:
+    b = bench(max_batch_size=2, preserve_ordering=True)
+    await b.arrive(Piece("a", 10), Piece("b", 1), Piece("c", 9), Piece("d", 2))
+    await b.model.finish(0)
+    assert b.model.batches == ["a b", "c d"]
+    await finish_all(b)
