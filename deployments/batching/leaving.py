@@ -73,8 +73,8 @@ class Decision(NamedTuple, Generic[WaitingT]):
     nothing is to be done before ``until``; infinity: before something comes or ends.
     """
 
-    batch: Sequence[WaitingT] = ()
-    refused: Sequence[WaitingT] = ()
+    batch: list[WaitingT] | None = None
+    refused: list[WaitingT] | None = None
     until: float = math.inf
 
 

@@ -208,3 +208,63 @@ async def test_a_batch_runs_in_no_request_s_context() -> None:
     await b.arrive("a")
     await finish_all(b)
     assert seen == ["nobody"]
+
+
+async def test_each_item_has_an_error_of_its_own_where_there_is_no_replica() -> None:
+    """Callers add to theirs what they know."""
+    b = bench()
+
+    def gone(batch: Sequence[Piece]) -> list[Any]:
+        raise NotReady("no replica", param="model")
+
+    b.model.answer = gone
+    await b.arrive("a", "b")
+    await finish_all(b)
+    errors = [b.callers[name].exception() for name in "ab"]
+    assert [repr(error) for error in errors] == [repr(NotReady("no replica"))] * 2
+    assert [getattr(error, "param", None) for error in errors] == ["model"] * 2
+    assert errors[0] is not errors[1]
+
+
+async def test_suspects_of_two_batches_run_one_after_another() -> None:
+    """Else one that kills its replica would be blamed on the other."""
+    running, most = 0, 0
+
+    async def dispatch(batch: Sequence[Piece]) -> BatchReply[str]:
+        nonlocal running, most
+        if len(batch) > 1:
+            raise ReplicaLost
+        running += 1
+        most = max(most, running)
+        over = asyncio.Event()
+        b.clock.call_at(b.clock.time() + 1.0, over.set)
+        await over.wait()
+        running -= 1
+        return BatchReply([piece.name for piece in batch], 0.0)
+
+    b = bench(dispatch, replicas=2, max_batch_size=2)
+    await b.arrive("a", "b", "c", "d")
+    await finish_all(b)
+    assert [await b.result(name) for name in "abcd"] == list("abcd")
+    assert most == 1
+
+
+async def test_the_next_batch_is_sent_before_the_answers_of_the_last_are_handed_out() -> None:
+    """A replica would stand idle while the callers of the batch before are answered."""
+    happened: list[str] = []
+    gate = asyncio.Event()
+
+    async def dispatch(batch: Sequence[Piece]) -> BatchReply[str]:
+        for _ in range(3):  # turns of the event loop that the way to a replica takes
+            await asyncio.sleep(0)
+        happened.append(f"sent {batch[0].name}")
+        await gate.wait()
+        return BatchReply([piece.name for piece in batch], 0.0)
+
+    b = bench(dispatch, max_queue_delay_ms=60_000)
+    await b.arrive("a")
+    b.callers["a"].add_done_callback(lambda _: happened.append("answered a"))
+    await b.arrive("b")
+    gate.set()
+    await finish_all(b)
+    assert happened == ["sent a", "sent b", "answered a"]

@@ -50,7 +50,8 @@ BUSY = {"in_flight": 1, "rows_in_flight": 4}
 TIMES = {"batch_times": BatchTimes(8.0, 0.0, 1.0), "fixed_s": 8.0, "hop_s": 1.0}
 ENDS_AT_105 = {**BUSY, **TIMES, "next_at": 105.0}
 # The callers of the batch that ended at 98 come back after 2 s: the wait is 2.5 s.
-RETURNING = {**TIMES, "returning": Returning(2.0, until=101.0, missing=2, cost=1.0)}
+COME_BACK = Returning(2.0, until=101.0, missing=2, cost=1.0)
+RETURNING = {**TIMES, "returning": COME_BACK}
 TWO_S_A_COST = {"ahead_s": 4.0, "s_a_cost": 2.0}  # the one in flight is done at 104
 
 
@@ -64,7 +65,7 @@ class Row:
 
 
 def returning(**changes: Any) -> dict[str, Any]:
-    return {**RETURNING, "returning": RETURNING["returning"]._replace(**changes)}
+    return {**RETURNING, "returning": COME_BACK._replace(**changes)}
 
 
 ROWS = [

@@ -112,3 +112,10 @@ async def test_a_batch_takes_no_nearer_length_before_what_came_first() -> None:
     await b.model.finish(0)
     assert b.model.batches == ["a b", "c d"]
     await finish_all(b)
+
+
+async def test_equal_lengths_share_a_batch_though_their_sum_is_rounded() -> None:
+    b = bench(max_batch_size=10, max_padding=0)
+    await b.arrive(*(Piece(name, 0.1) for name in "abcdefghij"))  # their sum is less than 1.0
+    assert b.model.batches == ["a b c d e f g h i j"]
+    await finish_all(b)
