@@ -51,6 +51,7 @@ class Batch(Generic[ItemT, ResultT]):
     cost: float = field(init=False)  # without padding
     padded_cost: float = field(init=False)
     replies: list[Replied] = field(init=False, default_factory=list)
+    is_dropped: bool = field(init=False, default=False)  # given up before it began
 
     def __post_init__(self) -> None:
         costs = [ticket.cost for ticket in self.tickets]

@@ -30,7 +30,7 @@ class Moment(NamedTuple, Generic[WaitingT]):
     """All that ``decide`` looks at. At least one item waits, and one more batch may be in flight.
 
     The queue is ``waiting``, by priority and in the order of arrival within one, and ``head``.
-    The last eight fields are what the three estimates answer.
+    The last seven fields are what the three estimates answer.
     """
 
     now: float

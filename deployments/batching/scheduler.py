@@ -49,7 +49,6 @@ class Scheduler(Generic[ItemT, ResultT]):
         self._clock = clock
         self._rested = rested
         self._in_flight: dict[Batch[ItemT, ResultT], asyncio.Task[None]] = {}  # the oldest first
-        self._dropped: set[Batch[ItemT, ResultT]] = set()  # given up before they began
         self._free_since = clock.time()  # when the last replica became free
         self._is_scheduled = False
         self._delay_timer: Timer | None = None
@@ -163,7 +162,7 @@ class Scheduler(Generic[ItemT, ResultT]):
         has as long again before others are sent there.
         """
         if batch not in list(self._in_flight)[: self.replicas]:
-            self._dropped.add(batch)
+            batch.is_dropped = True
             task.cancel()
             return
         timer = self._clock.call_at(2 * self._clock.time() - batch.left_at, task.cancel)
@@ -177,8 +176,7 @@ class Scheduler(Generic[ItemT, ResultT]):
             self._free_since = now
         end = End.ANSWERED
         if task.cancelled():
-            end = End.DROPPED if batch in self._dropped else End.HUNG
-        self._dropped.discard(batch)
+            end = End.DROPPED if batch.is_dropped else End.HUNG
         if batch.replies and batch.replies[-1].reply.memory_bound != self._memory_bound:
             self._memory_bound = batch.replies[-1].reply.memory_bound
             self._bound_policy()

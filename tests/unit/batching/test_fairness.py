@@ -8,13 +8,11 @@ from dataclasses import dataclass, field
 from typing import Any
 
 import pytest
-from hypothesis import given, settings
-from hypothesis import strategies as st
 
 from deployments.batching.batch import BatchReply
 from deployments.batching.batcher import Batcher
 from deployments.batching.leaving import LONG_S
-from deployments.batching.queue import Queue, Share, Ticket
+from deployments.batching.queue import Share
 from deployments.config.schema import BatchPolicy
 from models.errors import QueueFull
 from tests.support.clock import VirtualClock, settle
@@ -271,63 +269,3 @@ async def test_a_short_deadline_holds_behind_long_recordings() -> None:
     b.tasks.append(clip)
     await b.finish()
     assert clip.result().result == "clip"
-
-
-# ---- whatever comes and goes -----------------------------------------------------------
-
-ACTIONS = st.lists(
-    st.one_of(
-        st.tuples(st.just("add"), st.integers(0, 4), st.floats(0.1, 50)),
-        st.tuples(st.just("take"), st.integers(1, 4), st.just(0.0)),
-        st.tuples(st.just("leave"), st.integers(0, 99), st.just(0.0)),
-    ),
-    max_size=60,
-)
-
-
-def ticket(number: int, cost: float, share: Share, priority: int = 1) -> Ticket[Piece, str]:
-    future: asyncio.Future[Any] = asyncio.get_running_loop().create_future()
-    piece = Piece(str(number), cost)
-    return Ticket(piece, number, cost, priority, 0.0, future, group=share, share=share)
-
-
-@given(ACTIONS)
-@settings(deadline=None)
-async def test_the_queues_counts_are_those_of_what_waits(
-    actions: list[tuple[str, int, float]],
-) -> None:
-    queue: Queue[Piece, str] = Queue()
-    shares, waiting = [Share() for _ in range(5)], []
-    for number, (what, which, cost) in enumerate(actions):
-        if what == "add":
-            waiting.append(ticket(number, cost, shares[which], 1 + which % 2))
-            queue.add(waiting[-1])
-        elif what == "take" and (head := queue.head()):
-            batch = [head, *(t for t in queue if t is not head)][:which]
-            queue.take(batch)
-            waiting = [t for t in waiting if t not in batch]
-        elif what == "leave" and waiting:
-            queue.remove(waiting.pop(which % len(waiting)))
-        assert list(queue) == sorted(waiting, key=lambda t: (t.priority, t.number))
-        assert queue.callers == len({id(t.share) for t in waiting})
-        assert [s.waiting for s in shares] == [sum(t.share is s for t in waiting) for s in shares]
-        first = min(waiting, key=lambda t: (t.priority, t.turn, t.number), default=None)
-        assert queue.head() is first
-
-
-@given(st.lists(st.floats(0.1, 10), min_size=1, max_size=20), st.floats(0.1, 200))
-@settings(deadline=None)
-async def test_an_item_of_any_cost_has_its_turn_behind_a_flood(
-    costs: list[float], cost: float
-) -> None:
-    """Newcomers of one item each, one after another as fast as they leave."""
-    queue: Queue[Piece, str] = Queue()
-    old = ticket(0, cost, Share())
-    queue.add(old)
-    turns = 0
-    while (head := queue.head()) is not old:
-        if head is not None:
-            queue.take([head])
-        turns += 1
-        queue.add(ticket(turns, costs[turns % len(costs)], Share()))
-        assert turns <= 2 * cost / min(costs) + 10
