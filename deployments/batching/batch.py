@@ -1,4 +1,4 @@
-"""One batch on its way: the items that left together, and the replies that came back."""
+"""A batch on its way: the items that left together, and the replies that came back."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from models.runtime import ItemError
 
 
 class ReplicaLost(Exception):
-    """Raised by a dispatch whose replica died; the batch has had no effect."""
+    """Say that the replica of a batch died; the batch has had no effect."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -27,7 +27,7 @@ class BatchReply(Generic[ResultT]):
 
     @property
     def since_received_s(self) -> float:
-        """From its arrival at a replica until its results were here."""
+        """Return the time from its arrival at a replica until its results were here."""
         return self.waited_s + self.execution_s + self.output_s
 
 

@@ -96,32 +96,32 @@ class Batcher(Generic[ItemT, ResultT]):
 
     @property
     def policy(self) -> BatchPolicy:
-        """How batches are formed now."""
+        """Return how batches are formed now."""
         return self._scheduler.policy
 
     @property
     def waiting(self) -> int:
-        """Items that wait."""
+        """Count the items that wait."""
         return len(self._queue)
 
     @property
     def pending(self) -> int:
-        """Requests of which an item waits."""
+        """Count the requests of which an item waits."""
         return len(self._queue.groups)
 
     @property
     def in_flight(self) -> int:
-        """Batches sent and not yet answered."""
+        """Count the batches that are sent and not yet answered."""
         return self._scheduler.in_flight
 
     @property
     def idle_since(self) -> float | None:
-        """When the last request ended, on this batcher's clock; None while there is one."""
+        """Return when the last request ended, on this batcher's clock; None while there is one."""
         return self._idle_since if self._idle.is_set() else None
 
     @property
     def caches(self) -> bool:
-        """Whether a request may be answered without a place in the queue."""
+        """Tell whether a request may be answered without a place in the queue."""
         return self._cache is not None and self.policy.response_cache
 
     def has_room(self, share: Share | None = None) -> bool:

@@ -9,13 +9,13 @@ from typing import Any, Protocol
 
 
 class Timer(Protocol):
-    """A callback that is still to come."""
+    """Cancel a callback that is still to come."""
 
     def cancel(self) -> None: ...
 
 
 class Clock(Protocol):
-    """The part of an asyncio event loop that tells and waits for time."""
+    """Tell the time and wait for it, as an asyncio event loop does."""
 
     def time(self) -> float: ...
 
@@ -23,7 +23,7 @@ class Clock(Protocol):
 
 
 class LoopClock:
-    """The running event loop's timers, on a finer clock: uvloop's own counts milliseconds."""
+    """Use the running event loop's timers on a finer clock: uvloop's own counts milliseconds."""
 
     def time(self) -> float:
         return time.monotonic()

@@ -1,4 +1,4 @@
-"""Ends of waits: each item's deadline and time in the queue, kept to the moment."""
+"""End waits to the moment: at each item's deadline, or when its time in the queue is over."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from models.errors import DeadlinePassed, QueueDeadlinePassed
 
 
 class Deadlines(Generic[ItemT, ResultT]):
-    """Refuses what waits, and gives up what runs, when its time has passed."""
+    """Refuse an item that waits, and give up one that runs, when its time has passed."""
 
     def __init__(
         self,

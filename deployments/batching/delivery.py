@@ -1,4 +1,4 @@
-"""The way of answers to their callers: at once, or in the order in which items left the queue."""
+"""Give answers to their callers: at once, or in the order in which items left the queue."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from models.errors import DragomanError
 
 
 class Answers(Generic[ItemT, ResultT]):
-    """Gives each item's answer to its caller."""
+    """Give each item's answer to its caller."""
 
     def __init__(self) -> None:
         self._line: deque[Ticket[ItemT, ResultT]] = deque()

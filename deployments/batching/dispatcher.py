@@ -28,7 +28,7 @@ LOSS_PAUSE_S = 0.1  # before a lost batch is sent again, so that routing has not
 
 
 class Dispatcher(Generic[ItemT, ResultT]):
-    """Runs one model's batches; every ticket of each gets its answer, whatever happens."""
+    """Run one model's batches, and answer every ticket of each, whatever happens."""
 
     def __init__(
         self,

@@ -1,4 +1,4 @@
-"""What the batcher learns from its batches: the three estimates, all taught where a batch ends."""
+"""Learn from batches: the three estimates, all taught where a batch ends."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from deployments.config.schema import BatchPolicy
 
 
 class End(Enum):
-    """How a batch ended."""
+    """The ways in which a batch ends."""
 
     ANSWERED = "answered"  # with results or errors
     HUNG = "hung"  # given up while it ran

@@ -1,4 +1,4 @@
-"""When a batch leaves, with which items, and which items are refused: one pure function.
+"""Decide when a batch leaves, of which items, and which items are refused: one pure function.
 
 ``decide`` looks at one moment of one model's queue. Its rules are told in ``batcher``.
 """
@@ -27,7 +27,7 @@ LONG_S = 0.1
 
 
 class Moment(NamedTuple, Generic[WaitingT]):
-    """All that ``decide`` looks at. At least one item waits, and one more batch may be in flight.
+    """All that ``decide`` looks at: at least one item waits, and one more batch may be in flight.
 
     The queue is ``waiting``, by priority and in the order of arrival within one, and ``head``.
     The last seven fields are what the three estimates answer.
@@ -54,7 +54,7 @@ class Moment(NamedTuple, Generic[WaitingT]):
 
     @property
     def is_free(self) -> bool:
-        """Whether a replica has no batch."""
+        """Tell whether a replica has no batch."""
         return self.in_flight < self.replicas
 
     @property
@@ -62,7 +62,7 @@ class Moment(NamedTuple, Generic[WaitingT]):
         return self.policy.max_queue_delay_ms / 1000
 
     def answered_at(self, cost: float) -> float:
-        """When a batch of that cost would be answered, behind all that is in flight."""
+        """Return when a batch of that cost would be answered, behind all that is in flight."""
         return self.now + (self.ahead_s + cost * self.s_a_cost)
 
 

@@ -36,7 +36,7 @@ class Outcome(NamedTuple, Generic[ResultT]):
 
     @property
     def waited_s(self) -> float:
-        """All that was not the model's own time."""
+        """Return all that was not the model's own time."""
         return self.queue_s + self.input_s + self.output_s
 
 
@@ -177,7 +177,7 @@ class Queue(Generic[ItemT, ResultT]):
 
     @property
     def oldest_at(self) -> float:
-        """When the oldest item came, of whatever priority; not of an empty queue."""
+        """Return when the oldest item came, of whatever priority; at least one must wait."""
         return min([next(iter(each.values())).enqueued_at for each in self.levels.values() if each])
 
     def in_order(self) -> list[Ticket[ItemT, ResultT]]:

@@ -76,7 +76,7 @@ class Request(Generic[ItemT, ResultT]):
             stages.output_s = output_s
 
     def count(self, statistics: ModelStatistics, now: float) -> None:
-        """Count it by what its own items came to, whatever else failed beside them."""
+        """Count the request by what its own items came to, whatever else failed beside them."""
         duration_s = now - self.started_at
         if not self.items:
             return

@@ -1,4 +1,4 @@
-"""Answers kept by the content of their items: the same question is not run twice."""
+"""Keep answers by the content of their items: the same question is not run twice."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ import numpy as np
 
 
 class ResponseCache:
-    """Keeps all models' answers of one process, in ``max_bytes``; the least recent go first."""
+    """Keep all models' answers of one process, in ``max_bytes``; the least recent go first."""
 
     def __init__(self, max_bytes: int) -> None:
         self._max_bytes = max_bytes

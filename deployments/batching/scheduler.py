@@ -55,12 +55,12 @@ class Scheduler(Generic[ItemT, ResultT]):
 
     @property
     def in_flight(self) -> int:
-        """Batches sent and not yet answered."""
+        """Count the batches that are sent and not yet answered."""
         return len(self._in_flight)
 
     @property
     def is_free(self) -> bool:
-        """Whether a replica has no batch."""
+        """Tell whether a replica has no batch."""
         return len(self._in_flight) < self.replicas
 
     def reconfigure(self, policy: BatchPolicy) -> None:

@@ -29,7 +29,7 @@ BATCH_BOUNDS = (1, 2, 4, 8, 16, 32, 64, 128, 256, 512, 1024)  # rows
 
 @dataclass(slots=True)
 class Duration:
-    """Counts how often something was timed, and sums the times."""
+    """Count how often something was timed, and sum the times."""
 
     count: int = 0
     ns: int = 0
@@ -76,7 +76,7 @@ class Stages:
 
 @dataclass(slots=True)
 class ModelStatistics:
-    """Counts since the start. Of a request with several rows, each stage is its slowest row's."""
+    """Counts since the start; each stage of a request with several rows is its slowest row's."""
 
     last_inference_ms: int = 0  # Unix time
     inference_count: int = 0  # rows that the model answered; not those from the cache

@@ -1,1 +1,1 @@
-"""What the batcher estimates from batches that ran: throughput, batch time, returning callers."""
+"""Estimates from batches that ran: throughput, batch time, returning callers."""

@@ -1,4 +1,4 @@
-"""How long a batch takes by its cost, and so when the batch behind a running one should leave.
+"""Estimate what a batch takes by its cost, and so when the one behind a running one should leave.
 
 That is just before the running one ends. Sent earlier it would stand at the replica while what
 could join it gathers here; sent later, the replica would stand idle for the way.
@@ -27,7 +27,7 @@ class BatchTimes(NamedTuple):
 
 
 class Line:
-    """Learns what a batch takes by its cost: a straight line through those that were measured."""
+    """Learn what a batch takes by its cost: a straight line through those that were measured."""
 
     __slots__ = ("_moments", "_s_a_cost", "times")
 
@@ -51,12 +51,12 @@ class Line:
 
     @property
     def is_known(self) -> bool:
-        """Whether a batch has taken time."""
+        """Tell whether a batch has taken time."""
         return self._moments[2] > 0
 
     @property
     def has_slope(self) -> bool:
-        """Whether batches of several costs have told what a larger one takes."""
+        """Tell whether batches of several costs have shown what a larger one takes."""
         return self._s_a_cost is not None
 
     def expected_s(self, cost: float) -> float:
@@ -79,7 +79,7 @@ class Line:
 
 
 class BatchTime:
-    """Measures what the batches of one model take, and the way to a replica and back."""
+    """Measure what the batches of one model take, and the way to a replica and back."""
 
     __slots__ = ("_back_s", "_begins", "_costs", "_line", "_way_s")
 
@@ -130,20 +130,20 @@ class BatchTime:
 
     @property
     def times(self) -> BatchTimes:
-        """What batches take by their cost."""
+        """Return what batches take by their cost."""
         return self._line.times
 
     @property
     def knows_costs(self) -> bool:
-        """Whether batches of several costs have told what a larger one takes."""
+        """Tell whether batches of several costs have shown what a larger one takes."""
         return self._line.has_slope
 
     @property
     def hop_s(self) -> float:
-        """The way to a replica and back."""
+        """Return the way to a replica and back."""
         return self._way_s + self._back_s
 
     @property
     def fixed_s(self) -> float:
-        """What a batch takes whatever it costs; 0 before batches of several costs told it."""
+        """Return what a batch takes whatever it costs; 0 until batches of several costs showed it."""
         return self._line.expected_s(0.0) if self._line.has_slope else 0.0

@@ -1,4 +1,4 @@
-"""How soon the callers of a batch that ended ask again: tells whether the next one waits for them.
+"""Estimate how soon callers of a batch that ended ask again: the next one may wait for them.
 
 Callers who ask again as soon as they are answered fall into two groups that take turns: one
 waits while the other runs, and each batch is half of what it could be. Where they come back
@@ -28,7 +28,7 @@ class Returning(NamedTuple):
 
     @property
     def wait_s(self) -> float:
-        """The most that a wait for them takes."""
+        """Return the most that a wait for them takes."""
         return SLACK * self.usual_s
 
     def is_worth(self, fixed_s: float) -> bool:
@@ -46,12 +46,12 @@ class Ended:
 
     @property
     def enough(self) -> int:
-        """So many tell how soon its callers come back."""
+        """Return how many tell how soon its callers come back."""
         return math.ceil(MOST * self.rows)
 
 
 class ReturningCallers:
-    """Measures how soon after a batch's end as many items have come as it had.
+    """Measure how soon after a batch's end as many items have come as it had.
 
     Whosever an item is, it counts for the oldest batch whose callers are not all back.
     """

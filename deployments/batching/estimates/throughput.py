@@ -1,4 +1,4 @@
-"""How fast one model works its queue off, as measured: tells which requests would wait in vain."""
+"""Estimate how fast one model works its queue off, and so which requests would wait in vain."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ HEADROOM = 1.25  # of an estimate, where a request is let in: what is let in sho
 
 
 class Throughput:
-    """Seconds a unit of cost, over all replicas together, from full batches.
+    """Measure seconds a unit of cost, over all replicas together, by full batches.
 
     A batch is full if it could not be larger, by its policy or by its deadlines. One that had room
     says nothing of a full one's speed, except where it was faster than the full ones. So an
@@ -33,7 +33,7 @@ class Throughput:
 
     @property
     def is_guessed(self) -> bool:
-        """Whether no full batch has run yet."""
+        """Tell whether no full batch has run yet."""
         return not self._batches
 
     def guess(self, took_s: float, cost: float, items: int) -> None:
