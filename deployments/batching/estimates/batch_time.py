@@ -145,5 +145,5 @@ class BatchTime:
 
     @property
     def fixed_s(self) -> float:
-        """Return what a batch takes whatever it costs; 0 until batches of several costs showed it."""
+        """Return what a batch takes whatever it costs; 0 until batches of several costs told it."""
         return self._line.expected_s(0.0) if self._line.has_slope else 0.0
