@@ -157,7 +157,13 @@ ROWS = [
     Row("all of a replica's share are here", "a b c d", "a b c d", RETURNING),
     Row("who came back would be refused", "a", "a", RETURNING, {"max_queue_size": 1}),
     Row("they cannot share a batch", "a", "a", returning(cost=9.0), {"max_padding": 0.4}),
-    Row("they would make a batch too large", "a b", "a b", RETURNING, {"max_batch_cost": 2.5}),
+    Row(
+        "they would make a batch too large",
+        "a",
+        "a",
+        returning(cost=2.0),
+        {"max_batch_cost": 3.5},
+    ),
     Row("a deadline would be waited away", "a!109.9", "a!109.9", RETURNING),
     Row("a deadline would just not be waited away", "a!110", "until 101", RETURNING),
     Row(

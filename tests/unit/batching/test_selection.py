@@ -5,7 +5,10 @@ from __future__ import annotations
 import asyncio
 from collections.abc import Sequence
 
+import pytest
+
 from deployments.batching.batch import BatchReply
+from deployments.batching.selection import most_rows, padded
 from deployments.config.schema import BatchPolicy
 from tests.unit.batching.bench import Piece, bench, finish_all
 
@@ -119,3 +122,34 @@ async def test_equal_lengths_share_a_batch_though_their_sum_is_rounded() -> None
     await b.arrive(*(Piece(name, 0.1) for name in "abcdefghij"))  # their sum is less than 1.0
     assert b.model.batches == ["a b c d e f g h i j"]
     await finish_all(b)
+
+
+async def test_where_order_is_preserved_nobody_passes_an_item_that_does_not_fit() -> None:
+    b = bench(max_padding=0.25, preserve_ordering=True)
+    await b.arrive(Piece("a", 10), Piece("b", 1), Piece("c", 10))
+    await b.model.finish(0)
+    assert b.model.batches[:2] == ["a", "b"]
+    await finish_all(b)
+
+
+@pytest.mark.parametrize(
+    ("cost", "most_cost", "rows"),
+    [
+        pytest.param(1.0, None, 4, id="no bound but rows"),
+        pytest.param(1.0, 100.0, 4, id="a bound above them"),
+        pytest.param(2.0, 7.0, 3, id="a bound below them"),
+        pytest.param(9.0, 7.0, 1, id="one item above the bound"),
+        pytest.param(0.0, 7.0, 4, id="items of no length"),
+    ],
+)
+def test_the_most_rows_of_one_cost(cost: float, most_cost: float | None, rows: int) -> None:
+    assert most_rows(cost, BatchPolicy(max_batch_size=4, max_batch_cost=most_cost)) == rows
+
+
+@pytest.mark.parametrize(
+    ("length", "cost"),
+    [(0.0, 5.0), (5.0, 5.0), (5.1, 30.0), (30.0, 30.0), (31.0, 31.0)],
+    ids=["nothing", "the first bucket", "just above it", "the last bucket", "above all"],
+)
+def test_a_length_is_padded_up_to_its_bucket(length: float, cost: float) -> None:
+    assert padded(length, [5.0, 30.0]) == cost
