@@ -9,9 +9,9 @@ from typing import Any
 
 import pytest
 
-from deployments.batching.batch import BatchReply, ReplicaLost
+from deployments.batching.batch import BatchReply
+from deployments.batching.queue import Outcome
 from models.errors import (
-    DeadlinePassed,
     InternalError,
     NotAudio,
     NotReady,
@@ -70,91 +70,6 @@ async def test_a_wrong_number_of_results_is_nobodys_result() -> None:
     await finish_all(b)
     with pytest.raises(InternalError):
         await b.callers["a"]
-
-
-async def test_a_batch_whose_replica_died_goes_to_another() -> None:
-    b = bench()
-    deaths = iter([True, False])
-
-    def dies_once(batch: Sequence[Piece]) -> list[Any]:
-        if next(deaths):
-            raise ReplicaLost
-        return [piece.name for piece in batch]
-
-    b.model.answer = dies_once
-    await b.arrive("a", "b")
-    await finish_all(b)
-    assert [await b.result("a"), await b.result("b")] == ["a", "b"]
-    assert b.model.batches == ["a b", "a b"]
-
-
-async def test_a_wait_for_a_replica_to_start_is_expected_of_nobody() -> None:
-    b = bench(max_batch_size=1)
-    b.model.execution_s = 1.0
-    await b.arrive("a")
-    await b.clock.advance(15.0)
-    await b.model.finish(0)
-    await b.arrive("b")
-    assert b.batcher.expected_s() == pytest.approx(2.0)  # the rest of b, and its own
-    await finish_all(b)
-
-
-async def test_a_lost_batch_is_not_sent_again_after_its_deadline() -> None:
-    b = bench()
-    await b.arrive("a", deadline=0.5)
-    await b.clock.advance(0.5)
-    with pytest.raises(DeadlinePassed):
-        await b.callers["a"]
-
-    def dies(batch: Sequence[Piece]) -> list[Any]:
-        raise ReplicaLost
-
-    b.model.answer = dies
-    await b.model.finish(0)
-    await b.clock.advance(1.0)
-    assert b.model.batches == ["a"]
-
-
-async def test_an_item_that_kills_replicas_fails_alone() -> None:
-    b = bench()
-
-    def killed_by_poison(batch: Sequence[Piece]) -> list[Any]:
-        if any(piece.name == "poison" for piece in batch):
-            raise ReplicaLost
-        return [piece.name for piece in batch]
-
-    b.model.answer = killed_by_poison
-    await b.arrive("a", "poison")
-    await finish_all(b)
-    assert await b.result("a") == "a"
-    with pytest.raises(InternalError, match="died under this item"):
-        await b.callers["poison"]
-    assert b.model.batches == ["a poison", "a poison", "a", "poison", "poison"]
-
-
-async def test_the_batch_behind_a_deadly_one_is_not_blamed() -> None:
-    running: list[asyncio.Event] = []
-
-    async def dispatch(batch: Sequence[Piece]) -> BatchReply[str]:
-        """A poisonous item takes the replica down under every batch that is in flight."""
-        died = asyncio.Event()
-        running.append(died)
-        await asyncio.sleep(0)
-        if any(piece.name == "poison" for piece in batch):
-            for other in running:
-                other.set()
-        await asyncio.sleep(0)
-        running.remove(died)
-        if died.is_set():
-            raise ReplicaLost
-        return BatchReply([piece.name for piece in batch], 0.0)
-
-    b = bench(dispatch, max_batch_size=2)
-    await b.arrive("poison", "a", "b", "c")
-    await finish_all(b)
-    assert [await b.result(name) for name in "abc"] == ["a", "b", "c"]
-    with pytest.raises(InternalError, match="died under this item"):
-        await b.callers["poison"]
 
 
 async def test_a_batch_that_hangs_gives_up_its_place_when_nobody_waits() -> None:
@@ -226,29 +141,6 @@ async def test_each_item_has_an_error_of_its_own_where_there_is_no_replica() -> 
     assert errors[0] is not errors[1]
 
 
-async def test_suspects_of_two_batches_run_one_after_another() -> None:
-    """Else one that kills its replica would be blamed on the other."""
-    running, most = 0, 0
-
-    async def dispatch(batch: Sequence[Piece]) -> BatchReply[str]:
-        nonlocal running, most
-        if len(batch) > 1:
-            raise ReplicaLost
-        running += 1
-        most = max(most, running)
-        over = asyncio.Event()
-        b.clock.call_at(b.clock.time() + 1.0, over.set)
-        await over.wait()
-        running -= 1
-        return BatchReply([piece.name for piece in batch], 0.0)
-
-    b = bench(dispatch, replicas=2, max_batch_size=2)
-    await b.arrive("a", "b", "c", "d")
-    await finish_all(b)
-    assert [await b.result(name) for name in "abcd"] == list("abcd")
-    assert most == 1
-
-
 async def test_the_next_batch_is_sent_before_the_answers_of_the_last_are_handed_out() -> None:
     """A replica would stand idle while the callers of the batch before are answered."""
     happened: list[str] = []
@@ -268,3 +160,22 @@ async def test_the_next_batch_is_sent_before_the_answers_of_the_last_are_handed_
     gate.set()
     await finish_all(b)
     assert happened == ["sent a", "sent b", "answered a"]
+
+
+async def test_whoever_waits_for_a_batch_that_was_cut_off_has_an_error() -> None:
+    async def dispatch(batch: Sequence[Piece]) -> BatchReply[str]:
+        raise asyncio.CancelledError
+
+    b = bench(dispatch)
+    await b.arrive("a")
+    with pytest.raises(InternalError):
+        await b.callers["a"]
+
+
+async def test_the_wait_behind_another_batch_is_time_in_the_queue() -> None:
+    async def dispatch(batch: Sequence[Piece]) -> BatchReply[str]:
+        return BatchReply(["a"], execution_s=4.0, waited_s=3.0, input_s=2.0, output_s=1.0)
+
+    b = bench(dispatch)
+    await b.arrive("a")
+    assert await b.callers["a"] == Outcome("a", 3.0, 2.0, 4.0, 1.0, batch_size=1)

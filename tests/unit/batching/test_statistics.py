@@ -232,3 +232,23 @@ async def test_an_idle_batcher_says_since_when() -> None:
     await finish_all(b)
     assert while_busy is None
     assert b.batcher.idle_since == pytest.approx(3.0)
+
+
+async def test_items_whose_time_passed_are_counted_where_they_were() -> None:
+    b = bench(max_batch_size=1)
+    await b.arrive("running", "ready", deadline=2.0)
+    await b.arrive("late", "later", "latest", deadline=1.0)
+    await b.clock.advance(2.0)
+    await finish_all(b)
+    done = b.batcher.statistics
+    assert (done.expired_in_queue, done.expired_running, done.abandoned) == (3, 2, 0)
+
+
+async def test_items_whose_callers_left_while_they_waited_are_counted() -> None:
+    b = bench(max_queue_delay_ms=60_000)
+    await b.arrive("running")
+    await b.arrive("waiting", "stays")
+    for name in ("running", "waiting"):
+        b.callers[name].cancel()
+    await finish_all(b)
+    assert b.batcher.statistics.abandoned == 1
