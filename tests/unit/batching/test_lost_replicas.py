@@ -155,3 +155,22 @@ async def test_a_lost_batch_is_sent_again_after_a_pause() -> None:
     await b.clock.advance(0.1 * LOSS_PAUSE_S)
     assert b.model.batches == ["a", "a"]
     await finish_all(b)
+
+
+async def test_a_suspect_whose_deadline_passed_is_not_sent_again() -> None:
+    alone: list[str] = []
+
+    async def dispatch(batch: Sequence[Piece]) -> BatchReply[str]:
+        if len(batch) > 1:
+            raise ReplicaLost
+        alone.append(batch[0].name)
+        over = asyncio.Event()
+        b.clock.call_at(b.clock.time() + 10.0, over.set)
+        await over.wait()
+        return BatchReply([batch[0].name], 10.0)
+
+    b = bench(dispatch)
+    await b.arrive("long", "late", deadline=5.0)
+    await finish_all(b)
+    await b.clock.advance(10.0)
+    assert alone == ["long"]
