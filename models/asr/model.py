@@ -23,8 +23,8 @@ from models.devices import device
 from models.devices.ctranslate import ComputeType, open_model
 from models.errors import WeightsError
 from models.types import Samples
-from models.weights import source as weights
 from models.weights.ctranslate_file import MODEL_FILE, check_model_file
+from models.weights.source import WeightSource
 
 if TYPE_CHECKING:
     import ctranslate2
@@ -222,7 +222,7 @@ def open_whisper(
     return open_model(request, compute, open_on)
 
 
-def model_folder(source: weights.WeightSource) -> Path:
+def model_folder(source: WeightSource) -> Path:
     """The folder with the files that CTranslate2 and the tokenizer read.
 
     Raises:

@@ -12,10 +12,10 @@ import numpy as np
 from av.audio.frame import AudioFrame
 from numpy.typing import NDArray
 
-from models.audio import formats as containers
-from models.audio import mpeg
+from models.audio import formats, mpeg
 from models.audio.damage import Damage
 from models.audio.ffmpeg import TAKEN, Decoder, Undecodable
+from models.audio.ffmpeg_input import source, why_undecodable
 from models.audio.formats import Kind, Part
 from models.audio.resample import (
     MAX_CHANNELS,
@@ -28,7 +28,6 @@ from models.audio.resample import (
 )
 from models.audio.samples import to_int16
 from models.audio.steps import Steps, finished
-from models.audio.upload import source, why_undecodable
 from models.errors import DragomanError, InvalidRequest, NotAudio
 from models.types import SAMPLE_RATE_HZ, Audio
 
@@ -40,13 +39,13 @@ def decode(data: bytes, *, max_duration_s: float) -> Audio:
 
     Taken: WAV, W64, AIFF, AU and CAF (8 to 64 bit, float, mu-law, A-law), FLAC, MP3, AAC, AMR, Ogg
     (Vorbis, Opus, FLAC, Speex), WebM and Matroska, MP4, M4A and MOV (AAC, ALAC, Opus). Channels
-    are mixed (see ``models.mixing``), floats beyond full scale are clipped, video tracks are
+    are mixed (see ``models.audio.mixing``), floats beyond full scale are clipped, video tracks are
     skipped. Decoding stops as soon as the limit is passed, so memory is bounded by
     ``max_duration_s`` whatever the file unpacks to.
 
     Files of one kind that stand one behind the other are decoded one behind the other. What can
     be decoded of a file that ends early or is damaged is decoded, and ``Audio.warnings`` say what
-    could not be (``models.damage``). Seen is what the containers show (``models.containers``), a
+    could not be (``models.audio.damage``). Seen is what the containers show (``models.audio.formats``), a
     length that decoding does not reach, and what fails a checksum or cannot be parsed. Not seen:
     damage inside PCM samples, damage that still parses, and cuts between frames of streams
     without a length.
@@ -64,18 +63,18 @@ def decode_steps(data: bytes, *, max_duration_s: float) -> Steps[Audio]:
     """Do what ``decode`` does, in steps of one packet of the file."""
     if not data:
         raise InvalidRequest("The file is empty.", param="file")
-    recognised = containers.recognise(data)
+    recognised = formats.recognise(data)
     if recognised is None:
         raise NotAudio(f"The file is no audio in a known format. {TAKEN}", param="file")
     kind, start = recognised
-    parts = containers.parts(data, kind, start)
+    parts = formats.parts(data, kind, start)
     resampled = Resampler(SAMPLE_RATE_HZ, max_duration_s)
     decoder, damage = Decoder(resampled), Damage(kind.name, len(parts))
     stray_bytes = mpeg.stray_bytes(data, start)
     if stray_bytes:
         damage.begins_late(stray_bytes)
     errors: list[DragomanError] = []
-    for number, part in enumerate(parts[: containers.MAX_PARTS], 1):
+    for number, part in enumerate(parts[: formats.MAX_PARTS], 1):
         try:
             yield from _decode_part(decoder, data, kind, part, damage, number)
         except _NothingDecoded as nothing:
@@ -89,8 +88,8 @@ def decode_steps(data: bytes, *, max_duration_s: float) -> Steps[Audio]:
     samples = resampled.finish()
     if not len(samples):
         raise errors[0] if errors else InvalidRequest("The file holds no samples.", param="file")
-    if len(parts) > containers.MAX_PARTS:
-        damage.skipped(containers.MAX_PARTS)
+    if len(parts) > formats.MAX_PARTS:
+        damage.skipped(formats.MAX_PARTS)
     return Audio(samples, warnings=damage.warnings())
 
 

@@ -5,8 +5,7 @@ from __future__ import annotations
 import io
 from dataclasses import dataclass
 
-from models.audio import formats as containers
-from models.audio import mpeg, riff
+from models.audio import formats, mpeg, wav
 from models.audio.formats import Ending, Kind, Part
 
 
@@ -26,20 +25,20 @@ def source(data: bytes, kind: Kind, part: Part) -> Source | None:
         return _wave(data, part)
     if kind.is_stream:
         return _stream(data, part)
-    ending = containers.ending(data, kind, part)
+    ending = formats.ending(data, kind, part)
     states_length, end = kind.states_length, part.end
     if ending == "cut":
         states_length = kind.states_length_in_header
     if ending == "cut" and kind.name == "MP4":
-        end = containers.whole_fragments_end(data, part)
-        states_length = b"moof" not in containers.box_names(data, part)  # they state their own
+        end = formats.whole_fragments_end(data, part)
+        states_length = b"moof" not in formats.box_names(data, part)  # they state their own
     end = mpeg.before_tags(data, part.start, end)
     return Source(Pieces(b"", data, part.start, end), ending, states_length)
 
 
 def why_undecodable(data: bytes, kind: Kind, part: Part) -> str:
     """What a file lacks that FFmpeg cannot open, as the end of a sentence."""
-    if kind.name == "MP4" and b"moov" not in containers.box_names(data, part):
+    if kind.name == "MP4" and b"moov" not in formats.box_names(data, part):
         return "its index (the box moov) is missing, without which nothing can be decoded"
     return "it holds no samples that can be decoded"
 
@@ -54,7 +53,7 @@ def _stream(data: bytes, part: Part) -> Source:
 
 
 def _wave(data: bytes, part: Part) -> Source | None:
-    wave = riff.read(data, part.start, part.end)
+    wave = wav.read(data, part.start, part.end)
     if wave is None:
         return None
     taken = wave.end - wave.start

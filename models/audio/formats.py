@@ -4,15 +4,15 @@ FFmpeg decodes what is there of a file that was cut short and reports success. W
 shows of its end is read here, from the few bytes where it shows it, so that the caller is told.
 
 =============  ========================================================================
-WAV (RF64)     the ``data`` chunk promises more bytes than follow (``models.riff``)
+WAV (RF64)     the ``data`` chunk promises more bytes than follow (``models.audio.wav``)
 Ogg            the last page is cut, or is not marked as the stream's last (RFC 3533)
 Matroska/WebM  an element (a segment, a cluster, a block) is cut; a live recording that was
                cut exactly between two blocks cannot be told from a whole one
 MP4/M4A        a box is cut (ISO/IEC 14496-12)
-MP3, AAC       the last frame is cut (``models.mpeg``)
+MP3, AAC       the last frame is cut (``models.audio.mpeg``)
 =============  ========================================================================
 
-The others have no check here: their decoders or headers show it, see ``models.decoding``.
+The others have no check here: their decoders or headers show it, see ``models.audio.ffmpeg``.
 
 Files that were joined (``cat a.wav b.wav``) are told by the start of the next; FFmpeg alone would
 play the first of most kinds.
@@ -26,7 +26,7 @@ from dataclasses import dataclass
 from itertools import islice
 from typing import Literal, TypeAlias
 
-from models.audio import mpeg, riff
+from models.audio import mpeg, wav
 
 MAX_PARTS = 1_000  # of one upload; each costs FFmpeg about 1 ms to open
 MAX_BOXES = 100_000  # walked in an MP4: fragments of some ms each, for an hour
@@ -131,8 +131,8 @@ def _later_starts(data: bytes, kind: Kind, start: int) -> Iterator[int]:
 
 def _samples_end(data: bytes, at: int) -> int:
     """The end of a WAV file's samples, where that is sure: no other file begins before it."""
-    wave = riff.read(data, at, len(data))
-    is_sure = wave is not None and riff.ends_well(data, wave)
+    wave = wav.read(data, at, len(data))
+    is_sure = wave is not None and wav.ends_well(data, wave)
     return wave.end if wave is not None and is_sure else at
 
 
@@ -233,7 +233,7 @@ def _au_begins(data: bytes, at: int) -> bool:
     return bool(24 <= head_bytes <= 4_096 and 1 <= encoding <= 27 and 1 <= channels <= 64)
 
 
-_WAV = Kind("WAV", "wav", b"WAVE", riff.is_wave, magic_at=8)
+_WAV = Kind("WAV", "wav", b"WAVE", wav.is_wave, magic_at=8)
 _MP4 = Kind(
     "MP4",
     "mov",

@@ -24,7 +24,7 @@ from models.tts.level import CALIBRATION_TEXT, TARGET_LUFS, Gains
 from models.tts.phonemes import PHONEMES_LICENCE, Phonemizer, is_speakable, pieces
 from models.tts.speech import checked_text, joined, speech
 from models.types import Speech, TtsItem
-from models.weights import source as weights
+from models.weights.source import WeightSource, licence, resolve
 
 if TYPE_CHECKING:
     import onnxruntime
@@ -92,7 +92,7 @@ class KokoroTts:
         settings, options = self._settings, self._options
         self._phonemize = Phonemizer(options.espeak_language)
         got, providers = device.choose_onnxruntime(settings.device)
-        source = weights.resolve(settings.weights, settings.sha256)
+        source = resolve(settings.weights, settings.sha256)
         self._vocab = read_vocab(source.file(options.vocab_file))
         self._styles = read_styles(source.file(options.voices_file), options.voices)
         model = model_path(source, options.model_file)
@@ -102,7 +102,7 @@ class KokoroTts:
             kind="tts",
             engine="kokoro",
             weights=settings.weights,
-            licence=f"{weights.licence(settings.weights)}; {PHONEMES_LICENCE}",
+            licence=f"{licence(settings.weights)}; {PHONEMES_LICENCE}",
             voices=tuple(
                 Voice(name, options.language, "kokoro", SAMPLE_RATE_HZ) for name in self._styles
             ),
@@ -192,7 +192,7 @@ def trim(samples: NDArray[np.float32]) -> NDArray[np.float32]:
     return samples[start : loud[-1] + 1 + round(KEPT_AFTER_S * SAMPLE_RATE_HZ)]
 
 
-def model_path(source: weights.WeightSource, name: str) -> Path:
+def model_path(source: WeightSource, name: str) -> Path:
     """The graph: a file of that name, or the joined parts of the packages, in their order.
 
     The pin of a joined graph is called ``FIRST_PACKAGE/NAME``, as if it lay there, or ``NAME``.

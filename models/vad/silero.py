@@ -23,7 +23,7 @@ from models.types import (
     VadParameters,
     VadResult,
 )
-from models.weights import source as weights
+from models.weights.source import licence, resolve
 
 if TYPE_CHECKING:
     import onnxruntime
@@ -82,7 +82,7 @@ class SileroVad:
 
         started_s = time.perf_counter()
         settings, request = self._settings, self._settings.device
-        path = weights.resolve(settings.weights, settings.sha256).file(self._options.file)
+        path = resolve(settings.weights, settings.sha256).file(self._options.file)
         got, providers = device.choose_onnxruntime(request)
         self._session = open_session(path, request.threads, providers, lengths_vary=False)
         got = device.confirm_onnxruntime(request, got, self._session.get_providers())
@@ -90,7 +90,7 @@ class SileroVad:
             kind="vad",
             engine="silero",
             weights=settings.weights,
-            licence=weights.licence(settings.weights),
+            licence=licence(settings.weights),
         )
         return spec, device.report(
             request,

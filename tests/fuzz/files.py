@@ -23,7 +23,7 @@ from models.audio import decode as audio
 from models.devices.onnx_session import open_session
 from models.errors import DragomanError, StartupError
 from models.nmt.bergamot.marian import read_model, read_shortlist
-from models.nmt.m2m100.checkpoint import Architecture
+from models.nmt.m2m100.convert import read_positions
 from models.nmt.m2m100.tokenizer import M2m100Tokenizer
 from models.nmt.vocabulary import read_pieces
 from models.tts.kokoro import MAX_TOKENS, STYLE_SIZE, read_styles, read_vocab
@@ -169,7 +169,7 @@ WEIGHTS: tuple[Weights, ...] = (
     Weights("npz", _styles, lambda path: read_styles(path, ["jm"])),
     Weights("kokoro.json", lambda: _json({"vocab": {"a": 1, "b": 2}}), read_vocab),
     Weights("piper.json", lambda: _json(PIPER), VoiceConfig.read),
-    Weights("m2m100.json", lambda: _json(M2M100), Architecture.read),
+    Weights("m2m100.json", lambda: _json(M2M100), read_positions),
     Weights(
         "vocab.json",
         lambda: _json({t: i for i, t in enumerate(["<s>", "<pad>", "</s>", "<unk>", "a"])}),

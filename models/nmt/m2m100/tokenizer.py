@@ -23,7 +23,7 @@ _CODES = (
     "tl tn tr uk ur uz vi wo xh yi yo zh zu"
 )
 LANGUAGES: tuple[str, ...] = tuple(_CODES.split())
-_START, _PADDING, _END, _UNKNOWN = _SPECIAL = ("<s>", "<pad>", "</s>", "<unk>")
+START, PADDING, END, UNKNOWN = _SPECIAL = ("<s>", "<pad>", "</s>", "<unk>")
 
 
 class M2m100Tokenizer:
@@ -43,8 +43,8 @@ class M2m100Tokenizer:
         self._tokens = [*vocabulary, *(f"__{language}__" for language in LANGUAGES)]
         self._ids = {token: i for i, token in enumerate(self._tokens)}
         self._languages = dict(zip(LANGUAGES, range(len(vocabulary), self.size), strict=True))
-        self.padding, self.end = self._ids[_PADDING], self._ids[_END]
-        self._unknown = self._ids[_UNKNOWN]
+        self.padding, self.end = self._ids[PADDING], self._ids[END]
+        self._unknown = self._ids[UNKNOWN]
         self._special = {self._ids[token] for token in _SPECIAL}
 
     @classmethod

@@ -14,7 +14,7 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
-from models.speaker.ecapa.engine import graph_shape
+from models.speaker.ecapa.graph_shapes import graph_shape
 from models.speaker.ecapa.network import SpeakerEncoder, frame_counts
 
 WARM_UPS = 2  # passes before a capture, in which libraries choose their kernels

@@ -7,7 +7,7 @@ import time
 from collections.abc import Sequence
 from dataclasses import dataclass
 from importlib.metadata import version
-from typing import TYPE_CHECKING, Literal, TypeAlias
+from typing import TYPE_CHECKING, Literal
 
 import numpy as np
 from numpy.typing import NDArray
@@ -17,8 +17,21 @@ from models.errors import DragomanError
 from models.passes import passes as forward_passes
 from models.runtime import ItemError, RuntimeSettings, RuntimeSpec
 from models.speaker.clips import normalise, voiceprint
+from models.speaker.ecapa.constants import (
+    CPU_MAX_PADDING,
+    CPU_PASS_S,
+    CUDA_MAX_PADDING,
+    CUDA_PASS_BYTES_A_S,
+    CUDA_PRECISION,
+    EMBEDDING_SIZE,
+    MAX_CUDA_PASS_S,
+    MAX_GRAPH_PASS_S,
+    MIN_SAMPLES,
+    Precision,
+)
+from models.speaker.ecapa.graph_shapes import graph_shapes
 from models.types import SAMPLE_RATE_HZ, SpeakerItem, Voiceprint
-from models.weights import source as weights
+from models.weights.source import resolve
 
 if TYPE_CHECKING:
     from torch import Tensor
@@ -26,38 +39,9 @@ if TYPE_CHECKING:
     from models.speaker.ecapa.cuda_graphs import GraphedEncoder
     from models.speaker.ecapa.network import SpeakerEncoder
 
-Precision: TypeAlias = Literal["float32", "float16", "bfloat16"]
-
-# Fixed by the weights (speechbrain/spkrec-ecapa-voxceleb, hyperparams.yaml).
-EMBEDDING_SIZE = 192
-MEL_CHANNELS = 80
-HOP_SAMPLES = 160  # 10 ms
 HYPERPARAMS_FILE = "hyperparams.yaml"
 CHECKPOINT_FILE = "embedding_model.ckpt"
 LICENCE = "Apache-2.0"  # of the published weights, as their model card says
-
-# The convolutions reflect 4 frames (kernel 3, dilation 4): a clip must have one more.
-MIN_SAMPLES = 4 * HOP_SAMPLES  # 5 frames, since windows are centred
-
-# On a CPU a pass of more audio falls out of its caches. Measured at published size on 2 cores,
-# ms a clip by batch 1, 2, 4, 8, 16: 1 s 47, 37, 32, 34, 33; 2 s 65, 56, 53, 62, 65; 3 s 87, 85,
-# 75, 89, 135; 5 s 143, 132, 154, 177; 10 s 262, 324, 378. Each is best or near it at 8 to 12 s
-# together, so that clips of more than 6 s go alone.
-CPU_PASS_S = 12.0
-# What a batch saves on a CPU, 10 to 30 %, is not to be lost to padding: of the longest of a pass.
-CPU_MAX_PADDING = 0.1
-CUDA_MAX_PADDING = 0.5  # a short pass costs its kernels' launches, not their work
-# What `auto` is on CUDA. Measured on an H100: the least cosine to float32 on the CPU is 0.9999995
-# (bfloat16: 0.99996), and 32 captured clips of 1 s take 0.59 of float32's time.
-CUDA_PRECISION: Precision = "float16"
-# Audio in one pass on CUDA, padding included: 17 MB a second, measured there, of half of what the
-# process may take. Measured on an H100, 128 clips of 10 s: 144 ms in passes of 320 s, 304 of 64 s.
-CUDA_PASS_BYTES_A_S = 17e6
-MAX_CUDA_PASS_S = 320.0
-# Rows and seconds of the passes that are captured on CUDA; longer ones gain nothing by it.
-GRAPH_ROWS = (1, 2, 4, 8, 16, 32, 64)
-GRAPH_DURATIONS_S = (1.0, 1.5, 2.0, 3.0, 4.0, 5.0, 6.0, 8.0, 10.0)
-MAX_GRAPH_PASS_S = 64.0
 
 
 @dataclass(frozen=True, slots=True)
@@ -102,7 +86,7 @@ class EcapaSpeaker:
 
         started_s = time.perf_counter()
         settings, request = self._settings, self._settings.device
-        source = weights.resolve(settings.weights, settings.sha256, settings.files)
+        source = resolve(settings.weights, settings.sha256, settings.files)
         hyperparams, checkpoint = source.file(HYPERPARAMS_FILE), source.file(CHECKPOINT_FILE)
         got = device.choose_torch(request)
         precision = self._precision(on_cuda=got.actual == "cuda")
@@ -233,21 +217,3 @@ def cuda_pass_s(memory_limit_bytes: int | None) -> float:
     if memory_limit_bytes is None:
         return MAX_CUDA_PASS_S
     return min(MAX_CUDA_PASS_S, memory_limit_bytes / 2 / CUDA_PASS_BYTES_A_S)
-
-
-def graph_shapes(pass_s: float) -> list[tuple[int, int]]:
-    """Rows and samples of each pass to capture that holds no more audio than ``pass_s``."""
-    return [
-        (rows, round(duration_s * SAMPLE_RATE_HZ))
-        for rows in GRAPH_ROWS
-        for duration_s in GRAPH_DURATIONS_S
-        if rows * duration_s <= pass_s
-    ]
-
-
-def graph_shape(
-    shapes: Sequence[tuple[int, int]], rows: int, samples: int
-) -> tuple[int, int] | None:
-    """The least of the shapes that holds so many rows of so many samples; None: none does."""
-    fitting = [shape for shape in shapes if shape[0] >= rows and shape[1] >= samples]
-    return min(fitting, key=lambda shape: shape[0] * shape[1], default=None)

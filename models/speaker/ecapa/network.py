@@ -22,7 +22,7 @@ from torch import Tensor, nn
 
 from models.devices.precision import full_precision
 from models.errors import WeightsError
-from models.speaker.ecapa.engine import EMBEDDING_SIZE, HOP_SAMPLES, MEL_CHANNELS
+from models.speaker.ecapa.constants import EMBEDDING_SIZE, HOP_SAMPLES, MEL_CHANNELS
 from models.weights.checkpoints import fill, read_tensors
 
 # What the encoder does before its network; a checkpoint that says otherwise is not loaded.

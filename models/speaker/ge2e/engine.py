@@ -15,26 +15,21 @@ from models.devices.precision import full_precision
 from models.errors import DragomanError
 from models.runtime import ItemError, RuntimeSettings, RuntimeSpec
 from models.speaker.clips import normalise, voiceprint
+from models.speaker.ge2e.constants import (
+    EMBEDDING_SIZE,
+    HOP_SAMPLES,
+    MIN_COVERAGE,
+    PARTIAL_FRAMES,
+    PARTIAL_SAMPLES,
+    STEP_FRAMES,
+    STEP_SAMPLES,
+    WINDOW_SAMPLES,
+)
 from models.types import SAMPLE_RATE_HZ, SpeakerItem, Voiceprint
-from models.weights import source as weights
+from models.weights.source import licence, resolve
 
 if TYPE_CHECKING:
     from models.speaker.ge2e.network import SpeakerEncoder
-
-# Fixed by the weights (resemblyzer/hparams.py).
-EMBEDDING_SIZE = 256
-MEL_CHANNELS = 40
-WINDOW_SAMPLES = 400  # 25 ms
-HOP_SAMPLES = 160  # 10 ms
-PARTIAL_FRAMES = 160  # 1.6 s
-
-# How a clip is cut into partials (`VoiceEncoder.embed_utterance`: rate 1.3, min_coverage 0.75).
-PARTIALS_PER_S = 1.3
-STEP_FRAMES = round(SAMPLE_RATE_HZ / PARTIALS_PER_S / HOP_SAMPLES)  # 77: partials overlap by half
-STEP_SAMPLES = STEP_FRAMES * HOP_SAMPLES  # 12,320
-MIN_COVERAGE = 0.75  # of a last partial by the clip, or it is left out
-# What the 160 windows of a partial reach over; the first is centred on the partial's beginning.
-PARTIAL_SAMPLES = (PARTIAL_FRAMES - 1) * HOP_SAMPLES + WINDOW_SAMPLES  # 25,840
 
 
 @dataclass(frozen=True, slots=True)
@@ -66,7 +61,7 @@ class Ge2eSpeaker:
 
         started_s = time.perf_counter()
         settings, request = self._settings, self._settings.device
-        path = weights.resolve(settings.weights, settings.sha256).file(self._options.file)
+        path = resolve(settings.weights, settings.sha256).file(self._options.file)
         got = device.choose_torch(request)
         precision = self._options.precision if got.actual == "cuda" else "float32"
         self._encoder = ge2e_network.load(path, torch.device(got.actual), getattr(torch, precision))
@@ -74,7 +69,7 @@ class Ge2eSpeaker:
             kind="speaker",
             engine="ge2e",
             weights=settings.weights,
-            licence=weights.licence(settings.weights),
+            licence=licence(settings.weights),
             embedding_size=EMBEDDING_SIZE,
         )
         return spec, device.report(

@@ -12,17 +12,16 @@ from pathlib import Path
 import torch
 from torch import Tensor, nn
 
-from models.speaker.ge2e.engine import (
+from models.speaker.ge2e.constants import (
     EMBEDDING_SIZE,
+    HIDDEN_SIZE,
     HOP_SAMPLES,
+    LAYERS,
     MEL_CHANNELS,
     WINDOW_SAMPLES,
 )
 from models.types import SAMPLE_RATE_HZ
 from models.weights.checkpoints import fill, read_tensors
-
-HIDDEN_SIZE = 256
-LAYERS = 3
 
 # Slaney's mel scale (Auditory Toolbox, 1998): linear to 1 kHz, logarithmic above.
 HZ_PER_MEL = 200 / 3

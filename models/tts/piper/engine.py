@@ -19,7 +19,7 @@ from models.tts.level import CALIBRATION_TEXT, TARGET_LUFS, Gains
 from models.tts.phonemes import PHONEMES_LICENCE, is_speakable, pieces
 from models.tts.speech import checked_text, joined, speech
 from models.types import Speech, TtsItem
-from models.weights import source as weights
+from models.weights.source import WeightSource, licence, resolve
 
 if TYPE_CHECKING:
     import numpy as np
@@ -87,7 +87,7 @@ class PiperTts:
         started_s = time.perf_counter()
         settings = self._settings
         request = device_request(settings.device, os.environ)
-        source = weights.resolve(settings.weights, settings.sha256)
+        source = resolve(settings.weights, settings.sha256)
         files = voice_files(source, self._options.voices)
         try:
             got, providers = device.choose_onnxruntime(request, sessions=len(files))
@@ -100,7 +100,7 @@ class PiperTts:
             path, config = source.file(name), VoiceConfig.read(source.file(f"{name}.json"))
             voice = PiperVoice(path, config, request.threads, providers)
             got = device.confirm_onnxruntime(request, got, voice.providers)
-            licences.append(weights.licence(settings.weights) + data_licence(path))
+            licences.append(licence(settings.weights) + data_licence(path))
             if config.speakers:
                 self._speakers |= {
                     f"{stem}#{speaker}": _Speaker(voice, row)
@@ -236,7 +236,7 @@ def device_request(
     raise ConfigError(f"{USE_GPU} must be true or false, not {said!r}")
 
 
-def voice_files(source: weights.WeightSource, wanted: Sequence[str]) -> dict[str, str]:
+def voice_files(source: WeightSource, wanted: Sequence[str]) -> dict[str, str]:
     """The voices of a source: stem -> file name, for each ``.onnx`` with a ``.onnx.json``.
 
     Args:

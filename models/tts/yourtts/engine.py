@@ -18,18 +18,19 @@ from numpy.typing import NDArray
 
 from models.audio.samples import to_int16
 from models.devices import device
-from models.errors import DragomanError, InvalidRequest, TooLarge, Unprocessable
+from models.errors import DragomanError, Unprocessable
 from models.runtime import ItemError, RuntimeSettings, RuntimeSpec, Voice
 from models.tts.level import CALIBRATION_TEXT, TARGET_LUFS, Gains
-from models.tts.phonemes import is_speakable
-from models.tts.speech import checked_text, speech
-from models.types import SAMPLE_RATE_HZ, SOURCE_VOICE, Samples, Speech, TtsItem
-from models.weights import source as weights
+from models.tts.speech import speech
+from models.tts.yourtts.items import ItemReader, SpokenItem, VoiceRow
+from models.tts.yourtts.text import Alphabet
+from models.types import SAMPLE_RATE_HZ, SOURCE_VOICE, Speech, TtsItem
+from models.weights.source import UNKNOWN_LICENCE, resolve
+from models.weights.source import licence as known_licence
 
 if TYPE_CHECKING:
     from models.tts.yourtts.network import Limits, Network, Row
     from models.tts.yourtts.reference_voices import ReferenceVoices
-    from models.tts.yourtts.text import Alphabet
 
 PUBLISHED_LICENCE = "CC-BY-NC-ND-4.0 (as published)"
 NOISY_LOGGERS = ("TTS", "trainer")  # of coqui: they log the texts that are spoken
@@ -67,25 +68,6 @@ class Options:
             raise ValueError("min_reference_s: from 0 to max_reference_s")
 
 
-@dataclass(frozen=True, slots=True, eq=False)
-class _VoiceRow:
-    """A voice of the model: whose, and in which language."""
-
-    d_vector: NDArray[np.float32]  # [d]
-    language: str  # ISO 639-1
-
-
-@dataclass(frozen=True, slots=True, eq=False)
-class _Request:
-    """An item that can be spoken: its characters, and the voice or the clip it is heard in."""
-
-    ids: list[int]
-    language: int
-    voice: NDArray[np.float32] | Samples
-    speed: float
-    is_reference: bool
-
-
 class YourTts:
     """YourTTS (https://arxiv.org/abs/2112.02418) from a folder as coqui publishes it.
 
@@ -101,9 +83,7 @@ class YourTts:
         self._settings, self._options = settings, options
         self._network: Network | None = None
         self._references: ReferenceVoices | None = None
-        self._alphabet: Alphabet | None = None
-        self._voices: dict[str, _VoiceRow] = {}
-        self._language_rows: dict[str, int] = {}  # ISO 639-1 -> row of the language embedding
+        self._reader: ItemReader | None = None
         self._sample_rate_hz = SAMPLE_RATE_HZ
         self._noise = (0.0, 0.0)
         self._gains = Gains(options.loudness_lufs)
@@ -114,7 +94,6 @@ class YourTts:
         from models.tts.yourtts import checkpoint
         from models.tts.yourtts.network import Network
         from models.tts.yourtts.reference_voices import ReferenceVoices
-        from models.tts.yourtts.text import Alphabet
 
         started_s = time.perf_counter()
         settings, options = self._settings, self._options
@@ -122,19 +101,22 @@ class YourTts:
             logging.getLogger(name).setLevel(logging.ERROR)
         got = device.choose_torch(settings.device)
         on = torch.device(got.actual)
-        read = checkpoint.read(weights.resolve(settings.weights, settings.sha256, settings.files))
+        read = checkpoint.read(resolve(settings.weights, settings.sha256, settings.files))
         self._sample_rate_hz = read.sample_rate_hz
         self._noise = (
             _either(options.noise_scale, read.vits.inference_noise_scale),
             _either(options.noise_w, read.vits.inference_noise_scale_dp),
         )
-        self._alphabet = Alphabet(read.vits.tokenizer, read.languages)
-        self._language_rows = {code: read.language_ids[n] for code, n in read.languages.items()}
-        self._voices = {
-            f"{name}/{language}": _VoiceRow(d_vector, language)
-            for name, d_vector in read.speakers.items()
-            for language in read.languages
-        }
+        self._reader = ItemReader(
+            Alphabet(read.vits.tokenizer, read.languages),
+            voices={
+                f"{name}/{language}": VoiceRow(d_vector, language)
+                for name, d_vector in read.speakers.items()
+                for language in read.languages
+            },
+            language_rows={code: read.language_ids[n] for code, n in read.languages.items()},
+            max_chars=options.max_chars,
+        )
         self._network = Network(read.vits, on)
         self._references = ReferenceVoices(
             read.encoder,
@@ -152,6 +134,11 @@ class YourTts:
             load_s=time.perf_counter() - started_s,
         )
 
+    @property
+    def _loaded(self) -> ItemReader:
+        assert self._reader is not None, "load() first"
+        return self._reader
+
     def _spec(self) -> RuntimeSpec:
         return RuntimeSpec(
             kind="tts",
@@ -160,18 +147,18 @@ class YourTts:
             licence=licence(self._settings.weights),
             voices=tuple(
                 Voice(name, voice.language, "yourtts", self._sample_rate_hz)
-                for name, voice in self._voices.items()
+                for name, voice in self._loaded.voices.items()
             ),
-            cloning_languages=tuple(self._language_rows),
+            cloning_languages=tuple(self._loaded.language_rows),
         )
 
     def warm_up(self) -> None:
         assert self._references is not None, "load() first"
         seconds = np.arange(3 * SAMPLE_RATE_HZ, dtype=np.float32)
         hum = to_int16(np.sin(seconds * np.float32(0.05)) / 2)
-        language = next(iter(self._language_rows))
+        language = next(iter(self._loaded.language_rows))
         for rows in WARM_UP_ROWS:
-            self.run([TtsItem(WARM_UP_TEXT, next(iter(self._voices)))] * rows)
+            self.run([TtsItem(WARM_UP_TEXT, next(iter(self._loaded.voices)))] * rows)
         self.run([TtsItem(WARM_UP_TEXT, SOURCE_VOICE, language=language, reference=hum)])
         self._references.forget()
 
@@ -187,10 +174,10 @@ class YourTts:
         from models.tts.yourtts.network import Row
 
         results: dict[int, Speech | ItemError] = {}
-        requests: dict[int, _Request] = {}
+        requests: dict[int, SpokenItem] = {}
         for place, item in enumerate(batch):
             try:
-                request = self._request(item)
+                request = self._loaded.read(item)
             except DragomanError as error:
                 results[place] = ItemError(error)
                 continue
@@ -209,46 +196,11 @@ class YourTts:
         return [results[place] for place in range(len(batch))]
 
     def close(self) -> None:
-        self._network = self._references = self._alphabet = None
-        self._voices.clear()
+        self._network = self._references = self._reader = None
         device.free_torch_memory()
 
-    def _request(self, item: TtsItem) -> _Request | None:
-        """What to speak; None where there is nothing. Raises DragomanError."""
-        assert self._alphabet is not None, "load() first"
-        languages = {SOURCE_VOICE: item.language or ""}
-        if item.voice in self._voices:
-            languages[item.voice] = self._voices[item.voice].language
-        text = checked_text(item, languages)
-        if len(text) > self._options.max_chars:
-            message = f"the text has {len(text)} characters, over {self._options.max_chars}"
-            raise TooLarge(message, param="text")
-        language, voice = self._voice(item)
-        if not is_speakable(text):
-            return None
-        ids = self._alphabet.ids(text, language)
-        row = self._language_rows[language]
-        return _Request(ids, row, voice, item.speed, item.reference is not None)
-
-    def _voice(self, item: TtsItem) -> tuple[str, NDArray[np.float32] | Samples]:
-        """The language, and the d-vector of a voice or the clip of a reference."""
-        if (item.reference is not None) != (item.voice == SOURCE_VOICE):
-            message = f"the voice {SOURCE_VOICE!r}, and it alone, takes a reference"
-            raise InvalidRequest(message, param="voice")
-        if item.reference is not None:
-            if item.language not in self._language_rows:
-                known = ", ".join(self._language_rows)
-                message = f"the model speaks {known}, not {item.language}"
-                raise Unprocessable(message, param="language")
-            return item.language, item.reference
-        voice = self._voices[item.voice]
-        if item.language not in (None, voice.language):
-            message = f"voice {item.voice!r} speaks {voice.language}, not {item.language}"
-            raise Unprocessable(message, param="voice")
-        return voice.language, voice.d_vector
-
     def _d_vectors(
-        self, requests: dict[int, _Request]
+        self, requests: dict[int, SpokenItem]
     ) -> dict[int, NDArray[np.float32] | DragomanError]:
         assert self._references is not None, "load() first"
         cloned = [place for place, request in requests.items() if request.is_reference]
@@ -298,12 +250,11 @@ class YourTts:
 
     def _calibration(self, rows: Sequence[Row]) -> list[NDArray[np.float32]]:
         """``CALIBRATION_TEXT`` in the voice and language of each row; nothing where it has none."""
-        assert self._alphabet is not None, "load() first"
-        codes = {row: code for code, row in self._language_rows.items()}
+        codes = {row: code for code, row in self._loaded.language_rows.items()}
         said: dict[int, Row] = {}
         for place, row in enumerate(rows):
             with suppress(Unprocessable):  # a language whose digits are no letters of the model
-                ids = self._alphabet.ids(CALIBRATION_TEXT, codes[row.language])
+                ids = self._loaded.alphabet.ids(CALIBRATION_TEXT, codes[row.language])
                 said[place] = replace(row, ids=ids)
         spoken = dict(
             zip(said, self._synthesised(list(said.values())) if said else [], strict=True)
@@ -331,8 +282,8 @@ class YourTts:
 
 def licence(reference: str) -> str:
     """The licence of the weights: what is known of them, else that of the published YourTTS."""
-    known = weights.licence(reference)
-    return PUBLISHED_LICENCE if known == weights.UNKNOWN_LICENCE else known
+    known = known_licence(reference)
+    return PUBLISHED_LICENCE if known == UNKNOWN_LICENCE else known
 
 
 def _either(configured: float | None, of_model: float) -> float:

@@ -14,11 +14,9 @@ from functools import cache
 import numpy as np
 import pytest
 
-from models.audio import decode, riff
-from models.audio import ffmpeg as decoding
-from models.audio import formats as containers
+from models.audio import decode, formats
+from models.audio.ffmpeg_input import Pieces
 from models.audio.samples import to_float32
-from models.audio.upload import Pieces
 from models.errors import InvalidRequest, TooLarge
 from models.types import SAMPLE_RATE_HZ, Audio
 from tests.support.sounds import (
@@ -364,7 +362,7 @@ class TestJoined:
         assert codes(decoded(ffmpeg("matroska", "flac", 44_100))) == []
 
     def test_as_many_as_are_taken(self, monkeypatch: pytest.MonkeyPatch) -> None:
-        monkeypatch.setattr(containers, "MAX_PARTS", 5)
+        monkeypatch.setattr("models.audio.formats.MAX_PARTS", 5)
         one = wav(bytes(3_200))
         heard = decoded(one * 5)
         assert heard.duration_s == pytest.approx(0.5)
@@ -384,7 +382,7 @@ class TestBounds:
     def test_packets_without_sound_are_not_read_for_ever(
         self, monkeypatch: pytest.MonkeyPatch
     ) -> None:
-        monkeypatch.setattr(decoding, "MAX_BARREN_PACKETS", 20)
+        monkeypatch.setattr("models.audio.ffmpeg.MAX_BARREN_PACKETS", 20)
         data = file("m4a")
         start = data.index(b"mdat") + 4
         sound = (data.rindex(b"moov") - 4 - start) // 2
@@ -396,16 +394,16 @@ class TestBounds:
     def test_a_bound_of_candidates_for_joined_files(self) -> None:
         """What looks like the start of a file, and is none, is looked at so often."""
         looks = b"OggS\0" * 200_000
-        found = containers.recognise(file("ogg-opus") + looks)
+        found = formats.recognise(file("ogg-opus") + looks)
         assert found is not None
-        parts = containers.parts(file("ogg-opus") + looks, *found)
+        parts = formats.parts(file("ogg-opus") + looks, *found)
         assert len(parts) == 1
 
     def test_heads_of_wavs_alone_are_not_searched_over_and_over(
         self, monkeypatch: pytest.MonkeyPatch
     ) -> None:
         """Each would look for its samples in all that follows."""
-        monkeypatch.setattr(riff, "MAX_LOST_BYTES", 64)
+        monkeypatch.setattr("models.audio.wav.MAX_LOST_BYTES", 64)
         heads = b"RIFF\0\0\0\0WAVE\1\1\1\1" * 50
         with pytest.raises(InvalidRequest, match="before its samples"):
             decoded(heads + b"data\4\0\0\0abcd")
