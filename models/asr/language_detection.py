@@ -1,4 +1,4 @@
-"""Tell the language of each row of a batch; what is not clear is decoded in several."""
+"""Tells the language of each row of a batch; unclear speech is decoded in several languages."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ if TYPE_CHECKING:
 def detect_languages(
     model: LoadedWhisper, search: Search, rows: list[Row], encoded: ctranslate2.StorageView
 ) -> None:
-    """Set the language of rows that name none; what is not clear is tried in several.
+    """Set the language of rows that name none; unclear speech is tried in several.
 
     Args:
         rows: changed in place.
@@ -44,7 +44,7 @@ def _try_languages(
     doubtful: list[int],
     encoded: ctranslate2.StorageView,
 ) -> None:
-    """Set the language in which each row's text is likeliest, of those that it may be in."""
+    """Set the language, of those that a row may be in, in which its text is likeliest."""
     tried = [
         (position, language)
         for position in doubtful

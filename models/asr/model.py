@@ -36,7 +36,7 @@ PACKAGE_FOLDER = "data/"  # where packages keep the files that folders and snaps
 
 @dataclass(frozen=True, slots=True)
 class Search:
-    """How a window's text is searched for; faster-whisper's names and defaults."""
+    """Parameters of the search for a window's text, with faster-whisper's names and defaults."""
 
     beam_size: int = 5  # at temperature 0
     best_of: int = 5  # samples of which the likeliest is taken, at temperatures above 0
@@ -47,7 +47,7 @@ class Search:
     max_initial_timestamp_s: float = 1.0
 
     def arguments(self, temperature: float) -> dict[str, Any]:
-        """Of ``ctranslate2.models.Whisper.generate``."""
+        """Return the arguments of ``ctranslate2.models.Whisper.generate``."""
         common: dict[str, Any] = {
             "length_penalty": self.length_penalty,
             "repetition_penalty": self.repetition_penalty,
@@ -88,7 +88,7 @@ class LoadedWhisper:
 
     @cached_property
     def languages(self) -> tuple[str, ...]:
-        """Codes of the languages that these weights have a token for."""
+        """Return the codes of the languages that these weights have a token for."""
         codes = self.whisper.supported_languages
         if not self.is_multilingual:
             return tuple(codes)
@@ -104,7 +104,7 @@ class LoadedWhisper:
 
     @cached_property
     def text_tokenizer(self) -> Tokenizer:
-        """For text alone, which has the same tokens in all languages and tasks."""
+        """Return a tokenizer for text, whose tokens are those of every language and task."""
         return self.tokenizer("en", "transcribe")
 
     @cached_property
@@ -114,12 +114,12 @@ class LoadedWhisper:
         return list(get_suppressed_tokens(self.text_tokenizer, [-1]))
 
     def features(self, samples: Samples) -> NDArray[np.float32]:
-        """Log-mel features [mels, frames] of audio at 16 kHz, one frame for each full 10 ms."""
+        """Return log-mel features [mels, frames] of audio at 16 kHz: one frame a full 10 ms."""
         features: NDArray[np.float32] = self._extractor(to_float32(samples))
         return features[:, : len(samples) // self._extractor.hop_length]
 
     def encode(self, features: NDArray[np.float32]) -> ctranslate2.StorageView:
-        """[rows, mels, frames] -> [rows, frames / 2, model]."""
+        """Encode features [rows, mels, frames] to [rows, frames / 2, model]."""
         return self.whisper.encode(features)
 
     def detect_languages(
@@ -181,7 +181,7 @@ class LoadedWhisper:
         said: list[list[int]],
         frames: list[int],
     ) -> list[list[dict[str, Any]]]:
-        """Word timings of these rows, all of one language and task.
+        """Return the word timings of these rows, all of one language and task.
 
         Args:
             said: each row's text tokens.
@@ -199,7 +199,7 @@ class LoadedWhisper:
 def open_whisper(
     folder: Path, compute: ComputeType, request: device.DeviceRequest
 ) -> tuple[LoadedWhisper, device.Device]:
-    """Open a model on the device that is asked for; CUDA is got when the model has run on it.
+    """Open a model on the requested device; CUDA counts once the model has run on it.
 
     Raises:
         DeviceError: ``cuda`` was asked for by name and cannot be had.
@@ -223,7 +223,7 @@ def open_whisper(
 
 
 def model_folder(source: WeightSource) -> Path:
-    """The folder with the files that CTranslate2 and the tokenizer read.
+    """Return the folder with the files that CTranslate2 and the tokenizer read.
 
     Raises:
         WeightsError: one of them is missing, or differs from its pin.
@@ -239,7 +239,7 @@ def model_folder(source: WeightSource) -> Path:
 
 
 def take_rows(encoded: ctranslate2.StorageView, rows: list[int]) -> ctranslate2.StorageView:
-    """Some rows of the encoder's output; all of them are passed on where they lie."""
+    """Return some rows of the encoder's output; all rows are passed on without a copy."""
     import ctranslate2
 
     if rows == list(range(encoded.shape[0])):

@@ -1,4 +1,4 @@
-"""What the configuration may say of Whisper."""
+"""Options of the Whisper engine."""
 
 from __future__ import annotations
 
@@ -13,12 +13,12 @@ LONGEST_WINDOW_S = 30.0  # Whisper's encoder has positions for no more
 
 @dataclass(frozen=True, slots=True)
 class Options:
-    """What the configuration may say of Whisper. Decoding defaults are faster-whisper's.
+    """Options of Whisper in the configuration. Decoding defaults are faster-whisper's.
 
-    A row is padded to the smallest window that holds its audio and ``margin_s``. Without a
-    margin, and in windows of 5 s with any margin, Whisper repeats itself past the end of
-    speech (`bench.asr_windows` and `bench.said` show it). A text that is said twice in one
-    window is decoded once more in the next larger one.
+    A row is padded to the smallest window that holds its audio and ``margin_s``. Without a margin,
+    and in windows of 5 s with any margin, Whisper repeats itself past the end of speech
+    (`bench.asr_windows` and `bench.said` show it). A text that is written twice in one window is
+    decoded again in the next larger one.
     """
 
     compute_type: ComputeType = "auto"

@@ -1,4 +1,4 @@
-"""One item of a batch while Whisper decodes it: how far it is, and where it goes on."""
+"""One item of a batch while Whisper decodes it window by window."""
 
 from __future__ import annotations
 
@@ -53,7 +53,7 @@ class Row:
 
     @property
     def has_speech_left(self) -> bool:
-        """Tell whether something may be said behind what is decoded."""
+        """Tell whether there may be speech behind the decoded part."""
         if self.frame == 0:
             return self.frames_left > 0
         if self.item.speech:
@@ -61,14 +61,15 @@ class Row:
         return self.frames_left >= LEAST_REST_S * FRAMES_PER_S
 
     def speech_left_s(self, frame: int) -> float:
-        """Count the speech behind a frame, as the VAD heard it."""
+        """Sum up the speech behind a frame, as the VAD heard it."""
         at_s = frame / FRAMES_PER_S
         return sum(max(0.0, span.end_s - max(at_s, span.start_s)) for span in self.item.speech)
 
     def repeats(self, text: str) -> bool:
-        """Tell whether a text is only the end of what was said before, heard once more.
+        """Tell whether a text only repeats the end of the text before it.
 
-        Who says it twice takes about as long for it the second time.
+        A speaker who says it twice takes about as long the second time, so less audio means a
+        repeat.
         """
         before = join_text(self.segments, self.language or UNDETERMINED)
         if not repeats_the_end(before, text):
@@ -79,9 +80,9 @@ class Row:
         return left_s < REPEAT_SHARE * share * (last.end_s - last.start_s)
 
     def frame_to_go_on_from(self, stretch: Stretch, said: Sequence[Segment]) -> int:
-        """Tell where the next window begins.
+        """Return the frame at which the next window begins.
 
-        Where the VAD heard more than was said, that is behind the text.
+        If the VAD heard more speech than the text covers, that is the end of the text.
         """
         if said and self.timestamps:
             end = round(said[-1].end_s * FRAMES_PER_S)
@@ -92,7 +93,7 @@ class Row:
 
 
 def padded(rows: Sequence[Row], frames: int) -> NDArray[np.float32]:
-    """Return the features that are left of all rows, padded with 0 as faster-whisper does."""
+    """Return the remaining features of all rows, padded with 0 as faster-whisper does."""
     batch = np.zeros((len(rows), rows[0].features.shape[0], frames), np.float32)
     for into, row in zip(batch, rows, strict=True):
         into[:, : row.frames_left] = row.features[:, row.frame :]

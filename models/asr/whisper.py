@@ -1,4 +1,4 @@
-"""Recognise speech, translate it to English, tell its language: Whisper on CTranslate2, batched."""
+"""Whisper on CTranslate2, batched: transcription, translation to English, language detection."""
 
 from __future__ import annotations
 
@@ -78,7 +78,7 @@ class WhisperAsr:
         return spec, report
 
     def warm_up(self) -> None:
-        """Run each window once, on noise: what it says is thrown away."""
+        """Run each window once on noise, and discard the results."""
         noise = np.random.default_rng(0).normal(0, 0.1, int(LONGEST_WINDOW_S * SAMPLE_RATE_HZ))
         for capacity_s in window_capacities_s(self._options.windows_s, self._options.margin_s):
             samples = noise[: int(capacity_s * SAMPLE_RATE_HZ)].astype(np.float32)
@@ -153,7 +153,7 @@ class WhisperAsr:
         return loudness_dbfs(rest) >= self._options.silence_dbfs
 
     def _by_window(self, rows: Sequence[Row]) -> dict[float, list[Row]]:
-        """Group rows by the window that each needs: none is heard in its neighbour's."""
+        """Group rows by the window that each needs by itself."""
         groups: defaultdict[float, list[Row]] = defaultdict(list)
         for row in rows:
             left_s = row.frames_left / FRAMES_PER_S
@@ -162,13 +162,13 @@ class WhisperAsr:
         return groups
 
     def _detect(self, rows: Sequence[Row]) -> None:
-        """Find the languages of rows that ask for nothing else."""
+        """Set the languages of rows whose task is detection."""
         for window_s, alike in self._by_window(list(filter(self._has_speech_left, rows))).items():
             encoded = self._loaded.encode(padded(alike, round(window_s * FRAMES_PER_S)))
             detect_languages(self._loaded, self._search, alike, encoded)
 
     def _decode_windows(self, rows: list[Row], window_s: float) -> None:
-        """Decode the next window of each row, and move each row on behind what was said."""
+        """Decode the next window of each row, and move each row past the decoded part."""
         encoded = self._loaded.encode(padded(rows, round(window_s * FRAMES_PER_S)))
         detect_languages(self._loaded, self._search, rows, encoded)
         attempts = self._decode(rows, encoded)
@@ -187,9 +187,9 @@ class WhisperAsr:
             self._append(rows[position], attempts[position], stretch)
 
     def _goes_round(self, row: Row, attempt: Attempt, window_s: float) -> bool:
-        """Tell whether to hear a text that is said twice once more, in a larger window.
+        """Tell whether a text is written twice and must be decoded in a larger window.
 
-        What is said twice there, too, is what somebody said.
+        A text that is written twice there, too, was said twice.
         """
         if row.least_window_s or window_s >= self._options.windows_s[-1]:
             return False
@@ -230,7 +230,7 @@ class WhisperAsr:
     def _align(
         self, rows: list[Row], stretches: dict[int, Stretch], encoded: ctranslate2.StorageView
     ) -> None:
-        """Put words into the stretches of rows that ask for them, a language and task at a time."""
+        """Put words into the stretches that need them, one language and task at a time."""
         groups: defaultdict[tuple[str | None, str], list[int]] = defaultdict(list)
         for position in stretches:
             if rows[position].item.word_timestamps:

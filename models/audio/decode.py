@@ -1,4 +1,4 @@
-"""Audio at the door: decode what was uploaded, resample it and join it.
+"""Decodes uploaded audio, resamples it and joins it.
 
 All codecs come from PyAV (FFmpeg's libraries); no program is started and no file is opened.
 """
@@ -38,17 +38,17 @@ def decode(data: bytes, *, max_duration_s: float) -> Audio:
     """Decode an audio file of any common kind to mono int16 at 16 kHz.
 
     Taken: WAV, W64, AIFF, AU and CAF (8 to 64 bit, float, mu-law, A-law), FLAC, MP3, AAC, AMR, Ogg
-    (Vorbis, Opus, FLAC, Speex), WebM and Matroska, MP4, M4A and MOV (AAC, ALAC, Opus). Channels
-    are mixed (see ``models.audio.mixing``), floats beyond full scale are clipped, video tracks are
+    (Vorbis, Opus, FLAC, Speex), WebM and Matroska, MP4, M4A and MOV (AAC, ALAC, Opus). Channels are
+    mixed (see ``models.audio.mixing``), floats beyond full scale are clipped, video tracks are
     skipped. Decoding stops as soon as the limit is passed, so memory is bounded by
     ``max_duration_s`` whatever the file unpacks to.
 
-    Files of one kind that stand one behind the other are decoded one behind the other. What can
-    be decoded of a file that ends early or is damaged is decoded, and ``Audio.warnings`` say what
-    could not be (``models.audio.damage``). Seen is what the containers show (``models.audio.formats``), a
-    length that decoding does not reach, and what fails a checksum or cannot be parsed. Not seen:
-    damage inside PCM samples, damage that still parses, and cuts between frames of streams
-    without a length.
+    Files of one kind that are joined are decoded one after the other. A file that ends early or is
+    damaged is decoded as far as possible, and ``Audio.warnings`` name what could not be decoded
+    (``models.audio.damage``). Damage is detected where a container shows it
+    (``models.audio.formats``), where decoding does not reach the stated length, and where data
+    fails a checksum or cannot be parsed. Not detected: damage inside PCM samples, damage that still
+    parses, and cuts between frames of streams without a length.
 
     Raises:
         InvalidRequest: there are no bytes or no samples, nothing can be decoded, its rate or
@@ -94,7 +94,7 @@ def decode_steps(data: bytes, *, max_duration_s: float) -> Steps[Audio]:
 
 
 def pcm16(data: bytes, rate_hz: int, channels: int = 1, *, max_duration_s: float) -> Audio:
-    """Raw PCM, int16 little-endian at ``rate_hz``, channels interleaved, as int16 at 16 kHz.
+    """Convert raw int16 little-endian PCM, channels interleaved, to mono int16 at 16 kHz.
 
     Raises:
         InvalidRequest: no bytes, half a sample, or a rate or channels out of range.
@@ -131,7 +131,7 @@ def pcm16_steps(
 
 
 def resample(audio: Audio, rate_hz: int) -> Audio:
-    """The same sound as int16 at ``rate_hz`` (itself, where it is that already)."""
+    """Return the same sound as int16 at ``rate_hz``; audio of that rate is not resampled."""
     return finished(resample_steps(audio, rate_hz))
 
 
@@ -164,13 +164,13 @@ def concatenate(parts: Sequence[Audio], gap_s: float = 0.0) -> Audio:
 
 
 def after_silence(audio: Audio, silence_s: float) -> Audio:
-    """The same sound, as int16, with silence before it."""
+    """Return the same sound, as int16, with silence before it."""
     silence = np.zeros(round(silence_s * audio.sample_rate_hz), np.int16)
     return replace(audio, samples=np.concatenate([silence, to_int16(audio.samples)]))
 
 
 class _NothingDecoded(Exception):
-    """Why a file is damaged beyond use; others that are joined to it may not be."""
+    """Nothing of a file could be decoded; other files that are joined to it may be whole."""
 
 
 def _decode_part(
@@ -194,7 +194,7 @@ def _decode_part(
 
 
 def frame_of(samples: NDArray[np.int16], rate_hz: int, channels: int = 1) -> AudioFrame:
-    """int16 [n], channels interleaved, as FFmpeg's frame."""
+    """Wrap int16 samples [n], channels interleaved, in FFmpeg's frame."""
     layout = {1: "mono", 2: "stereo"}.get(channels, f"{channels} channels")
     frame = AudioFrame.from_ndarray(samples[None], format="s16", layout=layout)
     frame.sample_rate = rate_hz

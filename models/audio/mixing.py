@@ -1,8 +1,8 @@
-"""Channels to one, so that what can be heard in any of them is heard in the mix.
+"""Mixes channels to one, so that sound in any of them is heard in the mix.
 
-A plain mean loses what channels hold with opposite signs, as a recorder with one plug wired the
-wrong way round writes it: two loud channels, and silence between them. It also halves what only
-one channel holds. So a block at a time is looked at.
+A plain mean cancels what channels hold with opposite signs, as a recorder with one plug wired the
+wrong way round writes it: two loud channels become silence. It also halves what only one channel
+holds. So each block is mixed by what its channels hold.
 """
 
 from __future__ import annotations
@@ -26,7 +26,7 @@ MUCH_LOUDER = 4.0  # in energy: when another channel takes over while the mix is
 
 
 class Mixer:
-    """Mixes blocks of one recording; float32 [channels, n] to [n]."""
+    """Mixes the blocks of one recording, each float32 [channels, n], to float32 [n]."""
 
     def __init__(self, layout: str, channels: int) -> None:
         self._weights = _weights(layout, channels)
@@ -34,7 +34,7 @@ class Mixer:
         self._alone: int | None = None  # the channel that stands for all while the mix is cancelled
 
     def mix(self, block: NDArray[np.float32]) -> NDArray[np.float32]:
-        """The mix with FFmpeg's weights, or the loudest channel where that is cancelled.
+        """Return the mix with FFmpeg's weights, or the loudest channel if the mix is cancelled.
 
         Channels that were empty so far have no share in it, and take nothing from the others.
         """
@@ -71,9 +71,9 @@ class Mixer:
 
 @lru_cache(maxsize=64)
 def _weights(layout: str, channels: int) -> NDArray[np.float64]:
-    """Each channel's share in a mono mix: FFmpeg's own, asked of it with one sample a channel.
+    """Return each channel's share in a mono mix, as FFmpeg mixes one sample a channel.
 
-    A file that does not say which channel is which gets their mean.
+    A file that does not name its channels gets their mean.
     """
     shares = np.zeros(0) if layout.endswith(" channels") else _ffmpegs(layout, channels)
     if len(shares) != channels or not (shares.sum() > 0 and shares.min() >= 0):

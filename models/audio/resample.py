@@ -1,4 +1,4 @@
-"""Frames of any kind to mono int16 at one rate, with limits on what is taken."""
+"""Converts frames of any kind to mono int16 at one rate, with limits on what is taken."""
 
 from __future__ import annotations
 
@@ -27,8 +27,8 @@ BLOCK_VALUES = 1 << 19  # of all channels together: bounds what a block of many 
 class Resampler:
     """Gathers decoded frames as mono int16 at one rate, up to a limit.
 
-    Frames are joined to blocks first: a frame of some codecs is a few ms, too short to judge
-    channels by, and dear to look at one by one.
+    Frames are joined to blocks first. A frame of some codecs is a few ms: too short to judge
+    channels by, and costly to mix one by one.
     """
 
     def __init__(self, rate_hz: int, max_duration_s: float = math.inf) -> None:
@@ -38,7 +38,11 @@ class Resampler:
         self._samples = bytearray()  # grows where it lies: a long recording is never there twice
 
     def add(self, frame: AudioFrame) -> None:
-        """Raises TooLarge as soon as the limit is passed."""
+        """Add a frame.
+
+        Raises:
+            TooLarge: the limit is passed.
+        """
         takes = (frame.format.name, frame.layout.name, frame.sample_rate)
         if takes != self._takes:  # a stream may change its rate or channels on the way
             self.flush()
@@ -50,7 +54,7 @@ class Resampler:
             self._push(self._fifo.read(self._block))
 
     def flush(self) -> None:
-        """Gather all that was added; what comes next begins anew."""
+        """Gather all that was added; the next frame begins anew."""
         if self._takes is None:
             return
         if self._fifo.samples:
@@ -63,7 +67,7 @@ class Resampler:
         return len(self._samples)
 
     def finish(self) -> NDArray[np.int16]:
-        """What was gathered: int16 [n]."""
+        """Return all that was gathered: int16 [n]."""
         self.flush()
         return np.frombuffer(self._samples, np.int16)
 
@@ -111,7 +115,7 @@ class Resampler:
 
 
 def _clipped(values: NDArray[Any]) -> NDArray[Any]:
-    """Floats within full scale."""
+    """Clip floats to full scale."""
     peak = np.abs(values).max(initial=0.0)
     if not np.isfinite(peak):
         raise InvalidRequest("The audio has samples that are no finite numbers.", param="file")
@@ -119,7 +123,7 @@ def _clipped(values: NDArray[Any]) -> NDArray[Any]:
 
 
 def _frame(values: NDArray[Any], sample_format: str, rate_hz: int) -> AudioFrame:
-    """Mono samples [n] as FFmpeg's frame."""
+    """Wrap mono samples [n] in FFmpeg's frame."""
     frame = AudioFrame.from_ndarray(values[None], format=sample_format, layout="mono")
     frame.sample_rate = rate_hz
     return frame

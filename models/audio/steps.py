@@ -1,4 +1,4 @@
-"""Long work cut into steps, between which something else may have its turn."""
+"""Long work cut into steps, between which other work can run."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Where a model runs: what was asked (auto, cuda, cpu), what was got, and why."""
+"""Chooses where a model runs: what was asked (auto, cuda, cpu), what was got, and why."""
 
 from __future__ import annotations
 
@@ -30,7 +30,7 @@ NEEDED_OF_SHARE = 0.5
 
 @dataclass(frozen=True, slots=True)
 class DeviceRequest:
-    """What the configuration asks for one replica of a model."""
+    """The configuration's request for one replica of a model."""
 
     device: DeviceName = "auto"
     gpu_fraction: float = 0.0  # of one GPU; 0: never touches a GPU
@@ -43,7 +43,7 @@ class DeviceRequest:
 
 @dataclass(frozen=True, slots=True)
 class Device:
-    """What was got. ``reason`` says why, when it is not what was preferred."""
+    """The device that a model got. ``reason`` is set when it is not the preferred one."""
 
     actual: Literal["cuda", "cpu"]
     reason: str
@@ -102,7 +102,7 @@ def choose(request: DeviceRequest, *, cuda_available: bool, missing: str) -> Dev
 
 
 def _is_short(gpu: nvidia.Gpu, fraction: float) -> bool:
-    """Never where the driver has no figure, as of memory that GPU and CPU share."""
+    """Tell whether the GPU lacks memory; never if the driver has no figure, as of shared memory."""
     return gpu.total_bytes > 0 and gpu.free_bytes < NEEDED_OF_SHARE * fraction * gpu.total_bytes
 
 
@@ -115,7 +115,7 @@ def _shortage(gpu: nvidia.Gpu, fraction: float) -> str:
 
 
 def choose_torch(request: DeviceRequest) -> Device:
-    """``choose`` for engines on PyTorch; bounds the process's share of the GPU and its threads."""
+    """Choose for engines on PyTorch; bound the process's share of the GPU and its threads."""
     import torch
 
     torch.set_num_threads(request.threads)
@@ -129,7 +129,10 @@ def choose_torch(request: DeviceRequest) -> Device:
 
 
 def begin_cuda(torch: ModuleType) -> tuple[bool, str]:
-    """Whether torch can run on CUDA here, and what it warns of: once in a process, the first."""
+    """Tell whether torch can run on CUDA here, and its warnings about it.
+
+    torch warns only once, so this must be the first call in the process that asks.
+    """
     with warnings.catch_warnings(record=True) as said:
         warnings.simplefilter("always")
         is_available = torch.cuda.is_available()
@@ -153,7 +156,7 @@ def _missing_in_torch(torch: ModuleType, said: str) -> str:
 
 
 def free_torch_memory() -> None:
-    """Give back the GPU memory that PyTorch keeps for later; nothing, where it has used none."""
+    """Give back the GPU memory that PyTorch keeps for later, if it has used any."""
     torch = sys.modules.get("torch")
     if torch is not None:
         torch.cuda.empty_cache()
@@ -162,9 +165,9 @@ def free_torch_memory() -> None:
 def choose_onnxruntime(
     request: DeviceRequest, *, sessions: int = 1
 ) -> tuple[Device, list[tuple[str, dict[str, int]]]]:
-    """``choose`` for engines on ONNX Runtime: the device and the providers of a session.
+    """Choose for engines on ONNX Runtime: the device and the providers of a session.
 
-    Its memory limit is one of each session: an engine says how many ``sessions`` share the
+    Each session has a memory limit of its own: an engine states how many ``sessions`` share the
     model's fraction. ONNX Runtime falls back to the CPU in silence when CUDA's libraries do not
     load, so an engine must check ``session.get_providers()`` with ``confirm_onnxruntime``.
     """
@@ -184,7 +187,7 @@ def choose_onnxruntime(
 
 
 def confirm_onnxruntime(request: DeviceRequest, device: Device, providers: list[str]) -> Device:
-    """The device that a session really got.
+    """Return the device that a session really got.
 
     Raises:
         DeviceError: ``cuda`` was asked for by name and the session fell back.
@@ -196,13 +199,16 @@ def confirm_onnxruntime(request: DeviceRequest, device: Device, providers: list[
 
 
 def is_out_of_memory(error: BaseException) -> bool:
-    """Whether a library found no memory on the GPU: by its text, as most raise RuntimeError."""
+    """Tell whether a library found no memory on the GPU.
+
+    Most raise RuntimeError, so the text decides.
+    """
     said = str(error).lower()
     return any(text in said for text in OUT_OF_MEMORY)
 
 
 def load_failure(error: Exception) -> Exception:
-    """What failed in a load or a warm-up: a GPU that is full is a DeviceError that says so."""
+    """Return the error of a failed load or warm-up; a full GPU is a DeviceError."""
     if not is_out_of_memory(error):
         return error
     gpu = nvidia.first_visible()
@@ -215,9 +221,10 @@ def _share_bytes(request: DeviceRequest) -> int:
 
 
 def gpu_total_memory_bytes() -> int:
-    """Total memory of the first visible GPU; torch is asked where nvidia-smi has no figure.
+    """Return the total memory of the first visible GPU.
 
-    It has none where GPU and CPU share their memory, and where nvidia-smi is not there.
+    torch is asked where nvidia-smi has no figure: where GPU and CPU share their memory, and where
+    nvidia-smi is missing.
     """
     gpu = nvidia.first_visible()
     if gpu is not None and gpu.total_bytes > 0:
@@ -230,7 +237,7 @@ def gpu_total_memory_bytes() -> int:
 def report(
     request: DeviceRequest, device: Device, *, library: str, precision: str, load_s: float
 ) -> DeviceReport:
-    """The report of a model that has just been loaded in this process."""
+    """Return the report of a model that has just been loaded in this process."""
     gpu_name, memory_bytes = None, _resident_bytes()
     if device.actual == "cuda":
         gpu_name, memory_bytes = _on_gpu(device.used_before_bytes)
@@ -250,18 +257,18 @@ def report(
 
 
 def measured_again(made: DeviceReport) -> DeviceReport:
-    """The report with this process's memory of now: a warm-up takes more than the load did."""
+    """Return the report with this process's present memory: a warm-up takes more than the load."""
     if made.actual == "cpu":
         return replace(made, memory_bytes=_resident_bytes())
     return replace(made, memory_bytes=_on_gpu(made.used_before_bytes)[1])
 
 
 def _on_gpu(used_before_bytes: int | None) -> tuple[str | None, int]:
-    """The GPU's name and this process's memory on it.
+    """Return the GPU's name and this process's memory on it.
 
-    The driver names it by process, but not inside every container. Then it is what has been
-    taken since before the load, which counts a neighbour that loads at the same time; and
-    without nvidia-smi it is what torch has reserved, if torch is what runs.
+    The driver lists memory by process, but not inside every container. There the memory taken since
+    before the load counts, which includes a neighbour that loads at the same time. Without
+    nvidia-smi it is what torch has reserved, if the model runs on torch.
     """
     gpu, own_bytes = nvidia.first_visible(), nvidia.own_bytes()
     if gpu is not None:

@@ -1,4 +1,4 @@
-"""What is no prose, as regular expressions: code, addresses, tags, placeholders, money, signs.
+"""Regular expressions of what is not prose: code, addresses, tags, placeholders, money, signs.
 
 The earlier of two patterns that begin at the same place wins. Each name is the kind of an item.
 """

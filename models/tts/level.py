@@ -1,7 +1,7 @@
-"""One loudness for all voices: a gain a voice, measured once, and no sample over the ceiling.
+"""Gives all voices one loudness: a gain a voice, measured once, and no sample over the ceiling.
 
-The gain is the voice's and not the sentence's, so that a sentence spoken softly stays softer than
-its neighbours, a short "No." is not lifted, and nothing pumps where sentences are joined.
+The gain belongs to the voice and not to the sentence. So a sentence spoken softly stays softer than
+its neighbours, a short "No." is not lifted, and the level does not jump where sentences are joined.
 """
 
 from __future__ import annotations
@@ -32,10 +32,10 @@ VoiceT = TypeVar("VoiceT", bound=Hashable)
 
 
 class Gains:
-    """The gain of each voice, from the loudness of ``CALIBRATION_TEXT`` in it."""
+    """The gain of each voice, measured from ``CALIBRATION_TEXT`` in it."""
 
     def __init__(self, target_lufs: float | None) -> None:
-        """``target_lufs`` None: every voice as loud as it is."""
+        """Set the target; ``target_lufs`` None keeps every voice as loud as it is."""
         self._target_lufs = target_lufs
         self._known: dict[Hashable, float] = {}  # the latest asked for last
 
@@ -45,9 +45,9 @@ class Gains:
         speak: Callable[[list[VoiceT]], list[NDArray[np.float32]]],
         rate_hz: int,
     ) -> Mapping[VoiceT, float]:
-        """The factor of each voice; ``speak`` says the text in those that are new, in order.
+        """Return the factor of each voice; ``speak`` speaks the text in the new ones, in order.
 
-        What it gives is float32 [n] at ``rate_hz``, each without noise that changes the level.
+        ``speak`` returns float32 [n] at ``rate_hz`` for each, without noise that changes the level.
         """
         asked = list(dict.fromkeys(voices))
         if self._target_lufs is None:
@@ -64,7 +64,7 @@ class Gains:
 
 
 def gain(samples: NDArray[np.float32], rate_hz: int, target_lufs: float) -> float:
-    """The factor that brings these samples to the target, within ``MAX_GAIN_DB``."""
+    """Return the factor that brings these samples to the target, within ``MAX_GAIN_DB``."""
     loudness = loudness_lufs(samples, rate_hz)
     if loudness <= SILENCE_LUFS:
         return 1.0
@@ -73,7 +73,7 @@ def gain(samples: NDArray[np.float32], rate_hz: int, target_lufs: float) -> floa
 
 
 def loudness_lufs(samples: NDArray[np.float32], rate_hz: int) -> float:
-    """The integrated loudness of float32 [n] (EBU R128: K-weighted, pauses left out)."""
+    """Return the integrated loudness of float32 [n] (EBU R128: K-weighted, pauses left out)."""
     if not len(samples):
         return SILENCE_LUFS
     said = filtered(samples, rate_hz, [("ebur128", "metadata=1")]).metadata
@@ -81,7 +81,7 @@ def loudness_lufs(samples: NDArray[np.float32], rate_hz: int) -> float:
 
 
 def limited(samples: NDArray[np.float32], rate_hz: int) -> NDArray[np.float32]:
-    """float32 [n] with no sample over the ceiling; as it is where none was."""
+    """Limit float32 [n] to the ceiling; samples within it are returned as they are."""
     if np.abs(samples).max(initial=0.0) <= 10 ** (CEILING_DBFS / 20):
         return samples
     return filtered(samples, rate_hz, [("alimiter", _LIMITER)]).samples

@@ -1,4 +1,4 @@
-"""Text to IPA phonemes, in pieces that a voice can take.
+"""Turns text into IPA phonemes, in pieces that a voice can take.
 
 The phonemes are espeak-ng's, which comes with piper-tts (GPL-3.0, an optional extra).
 """
@@ -31,7 +31,7 @@ _ESPEAK_LOCK = Lock()
 
 
 class Phonemizer:
-    """One espeak-ng voice: text in, phonemes out, each one Unicode code point in NFD."""
+    """One espeak-ng voice, from text to phonemes, each one Unicode code point in NFD."""
 
     def __init__(self, espeak_voice: str, vowel_clusters: Collection[tuple[str, ...]] = ()) -> None:
         """Open a voice.
@@ -56,10 +56,11 @@ class Phonemizer:
             raise WeightsError(f"espeak-ng has no voice {espeak_voice!r}") from error
 
     def __call__(self, text: str) -> list[str]:
-        """The phonemes of ``text`` (as ``clean`` gives it) with stress marks and punctuation.
+        """Return the phonemes of ``text`` (as ``clean`` returns it) with stress marks and
+        punctuation.
 
-        What espeak-ng takes for several sentences is one sequence, with a space between them.
-        Text of which it may have dropped the end is cut in two, as often as it takes.
+        Sentences that espeak-ng cuts are joined to one sequence, with a space between them. A text
+        of which espeak-ng may have dropped the end is cut in two, as often as needed.
         """
         phonemes = self._phonemes(text)
         if len(text) < 2 or _longest_clause(phonemes) <= SAFE_CLAUSE_PHONEMES:
@@ -89,8 +90,9 @@ def _longest_clause(phonemes: Sequence[str]) -> int:
 
 
 def clean(text: str) -> str:
-    """``text`` without what espeak-ng's C interface cannot take: control characters and lone
-    surrogates become spaces.
+    """Remove what espeak-ng's C interface cannot take.
+
+    Control characters and lone surrogates become spaces.
     """
     return "".join(
         " " if unicodedata.category(character) in ("Cc", "Cs") else character for character in text
@@ -98,7 +100,7 @@ def clean(text: str) -> str:
 
 
 def is_speakable(text: str) -> bool:
-    """Whether there is a letter or a digit. espeak-ng would read mere punctuation by its name."""
+    """Tell whether there is a letter or a digit; espeak-ng would read punctuation by its name."""
     return any(character.isalnum() for character in text)
 
 
@@ -134,7 +136,7 @@ def _cut(phonemes: Sequence[str], limit: int) -> Iterator[list[str]]:
 
 
 def _best_end(phonemes: Sequence[str], start: int, limit: int) -> int:
-    """Where the piece from ``start`` ends, ``start < end <= start + limit``.
+    """Return where the piece from ``start`` ends, ``start < end <= start + limit``.
 
     The place nearest to equal pieces is taken, so that no last one is a single word.
     """

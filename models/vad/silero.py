@@ -43,14 +43,14 @@ MIN_CUT_SILENCE_S = 0.098  # over-long speech is cut at silences longer than thr
 
 @dataclass(frozen=True, slots=True)
 class Options:
-    """What the configuration may say of the VAD."""
+    """Options of the VAD in the configuration."""
 
     file: str = "data/silero_vad.onnx"  # the model, inside its weights
 
 
 @dataclass(slots=True)
 class _Stream:
-    """One row of a batch on its way through the network."""
+    """One row of a batch while it goes through the network."""
 
     frames: NDArray[np.float32]  # [n, CONTEXT_SAMPLES + FRAME_SAMPLES], a view
     probabilities: NDArray[np.float32]  # [n], filled frame by frame
@@ -67,10 +67,10 @@ class _Stream:
 class SileroVad:
     """Silero VAD v6 (https://github.com/snakers4/silero-vad, MIT): a probability every 32 ms.
 
-    A stream goes on from ``VadItem.state``, the ``VadResult.state`` of its piece before. A
-    piece that is no multiple of 512 samples ends its stream: silence fills its last frame,
-    as Silero does at the end of a file, and its state comes back empty, which no later
-    piece may bring. Spans are those of the piece, with times from its start.
+    A stream goes on from ``VadItem.state``, the ``VadResult.state`` of its piece before. A piece
+    that is no multiple of 512 samples ends its stream: its last frame is filled with silence, as
+    Silero does at the end of a file, and its state comes back empty, which no later piece may
+    bring. Spans are those of the piece, with times from its start.
     """
 
     def __init__(self, settings: RuntimeSettings, options: Options) -> None:
@@ -106,10 +106,10 @@ class SileroVad:
             self.run([second] * batch_size)
 
     def run(self, batch: Sequence[VadItem]) -> list[VadResult | ItemError]:
-        """Probabilities and spans of each piece.
+        """Return probabilities and spans of each piece.
 
-        An item with impossible parameters, a foreign state or samples that are no numbers
-        gets ``ItemError(InvalidRequest)``; ``param`` names the field.
+        An item with impossible parameters, a foreign state or samples that are no numbers gets
+        ``ItemError(InvalidRequest)``; ``param`` names the field.
         """
         streams: list[_Stream | ItemError] = []
         for item in batch:
@@ -152,12 +152,12 @@ class SileroVad:
 def spans(
     probabilities: NDArray[np.float32], parameters: VadParameters, duration_s: float
 ) -> tuple[SpeechSpan, ...]:
-    """The speech in a stretch of audio, by the rules of Silero's ``get_speech_timestamps``.
+    """Return the speech in a stretch of audio, by the rules of Silero's ``get_speech_timestamps``.
 
     Speech begins where a probability reaches ``threshold`` and ends where it stays under
-    ``threshold - 0.15`` for ``min_silence_s``. Speech longer than ``max_speech_s`` is cut at
-    its longest silence, or where there is none, at that length. Speech of ``min_speech_s``
-    or less is dropped; what remains is padded, but never into its neighbour.
+    ``threshold - 0.15`` for ``min_silence_s``. Speech longer than ``max_speech_s`` is cut at its
+    longest silence, or where there is none, at that length. Speech of ``min_speech_s`` or less is
+    dropped; what remains is padded, but never into its neighbour.
 
     Args:
         probabilities: float32 [frames of 512 samples].
@@ -171,7 +171,11 @@ def spans(
 
 
 def validate(parameters: VadParameters) -> None:
-    """Raises ``InvalidRequest``, whose ``param`` names the field, where they cannot be met."""
+    """Check the parameters.
+
+    Raises:
+        InvalidRequest: they cannot be met; ``param`` names the field.
+    """
     if not 0 < parameters.threshold < 1:
         raise InvalidRequest("threshold must lie between 0 and 1", param="threshold")
     for name in ("min_speech_s", "min_silence_s", "padding_s"):
@@ -189,7 +193,7 @@ def validate(parameters: VadParameters) -> None:
 def _speeches(
     probabilities: NDArray[np.float32], parameters: VadParameters, n_samples: int
 ) -> list[tuple[int, int]]:
-    """Speech before padding: (first sample, sample after the last)."""
+    """Return speech before padding: (first sample, sample after the last)."""
     end_threshold = max(parameters.threshold - HYSTERESIS, MIN_END_THRESHOLD)
     min_speech = parameters.min_speech_s * SAMPLE_RATE_HZ
     min_silence = parameters.min_silence_s * SAMPLE_RATE_HZ
@@ -231,7 +235,7 @@ def _speeches(
 
 
 def _pad(speeches: list[tuple[int, int]], padding: float, n_samples: int) -> None:
-    """Widen each speech by ``padding`` samples; two that would meet share their silence."""
+    """Widen each speech by ``padding`` samples; two that would overlap share their silence."""
     last = len(speeches) - 1
     for i, (start, end) in enumerate(speeches):
         if i == 0:
@@ -248,7 +252,7 @@ def _pad(speeches: list[tuple[int, int]], padding: float, n_samples: int) -> Non
 
 
 def _open(item: VadItem) -> _Stream:
-    """Cut a piece into frames, each with its context, and take up the state before it."""
+    """Cut a piece into frames, each with its context, and continue from the state before it."""
     validate(item.parameters)
     state = np.zeros(STATE_SIZE, np.float32) if item.state is None else item.state
     if state.size == 0:
@@ -274,7 +278,7 @@ def _open(item: VadItem) -> _Stream:
 
 
 def _frames(audio: NDArray[np.float32], n_frames: int) -> NDArray[np.float32]:
-    """Views of the frames [n, 576] of audio that begins with its context."""
+    """Return views of the frames [n, 576] of audio that begins with its context."""
     if n_frames == 0:
         return np.empty((0, CONTEXT_SAMPLES + FRAME_SAMPLES), np.float32)
     size = CONTEXT_SAMPLES + FRAME_SAMPLES

@@ -1,4 +1,4 @@
-"""A look through CTranslate2's ``model.bin``: reading a damaged one can end the process."""
+"""Checks CTranslate2's ``model.bin``, since reading a damaged one can end the process."""
 
 from __future__ import annotations
 
@@ -16,10 +16,10 @@ MOST_DIMENSIONS = 8
 
 
 def check_model_file(path: Path) -> None:
-    """Follow what the file says of its parts to its end, without reading the tensors.
+    """Walk through the file's parts to its end, without reading the tensors.
 
     Raises:
-        WeightsError: a part is not what the file says, or does not lie in it.
+        WeightsError: a part is not what the file states, or does not lie in it.
     """
     size_bytes = path.stat().st_size
     with path.open("rb") as file:

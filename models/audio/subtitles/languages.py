@@ -1,4 +1,4 @@
-"""Words before or behind which a reader expects a line to break, or not to, by language."""
+"""Words before or behind which a line should break or should not, by language."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Texts as pieces between which a line may break, each break with what it costs a reader."""
+"""Cuts texts into pieces between which a line may break, each break with its cost."""
 
 from __future__ import annotations
 
@@ -39,7 +39,7 @@ _SHORTEST_SHARE = 2 / 3  # of a part that is cut there instead of where it is fu
 
 
 class Break(IntEnum):
-    """What it costs a reader when a line or a cue ends here."""
+    """Costs of ending a line or a cue at a place."""
 
     SENTENCE = 0
     CLAUSE = 8
@@ -61,7 +61,7 @@ class Piece:
 
 
 def display_width(text: str) -> int:
-    """Columns: 2 for a wide East Asian character, 0 for what is written over another."""
+    """Count columns: 2 for a wide East Asian character, 0 for a combining one."""
     if text.isascii():
         return len(text)
     return sum(map(_char_width, text))
@@ -70,7 +70,8 @@ def display_width(text: str) -> int:
 def pieces(text: str, language: str) -> list[Piece]:
     """Cut a text into its smallest parts. Joined with their spaces they are the text.
 
-    White space is made single. "-->" gets a space: neither format may hold it in a cue.
+    White space becomes single spaces. "-->" gets a space, since neither format may hold it in a
+    cue.
     """
     text = _SPACE.sub(" ", text.replace("-->", "-- >")).strip()
     starts = _sentence_starts(text, language)
@@ -89,18 +90,18 @@ def pieces(text: str, language: str) -> list[Piece]:
 
 
 def ends_sentence(text: str) -> bool:
-    """Whether a text that others follow ends with its sentence."""
+    """Tell whether a text that others follow ends a sentence."""
     return text.rstrip(_CLOSERS)[-1:] in _FULL_STOPS
 
 
 def space_between(last: str, first: str) -> str:
-    """What stands between two texts in one line: nothing in Chinese and Japanese."""
+    """Return what stands between two texts in one line: nothing in Chinese and Japanese."""
     both = (last[-1], first[0])
     return "" if all(_UNSPACED.match(c) and not _ABUGIDA.match(c) for c in both) else " "
 
 
 def _spans(text: str) -> Iterator[tuple[int, int]]:
-    """Where the words of a text stand; of scripts without spaces, their characters."""
+    """Yield where the words of a text stand; of scripts without spaces, their characters."""
     span: tuple[int, int] | None = None
     for word in _WORD.finditer(text):
         if not word[0].strip():
@@ -118,7 +119,7 @@ def _spans(text: str) -> Iterator[tuple[int, int]]:
 
 
 def _characters(word: re.Match[str]) -> Iterator[tuple[int, int]]:
-    """A word whole, or its parts between which a line may break without a space."""
+    """Return a word whole, or its parts between which a line may break without a space."""
     text, start = word[0], 0
     if text.isascii():
         yield word.span()
@@ -144,7 +145,7 @@ def _may_break(last: str, first: str) -> bool:
 
 
 def _parts(word: str) -> Iterator[tuple[str, bool]]:
-    """A word whole, or in equal parts that fit a line; with whether a part begins the word."""
+    """Yield a word whole, or in equal parts that fit a line; the flag marks its first part."""
     width, is_whole = display_width(word), True
     while width > MAX_LINE_WIDTH:
         count = -(-width // MAX_LINE_WIDTH)
@@ -159,7 +160,7 @@ def _parts(word: str) -> Iterator[tuple[str, bool]]:
 
 
 def _cut_in_word(word: str, target: int) -> int:
-    """The best place to cut, at which the part before is at most ``target`` wide."""
+    """Return the best place to cut; the part before it is at most ``target`` wide."""
     cut, width = 0, 0
     clean = nice = 0
     nice_width = 0
@@ -178,7 +179,7 @@ def _cut_in_word(word: str, target: int) -> int:
 
 
 def _break(last: Piece, part: str, space: str, language: str) -> Break:
-    """What a break between two pieces costs that begin no sentence."""
+    """Return the cost of a break between two pieces of which the second begins no sentence."""
     end, begin = last.text[-1], part[0]
     if end in _SENTENCE_END:
         return Break.SENTENCE
@@ -203,7 +204,7 @@ def _break(last: Piece, part: str, space: str, language: str) -> Break:
 
 
 def _break_between_characters(end: str, begin: str) -> Break:
-    """Guess where a word begins: none of these scripts says it."""
+    """Guess the cost of a break in scripts that do not mark where a word begins."""
     if _ABUGIDA.match(begin):
         return Break.SPACE if begin in _LEADING_VOWELS else Break.WORD
     is_phrase_end = _KANA.match(end) and not _KANA.match(begin)
@@ -211,7 +212,7 @@ def _break_between_characters(end: str, begin: str) -> Break:
 
 
 def _sentence_starts(text: str, language: str) -> set[int]:
-    """Where words stand that begin a sentence."""
+    """Return where words stand that begin a sentence."""
     found, end = set(), 0
     cut = split(text, language, max_chars=len(text) + 1)
     for gap, sentence in zip(cut.gaps, cut.sentences, strict=False):
@@ -228,7 +229,7 @@ def _bare(word: str) -> str:
 
 
 def _is_closing(text: str) -> bool:
-    """Only punctuation that belongs to the word before it."""
+    """Tell whether a piece is only punctuation that belongs to the word before it."""
     return all(char not in "¿¡&#@*§" and _is_closing_char(char) for char in text)
 
 
@@ -243,7 +244,7 @@ def _char_width(char: str) -> int:
 
 
 def _continues(char: str) -> bool:
-    """Whether a character is a part of the one that a reader sees before it."""
+    """Tell whether a character is displayed as a part of the one before it."""
     return (
         unicodedata.category(char) in ("Mn", "Mc", "Me")
         or "\u1160" <= char <= "\u11ff"  # vowels and ends of Hangul syllables

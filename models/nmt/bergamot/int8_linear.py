@@ -1,7 +1,8 @@
-"""A linear layer in 8 bits on the CPU, as the Bergamot students are deployed in browsers.
+"""A linear layer in 8 bits on the CPU, as browsers run the Bergamot students.
 
-A student's file holds 8-bit weights, and what to multiply a layer's input by before it is rounded
-to 8 bits, too (Marian's "alphas"). These numbers are fixed, so a row never depends on its batch.
+A student's file holds 8-bit weights, and the factor by which a layer's input is multiplied before
+it is rounded to 8 bits (Marian's "alphas"). These numbers are fixed, so a row never depends on its
+batch.
 """
 
 from __future__ import annotations
@@ -19,7 +20,7 @@ ENGINES = ("x86", "fbgemm")  # of PyTorch: those that have the kernel
 
 
 class Int8Linear(nn.Module):
-    """``nn.Linear`` from float32 to float32 that multiplies in 8 bits."""
+    """An ``nn.Linear`` from float32 to float32 that multiplies in 8 bits."""
 
     def __init__(
         self, weight: Tensor, bias: Tensor, row_scales: Sequence[float], input_scale: float
@@ -29,8 +30,8 @@ class Int8Linear(nn.Module):
         Args:
             weight: float32 [outputs, inputs], each row a multiple of its scale.
             bias: float32 [outputs].
-            row_scales: [outputs]: what one step of a row's 8-bit weights is worth.
-            input_scale: what one step of the 8-bit input is worth.
+            row_scales: [outputs]: the value of one step of a row's 8-bit weights.
+            input_scale: the value of one step of the 8-bit input.
 
         Raises:
             ConfigError: PyTorch has no such kernel for this processor.
@@ -48,7 +49,7 @@ class Int8Linear(nn.Module):
         self._input_scale = input_scale
 
     def forward(self, x: Tensor) -> Tensor:
-        """[..., inputs] to [..., outputs]; what the input's 8 bits do not hold is cut to them."""
+        """Map [..., inputs] to [..., outputs]; clip inputs to what their 8 bits hold."""
         after: Tensor = torch.ops.quantized.linear_with_input_q_dq_qweight_dq_output_fp32(
             x.contiguous(), self._input_scale, ZERO_POINT, self._packed
         )

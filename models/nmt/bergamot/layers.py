@@ -25,7 +25,7 @@ class EncoderLayer(nn.Module):
         self.feed_forward = _FeedForward(weights, f"{name}_ffn")
 
     def forward(self, x: Tensor, places: Tensor, mask: Tensor) -> Tensor:
-        """[N, D] to [N, D]: only attention sees the padding.
+        """Map [N, D] to [N, D]; only attention sees the padding.
 
         Args:
             x: the real tokens of all sentences, one after the other.
@@ -55,7 +55,7 @@ class DecoderLayer(nn.Module):
         self.feed_forward = _FeedForward(weights, f"{name}_ffn")
 
     def memory(self, encoded: Tensor) -> tuple[Tensor, Tensor]:
-        """Keys [B, H, D/H, L], already scaled, and values [B, H, L, D/H] of [B, L, D]."""
+        """Return keys [B, H, D/H, L], already scaled, and values [B, H, L, D/H] of [B, L, D]."""
         heads = self.key_value(encoded).unflatten(-1, (2, self.heads, -1))  # [B, L, 2, H, D/H]
         keys, values = heads.permute(2, 0, 3, 1, 4)
         return (keys / math.sqrt(keys.shape[-1])).transpose(2, 3).contiguous(), values.contiguous()
@@ -63,7 +63,7 @@ class DecoderLayer(nn.Module):
     def forward(
         self, x: Tensor, cell: Tensor, keys: Tensor, values: Tensor, mask: Tensor
     ) -> tuple[Tensor, Tensor]:
-        """One step: [B, D] and the SSRU's cell [B, D] to the next of both."""
+        """Do one step: map [B, D] and the SSRU's cell [B, D] to the next of both."""
         forget, candidate = self.forget_and_input(x).chunk(2, dim=-1)
         cell = torch.lerp(candidate, cell, forget.sigmoid())  # f * cell + (1 - f) * candidate
         x = self.cell_norm(x + cell.relu())
@@ -81,13 +81,13 @@ class _FeedForward(nn.Module):
         self.norm = weights.norm(f"{name}_ffn")
 
     def forward(self, x: Tensor) -> Tensor:
-        """[..., D] to [..., D]."""
+        """Map [..., D] to [..., D]."""
         after: Tensor = self.norm(x + self.outer(self.inner(x).relu_()))
         return after
 
 
 def pad(x: Tensor, places: Tensor, mask: Tensor) -> Tensor:
-    """[N, C] to [B, L, C], zero where ``mask`` [B, 1, 1, L] blocks."""
+    """Spread [N, C] to [B, L, C], with zeros where ``mask`` [B, 1, 1, L] blocks."""
     batch, longest = len(mask), mask.shape[-1]
     padded = x.new_zeros(batch * longest, x.shape[-1]).index_copy_(0, places, x)
     return padded.view(batch, longest, -1)

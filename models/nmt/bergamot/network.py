@@ -34,7 +34,7 @@ _STEPS_PER_LOOK = {"cpu": 1, "cuda": 8}
 
 
 class Student(nn.Module):
-    """One direction of translation: ``forward`` takes token ids and gives token ids."""
+    """One direction of translation, from token ids to token ids."""
 
     positions: Tensor
     output_bias: Tensor
@@ -117,7 +117,7 @@ class Student(nn.Module):
         return translations
 
     def _extend(self, translation: list[int], tokens: list[int], max_tokens: int) -> bool:
-        """Append what was decoded; whether the translation is finished."""
+        """Append decoded tokens; tell whether the translation is finished."""
         for token in tokens:
             if token == self.eos:
                 return True
@@ -129,7 +129,7 @@ class Student(nn.Module):
     def _start(
         self, sources: Sequence[Sequence[int]], candidates: Sequence[NDArray[np.int64]] | None
     ) -> _State:
-        """Encode the sources; everything that decoding needs of them."""
+        """Encode the sources, and return the state that decoding starts with."""
         device, dtype = self.positions.device, self.positions.dtype
         lengths = np.array([len(source) for source in sources])
         longest = int(lengths.max())
@@ -155,12 +155,12 @@ class Student(nn.Module):
         )
 
     def _embed(self, tokens: Tensor) -> Tensor:
-        """Tokens [...] to scaled embeddings [..., D]."""
+        """Map tokens [...] to scaled embeddings [..., D]."""
         embedded: Tensor = self.embedding(tokens) * math.sqrt(self.dimensions)
         return embedded
 
     def _restrict(self, candidates: Sequence[NDArray[np.int64]]) -> _Output:
-        """The output layer with the candidates of this batch only."""
+        """Return the output layer with the candidates of this batch only."""
         allowed = np.zeros((len(candidates), self.vocabulary_size), np.bool_)
         for row, tokens in zip(allowed, candidates, strict=True):
             row[tokens] = True
@@ -172,7 +172,7 @@ class Student(nn.Module):
         return _Output(ids, self.embedding(ids), bias.masked_fill_(blocked, -math.inf))
 
     def _step(self, step: int, state: _State) -> Tensor:
-        """Decode one token for each row: [B]."""
+        """Decode one token for each row, and return the tokens [B]."""
         x = state.previous + self.positions[step]
         for i, layer in enumerate(self.decoder):
             x, state.cells[i] = layer(x, state.cells[i], state.keys[i], state.values[i], state.mask)
@@ -194,7 +194,7 @@ class _Output:
     bias: Tensor  # [B, S]; -inf where a row may not use a token
 
     def choose(self, x: Tensor) -> Tensor:
-        """The likeliest token of each row: [B, D] to [B]."""
+        """Return the likeliest token of each row: [B, D] to [B]."""
         return self.ids[_argmax(torch.addmm(self.bias, x, self.weight.T))]
 
     def keep(self, rows: Tensor) -> _Output:
@@ -207,7 +207,7 @@ class _Output:
 
 @dataclass(slots=True, eq=False)
 class _State:
-    """Where decoding stands; lives for one call of ``forward``."""
+    """The state of decoding, during one call of ``forward``."""
 
     previous: Tensor  # [B, D]: the embedding of the token before; zero at the start
     cells: list[Tensor]  # of each layer [B, D]
@@ -228,14 +228,14 @@ class _State:
 
 
 def _argmax(scores: Tensor) -> Tensor:
-    """Of each row [B, S]: [B]. NumPy takes a tenth of the time that PyTorch does on a CPU."""
+    """Return the place of each row's largest score, [B, S] to [B]; on a CPU NumPy is quicker."""
     if scores.is_cuda:
         return scores.argmax(-1)
     return torch.from_numpy(scores.numpy().argmax(-1))
 
 
 def _sinusoids(count: int, dimensions: int) -> Tensor:
-    """Marian's position embeddings [count, D]: all sines, then all cosines."""
+    """Return Marian's position embeddings [count, D]: all sines, then all cosines."""
     half = dimensions // 2
     rates = torch.exp(torch.arange(half) * -(math.log(10_000.0) / (half - 1)))
     angles = torch.arange(count)[:, None] * rates

@@ -1,4 +1,4 @@
-"""A Marian model's tensors as layers of PyTorch, and the architecture that they must have."""
+"""Builds PyTorch layers from a Marian model's tensors, and checks its architecture."""
 
 from __future__ import annotations
 
@@ -33,7 +33,7 @@ ARCHITECTURE: Mapping[str, Any] = {
 
 
 class Weights:
-    """A model's tensors as layers of PyTorch."""
+    """The tensors of a model, taken as layers of PyTorch."""
 
     def __init__(self, model: MarianModel, *, int8: bool) -> None:
         self._model, self._tensors, self._int8 = model, model.tensors, int8
@@ -52,7 +52,7 @@ class Weights:
         return layer
 
     def linear(self, prefix: str, *parts: str) -> nn.Module:
-        """One layer for several matrices with the same input; a part is "weight [bias]"."""
+        """Return one layer for several matrices with the same input; a part is "weight [bias]"."""
         names = [part.split() for part in parts]
         weight = torch.cat([self.tensor(f"{prefix}_{name[0]}") for name in names])
         biases = [
@@ -70,7 +70,9 @@ class Weights:
         return layer
 
     def _int8_linear(self, weight: Tensor, bias: Tensor, names: Sequence[str]) -> Int8Linear:
-        """The layer of matrices whose input, and so its step, is the same."""
+        """Return the layer of matrices with the same input, and so the same step of its 8-bit
+        values.
+        """
         weight_steps, input_steps = self._model.weight_steps, self._model.input_steps
         of_input = {input_steps.get(name) for name in names}
         step = of_input.pop()

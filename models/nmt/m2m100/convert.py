@@ -1,4 +1,4 @@
-"""M2M100 in CTranslate2's format: found as it is, or converted once and kept in the cache."""
+"""Finds M2M100 in CTranslate2's format, or converts it once and keeps it in the cache."""
 
 from __future__ import annotations
 
@@ -27,9 +27,10 @@ _logger = logging.getLogger("dragoman")
 
 @dataclass(frozen=True, slots=True)
 class ConvertedModel:
-    """Where CTranslate2 finds a model, by the compute type that it will run with.
+    """A model that CTranslate2 can open, for any compute type.
 
-    ``folder`` converts where it must; ``positions`` is how many tokens a sentence may have.
+    ``folder`` takes the compute type, and converts if it must. ``positions`` is the most tokens of
+    a sentence.
     """
 
     folder: Callable[[str], Path]
@@ -37,11 +38,11 @@ class ConvertedModel:
 
 
 def find_model(source: WeightSource, tokenizer: M2m100Tokenizer) -> ConvertedModel:
-    """The model of a source, which holds it in CTranslate2's layout or in the published one.
+    """Find the model of a source, in CTranslate2's layout or in the published one.
 
     Raises:
-        WeightsError: a file is missing, differs from its pin or is of another kind. What is
-            wrong with a checkpoint's tensors shows when ``folder`` is called.
+        WeightsError: a file is missing, differs from its pin or is of another kind. What is wrong
+            with a checkpoint's tensors shows when ``folder`` is called.
     """
     tensors = source.first((MODEL_FILE, *TENSOR_FILES))
     if tensors.name == MODEL_FILE:
@@ -83,7 +84,7 @@ def _converted(
     tokenizer: M2m100Tokenizer,
     quantization: str,
 ) -> Path:
-    """The folder of the converted model; safe when several replicas start together."""
+    """Return the folder of the converted model; safe when several replicas start together."""
     files = [tensors, *(source.file(name) for name in (CONFIG_FILE, VOCABULARY_FILE, SPM_FILE))]
     target = cache_folder() / "ctranslate2" / _key(files, quantization)
 
@@ -104,7 +105,7 @@ def _converted(
 
 
 def _key(files: Sequence[Path], quantization: str) -> str:
-    """The name of a conversion: by what it is made from, wherever that lies."""
+    """Name a conversion by the content of its files and its precision."""
     digest = hashlib.sha256(f"{_FORMAT} {quantization}".encode())
     for path in files:
         digest.update(bytes.fromhex(sha256_of(path)))

@@ -1,7 +1,7 @@
-"""ECAPA-TDNN as CUDA graphs: one captured for each shape, which a pass is padded to.
+"""ECAPA-TDNN as CUDA graphs: a pass is padded to the next shape that was captured.
 
 A short pass costs its kernels' launches more than their work; a graph launches all of them at once.
-A captured pass is masked to its clips' own lengths: what it is padded to changes no embedding.
+A captured pass is masked to its clips' own lengths, so padding changes no embedding.
 """
 
 from __future__ import annotations
@@ -22,7 +22,7 @@ WARM_UPS = 2  # passes before a capture, in which libraries choose their kernels
 
 @dataclass(frozen=True, slots=True, eq=False)
 class _Captured:
-    """One shape's graph. What it reads and writes keeps its place; ``host_*`` are pinned."""
+    """One shape's graph. Its inputs and outputs keep their place; ``host_*`` are pinned."""
 
     graph: torch.cuda.CUDAGraph
     host_audio: Tensor  # float32 [rows, samples]
@@ -37,7 +37,9 @@ class GraphedEncoder:
     """The encoder on CUDA for passes of up to some rows and samples. One thread uses it."""
 
     def __init__(self, encoder: SpeakerEncoder, shapes: Sequence[tuple[int, int]]) -> None:
-        """Capture each shape (rows, samples); the largest first, whose memory serves the rest."""
+        """Capture each shape (rows, samples); the largest comes first, as the rest reuse its
+        memory.
+        """
         self._encoder = encoder
         self._pool = torch.cuda.graph_pool_handle()
         # PyTorch keeps memory by stream, also within a pool: on another one, each capture would
@@ -50,13 +52,13 @@ class GraphedEncoder:
         torch.cuda.empty_cache()  # what the warm-ups took
 
     def __call__(self, signals: Sequence[NDArray[np.float32]]) -> Tensor | None:
-        """Embeddings float32 [B, 192] on the device, which is not waited for.
+        """Return embeddings float32 [B, 192] on the device, without waiting for it.
 
         Args:
-            signals: of a pass [n] each, the longest first.
+            signals: of a pass, [n] each, the longest first.
 
         Returns:
-            None where no captured shape holds them.
+            None if no captured shape holds them.
         """
         shape = graph_shape(list(self._captured), len(signals), len(signals[0]))
         if shape is None:

@@ -46,14 +46,13 @@ LICENCE = "Apache-2.0"  # of the published weights, as their model card says
 
 @dataclass(frozen=True, slots=True)
 class Options:
-    """What the configuration may say of the speaker encoder.
+    """Options of the speaker encoder in the configuration.
 
     Attributes:
         precision: of the network's convolutions on CUDA; features and statistics stay in float32.
             On a CPU it is always float32, and the device report says so.
         cuda_graphs: on CUDA, replay the network as captured for some shapes, which pads a pass to
-            the next of them, instead of launching its kernels one by one: 0.2 of the time of one
-            clip of 1 s, 0.5 of 32 (float16, H100).
+            the next of them, instead of launching its kernels one by one.
         cuda_pass_s: audio in one pass on CUDA, padding included; None: by the model's share of the
             GPU's memory.
     """
@@ -68,9 +67,8 @@ class Options:
 class EcapaSpeaker:
     """ECAPA-TDNN as SpeechBrain publishes it: 192 numbers of length 1.
 
-    A clip's embedding does not depend on its neighbours in the batch. As with GE2E, quiet clips
-    are made louder, which log-mel features without their mean do not hear, and silence is not
-    cut out.
+    A clip's embedding does not depend on its neighbours in the batch. As with GE2E, quiet clips are
+    made louder, which log-mel features without their mean do not show, and silence is not cut out.
     """
 
     def __init__(self, settings: RuntimeSettings, options: Options) -> None:
@@ -123,10 +121,10 @@ class EcapaSpeaker:
             self.run([second] * batch_size)
 
     def run(self, batch: Sequence[SpeakerItem]) -> list[Voiceprint | ItemError]:
-        """One embedding a clip, clips of about one length together in a pass.
+        """Return one embedding a clip; clips of about one length share a pass.
 
-        A clip that is empty, too short, all zero or no numbers gets
-        ``ItemError(InvalidRequest)`` with ``param="file"``.
+        A clip that is empty, too short, all zero or no numbers gets ``ItemError(InvalidRequest)``
+        with ``param="file"``.
         """
         clips: list[list[NDArray[np.float32]] | ItemError] = []  # the windows of each
         for item in batch:
@@ -156,7 +154,7 @@ class EcapaSpeaker:
         return CUDA_PRECISION if self._options.precision == "auto" else self._options.precision
 
     def _embed(self, signals: Sequence[NDArray[np.float32]]) -> NDArray[np.float32]:
-        """The embeddings [N, 192] of length 1 of signals [n] of any lengths, in their order."""
+        """Return the embeddings [N, 192] of length 1 of signals [n], in their order."""
         import torch
 
         assert self._encoder is not None, "load() first"
@@ -175,7 +173,7 @@ class EcapaSpeaker:
         return found
 
     def _pass(self, signals: Sequence[NDArray[np.float32]]) -> Tensor:
-        """The embeddings, still on the device, of a pass: the longest signal first."""
+        """Return the embeddings, still on the device, of a pass: the longest signal first."""
         import torch
 
         assert self._encoder is not None, "load() first"
@@ -192,13 +190,13 @@ class EcapaSpeaker:
 
 
 def windows(audio: NDArray[np.float32], window_s: float) -> list[NDArray[np.float32]]:
-    """Views of a clip: all of it, or equal windows of at most ``window_s``."""
+    """Return views of a clip: all of it, or equal windows of at most ``window_s``."""
     count = max(1, math.ceil(len(audio) / (window_s * SAMPLE_RATE_HZ)))
     return np.array_split(audio, count)
 
 
 def passes(lengths: Sequence[int], *, pass_s: float, max_padding: float) -> list[list[int]]:
-    """Which signals go through the network together: indices, the longest of a pass first.
+    """Choose the signals that go through the network together; return indices, longest first.
 
     Args:
         lengths: samples of each signal.
@@ -213,7 +211,7 @@ def passes(lengths: Sequence[int], *, pass_s: float, max_padding: float) -> list
 
 
 def cuda_pass_s(memory_limit_bytes: int | None) -> float:
-    """Audio in one pass on CUDA for a process that may take so much of the device's memory."""
+    """Return the audio in one pass on CUDA for a process with so much of the device's memory."""
     if memory_limit_bytes is None:
         return MAX_CUDA_PASS_S
     return min(MAX_CUDA_PASS_S, memory_limit_bytes / 2 / CUDA_PASS_BYTES_A_S)

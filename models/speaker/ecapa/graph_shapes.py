@@ -1,4 +1,4 @@
-"""Which passes are captured as CUDA graphs, and which of them a pass is padded to."""
+"""Chooses the passes that are captured as CUDA graphs, and the one that a pass is padded to."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from models.types import SAMPLE_RATE_HZ
 
 
 def graph_shapes(pass_s: float) -> list[tuple[int, int]]:
-    """Rows and samples of each pass to capture that holds no more audio than ``pass_s``."""
+    """Return rows and samples of each pass to capture; none holds more audio than ``pass_s``."""
     return [
         (rows, round(duration_s * SAMPLE_RATE_HZ))
         for rows in GRAPH_ROWS
@@ -21,6 +21,6 @@ def graph_shapes(pass_s: float) -> list[tuple[int, int]]:
 def graph_shape(
     shapes: Sequence[tuple[int, int]], rows: int, samples: int
 ) -> tuple[int, int] | None:
-    """The least of the shapes that holds so many rows of so many samples; None: none does."""
+    """Return the least shape that holds so many rows of so many samples; None: none does."""
     fitting = [shape for shape in shapes if shape[0] >= rows and shape[1] >= samples]
     return min(fitting, key=lambda shape: shape[0] * shape[1], default=None)

@@ -34,7 +34,7 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True, slots=True)
 class Options:
-    """What the configuration may say of the speaker encoder."""
+    """Options of the speaker encoder in the configuration."""
 
     file: str = "pretrained.pt"  # the checkpoint, inside its weights
     # Of the network on CUDA; on a CPU it is always float32, and the report says so.
@@ -46,8 +46,8 @@ class Options:
 class Ge2eSpeaker:
     """Resemblyzer's voice encoder: 256 numbers of length 1, none negative.
 
-    Clips are made louder where they are quiet, as Resemblyzer does, but silence is not cut
-    out of them, as Resemblyzer does with webrtcvad: give it the speech that the VAD found.
+    Quiet clips are made louder, as Resemblyzer does. Silence is not cut out, as Resemblyzer does
+    with webrtcvad: pass it the speech that the VAD found.
     """
 
     def __init__(self, settings: RuntimeSettings, options: Options) -> None:
@@ -86,10 +86,10 @@ class Ge2eSpeaker:
             self.run([second] * batch_size)
 
     def run(self, batch: Sequence[SpeakerItem]) -> list[Voiceprint | ItemError]:
-        """One embedding a clip: the mean of its partials, made of length 1.
+        """Return one embedding a clip: the mean of its partials, scaled to length 1.
 
-        A clip that is empty, too short, all zero or no numbers gets
-        ``ItemError(InvalidRequest)`` with ``param="file"``.
+        A clip that is empty, too short, all zero or no numbers gets ``ItemError(InvalidRequest)``
+        with ``param="file"``.
         """
         clips: list[NDArray[np.float32] | ItemError] = []  # partials [n, 25,840] of each
         for item in batch:
@@ -105,7 +105,7 @@ class Ge2eSpeaker:
         device.free_torch_memory()
 
     def _means(self, clips: Sequence[NDArray[np.float32]]) -> list[NDArray[np.float32]]:
-        """The mean embedding [256] of each clip's partials [n, 25,840]; all share the passes."""
+        """Return the mean embedding [256] of each clip's partials [n, 25,840], in shared passes."""
         import torch
 
         assert self._encoder is not None, "load() first"
@@ -122,7 +122,7 @@ class Ge2eSpeaker:
 
 
 def partial_count(n_samples: int) -> int:
-    """How many partials a clip is cut into: at least one; a last one must be well covered."""
+    """Count the partials of a clip: at least one; the last must be well covered."""
     frames = -(-(n_samples + 1) // HOP_SAMPLES)
     count = 1 + max(0, frames - PARTIAL_FRAMES + STEP_FRAMES) // STEP_FRAMES
     covered = n_samples - (count - 1) * STEP_SAMPLES
@@ -131,7 +131,7 @@ def partial_count(n_samples: int) -> int:
 
 
 def partials(audio: NDArray[np.float32]) -> NDArray[np.float32]:
-    """Views of a clip's partials [n, 25,840], beside zeros where they reach past the clip."""
+    """Return views of a clip's partials [n, 25,840], with zeros where they reach past it."""
     count = partial_count(len(audio))
     before = WINDOW_SAMPLES // 2
     size = (count - 1) * STEP_SAMPLES + PARTIAL_SAMPLES

@@ -1,4 +1,4 @@
-"""How Portuguese is read aloud, as in Brazil. Dates have the day first."""
+"""Rules of reading Portuguese aloud, as in Brazil. Dates have the day first."""
 
 from __future__ import annotations
 
@@ -20,7 +20,10 @@ _SHORT_MONTHS = {month[:3]: month for month in _MONTHS if month != "maio"}
 
 
 def feminine(number: int) -> str:
-    """Such as ``duzentas e vinte e duas``. Millions are masculine, whatever they count."""
+    """Say a number in the feminine, such as ``duzentas e vinte e duas``.
+
+    Millions are masculine, whatever they count.
+    """
     said: str = num2words(number, lang=_LANGUAGE).replace(",", "")
     cut = max(said.rfind(word) + len(word) for word in ("milhão", "milhões", " ") if word != " ")
     millions, rest = (said[:cut], said[cut:]) if "milh" in said else ("", said)
@@ -124,7 +127,7 @@ def _ordinal(number: str, ending: str) -> str:
 
 
 def _date(day: str, month: str, year: str | None, fallback: str) -> str:
-    """Such as ``12 de março de 2026``; what is no date stays as it was."""
+    """Say a date, such as ``12 de março de 2026``; other numbers stay as they are."""
     if not (1 <= int(day) <= 31 and 1 <= int(month) <= 12):
         return fallback
     said = f"{_day(day)} de {_MONTHS[int(month) - 1]}"
@@ -140,7 +143,7 @@ def _day(day: str) -> str:
 
 
 def _time(match: Match[str]) -> str:
-    """Such as ``seis e quarenta e cinco`` and ``nove horas``."""
+    """Say a time, such as ``seis e quarenta e cinco`` and ``nove horas``."""
     hours, minutes, seconds = (match[name] for name in ("h", "m", "s"))
     if int(hours) > 24:
         return match[0]
@@ -229,7 +232,7 @@ def _times() -> tuple[Rule, ...]:
 
 
 def rules() -> tuple[Rule, ...]:
-    """In this order: what is more specific comes first."""
+    """Return the rules in order: specific ones come first."""
     return (
         *_abbreviations(),
         QUANTITIES.telephones(

@@ -1,4 +1,4 @@
-"""What the rules that languages share need to know of one."""
+"""The words and formats of one language that the shared rules need."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ Rule = tuple[re.Pattern[str], Replacement]
 
 @dataclass(frozen=True, slots=True)
 class Noun:
-    """What is counted."""
+    """A noun that numbers count."""
 
     one: str
     many: str
@@ -22,7 +22,7 @@ class Noun:
 
 @dataclass(frozen=True, slots=True)
 class Currency:
-    """``hundredth``: of its coin."""
+    """A currency. ``hundredth``: its coin."""
 
     whole: Noun
     hundredth: Noun | None = None

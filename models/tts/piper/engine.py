@@ -36,7 +36,7 @@ LICENCE = re.compile(r"^\W*licen[cs]e:\s*(.+?)\s*$", re.IGNORECASE | re.MULTILIN
 
 @dataclass(frozen=True, slots=True)
 class Options:
-    """What the configuration may say of Piper voices."""
+    """Options of Piper voices in the configuration."""
 
     voices: tuple[str, ...] = ()  # files to load, without `.onnx`; empty: all there are
     noise_scale: float | None = None  # variation of the sound; None: as the voice says
@@ -63,13 +63,13 @@ class _Speaker:
 class PiperTts:
     """Piper (https://github.com/OHF-Voice/piper1-gpl): a voice is ``STEM.onnx`` + ``.onnx.json``.
 
-    The voice of ``en_US-joe-medium.onnx`` is called ``en_US-joe-medium``; a file of several
+    The voice of ``en_US-joe-medium.onnx`` is called ``en_US-joe-medium``. A file of several
     speakers holds a voice for each, called ``STEM#NAME``. Sentences of one file share a batch,
     whatever their speaker and speed.
 
-    With ``device: auto`` the environment variable ``PIPER_USE_GPU`` is heard: ``false`` is
-    ``device: cpu``, ``true`` is ``device: cuda``, which does not start without a GPU and a share
-    of it. It must be in the environment that Ray's processes start with.
+    With ``device: auto`` the environment variable ``PIPER_USE_GPU`` decides: ``false`` is ``device:
+    cpu``, ``true`` is ``device: cuda``, which does not start without a GPU and a share of it. It
+    must be in the environment that Ray's processes start with.
     """
 
     def __init__(self, settings: RuntimeSettings, options: Options) -> None:
@@ -79,7 +79,11 @@ class PiperTts:
         self._gains = Gains(options.loudness_lufs)
 
     def load(self) -> tuple[RuntimeSpec, device.DeviceReport]:
-        """Raises ConfigError, too, where PIPER_USE_GPU is neither true nor false."""
+        """Load every voice.
+
+        Raises:
+            ConfigError: PIPER_USE_GPU is neither true nor false.
+        """
         import onnxruntime
 
         from models.tts.piper.voice import PiperVoice, VoiceConfig
@@ -169,7 +173,11 @@ class PiperTts:
         return [results[place] for place in range(len(batch))]
 
     def _rows(self, item: TtsItem) -> tuple[PiperVoice, list[Row]]:
-        """The rows of an item; none where there is nothing to speak. Raises DragomanError."""
+        """Return the rows of an item; none if there is nothing to speak.
+
+        Raises:
+            DragomanError: the item is at fault.
+        """
         text = checked_text(item, self._languages)
         speaker = self._speakers[item.voice]
         return speaker.voice, self._rows_of(text, speaker)
@@ -188,7 +196,7 @@ class PiperTts:
         return self._gains.of(names, partial(self._calibration, voice), voice.config.sample_rate_hz)
 
     def _calibration(self, voice: PiperVoice, names: Sequence[str]) -> list[NDArray[np.float32]]:
-        """What tells how loud these speakers are, without the noise that varies it."""
+        """Speak the calibration text as these speakers, without the noise that varies its level."""
         rows = [self._rows_of(CALIBRATION_TEXT, self._speakers[name]) for name in names]
         return [
             joined([voice.synthesise([row], noise_scale=0, noise_w=0)[0] for row in of])
@@ -198,7 +206,9 @@ class PiperTts:
     def _synthesise(
         self, voice: PiperVoice, rows: Sequence[Row], most_rows: int
     ) -> list[NDArray[np.float32]]:
-        """Speak the rows, so many at once: a batch needs no more memory for its long sentences."""
+        """Speak the rows, at most ``most_rows`` at once, so that long sentences take no more
+        memory.
+        """
         config, options = voice.config, self._options
         return [
             samples
@@ -221,7 +231,7 @@ def _either(configured: float | None, of_voice: float) -> float:
 def device_request(
     request: device.DeviceRequest, environment: Mapping[str, str]
 ) -> device.DeviceRequest:
-    """What to ask of the device once PIPER_USE_GPU was heard; only ``auto`` listens to it.
+    """Apply PIPER_USE_GPU to a request for a device; it counts for ``auto`` alone.
 
     Raises:
         ConfigError: the variable is neither true nor false.
@@ -237,7 +247,7 @@ def device_request(
 
 
 def voice_files(source: WeightSource, wanted: Sequence[str]) -> dict[str, str]:
-    """The voices of a source: stem -> file name, for each ``.onnx`` with a ``.onnx.json``.
+    """Find the voices of a source: stem -> file name, for each ``.onnx`` with a ``.onnx.json``.
 
     Args:
         source: where to look, folders below included.
@@ -265,7 +275,7 @@ def voice_files(source: WeightSource, wanted: Sequence[str]) -> dict[str, str]:
 
 
 def data_licence(voice: Path) -> str:
-    """Ends a voice's licence: ``, data CC0`` where the model card beside it says so, or nothing."""
+    """Return the end of a voice's licence, as ``, data CC0``, from the model card beside it."""
     card = voice.with_name(MODEL_CARD)
     named = LICENCE.search(card.read_text(encoding="utf-8")) if card.is_file() else None
     return f", data {named[1]}" if named else ""

@@ -43,7 +43,7 @@ WARM_UP_ROWS = (1, 2, 8)
 
 @dataclass(frozen=True, slots=True)
 class Options:
-    """What the configuration may say of YourTTS."""
+    """Options of YourTTS in the configuration."""
 
     noise_scale: float | None = None  # variation of the sound; None: as the model says
     noise_w: float | None = None  # variation of the rhythm; None: as the model says
@@ -215,7 +215,7 @@ class YourTts:
     def _spoken(
         self, rows: Mapping[int, Row], speeds: Mapping[int, float]
     ) -> dict[int, Speech | ItemError]:
-        """Of each place in the batch."""
+        """Synthesise the rows, and return the result for each place in the batch."""
         if not rows:
             return {}
         max_s, rate_hz = self._options.max_speech_s, self._sample_rate_hz
@@ -238,7 +238,7 @@ class YourTts:
         )
 
     def _gains_of(self, rows: Mapping[int, Row]) -> dict[int, float]:
-        """The gain of each row's voice; one that is new speaks once more, to be measured."""
+        """Return the gain of each row's voice; a new voice speaks once more, to be measured."""
         voices = {place: (row.language, row.d_vector.tobytes()) for place, row in rows.items()}
         row_of = {voices[place]: row for place, row in rows.items()}
         gains = self._gains.of(
@@ -249,7 +249,9 @@ class YourTts:
         return {place: gains[voice] for place, voice in voices.items()}
 
     def _calibration(self, rows: Sequence[Row]) -> list[NDArray[np.float32]]:
-        """``CALIBRATION_TEXT`` in the voice and language of each row; nothing where it has none."""
+        """Speak ``CALIBRATION_TEXT`` in each row's voice and language, as far as it has the
+        letters.
+        """
         codes = {row: code for code, row in self._loaded.language_rows.items()}
         said: dict[int, Row] = {}
         for place, row in enumerate(rows):
@@ -281,7 +283,7 @@ class YourTts:
 
 
 def licence(reference: str) -> str:
-    """The licence of the weights: what is known of them, else that of the published YourTTS."""
+    """Return the licence of the weights; unknown ones have that of the published YourTTS."""
     known = known_licence(reference)
     return PUBLISHED_LICENCE if known == UNKNOWN_LICENCE else known
 

@@ -1,4 +1,4 @@
-"""Turns items into what YourTTS speaks: characters, a language, and a voice or a clip."""
+"""Checks items, and turns them into characters, a language, and a voice or a clip."""
 
 from __future__ import annotations
 
@@ -35,7 +35,7 @@ class SpokenItem:
 
 @dataclass(frozen=True, slots=True, eq=False)
 class ItemReader:
-    """The letters, voices and languages of a loaded model, which items are checked against."""
+    """The letters, voices and languages of a loaded model, against which items are checked."""
 
     alphabet: Alphabet
     voices: dict[str, VoiceRow]
@@ -43,7 +43,7 @@ class ItemReader:
     max_chars: int
 
     def read(self, item: TtsItem) -> SpokenItem | None:
-        """Return what to speak; None where there is nothing.
+        """Check an item, and return what to speak; None: there is nothing.
 
         Raises:
             DragomanError: the item cannot be spoken; its ``param`` names the field.
