@@ -43,8 +43,8 @@ class Audio:
 
 
 # ---- items: one row of a batch, as a runtime takes it ---------------------------------
-# Each has ``length``: what it costs by itself, in the unit of its kind (audio seconds or
-# characters). The batcher sorts and bounds batches by it.
+# Each has a ``length``, its own cost in the unit of its kind (audio seconds or characters). The
+# batcher sorts and bounds batches by it.
 
 
 @dataclass(frozen=True, slots=True)
@@ -111,7 +111,7 @@ class NmtItem:
     source_language: str
     target_language: str
     beam_size: int = 1  # 1: greedy
-    length_penalty: float = 1.0  # of a beam: the exponent of the length that scores are divided by
+    length_penalty: float = 1.0  # of a beam: the exponent of the length that divides scores
     max_tokens: int | None = None  # of the translation; None: the engine's own bound
 
     @property
@@ -165,7 +165,7 @@ class SpeechSpan:
 
 @dataclass(frozen=True, slots=True, eq=False)
 class VadResult:
-    """Speech in a piece: ``spans`` in order, ``probabilities`` [frames of 32 ms], next ``state``."""
+    """Speech in a piece: ``spans`` in order, ``probabilities`` [32 ms frames], next ``state``."""
 
     spans: tuple[SpeechSpan, ...]
     probabilities: NDArray[np.float32]

@@ -22,9 +22,9 @@ if TYPE_CHECKING:
 FRAMES_PER_S = 100  # mel frames: a hop of 160 samples at 16 kHz
 MAX_TOKENS = 448  # the decoder's positions: prompt and text together
 MAX_NEW_TOKENS = MAX_TOKENS // 2  # Whisper's own bound on the text of a window
-# A short window gets a smaller bound, so that a row which repeats itself does not hold its
-# batch for 224 steps. 15 tokens a second is twice what Whisper allows a full window of 30 s;
-# the constant is for timestamps and very short windows.
+# A short window gets a smaller bound, so that a row that repeats itself does not hold up its
+# batch for 224 steps. 15 tokens a second is twice what Whisper allows a full window of 30 s.
+# The constant leaves room for timestamps and very short windows.
 NEW_TOKENS_PER_S = 15
 MIN_NEW_TOKENS = 16
 # Punctuation that belongs to the word after it, or before it (openai/whisper's defaults).
@@ -59,7 +59,7 @@ class Attempt:
     avg_logprob: float
     compression_ratio: float
     no_speech_prob: float
-    is_cut: bool = False  # at the bound of its tokens: more may have been said
+    is_cut: bool = False  # decoding stopped at the bound of tokens: there may be more text
 
 
 @dataclass(frozen=True, slots=True)
@@ -171,7 +171,7 @@ class Stretch:
 
     segments: list[dict[str, Any]]  # start, end [s]; tokens; seek [frames]; words, if asked for
     next_frame: int
-    complete: bool  # the window ended in a lone timestamp: nothing was left half said
+    complete: bool  # the window ended in a lone timestamp: no segment was cut
 
     def text_tokens(self, end: int) -> list[int]:
         """Return all tokens before ``end``, the first token that is not text."""
@@ -190,7 +190,7 @@ def split(
         segment_duration=frames / FRAMES_PER_S,
         seek=frame,
     )
-    # A pair of timestamps at 0.00 would ask for the same window for ever.
+    # A pair of timestamps at 0.00 would select the same window forever.
     return Stretch(segments, next_frame if next_frame > frame else frame + frames, complete)
 
 

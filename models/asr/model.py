@@ -31,7 +31,7 @@ if TYPE_CHECKING:
     from faster_whisper.tokenizer import Tokenizer
 
 TIMESTAMP_STEP_S = 0.02  # between two timestamp tokens
-PACKAGE_FOLDER = "data/"  # where packages keep the files that folders and snapshots have on top
+PACKAGE_FOLDER = "data/"  # of packages; folders and snapshots have the files at the top
 
 
 @dataclass(frozen=True, slots=True)
@@ -39,7 +39,7 @@ class Search:
     """Parameters of the search for a window's text, with faster-whisper's names and defaults."""
 
     beam_size: int = 5  # at temperature 0
-    best_of: int = 5  # samples of which the likeliest is taken, at temperatures above 0
+    best_of: int = 5  # samples at temperatures above 0; the likeliest is taken
     patience: float = 1.0
     length_penalty: float = 1.0
     repetition_penalty: float = 1.0
@@ -75,7 +75,7 @@ class LoadedWhisper:
             str(folder), device=on, compute_type=compute, cpu_threads=threads
         )
         self._model = self.whisper.model
-        # The weights know their own mels (80, or 128 since large-v3); all else is the same.
+        # The weights state their number of mels: 80, or 128 since large-v3.
         self._extractor = FeatureExtractor(feature_size=self._model.n_mels)
 
     @property
@@ -211,7 +211,7 @@ def open_whisper(
     def open_on(name: Literal["cuda", "cpu"], compute_type: str) -> LoadedWhisper:
         try:
             model = LoadedWhisper(folder, name, compute_type, request.threads)
-        except Exception as error:  # of CTranslate2 and of the tokenizer, whose classes are many
+        except Exception as error:  # CTranslate2 and the tokenizer raise many classes
             if name == "cuda" or device.is_out_of_memory(error):
                 raise
             raise WeightsError(f"{folder}: not a Whisper model: {error}") from error

@@ -8,7 +8,7 @@ from models.asr.decoding import Thresholds
 from models.asr.model import Search
 from models.devices.ctranslate import ComputeType
 
-LONGEST_WINDOW_S = 30.0  # Whisper's encoder has positions for no more
+LONGEST_WINDOW_S = 30.0  # the positions of Whisper's encoder
 
 
 @dataclass(frozen=True, slots=True)
@@ -25,18 +25,18 @@ class Options:
     windows_s: tuple[float, ...] = (10.0, 20.0, 30.0)
     margin_s: float = 1.5  # silence after speech, in every window but the largest
     beam_size: int = 5
-    best_of: int = 5  # samples of which the likeliest is taken, at temperatures above 0
+    best_of: int = 5  # samples at temperatures above 0; the likeliest is taken
     patience: float = 1.0
     length_penalty: float = 1.0
     repetition_penalty: float = 1.0
-    no_repeat_ngram_size: int = 0  # 0: any n-gram may come again
-    temperatures: tuple[float, ...] = (0.0, 0.2, 0.4, 0.6, 0.8, 1.0)  # fallback, in this order
+    no_repeat_ngram_size: int = 0  # 0: any n-gram may repeat
+    temperatures: tuple[float, ...] = (0.0, 0.2, 0.4, 0.6, 0.8, 1.0)  # of the fallback, in order
     compression_ratio_threshold: float = 2.4  # above: the text repeats itself
     log_prob_threshold: float = -1.0  # nats a token; below: the text is unlikely
     no_speech_threshold: float = 0.6  # above, and unlikely: nobody speaks
     max_initial_timestamp_s: float = 1.0
-    prompt_reset_temperature: float = 0.5  # text decoded above it is no prompt for what follows
-    silence_dbfs: float = -60.0  # audio whose loudest 30 ms are under it holds no speech
+    prompt_reset_temperature: float = 0.5  # text decoded above it does not prompt the next window
+    silence_dbfs: float = -60.0  # audio whose loudest 30 ms are quieter has no speech
 
     def __post_init__(self) -> None:
         windows_s = self.windows_s

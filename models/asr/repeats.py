@@ -6,9 +6,9 @@ from collections.abc import Sequence
 from difflib import SequenceMatcher
 from itertools import pairwise
 
-LIKENESS = 0.8  # of two parts that count as one text written twice: the second may differ by a word
-LEAST_LETTERS = 8  # of a text that is judged: "no, no" is said so
-MOST_LETTERS = 2_000  # of a text that is judged: the comparison's time is quadratic
+LIKENESS = 0.8  # from this on, two parts count as one text written twice: a word may differ
+LEAST_LETTERS = 8  # shorter texts, such as "no, no", are not judged
+MOST_LETTERS = 2_000  # longer texts are not judged: the comparison takes quadratic time
 MOST_TIMES = 3
 
 

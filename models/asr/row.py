@@ -14,10 +14,10 @@ from models.asr.spoken_languages import Languages
 from models.types import SAMPLE_RATE_HZ, UNDETERMINED, AsrItem, Segment, Transcript
 
 FRAME_SAMPLES = SAMPLE_RATE_HZ // FRAMES_PER_S  # 160
-LEAST_REST_S = 0.5  # of audio behind what was said: in less Whisper invents words
-# Of speech behind a text that Whisper took for the end; its times and the VAD's differ by less.
+LEAST_REST_S = 0.5  # in less audio behind the last text Whisper invents words
+# Speech behind the last text that is decoded again; Whisper's times and the VAD's differ by less.
 LEAST_SPEECH_S = 1.0
-REPEAT_SHARE = 0.6  # of a text's time: what is said again takes about as long as the first time
+REPEAT_SHARE = 0.6  # a text that is said again takes about as long as the first time
 
 
 @dataclass(slots=True)
@@ -28,12 +28,12 @@ class Row:
     item: AsrItem
     features: NDArray[np.float32]  # [mels, frames] of its audio, without padding
     language: str | None
-    timestamps: bool  # Whisper writes the times between its words
+    timestamps: bool  # Whisper writes times into its text
     probability: float = 1.0  # of the language
-    languages: Languages = ()  # what detection found, where only that is asked for
-    least_window_s: float = 0.0  # for what Whisper said twice in a smaller one
-    frame: int = 0  # up to here it is decoded
-    history: list[int] = field(default_factory=list)  # tokens of the prompt and of what was said
+    languages: Languages = ()  # detected languages, for the task "detect"
+    least_window_s: float = 0.0  # set when a smaller window wrote a text twice
+    frame: int = 0  # decoded so far
+    history: list[int] = field(default_factory=list)  # tokens of the prompt and of the text so far
     segments: list[Segment] = field(default_factory=list)
 
     @property

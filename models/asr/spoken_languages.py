@@ -6,9 +6,9 @@ from collections.abc import Collection, Sequence
 
 Languages = tuple[tuple[str, float], ...]  # with their probabilities, the likeliest first
 
-CLEAR = 0.8  # the probability from which a detection is believed
-LEAST_S = 1.0  # of speech that tells its language
-LIKELIEST = 2  # languages that doubtful speech is tried in, beside those of its recording
+CLEAR = 0.8  # the probability from which a detection counts as sure
+LEAST_S = 1.0  # of speech; less does not show its language
+LIKELIEST = 2  # detected languages to try, beside those of the recording
 MOST_TRIED = 5
 
 

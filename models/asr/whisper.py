@@ -135,7 +135,7 @@ class WhisperAsr:
         if item.temperature is not None and not item.temperature >= 0:
             raise InvalidRequest("temperature must be 0 or more", param="temperature")
         language = item.language if model.is_multilingual else "en"
-        # What stops too early in a long window can go on only from a time.
+        # Text that stops too early in a long window can be continued only from a time.
         timed = item.timestamps or item.word_timestamps or item.length > self._capacities_s[0]
         row = Row(index, item, model.features(item.samples), language, timed)
         if item.prompt and item.prompt.strip():
@@ -172,12 +172,12 @@ class WhisperAsr:
         encoded = self._loaded.encode(padded(rows, round(window_s * FRAMES_PER_S)))
         detect_languages(self._loaded, self._search, rows, encoded)
         attempts = self._decode(rows, encoded)
-        stretches: dict[int, Stretch] = {}  # position in rows -> what was said there
+        stretches: dict[int, Stretch] = {}  # by position in rows
         for position, (row, attempt) in enumerate(zip(rows, attempts, strict=True)):
             if self._thresholds.is_silence(attempt):
                 row.frame += row.frames_left
             elif attempt.is_cut and not row.timestamps:
-                row.timestamps = True  # once more: without times there is no place to go on from
+                row.timestamps = True  # decode again: only times tell where to go on
             elif self._goes_round(row, attempt, window_s):
                 row.least_window_s = next(w for w in self._options.windows_s if w > window_s)
             else:

@@ -31,7 +31,7 @@ from models.audio.steps import Steps, finished
 from models.errors import DragomanError, InvalidRequest, NotAudio
 from models.types import SAMPLE_RATE_HZ, Audio
 
-STEP_S = 1  # of audio that a step resamples
+STEP_S = 1  # audio that one step resamples
 
 
 def decode(data: bytes, *, max_duration_s: float) -> Audio:

@@ -18,7 +18,7 @@ from models.audio.samples import to_int16
 from models.audio.steps import Steps, finished
 from models.types import Audio
 
-PCM_RATE_HZ = 24_000  # of OpenAI's API: players of bare samples are set to it
+PCM_RATE_HZ = 24_000  # of OpenAI's API, which players of bare samples expect
 AudioFormat: TypeAlias = Literal["wav", "mp3", "opus", "flac", "aac", "pcm"]
 MEDIA_TYPES: dict[str, str] = {
     "wav": "audio/wav",
@@ -39,8 +39,8 @@ _MUXERS = {
 }
 # No random serial number (Ogg) and no version of the library in the file.
 _WHOLE_OPTIONS = {"fflags": "bitexact"}
-# Each packet leaves at once. An Ogg page is kept until the next one is there, and a page is a
-# second by default: a short sentence would wait for the one behind it.
+# Each packet is written at once. The muxer keeps an Ogg page until the next one is there, and a
+# page is a second by default: a short sentence would wait for the next one.
 _STREAM_OPTIONS = {**_WHOLE_OPTIONS, "flush_packets": "1", "page_duration": "100000"}
 
 UNKNOWN_BYTES = 0xFFFFFFFF  # the sizes in the WAV header of a stream, as FFmpeg and OpenAI have it
@@ -111,7 +111,7 @@ class _Samples:
         self._resampler: AudioResampler | None = None
         if rate_of_file_hz != rate_hz:
             self._resampler = AudioResampler(format="s16", layout="mono", rate=rate_of_file_hz)
-        self._wanted = Fraction(0)  # samples of the file so far, those still held back included
+        self._wanted = Fraction(0)  # samples of the file so far, with those not yet written
         self._a_sample, self._made = Fraction(rate_of_file_hz, rate_hz), 0
 
     def add(self, audio: Audio) -> bytes:

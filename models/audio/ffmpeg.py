@@ -37,19 +37,19 @@ _OPEN_OPTIONS = {
     "format_whitelist": DEMUXERS,
     "codec_whitelist": ",".join(DECODERS),
     "protocol_whitelist": "",
-    "max_probe_packets": "1",  # do not search WAV for hidden DTS: 3 ms of every request
+    "max_probe_packets": "1",  # do not search WAV for hidden DTS, which takes time in every request
     "max_size": "16384",  # bytes of a WAV packet: 4 times fewer packets than by default
 }
-# FFmpeg hides some damage unless it is told to stop at it.
+# FFmpeg hides some damage unless it is told to stop there.
 _STRICT = {"err_detect": "crccheck+bitstream+buffer+explode"}
 
-# A damaged file has some packets that give no sound, a hostile one has nothing else: 40 million
-# in 200 MB. Of those, so many are looked at in one upload.
+# Bounds the packets without sound in one upload. A damaged file has some of them; a hostile file
+# may hold millions.
 MAX_BARREN_PACKETS = 20_000
 MAX_READ_ERRORS = 100
-AV_TIME_BASE = 1_000_000  # of a container's duration, in a second
+AV_TIME_BASE = 1_000_000  # units of a container's duration in a second
 
-# A codec's own delay is cut off, so a whole file gives up to so much less than its packets hold.
+# A codec's delay is cut off, so a whole file may give so much less than its packets hold.
 _SLACK_S, _SLACK_SAMPLES = 0.05, 3_500
 _WITH_DELAY = ("aac", "mp3", "mp2")
 
@@ -59,7 +59,7 @@ class Outcome:
     """The result of decoding a file."""
 
     decoded_s: float = 0.0
-    stated_s: float = 0.0  # as long as the file says it is; 0: it does not say
+    stated_s: float = 0.0  # the stated length; 0: none is stated
     spanned_s: float = 0.0  # from the first time stamp to the last
     slack_s: float = _SLACK_S
     packets: int = 0
@@ -128,7 +128,7 @@ class Decoder:
                 yield from self._decode(container, stream, outcome)
                 if states_length:
                     outcome.stated_s = _stated_s(container, stream)
-        except (av.FFmpegError, ValueError) as error:  # PyAV raises both for what it cannot read
+        except (av.FFmpegError, ValueError) as error:  # PyAV raises both
             if not outcome.packets:
                 raise Undecodable from error
             outcome.note_failure()
@@ -158,7 +158,7 @@ class Decoder:
 
     def _add(self, packet: Packet[AudioStream], stream: AudioStream, outcome: Outcome) -> bool:
         """Decode a packet. Return False if it gave no sound."""
-        is_bad, frames = packet.is_corrupt, []  # FFmpeg marks what is shorter than it should be
+        is_bad, frames = packet.is_corrupt, []  # FFmpeg marks packets that are too short
         try:
             frames = stream.decode(packet)
         except (av.FFmpegError, ValueError):
@@ -168,7 +168,7 @@ class Decoder:
             outcome.decoded_s += frame.samples / frame.sample_rate
         if is_bad:
             outcome.note_failure()
-        elif packet.size:  # the last one is empty, and empties the decoder
+        elif packet.size:  # the last packet is empty, and flushes the decoder
             outcome.failed_last = False
         return bool(frames)
 

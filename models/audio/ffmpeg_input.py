@@ -31,7 +31,9 @@ def source(data: bytes, kind: Kind, part: Part) -> Source | None:
         states_length = kind.states_length_in_header
     if ending == "cut" and kind.name == "MP4":
         end = formats.whole_fragments_end(data, part)
-        states_length = b"moof" not in formats.box_names(data, part)  # they state their own
+        states_length = b"moof" not in formats.box_names(
+            data, part
+        )  # fragments state their own lengths
     end = mpeg.before_tags(data, part.start, end)
     return Source(Pieces(b"", data, part.start, end), ending, states_length)
 

@@ -29,14 +29,14 @@ from typing import Literal, TypeAlias
 
 from models.audio import mpeg, wav
 
-MAX_PARTS = 1_000  # of one upload; each costs FFmpeg about 1 ms to open
-MAX_BOXES = 100_000  # walked in an MP4: fragments of some ms each, for an hour
-MAX_ELEMENTS = 20_000  # walked in a Matroska file's last cluster
+MAX_PARTS = 1_000  # of one upload; FFmpeg opens each
+MAX_BOXES = 100_000  # read in an MP4: an hour of fragments of some ms each
+MAX_ELEMENTS = 20_000  # read in a Matroska file's last cluster
 
 Ending: TypeAlias = Literal["whole", "cut", "unmarked", "misstated"]
 
-_SEGMENT, _CLUSTER = 0x18538067, 0x1F43B675  # Matroska's elements that are walked into
-_ELEMENTS = {  # what may stand in those
+_SEGMENT, _CLUSTER = 0x18538067, 0x1F43B675  # Matroska's elements whose content is read
+_ELEMENTS = {  # elements that may stand in those
     *(_SEGMENT, _CLUSTER, 0x1A45DFA3, 0x114D9B74, 0x1549A966, 0x1654AE6B, 0x1C53BB6B, 0x1254C367),
     *(0x1941A469, 0x1043A770, 0xEC, 0xBF, 0xE7, 0xA0, 0xA3, 0xA7, 0xAB),
 }
@@ -60,9 +60,9 @@ class Kind:
     magic: bytes
     begins: Callable[[bytes, int], bool]
     magic_at: int = 0
-    states_length: bool = True  # of its sound, so that FFmpeg's duration is no guess
-    states_length_in_header: bool = True  # of whatever is in it
-    is_stream: bool = False  # of frames, without a container
+    states_length: bool = True  # of its sound, so that FFmpeg does not guess its duration
+    states_length_in_header: bool = True  # states the length of its content
+    is_stream: bool = False  # frames without a container
 
 
 @dataclass(frozen=True, slots=True)
@@ -172,7 +172,7 @@ def _has_cut_element(data: bytes, position: int, end: int, steps: int) -> bool:
         size = int.from_bytes(data[position : position + size_bytes], "big") & mask
         position += size_bytes
         is_parent = element_id in (_SEGMENT, _CLUSTER)
-        if size == mask:  # all ones: unknown, as live recordings have it
+        if size == mask:  # all ones: an unknown size, as in live recordings
             if not is_parent:
                 return False
         elif position + size > end:

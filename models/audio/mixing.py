@@ -16,13 +16,13 @@ from av.audio.layout import AudioLayout
 from av.audio.resampler import AudioResampler
 from numpy.typing import NDArray
 
-# The mix's energy as a share of what it were if the channels had nothing in common: 2 of two
-# equal channels, 1 of two different ones or of one alone, 0 of opposite ones. Below one half the
-# mix loses more than a single channel does. The gap between the two keeps it from going to and fro.
+# The mix's energy, relative to that of unrelated channels: 2 for two equal channels, 1 for two
+# different ones or a single one, 0 for opposite ones. Below one half the mix loses more than a
+# single channel does. The gap between the two values keeps the choice from flipping.
 CANCELLED, RESTORED = 0.5, 0.7
-NOISE_FLOOR = 1e-9  # mean square, 90 dB below full scale: what is less says nothing of a block
-SILENT = 1e-6  # of the loudest channel's energy so far: 60 dB below it, a channel counts as empty
-MUCH_LOUDER = 4.0  # in energy: when another channel takes over while the mix is cancelled
+NOISE_FLOOR = 1e-9  # mean square, 90 dB below full scale: quieter blocks are not judged
+SILENT = 1e-6  # relative to the loudest channel's energy so far (-60 dB): an empty channel
+MUCH_LOUDER = 4.0  # in energy: from here on another channel stands for a cancelled mix
 
 
 class Mixer:
@@ -38,7 +38,7 @@ class Mixer:
 
         Channels that were empty so far have no share in it, and take nothing from the others.
         """
-        sound = block - block.mean(axis=1, keepdims=True)  # an offset is no sound
+        sound = block - block.mean(axis=1, keepdims=True)  # without its constant offset
         products = (sound @ sound.T).astype(float)
         energies = np.diag(products).copy()
         energies[energies < NOISE_FLOOR * block.shape[1]] = 0
@@ -79,12 +79,12 @@ def _weights(layout: str, channels: int) -> NDArray[np.float64]:
     if len(shares) != channels or not (shares.sum() > 0 and shares.min() >= 0):
         shares = np.ones(channels)
     weights: NDArray[np.float64] = shares / shares.sum()
-    weights.flags.writeable = False  # it is shared
+    weights.flags.writeable = False  # the cache shares it
     return weights
 
 
 def _ffmpegs(layout: str, channels: int) -> NDArray[np.float64]:
-    rate_hz = 48_000  # any: nothing is resampled
+    rate_hz = 48_000  # any rate will do: nothing is resampled
     one_each = np.eye(channels, dtype=np.float32).reshape(1, -1)
     try:
         frame = AudioFrame.from_ndarray(one_each, format="flt", layout=AudioLayout(layout))

@@ -7,10 +7,10 @@ from __future__ import annotations
 
 import re
 
-# Bytes that are searched for a first frame: a tag with a picture is longer, but says its length.
+# Bytes that are searched for a first frame. A tag with a picture may be longer; it states its size.
 MAX_JUNK_BYTES = 1 << 17
-MAX_TAGS = 16  # one behind another
-FRAMES_OF_A_STREAM = 4  # in a row: that many are no accident
+MAX_TAGS = 16  # in a row
+FRAMES_OF_A_STREAM = 4  # in a row: so many do not occur by chance
 
 # Kbit/s by index (0: free format), of Layer III and Layer II; MPEG-2 and -2.5 share one row.
 _KBPS = {

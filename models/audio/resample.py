@@ -18,10 +18,10 @@ from models.errors import InvalidRequest, TooLarge
 
 MIN_RATE_HZ, MAX_RATE_HZ = 4_000, 384_000  # of uploads; bounds what resampling can multiply
 SAMPLE_BYTES = 2  # int16
-MAX_CHANNELS = 64  # what libswresample mixes
+MAX_CHANNELS = 64  # the limit of libswresample
 FLOATS = ("flt", "dbl")  # sample formats that may go beyond full scale
-BLOCK_S = 0.5  # mixed at once: long beside a cycle of any sound, short beside a word
-BLOCK_VALUES = 1 << 19  # of all channels together: bounds what a block of many takes
+BLOCK_S = 0.5  # mixed at once: longer than a cycle of any sound, shorter than a word
+BLOCK_VALUES = 1 << 19  # of all channels together: bounds the memory of a block
 
 
 class Resampler:
@@ -35,7 +35,7 @@ class Resampler:
         self._rate_hz = rate_hz
         self._max_duration_s = max_duration_s
         self._takes: tuple[str, str, int] | None = None  # the frames that it is set up for
-        self._samples = bytearray()  # grows where it lies: a long recording is never there twice
+        self._samples = bytearray()  # grows in place: a long recording is not copied
 
     def add(self, frame: AudioFrame) -> None:
         """Add a frame.
@@ -44,11 +44,11 @@ class Resampler:
             TooLarge: the limit is passed.
         """
         takes = (frame.format.name, frame.layout.name, frame.sample_rate)
-        if takes != self._takes:  # a stream may change its rate or channels on the way
+        if takes != self._takes:  # a stream may change its rate or channels
             self.flush()
             self._set_up_for(frame)
             self._takes = takes
-        frame.pts = None  # gaps between time stamps are no samples
+        frame.pts = None  # gaps between time stamps add no samples
         self._fifo.write(frame)
         while self._fifo.samples >= self._block:
             self._push(self._fifo.read(self._block))
@@ -82,7 +82,7 @@ class Resampler:
         self._resampler = AudioResampler(format="s16", layout="mono", rate=self._rate_hz)
         if channels > 1:
             self._mixer = Mixer(frame.layout.name, channels)
-            # In C, and of one plane: PyAV misreads a frame of more than seven planes.
+            # Interleaved: PyAV misreads a frame of more than seven planes.
             self._packer = AudioResampler(format="flt", layout=frame.layout, rate=rate_hz)
 
     def _push(self, block: AudioFrame | None) -> None:
@@ -97,7 +97,7 @@ class Resampler:
             values = packed.to_ndarray().reshape(-1, channels).T
             values = np.ascontiguousarray(_clipped(values) if is_float else values, np.float32)
             mixed = self._mixer.mix(values)
-            if block.format.packed.name == "s16":  # resampled in half the time, and no worse
+            if block.format.packed.name == "s16":  # quicker to resample, and no worse
                 return _frame(to_int16(mixed), "s16", block.sample_rate)
             return _frame(mixed, "flt", block.sample_rate)
         if block.layout.name == "mono" and not is_float:
@@ -108,7 +108,7 @@ class Resampler:
 
     def _gather(self, frames: Sequence[AudioFrame | None]) -> None:
         for frame in frames:
-            if frame is not None:  # what a resampler with nothing to do gives when flushed
+            if frame is not None:  # a resampler with nothing to do returns None when flushed
                 self._samples += frame.to_ndarray()[0].data
         if len(self._samples) > self._max_duration_s * self._rate_hz * SAMPLE_BYTES:
             raise too_long(self._max_duration_s)

@@ -10,13 +10,13 @@ from models.types import Samples
 INT16_FULL_SCALE = np.float32(32_768)
 LOUDNESS_FRAME_SAMPLES = 480  # 30 ms at 16 kHz: loudness is that of the loudest such frame
 # Speech whose loudest frame is under QUIET_DBFS is made as loud as most recordings are.
-# What is under NOISE_DBFS is a converter's noise, not somebody far away.
+# Below NOISE_DBFS there is only a converter's noise, not a distant speaker.
 QUIET_DBFS, USUAL_DBFS, NOISE_DBFS = -36.0, -18.0, -75.0
 
 
 def to_float32(samples: Samples) -> NDArray[np.float32]:
     """Convert int16 [n] to float32 [n] of full scale 1.0; float32 is returned as it is."""
-    if samples.dtype == np.int16:  # a power of two: to multiply is as exact, and one pass
+    if samples.dtype == np.int16:  # by a power of two, which is exact, in one pass
         return np.multiply(samples, 1 / INT16_FULL_SCALE, dtype=np.float32)
     return samples.astype(np.float32, copy=False)
 

@@ -13,11 +13,11 @@ import numpy as np
 
 from models.types import SAMPLE_RATE_HZ, Audio, Samples, SpeechSpan
 
-MAX_WINDOW_S = 30.0  # Whisper's
-# A longer silence ends a window. Within one, each is context: a sentence goes on behind a pause.
+MAX_WINDOW_S = 30.0  # of Whisper
+# A longer silence ends a window. A shorter one stays inside: sentences continue after a pause.
 MAX_PAUSE_S = 12.0
-# What is left of a longer pause: as much as Whisper takes for one of a speaker, and no room in
-# which it invents text.
+# A longer pause is cut to this: as long as a speaker's pause, and too short for Whisper to invent
+# text in it.
 KEPT_PAUSE_S = 1.0
 # A full window ends at the longest pause of its last part, so that sentences stay whole.
 FULL_FROM = 2 / 3

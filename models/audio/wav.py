@@ -9,15 +9,15 @@ from __future__ import annotations
 import struct
 from dataclasses import dataclass
 
-# A chunk that is walked takes about 1 µs; a hostile file has one every 8 bytes.
+# Bounds the chunks that are read: a hostile file has one every 8 bytes.
 MAX_CHUNKS = 1_000
-MAX_LOST_BYTES = 1 << 20  # that are searched for the samples, behind a chunk of a wrong size
+MAX_LOST_BYTES = 1 << 20  # searched for the samples behind a chunk of a wrong size
 
 # Writers that cannot seek back leave 0, 0x7FFFF000 (SoX), 0x80000000 (arecord) or 0xFFFFFFFF:
 # that is usual, and promises nothing.
 _UNKNOWN_BYTES = 0x7FFF_0000
-_NONSENSE_BYTES = 1_000_000_000  # 8 hours of 16 kHz: where that is not there, it never was
-_MAX_STRAY_S = 0.5  # of bytes behind the samples; more are samples that the header does not count
+_NONSENSE_BYTES = 1_000_000_000  # 8 hours at 16 kHz: a longer stated length is not believed
+_MAX_STRAY_S = 0.5  # of bytes behind the samples; more bytes are uncounted samples
 
 
 @dataclass(frozen=True, slots=True)
@@ -54,7 +54,7 @@ def read(data: bytes, start: int, end: int) -> Wave | None:
                 size = data64_bytes
             return _wave(form, (body, end), size, data)
         position = _behind(data, body, size)
-        if not _is_tag(data, position):  # a size that is wrong hides what follows
+        if not _is_tag(data, position):  # a wrong size hides the next chunk
             found = data.find(b"data", body, min(end, body + MAX_LOST_BYTES))
             position = found if found >= 0 else end
     return None
@@ -81,7 +81,7 @@ def _wave(form: bytes, bounds: tuple[int, int], size: int, data: bytes) -> Wave 
     elif stated is not None and size > left and size >= _NONSENSE_BYTES:
         is_misstated, stated = True, None
     elif left - size > _MAX_STRAY_S * rate_bytes and not _is_no_sound(data, start + size, end):
-        is_misstated, stated = True, None  # the writer did not come to correct it
+        is_misstated, stated = True, None  # the writer never corrected it
     taken = left if stated is None else min(stated, left)
     taken -= taken % max(1, frame_bytes)
     header = _header(form, taken)

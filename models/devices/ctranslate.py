@@ -10,7 +10,7 @@ from models.errors import ConfigError
 
 ComputeType: TypeAlias = Literal["auto", "int8", "float32", "float16", "int8_float16"]
 ModelT = TypeVar("ModelT")
-# The first that the GPU computes with: all have float32, those before Volta no fast float16.
+# The first that the GPU computes with is taken: those before Volta have no fast float16.
 AUTO_ON_CUDA = ("float16", "float32")
 
 

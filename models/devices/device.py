@@ -15,16 +15,16 @@ from models.devices import nvidia
 from models.errors import ConfigError, DeviceError
 
 DeviceName: TypeAlias = Literal["auto", "cuda", "cpu"]
-# Of errors, in lower case, by whoever raises them.
+# Parts of errors, in lower case.
 OUT_OF_MEMORY = (
-    "out of memory",  # CUDA itself, in torch's, ONNX Runtime's and CTranslate2's words
-    "failed to allocate memory for requested buffer",  # ONNX Runtime, by its arena
-    "is smaller than requested bytes",  # and by its limit
+    "out of memory",  # CUDA, as torch, ONNX Runtime and CTranslate2 report it
+    "failed to allocate memory for requested buffer",  # ONNX Runtime's arena
+    "is smaller than requested bytes",  # ONNX Runtime's limit
     "_status_alloc_failed",  # cuBLAS and cuDNN, in torch and CTranslate2
 )
 CUDA_PROVIDER = "CUDAExecutionProvider"
-# Of its share, what must be free before a model is loaded. A share is an upper bound, and the CUDA
-# contexts of other models lie outside of theirs: all of it would refuse a replica that restarts.
+# The part of a model's share that must be free before it is loaded. Not all of it: a share is an
+# upper bound, and the CUDA contexts of other models take memory beside their shares.
 NEEDED_OF_SHARE = 0.5
 
 
@@ -47,7 +47,7 @@ class Device:
 
     actual: Literal["cuda", "cpu"]
     reason: str
-    # What bounds the model's memory on the GPU; None: nothing does.
+    # Bound on the model's memory on the GPU; None: there is none.
     memory_limit_bytes: int | None = field(default=None, compare=False)
     # Of the whole GPU, before the model was loaded.
     used_before_bytes: int | None = field(default=None, compare=False)
@@ -66,8 +66,8 @@ class DeviceReport:
     gpu_name: str | None
     memory_bytes: int  # of this process: resident (CPU) or on the GPU (CUDA)
     load_s: float
-    # What the library keeps its memory on the GPU under; None: on a CPU, and with CTranslate2,
-    # which knows no limit: there the batch and its length are what bounds it.
+    # The library's limit on its GPU memory. None: on a CPU, and with CTranslate2, which has no
+    # limit; there the batch and its length bound it.
     memory_limit_bytes: int | None = None
     used_before_bytes: int | None = None  # of the whole GPU, before the model was loaded
 
@@ -180,7 +180,7 @@ def choose_onnxruntime(
     cpu: tuple[str, dict[str, int]] = ("CPUExecutionProvider", {})
     if device.actual == "cpu":
         return device, [cpu]
-    onnxruntime.preload_dlls()  # CUDA's libraries from the packages nvidia-*, where they are
+    onnxruntime.preload_dlls()  # CUDA's libraries from the packages nvidia-*, if installed
     share_bytes = _share_bytes(request)
     limit: dict[str, int] = {"gpu_mem_limit": share_bytes // max(1, sessions)}
     return replace(device, memory_limit_bytes=share_bytes), [(CUDA_PROVIDER, limit), cpu]
@@ -284,5 +284,5 @@ def _resident_bytes() -> int:
     try:
         pages = Path("/proc/self/statm").read_text().split()[1]
         return int(pages) * os.sysconf("SC_PAGE_SIZE")
-    except OSError:  # not Linux: the peak is the nearest there is
+    except OSError:  # not Linux: the peak is the nearest figure
         return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * 1024

@@ -39,19 +39,19 @@ def open_session(
     options.intra_op_num_threads = threads
     options.inter_op_num_threads = 1
     options.add_session_config_entry("session.intra_op.allow_spinning", "0")
-    # Patterns of memory are kept for each shape: where none comes again, they only cost.
+    # Memory patterns are kept for each shape, which is wasted if shapes do not recur.
     options.enable_mem_pattern = not lengths_vary
     tuned = [(name, _tuned(name, given)) for name, given in providers]
     try:
         return onnxruntime.InferenceSession(edited or str(path), options, providers=tuned)
-    except Exception as error:  # its own classes have no base of theirs
+    except Exception as error:  # its error classes share no base
         if is_out_of_memory(error):
             raise
         raise WeightsError(f"{path}: ONNX Runtime cannot open it: {error}") from error
 
 
 def _tuned(provider: str, given: Mapping[str, int]) -> dict[str, Any]:
-    """Let cuDNN choose by heuristic: its default, an exhaustive search, runs for each new length."""
+    """Let cuDNN choose by heuristic; its default, an exhaustive search, runs for each length."""
     if provider != "CUDAExecutionProvider":
         return dict(given)
     return {**given, "cudnn_conv_algo_search": "HEURISTIC"}

@@ -7,7 +7,7 @@ import os
 from pathlib import Path
 
 CPU_MAX = Path("/sys/fs/cgroup/cpu.max")  # of a container: "quota period" in us, or "max period"
-# Of a replica that is not told: no model of these gains much from more, and others run beside it.
+# Default for a replica: these models gain little from more, and others run beside them.
 MOST_THREADS = 4
 
 

@@ -48,6 +48,6 @@ def _power(audio: NDArray[np.float32]) -> float:
 def voiceprint(mean: NDArray[np.float32]) -> Voiceprint | ItemError:
     """Return the mean [d] of a clip's embeddings, scaled to length 1."""
     length = float(np.linalg.norm(mean))
-    if not 0 < length < math.inf:  # samples so far out of range that the network overflowed
+    if not 0 < length < math.inf:  # the network overflowed: samples far out of range
         return ItemError(InvalidRequest("the audio's values are out of range", param="file"))
     return Voiceprint(mean / np.float32(length))

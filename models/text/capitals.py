@@ -7,8 +7,8 @@ import re
 _LETTERS = re.compile(r"[^\W\d_]+")
 _SENTENCE_START = re.compile(r"(?:^\W*|[.!?…]\s+\W*)([^\W\d_])")
 _FIRST_PERSON = re.compile(r"\bi\b(?!\.)")  # of English
-# Words in a row, in a text that is not all capitals; a single one is an acronym, or a stress
-# that the models understand.
+# Words in capitals in a row, in a text that is not all capitals. A single one is an acronym, or
+# emphasis that the models understand.
 _RUN = re.compile(r"(?<![\w-])[^\W\d_a-z]{2,}(?:[ ,'’-]{1,2}[^\W\d_a-z]+)+(?![\w-])")
 _ACRONYM = re.compile(r"\b[A-Z]{3,}\b")
 _MIN_RUN_WORDS, _MIN_WORD_LETTERS = 3, 5  # fewer, shorter words in a row are acronyms

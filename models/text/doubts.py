@@ -14,7 +14,7 @@ _NEGATIONS = {
     "pt": r"\b(?:não|nao|nunca|jamais|nem|ninguém|nada|nenhum(?:a|as|uns)?|nenhuns|sem|tampouco"
     r"|impossível|deixe de|evite|falta|pare)\b|\b(?:in|im|des|ir)\w{4,}",
 }
-# What surely says no; the wider ones above may say it in other ways.
+# Words that surely negate; the wider patterns above also match words that only may.
 _SURE = {
     "en": r"\b(?:not|never|nobody|nothing|cannot)\b|n['’]t\b",
     "pt": r"\b(?:não|nunca|ninguém|jamais)\b",

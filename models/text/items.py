@@ -10,12 +10,12 @@ from typing import TypeAlias
 from models.text.patterns import KINDS
 
 _KINDS = tuple((kind, re.compile(pattern), re.compile(needs)) for kind, pattern, needs in KINDS)
-# Nearly all prose holds none of these, and is not searched any further.
+# A text that holds none of these holds no items; most prose is such.
 _HINT = re.compile(
     r"[\d@#$%{}\[\]\\/`<>*_~&^=+|]|[:.]\w|\w\(\)|[a-z][A-Z]|[¹²³¼-¾⁰-₎⅐-↉]|[^\x00-\x7f](?<!\w)"
     r"|ISBN|DOI|IBAN"
 )
-# What has no part in its sentence where it stands at an end of it.
+# Kinds that are no part of their sentence when they stand at an end of it.
 LOOSE_KINDS = frozenset({"fence", "tag", "emoji", "symbol"})
 
 
@@ -61,7 +61,7 @@ def find(text: str) -> Iterator[Span]:
         ]
 
 
-Part: TypeAlias = str | Item  # prose, or what is kept in it
+Part: TypeAlias = str | Item  # prose, or an item in it
 
 
 def parts(text: str) -> list[Part]:

@@ -39,7 +39,7 @@ class Kept:
     warnings: tuple[AnswerWarning, ...] = ()
 
 
-# Yields texts, is sent their translations, and returns the answer.
+# Yields texts, receives their translations, and returns the answer.
 Steps: TypeAlias = Generator[list[str], Sequence[str], Kept]
 
 
@@ -50,9 +50,9 @@ class _Prepared:
     parts: list[Part]
     edges: Edges
     shouted: bool
-    capital: bool  # whether its first one is written small for the model alone
-    runs: tuple[str, ...]  # what is shouted in it, said quietly
-    foreign: tuple[str, ...]  # what passes through
+    capital: bool  # its first capital is written small for the model alone
+    runs: tuple[str, ...]  # passages in capitals, in small letters
+    foreign: tuple[str, ...]  # words that the model cannot read
 
     @property
     def prose(self) -> str:
@@ -71,7 +71,7 @@ def keep(text: str, setting: Setting) -> Steps:
     """Translate a text, see the module. A text without words needs no translation."""
     prepared = _prepare(text, setting)
     if not any(map(str.isalpha, prepared.prose)) or _is_foreign(prepared):
-        yield [""]  # only to hear what is wrong with the request
+        yield [""]  # lets the engine report errors of the request
         return _untouched(text, prepared, setting)
     style = next((s for s in marks.STYLES if not setting.lacks(s.format(1))), marks.STYLES[0])
     marked = marks.mark(prepared.parts, style)

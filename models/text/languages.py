@@ -8,10 +8,10 @@ from collections.abc import Iterator
 from functools import cache
 from types import MappingProxyType
 
-MAX_NAME_CHARS = 80  # what is longer names no language
+MAX_NAME_CHARS = 80  # a longer text names no language
 # A region, a script or an encoding behind a code: en-US, zh_Hant_TW, pt_BR.UTF-8.
 SUBTAGS = re.compile(r"(?P<code>[a-z]{2,3})(?:[-_][a-z0-9]{1,8})*(?:[.@][\w.@=-]*)?")
-# What no code says: that the language is to be heard.
+# Names that ask to detect the language.
 DETECTED = frozenset({"", "auto", "autodetect", "auto-detect", "detect", "und"})
 
 # ISO 639-1 or, where that has none, 639-3: three-letter codes of ISO 639-2, and names, the English

@@ -9,8 +9,8 @@ from itertools import pairwise
 
 from models.text.items import Item, Part
 
-# Each with a number. Students of two directions keep nearly all of them, and lose others of one
-# style than of the next, so that the second is worth a try.
+# Styles of marks, each with a number. The models keep nearly all marks, and lose different ones in
+# each style, so a second style is worth a try.
 STYLES = ("X{}", "({})")
 
 

@@ -13,7 +13,7 @@ from models.text.items import Span
 # About 128 tokens, at which Bergamot wraps sentences (its `max-length-break`), of 4 letters each.
 MAX_SENTENCE_CHARS = 500
 
-_LINE = re.compile(r"[^\n\r\v\f\x1c-\x1e\x85\u2028\u2029]+")  # what str.splitlines breaks at
+_LINE = re.compile(r"[^\n\r\v\f\x1c-\x1e\x85\u2028\u2029]+")  # the line breaks of str.splitlines
 _LONE_SURROGATE = re.compile("[\ud800-\udfff]")
 _REPLACEMENT = "\ufffd"
 _MASK = "X"
@@ -21,7 +21,7 @@ _MASK = "X"
 # of scripts which set none.
 _CLAUSE_END = re.compile(r"[,;:.!?…)\]–—،؛؟](?=\s)|[、，；：。！？]")
 _SPACE, _NO_SPACE = re.compile(r"\s"), re.compile(r"\S")
-_UNSPACED = frozenset({"ja", "yue", "zh"})  # languages that set no space between sentences
+_UNSPACED = frozenset({"ja", "yue", "zh"})  # languages without spaces between sentences
 
 
 @dataclass(frozen=True, slots=True)
@@ -116,7 +116,7 @@ def _masked(text: str, max_chars: int, whole: Iterable[Span]) -> str:
         kept, size = text[span.start : span.stop], span.stop - span.start
         if size > max_chars or "\n" in kept:
             mask = "\n" * size
-        else:  # its first character may say whether a sentence starts here
+        else:  # its first character may start a sentence
             mask = (kept[0] if kept[0].islower() else _MASK) + _MASK * (size - 1)
         masked, end = f"{masked}{text[end : span.start]}{mask}", span.stop
     return masked + text[end:]

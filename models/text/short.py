@@ -38,7 +38,7 @@ def choose(source: str, answer: str, others: Sequence[str]) -> str:
         if (core := _core(each)) and _is_sound(source, each)
     )
     echo = _core(source).casefold()
-    needed = 2 if _same(source, answer) else 1  # one voice against an echo proves little
+    needed = 2 if _same(source, answer) else 1  # against an echo one other answer proves little
     sound = [core for core in votes if core != echo and votes[core] >= needed]
     if not sound:
         return answer

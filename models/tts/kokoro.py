@@ -30,11 +30,11 @@ if TYPE_CHECKING:
     import onnxruntime
 
 SAMPLE_RATE_HZ = 24_000
-MAX_TOKENS = 510  # the text encoder has 512 positions; a blank stands at either end
+MAX_TOKENS = 510  # of 512 positions two hold the blanks at the ends
 STYLE_SIZE = 256
 PART_FILE = "part.bin"  # of a model that was cut into packages
 
-# Kokoro was trained on one letter where espeak-ng writes two (misaki's `EspeakG2P`).
+# Kokoro writes one letter for two of espeak-ng's (misaki's `EspeakG2P`).
 LIGATURES = {
     "tʃ": "ʧ",
     "dʒ": "ʤ",
@@ -47,8 +47,8 @@ LIGATURES = {
     "g": "ɡ",
 }
 
-# Kokoro begins and ends a sentence with up to half a second of near silence. What is under
-# this share of full scale (-40 dB) goes, save what a soft consonant may need of it.
+# Kokoro begins and ends a sentence with up to half a second of near silence. Samples under this
+# share of full scale (-40 dB) are cut there, but for a margin that soft consonants need.
 SILENCE_LEVEL = 0.01
 KEPT_BEFORE_S, KEPT_AFTER_S = 0.05, 0.1
 
@@ -58,7 +58,7 @@ class Options:
     """Options of Kokoro voices in the configuration."""
 
     voices: tuple[str, ...] = ("jm_kumo",)  # rows of the voices file, by name
-    language: str = "pt"  # ISO 639-1: what the voices are said to speak
+    language: str = "pt"  # ISO 639-1: the stated language of the voices
     espeak_language: str = "pt-br"  # the espeak-ng voice that the phonemes come from
     model_file: str = "kokoro-v1.0.int8.onnx"
     voices_file: str = "data/voices_ja.npz"  # voice -> float32 [510, 1, 256]
@@ -214,7 +214,7 @@ def model_path(source: WeightSource, name: str) -> Path:
         digest = hashlib.file_digest(file, "sha256").hexdigest()
     first_label = source.folders[0][0]
     pin = source.pins.get(f"{first_label}/{name}") or source.pins.get(name)
-    if pin and digest != pin.lower():  # without one, those of the parts must do
+    if pin and digest != pin.lower():  # without one the pins of the parts count
         raise WeightsError(f"{path} has SHA-256 {digest}, but {pin} is pinned: delete it")
     return path
 

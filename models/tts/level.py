@@ -15,16 +15,16 @@ from numpy.typing import NDArray
 
 from models.tts.filters import filtered
 
-# EBU R128's unit. Between -19, which is what players of speech aim at in mono, and what speech
-# scaled to full scale by its peaks has; the limiter then touches a few samples of a hundred.
+# In EBU R128's unit. It lies between -19, the usual target for mono speech, and the loudness of
+# speech whose peaks reach full scale. The limiter then changes only few samples.
 TARGET_LUFS = -20.0
-CEILING_DBFS = -1.5  # half a dB below -1, which resampling and lossy codecs may take
-MAX_GAIN_DB = 24.0  # what is further off is no speech
-SILENCE_LUFS = -70.0  # what the meter says of silence, and of less than its block of 0.4 s
+CEILING_DBFS = -1.5  # half a dB below -1, as resampling and lossy codecs raise peaks
+MAX_GAIN_DB = 24.0  # a sound that needs more is no speech
+SILENCE_LUFS = -70.0  # the meter's figure for silence, and for less than its block of 0.4 s
 
-# Every engine can speak it in every language, and it is as loud as prose.
+# A text that every engine speaks in every language, as loud as prose.
 CALIBRATION_TEXT = "1, 2, 3, 4, 5, 6, 7, 8, 9, 10."
-KEPT_GAINS = 4096  # cloned voices come and go
+KEPT_GAINS = 4096  # bounded, as cloned voices change
 
 _LIMITER = f"limit={10 ** (CEILING_DBFS / 20):.6f}:attack=5:release=50:level=0:latency=1"  # in ms
 
@@ -37,7 +37,7 @@ class Gains:
     def __init__(self, target_lufs: float | None) -> None:
         """Set the target; ``target_lufs`` None keeps every voice as loud as it is."""
         self._target_lufs = target_lufs
-        self._known: dict[Hashable, float] = {}  # the latest asked for last
+        self._known: dict[Hashable, float] = {}  # the latest used last
 
     def of(
         self,

@@ -17,13 +17,12 @@ MISSING_EXTRA = (
     "the Piper and Kokoro voices take their phonemes from piper-tts (GPL-3.0), "
     "which is not installed: pip install dragoman[piper]"
 )
-# espeak-ng keeps 1,000 phonemes of a clause (its N_PHONEME_LIST) and drops the rest in silence: of
-# 500 characters of numbers the second half. Beside stress marks it kept 1,280 code points or more.
+# espeak-ng keeps 1,000 phonemes of a clause (its N_PHONEME_LIST) and drops the rest in silence.
+# With stress marks, 1,000 phonemes have more code points than this.
 SAFE_CLAUSE_PHONEMES = 800
-# 500 characters, the longest sentence of `models.text.sentences`, are 500 to 600 phonemes of
-# prose, 2,600 to 5,600 of numbers and 7,500 of ideographs, each of which English reads as
-# "Chinese letter".
-MAX_PIECES = 20  # of one text, were each of them full
+# Bounds the pieces of a text. A sentence of prose has about a phoneme a character; numbers and
+# ideographs have ten times as many (English reads each ideograph as "Chinese letter").
+MAX_PIECES = 20  # of one text, if each of them is full
 # Where a sequence may be cut: behind these and before a space, or behind those that need none.
 _SPACED_ENDS, _UNSPACED_ENDS = frozenset(",;:.!?…—)"), frozenset("、，；：。！？")
 # espeak-ng is a C library with one global voice: no two threads may use it at once.

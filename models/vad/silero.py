@@ -30,12 +30,12 @@ if TYPE_CHECKING:
 
 # Fixed by the network (silero-vad, `OnnxWrapper`).
 FRAME_SAMPLES = 512  # 32 ms at 16 kHz
-CONTEXT_SAMPLES = 64  # the end of the frame before goes in front of each frame
+CONTEXT_SAMPLES = 64  # the end of the frame before, in front of each frame
 STATE_SHAPE = (2, 128)  # hidden and cell state of the LSTM, for one stream
 RECURRENT_SIZE = STATE_SHAPE[0] * STATE_SHAPE[1]
-STATE_SIZE = RECURRENT_SIZE + CONTEXT_SAMPLES  # 320: what VadResult.state holds
+STATE_SIZE = RECURRENT_SIZE + CONTEXT_SAMPLES  # 320: the size of VadResult.state
 
-# Rules of Silero's `get_speech_timestamps` that are no parameter of ours.
+# Rules of Silero's `get_speech_timestamps` that are not parameters here.
 HYSTERESIS = 0.15  # speech ends under `threshold - HYSTERESIS`,
 MIN_END_THRESHOLD = 0.01  # but never under this
 MIN_CUT_SILENCE_S = 0.098  # over-long speech is cut at silences longer than three frames
@@ -56,7 +56,7 @@ class _Stream:
     probabilities: NDArray[np.float32]  # [n], filled frame by frame
     recurrent: NDArray[np.float32]  # [2, 128]
     context: NDArray[np.float32]  # [64], the last samples
-    ended: bool  # its last frame was padded: there is nothing to go on from
+    ended: bool  # its last frame was padded: no state follows
 
     def state(self) -> NDArray[np.float32]:
         if self.ended:
@@ -201,7 +201,7 @@ def _speeches(
     max_speech = parameters.max_speech_s * SAMPLE_RATE_HZ - FRAME_SAMPLES - 2 * padding
 
     found: list[tuple[int, int]] = []
-    start: int | None = None  # of the speech we are in
+    start: int | None = None  # of the present speech
     silent_since: int | None = None  # within it, where it may turn out to have ended
     silences: list[tuple[int, int]] = []  # within it, where it may be cut: (start, end)
     for at, probability in enumerate(probabilities.tolist()):

@@ -112,7 +112,7 @@ def _make(path: Path, record: Path, write: Callable[[Path], None]) -> None:
     """Write under another name, sync it to the disk, and rename it."""
     partial = path.with_name(f"{path.name}.partial")
     path.parent.mkdir(parents=True, exist_ok=True)
-    _remove(partial)  # of a process that was killed
+    _remove(partial)  # left by a process that was killed
     try:
         write(partial)
         written: Record = {
@@ -130,7 +130,7 @@ def _make(path: Path, record: Path, write: Callable[[Path], None]) -> None:
         _remove(partial)
         if not path.exists():
             record.unlink(missing_ok=True)
-        with contextlib.suppress(OSError):  # others have files there
+        with contextlib.suppress(OSError):  # it is not empty
             path.parent.rmdir()
         raise
 

@@ -43,7 +43,7 @@ def read_tensors(path: Path, entry: str | None = None) -> dict[str, Tensor]:
         ) from error
     except ImportError:
         raise
-    except Exception as error:  # of several libraries, for a file that is cut or something else
+    except Exception as error:  # several libraries raise for a damaged file
         raise WeightsError(f"{path}: not a checkpoint: {error}") from error
     return _checked(content, path, entry)
 

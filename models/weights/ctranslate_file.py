@@ -10,7 +10,7 @@ from typing import BinaryIO
 from models.errors import WeightsError
 
 MODEL_FILE = "model.bin"
-OLDEST, NEWEST = 4, 6  # versions of the format; those before have no type of each variable
+OLDEST, NEWEST = 4, 6  # versions of the format; older ones do not state the variables' types
 ELEMENT_BYTES = (4, 1, 2, 4, 2, 2)  # float32, int8, int16, int32, float16, bfloat16
 MOST_DIMENSIONS = 8
 

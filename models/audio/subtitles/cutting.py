@@ -10,25 +10,25 @@ from itertools import accumulate, pairwise
 from models.audio.subtitles.pieces import MAX_LINE_WIDTH, Break
 
 MAX_CUE_S = 7.0
-MIN_CUE_S = 1.0  # less is not read
-PAUSE_S = 2.0  # over so long a silence no text stands
+MIN_CUE_S = 1.0  # a shorter cue cannot be read
+PAUSE_S = 2.0  # no cue stands over a longer silence
 
-# Costs are in the unit of ``Break``: of a cue, and of what makes it hard to read.
+# Costs of a cue, and of faults that make it hard to read, in the unit of ``Break``.
 CUE = 10.0
-SLACK = 20.0  # an empty one; by the square, so that cues are alike
+SLACK = 20.0  # of an empty cue; grows by the square, so that cues are alike
 SECOND_LINE = 38.0  # of one of two languages
-ORPHAN = 25.0  # a word alone that is no sentence
-STRADDLES = 25.0  # a part of one sentence, and of the next
+ORPHAN = 25.0  # a single word that is no sentence
+STRADDLES = 25.0  # parts of two sentences
 SHORT_A_S = 60.0
 LONG_A_S = 50.0
-LONG_AT_MOST = 100.0  # where nobody knows when it was said
-PAUSE_A_S = 12.0  # a pause is a good place: so much cheaper is a break there
+LONG_AT_MOST = 100.0  # where the times of words are not known
+PAUSE_A_S = 12.0  # taken off a break for each second of pause there
 ORPHAN_LINE = 30.0
 UNEVEN = 40.0  # lines, by the square of their difference
 ASTRAY = 40.0  # a cut one cue from its place in the other language
 EMPTY = 60.0  # a cue without a text in one language
-COARSE = 4  # characters: of a script without spaces so many a place to cut
-NARROW = 10  # columns of a word or less
+COARSE = 4  # characters between two places to cut, in scripts without spaces
+NARROW = 10  # columns: a cue of a word or less
 
 Cut = tuple[int, int]
 

@@ -20,12 +20,12 @@ from models.audio.subtitles.times import character_times
 from models.audio.subtitles.types import Cue, Phrase
 
 READING_WIDTH_A_S = 17  # columns: Netflix' speed for adults is 17 to 20 characters a second
-GAP_MS = 80  # two pictures: an eye sees that the text has changed
+GAP_MS = 80  # two pictures: enough to see that the text has changed
 SHORTEST_WITH_GAP_MS = 500
-SHORTEST_MS = 40  # a picture: below nothing is shown
+SHORTEST_MS = 40  # a picture: a shorter cue is not shown
 
-# Phrases are cues of their own, unless one is too short to be read. So much a cut is worth
-# between two, at the end of a sentence and within one.
+# Phrases are cues of their own, unless one is too short to be read. These are the gains of a cut
+# between two phrases, at the end of a sentence and within one.
 PHRASE_END = -35.0
 OPEN_PHRASE_END = -15.0
 

@@ -13,7 +13,7 @@ from models.text.sentences import split
 
 MAX_LINE_WIDTH = 42  # columns: Netflix' and the BBC's bound for most languages
 
-# Space at which a line may break: the others keep a number with its unit.
+# Space at which a line may break; no-break spaces keep a number with its unit.
 _SPACE = re.compile(r"[^\S\u00a0\u2007\u202f]+")
 _WORD = re.compile(r"(?:\S|[\u00a0\u2007\u202f])+")
 # Scripts that set no space between words: Chinese and Japanese with their punctuation, Thai,
@@ -25,17 +25,17 @@ _UNSPACED = re.compile(
 )
 _ABUGIDA = re.compile("[\u0e01-\u0edf\u1000-\u109f\u1780-\u17f9]")
 _KANA = re.compile("[\u3041-\u3096]")  # hiragana: a Japanese phrase ends in it
-# What no line begins with, beside closing punctuation: small kana, vowels behind their consonant.
+# No line begins with these: small kana, and vowels that stand behind their consonant.
 _NEVER_FIRST = frozenset("ぁぃぅぇぉっゃゅょゎァィゥェォッャュョヮヵヶ〜～ะาำๅฯະາຳຯ")
 _LEADING_VOWELS = frozenset("เแโใไເແໂໃໄ")  # of Thai and Lao, before their consonant
 _NEVER_LAST = _LEADING_VOWELS | frozenset("¿¡\u200d\u1039\u17d2")  # joiners
 _CLAUSE_END = frozenset(",;:،؛、，；：—–―)]}»”」』）")
-_SENTENCE_END = frozenset("。！？")  # which end one without a space, whatever the language is
+_SENTENCE_END = frozenset("。！？")  # end a sentence without a space, in every language
 _FULL_STOPS = frozenset(".!?…؟।") | _SENTENCE_END
 _CLOSERS = "\"'”’»)]」』"
 _DASHES = frozenset("-–—―")
-_NICE_IN_A_WORD = frozenset("-/_.,?&=~")  # behind these a word that is too long is cut best
-_SHORTEST_SHARE = 2 / 3  # of a part that is cut there instead of where it is full
+_NICE_IN_A_WORD = frozenset("-/_.,?&=~")  # the best places to cut a word that is too long
+_SHORTEST_SHARE = 2 / 3  # of a full part: a shorter one is not cut there
 
 
 class Break(IntEnum):
@@ -47,7 +47,7 @@ class Break(IntEnum):
     PHRASE = 20  # before a word that leans on the next, such as a preposition
     SPACE = 24
     CHARACTER = 34  # in a script without spaces
-    LEANING = 48  # behind such a word
+    LEANING = 48  # behind a word that leans on the next
     WORD = 54  # in a word that no line holds
 
 
@@ -56,8 +56,8 @@ class Piece:
     """A part of a text that stays in one line, at most ``MAX_LINE_WIDTH`` wide."""
 
     text: str
-    space: str  # before it, where the line does not break there
-    before: Break  # what a break before it costs
+    space: str  # before it, if the line does not break there
+    before: Break  # the cost of a break before it
 
 
 def display_width(text: str) -> int:
@@ -134,7 +134,7 @@ def _characters(word: re.Match[str]) -> Iterator[tuple[int, int]]:
 def _may_break(last: str, first: str) -> bool:
     if _continues(first) or first in _NEVER_FIRST or last in _NEVER_LAST:
         return False
-    if first.isspace() or last.isspace():  # the space is there to keep them together
+    if first.isspace() or last.isspace():  # the space keeps them together
         return False
     if unicodedata.category(first) in ("Pe", "Pf", "Po", "Lm"):
         return False
@@ -186,7 +186,7 @@ def _break(last: Piece, part: str, space: str, language: str) -> Break:
     if unicodedata.category(end) in ("Ps", "Pi") or part in _DASHES:
         return Break.LEANING
     if last.text in _DASHES and last.before == Break.SENTENCE:
-        return Break.LEANING  # the dash of somebody who begins to speak
+        return Break.LEANING  # the dash before a speaker's words
     if end in _CLAUSE_END:
         return Break.CLAUSE
     if space and _UNSPACED.match(end) and _UNSPACED.match(begin):
@@ -216,7 +216,7 @@ def _sentence_starts(text: str, language: str) -> set[int]:
     found, end = set(), 0
     cut = split(text, language, max_chars=len(text) + 1)
     for gap, sentence in zip(cut.gaps, cut.sentences, strict=False):
-        # Punctuation right behind a sentence is its own.
+        # Punctuation right behind a sentence belongs to it.
         after = _SPACE.search(text, end) if gap.strip() else None
         start = end + len(gap)
         found.add(after.end() if after and after.end() < start else start)

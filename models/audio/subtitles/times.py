@@ -8,7 +8,7 @@ from difflib import SequenceMatcher
 from models.audio.subtitles.types import Phrase
 from models.types import SpeechSpan, Word
 
-# Above so many pairs of characters a comparison costs more than its exactness is worth.
+# With more pairs of characters an exact comparison takes too long.
 MAX_COMPARED = 2_000_000
 
 

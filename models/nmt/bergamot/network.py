@@ -26,10 +26,10 @@ from models.nmt.bergamot.layers import DecoderLayer, EncoderLayer, pad
 from models.nmt.bergamot.marian import MarianModel
 from models.nmt.bergamot.weights import Weights, check_architecture
 
-# Finished sentences stay in the batch until so few rows still run: moving these together copies
-# their keys and values, which costs about as much as one step.
+# Finished sentences leave the batch when only this share of its rows still runs: moving the rest
+# together copies their keys and values, which costs about as much as one step.
 _COMPACT_AT = 0.75
-# Steps between two looks at what was decoded: on CUDA each look waits for the device.
+# Steps between two reads of the decoded tokens: on CUDA each read waits for the device.
 _STEPS_PER_LOOK = {"cpu": 1, "cuda": 8}
 
 
@@ -135,7 +135,7 @@ class Student(nn.Module):
         longest = int(lengths.max())
         real = torch.from_numpy(np.arange(longest) < lengths[:, None])  # [B, L]: not padding
         places = real.flatten().nonzero()[:, 0].to(device)  # [N]: of the N real tokens in B * L
-        # [B, 1, 1, L]: what attention adds to its scores
+        # [B, 1, 1, L]: attention adds it to its scores
         mask = torch.zeros(real.shape, dtype=dtype).masked_fill_(~real, -math.inf)
         mask = mask[:, None, None].to(device)
         x = self._embed(torch.tensor([*chain.from_iterable(sources)], device=device))

@@ -46,7 +46,7 @@ class CheckpointConverter(Converter):  # type: ignore[misc]  # of a library with
             config=config,
             state_dict=dict(self._tensors),
             dtype=torch.float32,
-            ignore_mismatched_sizes=True,  # told below, with their names
+            ignore_mismatched_sizes=True,  # reported below, with their names
             output_loading_info=True,
         )
         if found["missing_keys"]:

@@ -19,9 +19,9 @@ from models.weights.ctranslate_file import MODEL_FILE
 from models.weights.source import WeightSource
 
 CONFIG_FILE = "config.json"
-TENSOR_FILES = ("model.safetensors", "pytorch_model.bin")  # as in `WeightSource.first`
+TENSOR_FILES = ("model.safetensors", "pytorch_model.bin")  # the first that is there is read
 _VOCABULARY_FILES = ("shared_vocabulary.json", "shared_vocabulary.txt")  # the latter is older
-_FORMAT = "m2m100-2"  # counts up where what a conversion writes changes
+_FORMAT = "m2m100-2"  # counts up when conversions change
 _logger = logging.getLogger("dragoman")
 
 

@@ -139,6 +139,6 @@ class M2m100Nmt:
             beam_size=search.beam_size,
             length_penalty=search.length_penalty,
             max_decoding_length=search.max_tokens + 1,  # it counts the target language
-            max_input_length=0,  # 0: nothing is cut; what is too long was refused
+            max_input_length=0,  # 0: cut nothing; longer texts were refused
         )
         return [ids(result.hypotheses[0][1:]) for result in found]  # behind the target language

@@ -19,7 +19,7 @@ _PREFIX_TOKENS = 2  # of encoder and decoder: the language, and where the senten
 # The engine's own bounds are multiples of it, so that beams of about one length share a call.
 _BOUND_STEP_TOKENS = 64
 _WARM_UP_ROWS = (1, 8)
-_WARM_UP_TEXT = "1, 2, 3, 4, 5, 6, 7, 8, 9, 10, 11, 12."  # of about a sentence's length
+_WARM_UP_TEXT = "1, 2, 3, 4, 5, 6, 7, 8, 9, 10, 11, 12."  # about as long as a sentence
 _WARM_UP_TOKENS = 16
 
 

@@ -30,7 +30,7 @@ class _Captured:
     audio: Tensor
     frames: Tensor
     embeddings: Tensor  # float32 [rows, 192]
-    copied: torch.cuda.Event  # after it, what is pinned may be written again
+    copied: torch.cuda.Event  # after it, the pinned memory may be written again
 
 
 class GraphedEncoder:
@@ -42,14 +42,14 @@ class GraphedEncoder:
         """
         self._encoder = encoder
         self._pool = torch.cuda.graph_pool_handle()
-        # PyTorch keeps memory by stream, also within a pool: on another one, each capture would
-        # take its own.
+        # PyTorch keeps memory by stream, even within a pool: on several streams each capture would
+        # take memory of its own.
         self._stream = torch.cuda.Stream()  # type: ignore[no-untyped-call]
         self._captured: dict[tuple[int, int], _Captured] = {}
         with torch.inference_mode():
             for shape in sorted(shapes, key=lambda shape: -shape[0] * shape[1]):
                 self._captured[shape] = self._capture(*shape)
-        torch.cuda.empty_cache()  # what the warm-ups took
+        torch.cuda.empty_cache()  # memory of the warm-ups
 
     def __call__(self, signals: Sequence[NDArray[np.float32]]) -> Tensor | None:
         """Return embeddings float32 [B, 192] on the device, without waiting for it.
@@ -69,7 +69,7 @@ class GraphedEncoder:
         for row, signal in zip(audio, signals, strict=False):
             row[: len(signal)] = signal
             row[len(signal) :] = 0.0
-        # Rows without a clip keep what they last held: nobody reads their embeddings.
+        # Rows without a clip keep their old audio: their embeddings are not used.
         frames[: len(signals)] = [frame_counts(len(signal)) for signal in signals]
         captured.audio.copy_(captured.host_audio, non_blocking=True)
         captured.frames.copy_(captured.host_frames, non_blocking=True)
@@ -88,7 +88,7 @@ class GraphedEncoder:
         with torch.cuda.stream(side):
             for _ in range(WARM_UPS):
                 self._encoder.embed(audio, frames)
-            # Other models' threads may go on in this process.
+            # Threads of other models in this process may continue.
             graph.capture_begin(pool=self._pool, capture_error_mode="thread_local")
             embeddings = self._encoder.embed(audio, frames)
             graph.capture_end()

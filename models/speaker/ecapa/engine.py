@@ -166,7 +166,7 @@ class EcapaSpeaker:
         )
         found = np.empty((len(signals), EMBEDDING_SIZE), np.float32)
         with torch.inference_mode():
-            # All are on their way before the first is waited for.
+            # All passes are started before the first is waited for.
             embeddings = [self._pass([signals[index] for index in pass_]) for pass_ in together]
             for pass_, rows in zip(together, embeddings, strict=True):
                 found[pass_] = rows.cpu().numpy()

@@ -25,7 +25,7 @@ from models.errors import WeightsError
 from models.speaker.ecapa.constants import EMBEDDING_SIZE, HOP_SAMPLES, MEL_CHANNELS
 from models.weights.checkpoints import fill, read_tensors
 
-# What the encoder does before its network; a checkpoint that says otherwise is not loaded.
+# The encoder's front end; a checkpoint with another is refused.
 FRONT_END: dict[str, dict[str, Any]] = {
     "compute_features": {"n_mels": MEL_CHANNELS},
     "mean_var_norm": {"norm_type": "sentence", "std_norm": False},
@@ -58,7 +58,7 @@ class SpeakerEncoder(nn.Module):
         for module in network.modules():
             if isinstance(module, nn.Conv1d):
                 module.to(dtype)
-        self._wide = [  # the convolutions that look beside themselves
+        self._wide = [  # convolutions over several frames
             module.conv
             for module in network.modules()
             if isinstance(module, PaddedConv1d) and module.kernel_size > 1

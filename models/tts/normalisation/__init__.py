@@ -17,7 +17,7 @@ from models.tts.normalisation.addresses import with_addresses_said
 from models.tts.normalisation.markup import tidy, without_marks, without_markup
 from models.tts.normalisation.vocabulary import Rule, Vocabulary, applied
 
-MAX_PASSES = 4  # one sign may have hidden another; prose takes one, and one more to see it
+MAX_PASSES = 4  # a sign may hide another; prose takes one pass, and one more to confirm
 
 
 @dataclass(frozen=True, slots=True)

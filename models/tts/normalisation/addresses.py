@@ -24,7 +24,7 @@ _FILE = re.compile(
     r"(?<![\w-])([\w-]{1,64})\.(pdf|docx?|xlsx?|pptx?|txt|md|csv|json|ya?ml|xml|html?|zip|tar|gz|png|jpe?g|gif"
     r"|svg|mp3|mp4|wav|flac|ogg|py|js|ts|java|cpp|sh|exe|log|ini|net)\b(?!\.\w)"
 )
-# A path that somebody would say: a few short words. Others tell a listener nothing.
+# A path worth saying: a few short words. Others tell a listener nothing.
 _SAID_PATH = re.compile(r"(?:/[A-Za-z][\w-]{0,15}){1,3}/?")
 _MARK = re.compile(r"[._@+:/-]")
 
@@ -41,7 +41,7 @@ def with_addresses_said(text: str, words: Vocabulary | None) -> str:
 def _behind(match: Match[str], said: str) -> str:
     """Append to ``said`` the punctuation that follows the address without being a part of it."""
     tail = _BEHIND_URL.search(match[0])
-    if tail is None or "(" in match[0]:  # whose end is its own
+    if tail is None or "(" in match[0]:  # the end belongs to the address
         return said
     return said + tail[0]
 

@@ -192,7 +192,7 @@ _HALF = r"(?:\s?(?P<half>[AaPp])\.?[Mm]\b\.?(?!\w))"
 
 def _abbreviations() -> tuple[Rule, ...]:
     months, days = _any(_SHORT_MONTHS), _any(_SHORT_DAYS)
-    ends = r"\.(?=\s*$|\s+(?-i:[A-Z\"“(]))"  # its point ends the sentence, too
+    ends = r"\.(?=\s*$|\s+(?-i:[A-Z\"“(]))"  # the point also ends the sentence
     return (
         rule(rf"\b({_any(_BEFORE_NUMBERS)})\.\s?(?=\d)", lambda m: f"{_BEFORE_NUMBERS[m[1]]} "),
         # "Main St. is": behind a name that is not the first word it is a street.

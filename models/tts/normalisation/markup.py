@@ -47,7 +47,7 @@ _EMOJI = re.compile(
     "\U0001f000-\U0001faff"  # pictures, flags, skin tones
     "\u2600-\u27bf\u2b00-\u2bff"  # signs and dingbats
     "\u231a-\u231b\u23e9-\u23ff\u25a0-\u25ff\u2300-\u2307\u2311-\u2328"  # clocks, shapes
-    "\ufe00-\ufe0f\u200d\u20e3\U000e0020-\U000e007f"  # what joins and varies them
+    "\ufe00-\ufe0f\u200d\u20e3\U000e0020-\U000e007f"  # joiners and variation selectors
     "\u00a9\u00ae\u2122"  # ©, ®, ™
     "]+"
 )
@@ -144,4 +144,4 @@ def _text_of(child: Token) -> str:
         return "\n"
     if child.type == "image":
         return _text(child.children or [])
-    return child.content  # empty where emphasis or a link begins or ends
+    return child.content  # empty at the ends of emphasis and links

@@ -157,7 +157,7 @@ def _time(match: Match[str]) -> str:
 
 
 def _abbreviations() -> tuple[Rule, ...]:
-    ends = r"\.(?=\s*$|\s+(?-i:[A-ZÀ-Ý\"“(]))"  # its point ends the sentence, too
+    ends = r"\.(?=\s*$|\s+(?-i:[A-ZÀ-Ý\"“(]))"  # the point also ends the sentence
     number = r"[nN](?:\.\s?[ºo°]|º|°|ro\.)\s?"
     return (
         rule(rf"\b{number}(?=\d)", "número "),

@@ -55,7 +55,7 @@ class Vocabulary:
     magnitudes: Mapping[str, Noun]  # as written between an amount and its currency -> as read
     digits: tuple[str, ...]  # 0 to 9
     symbols: Mapping[str, str]  # between spaces or numbers -> as read
-    currencies: Mapping[str, Currency]  # sign or code ->
+    currencies: Mapping[str, Currency]  # by sign or code
     units: Mapping[str, Noun]
     fractions: Mapping[str, str]  # "1/2" -> as read alone
     fraction_joint: str  # between a whole and a fraction, "and"

@@ -27,7 +27,7 @@ if TYPE_CHECKING:
 
     from models.tts.piper.voice import PiperVoice, Row
 
-USE_GPU = "PIPER_USE_GPU"  # what operators of Piper servers set: true or false
+USE_GPU = "PIPER_USE_GPU"  # as Piper servers read it: true or false
 TRUE, FALSE = ("true", "1"), ("false", "0")
 
 MODEL_CARD = "MODEL_CARD"  # lies beside a published voice and names the licence of its data set
@@ -39,14 +39,13 @@ class Options:
     """Options of Piper voices in the configuration."""
 
     voices: tuple[str, ...] = ()  # files to load, without `.onnx`; empty: all there are
-    noise_scale: float | None = None  # variation of the sound; None: as the voice says
-    noise_w: float | None = None  # variation of the rhythm; None: as the voice says
-    loudness_lufs: float | None = TARGET_LUFS  # of every voice; None: each as loud as it is
-    # Of one row; a longer sentence takes several. 400 are 20 s of speech at speed 1, and a second
-    # takes 20 MB while it is made.
+    noise_scale: float | None = None  # variation of the sound; None: the voice's own
+    noise_w: float | None = None  # variation of the rhythm; None: the voice's own
+    loudness_lufs: float | None = TARGET_LUFS  # of every voice; None: unchanged
+    # Of one row; a longer sentence takes several. 400 are 20 s of speech at speed 1; the length
+    # of a row bounds the memory of a call.
     max_phonemes: int = 400
-    # Rows of one call on a CPU. More rows save nothing there, and cost their padding: 306 ms of
-    # one core a sentence alone, 320 in fours sorted by length, 395 in fours as they come.
+    # Rows of one call on a CPU. More rows save nothing there, and cost their padding.
     cpu_batch_size: int = 1
 
     def __post_init__(self) -> None:

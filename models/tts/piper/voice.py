@@ -21,8 +21,8 @@ if TYPE_CHECKING:
     import onnxruntime
 
 DEFAULT_HOP_SAMPLES = 256  # audio samples of one frame, in every voice that Piper publishes
-# Phoneme types that need no more than espeak-ng, or nothing. The others (pinyin, Hebrew,
-# Japanese, Thai) and Arabic, which wants its vowels marked first, have models of their own.
+# Phoneme types that need espeak-ng at most. The others (pinyin, Hebrew, Japanese, Thai), and
+# Arabic, whose vowels must be marked first, need models of their own.
 PHONEME_TYPES = ("espeak", "text")
 ARABIC = "ar"
 

@@ -18,14 +18,14 @@ from models.types import SAMPLE_RATE_HZ
 from models.weights.checkpoints import fill, read_tensors
 from models.weights.source import WeightSource
 
-# `WeightSource.first` of each is read.
+# Of each, the first file that is there is read.
 MODEL_FILES = ("model.safetensors", "model_file.pth", "best_model.pth")
 ENCODER_FILES = ("model_se.safetensors", "model_se.pth", "model_se.pth.tar")
 CONFIG_FILE, ENCODER_CONFIG_FILE = "config.json", "config_se.json"
 SPEAKERS_FILE, LANGUAGES_FILE = "speakers.json", "language_ids.json"
 NEEDED_FIELDS = ("model_args", "audio", "characters", "model_params")  # of both configurations
-# In a published checkpoint, but of training alone: the discriminator, the speaker encoder of the
-# consistency loss and what resamples for it.
+# Parts of a published checkpoint for training alone: the discriminator, and the consistency loss's
+# speaker encoder with its resampler.
 TRAINING_PREFIXES = ("disc.", "speaker_encoder.", "audio_transform.", "audio_resampler.")
 MISSING_EXTRA = "YourTTS runs on coqui-tts, which is not installed: pip install dragoman[yourtts]"
 
@@ -102,7 +102,7 @@ def speakers(clips: Any, where: str = SPEAKERS_FILE) -> dict[str, NDArray[np.flo
     if len(sizes) != 1 or len(next(iter(sizes))) != 1:
         raise WeightsError(f"{where}: there are d-vectors of the shapes {sorted(sizes)}")
     found: dict[str, NDArray[np.float32]] = {}
-    for name in sorted(means):  # as coqui numbers them: the plain name comes before its variant
+    for name in sorted(means):  # coqui's order: the plain name comes before its variant
         plain = unique = name.strip()
         number = 2
         while unique in found or (unique != name and unique in means):
@@ -187,7 +187,7 @@ def _config(
         except (TypeError, ValueError, KeyError, AttributeError) as error:
             message = f"{source.reference}: {name} is no configuration of YourTTS: {error!r}"
             raise WeightsError(message) from error
-    for warning in map(str, (w.message for w in said)):  # a bad field became its default
+    for warning in map(str, (w.message for w in said)):  # coqui replaced a bad field by its default
         if any(f"field: {field} " in warning for field in NEEDED_FIELDS):
             raise WeightsError(f"{source.reference}: {name}: {warning}")
     return config

@@ -45,17 +45,16 @@ WARM_UP_ROWS = (1, 2, 8)
 class Options:
     """Options of YourTTS in the configuration."""
 
-    noise_scale: float | None = None  # variation of the sound; None: as the model says
-    noise_w: float | None = None  # variation of the rhythm; None: as the model says
+    noise_scale: float | None = None  # variation of the sound; None: the model's own
+    noise_w: float | None = None  # variation of the rhythm; None: the model's own
     max_chars: int = 500  # of a text; the longest sentence of `models.text.sentences`
-    loudness_lufs: float | None = TARGET_LUFS  # of every voice; None: each as loud as it is
-    max_speech_s: float = 120.0  # that one text may become; 500 characters at speed 0.25 do
-    # Of audio in one pass through the decoder, padding included. None: CUDA_PASS_S on a GPU, and
-    # on a CPU a sentence at a time, which costs 398 ms in a batch of 8, where one pass for all
-    # costs 744 ms and a sentence alone 455 ms (published size, 2 cores, `make bench-yourtts`).
+    loudness_lufs: float | None = TARGET_LUFS  # of every voice; None: unchanged
+    max_speech_s: float = 120.0  # of one text; 500 characters at speed 0.25 are as long
+    # Audio in one pass through the decoder, padding included. None: CUDA_PASS_S on a GPU, and one
+    # sentence at a time on a CPU, where that is quickest (`make bench-yourtts`).
     max_pass_s: float | None = None
     max_padding: float = 0.25  # share of a pass that may be padding; a batch takes several passes
-    min_reference_s: float = 1.0  # a shorter clip is no voice to speak in
+    min_reference_s: float = 1.0  # a shorter clip is refused
     max_reference_s: float = 30.0
     remembered_references: int = 256  # d-vectors kept, by the content of their clips; 2 KB each
 
@@ -255,7 +254,7 @@ class YourTts:
         codes = {row: code for code, row in self._loaded.language_rows.items()}
         said: dict[int, Row] = {}
         for place, row in enumerate(rows):
-            with suppress(Unprocessable):  # a language whose digits are no letters of the model
+            with suppress(Unprocessable):  # the model lacks the digits of the language
                 ids = self._loaded.alphabet.ids(CALIBRATION_TEXT, codes[row.language])
                 said[place] = replace(row, ids=ids)
         spoken = dict(

@@ -19,8 +19,7 @@ from torch.nn.utils.rnn import pad_sequence
 from models.devices.precision import full_precision
 from models.passes import passes as forward_passes
 
-# The noise of every row begins here, so that a sentence sounds the same whenever it is spoken and
-# whoever shares its batch.
+# Seed of every row's noise, so that a sentence sounds the same every time and in every batch.
 NOISE_SEED = 0
 
 
@@ -37,7 +36,7 @@ class Row:
 class Limits:
     """Bounds on the memory of one pass through the decoder, and on its padding."""
 
-    row_frames: int  # a longer row is not spoken
+    row_frames: int  # of one row; a longer one is not spoken
     pass_frames: int  # of all rows of a pass, padding included
     max_padding: float  # share of a pass's frames that may be padding
 
@@ -138,7 +137,7 @@ class Network:
         hidden = predictor.proj(hidden) * mask
         counts = mask.sum(dim=(1, 2)).long().tolist()
         latent = self._noise(noise, 2, counts) * noise_w
-        # All flows, last to first, but the second: it moves only the half that is thrown away.
+        # All flows, last to first, without the second: it changes only the half that is not used.
         for flow in [*reversed(predictor.flows[2:]), predictor.flows[0]]:
             latent = flow(latent.flip(1), mask, g=hidden, reverse=True)
         return latent[:, :1]

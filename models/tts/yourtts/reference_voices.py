@@ -18,11 +18,11 @@ from models.types import SAMPLE_RATE_HZ, Samples
 if TYPE_CHECKING:
     import torch
 
-# The windows of a clip (coqui's `BaseEncoder.compute_embedding`): as many, evenly spaced, each
-# of so many frames; a shorter clip is one window.
+# Number of a clip's windows, evenly spaced, and frames of each, as in coqui's
+# `BaseEncoder.compute_embedding`. A shorter clip is one window.
 WINDOWS = 10
 WINDOW_FRAMES = 250  # 2.5 s
-# Through the encoder together: those of four clips. A window's first layers take about 8 MB.
+# Windows in one pass of the encoder: those of four clips. It bounds the memory.
 WINDOWS_PER_PASS = 40
 
 

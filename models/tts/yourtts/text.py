@@ -8,7 +8,7 @@ from typing import Any
 
 from models.errors import Unprocessable
 
-# The model knows no digits and would leave them out. What num2words calls its languages.
+# num2words' names of languages. The model knows no digits, and would leave them out.
 NUMBER_LANGUAGES = {"en": "en", "fr": "fr", "pt": "pt_BR"}
 # A comma groups digits in English and is the decimal point in French and Portuguese.
 DECIMAL_POINTS = {"en": ".", "fr": ",", "pt": ","}
@@ -39,7 +39,7 @@ class Alphabet:
         if not self._has_digits:
             text = with_numbers_written_out(text, language)
         ids: list[int] = self._tokenizer.text_to_ids(text, self._languages[language])
-        self._tokenizer.not_found_characters.clear()  # it would collect them, call after call
+        self._tokenizer.not_found_characters.clear()  # they would pile up over calls
         spoken = "".join(
             self._tokenizer.characters.id_to_char(i) for i in ids if i not in self._special
         )
