@@ -87,7 +87,7 @@ class _Row:
 
 
 def _as_it_is(text: str) -> Steps:
-    """Pass on what is no text, so that the engine tells what is wrong with it."""
+    """Pass on input that is no text, so that the engine reports what is wrong."""
     (translation,) = yield [text]
     return Kept(translation)
 

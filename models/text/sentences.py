@@ -79,8 +79,8 @@ def split(
         text: any text.
         language: ISO 639-1; languages that sentencex does not know follow English.
         max_chars: at least 1.
-        whole: what is not cut, in order, such as an address. What has lines of its own, such as a
-            block of code, or is too long for a sentence, is no part of any, but of a gap.
+        whole: parts that are not cut, in order, such as an address. A part with lines of its own,
+            such as a block of code, or one too long for a sentence, goes into a gap.
     """
     if max_chars < 1:
         raise ValueError(f"max_chars is {max_chars}, expected at least 1")

@@ -1,4 +1,4 @@
-"""Texts of a word or two, which models that learnt sentences embroider."""
+"""Texts of a word or two, to which models that learnt sentences add words."""
 
 from __future__ import annotations
 
