@@ -32,8 +32,8 @@ from models.tts.piper.voice import VoiceConfig
 from models.weights.checkpoints import read_tensors
 from models.weights.ctranslate_file import check_model_file
 from tests.fuzz.mutations import rearranged, spoilt
+from tests.support import damaged_files
 from tests.support.bad_input import speech_file
-from tests.unit.models.audio import test_audio_damage
 from tests.unit.models.nmt import test_marian
 
 ROOT = Path(__file__).parents[2]
@@ -45,8 +45,8 @@ TENSORS = {"weight": torch.ones(2, 3), "bias": torch.zeros(2)}
 @st.composite
 def recordings(draw: st.DrawFn) -> bytes:
     """A file of any kind that is taken, or real speech; what follows it may be another's."""
-    name = draw(st.sampled_from(("speech", *test_audio_damage.FILES)))
-    good = speech_file() if name == "speech" else test_audio_damage.file(name)
+    name = draw(st.sampled_from(("speech", *damaged_files.FILES)))
+    good = speech_file() if name == "speech" else damaged_files.file(name)
     return draw(spoilt([good, good, speech_file()]))
 
 
