@@ -24,8 +24,8 @@ import numpy as np
 from bench.asr_windows import WEIGHTS as WHISPER
 from bench.asr_windows import BenchClip, read_clips
 from bench.results import Cell, Results, Spread, Table, write
-from models.asr import whisper
 from models.asr.decoding import window_capacities_s
+from models.asr.options import Options
 from models.audio import decode
 from models.devices.device import DeviceRequest
 from models.registry import ENGINES
@@ -103,7 +103,7 @@ def in_turns(
 
 def in_windows(clips: Sequence[BenchClip]) -> list[list[BenchClip]]:
     """Batches of clips of one window, as the server forms them."""
-    options = whisper.Options()
+    options = Options()
     capacities_s = window_capacities_s(options.windows_s, options.margin_s)
     groups: defaultdict[float, list[BenchClip]] = defaultdict(list)
     for clip in sorted(clips, key=lambda clip: clip.item.length):

@@ -22,7 +22,8 @@ from numpy.typing import NDArray
 from bench import machine
 from models.asr.decoding import window_capacities_s
 from models.asr.model import model_folder
-from models.asr.whisper import LONGEST_WINDOW_S, Options, WhisperAsr
+from models.asr.options import LONGEST_WINDOW_S, Options
+from models.asr.whisper import WhisperAsr
 from models.audio.samples import to_float32
 from models.devices.device import DeviceRequest
 from models.runtime import RuntimeSettings

@@ -21,11 +21,11 @@ from pathlib import Path
 from bench import machine
 from models.devices.device import DeviceRequest
 from models.nmt.m2m100.engine import M2m100Nmt, Options
-from models.nmt.m2m100.transformers_engine import M2m100TransformersNmt
-from models.nmt.m2m100.transformers_engine import Options as TransformersOptions
 from models.runtime import ItemError, Runtime, RuntimeSettings
 from models.types import NmtItem, Translation
 from models.weights.cached_files import cache_folder
+from tests.support.m2m100_transformers import M2m100TransformersNmt
+from tests.support.m2m100_transformers import Options as TransformersOptions
 from tests.support.published.m2m100 import (
     PUBLISHED,
     PUBLISHED_VOCABULARY,

@@ -1,9 +1,10 @@
-"""Lets torchaudio import beside another build of PyTorch; run by ``make install``.
+"""Makes torchaudio import beside a PyTorch without CUDA; run by ``make install``.
 
-PyPI's torchaudio wheel is linked against one version of CUDA: beside a PyTorch of another, or of
-none, its optional native libraries fail to load, and so does ``import torchaudio``. Without them
-torchaudio does what the engines here need (resampling, mel spectra) in PyTorch alone, so they are
-removed. Where torchaudio imports, nothing is touched.
+PyPI has one build of each torchaudio, linked against CUDA. Beside a PyTorch of another version of
+CUDA, or of none, its optional native libraries fail to load, and so does ``import torchaudio``. No
+version on PyPI does without them, so no pin helps. The engines here need only what torchaudio does
+in PyTorch alone (resampling, mel spectra), so the libraries are removed. Where torchaudio imports,
+nothing is changed.
 """
 
 from __future__ import annotations
@@ -27,7 +28,10 @@ def main() -> None:
 
 
 def why_not_imported() -> str | None:
-    """The last line of the error; None: it imports. In a process of its own, which may crash."""
+    """Return the last line of the error; None: it imports.
+
+    A process of its own imports it, as that may crash.
+    """
     command = [sys.executable, "-c", "import torchaudio"]
     done = subprocess.run(command, capture_output=True, text=True, check=False)
     if done.returncode == 0:

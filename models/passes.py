@@ -1,4 +1,4 @@
-"""Cutting a batch into forward passes: rows of about one length together, longest first."""
+"""Cuts a batch into forward passes: rows of about one length together, longest first."""
 
 from __future__ import annotations
 
@@ -9,12 +9,12 @@ N = TypeVar("N", int, float)
 
 
 def passes(lengths: Sequence[N], fits: Callable[[Sequence[N]], bool]) -> list[list[int]]:
-    """Which rows go through a network together: their indices, the longest of a pass first.
+    """Choose the rows that go through a network together; return their indices, longest first.
 
     Args:
         lengths: of the rows, in any unit.
-        fits: whether rows of these lengths, longest first, may share a pass; a row alone always
-            has one.
+        fits: whether rows of these lengths, longest first, may share a pass; a row alone always has
+            one.
     """
     found: list[list[int]] = []
     for index in sorted(range(len(lengths)), key=lambda index: -lengths[index]):

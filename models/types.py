@@ -1,4 +1,4 @@
-"""What goes into the runtimes and what comes out of them: frozen values, with their units."""
+"""Items that runtimes take and results that they return: frozen values, with their units."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ Kind: TypeAlias = Literal["vad", "asr", "nmt", "tts", "speaker"]
 
 @dataclass(frozen=True, slots=True)
 class AnswerWarning:
-    """Tell a caller what an answer is not sure of. ``code`` is for programs, in snake_case."""
+    """A doubt about an answer. ``code`` is for programs, in snake_case."""
 
     code: str
     message: str
@@ -30,7 +30,7 @@ class AnswerWarning:
 class Audio:
     """Mono audio: ``samples`` of shape [n] at ``sample_rate_hz``.
 
-    ``warnings`` say what the file that it was decoded from lacked.
+    ``warnings`` tell what was missing in the file that it was decoded from.
     """
 
     samples: Samples
@@ -43,13 +43,13 @@ class Audio:
 
 
 # ---- items: one row of a batch, as a runtime takes it ---------------------------------
-# Each has ``length``: what it costs by itself, in the unit of its kind (audio seconds or
-# characters). The batcher sorts and bounds batches by it.
+# Each has a ``length``, its own cost in the unit of its kind (audio seconds or characters). The
+# batcher sorts and bounds batches by it.
 
 
 @dataclass(frozen=True, slots=True)
 class VadParameters:
-    """How frame probabilities become spans (the rules of Silero's ``get_speech_timestamps``)."""
+    """Rules by which probabilities become spans, as in Silero's ``get_speech_timestamps``."""
 
     threshold: float = 0.5
     min_speech_s: float = 0.25
@@ -60,7 +60,7 @@ class VadParameters:
 
 @dataclass(frozen=True, slots=True, eq=False)
 class VadItem:
-    """A piece of a stream at 16 kHz. ``state`` carries the stream on from the piece before."""
+    """A piece of a stream at 16 kHz. ``state`` continues the stream from the piece before."""
 
     samples: Samples
     parameters: VadParameters = VadParameters()
@@ -77,12 +77,12 @@ class AsrItem:
 
     Attributes:
         language: None: detect it.
-        task: "translate" is to English; "detect" tells the language alone, in ``languages``.
+        task: "translate" is to English; "detect" finds the language alone, in ``languages``.
         temperature: None: greedy with the fallback temperatures.
         timestamps: False: one segment for a short window, in less time.
-        speech: where a VAD heard speech, in order, with a little silence around; what is said
-            there is not given up. Empty: not known.
-        languages: those that doubtful speech is tried in; empty: the likeliest.
+        speech: where a VAD heard speech, in order, with a little silence around; decoding goes on
+            until its text is found. Empty: not known.
+        languages: those in which doubtful speech is tried; empty: the likeliest.
     """
 
     samples: Samples
@@ -111,7 +111,7 @@ class NmtItem:
     source_language: str
     target_language: str
     beam_size: int = 1  # 1: greedy
-    length_penalty: float = 1.0  # of a beam: the exponent of the length that scores are divided by
+    length_penalty: float = 1.0  # of a beam: the exponent of the length that divides scores
     max_tokens: int | None = None  # of the translation; None: the engine's own bound
 
     @property
@@ -123,8 +123,8 @@ class NmtItem:
 class TtsItem:
     """One sentence to speak. ``speed`` 1.0 is the voice's own, 2.0 twice as fast.
 
-    With ``reference`` the engine speaks ``language`` in the voice that is heard there, and
-    ``voice`` is ``SOURCE_VOICE``.
+    With ``reference`` the engine speaks ``language`` in the voice of that clip, and ``voice`` is
+    ``SOURCE_VOICE``.
     """
 
     text: str
@@ -165,7 +165,7 @@ class SpeechSpan:
 
 @dataclass(frozen=True, slots=True, eq=False)
 class VadResult:
-    """``spans`` in order; ``probabilities`` [frames of 32 ms]; ``state`` to go on from."""
+    """Speech in a piece: ``spans`` in order, ``probabilities`` [32 ms frames], next ``state``."""
 
     spans: tuple[SpeechSpan, ...]
     probabilities: NDArray[np.float32]
@@ -198,10 +198,11 @@ class Segment:
 
 @dataclass(frozen=True, slots=True)
 class Transcript:
-    """What was said. ``language_probability`` is 1.0 where the caller named the language.
+    """The text of an item's speech. ``language_probability`` is 1.0 if the caller named the
+    language.
 
-    ``languages`` are all that an item of the task "detect" may be in, with their probabilities,
-    the likeliest first.
+    ``languages`` are set by the task "detect": all that the speech may be in, with their
+    probabilities, the likeliest first.
     """
 
     text: str
@@ -213,7 +214,7 @@ class Transcript:
 
 @dataclass(frozen=True, slots=True)
 class Translation:
-    """A text in the target language. ``warnings`` say what of the source it may not hold."""
+    """A text in the target language. ``warnings`` tell what of the source may be missing."""
 
     text: str
     source_language: str

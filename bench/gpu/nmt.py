@@ -89,7 +89,8 @@ def bergamot(setup: Setup, found: Found) -> None:
     import torch
 
     from models.nmt.bergamot.marian import MarianModel
-    from models.nmt.bergamot.network import ARCHITECTURE, Student
+    from models.nmt.bergamot.network import Student
+    from models.nmt.bergamot.weights import ARCHITECTURE
 
     random = np.random.default_rng(0)
     tensors = {

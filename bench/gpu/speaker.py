@@ -17,6 +17,7 @@ from models.registry import ENGINES
 from models.runtime import ItemError, Runtime, RuntimeSettings
 from models.speaker.ecapa.engine import CHECKPOINT_FILE
 from models.speaker.ge2e import engine as ge2e
+from models.speaker.ge2e.constants import PARTIAL_FRAMES
 from models.types import SAMPLE_RATE_HZ, SpeakerItem, Voiceprint
 from tests.support.published.ecapa import SMALL_CHANNELS, SMALL_SPEAKERS, write_ecapa
 
@@ -153,7 +154,7 @@ def ge2e_encoder(setup: Setup, found: Found) -> None:
             timing = measure(
                 setup.on_gpu,
                 partial(answers, runtime, items),
-                gflop=partials * ge2e.PARTIAL_FRAMES * GE2E_FLOP_A_FRAME / 1e9,
+                gflop=partials * PARTIAL_FRAMES * GE2E_FLOP_A_FRAME / 1e9,
             )
             found.add(
                 Row(

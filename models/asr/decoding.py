@@ -22,9 +22,9 @@ if TYPE_CHECKING:
 FRAMES_PER_S = 100  # mel frames: a hop of 160 samples at 16 kHz
 MAX_TOKENS = 448  # the decoder's positions: prompt and text together
 MAX_NEW_TOKENS = MAX_TOKENS // 2  # Whisper's own bound on the text of a window
-# A short window gets a smaller bound, so that a row which repeats itself does not hold its
-# batch for 224 steps. 15 tokens a second is twice what Whisper allows a full window of 30 s;
-# the constant is for timestamps and very short windows.
+# A short window gets a smaller bound, so that a row that repeats itself does not hold up its
+# batch for 224 steps. 15 tokens a second is twice what Whisper allows a full window of 30 s.
+# The constant leaves room for timestamps and very short windows.
 NEW_TOKENS_PER_S = 15
 MIN_NEW_TOKENS = 16
 # Punctuation that belongs to the word after it, or before it (openai/whisper's defaults).
@@ -35,7 +35,7 @@ UNSPACED_LANGUAGES = frozenset({"zh", "ja", "th", "lo", "my", "yue"})
 
 @dataclass(frozen=True, slots=True)
 class Query:
-    """What one row asks of the decoder: its prompt, and temperatures to try in this order."""
+    """One row's question to the decoder: its prompt, and the temperatures to try in this order."""
 
     prompt: tuple[int, ...]
     temperatures: tuple[float, ...]
@@ -43,9 +43,9 @@ class Query:
 
     @property
     def shape(self) -> tuple[int, bool]:
-        """What the prompts of one call have in common: CTranslate2 takes no other batch.
+        """Return what the prompts of one CTranslate2 call must have in common.
 
-        Of one length, with and without timestamps, ``<|startoftranscript|>`` stands elsewhere.
+        Prompts of another length, or without timestamps, have ``<|startoftranscript|>`` elsewhere.
         """
         return len(self.prompt), self.timestamps
 
@@ -59,32 +59,32 @@ class Attempt:
     avg_logprob: float
     compression_ratio: float
     no_speech_prob: float
-    is_cut: bool = False  # at the bound of its tokens: more may have been said
+    is_cut: bool = False  # decoding stopped at the bound of tokens: there may be more text
 
 
 @dataclass(frozen=True, slots=True)
 class Thresholds:
-    """When an attempt is repetitive, unlikely, or of a window in which nobody speaks."""
+    """Limits beyond which an attempt is repetitive, unlikely, or of a window without speech."""
 
     compression_ratio: float = 2.4
     log_prob: float = -1.0
     no_speech: float = 0.6
 
     def is_silence(self, attempt: Attempt) -> bool:
-        """No speech, and not text that is likely in spite of it."""
+        """Tell whether nobody speaks, and the text is not likely in spite of it."""
         return attempt.no_speech_prob > self.no_speech and not attempt.avg_logprob > self.log_prob
 
     def needs_fallback(self, attempt: Attempt) -> bool:
-        """Whether to decode once more, at the next temperature."""
+        """Tell whether to decode once more, at the next temperature."""
         if attempt.no_speech_prob > self.no_speech and attempt.avg_logprob < self.log_prob:
             return False
         return self._repeats(attempt) or attempt.avg_logprob < self.log_prob
 
     def best(self, attempts: Sequence[Attempt]) -> Attempt:
-        """The last attempt where it passes, else the likeliest, those that repeat last.
+        """Return the last attempt if it passes, else the likeliest; those that repeat come last.
 
-        The likeliest is given the last temperature, as faster-whisper does: it says how
-        far decoding had to go, and so whether the text may be a prompt for what follows.
+        The likeliest is given the last temperature, as faster-whisper does. It tells how far
+        decoding had to go, and so whether the text may be a prompt for what follows.
         """
         last = attempts[-1]
         if not self.needs_fallback(last):
@@ -129,48 +129,52 @@ def decode(
 
 
 def compression_ratio(text: str) -> float:
-    """Bytes of ``text`` to its bytes under zlib: high where the text repeats itself."""
+    """Divide the bytes of ``text`` by its bytes under zlib; a text that repeats itself is high."""
     data = text.encode()
     return len(data) / len(zlib.compress(data))
 
 
 def max_length(window_s: float, prompt_tokens: int) -> int:
-    """CTranslate2's ``max_length`` for a window: it bounds prompt and text together."""
+    """Return CTranslate2's ``max_length`` for a window, which bounds prompt and text together."""
     wanted = min(MAX_NEW_TOKENS, math.ceil(NEW_TOKENS_PER_S * window_s) + MIN_NEW_TOKENS)
     return min(MAX_TOKENS, max(2 * wanted, prompt_tokens + wanted))
 
 
 def max_new_tokens(max_length: int, prompt_tokens: int) -> int:
-    """How many tokens of text CTranslate2 decodes under a ``max_length``."""
+    """Count how many tokens of text CTranslate2 decodes under a ``max_length``."""
     return min(max_length // 2, max_length - prompt_tokens)
 
 
 def smallest_window_s(windows_s: Sequence[float], margin_s: float, length_s: float) -> float:
-    """The smallest of the sorted windows that holds audio and margin; the largest needs none."""
+    """Return the smallest window that holds audio and margin; the largest needs no margin.
+
+    Args:
+        windows_s: sorted.
+    """
     return next((w for w in windows_s if length_s + margin_s <= w), windows_s[-1])
 
 
 def window_capacities_s(windows_s: Sequence[float], margin_s: float) -> tuple[float, ...]:
-    """The longest audio that each window holds."""
+    """Return the longest audio that each window holds."""
     return (*(window_s - margin_s for window_s in windows_s[:-1]), windows_s[-1])
 
 
 def join_text(segments: Sequence[Segment], language: str) -> str:
-    """The text of all segments; only languages that write spaces get them."""
+    """Join the texts of all segments, with spaces where the language writes them."""
     glue = "" if language in UNSPACED_LANGUAGES else " "
     return glue.join(segment.text for segment in segments)
 
 
 @dataclass(slots=True)
 class Stretch:
-    """What one decoded window says: faster-whisper's segments, and where to go on."""
+    """The text of one decoded window: faster-whisper's segments, and the frame to go on from."""
 
     segments: list[dict[str, Any]]  # start, end [s]; tokens; seek [frames]; words, if asked for
     next_frame: int
-    complete: bool  # the window ended in a lone timestamp: nothing was left half said
+    complete: bool  # the window ended in a lone timestamp: no segment was cut
 
     def text_tokens(self, end: int) -> list[int]:
-        """All tokens before ``end``, the first that is no text."""
+        """Return all tokens before ``end``, the first token that is not text."""
         return [token for said in self.segments for token in said["tokens"] if token < end]
 
 
@@ -186,12 +190,12 @@ def split(
         segment_duration=frames / FRAMES_PER_S,
         seek=frame,
     )
-    # A pair of timestamps at 0.00 would ask for the same window for ever.
+    # A pair of timestamps at 0.00 would select the same window forever.
     return Stretch(segments, next_frame if next_frame > frame else frame + frames, complete)
 
 
 class _Aligned:
-    """What ``WhisperModel.add_word_timestamps`` needs of a model whose alignment is done."""
+    """Stands for a ``WhisperModel`` in ``add_word_timestamps``; its alignment is already made."""
 
     frames_per_second = FRAMES_PER_S
 
@@ -210,8 +214,8 @@ def add_words(
 ) -> None:
     """Put words into a stretch by faster-whisper's rules, from an alignment of its tokens.
 
-    ``add_word_timestamps`` carries the end of speech from row to row of a batch, so each row
-    is given to it alone; the alignment, which costs, was made for all rows together.
+    ``add_word_timestamps`` carries the end of speech from row to row of a batch, so it is called
+    with one row at a time. The costly alignment was made for all rows together.
 
     Args:
         stretch: changed in place; its segments also move to the times of their words.
@@ -245,7 +249,7 @@ def segments_of(
     language: str,
     word_timestamps: bool,
 ) -> list[Segment]:
-    """Segments with text, clipped to the audio; what lies in the padding alone is dropped."""
+    """Return the segments that have text, clipped to the audio; drop those in the padding."""
     segments = []
     for raw in stretch.segments:
         start_s, end_s = (

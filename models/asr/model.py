@@ -23,23 +23,23 @@ from models.devices import device
 from models.devices.ctranslate import ComputeType, open_model
 from models.errors import WeightsError
 from models.types import Samples
-from models.weights import source as weights
 from models.weights.ctranslate_file import MODEL_FILE, check_model_file
+from models.weights.source import WeightSource
 
 if TYPE_CHECKING:
     import ctranslate2
     from faster_whisper.tokenizer import Tokenizer
 
 TIMESTAMP_STEP_S = 0.02  # between two timestamp tokens
-PACKAGE_FOLDER = "data/"  # where packages keep the files that folders and snapshots have on top
+PACKAGE_FOLDER = "data/"  # of packages; folders and snapshots have the files at the top
 
 
 @dataclass(frozen=True, slots=True)
 class Search:
-    """How a window's text is searched for; faster-whisper's names and defaults."""
+    """Parameters of the search for a window's text, with faster-whisper's names and defaults."""
 
     beam_size: int = 5  # at temperature 0
-    best_of: int = 5  # samples of which the likeliest is taken, at temperatures above 0
+    best_of: int = 5  # samples at temperatures above 0; the likeliest is taken
     patience: float = 1.0
     length_penalty: float = 1.0
     repetition_penalty: float = 1.0
@@ -47,7 +47,7 @@ class Search:
     max_initial_timestamp_s: float = 1.0
 
     def arguments(self, temperature: float) -> dict[str, Any]:
-        """Of ``ctranslate2.models.Whisper.generate``."""
+        """Return the arguments of ``ctranslate2.models.Whisper.generate``."""
         common: dict[str, Any] = {
             "length_penalty": self.length_penalty,
             "repetition_penalty": self.repetition_penalty,
@@ -75,7 +75,7 @@ class LoadedWhisper:
             str(folder), device=on, compute_type=compute, cpu_threads=threads
         )
         self._model = self.whisper.model
-        # The weights know their own mels (80, or 128 since large-v3); all else is the same.
+        # The weights state their number of mels: 80, or 128 since large-v3.
         self._extractor = FeatureExtractor(feature_size=self._model.n_mels)
 
     @property
@@ -88,7 +88,7 @@ class LoadedWhisper:
 
     @cached_property
     def languages(self) -> tuple[str, ...]:
-        """Codes of the languages that these weights have a token for."""
+        """Return the codes of the languages that these weights have a token for."""
         codes = self.whisper.supported_languages
         if not self.is_multilingual:
             return tuple(codes)
@@ -104,7 +104,7 @@ class LoadedWhisper:
 
     @cached_property
     def text_tokenizer(self) -> Tokenizer:
-        """For text alone, which has the same tokens in all languages and tasks."""
+        """Return a tokenizer for text, whose tokens are those of every language and task."""
         return self.tokenizer("en", "transcribe")
 
     @cached_property
@@ -114,12 +114,12 @@ class LoadedWhisper:
         return list(get_suppressed_tokens(self.text_tokenizer, [-1]))
 
     def features(self, samples: Samples) -> NDArray[np.float32]:
-        """Log-mel features [mels, frames] of audio at 16 kHz, one frame for each full 10 ms."""
+        """Return log-mel features [mels, frames] of audio at 16 kHz: one frame a full 10 ms."""
         features: NDArray[np.float32] = self._extractor(to_float32(samples))
         return features[:, : len(samples) // self._extractor.hop_length]
 
     def encode(self, features: NDArray[np.float32]) -> ctranslate2.StorageView:
-        """[rows, mels, frames] -> [rows, frames / 2, model]."""
+        """Encode features [rows, mels, frames] to [rows, frames / 2, model]."""
         return self.whisper.encode(features)
 
     def detect_languages(
@@ -181,7 +181,7 @@ class LoadedWhisper:
         said: list[list[int]],
         frames: list[int],
     ) -> list[list[dict[str, Any]]]:
-        """Word timings of these rows, all of one language and task.
+        """Return the word timings of these rows, all of one language and task.
 
         Args:
             said: each row's text tokens.
@@ -199,7 +199,7 @@ class LoadedWhisper:
 def open_whisper(
     folder: Path, compute: ComputeType, request: device.DeviceRequest
 ) -> tuple[LoadedWhisper, device.Device]:
-    """Open a model on the device that is asked for; CUDA is got when the model has run on it.
+    """Open a model on the requested device; CUDA counts once the model has run on it.
 
     Raises:
         DeviceError: ``cuda`` was asked for by name and cannot be had.
@@ -211,7 +211,7 @@ def open_whisper(
     def open_on(name: Literal["cuda", "cpu"], compute_type: str) -> LoadedWhisper:
         try:
             model = LoadedWhisper(folder, name, compute_type, request.threads)
-        except Exception as error:  # of CTranslate2 and of the tokenizer, whose classes are many
+        except Exception as error:  # CTranslate2 and the tokenizer raise many classes
             if name == "cuda" or device.is_out_of_memory(error):
                 raise
             raise WeightsError(f"{folder}: not a Whisper model: {error}") from error
@@ -222,8 +222,8 @@ def open_whisper(
     return open_model(request, compute, open_on)
 
 
-def model_folder(source: weights.WeightSource) -> Path:
-    """The folder with the files that CTranslate2 and the tokenizer read.
+def model_folder(source: WeightSource) -> Path:
+    """Return the folder with the files that CTranslate2 and the tokenizer read.
 
     Raises:
         WeightsError: one of them is missing, or differs from its pin.
@@ -239,7 +239,7 @@ def model_folder(source: weights.WeightSource) -> Path:
 
 
 def take_rows(encoded: ctranslate2.StorageView, rows: list[int]) -> ctranslate2.StorageView:
-    """Some rows of the encoder's output; all of them are passed on where they lie."""
+    """Return some rows of the encoder's output; all rows are passed on without a copy."""
     import ctranslate2
 
     if rows == list(range(encoded.shape[0])):

@@ -1,4 +1,4 @@
-"""Texts that Whisper wrote twice: it goes round where speech fills its window to the end."""
+"""Detects texts that Whisper wrote twice, as it does where speech fills its window."""
 
 from __future__ import annotations
 
@@ -6,17 +6,17 @@ from collections.abc import Sequence
 from difflib import SequenceMatcher
 from itertools import pairwise
 
-LIKENESS = 0.8  # of two parts that count as one text written twice: the second may differ by a word
-LEAST_LETTERS = 8  # of a text that is judged: "no, no" is said so
-MOST_LETTERS = 2_000  # of a text that is judged: the comparison's time is quadratic
+LIKENESS = 0.8  # from this on, two parts count as one text written twice: a word may differ
+LEAST_LETTERS = 8  # shorter texts, such as "no, no", are not judged
+MOST_LETTERS = 2_000  # longer texts are not judged: the comparison takes quadratic time
 MOST_TIMES = 3
 
 
 def is_said_twice(text: str) -> bool:
     """Tell whether a text is two or three times nearly the same.
 
-    A speaker may repeat himself, too: whoever asks hears the audio once more, in a larger
-    window, which goes round no more but keeps what was said.
+    A speaker may repeat himself, too. The caller decodes such audio again in a larger window, where
+    Whisper repeats nothing and keeps what was said.
     """
     letters = _letters(text)
     if not LEAST_LETTERS <= len(letters) <= MOST_LETTERS:
@@ -25,13 +25,13 @@ def is_said_twice(text: str) -> bool:
 
 
 def repeats_the_end(before: str, text: str) -> bool:
-    """Tell whether a text says once more what the text before it ended with."""
+    """Tell whether a text repeats the end of the text before it."""
     said, again = _letters(before)[-MOST_LETTERS:], _letters(text)[:MOST_LETTERS]
     return bool(again) and len(said) >= len(again) and _alike(said[-len(again) :], again)
 
 
 def _in_equal_parts(letters: str, times: int) -> bool:
-    """Tell whether each part is like the one before it; the parts may differ a little in length."""
+    """Tell whether each part is like the one before it; their lengths may differ a little."""
     part = len(letters) / times
     slack = max(1, round(part * (1 - LIKENESS) / 2))
     cuts = [round(part * number) for number in range(times + 1)]

@@ -1,4 +1,4 @@
-"""Tell which language is spoken where: most speech says it clearly, other speech is tried."""
+"""Choice of the spoken language: most speech is clear, other speech is tried in several."""
 
 from __future__ import annotations
 
@@ -6,9 +6,9 @@ from collections.abc import Collection, Sequence
 
 Languages = tuple[tuple[str, float], ...]  # with their probabilities, the likeliest first
 
-CLEAR = 0.8  # the probability from which a detection is believed
-LEAST_S = 1.0  # of speech that tells its language
-LIKELIEST = 2  # languages that doubtful speech is tried in, beside those of its recording
+CLEAR = 0.8  # the probability from which a detection counts as sure
+LEAST_S = 1.0  # of speech; less does not show its language
+LIKELIEST = 2  # detected languages to try, beside those of the recording
 MOST_TRIED = 5
 
 
@@ -25,12 +25,12 @@ def clear_languages(stretches: Sequence[Languages]) -> tuple[str, ...]:
 def to_try(
     found: Languages, known: Collection[str] = (), allowed: Collection[str] = ()
 ) -> tuple[str, ...]:
-    """Choose the languages that doubtful speech may be in: decoding in each tells which it is.
+    """Choose the languages in which doubtful speech is decoded to find its own.
 
     Args:
-        found: what detection says of it.
+        found: the detected languages.
         known: the languages that are clearly heard elsewhere in the recording.
-        allowed: those that somebody can use; empty: all. A known one is always allowed.
+        allowed: the languages that the caller can use; empty: all. A known one is always allowed.
     """
     usable = [language for language, _ in found if not allowed or language in allowed]
     likeliest = [language for language, _ in found if language in known]
@@ -38,9 +38,9 @@ def to_try(
 
 
 def filled(chosen: Sequence[tuple[str, float] | None]) -> list[tuple[str, float] | None]:
-    """Give a stretch that is too short to tell its language that of the nearest one.
+    """Give stretches of unknown language that of the nearest known stretch.
 
-    Of two that are as near the earlier counts. Without any known one nothing is known.
+    Of two that are equally near the earlier counts. If none is known, nothing changes.
     """
     known = [place for place, language in enumerate(chosen) if language is not None]
     if not known:

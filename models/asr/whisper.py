@@ -1,23 +1,19 @@
-"""Recognise speech, translate it to English, tell its language: Whisper on CTranslate2, batched."""
+"""Whisper on CTranslate2, batched: transcription, translation to English, language detection."""
 
 from __future__ import annotations
 
-import math
 import time
 from collections import defaultdict
 from collections.abc import Sequence
-from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
 import numpy as np
-from numpy.typing import NDArray
 
 from models.asr.decoding import (
     FRAMES_PER_S,
     Attempt,
     Query,
     Stretch,
-    Thresholds,
     add_words,
     decode,
     join_text,
@@ -26,137 +22,21 @@ from models.asr.decoding import (
     split,
     window_capacities_s,
 )
-from models.asr.model import (
-    LoadedWhisper,
-    Search,
-    model_folder,
-    open_whisper,
-)
-from models.asr.repeats import is_said_twice, repeats_the_end
-from models.asr.spoken_languages import Languages, is_clear, to_try
+from models.asr.language_detection import detect_languages
+from models.asr.model import LoadedWhisper, model_folder, open_whisper
+from models.asr.options import LONGEST_WINDOW_S, Options
+from models.asr.repeats import is_said_twice
+from models.asr.row import FRAME_SAMPLES, Row, padded
 from models.audio.samples import loudness_dbfs
 from models.devices import device
-from models.devices.ctranslate import ComputeType
 from models.errors import DragomanError, InvalidRequest, TooLarge, UnknownLanguage
 from models.runtime import ItemError, RuntimeSettings, RuntimeSpec
-from models.types import SAMPLE_RATE_HZ, UNDETERMINED, AsrItem, Segment, Transcript
-from models.weights import source as weights
+from models.types import SAMPLE_RATE_HZ, UNDETERMINED, AsrItem, Transcript
+from models.weights.source import licence, resolve
 
 if TYPE_CHECKING:
     import ctranslate2
     from faster_whisper.tokenizer import Tokenizer
-
-LONGEST_WINDOW_S = 30.0  # Whisper's encoder has positions for no more
-FRAME_SAMPLES = SAMPLE_RATE_HZ // FRAMES_PER_S  # 160
-LEAST_REST_S = 0.5  # of audio behind what was said: in less Whisper invents words
-# Of speech behind a text that Whisper took for the end; its times and the VAD's differ by less.
-LEAST_SPEECH_S = 1.0
-REPEAT_SHARE = 0.6  # of a text's time: what is said again takes about as long as the first time
-
-
-@dataclass(frozen=True, slots=True)
-class Options:
-    """What the configuration may say of Whisper. Decoding defaults are faster-whisper's.
-
-    A row is padded to the smallest window that holds its audio and ``margin_s``. Without a
-    margin, and in windows of 5 s with any margin, Whisper repeats itself past the end of
-    speech (`bench.asr_windows` and `bench.said` show it). A text that is said twice in one
-    window is decoded once more in the next larger one.
-    """
-
-    compute_type: ComputeType = "auto"
-    windows_s: tuple[float, ...] = (10.0, 20.0, 30.0)
-    margin_s: float = 1.5  # silence after speech, in every window but the largest
-    beam_size: int = 5
-    best_of: int = 5  # samples of which the likeliest is taken, at temperatures above 0
-    patience: float = 1.0
-    length_penalty: float = 1.0
-    repetition_penalty: float = 1.0
-    no_repeat_ngram_size: int = 0  # 0: any n-gram may come again
-    temperatures: tuple[float, ...] = (0.0, 0.2, 0.4, 0.6, 0.8, 1.0)  # fallback, in this order
-    compression_ratio_threshold: float = 2.4  # above: the text repeats itself
-    log_prob_threshold: float = -1.0  # nats a token; below: the text is unlikely
-    no_speech_threshold: float = 0.6  # above, and unlikely: nobody speaks
-    max_initial_timestamp_s: float = 1.0
-    prompt_reset_temperature: float = 0.5  # text decoded above it is no prompt for what follows
-    silence_dbfs: float = -60.0  # audio whose loudest 30 ms are under it holds no speech
-
-    def __post_init__(self) -> None:
-        windows_s = self.windows_s
-        if not windows_s or list(windows_s) != sorted(set(windows_s)):
-            raise ValueError("windows_s: expected window lengths in ascending order")
-        if windows_s[0] <= self.margin_s or windows_s[-1] > LONGEST_WINDOW_S:
-            raise ValueError("windows_s: expected lengths above margin_s, up to 30 s")
-        if not self.temperatures or min(self.temperatures) < 0:
-            raise ValueError("temperatures: expected at least one, none below 0")
-        if min(self.beam_size, self.best_of) < 1:
-            raise ValueError("beam_size, best_of: expected at least 1")
-
-    @property
-    def thresholds(self) -> Thresholds:
-        return Thresholds(
-            compression_ratio=self.compression_ratio_threshold,
-            log_prob=self.log_prob_threshold,
-            no_speech=self.no_speech_threshold,
-        )
-
-    @property
-    def search(self) -> Search:
-        return Search(
-            beam_size=self.beam_size,
-            best_of=self.best_of,
-            patience=self.patience,
-            length_penalty=self.length_penalty,
-            repetition_penalty=self.repetition_penalty,
-            no_repeat_ngram_size=self.no_repeat_ngram_size,
-            max_initial_timestamp_s=self.max_initial_timestamp_s,
-        )
-
-
-@dataclass(slots=True)
-class _Row:
-    """One item on its way through ``run``."""
-
-    index: int  # in the batch
-    item: AsrItem
-    features: NDArray[np.float32]  # [mels, frames] of its audio, without padding
-    language: str | None
-    timestamps: bool  # Whisper writes the times between its words
-    probability: float = 1.0  # of the language
-    languages: Languages = ()  # what detection found, where only that is asked for
-    least_window_s: float = 0.0  # for what Whisper said twice in a smaller one
-    frame: int = 0  # up to here it is decoded
-    history: list[int] = field(default_factory=list)  # tokens of the prompt and of what was said
-    segments: list[Segment] = field(default_factory=list)
-
-    @property
-    def frames_left(self) -> int:
-        return int(self.features.shape[1]) - self.frame
-
-    def transcript(self) -> Transcript:
-        language = self.language or UNDETERMINED
-        written_in = "en" if self.item.task == "translate" else language
-        return Transcript(
-            text=join_text(self.segments, written_in),
-            language=language,
-            language_probability=self.probability if self.language else 0.0,
-            segments=tuple(self.segments),
-            languages=self.languages,
-        )
-
-    @property
-    def has_speech_left(self) -> bool:
-        """Whether something may be said behind what is decoded."""
-        if self.frame == 0:
-            return self.frames_left > 0
-        if self.item.speech:
-            return self.speech_left_s(self.frame) >= LEAST_REST_S
-        return self.frames_left >= LEAST_REST_S * FRAMES_PER_S
-
-    def speech_left_s(self, frame: int) -> float:
-        """Count the speech behind a frame, as the VAD heard it."""
-        at_s = frame / FRAMES_PER_S
-        return sum(max(0.0, span.end_s - max(at_s, span.start_s)) for span in self.item.speech)
 
 
 class WhisperAsr:
@@ -178,13 +58,13 @@ class WhisperAsr:
 
         started_s = time.perf_counter()
         settings, options = self._settings, self._options
-        folder = model_folder(weights.resolve(settings.weights, settings.sha256, settings.files))
+        folder = model_folder(resolve(settings.weights, settings.sha256, settings.files))
         self._model, got = open_whisper(folder, options.compute_type, settings.device)
         spec = RuntimeSpec(
             kind="asr",
             engine="whisper",
             weights=settings.weights,
-            licence=weights.licence(settings.weights),
+            licence=licence(settings.weights),
             languages=self._model.languages,
             length_buckets=window_capacities_s(options.windows_s, options.margin_s),
         )
@@ -198,7 +78,7 @@ class WhisperAsr:
         return spec, report
 
     def warm_up(self) -> None:
-        """Run each window once, on noise: what it says is thrown away."""
+        """Run each window once on noise, and discard the results."""
         noise = np.random.default_rng(0).normal(0, 0.1, int(LONGEST_WINDOW_S * SAMPLE_RATE_HZ))
         for capacity_s in window_capacities_s(self._options.windows_s, self._options.margin_s):
             samples = noise[: int(capacity_s * SAMPLE_RATE_HZ)].astype(np.float32)
@@ -220,7 +100,7 @@ class WhisperAsr:
             UnknownLanguage: a language that these weights do not know.
         """
         results: dict[int, Transcript | ItemError] = {}
-        rows: list[_Row] = []
+        rows: list[Row] = []
         for index, item in enumerate(batch):
             try:
                 rows.append(self._row(index, item))
@@ -240,10 +120,10 @@ class WhisperAsr:
             raise RuntimeError("load() was not called, or close() was")
         return self._model
 
-    def _tokenizer(self, row: _Row) -> Tokenizer:
+    def _tokenizer(self, row: Row) -> Tokenizer:
         return self._loaded.tokenizer(row.language or "en", row.item.task)
 
-    def _row(self, index: int, item: AsrItem) -> _Row:
+    def _row(self, index: int, item: AsrItem) -> Row:
         model, longest_s = self._loaded, self._options.windows_s[-1]
         if item.samples.ndim != 1 or not np.isfinite(item.samples).all():
             raise InvalidRequest("audio must be mono, of finite samples", param="samples")
@@ -255,9 +135,9 @@ class WhisperAsr:
         if item.temperature is not None and not item.temperature >= 0:
             raise InvalidRequest("temperature must be 0 or more", param="temperature")
         language = item.language if model.is_multilingual else "en"
-        # What stops too early in a long window can go on only from a time.
+        # Text that stops too early in a long window can be continued only from a time.
         timed = item.timestamps or item.word_timestamps or item.length > self._capacities_s[0]
-        row = _Row(index, item, model.features(item.samples), language, timed)
+        row = Row(index, item, model.features(item.samples), language, timed)
         if item.prompt and item.prompt.strip():
             row.history += model.text_tokenizer.encode(" " + item.prompt.strip())
         return row
@@ -266,38 +146,38 @@ class WhisperAsr:
     def _capacities_s(self) -> tuple[float, ...]:
         return window_capacities_s(self._options.windows_s, self._options.margin_s)
 
-    def _has_speech_left(self, row: _Row) -> bool:
+    def _has_speech_left(self, row: Row) -> bool:
         if not row.has_speech_left:
             return False
         rest = row.item.samples[row.frame * FRAME_SAMPLES :]
         return loudness_dbfs(rest) >= self._options.silence_dbfs
 
-    def _by_window(self, rows: Sequence[_Row]) -> dict[float, list[_Row]]:
-        """Group rows by the window that each needs: none is heard in its neighbour's."""
-        groups: defaultdict[float, list[_Row]] = defaultdict(list)
+    def _by_window(self, rows: Sequence[Row]) -> dict[float, list[Row]]:
+        """Group rows by the window that each needs by itself."""
+        groups: defaultdict[float, list[Row]] = defaultdict(list)
         for row in rows:
             left_s = row.frames_left / FRAMES_PER_S
             own_s = smallest_window_s(self._options.windows_s, self._options.margin_s, left_s)
             groups[max(own_s, row.least_window_s)].append(row)
         return groups
 
-    def _detect(self, rows: Sequence[_Row]) -> None:
-        """Find the languages of rows that ask for nothing else."""
+    def _detect(self, rows: Sequence[Row]) -> None:
+        """Set the languages of rows whose task is detection."""
         for window_s, alike in self._by_window(list(filter(self._has_speech_left, rows))).items():
-            encoded = self._loaded.encode(_padded(alike, round(window_s * FRAMES_PER_S)))
-            self._detect_languages(alike, encoded)
+            encoded = self._loaded.encode(padded(alike, round(window_s * FRAMES_PER_S)))
+            detect_languages(self._loaded, self._search, alike, encoded)
 
-    def _decode_windows(self, rows: list[_Row], window_s: float) -> None:
-        """Decode the next window of each row, and move each row on behind what was said."""
-        encoded = self._loaded.encode(_padded(rows, round(window_s * FRAMES_PER_S)))
-        self._detect_languages(rows, encoded)
+    def _decode_windows(self, rows: list[Row], window_s: float) -> None:
+        """Decode the next window of each row, and move each row past the decoded part."""
+        encoded = self._loaded.encode(padded(rows, round(window_s * FRAMES_PER_S)))
+        detect_languages(self._loaded, self._search, rows, encoded)
         attempts = self._decode(rows, encoded)
-        stretches: dict[int, Stretch] = {}  # position in rows -> what was said there
+        stretches: dict[int, Stretch] = {}  # by position in rows
         for position, (row, attempt) in enumerate(zip(rows, attempts, strict=True)):
             if self._thresholds.is_silence(attempt):
                 row.frame += row.frames_left
             elif attempt.is_cut and not row.timestamps:
-                row.timestamps = True  # once more: without times there is no place to go on from
+                row.timestamps = True  # decode again: only times tell where to go on
             elif self._goes_round(row, attempt, window_s):
                 row.least_window_s = next(w for w in self._options.windows_s if w > window_s)
             else:
@@ -306,17 +186,17 @@ class WhisperAsr:
         for position, stretch in stretches.items():
             self._append(rows[position], attempts[position], stretch)
 
-    def _goes_round(self, row: _Row, attempt: Attempt, window_s: float) -> bool:
-        """Tell whether to hear a text that is said twice once more, in a larger window.
+    def _goes_round(self, row: Row, attempt: Attempt, window_s: float) -> bool:
+        """Tell whether a text is written twice and must be decoded in a larger window.
 
-        What is said twice there, too, is what somebody said.
+        A text that is written twice there, too, was said twice.
         """
         if row.least_window_s or window_s >= self._options.windows_s[-1]:
             return False
         text = self._tokenizer(row).decode(list(attempt.tokens))
-        return is_said_twice(text) or (bool(row.segments) and self._repeats(row, text))
+        return is_said_twice(text) or (bool(row.segments) and row.repeats(text))
 
-    def _stretch(self, row: _Row, attempt: Attempt) -> Stretch:
+    def _stretch(self, row: Row, attempt: Attempt) -> Stretch:
         return split(
             self._loaded.whisper,
             self._tokenizer(row),
@@ -325,53 +205,7 @@ class WhisperAsr:
             frames=row.frames_left,
         )
 
-    def _detect_languages(self, rows: list[_Row], encoded: ctranslate2.StorageView) -> None:
-        """Tell the language of rows that name none; what is not clear is tried in several."""
-        unknown = [position for position, row in enumerate(rows) if row.language is None]
-        if not unknown:
-            return
-        found = self._loaded.detect_languages(encoded, unknown)
-        doubtful = []
-        for position, languages in zip(unknown, found, strict=True):
-            row = rows[position]
-            row.languages = languages
-            row.language, row.probability = languages[0]
-            if not is_clear(languages):
-                doubtful.append(position)
-        if doubtful:
-            self._try_languages(rows, doubtful, encoded)
-
-    def _try_languages(
-        self, rows: list[_Row], doubtful: list[int], encoded: ctranslate2.StorageView
-    ) -> None:
-        """Take the language in which each row's text is likeliest, of those that it may be in."""
-        model = self._loaded
-        tried = [
-            (position, language)
-            for position in doubtful
-            for language in to_try(
-                rows[position].languages,
-                known=rows[position].item.languages,
-                allowed=rows[position].item.languages,
-            )
-        ]
-        prompts = [
-            model.whisper.get_prompt(
-                model.tokenizer(language, "transcribe"), [], without_timestamps=True
-            )
-            for _, language in tried
-        ]
-        positions = [position for position, _ in tried]
-        attempts = model.generate(encoded, positions, prompts, self._search, temperature=0.0)
-        best: dict[int, float] = {}
-        for (position, language), attempt in zip(tried, attempts, strict=True):
-            if attempt.avg_logprob > best.get(position, -math.inf):
-                best[position] = attempt.avg_logprob
-                row = rows[position]
-                row.language = language
-                row.probability = dict(row.languages).get(language, 0.0)
-
-    def _decode(self, rows: list[_Row], encoded: ctranslate2.StorageView) -> list[Attempt]:
+    def _decode(self, rows: list[Row], encoded: ctranslate2.StorageView) -> list[Attempt]:
         model = self._loaded
         queries = []
         for row in rows:
@@ -394,9 +228,9 @@ class WhisperAsr:
         return decode(queries, generate, self._thresholds)
 
     def _align(
-        self, rows: list[_Row], stretches: dict[int, Stretch], encoded: ctranslate2.StorageView
+        self, rows: list[Row], stretches: dict[int, Stretch], encoded: ctranslate2.StorageView
     ) -> None:
-        """Put words into the stretches of rows that ask for them, a language and task at a time."""
+        """Put words into the stretches that need them, one language and task at a time."""
         groups: defaultdict[tuple[str | None, str], list[int]] = defaultdict(list)
         for position in stretches:
             if rows[position].item.word_timestamps:
@@ -411,7 +245,7 @@ class WhisperAsr:
                 last_speech_s = before[-1].end_s if before else 0.0
                 add_words(stretches[position], tokenizer, alignment, last_speech_s)
 
-    def _append(self, row: _Row, attempt: Attempt, stretch: Stretch) -> None:
+    def _append(self, row: Row, attempt: Attempt, stretch: Stretch) -> None:
         language = row.language or UNDETERMINED
         said = segments_of(
             stretch,
@@ -422,7 +256,7 @@ class WhisperAsr:
             word_timestamps=row.item.word_timestamps,
         )
         is_first = not row.segments
-        if not is_first and self._repeats(row, join_text(said, language)):
+        if not is_first and row.repeats(join_text(said, language)):
             row.frame += row.frames_left
             return
         row.segments += said
@@ -430,34 +264,4 @@ class WhisperAsr:
             row.history.clear()
         else:
             row.history += [token for segment in said for token in segment.tokens]
-        row.frame = self._behind(row, stretch, said)
-
-    def _behind(self, row: _Row, stretch: Stretch, said: Sequence[Segment]) -> int:
-        """Tell the frame to go on from; where the VAD heard more than was said, behind the text."""
-        if said and row.timestamps:
-            end = round(said[-1].end_s * FRAMES_PER_S)
-            goes_on = row.speech_left_s(end) >= LEAST_SPEECH_S
-            if goes_on and row.frame + LEAST_REST_S * FRAMES_PER_S <= end < stretch.next_frame:
-                return end
-        return stretch.next_frame
-
-    def _repeats(self, row: _Row, text: str) -> bool:
-        """Tell whether a text is only the end of what was said before, heard once more.
-
-        Who says it twice takes about as long for it the second time.
-        """
-        before = join_text(row.segments, row.language or UNDETERMINED)
-        if not repeats_the_end(before, text):
-            return False
-        last = row.segments[-1]
-        left_s = row.speech_left_s(row.frame) or row.frames_left / FRAMES_PER_S
-        share = min(1.0, len(text) / max(1, len(last.text)))
-        return left_s < REPEAT_SHARE * share * (last.end_s - last.start_s)
-
-
-def _padded(rows: Sequence[_Row], frames: int) -> NDArray[np.float32]:
-    """The features that are left of all rows, padded with 0 as faster-whisper does."""
-    batch = np.zeros((len(rows), rows[0].features.shape[0], frames), np.float32)
-    for padded, row in zip(batch, rows, strict=True):
-        padded[:, : row.frames_left] = row.features[:, row.frame :]
-    return batch
+        row.frame = row.frame_to_go_on_from(stretch, said)

@@ -1,8 +1,8 @@
-"""What a caller is told of a file that was not whole: few codes, and a sentence with each.
+"""Warnings about files that were not whole: few codes, and a sentence with each.
 
 ``audio_cut_short``       the file ends early
-``audio_damaged``         places inside it could not be decoded, or one of several joined files
-``audio_length_unknown``  it does not say where it ends, or states a length that is none of it
+``audio_damaged``         parts could not be decoded, or one of several joined files
+``audio_length_unknown``  the file does not mark its end, or states a wrong length
 ``audio_parts_skipped``   more files were joined than are taken
 """
 
@@ -17,37 +17,37 @@ LENGTH_UNKNOWN, PARTS_SKIPPED = "audio_length_unknown", "audio_parts_skipped"
 
 
 class Damage:
-    """Gathers what is found in the files of one upload: of each code the first, and how many."""
+    """Gathers the damage in the files of one upload: for each code the first case, and a count."""
 
     def __init__(self, name: str, parts: int) -> None:
         self._name, self._parts = name, parts
         self._messages: dict[str, list[str]] = {}
 
     def warnings(self) -> tuple[AnswerWarning, ...]:
-        """One warning a code."""
+        """Return one warning a code."""
         return tuple(
             AnswerWarning(code, first + (f" ({len(more)} more like it.)" if more else ""))
             for code, (first, *more) in self._messages.items()
         )
 
     def lost(self, number: int, why: str) -> None:
-        """Say that nothing of a file could be decoded."""
+        """Record that nothing of a file could be decoded."""
         self._add(number, DAMAGED, why)
 
     def begins_late(self, stray_bytes: int) -> None:
-        """Say that the first frame does not stand at the start."""
+        """Record that the first frame does not stand at the start."""
         message = (
             f"begins with {stray_bytes} bytes that are no sound: what came first may be missing"
         )
         self._add(1, DAMAGED, f"The {self._name} file {message}.")
 
     def skipped(self, taken: int) -> None:
-        """Say that only the first files were taken."""
+        """Record that only the first files were taken."""
         message = f"More files were joined than are taken: the first {taken} were decoded."
         self._messages[PARTS_SKIPPED] = [message]
 
     def judge(self, number: int, outcome: Outcome, ending: Ending) -> None:
-        """Say what is missing of a file that could be decoded."""
+        """Record what is missing of a file that could be decoded."""
         name, decoded = self._name, f"{outcome.decoded_s:.2f} s"
         amount = f"the {decoded} that are there were decoded"
         if outcome.is_short:

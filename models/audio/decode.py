@@ -1,4 +1,4 @@
-"""Audio at the door: decode what was uploaded, resample it and join it.
+"""Decodes uploaded audio, resamples it and joins it.
 
 All codecs come from PyAV (FFmpeg's libraries); no program is started and no file is opened.
 """
@@ -12,10 +12,10 @@ import numpy as np
 from av.audio.frame import AudioFrame
 from numpy.typing import NDArray
 
-from models.audio import formats as containers
-from models.audio import mpeg
+from models.audio import formats, mpeg
 from models.audio.damage import Damage
 from models.audio.ffmpeg import TAKEN, Decoder, Undecodable
+from models.audio.ffmpeg_input import source, why_undecodable
 from models.audio.formats import Kind, Part
 from models.audio.resample import (
     MAX_CHANNELS,
@@ -28,28 +28,27 @@ from models.audio.resample import (
 )
 from models.audio.samples import to_int16
 from models.audio.steps import Steps, finished
-from models.audio.upload import source, why_undecodable
 from models.errors import DragomanError, InvalidRequest, NotAudio
 from models.types import SAMPLE_RATE_HZ, Audio
 
-STEP_S = 1  # of audio that a step resamples
+STEP_S = 1  # audio that one step resamples
 
 
 def decode(data: bytes, *, max_duration_s: float) -> Audio:
     """Decode an audio file of any common kind to mono int16 at 16 kHz.
 
     Taken: WAV, W64, AIFF, AU and CAF (8 to 64 bit, float, mu-law, A-law), FLAC, MP3, AAC, AMR, Ogg
-    (Vorbis, Opus, FLAC, Speex), WebM and Matroska, MP4, M4A and MOV (AAC, ALAC, Opus). Channels
-    are mixed (see ``models.mixing``), floats beyond full scale are clipped, video tracks are
+    (Vorbis, Opus, FLAC, Speex), WebM and Matroska, MP4, M4A and MOV (AAC, ALAC, Opus). Channels are
+    mixed (see ``models.audio.mixing``), floats beyond full scale are clipped, video tracks are
     skipped. Decoding stops as soon as the limit is passed, so memory is bounded by
     ``max_duration_s`` whatever the file unpacks to.
 
-    Files of one kind that stand one behind the other are decoded one behind the other. What can
-    be decoded of a file that ends early or is damaged is decoded, and ``Audio.warnings`` say what
-    could not be (``models.damage``). Seen is what the containers show (``models.containers``), a
-    length that decoding does not reach, and what fails a checksum or cannot be parsed. Not seen:
-    damage inside PCM samples, damage that still parses, and cuts between frames of streams
-    without a length.
+    Files of one kind that are joined are decoded one after the other. A file that ends early or is
+    damaged is decoded as far as possible, and ``Audio.warnings`` name what could not be decoded
+    (``models.audio.damage``). Damage is detected where a container shows it
+    (``models.audio.formats``), where decoding does not reach the stated length, and where data
+    fails a checksum or cannot be parsed. Not detected: damage inside PCM samples, damage that still
+    parses, and cuts between frames of streams without a length.
 
     Raises:
         InvalidRequest: there are no bytes or no samples, nothing can be decoded, its rate or
@@ -64,18 +63,18 @@ def decode_steps(data: bytes, *, max_duration_s: float) -> Steps[Audio]:
     """Do what ``decode`` does, in steps of one packet of the file."""
     if not data:
         raise InvalidRequest("The file is empty.", param="file")
-    recognised = containers.recognise(data)
+    recognised = formats.recognise(data)
     if recognised is None:
         raise NotAudio(f"The file is no audio in a known format. {TAKEN}", param="file")
     kind, start = recognised
-    parts = containers.parts(data, kind, start)
+    parts = formats.parts(data, kind, start)
     resampled = Resampler(SAMPLE_RATE_HZ, max_duration_s)
     decoder, damage = Decoder(resampled), Damage(kind.name, len(parts))
     stray_bytes = mpeg.stray_bytes(data, start)
     if stray_bytes:
         damage.begins_late(stray_bytes)
     errors: list[DragomanError] = []
-    for number, part in enumerate(parts[: containers.MAX_PARTS], 1):
+    for number, part in enumerate(parts[: formats.MAX_PARTS], 1):
         try:
             yield from _decode_part(decoder, data, kind, part, damage, number)
         except _NothingDecoded as nothing:
@@ -89,13 +88,13 @@ def decode_steps(data: bytes, *, max_duration_s: float) -> Steps[Audio]:
     samples = resampled.finish()
     if not len(samples):
         raise errors[0] if errors else InvalidRequest("The file holds no samples.", param="file")
-    if len(parts) > containers.MAX_PARTS:
-        damage.skipped(containers.MAX_PARTS)
+    if len(parts) > formats.MAX_PARTS:
+        damage.skipped(formats.MAX_PARTS)
     return Audio(samples, warnings=damage.warnings())
 
 
 def pcm16(data: bytes, rate_hz: int, channels: int = 1, *, max_duration_s: float) -> Audio:
-    """Raw PCM, int16 little-endian at ``rate_hz``, channels interleaved, as int16 at 16 kHz.
+    """Convert raw int16 little-endian PCM, channels interleaved, to mono int16 at 16 kHz.
 
     Raises:
         InvalidRequest: no bytes, half a sample, or a rate or channels out of range.
@@ -132,7 +131,7 @@ def pcm16_steps(
 
 
 def resample(audio: Audio, rate_hz: int) -> Audio:
-    """The same sound as int16 at ``rate_hz`` (itself, where it is that already)."""
+    """Return the same sound as int16 at ``rate_hz``; audio of that rate is not resampled."""
     return finished(resample_steps(audio, rate_hz))
 
 
@@ -165,13 +164,13 @@ def concatenate(parts: Sequence[Audio], gap_s: float = 0.0) -> Audio:
 
 
 def after_silence(audio: Audio, silence_s: float) -> Audio:
-    """The same sound, as int16, with silence before it."""
+    """Return the same sound, as int16, with silence before it."""
     silence = np.zeros(round(silence_s * audio.sample_rate_hz), np.int16)
     return replace(audio, samples=np.concatenate([silence, to_int16(audio.samples)]))
 
 
 class _NothingDecoded(Exception):
-    """Why a file is damaged beyond use; others that are joined to it may not be."""
+    """Nothing of a file could be decoded; other files that are joined to it may be whole."""
 
 
 def _decode_part(
@@ -195,7 +194,7 @@ def _decode_part(
 
 
 def frame_of(samples: NDArray[np.int16], rate_hz: int, channels: int = 1) -> AudioFrame:
-    """int16 [n], channels interleaved, as FFmpeg's frame."""
+    """Wrap int16 samples [n], channels interleaved, in FFmpeg's frame."""
     layout = {1: "mono", 2: "stereo"}.get(channels, f"{channels} channels")
     frame = AudioFrame.from_ndarray(samples[None], format="s16", layout=layout)
     frame.sample_rate = rate_hz

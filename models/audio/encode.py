@@ -1,4 +1,4 @@
-"""Audio as a file: one encoder, for files as a whole and for those sent while they are made."""
+"""Encodes audio as files, whole or while the audio is being made."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ from models.audio.samples import to_int16
 from models.audio.steps import Steps, finished
 from models.types import Audio
 
-PCM_RATE_HZ = 24_000  # of OpenAI's API: players of bare samples are set to it
+PCM_RATE_HZ = 24_000  # of OpenAI's API, which players of bare samples expect
 AudioFormat: TypeAlias = Literal["wav", "mp3", "opus", "flac", "aac", "pcm"]
 MEDIA_TYPES: dict[str, str] = {
     "wav": "audio/wav",
@@ -39,8 +39,8 @@ _MUXERS = {
 }
 # No random serial number (Ogg) and no version of the library in the file.
 _WHOLE_OPTIONS = {"fflags": "bitexact"}
-# Each packet leaves at once. An Ogg page is kept until the next one is there, and a page is a
-# second by default: a short sentence would wait for the one behind it.
+# Each packet is written at once. The muxer keeps an Ogg page until the next one is there, and a
+# page is a second by default: a short sentence would wait for the next one.
 _STREAM_OPTIONS = {**_WHOLE_OPTIONS, "flush_packets": "1", "page_duration": "100000"}
 
 UNKNOWN_BYTES = 0xFFFFFFFF  # the sizes in the WAV header of a stream, as FFmpeg and OpenAI have it
@@ -48,28 +48,28 @@ _WAV_HEADER_BYTES = 44
 
 
 class Encoder(Protocol):
-    """One file of mono audio, made piece by piece. One thread at a time calls it."""
+    """One file of mono audio, made piece by piece. One thread at a time uses it."""
 
     def add(self, audio: Audio) -> bytes:
-        """What more of the file there is now, perhaps nothing yet."""
+        """Add audio, and return the bytes of the file that are ready; there may be none."""
 
     def finish(self) -> bytes:
-        """The rest of the file."""
+        """Return the rest of the file."""
 
 
 def encoder(audio_format: AudioFormat, rate_hz: int, *, length: int | None = None) -> Encoder:
-    """An encoder of what comes at ``rate_hz``.
+    """Return an encoder of what comes at ``rate_hz``.
 
-    ``opus`` is Ogg/Opus at 48 kHz, ``aac`` is ADTS, ``wav`` 16-bit PCM, ``pcm`` the bare
-    int16 little-endian samples at ``PCM_RATE_HZ``. A rate that an encoder does not take is
-    resampled to the next one that it does.
+    ``opus`` is Ogg/Opus at 48 kHz, ``aac`` is ADTS, ``wav`` 16-bit PCM, ``pcm`` the bare int16
+    little-endian samples at ``PCM_RATE_HZ``. A rate that an encoder does not take is resampled to
+    the next one that it does.
 
     Args:
         audio_format: of the file.
         rate_hz: of the file, too, where the format takes it; other pieces are resampled to it.
-        length: samples in all. Without it the file can be sent while it is made, and does not
-            tell its length: a WAV header says ``UNKNOWN_BYTES``, FLAC's 0 samples (unknown), and
-            MP3 lacks the frame by which a decoder leaves out the encoder's delay (0.05 s).
+        length: samples in all. Without it the file can be sent while it is made, and does not tell
+            its length: a WAV header says ``UNKNOWN_BYTES``, FLAC's 0 samples (unknown), and MP3
+            lacks the frame by which a decoder leaves out the encoder's delay (0.05 s).
     """
     if audio_format == "pcm":
         return _Samples(b"", rate_hz, PCM_RATE_HZ)
@@ -79,7 +79,7 @@ def encoder(audio_format: AudioFormat, rate_hz: int, *, length: int | None = Non
 
 
 def encode(audio: Audio, audio_format: AudioFormat) -> bytes:
-    """The audio as one file, see ``encoder``; the same audio gives the same bytes."""
+    """Return the audio as one file, see ``encoder``; the same audio gives the same bytes."""
     return finished(encode_steps(audio, audio_format))
 
 
@@ -103,7 +103,7 @@ def add_steps(encoder: Encoder, audio: Audio) -> Steps[bytes]:
 class _Samples:
     """Bare samples behind a header.
 
-    One resampler takes all pieces: each of its own would begin and end in silence, and click.
+    One resampler takes all pieces. With one for each, every piece would begin and end in a click.
     """
 
     def __init__(self, header: bytes, rate_hz: int, rate_of_file_hz: int) -> None:
@@ -111,7 +111,7 @@ class _Samples:
         self._resampler: AudioResampler | None = None
         if rate_of_file_hz != rate_hz:
             self._resampler = AudioResampler(format="s16", layout="mono", rate=rate_of_file_hz)
-        self._wanted = Fraction(0)  # samples of the file so far, those still held back included
+        self._wanted = Fraction(0)  # samples of the file so far, with those not yet written
         self._a_sample, self._made = Fraction(rate_of_file_hz, rate_hz), 0
 
     def add(self, audio: Audio) -> bytes:
@@ -128,7 +128,7 @@ class _Samples:
         return self._taken() + rest
 
     def _resampled(self, frame: AudioFrame | None) -> bytes:
-        """None is the end: there the length is made the one that the rates say."""
+        """Resample a piece; None ends the file and trims it to the length that the rates imply."""
         assert self._resampler is not None
         if frame is not None:
             frame.pts = None
@@ -147,7 +147,7 @@ class _Samples:
 
 
 def _wav_header(rate_hz: int, length: int | None) -> bytes:
-    """Of mono 16-bit PCM."""
+    """Return a WAV header for mono 16-bit PCM."""
     data_bytes = riff_bytes = UNKNOWN_BYTES
     if length is not None:
         data_bytes = 2 * length
@@ -158,14 +158,14 @@ def _wav_header(rate_hz: int, length: int | None) -> bytes:
 
 
 class _Pipe(io.BytesIO):
-    """What a muxer does not go back in."""
+    """An output in which a muxer cannot go back."""
 
     def seekable(self) -> bool:
         return False
 
 
 class _Coded:
-    """A file of FFmpeg's encoders and muxers; a ``whole`` one comes at the end."""
+    """A file of FFmpeg's encoders and muxers; a ``whole`` one is returned at the end."""
 
     def __init__(self, audio_format: AudioFormat, rate_hz: int, *, whole: bool) -> None:
         muxer, codec = _MUXERS[audio_format]
@@ -213,7 +213,7 @@ class _Coded:
 
 
 def _encoder_rate_hz(codec: str, rate_hz: int) -> int:
-    """The lowest rate of the encoder from ``rate_hz`` on, or its highest."""
+    """Return the lowest rate of the encoder from ``rate_hz`` on, or its highest."""
     if codec == "libopus":
         return 48_000  # the rate that Opus files play at (RFC 7845)
     rates: list[int] = sorted(av.Codec(codec, "w").audio_rates or [rate_hz])

@@ -1,7 +1,7 @@
-"""One audio file through FFmpeg: everything that can be decoded of it, and what could not.
+"""Decodes one audio file through FFmpeg, and counts what could not be decoded.
 
-An upload may be anything, so FFmpeg may only be what is needed: these demuxers (none that opens
-further files or addresses, as playlists do), these decoders, and no protocol at all.
+An upload may be anything, so FFmpeg is allowed no more than it needs: these demuxers (none that
+opens further files or addresses, as playlists do), these decoders, and no protocol at all.
 """
 
 from __future__ import annotations
@@ -37,29 +37,29 @@ _OPEN_OPTIONS = {
     "format_whitelist": DEMUXERS,
     "codec_whitelist": ",".join(DECODERS),
     "protocol_whitelist": "",
-    "max_probe_packets": "1",  # do not search WAV for hidden DTS: 3 ms of every request
+    "max_probe_packets": "1",  # do not search WAV for hidden DTS, which takes time in every request
     "max_size": "16384",  # bytes of a WAV packet: 4 times fewer packets than by default
 }
-# FFmpeg hides some damage unless it is told to stop at it.
+# FFmpeg hides some damage unless it is told to stop there.
 _STRICT = {"err_detect": "crccheck+bitstream+buffer+explode"}
 
-# A damaged file has some packets that give no sound, a hostile one has nothing else: 40 million
-# in 200 MB. Of those, so many are looked at in one upload.
+# Bounds the packets without sound in one upload. A damaged file has some of them; a hostile file
+# may hold millions.
 MAX_BARREN_PACKETS = 20_000
 MAX_READ_ERRORS = 100
-AV_TIME_BASE = 1_000_000  # of a container's duration, in a second
+AV_TIME_BASE = 1_000_000  # units of a container's duration in a second
 
-# A codec's own delay is cut off, so a whole file gives up to so much less than its packets hold.
+# A codec's delay is cut off, so a whole file may give so much less than its packets hold.
 _SLACK_S, _SLACK_SAMPLES = 0.05, 3_500
 _WITH_DELAY = ("aac", "mp3", "mp2")
 
 
 @dataclass(slots=True)
 class Outcome:
-    """What became of a file."""
+    """The result of decoding a file."""
 
     decoded_s: float = 0.0
-    stated_s: float = 0.0  # as long as the file says it is; 0: it does not say
+    stated_s: float = 0.0  # the stated length; 0: none is stated
     spanned_s: float = 0.0  # from the first time stamp to the last
     slack_s: float = _SLACK_S
     packets: int = 0
@@ -73,17 +73,17 @@ class Outcome:
 
     @property
     def promised_s(self) -> float:
-        """How long it would be, were all of it there."""
+        """Return the length that the whole file would have."""
         return max(self.stated_s, self.spanned_s)
 
     @property
     def reaches_end(self) -> bool:
-        """Do the packets go on to where the file says that it ends?"""
+        """Tell whether the packets go on to the end that the file states."""
         return self.spanned_s + self.slack_s >= self.stated_s
 
     @property
     def is_short(self) -> bool:
-        """Is there less than was promised, by more than what is no loss?"""
+        """Tell whether more than ``slack_s`` is missing of the promised length."""
         return self.decoded_s + self.slack_s < self.promised_s
 
 
@@ -92,17 +92,17 @@ class Undecodable(Exception):
 
 
 class Decoder:
-    """Decodes the files of one upload, one behind the other, into one recording."""
+    """Decodes the files of one upload, one after the other, into one recording."""
 
     def __init__(self, resampled: Resampler) -> None:
         self._resampled = resampled
         self._barren_left = MAX_BARREN_PACKETS
 
     def decode(self, file: io.RawIOBase, demuxer: str, *, states_length: bool) -> Steps[Outcome]:
-        """Decode all that can be of ``file``, in steps of one packet.
+        """Decode all that can be decoded of ``file``, in steps of one packet.
 
-        Damage is told by strict decoders, which leave out what fails a checksum. Where that
-        leaves nothing, because a writer's checksums are all wrong, it is heard without them.
+        Strict decoders find damage, and leave out what fails a checksum. If they leave nothing,
+        because a writer's checksums are all wrong, the file is decoded again without checksums.
 
         Raises:
             Undecodable: it cannot be opened.
@@ -128,7 +128,7 @@ class Decoder:
                 yield from self._decode(container, stream, outcome)
                 if states_length:
                     outcome.stated_s = _stated_s(container, stream)
-        except (av.FFmpegError, ValueError) as error:  # PyAV raises both for what it cannot read
+        except (av.FFmpegError, ValueError) as error:  # PyAV raises both
             if not outcome.packets:
                 raise Undecodable from error
             outcome.note_failure()
@@ -157,8 +157,8 @@ class Decoder:
             yield self._resampled.gathered_bytes
 
     def _add(self, packet: Packet[AudioStream], stream: AudioStream, outcome: Outcome) -> bool:
-        """Decode a packet. False: it gave no sound."""
-        is_bad, frames = packet.is_corrupt, []  # FFmpeg marks what is shorter than it should be
+        """Decode a packet. Return False if it gave no sound."""
+        is_bad, frames = packet.is_corrupt, []  # FFmpeg marks packets that are too short
         try:
             frames = stream.decode(packet)
         except (av.FFmpegError, ValueError):
@@ -168,7 +168,7 @@ class Decoder:
             outcome.decoded_s += frame.samples / frame.sample_rate
         if is_bad:
             outcome.note_failure()
-        elif packet.size:  # the last one is empty, and empties the decoder
+        elif packet.size:  # the last packet is empty, and flushes the decoder
             outcome.failed_last = False
         return bool(frames)
 
@@ -193,7 +193,7 @@ def _sound(container: InputContainer) -> AudioStream:
 def _packets(
     container: InputContainer, stream: AudioStream, outcome: Outcome
 ) -> Iterator[Packet[AudioStream]]:
-    """All packets; after one that cannot be read, those behind it."""
+    """Yield all packets; skip those that cannot be read."""
     for _ in range(MAX_READ_ERRORS):
         try:
             yield from container.demux(stream)

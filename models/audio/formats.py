@@ -1,21 +1,22 @@
-"""What an uploaded file is, how many files stand in it, and whether it shows that it was cut.
+"""Recognises uploaded files, splits joined ones, and tells whether they were cut.
 
-FFmpeg decodes what is there of a file that was cut short and reports success. What a container
-shows of its end is read here, from the few bytes where it shows it, so that the caller is told.
+FFmpeg decodes a file that was cut short as far as it goes, and reports success. So a container's
+end is read here, from the few bytes that show it, and the caller is told.
 
 =============  ========================================================================
-WAV (RF64)     the ``data`` chunk promises more bytes than follow (``models.riff``)
+WAV (RF64)     the ``data`` chunk promises more bytes than follow (``models.audio.wav``)
 Ogg            the last page is cut, or is not marked as the stream's last (RFC 3533)
 Matroska/WebM  an element (a segment, a cluster, a block) is cut; a live recording that was
                cut exactly between two blocks cannot be told from a whole one
 MP4/M4A        a box is cut (ISO/IEC 14496-12)
-MP3, AAC       the last frame is cut (``models.mpeg``)
+MP3, AAC       the last frame is cut (``models.audio.mpeg``)
 =============  ========================================================================
 
-The others have no check here: their decoders or headers show it, see ``models.decoding``.
+The other formats have no check here: their decoders or headers show a cut, see
+``models.audio.ffmpeg``.
 
-Files that were joined (``cat a.wav b.wav``) are told by the start of the next; FFmpeg alone would
-play the first of most kinds.
+A joined file (``cat a.wav b.wav``) is found by its start. FFmpeg alone would play only the first
+file of most kinds.
 """
 
 from __future__ import annotations
@@ -26,16 +27,16 @@ from dataclasses import dataclass
 from itertools import islice
 from typing import Literal, TypeAlias
 
-from models.audio import mpeg, riff
+from models.audio import mpeg, wav
 
-MAX_PARTS = 1_000  # of one upload; each costs FFmpeg about 1 ms to open
-MAX_BOXES = 100_000  # walked in an MP4: fragments of some ms each, for an hour
-MAX_ELEMENTS = 20_000  # walked in a Matroska file's last cluster
+MAX_PARTS = 1_000  # of one upload; FFmpeg opens each
+MAX_BOXES = 100_000  # read in an MP4: an hour of fragments of some ms each
+MAX_ELEMENTS = 20_000  # read in a Matroska file's last cluster
 
 Ending: TypeAlias = Literal["whole", "cut", "unmarked", "misstated"]
 
-_SEGMENT, _CLUSTER = 0x18538067, 0x1F43B675  # Matroska's elements that are walked into
-_ELEMENTS = {  # what may stand in those
+_SEGMENT, _CLUSTER = 0x18538067, 0x1F43B675  # Matroska's elements whose content is read
+_ELEMENTS = {  # elements that may stand in those
     *(_SEGMENT, _CLUSTER, 0x1A45DFA3, 0x114D9B74, 0x1549A966, 0x1654AE6B, 0x1C53BB6B, 0x1254C367),
     *(0x1941A469, 0x1043A770, 0xEC, 0xBF, 0xE7, 0xA0, 0xA3, 0xA7, 0xAB),
 }
@@ -51,7 +52,7 @@ _MP4_BOXES = (*_MP4_FIRST, b"sidx", b"mfra", b"udta", b"meta", b"uuid", b"prft",
 class Kind:
     """A container that is taken, and the demuxer of FFmpeg that reads it.
 
-    ``magic`` stands ``magic_at`` bytes behind the start of a file; ``begins`` is surer of it.
+    ``magic`` stands ``magic_at`` bytes behind the start of a file. ``begins`` is the surer check.
     """
 
     name: str
@@ -59,9 +60,9 @@ class Kind:
     magic: bytes
     begins: Callable[[bytes, int], bool]
     magic_at: int = 0
-    states_length: bool = True  # of its sound, so that FFmpeg's duration is no guess
-    states_length_in_header: bool = True  # of whatever is in it
-    is_stream: bool = False  # of frames, without a container
+    states_length: bool = True  # of its sound, so that FFmpeg does not guess its duration
+    states_length_in_header: bool = True  # states the length of its content
+    is_stream: bool = False  # frames without a container
 
 
 @dataclass(frozen=True, slots=True)
@@ -73,7 +74,7 @@ class Part:
 
 
 def recognise(data: bytes) -> tuple[Kind, int] | None:
-    """What ``data`` is and where it begins; None: nothing that is taken here."""
+    """Return the kind of ``data`` and where it begins; None: no kind that is taken."""
     start = mpeg.behind_tags(data, 0)
     for kind in _KINDS:
         if kind.begins(data, start):
@@ -85,26 +86,26 @@ def recognise(data: bytes) -> tuple[Kind, int] | None:
 
 
 def parts(data: bytes, kind: Kind, start: int) -> list[Part]:
-    """The files that stand one behind the other, at most ``MAX_PARTS`` and one more."""
+    """Return the files that are joined in ``data``: at most ``MAX_PARTS`` and one more."""
     starts = [start, *islice(_later_starts(data, kind, start), MAX_PARTS)]
     return [Part(*bounds) for bounds in zip(starts, [*starts[1:], len(data)], strict=True)]
 
 
 def ending(data: bytes, kind: Kind, part: Part) -> Ending:
-    """How the part ends, as its container shows it."""
+    """Tell how the part ends, as its container shows it."""
     check = _ENDINGS.get(kind.name)
     return check(data, part.start, part.end) if check else "whole"
 
 
 def box_names(data: bytes, part: Part) -> set[bytes]:
-    """The boxes of an MP4 file, without those inside others."""
+    """Return the boxes of an MP4 file, without those inside others."""
     return {name for name, _, _ in _boxes(data, part.start, part.end)}
 
 
 def whole_fragments_end(data: bytes, part: Part) -> int:
-    """The end of an MP4 file without a last fragment whose table is cut.
+    """Return the end of an MP4 file without a last fragment whose table is cut.
 
-    FFmpeg reads all tables before any sound, and none of the file where one is cut.
+    FFmpeg reads all tables first, and decodes nothing of a file in which one is cut.
     """
     boxes = _boxes(data, part.start, part.end)
     cut = (start for name, start, end in boxes if name == b"moof" and end > part.end)
@@ -112,7 +113,7 @@ def whole_fragments_end(data: bytes, part: Part) -> int:
 
 
 def _later_starts(data: bytes, kind: Kind, start: int) -> Iterator[int]:
-    """Where files of this kind begin behind the first. Each candidate counts, real or not."""
+    """Yield where files of this kind begin behind the first; false candidates are bounded, too."""
     position = start + kind.magic_at + len(kind.magic)
     if kind is _WAV:
         position = max(position, _samples_end(data, start))
@@ -130,9 +131,9 @@ def _later_starts(data: bytes, kind: Kind, start: int) -> Iterator[int]:
 
 
 def _samples_end(data: bytes, at: int) -> int:
-    """The end of a WAV file's samples, where that is sure: no other file begins before it."""
-    wave = riff.read(data, at, len(data))
-    is_sure = wave is not None and riff.ends_well(data, wave)
+    """Return the end of a WAV file's samples if it is sure; no file begins before it."""
+    wave = wav.read(data, at, len(data))
+    is_sure = wave is not None and wav.ends_well(data, wave)
     return wave.end if wave is not None and is_sure else at
 
 
@@ -171,7 +172,7 @@ def _has_cut_element(data: bytes, position: int, end: int, steps: int) -> bool:
         size = int.from_bytes(data[position : position + size_bytes], "big") & mask
         position += size_bytes
         is_parent = element_id in (_SEGMENT, _CLUSTER)
-        if size == mask:  # all ones: unknown, as live recordings have it
+        if size == mask:  # all ones: an unknown size, as in live recordings
             if not is_parent:
                 return False
         elif position + size > end:
@@ -182,7 +183,7 @@ def _has_cut_element(data: bytes, position: int, end: int, steps: int) -> bool:
 
 
 def _boxes(data: bytes, position: int, end: int) -> Iterator[tuple[bytes, int, int]]:
-    """Each box's name, its start, and its end, which may lie behind the file's."""
+    """Yield each box's name, start and end; an end may lie behind that of the file."""
     for _ in range(MAX_BOXES):
         if position + 8 > end:
             return
@@ -204,7 +205,7 @@ def _mp4_ending(data: bytes, start: int, end: int) -> Ending:
 
 
 def _ogg_begins(data: bytes, at: int) -> bool:
-    """A first page; of several tracks, each has one, and only the first of them counts."""
+    """Tell whether a file begins here: of several tracks, only the first one's page counts."""
     if not data.startswith(b"OggS\0", at) or len(data) < at + 27:
         return False
     if at == 0 or not data[at + 5] & 2 or data[at + 5] > 7:
@@ -233,7 +234,7 @@ def _au_begins(data: bytes, at: int) -> bool:
     return bool(24 <= head_bytes <= 4_096 and 1 <= encoding <= 27 and 1 <= channels <= 64)
 
 
-_WAV = Kind("WAV", "wav", b"WAVE", riff.is_wave, magic_at=8)
+_WAV = Kind("WAV", "wav", b"WAVE", wav.is_wave, magic_at=8)
 _MP4 = Kind(
     "MP4",
     "mov",

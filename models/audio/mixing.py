@@ -1,8 +1,8 @@
-"""Channels to one, so that what can be heard in any of them is heard in the mix.
+"""Mixes channels to one, so that sound in any of them is heard in the mix.
 
-A plain mean loses what channels hold with opposite signs, as a recorder with one plug wired the
-wrong way round writes it: two loud channels, and silence between them. It also halves what only
-one channel holds. So a block at a time is looked at.
+A plain mean cancels what channels hold with opposite signs, as a recorder with one plug wired the
+wrong way round writes it: two loud channels become silence. It also halves what only one channel
+holds. So each block is mixed by what its channels hold.
 """
 
 from __future__ import annotations
@@ -16,17 +16,17 @@ from av.audio.layout import AudioLayout
 from av.audio.resampler import AudioResampler
 from numpy.typing import NDArray
 
-# The mix's energy as a share of what it were if the channels had nothing in common: 2 of two
-# equal channels, 1 of two different ones or of one alone, 0 of opposite ones. Below one half the
-# mix loses more than a single channel does. The gap between the two keeps it from going to and fro.
+# The mix's energy, relative to that of unrelated channels: 2 for two equal channels, 1 for two
+# different ones or a single one, 0 for opposite ones. Below one half the mix loses more than a
+# single channel does. The gap between the two values keeps the choice from flipping.
 CANCELLED, RESTORED = 0.5, 0.7
-NOISE_FLOOR = 1e-9  # mean square, 90 dB below full scale: what is less says nothing of a block
-SILENT = 1e-6  # of the loudest channel's energy so far: 60 dB below it, a channel counts as empty
-MUCH_LOUDER = 4.0  # in energy: when another channel takes over while the mix is cancelled
+NOISE_FLOOR = 1e-9  # mean square, 90 dB below full scale: quieter blocks are not judged
+SILENT = 1e-6  # relative to the loudest channel's energy so far (-60 dB): an empty channel
+MUCH_LOUDER = 4.0  # in energy: from here on another channel stands for a cancelled mix
 
 
 class Mixer:
-    """Mixes blocks of one recording; float32 [channels, n] to [n]."""
+    """Mixes the blocks of one recording, each float32 [channels, n], to float32 [n]."""
 
     def __init__(self, layout: str, channels: int) -> None:
         self._weights = _weights(layout, channels)
@@ -34,11 +34,11 @@ class Mixer:
         self._alone: int | None = None  # the channel that stands for all while the mix is cancelled
 
     def mix(self, block: NDArray[np.float32]) -> NDArray[np.float32]:
-        """The mix with FFmpeg's weights, or the loudest channel where that is cancelled.
+        """Return the mix with FFmpeg's weights, or the loudest channel if the mix is cancelled.
 
         Channels that were empty so far have no share in it, and take nothing from the others.
         """
-        sound = block - block.mean(axis=1, keepdims=True)  # an offset is no sound
+        sound = block - block.mean(axis=1, keepdims=True)  # without its constant offset
         products = (sound @ sound.T).astype(float)
         energies = np.diag(products).copy()
         energies[energies < NOISE_FLOOR * block.shape[1]] = 0
@@ -71,20 +71,20 @@ class Mixer:
 
 @lru_cache(maxsize=64)
 def _weights(layout: str, channels: int) -> NDArray[np.float64]:
-    """Each channel's share in a mono mix: FFmpeg's own, asked of it with one sample a channel.
+    """Return each channel's share in a mono mix, as FFmpeg mixes one sample a channel.
 
-    A file that does not say which channel is which gets their mean.
+    A file that does not name its channels gets their mean.
     """
     shares = np.zeros(0) if layout.endswith(" channels") else _ffmpegs(layout, channels)
     if len(shares) != channels or not (shares.sum() > 0 and shares.min() >= 0):
         shares = np.ones(channels)
     weights: NDArray[np.float64] = shares / shares.sum()
-    weights.flags.writeable = False  # it is shared
+    weights.flags.writeable = False  # the cache shares it
     return weights
 
 
 def _ffmpegs(layout: str, channels: int) -> NDArray[np.float64]:
-    rate_hz = 48_000  # any: nothing is resampled
+    rate_hz = 48_000  # any rate will do: nothing is resampled
     one_each = np.eye(channels, dtype=np.float32).reshape(1, -1)
     try:
         frame = AudioFrame.from_ndarray(one_each, format="flt", layout=AudioLayout(layout))

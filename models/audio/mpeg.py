@@ -1,16 +1,16 @@
-"""Frames of MP3 and of AAC in ADTS, which have no container: where they begin and if they end.
+"""Finds the frames of MP3 and of AAC in ADTS, which have no container, and the tags around them.
 
-Tags stand before and behind them, and often bytes that are nothing, where a stream was cut.
+Tags stand before and behind the frames. Where a stream was cut, there are stray bytes, too.
 """
 
 from __future__ import annotations
 
 import re
 
-# Bytes that are searched for a first frame: a tag with a picture is longer, but says its length.
+# Bytes that are searched for a first frame. A tag with a picture may be longer; it states its size.
 MAX_JUNK_BYTES = 1 << 17
-MAX_TAGS = 16  # one behind another
-FRAMES_OF_A_STREAM = 4  # in a row: that many are no accident
+MAX_TAGS = 16  # in a row
+FRAMES_OF_A_STREAM = 4  # in a row: so many do not occur by chance
 
 # Kbit/s by index (0: free format), of Layer III and Layer II; MPEG-2 and -2.5 share one row.
 _KBPS = {
@@ -28,7 +28,7 @@ _APE_FOOT_BYTES = 32
 
 
 def frame_bytes(data: bytes, at: int) -> tuple[str, int] | None:
-    """The frame here: "MP3" or "AAC", and its size; None: there is none of a known size."""
+    """Return the kind ("MP3" or "AAC") and size of the frame here; None: no frame of known size."""
     if at + 7 > len(data) or not _SYNC.match(data, at):
         return None
     if data[at + 1] & 0x06 == 0:  # where MPEG has its layer
@@ -45,7 +45,10 @@ def frame_bytes(data: bytes, at: int) -> tuple[str, int] | None:
 
 
 def stream_at(data: bytes, at: int) -> str | None:
-    """What begins here: two frames of one kind in a row, or one that ends where the file does."""
+    """Return the kind of stream that begins here; None: none does.
+
+    Two frames of one kind in a row are a stream, or one that ends where the file does.
+    """
     first = frame_bytes(data, at)
     if first is None:
         return None
@@ -56,7 +59,7 @@ def stream_at(data: bytes, at: int) -> str | None:
 
 
 def find_stream(data: bytes, start: int) -> tuple[str, int] | None:
-    """The first MP3 or AAC stream from ``start`` on: its name and where it begins."""
+    """Return the name and start of the first MP3 or AAC stream from ``start`` on."""
     name = stream_at(data, start)
     if name:
         return name, start
@@ -68,7 +71,7 @@ def find_stream(data: bytes, start: int) -> tuple[str, int] | None:
 
 
 def _run_at(data: bytes, at: int) -> str | None:
-    """What begins here: ``FRAMES_OF_A_STREAM`` frames of one kind in a row."""
+    """Return the kind of ``FRAMES_OF_A_STREAM`` frames in a row that begin here; None: none do."""
     names = set()
     for _ in range(FRAMES_OF_A_STREAM):
         frame = frame_bytes(data, at)
@@ -80,7 +83,7 @@ def _run_at(data: bytes, at: int) -> str | None:
 
 
 def stray_bytes(data: bytes, start: int) -> int:
-    """How many bytes before ``start`` are neither a tag nor zeros."""
+    """Count the bytes before ``start`` that are neither a tag nor zeros."""
     at = behind_tags(data, 0)
     padding = len(data[at:start]) - len(data[at:start].lstrip(b"\0"))
     at = behind_tags(data, at + padding)
@@ -88,7 +91,7 @@ def stray_bytes(data: bytes, start: int) -> int:
 
 
 def behind_tags(data: bytes, at: int) -> int:
-    """The position behind ID3v2 tags, whose size has 7 bits a byte."""
+    """Return the position behind ID3v2 tags, whose size has 7 bits a byte."""
     for _ in range(MAX_TAGS):
         if not is_tag(data, at):
             break
@@ -99,7 +102,7 @@ def behind_tags(data: bytes, at: int) -> int:
 
 
 def is_tag(data: bytes, at: int) -> bool:
-    """Does an ID3v2 tag begin here?"""
+    """Tell whether an ID3v2 tag begins here."""
     head = data[at : at + _ID3_HEAD_BYTES]
     return (
         len(head) == _ID3_HEAD_BYTES
@@ -111,7 +114,7 @@ def is_tag(data: bytes, at: int) -> bool:
 
 
 def before_tags(data: bytes, start: int, end: int) -> int:
-    """The position of the tags at the end (ID3v1, APE), or the end."""
+    """Return the position of the tags at the end (ID3v1, APE), or the end."""
     for _ in range(MAX_TAGS):
         foot = data[max(start, end - _APE_FOOT_BYTES) : end]
         if foot.startswith(b"APETAGEX") and len(foot) == _APE_FOOT_BYTES:
@@ -128,9 +131,9 @@ def before_tags(data: bytes, start: int, end: int) -> int:
 
 
 def frames_end(data: bytes, start: int, end: int) -> int:
-    """Where the last frame ends, which may lie behind ``end``, where the file was cut.
+    """Return where the last frame ends; behind ``end`` if the file was cut.
 
-    Looked for in the last few frames; ``end`` where there is none.
+    Only the last few frames are searched. Without any frame, ``end`` is returned.
     """
     begin = max(start, end - (FRAMES_OF_A_STREAM + 1) * _MOST_FRAME_BYTES)
     last: int | None = None
@@ -144,6 +147,6 @@ def frames_end(data: bytes, start: int, end: int) -> int:
 
 
 def has_count(data: bytes, at: int) -> bool:
-    """Does the first frame hold a Xing/Info header that counts the frames that follow?"""
+    """Tell whether the first frame holds a Xing/Info header that counts the frames."""
     found = re.search(rb"Xing|Info", data[at : at + 44])
     return found is not None and bool(data[at + found.end() + 3] & 1)

@@ -1,4 +1,4 @@
-"""Frames of any kind to mono int16 at one rate, with limits on what is taken."""
+"""Converts frames of any kind to mono int16 at one rate, with limits on what is taken."""
 
 from __future__ import annotations
 
@@ -18,39 +18,43 @@ from models.errors import InvalidRequest, TooLarge
 
 MIN_RATE_HZ, MAX_RATE_HZ = 4_000, 384_000  # of uploads; bounds what resampling can multiply
 SAMPLE_BYTES = 2  # int16
-MAX_CHANNELS = 64  # what libswresample mixes
+MAX_CHANNELS = 64  # the limit of libswresample
 FLOATS = ("flt", "dbl")  # sample formats that may go beyond full scale
-BLOCK_S = 0.5  # mixed at once: long beside a cycle of any sound, short beside a word
-BLOCK_VALUES = 1 << 19  # of all channels together: bounds what a block of many takes
+BLOCK_S = 0.5  # mixed at once: longer than a cycle of any sound, shorter than a word
+BLOCK_VALUES = 1 << 19  # of all channels together: bounds the memory of a block
 
 
 class Resampler:
     """Gathers decoded frames as mono int16 at one rate, up to a limit.
 
-    Frames are joined to blocks first: a frame of some codecs is a few ms, too short to judge
-    channels by, and dear to look at one by one.
+    Frames are joined to blocks first. A frame of some codecs is a few ms: too short to judge
+    channels by, and costly to mix one by one.
     """
 
     def __init__(self, rate_hz: int, max_duration_s: float = math.inf) -> None:
         self._rate_hz = rate_hz
         self._max_duration_s = max_duration_s
         self._takes: tuple[str, str, int] | None = None  # the frames that it is set up for
-        self._samples = bytearray()  # grows where it lies: a long recording is never there twice
+        self._samples = bytearray()  # grows in place: a long recording is not copied
 
     def add(self, frame: AudioFrame) -> None:
-        """Raises TooLarge as soon as the limit is passed."""
+        """Add a frame.
+
+        Raises:
+            TooLarge: the limit is passed.
+        """
         takes = (frame.format.name, frame.layout.name, frame.sample_rate)
-        if takes != self._takes:  # a stream may change its rate or channels on the way
+        if takes != self._takes:  # a stream may change its rate or channels
             self.flush()
             self._set_up_for(frame)
             self._takes = takes
-        frame.pts = None  # gaps between time stamps are no samples
+        frame.pts = None  # gaps between time stamps add no samples
         self._fifo.write(frame)
         while self._fifo.samples >= self._block:
             self._push(self._fifo.read(self._block))
 
     def flush(self) -> None:
-        """Gather all that was added; what comes next begins anew."""
+        """Gather all that was added; the next frame begins anew."""
         if self._takes is None:
             return
         if self._fifo.samples:
@@ -63,7 +67,7 @@ class Resampler:
         return len(self._samples)
 
     def finish(self) -> NDArray[np.int16]:
-        """What was gathered: int16 [n]."""
+        """Return all that was gathered: int16 [n]."""
         self.flush()
         return np.frombuffer(self._samples, np.int16)
 
@@ -78,7 +82,7 @@ class Resampler:
         self._resampler = AudioResampler(format="s16", layout="mono", rate=self._rate_hz)
         if channels > 1:
             self._mixer = Mixer(frame.layout.name, channels)
-            # In C, and of one plane: PyAV misreads a frame of more than seven planes.
+            # Interleaved: PyAV misreads a frame of more than seven planes.
             self._packer = AudioResampler(format="flt", layout=frame.layout, rate=rate_hz)
 
     def _push(self, block: AudioFrame | None) -> None:
@@ -93,7 +97,7 @@ class Resampler:
             values = packed.to_ndarray().reshape(-1, channels).T
             values = np.ascontiguousarray(_clipped(values) if is_float else values, np.float32)
             mixed = self._mixer.mix(values)
-            if block.format.packed.name == "s16":  # resampled in half the time, and no worse
+            if block.format.packed.name == "s16":  # quicker to resample, and no worse
                 return _frame(to_int16(mixed), "s16", block.sample_rate)
             return _frame(mixed, "flt", block.sample_rate)
         if block.layout.name == "mono" and not is_float:
@@ -104,14 +108,14 @@ class Resampler:
 
     def _gather(self, frames: Sequence[AudioFrame | None]) -> None:
         for frame in frames:
-            if frame is not None:  # what a resampler with nothing to do gives when flushed
+            if frame is not None:  # a resampler with nothing to do returns None when flushed
                 self._samples += frame.to_ndarray()[0].data
         if len(self._samples) > self._max_duration_s * self._rate_hz * SAMPLE_BYTES:
             raise too_long(self._max_duration_s)
 
 
 def _clipped(values: NDArray[Any]) -> NDArray[Any]:
-    """Floats within full scale."""
+    """Clip floats to full scale."""
     peak = np.abs(values).max(initial=0.0)
     if not np.isfinite(peak):
         raise InvalidRequest("The audio has samples that are no finite numbers.", param="file")
@@ -119,7 +123,7 @@ def _clipped(values: NDArray[Any]) -> NDArray[Any]:
 
 
 def _frame(values: NDArray[Any], sample_format: str, rate_hz: int) -> AudioFrame:
-    """Mono samples [n] as FFmpeg's frame."""
+    """Wrap mono samples [n] in FFmpeg's frame."""
     frame = AudioFrame.from_ndarray(values[None], format=sample_format, layout="mono")
     frame.sample_rate = rate_hz
     return frame

@@ -1,4 +1,4 @@
-"""Speech spans to windows: what a VAD found, as pieces of audio that an ASR model takes."""
+"""Joins the speech spans that a VAD found to windows that an ASR model takes."""
 
 from __future__ import annotations
 
@@ -13,11 +13,11 @@ import numpy as np
 
 from models.types import SAMPLE_RATE_HZ, Audio, Samples, SpeechSpan
 
-MAX_WINDOW_S = 30.0  # Whisper's
-# A longer silence ends a window. Within one, each is context: a sentence goes on behind a pause.
+MAX_WINDOW_S = 30.0  # of Whisper
+# A longer silence ends a window. A shorter one stays inside: sentences continue after a pause.
 MAX_PAUSE_S = 12.0
-# What is left of a longer pause: as much as Whisper takes for one of a speaker, and no room in
-# which it invents text.
+# A longer pause is cut to this: as long as a speaker's pause, and too short for Whisper to invent
+# text in it.
 KEPT_PAUSE_S = 1.0
 # A full window ends at the longest pause of its last part, so that sentences stay whole.
 FULL_FROM = 2 / 3
@@ -30,8 +30,8 @@ class Window:
     Attributes:
         pieces: the stretches, in order and disjoint; their audio is joined.
         speech: where there is speech, in the window's own time.
-        language: the one that is spoken there; None: not yet known.
-        language_probability: of that.
+        language: the language that is spoken there; None: not yet known.
+        language_probability: of that language.
     """
 
     pieces: tuple[SpeechSpan, ...]
@@ -49,7 +49,7 @@ class Window:
 
     @cached_property
     def starts_s(self) -> tuple[float, ...]:
-        """Where each piece starts in the window's own time, and where the last one ends."""
+        """Return where each piece starts in the window's own time, and where the last one ends."""
         starts_s = [0.0]
         for piece in self.pieces:
             starts_s.append(starts_s[-1] + piece.end_s - piece.start_s)
@@ -62,11 +62,11 @@ class Window:
         return joined
 
     def start_in_recording_s(self, at_s: float) -> float:
-        """Tell when something that starts at this time of the window starts in the recording."""
+        """Convert the start of something from the window's time to the recording's."""
         return self._in_recording_s(at_s, bisect_right(self.starts_s, at_s) - 1)
 
     def end_in_recording_s(self, at_s: float) -> float:
-        """Tell when something that ends at this time of the window ends in the recording."""
+        """Convert the end of something from the window's time to the recording's."""
         return self._in_recording_s(at_s, bisect_left(self.starts_s, at_s) - 1)
 
     def _in_recording_s(self, at_s: float, piece: int) -> float:
@@ -83,14 +83,14 @@ def windows(
 ) -> tuple[Window, ...]:
     """Join spans of speech to the windows that an ASR model takes.
 
-    A pause within a window is shortened to ``kept_pause_s``, as faster-whisper's VAD filter
-    leaves pauses out: the model then hears a sentence whole whose speaker stopped to think.
-    A pause over ``max_pause_s`` ends a window. A window that is full ends at the longest pause
-    of its last third, so cuts fall into silence; only a span that is longer than a window is
-    cut through, into the fewest equal parts. Spans that overlap are one span.
+    A pause within a window is shortened to ``kept_pause_s``, as faster-whisper's VAD filter does,
+    so that the model hears a sentence whole whose speaker stopped to think. A pause over
+    ``max_pause_s`` ends a window. A full window ends at the longest pause of its last third, so
+    cuts fall into silence. Only a span that is longer than a window is cut, into the fewest equal
+    parts. Overlapping spans are one span.
 
     Times are rounded to whole samples of 16 kHz, so that a window never has more samples than
-    ``max_window_s``. Returned in order, never overlapping, within ``duration_s``.
+    ``max_window_s``. Windows are in order, do not overlap, and lie within ``duration_s``.
     """
     limit = _sample(max_window_s)
     max_pause, kept = _sample(max_pause_s), _sample(kept_pause_s)
@@ -111,7 +111,7 @@ def windows(
 
 
 def stretches(spans: Sequence[SpeechSpan], at_most_s: float) -> tuple[SpeechSpan, ...]:
-    """Cut spans that are longer than that, each into the fewest equal parts; they touch."""
+    """Cut spans that are longer than ``at_most_s``, each into the fewest equal parts."""
     found = []
     for span in spans:
         parts = max(1, math.ceil((span.end_s - span.start_s) / at_most_s))
@@ -122,7 +122,7 @@ def stretches(spans: Sequence[SpeechSpan], at_most_s: float) -> tuple[SpeechSpan
 
 
 def _full(spans: Sequence[tuple[int, int]], kept: int, limit: int) -> int:
-    """Tell how many of these spans a window takes that has no place for the last one."""
+    """Count the spans that a window takes if it has no room for the last one."""
     best, longest = len(spans) - 1, -1
     for count in range(len(spans) - 1, 0, -1):
         if _length(spans[:count], kept) < FULL_FROM * limit:

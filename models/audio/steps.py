@@ -1,4 +1,4 @@
-"""Long work cut into steps, between which something else may have its turn."""
+"""Long work cut into steps, between which other work can run."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ from typing import TypeAlias, TypeVar
 
 R = TypeVar("R")
 
-# Each step yields how many bytes the work has gathered so far; what it returns is its result.
+# Each step yields the bytes that the work has gathered so far; the return value is its result.
 Steps: TypeAlias = Generator[int, None, R]
 
 

@@ -1,1 +1,1 @@
-"""Where a model computes: the device, its threads and its precision."""
+"""Devices, threads and precision of models."""

@@ -1,4 +1,4 @@
-"""Opening a CTranslate2 model on the device that is asked for, in a precision that it has."""
+"""Opens a CTranslate2 model on the requested device, in a precision that the device has."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from models.errors import ConfigError
 
 ComputeType: TypeAlias = Literal["auto", "int8", "float32", "float16", "int8_float16"]
 ModelT = TypeVar("ModelT")
-# The first that the GPU computes with: all have float32, those before Volta no fast float16.
+# The first that the GPU computes with is taken: those before Volta have no fast float16.
 AUTO_ON_CUDA = ("float16", "float32")
 
 
@@ -19,15 +19,15 @@ def open_model(
     compute: ComputeType,
     open_on: Callable[[Literal["cuda", "cpu"], str], ModelT],
 ) -> tuple[ModelT, device.Device]:
-    """Open a model; CUDA is got when the model has run on it.
+    """Open a model; CUDA counts once the model has run on it.
 
     Args:
         request: what the configuration asks.
         compute: the precision to load with.
-        open_on: opens the model on a device with a compute type. On "cuda" it must run the
-            model once: CTranslate2 loads CUDA's libraries at the first operation that needs
-            them, so their absence shows only then, as a ``RuntimeError``. A precision that the
-            GPU lacks is a ``ValueError``.
+        open_on: opens the model on a device with a compute type. On "cuda" it must run the model
+            once: CTranslate2 loads CUDA's libraries at the first operation that needs them, so
+            their absence shows only then, as a ``RuntimeError``. A precision that the GPU lacks is
+            a ``ValueError``.
 
     Raises:
         DeviceError: ``cuda`` was asked for by name and cannot be had.
@@ -51,7 +51,7 @@ def open_model(
 
 
 def compute_type(asked: str, on: Literal["cuda", "cpu"]) -> str:
-    """The precision to load with; "auto" is int8 on the CPU, ``AUTO_ON_CUDA`` on CUDA.
+    """Return the precision to load with; "auto" is int8 on the CPU, ``AUTO_ON_CUDA`` on CUDA.
 
     Raises:
         ConfigError: the device cannot compute with what was asked for.

@@ -1,4 +1,4 @@
-"""Where a model runs: what was asked (auto, cuda, cpu), what was got, and why."""
+"""Chooses where a model runs: what was asked (auto, cuda, cpu), what was got, and why."""
 
 from __future__ import annotations
 
@@ -15,22 +15,22 @@ from models.devices import nvidia
 from models.errors import ConfigError, DeviceError
 
 DeviceName: TypeAlias = Literal["auto", "cuda", "cpu"]
-# Of errors, in lower case, by whoever raises them.
+# Parts of errors, in lower case.
 OUT_OF_MEMORY = (
-    "out of memory",  # CUDA itself, in torch's, ONNX Runtime's and CTranslate2's words
-    "failed to allocate memory for requested buffer",  # ONNX Runtime, by its arena
-    "is smaller than requested bytes",  # and by its limit
+    "out of memory",  # CUDA, as torch, ONNX Runtime and CTranslate2 report it
+    "failed to allocate memory for requested buffer",  # ONNX Runtime's arena
+    "is smaller than requested bytes",  # ONNX Runtime's limit
     "_status_alloc_failed",  # cuBLAS and cuDNN, in torch and CTranslate2
 )
 CUDA_PROVIDER = "CUDAExecutionProvider"
-# Of its share, what must be free before a model is loaded. A share is an upper bound, and the CUDA
-# contexts of other models lie outside of theirs: all of it would refuse a replica that restarts.
+# The part of a model's share that must be free before it is loaded. Not all of it: a share is an
+# upper bound, and the CUDA contexts of other models take memory beside their shares.
 NEEDED_OF_SHARE = 0.5
 
 
 @dataclass(frozen=True, slots=True)
 class DeviceRequest:
-    """What the configuration asks for one replica of a model."""
+    """The configuration's request for one replica of a model."""
 
     device: DeviceName = "auto"
     gpu_fraction: float = 0.0  # of one GPU; 0: never touches a GPU
@@ -43,11 +43,11 @@ class DeviceRequest:
 
 @dataclass(frozen=True, slots=True)
 class Device:
-    """What was got. ``reason`` says why, when it is not what was preferred."""
+    """The device that a model got. ``reason`` is set when it is not the preferred one."""
 
     actual: Literal["cuda", "cpu"]
     reason: str
-    # What bounds the model's memory on the GPU; None: nothing does.
+    # Bound on the model's memory on the GPU; None: there is none.
     memory_limit_bytes: int | None = field(default=None, compare=False)
     # Of the whole GPU, before the model was loaded.
     used_before_bytes: int | None = field(default=None, compare=False)
@@ -66,8 +66,8 @@ class DeviceReport:
     gpu_name: str | None
     memory_bytes: int  # of this process: resident (CPU) or on the GPU (CUDA)
     load_s: float
-    # What the library keeps its memory on the GPU under; None: on a CPU, and with CTranslate2,
-    # which knows no limit: there the batch and its length are what bounds it.
+    # The library's limit on its GPU memory. None: on a CPU, and with CTranslate2, which has no
+    # limit; there the batch and its length bound it.
     memory_limit_bytes: int | None = None
     used_before_bytes: int | None = None  # of the whole GPU, before the model was loaded
 
@@ -102,7 +102,7 @@ def choose(request: DeviceRequest, *, cuda_available: bool, missing: str) -> Dev
 
 
 def _is_short(gpu: nvidia.Gpu, fraction: float) -> bool:
-    """Never where the driver has no figure, as of memory that GPU and CPU share."""
+    """Tell whether the GPU lacks memory; never if the driver has no figure, as of shared memory."""
     return gpu.total_bytes > 0 and gpu.free_bytes < NEEDED_OF_SHARE * fraction * gpu.total_bytes
 
 
@@ -115,7 +115,7 @@ def _shortage(gpu: nvidia.Gpu, fraction: float) -> str:
 
 
 def choose_torch(request: DeviceRequest) -> Device:
-    """``choose`` for engines on PyTorch; bounds the process's share of the GPU and its threads."""
+    """Choose for engines on PyTorch; bound the process's share of the GPU and its threads."""
     import torch
 
     torch.set_num_threads(request.threads)
@@ -129,7 +129,10 @@ def choose_torch(request: DeviceRequest) -> Device:
 
 
 def begin_cuda(torch: ModuleType) -> tuple[bool, str]:
-    """Whether torch can run on CUDA here, and what it warns of: once in a process, the first."""
+    """Tell whether torch can run on CUDA here, and its warnings about it.
+
+    torch warns only once, so this must be the first call in the process that asks.
+    """
     with warnings.catch_warnings(record=True) as said:
         warnings.simplefilter("always")
         is_available = torch.cuda.is_available()
@@ -153,7 +156,7 @@ def _missing_in_torch(torch: ModuleType, said: str) -> str:
 
 
 def free_torch_memory() -> None:
-    """Give back the GPU memory that PyTorch keeps for later; nothing, where it has used none."""
+    """Give back the GPU memory that PyTorch keeps for later, if it has used any."""
     torch = sys.modules.get("torch")
     if torch is not None:
         torch.cuda.empty_cache()
@@ -162,9 +165,9 @@ def free_torch_memory() -> None:
 def choose_onnxruntime(
     request: DeviceRequest, *, sessions: int = 1
 ) -> tuple[Device, list[tuple[str, dict[str, int]]]]:
-    """``choose`` for engines on ONNX Runtime: the device and the providers of a session.
+    """Choose for engines on ONNX Runtime: the device and the providers of a session.
 
-    Its memory limit is one of each session: an engine says how many ``sessions`` share the
+    Each session has a memory limit of its own: an engine states how many ``sessions`` share the
     model's fraction. ONNX Runtime falls back to the CPU in silence when CUDA's libraries do not
     load, so an engine must check ``session.get_providers()`` with ``confirm_onnxruntime``.
     """
@@ -177,14 +180,14 @@ def choose_onnxruntime(
     cpu: tuple[str, dict[str, int]] = ("CPUExecutionProvider", {})
     if device.actual == "cpu":
         return device, [cpu]
-    onnxruntime.preload_dlls()  # CUDA's libraries from the packages nvidia-*, where they are
+    onnxruntime.preload_dlls()  # CUDA's libraries from the packages nvidia-*, if installed
     share_bytes = _share_bytes(request)
     limit: dict[str, int] = {"gpu_mem_limit": share_bytes // max(1, sessions)}
     return replace(device, memory_limit_bytes=share_bytes), [(CUDA_PROVIDER, limit), cpu]
 
 
 def confirm_onnxruntime(request: DeviceRequest, device: Device, providers: list[str]) -> Device:
-    """The device that a session really got.
+    """Return the device that a session really got.
 
     Raises:
         DeviceError: ``cuda`` was asked for by name and the session fell back.
@@ -196,13 +199,16 @@ def confirm_onnxruntime(request: DeviceRequest, device: Device, providers: list[
 
 
 def is_out_of_memory(error: BaseException) -> bool:
-    """Whether a library found no memory on the GPU: by its text, as most raise RuntimeError."""
+    """Tell whether a library found no memory on the GPU.
+
+    Most raise RuntimeError, so the text decides.
+    """
     said = str(error).lower()
     return any(text in said for text in OUT_OF_MEMORY)
 
 
 def load_failure(error: Exception) -> Exception:
-    """What failed in a load or a warm-up: a GPU that is full is a DeviceError that says so."""
+    """Return the error of a failed load or warm-up; a full GPU is a DeviceError."""
     if not is_out_of_memory(error):
         return error
     gpu = nvidia.first_visible()
@@ -215,9 +221,10 @@ def _share_bytes(request: DeviceRequest) -> int:
 
 
 def gpu_total_memory_bytes() -> int:
-    """Total memory of the first visible GPU; torch is asked where nvidia-smi has no figure.
+    """Return the total memory of the first visible GPU.
 
-    It has none where GPU and CPU share their memory, and where nvidia-smi is not there.
+    torch is asked where nvidia-smi has no figure: where GPU and CPU share their memory, and where
+    nvidia-smi is missing.
     """
     gpu = nvidia.first_visible()
     if gpu is not None and gpu.total_bytes > 0:
@@ -230,7 +237,7 @@ def gpu_total_memory_bytes() -> int:
 def report(
     request: DeviceRequest, device: Device, *, library: str, precision: str, load_s: float
 ) -> DeviceReport:
-    """The report of a model that has just been loaded in this process."""
+    """Return the report of a model that has just been loaded in this process."""
     gpu_name, memory_bytes = None, _resident_bytes()
     if device.actual == "cuda":
         gpu_name, memory_bytes = _on_gpu(device.used_before_bytes)
@@ -250,18 +257,18 @@ def report(
 
 
 def measured_again(made: DeviceReport) -> DeviceReport:
-    """The report with this process's memory of now: a warm-up takes more than the load did."""
+    """Return the report with this process's present memory: a warm-up takes more than the load."""
     if made.actual == "cpu":
         return replace(made, memory_bytes=_resident_bytes())
     return replace(made, memory_bytes=_on_gpu(made.used_before_bytes)[1])
 
 
 def _on_gpu(used_before_bytes: int | None) -> tuple[str | None, int]:
-    """The GPU's name and this process's memory on it.
+    """Return the GPU's name and this process's memory on it.
 
-    The driver names it by process, but not inside every container. Then it is what has been
-    taken since before the load, which counts a neighbour that loads at the same time; and
-    without nvidia-smi it is what torch has reserved, if torch is what runs.
+    The driver lists memory by process, but not inside every container. There the memory taken since
+    before the load counts, which includes a neighbour that loads at the same time. Without
+    nvidia-smi it is what torch has reserved, if the model runs on torch.
     """
     gpu, own_bytes = nvidia.first_visible(), nvidia.own_bytes()
     if gpu is not None:
@@ -277,5 +284,5 @@ def _resident_bytes() -> int:
     try:
         pages = Path("/proc/self/statm").read_text().split()[1]
         return int(pages) * os.sysconf("SC_PAGE_SIZE")
-    except OSError:  # not Linux: the peak is the nearest there is
+    except OSError:  # not Linux: the peak is the nearest figure
         return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * 1024

@@ -1,4 +1,4 @@
-"""Opening an ONNX Runtime session: its threads, which do not spin, and its providers."""
+"""Opens ONNX Runtime sessions with their threads, which do not spin, and their providers."""
 
 from __future__ import annotations
 
@@ -21,12 +21,12 @@ def open_session(
     lengths_vary: bool,
     edited: bytes | None = None,
 ) -> onnxruntime.InferenceSession:
-    """A session whose idle threads sleep: those that spin take the cores of other models.
+    """Open a session whose idle threads sleep: spinning ones take the cores of other models.
 
     Args:
         path: of the model.
         threads: CPU threads within an operator.
-        providers: as ``models.device.choose_onnxruntime`` gives them.
+        providers: as ``models.devices.device.choose_onnxruntime`` returns them.
         lengths_vary: the inputs have another length in every call.
         edited: the model to open in place of the file's, serialised.
 
@@ -39,19 +39,19 @@ def open_session(
     options.intra_op_num_threads = threads
     options.inter_op_num_threads = 1
     options.add_session_config_entry("session.intra_op.allow_spinning", "0")
-    # Patterns of memory are kept for each shape: where none comes again, they only cost.
+    # Memory patterns are kept for each shape, which is wasted if shapes do not recur.
     options.enable_mem_pattern = not lengths_vary
     tuned = [(name, _tuned(name, given)) for name, given in providers]
     try:
         return onnxruntime.InferenceSession(edited or str(path), options, providers=tuned)
-    except Exception as error:  # its own classes have no base of theirs
+    except Exception as error:  # its error classes share no base
         if is_out_of_memory(error):
             raise
         raise WeightsError(f"{path}: ONNX Runtime cannot open it: {error}") from error
 
 
 def _tuned(provider: str, given: Mapping[str, int]) -> dict[str, Any]:
-    """cuDNN's default, an exhaustive search, would run again for each new length."""
+    """Let cuDNN choose by heuristic; its default, an exhaustive search, runs for each length."""
     if provider != "CUDAExecutionProvider":
         return dict(given)
     return {**given, "cudnn_conv_algo_search": "HEURISTIC"}

@@ -8,10 +8,10 @@ from contextlib import contextmanager
 
 @contextmanager
 def full_precision() -> Iterator[None]:
-    """All products on CUDA in float32 while it is open.
+    """Compute all products on CUDA in float32 while the context is open.
 
-    PyTorch computes convolutions in TF32, which has 10 bits of mantissa, unless it is told not
-    to; importing SpeechBrain allows it for matrices, too, in the whole process.
+    PyTorch computes convolutions in TF32, which has 10 bits of mantissa, unless it is told not to;
+    importing SpeechBrain allows it for matrices, too, in the whole process.
     """
     import torch
 

@@ -1,4 +1,4 @@
-"""How many cores there are to compute with, and how many of them a model's replica takes."""
+"""Counts the usable cores, and chooses how many threads a model's replica takes."""
 
 from __future__ import annotations
 
@@ -7,12 +7,12 @@ import os
 from pathlib import Path
 
 CPU_MAX = Path("/sys/fs/cgroup/cpu.max")  # of a container: "quota period" in us, or "max period"
-# Of a replica that is not told: no model of these gains much from more, and others run beside it.
+# Default for a replica: these models gain little from more, and others run beside them.
 MOST_THREADS = 4
 
 
 def usable_cores(cpu_max: Path = CPU_MAX) -> int:
-    """The cores that this process may run on, within its container's share of them."""
+    """Return the cores that this process may use, within its container's share."""
     allowed = len(os.sched_getaffinity(0))
     try:
         quota, period = cpu_max.read_text().split()
@@ -22,9 +22,9 @@ def usable_cores(cpu_max: Path = CPU_MAX) -> int:
 
 
 def default_threads(replicas: int, cores: int, *, small: bool) -> int:
-    """The CPU threads of one replica: its model's cores, shared among the replicas.
+    """Return the CPU threads of one replica: its model's cores, shared among the replicas.
 
-    Models of a graph take turns for one caller, so each may use every core; threads that wait
-    sleep. A small network has one: a second costs it more than it gives.
+    Models of a graph take turns for one caller, so each may use every core; idle threads sleep. A
+    small network gets one thread, as a second one costs more than it saves.
     """
     return 1 if small else max(1, min(MOST_THREADS, cores // replicas))

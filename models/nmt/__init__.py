@@ -1,1 +1,1 @@
-"""Translation runtimes: one file an engine."""
+"""Translation runtimes."""

@@ -1,4 +1,4 @@
-"""A translation engine that keeps what is no prose, whichever engine that is."""
+"""Keeps what is not prose around any translation engine."""
 
 from __future__ import annotations
 
@@ -21,14 +21,16 @@ class Engine(Protocol):
     def close(self) -> None: ...
 
     def lacks(self, text: str, source_language: str, target_language: str) -> bool:
-        """Whether the vocabulary of a pair lacks a character of a text; of no pair's nothing."""
+        """Tell whether the vocabulary of a pair lacks a character of a text; False for unknown
+        pairs.
+        """
 
 
 class KeepingNmt:
-    """Answers an engine's batches with ``models.text.keep``.
+    """A translation runtime that answers an engine's batches with ``models.text.keep``.
 
-    All texts of a batch go through the engine together. Those in which something was lost ask
-    once more, again together.
+    All texts of a batch go through the engine together. Texts in which something was lost ask once
+    more, again together.
     """
 
     def __init__(self, engine: Engine) -> None:
@@ -41,7 +43,7 @@ class KeepingNmt:
         self._engine.warm_up()
 
     def run(self, batch: Sequence[NmtItem]) -> list[Translation | ItemError]:
-        """Translate each item; the errors in place of items are the engine's."""
+        """Translate each item; errors in place of items are the engine's."""
         rows = [self._row(item) for item in batch]
         while waiting := [row for row in rows if row.result is None]:
             texts = [replace(row.item, text=text) for row in waiting for text in row.wanted]
@@ -63,7 +65,7 @@ class KeepingNmt:
 
 @dataclass(slots=True)
 class _Row:
-    """An item on its way: the texts that it waits for, or its result."""
+    """An item in progress: the texts that it waits for, or its result."""
 
     item: NmtItem
     steps: Steps
@@ -85,11 +87,11 @@ class _Row:
 
 
 def _as_it_is(text: str) -> Steps:
-    """The way of what is no text: the engine says what is wrong with it."""
+    """Pass on input that is no text, so that the engine reports what is wrong."""
     (translation,) = yield [text]
     return Kept(translation)
 
 
 def _is_text(text: str) -> bool:
-    """Whether there is anything to read, in valid Unicode."""
+    """Tell whether there is anything to read, in valid Unicode."""
     return bool(text.strip()) and not any("\ud800" <= character <= "\udfff" for character in text)

@@ -1,4 +1,4 @@
-"""The vocabulary of a translation model as SentencePiece keeps it."""
+"""Reads the SentencePiece vocabulary of a translation model."""
 
 from __future__ import annotations
 

@@ -1,1 +1,1 @@
-"""Speaker embedding runtimes: one file an engine."""
+"""Speaker embedding runtimes."""

@@ -1,4 +1,4 @@
-"""What speaker encoders share: clips, checked and of a common volume; voiceprints of length 1."""
+"""Preparation and results that speaker encoders share: checked clips of a common volume."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ TARGET_DBFS = -30.0  # quieter clips are made this loud; louder ones stay as the
 
 
 def normalise(samples: Samples, min_clip_s: float = 0.0) -> NDArray[np.float32]:
-    """float32 samples at -30 dBFS or louder.
+    """Return float32 samples at -30 dBFS or louder.
 
     Raises:
         InvalidRequest: the clip is shorter than ``min_clip_s``, all zero or not finite.
@@ -38,7 +38,7 @@ def normalise(samples: Samples, min_clip_s: float = 0.0) -> NDArray[np.float32]:
 
 
 def _power(audio: NDArray[np.float32]) -> float:
-    """The mean square: in float32, which takes a tenth of the time, unless that is too short."""
+    """Return the mean square: in float32, which is quicker, unless that loses it."""
     power = float(np.einsum("i,i->", audio, audio)) / len(audio)
     if power > 0 and math.isfinite(power):
         return power
@@ -46,8 +46,8 @@ def _power(audio: NDArray[np.float32]) -> float:
 
 
 def voiceprint(mean: NDArray[np.float32]) -> Voiceprint | ItemError:
-    """The mean [d] of a clip's embeddings, at length 1."""
+    """Return the mean [d] of a clip's embeddings, scaled to length 1."""
     length = float(np.linalg.norm(mean))
-    if not 0 < length < math.inf:  # samples so far out of range that the network overflowed
+    if not 0 < length < math.inf:  # the network overflowed: samples far out of range
         return ItemError(InvalidRequest("the audio's values are out of range", param="file"))
     return Voiceprint(mean / np.float32(length))

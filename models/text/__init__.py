@@ -1,1 +1,1 @@
-"""Texts around their translation: cut into sentences, and what is no prose kept as it is."""
+"""Work on texts around their translation: sentences, and parts that are not prose."""

@@ -1,4 +1,4 @@
-"""Capitals: what is shouted is translated as it would be said, and shouted again."""
+"""Text in capitals: it is translated in small letters, and its translation put in capitals."""
 
 from __future__ import annotations
 
@@ -7,8 +7,8 @@ import re
 _LETTERS = re.compile(r"[^\W\d_]+")
 _SENTENCE_START = re.compile(r"(?:^\W*|[.!?…]\s+\W*)([^\W\d_])")
 _FIRST_PERSON = re.compile(r"\bi\b(?!\.)")  # of English
-# Words in a row, in a text that is not all capitals; a single one is an acronym, or a stress
-# that the models understand.
+# Words in capitals in a row, in a text that is not all capitals. A single one is an acronym, or
+# emphasis that the models understand.
 _RUN = re.compile(r"(?<![\w-])[^\W\d_a-z]{2,}(?:[ ,'’-]{1,2}[^\W\d_a-z]+)+(?![\w-])")
 _ACRONYM = re.compile(r"\b[A-Z]{3,}\b")
 _MIN_RUN_WORDS, _MIN_WORD_LETTERS = 3, 5  # fewer, shorter words in a row are acronyms
@@ -16,14 +16,14 @@ _MAX_ACRONYM_LETTERS = 3
 
 
 def is_shouted(prose: str) -> bool:
-    """Whether all letters of a text are capitals, and it is not an acronym or two."""
+    """Tell whether all letters of a text are capitals, and it is more than an acronym or two."""
     words = _LETTERS.findall(prose)
     longest = max(map(len, words), default=0)
     return prose.isupper() and (len(words) > 2 or longest > _MAX_ACRONYM_LETTERS)
 
 
 def said(prose: str, language: str, *, starts: bool = True) -> str:
-    """A shouted text in small letters, with a capital where a sentence starts."""
+    """Return a text in capitals in small letters, with a capital where a sentence starts."""
     quiet = prose.lower()
     if starts:
         quiet = _SENTENCE_START.sub(lambda match: match[0][:-1] + match[1].upper(), quiet)
@@ -31,9 +31,9 @@ def said(prose: str, language: str, *, starts: bool = True) -> str:
 
 
 def quietened(prose: str, language: str, *, starts: bool = True) -> tuple[str, list[str]]:
-    """Say quietly what several words in a row shout, in a text that is not shouted as a whole.
+    """Lower several words in a row in capitals, in a text that is not all capitals.
 
-    The second value is what was said quietly, in order.
+    The second value holds the lowered passages, in order.
     """
     quiet: list[str] = []
 
@@ -47,7 +47,7 @@ def quietened(prose: str, language: str, *, starts: bool = True) -> tuple[str, l
 
 
 def with_acronyms(answer: str, source: str) -> str:
-    """The answer with the source's acronyms in their capitals, where it has the same word."""
+    """Put the answer's words that are acronyms in the source in their capitals."""
     for acronym in set(_ACRONYM.findall(source)):
         if acronym not in answer and not source.isupper():
             answer = re.sub(rf"\b{acronym}\b", acronym, answer, count=1, flags=re.IGNORECASE)
@@ -61,7 +61,7 @@ def _is_run(text: str) -> bool:
 
 
 def shout(answer: str, quiet: str) -> str:
-    """An answer with the translation of what was shouted in capitals, where it is found in it."""
+    """Put the translation of a lowered passage in capitals, if the answer holds it."""
     words = quiet.strip().rstrip(".!?,;:")
     if not words:
         return answer

@@ -1,4 +1,4 @@
-"""Typographic characters as the plain ones that vocabularies hold, and back again."""
+"""Replaces typographic characters by the plain ones that vocabularies hold, and restores them."""
 
 from __future__ import annotations
 
@@ -30,14 +30,14 @@ _ELLIPSIS = re.compile("…")
 
 
 def plain(prose: str) -> str:
-    """The same text in plain characters; a dash between two words stands free."""
+    """Return the text in plain characters; a dash between two words gets spaces."""
     if not _TYPOGRAPHIC.search(prose):
         return prose
     return _GLUED_DASH.sub(" - ", prose).translate(_PLAIN)
 
 
 def restore(answer: str, source: str) -> str:
-    """Give an answer its source's quotation marks, dashes and ellipses, where it has as many."""
+    """Give an answer its source's quotation marks, dashes and ellipses, if it has as many."""
     if not _TYPOGRAPHIC.search(source):
         return answer
     if '"' not in source:

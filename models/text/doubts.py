@@ -1,4 +1,4 @@
-"""What a translation's warnings say, and doubts that its text alone can raise."""
+"""Warnings about translations, and the checks of their text that raise some of them."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ _NEGATIONS = {
     "pt": r"\b(?:não|nao|nunca|jamais|nem|ninguém|nada|nenhum(?:a|as|uns)?|nenhuns|sem|tampouco"
     r"|impossível|deixe de|evite|falta|pare)\b|\b(?:in|im|des|ir)\w{4,}",
 }
-# What surely says no; the wider ones above may say it in other ways.
+# Words that surely negate; the wider patterns above also match words that only may.
 _SURE = {
     "en": r"\b(?:not|never|nobody|nothing|cannot)\b|n['’]t\b",
     "pt": r"\b(?:não|nunca|ninguém|jamais)\b",
@@ -28,7 +28,7 @@ _MIN_COPIED_WORDS = 3
 
 
 def joined(warnings: Iterable[Iterable[AnswerWarning]]) -> tuple[AnswerWarning, ...]:
-    """The warnings of several translations as those of one, each once."""
+    """Join the warnings of several translations, each once."""
     return tuple(dict.fromkeys(warning for each in warnings for warning in each))
 
 
@@ -55,7 +55,7 @@ NEGATION_LOST = AnswerWarning("negation_lost", "the text says no, its translatio
 
 
 def loses_negation(source: str, source_language: str, answer: str, target_language: str) -> bool:
-    """Whether a text says no and its translation does not, of the languages that are known."""
+    """Tell whether a text says no and its translation does not; False for unknown languages."""
     says, denies = _SURE_PATTERNS.get(source_language), _NEGATION_PATTERNS.get(target_language)
     if says is None or denies is None:
         return False

@@ -1,4 +1,4 @@
-"""What stands before and behind a sentence and has no part in it: tags, emoji, bullets."""
+"""Takes tags, emoji and bullets off the ends of a sentence, which they are no part of."""
 
 from __future__ import annotations
 

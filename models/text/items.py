@@ -1,4 +1,4 @@
-"""Find what is no prose in a text: what must come through a translation as it is."""
+"""Finds what is not prose in a text, and must come through a translation unchanged."""
 
 from __future__ import annotations
 
@@ -10,18 +10,18 @@ from typing import TypeAlias
 from models.text.patterns import KINDS
 
 _KINDS = tuple((kind, re.compile(pattern), re.compile(needs)) for kind, pattern, needs in KINDS)
-# Nearly all prose holds none of these, and is not searched any further.
+# A text that holds none of these holds no items; most prose is such.
 _HINT = re.compile(
     r"[\d@#$%{}\[\]\\/`<>*_~&^=+|]|[:.]\w|\w\(\)|[a-z][A-Z]|[¹²³¼-¾⁰-₎⅐-↉]|[^\x00-\x7f](?<!\w)"
     r"|ISBN|DOI|IBAN"
 )
-# What has no part in its sentence where it stands at an end of it.
+# Kinds that are no part of their sentence when they stand at an end of it.
 LOOSE_KINDS = frozenset({"fence", "tag", "emoji", "symbol"})
 
 
 @dataclass(frozen=True, slots=True)
 class Item:
-    """Something to keep. ``kind`` is one of ``patterns.KINDS``, or says what was found later."""
+    """A part to keep. ``kind`` is one of ``patterns.KINDS``, or tells what was found later."""
 
     text: str
     kind: str
@@ -33,7 +33,7 @@ class Item:
 
 @dataclass(frozen=True, slots=True)
 class Span:
-    """Where an item stands."""
+    """The place of an item."""
 
     start: int
     stop: int
@@ -41,7 +41,7 @@ class Span:
 
 
 def find(text: str) -> Iterator[Span]:
-    """The items of a text, in order, none over another."""
+    """Yield the items of a text, in order, without overlaps."""
     if not _HINT.search(text):
         return
     patterns = [(kind, pattern) for kind, pattern, needs in _KINDS if needs.search(text)]
@@ -61,11 +61,11 @@ def find(text: str) -> Iterator[Span]:
         ]
 
 
-Part: TypeAlias = str | Item  # prose, or what is kept in it
+Part: TypeAlias = str | Item  # prose, or an item in it
 
 
 def parts(text: str) -> list[Part]:
-    """A text as prose and items in turn: prose at both ends and between any two items.
+    """Cut a text into prose and items in turn: prose at both ends and between any two items.
 
     Items with nothing but space between them are one.
     """
@@ -79,7 +79,7 @@ def parts(text: str) -> list[Part]:
 
 
 def join(found: list[Part], prose: str, item: Item) -> None:
-    """Put prose and an item behind parts, whose last one is replaced; some prose follows it."""
+    """Append prose and an item to parts in place of the last one; some prose follows the item."""
     before = found[-2] if len(found) > 1 else None
     if isinstance(before, Item) and not prose.strip():
         kind = before.kind if before.kind == item.kind else "several"

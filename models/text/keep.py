@@ -1,7 +1,7 @@
-"""One text's way through a model: what is no prose is kept, and what is doubtful mended or told.
+"""Translates one text: keeps what is not prose, and mends or reports what is doubtful.
 
-The model is not called here: each step asks for the translations of some texts, so that whoever
-runs it puts those of many texts into one batch.
+The model is not called here. Each step asks for the translations of some texts, so that the caller
+can put those of many texts into one batch.
 """
 
 from __future__ import annotations
@@ -22,9 +22,9 @@ from models.types import AnswerWarning
 
 @dataclass(frozen=True, slots=True)
 class Setting:
-    """Of one text: its languages, what the model's vocabulary lacks, and whether to mend.
+    """The setting of one text: languages, characters that the model lacks, and whether to mend.
 
-    Without ``mends`` a text is asked for once: the caller bounds its translation.
+    Without ``mends`` a text is translated only once, as the caller bounds its translation.
     """
 
     source: str
@@ -39,20 +39,20 @@ class Kept:
     warnings: tuple[AnswerWarning, ...] = ()
 
 
-# Yields texts, is sent their translations, and returns the answer.
+# Yields texts, receives their translations, and returns the answer.
 Steps: TypeAlias = Generator[list[str], Sequence[str], Kept]
 
 
 @dataclass(frozen=True, slots=True)
 class _Prepared:
-    """A text as the model shall see it: ``parts`` between ``edges``."""
+    """A text as the model gets it: ``parts`` between ``edges``."""
 
     parts: list[Part]
     edges: Edges
     shouted: bool
-    capital: bool  # whether its first one is written small for the model alone
-    runs: tuple[str, ...]  # what is shouted in it, said quietly
-    foreign: tuple[str, ...]  # what passes through
+    capital: bool  # its first capital is written small for the model alone
+    runs: tuple[str, ...]  # passages in capitals, in small letters
+    foreign: tuple[str, ...]  # words that the model cannot read
 
     @property
     def prose(self) -> str:
@@ -68,10 +68,10 @@ class _Answer:
 
 
 def keep(text: str, setting: Setting) -> Steps:
-    """Translate a text; see the module. A text without words needs no translation at all."""
+    """Translate a text, see the module. A text without words needs no translation."""
     prepared = _prepare(text, setting)
     if not any(map(str.isalpha, prepared.prose)) or _is_foreign(prepared):
-        yield [""]  # only to hear what is wrong with the request
+        yield [""]  # lets the engine report errors of the request
         return _untouched(text, prepared, setting)
     style = next((s for s in marks.STYLES if not setting.lacks(s.format(1))), marks.STYLES[0])
     marked = marks.mark(prepared.parts, style)
@@ -130,7 +130,7 @@ def _prose(parts: Sequence[Part]) -> str:
 
 
 def _is_foreign(prepared: _Prepared) -> bool:
-    """Whether most of a text is in letters that the model cannot read."""
+    """Tell whether most of a text is in letters that the model cannot read."""
     unknown = sum(map(_is_of_another_script, "".join(prepared.foreign)))
     return unknown > sum(map(str.isalpha, prepared.prose))
 
@@ -165,7 +165,7 @@ def _answer(
 
 
 def _short(source: str, answer: str) -> Generator[list[str], Sequence[str], str]:
-    """A word or two: where the answer is doubtful, the best of those to other disguises."""
+    """Translate a word or two; a doubtful answer is compared with those to other spellings."""
     if not short.is_doubtful(source, answer):
         return short.fitted(source, answer)
     others = yield short.variants(source)
@@ -179,7 +179,7 @@ def _lost(source: str, answer: str, setting: Setting) -> tuple[numbers.Number, .
 def _mend(
     answer: _Answer, prepared: _Prepared, setting: Setting
 ) -> Generator[list[str], Sequence[str], tuple[_Answer, bool]]:
-    """Ask again with the lost numbers marked, too, in each style of marks; else piece by piece."""
+    """Translate again with the lost numbers marked, in each style of marks; else piece by piece."""
     parts = _with_numbers(prepared.parts, answer.lost, setting)
     with_numbers = replace(prepared, parts=parts)
     tries = [
@@ -202,7 +202,7 @@ def _mend(
 def _with_numbers(
     parts: Sequence[Part], lost: Sequence[numbers.Number], setting: Setting
 ) -> list[Part]:
-    """The parts with the numbers that were lost as items, as the target language writes them."""
+    """Return the parts with the lost numbers as items, as the target language writes them."""
     values = Counter(number.value for number in lost)
     found: list[Part] = [""]
     for part in parts:

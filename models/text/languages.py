@@ -1,4 +1,4 @@
-"""Names of languages, as people and clients write them, to the codes that models know."""
+"""Maps names of languages, as people and clients write them, to codes that models know."""
 
 from __future__ import annotations
 
@@ -8,10 +8,10 @@ from collections.abc import Iterator
 from functools import cache
 from types import MappingProxyType
 
-MAX_NAME_CHARS = 80  # what is longer names no language
+MAX_NAME_CHARS = 80  # a longer text names no language
 # A region, a script or an encoding behind a code: en-US, zh_Hant_TW, pt_BR.UTF-8.
 SUBTAGS = re.compile(r"(?P<code>[a-z]{2,3})(?:[-_][a-z0-9]{1,8})*(?:[.@][\w.@=-]*)?")
-# What no code says: that the language is to be heard.
+# Names that ask to detect the language.
 DETECTED = frozenset({"", "auto", "autodetect", "auto-detect", "detect", "und"})
 
 # ISO 639-1 or, where that has none, 639-3: three-letter codes of ISO 639-2, and names, the English
@@ -149,7 +149,7 @@ _OTHER_CODES = {
 
 @cache
 def _codes() -> MappingProxyType[str, str]:
-    """Everything that a language is called, without case and accents, to its code."""
+    """Map every name of a language, without case and accents, to its code."""
     return MappingProxyType({name: code for code, name in _rows()} | _OTHER_CODES)
 
 
@@ -162,19 +162,19 @@ def _rows() -> Iterator[tuple[str, str]]:
 
 
 def _plain(text: str) -> str:
-    """Without case, accents and needless spaces."""
+    """Remove case, accents and needless spaces."""
     decomposed = unicodedata.normalize("NFKD", text.casefold())
     return " ".join("".join(c for c in decomposed if not unicodedata.combining(c)).split())
 
 
 def language_code(text: str) -> str | None:
-    """The code of a language that somebody named; None: it is to be detected.
+    """Return the code of a named language; None: it is to be detected.
 
-    A code may have a region or script behind it, and any case. What names no known language is
-    returned as it came, in small letters: a model may know it all the same.
+    A code may have a region or script behind it, and any case. An unknown name is returned in small
+    letters, as a model may know it all the same.
 
-    >>> [language_code(text) for text in ("en-US", "pt_BR", "Portuguese", "ger", "auto", "")]
-    ['en', 'pt', 'pt', 'de', None, None]
+    >>> [language_code(text) for text in ("en-US", "pt_BR", "Portuguese", "ger", "auto", "")] ['en',
+    'pt', 'pt', 'de', None, None]
     """
     small = text.strip().casefold()
     if small in DETECTED:

@@ -1,4 +1,4 @@
-"""Marks stand for items while a model translates what is around them."""
+"""Puts marks in place of items while a model translates the text around them."""
 
 from __future__ import annotations
 
@@ -9,14 +9,14 @@ from itertools import pairwise
 
 from models.text.items import Item, Part
 
-# Each with a number. Students of two directions keep nearly all of them, and lose others of one
-# style than of the next, so that the second is worth a try.
+# Styles of marks, each with a number. The models keep nearly all marks, and lose different ones in
+# each style, so a second style is worth a try.
 STYLES = ("X{}", "({})")
 
 
 @dataclass(frozen=True, slots=True)
 class Mark:
-    """``glued_left``: in the source a word stands right before it, as before a closing tag."""
+    """A mark and its item. ``glued_left``: a word ends right before it, as before a closing tag."""
 
     name: str
     item: Item
@@ -35,7 +35,7 @@ class Marked:
 
 @dataclass(frozen=True, slots=True)
 class PutBack:
-    """An answer with its items, the ``prose`` of it without, and whether all is in order."""
+    """An answer with its items, its ``prose`` without them, and whether all is in order."""
 
     text: str
     prose: str
@@ -66,10 +66,10 @@ def mark(parts: Sequence[Part], style: str) -> Marked:
 
 
 def put_back(answer: str, marked: Marked) -> PutBack:
-    """Put the items in place of their marks, and take out any mark that stands for none.
+    """Put the items in place of their marks, and remove marks that stand for none.
 
-    It is not ``whole`` where a mark is missing, doubled or made up, or where tags, which come in
-    pairs, stand in another order.
+    It is not ``whole`` if a mark is missing, doubled or made up, or if tags, which come in pairs,
+    stand in another order.
     """
     marks = {mark.name: mark for mark in marked.marks}
     pattern = _pattern(marked.style)
@@ -96,7 +96,7 @@ def put_back(answer: str, marked: Marked) -> PutBack:
 
 
 def _tags_hold(answer: str, marked: Marked) -> bool:
-    """Whether tags are in order, and none is empty that had words in it; all marks are there."""
+    """Tell whether tags are in order, and none is empty that held words."""
     tags = [mark.name for mark in marked.marks if mark.item.kind == "tag"]
     for left, right in pairwise(tags):
         words = _between(marked.text, left, right)

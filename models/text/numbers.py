@@ -1,4 +1,4 @@
-"""Numbers in prose: their values, those a translation lost, and how a language writes them."""
+"""Finds numbers in prose, those that a translation lost, and how a language writes them."""
 
 from __future__ import annotations
 
@@ -48,7 +48,7 @@ Value: TypeAlias = Decimal | str  # str: digits that are no number, as they are 
 
 @dataclass(frozen=True, slots=True)
 class Number:
-    """A number of a text, as ``text[start:stop]``."""
+    """A number of a text, which stands at ``text[start:stop]``."""
 
     value: Value
     start: int
@@ -57,14 +57,14 @@ class Number:
 
 
 def numbers(text: str, language: str) -> Iterator[Number]:
-    """The numbers in digits, read as the language writes them."""
+    """Return the numbers in digits, read as the language writes them."""
     for match in _NUMBER.finditer(text):
         clock = bool(_CLOCK.match(text, match.end()) or _CLOCK_BEFORE.search(text[: match.start()]))
         yield Number(_value(match[0], language), match.start(), match.end(), clock)
 
 
 def missing(source: str, source_language: str, answer: str, target_language: str) -> list[Number]:
-    """The numbers of a source whose value its translation does not hold, as digits or in words."""
+    """Return the numbers of a source whose value its translation lacks, in digits and in words."""
     wanted = list(numbers(source, source_language))
     if not wanted:
         return []
@@ -74,7 +74,7 @@ def missing(source: str, source_language: str, answer: str, target_language: str
 
 
 def localised(text: str, source_language: str, target_language: str) -> str:
-    """The text with its numbers as the target language writes them."""
+    """Return the text with its numbers as the target language writes them."""
     if (source_language in _COMMA_LANGUAGES) == (target_language in _COMMA_LANGUAGES):
         return text
     return _NUMBER.sub(lambda match: match[0].translate(_SWAPPED), text)
@@ -84,7 +84,7 @@ _SWAPPED = str.maketrans(",.", ".,")
 
 
 def _take(number: Number, *found: Counter[Value]) -> bool:
-    """Whether one of the values found is the number's; it is used up."""
+    """Tell whether one of the values found is the number's, and use it up."""
     values = [number.value]
     if number.clock and isinstance(number.value, Decimal):
         values += [number.value - _HOURS, number.value + _HOURS]
@@ -97,10 +97,10 @@ def _take(number: Number, *found: Counter[Value]) -> bool:
 
 
 def _value(text: str, language: str) -> Value:
-    """What digits with separators mean; those that no language writes stand for themselves.
+    """Return the value of digits with separators; if no language writes them so, the digits.
 
-    Of two kinds of separators the last is the decimal one. One before three digits is what it is
-    in the language, any other is a decimal one.
+    Of two kinds of separators the last is the decimal one. A single separator before three digits
+    means what it does in the language; any other is a decimal one.
     """
     text = re.sub(r"[\u00a0\u202f]", "", text)
     separators = re.findall(r"[.,]", text)
@@ -122,13 +122,13 @@ def _decimal(groups: list[str], fraction: str = "0") -> Decimal:
 
 
 def _are_groups(groups: list[str]) -> bool:
-    """Whether they are the thousands of a number."""
+    """Tell whether the groups are the thousands of a number."""
     first, *others = groups
     return first != "0" and len(first) <= 3 and all(len(group) == 3 for group in others)
 
 
 def _in_words(text: str, language: str) -> Counter[Value]:
-    """The numbers below a hundred, and few more, that are written in words."""
+    """Return the numbers that words give: those below a hundred, and few more."""
     pattern = _WORD_PATTERNS.get(language)
     if pattern is None:
         return Counter()

@@ -1,11 +1,11 @@
-"""What is no prose, as regular expressions: code, addresses, tags, placeholders, money, signs.
+"""Regular expressions of what is not prose: code, addresses, tags, placeholders, money, signs.
 
 The earlier of two patterns that begin at the same place wins. Each name is the kind of an item.
 """
 
 from __future__ import annotations
 
-_END = r"(?<![.,;:!?])"  # punctuation behind an address is the sentence's
+_END = r"(?<![.,;:!?])"  # punctuation behind an address belongs to the sentence
 
 FENCE = r"(?m:^[ \t]*(?P<fence>`{3,}|~{3,})[^\n]*\n(?:.*\n)*?[ \t]*(?P=fence)[`~]*[ \t]*$)"
 CODE = r"(?<!`)(?P<ticks>`{1,4})(?!`)[^\n]{1,300}?(?<!`)(?P=ticks)(?!`)"
@@ -140,7 +140,7 @@ EMOJI = (
     rf"|{_PICTURE}{_DRESS}*(?:\u200d{_PICTURE}{_DRESS}*)*)"
 )
 
-# Kind, pattern, and what a text has that holds such an item: most texts need few of the patterns.
+# Kind, pattern, and a hint that every text with such an item matches: most texts match few hints.
 KINDS: tuple[tuple[str, str, str], ...] = (
     ("fence", FENCE, "[`~]{3}"),
     ("code", CODE, "`"),

@@ -1,4 +1,4 @@
-"""A sentence cut around its items: its pieces are translated by themselves and joined again."""
+"""Cuts a sentence around its items into pieces that are translated alone and joined again."""
 
 from __future__ import annotations
 
@@ -10,12 +10,12 @@ _ENDS = ".!?…"
 
 
 def pieces(parts: Sequence[Part]) -> list[str]:
-    """What is to be translated of the prose between items: all that holds a letter."""
+    """Return the pieces to translate: all prose between items that holds a letter."""
     return [part.strip() for part in parts if isinstance(part, str) and _is_piece(part)]
 
 
 def joined(parts: Sequence[Part], translations: Sequence[str]) -> list[Part]:
-    """The parts with the translations of their pieces, in the case and with the ends they had."""
+    """Join the parts with the translations of their pieces, with the pieces' case and ends."""
     left = iter(translations)
     return [_fitted(part, next(left)) if _is_piece(part) else part for part in parts]
 

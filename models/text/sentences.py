@@ -1,4 +1,4 @@
-"""Texts as sentences: cut for the models, and put together again as they were."""
+"""Cuts texts into sentences for the models, and puts them together again."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from models.text.items import Span
 # About 128 tokens, at which Bergamot wraps sentences (its `max-length-break`), of 4 letters each.
 MAX_SENTENCE_CHARS = 500
 
-_LINE = re.compile(r"[^\n\r\v\f\x1c-\x1e\x85\u2028\u2029]+")  # what str.splitlines breaks at
+_LINE = re.compile(r"[^\n\r\v\f\x1c-\x1e\x85\u2028\u2029]+")  # the line breaks of str.splitlines
 _LONE_SURROGATE = re.compile("[\ud800-\udfff]")
 _REPLACEMENT = "\ufffd"
 _MASK = "X"
@@ -21,7 +21,7 @@ _MASK = "X"
 # of scripts which set none.
 _CLAUSE_END = re.compile(r"[,;:.!?…)\]–—،؛؟](?=\s)|[、，；：。！？]")
 _SPACE, _NO_SPACE = re.compile(r"\s"), re.compile(r"\S")
-_UNSPACED = frozenset({"ja", "yue", "zh"})  # languages that set no space between sentences
+_UNSPACED = frozenset({"ja", "yue", "zh"})  # languages without spaces between sentences
 
 
 @dataclass(frozen=True, slots=True)
@@ -38,7 +38,7 @@ class Pieces:
     gaps: tuple[str, ...]
 
     def join(self, sentences: Sequence[str], language: str | None = None) -> str:
-        """The text with other sentences, such as translations, in place of its own.
+        """Return the text with other sentences, such as translations, in place of its own.
 
         Args:
             sentences: as many as there are, in their order.
@@ -70,17 +70,17 @@ def split(
 ) -> Pieces:
     """Cut a text into sentences of at most ``max_chars`` characters.
 
-    A line break always ends a sentence, so that lists and paragraphs stay what they are. A
-    longer sentence is cut behind the last punctuation of its first ``max_chars`` characters
-    (of their second half, so that no piece is tiny), else at the last space, else anywhere.
-    The time is linear in the length of the text.
+    A line break always ends a sentence, so lists and paragraphs are kept. A longer sentence is cut
+    behind the last punctuation of its first ``max_chars`` characters (of their second half, so that
+    no piece is tiny), else at the last space, else anywhere. The time is linear in the length of
+    the text.
 
     Args:
         text: any text.
-        language: ISO 639-1; of those that sentencex does not know the rules of English hold.
+        language: ISO 639-1; languages that sentencex does not know follow English.
         max_chars: at least 1.
-        whole: what is not cut, in order, such as an address. What has lines of its own, such as
-            a block of code, or is too long for a sentence, is no part of any, but of a gap.
+        whole: parts that are not cut, in order, such as an address. A part with lines of its own,
+            such as a block of code, or one too long for a sentence, goes into a gap.
     """
     if max_chars < 1:
         raise ValueError(f"max_chars is {max_chars}, expected at least 1")
@@ -95,7 +95,7 @@ def split(
 def _spans(
     text: str, language: str, max_chars: int, whole: Sequence[Span]
 ) -> Iterator[tuple[int, int]]:
-    """Where sentences start and stop, in order."""
+    """Yield where sentences start and stop, in order."""
     readable = _LONE_SURROGATE.sub(_REPLACEMENT, text)  # of the same length; sentencex is strict
     if whole:
         readable = _masked(readable, max_chars, whole)
@@ -110,13 +110,13 @@ def _spans(
 
 
 def _masked(text: str, max_chars: int, whole: Iterable[Span]) -> str:
-    """A text of the same length in which no sentence ends within what is whole."""
+    """Return a text of the same length in which no sentence ends within ``whole`` parts."""
     masked, end = "", 0
     for span in whole:
         kept, size = text[span.start : span.stop], span.stop - span.start
         if size > max_chars or "\n" in kept:
             mask = "\n" * size
-        else:  # its first character may say whether a sentence starts here
+        else:  # its first character may start a sentence
             mask = (kept[0] if kept[0].islower() else _MASK) + _MASK * (size - 1)
         masked, end = f"{masked}{text[end : span.start]}{mask}", span.stop
     return masked + text[end:]
@@ -125,7 +125,7 @@ def _masked(text: str, max_chars: int, whole: Iterable[Span]) -> str:
 def _cut(
     text: str, start: int, stop: int, max_chars: int, whole: Sequence[Span]
 ) -> Iterator[tuple[int, int]]:
-    """Pieces of ``text[start:stop]`` without the space around them, none too long."""
+    """Yield pieces of ``text[start:stop]`` without the space around them, none too long."""
     start, stop = _strip(text, start, stop)
     while stop - start > max_chars:
         cut = _last_cut(text, start, max_chars)
@@ -140,7 +140,7 @@ def _cut(
 
 
 def _last_cut(text: str, start: int, max_chars: int) -> int:
-    """The best place to cut in ``start < place <= start + max_chars``."""
+    """Return the best place to cut in ``start < place <= start + max_chars``."""
     limit = start + max_chars
     # Lookahead sees one character behind the limit: punctuation may stand right before it.
     clause_ends = [m.end() for m in _CLAUSE_END.finditer(text, start + max_chars // 2, limit + 1)]
@@ -151,7 +151,7 @@ def _last_cut(text: str, start: int, max_chars: int) -> int:
 
 
 def _strip(text: str, start: int, stop: int) -> tuple[int, int]:
-    """The span without the space at its ends; an empty span where it is all space."""
+    """Return the span without the space at its ends; an empty span where it is all space."""
     piece = text[start:stop]
     leading = len(piece) - len(piece.lstrip())
     return start + leading, max(start + leading, start + len(piece.rstrip()))

@@ -1,4 +1,4 @@
-"""A word or two: models that learnt sentences embroider them, but not in every disguise."""
+"""Texts of a word or two, to which models that learnt sentences add words."""
 
 from __future__ import annotations
 
@@ -17,12 +17,12 @@ def is_short(prose: str) -> bool:
 
 
 def is_doubtful(source: str, answer: str) -> bool:
-    """Whether an answer is too long, says something twice, adds a sign or translates nothing."""
+    """Tell whether an answer is too long, repeats itself, adds a sign or translates nothing."""
     return not _is_sound(source, answer) or _same(source, answer)
 
 
 def variants(source: str) -> list[str]:
-    """The same in other disguises, whose answers ``choose`` compares."""
+    """Return other spellings of a short text, whose answers ``choose`` compares."""
     core = _core(source)
     forms = [core, core.lower(), core[:1].upper() + core[1:].lower()]
     found = [disguise.format(core) for disguise in _DISGUISES]
@@ -31,14 +31,14 @@ def variants(source: str) -> list[str]:
 
 
 def choose(source: str, answer: str, others: Sequence[str]) -> str:
-    """The shortest answer that is sound, of these the one found most often; else the first one."""
+    """Return the shortest sound answer, of several the most frequent; else the first answer."""
     votes = Counter(
         core.casefold()
         for each in (answer, *others)
         if (core := _core(each)) and _is_sound(source, each)
     )
     echo = _core(source).casefold()
-    needed = 2 if _same(source, answer) else 1  # one voice against an echo proves little
+    needed = 2 if _same(source, answer) else 1  # against an echo one other answer proves little
     sound = [core for core in votes if core != echo and votes[core] >= needed]
     if not sound:
         return answer
@@ -48,7 +48,7 @@ def choose(source: str, answer: str, others: Sequence[str]) -> str:
 
 
 def fitted(source: str, answer: str) -> str:
-    """An answer with the punctuation and the capital of its source."""
+    """Return an answer with the punctuation and the capital of its source."""
     core, found = _core(source), _core(answer)
     if core[:1].isupper():
         found = found[:1].upper() + found[1:]

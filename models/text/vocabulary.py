@@ -1,4 +1,4 @@
-"""What a vocabulary lacks: words of other scripts and letters, and signs."""
+"""Keeps apart what a vocabulary lacks: words of other scripts, letters and signs."""
 
 from __future__ import annotations
 
@@ -14,9 +14,9 @@ _INSIDE = "'’-\u200c\u200d"  # of words; at their ends they are punctuation
 
 
 def kept_apart(prose: str, lacks: Lacks) -> list[Part]:
-    """Prose with all as items that the vocabulary lacks, in the form of ``items.parts``.
+    """Return prose with all that the vocabulary lacks as items, in the form of ``items.parts``.
 
-    A word that is only lacking in capitals is written small.
+    A word of which only the capitals are lacking is written in small letters.
     """
     found: list[Part] = [""]
     if not lacks(prose):
@@ -35,7 +35,7 @@ def kept_apart(prose: str, lacks: Lacks) -> list[Part]:
 
 
 def _runs(prose: str) -> Iterator[tuple[str, str]]:
-    """Words, single signs and spaces, each with the kind of item that it would be."""
+    """Yield words, single signs and spaces, each with the kind of item that it would be."""
     for kind, characters in groupby(prose, _kind):
         run = "".join(characters)
         if kind == "symbol":

@@ -1,1 +1,1 @@
-"""Speech synthesis runtimes: one file an engine."""
+"""Speech synthesis runtimes."""

@@ -1,4 +1,4 @@
-"""A sound through FFmpeg's filters, by PyAV: no program is started."""
+"""Runs a sound through FFmpeg's filters, by PyAV: no program is started."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ FORMAT = "flt"  # float32, full scale 1.0
 
 @dataclass(frozen=True, slots=True)
 class Filtered:
-    """What came out: ``samples`` float32 [n], and what the last frame says of itself."""
+    """The filters' output: ``samples`` float32 [n], and the metadata of the last frame."""
 
     samples: NDArray[np.float32]
     metadata: Mapping[str, str]
@@ -25,7 +25,7 @@ class Filtered:
 def filtered(
     samples: NDArray[np.float32], rate_hz: int, filters: Sequence[tuple[str, str]]
 ) -> Filtered:
-    """Mono ``samples`` [n], n at least 1, through a chain of filters: name and arguments each."""
+    """Send mono ``samples`` [n], n at least 1, through filters, each a name and its arguments."""
     graph = Graph()
     source = graph.add_abuffer(
         format=FORMAT, sample_rate=rate_hz, layout="mono", time_base=Fraction(1, rate_hz)

@@ -24,17 +24,17 @@ from models.tts.level import CALIBRATION_TEXT, TARGET_LUFS, Gains
 from models.tts.phonemes import PHONEMES_LICENCE, Phonemizer, is_speakable, pieces
 from models.tts.speech import checked_text, joined, speech
 from models.types import Speech, TtsItem
-from models.weights import source as weights
+from models.weights.source import WeightSource, licence, resolve
 
 if TYPE_CHECKING:
     import onnxruntime
 
 SAMPLE_RATE_HZ = 24_000
-MAX_TOKENS = 510  # the text encoder has 512 positions; a blank stands at either end
+MAX_TOKENS = 510  # of 512 positions two hold the blanks at the ends
 STYLE_SIZE = 256
 PART_FILE = "part.bin"  # of a model that was cut into packages
 
-# Kokoro was trained on one letter where espeak-ng writes two (misaki's `EspeakG2P`).
+# Kokoro writes one letter for two of espeak-ng's (misaki's `EspeakG2P`).
 LIGATURES = {
     "tʃ": "ʧ",
     "dʒ": "ʤ",
@@ -47,18 +47,18 @@ LIGATURES = {
     "g": "ɡ",
 }
 
-# Kokoro begins and ends a sentence with up to half a second of near silence. What is under
-# this share of full scale (-40 dB) goes, save what a soft consonant may need of it.
+# Kokoro begins and ends a sentence with up to half a second of near silence. Samples under this
+# share of full scale (-40 dB) are cut there, but for a margin that soft consonants need.
 SILENCE_LEVEL = 0.01
 KEPT_BEFORE_S, KEPT_AFTER_S = 0.05, 0.1
 
 
 @dataclass(frozen=True, slots=True)
 class Options:
-    """What the configuration may say of Kokoro voices."""
+    """Options of Kokoro voices in the configuration."""
 
     voices: tuple[str, ...] = ("jm_kumo",)  # rows of the voices file, by name
-    language: str = "pt"  # ISO 639-1: what the voices are said to speak
+    language: str = "pt"  # ISO 639-1: the stated language of the voices
     espeak_language: str = "pt-br"  # the espeak-ng voice that the phonemes come from
     model_file: str = "kokoro-v1.0.int8.onnx"
     voices_file: str = "data/voices_ja.npz"  # voice -> float32 [510, 1, 256]
@@ -69,12 +69,11 @@ class Options:
 class KokoroTts:
     """Kokoro-82M (https://huggingface.co/hexgrad/Kokoro-82M, Apache-2.0), one text at a time.
 
-    A voice is a table of style vectors, one for each number of tokens, that the phonemes of
-    any language are spoken in: the default, trained on Japanese, speaks Portuguese with an
-    accent.
+    A voice is a table of style vectors, one for each number of tokens. It can speak the phonemes of
+    any language: the default, trained on Japanese, speaks Portuguese with an accent.
 
-    The int8 graph is made for the CPU: much of it has no CUDA kernel. For a GPU name a float
-    one in ``model_file``.
+    The int8 graph is made for the CPU: much of it has no CUDA kernel. For a GPU name a float one in
+    ``model_file``.
     """
 
     def __init__(self, settings: RuntimeSettings, options: Options) -> None:
@@ -92,7 +91,7 @@ class KokoroTts:
         settings, options = self._settings, self._options
         self._phonemize = Phonemizer(options.espeak_language)
         got, providers = device.choose_onnxruntime(settings.device)
-        source = weights.resolve(settings.weights, settings.sha256)
+        source = resolve(settings.weights, settings.sha256)
         self._vocab = read_vocab(source.file(options.vocab_file))
         self._styles = read_styles(source.file(options.voices_file), options.voices)
         model = model_path(source, options.model_file)
@@ -102,7 +101,7 @@ class KokoroTts:
             kind="tts",
             engine="kokoro",
             weights=settings.weights,
-            licence=f"{weights.licence(settings.weights)}; {PHONEMES_LICENCE}",
+            licence=f"{licence(settings.weights)}; {PHONEMES_LICENCE}",
             voices=tuple(
                 Voice(name, options.language, "kokoro", SAMPLE_RATE_HZ) for name in self._styles
             ),
@@ -135,7 +134,11 @@ class KokoroTts:
         return results
 
     def _speak(self, item: TtsItem) -> Speech:
-        """Raises DragomanError where the item is at fault."""
+        """Speak an item.
+
+        Raises:
+            DragomanError: the item is at fault.
+        """
         text = checked_text(item, dict.fromkeys(self._styles, self._options.language))
         gains = self._gains.of([item.voice], self._calibration, SAMPLE_RATE_HZ)
         return speech(
@@ -146,17 +149,21 @@ class KokoroTts:
         )
 
     def _spoken(self, text: str, voice: str) -> list[NDArray[np.float32]]:
-        """The pieces of a text; none where there is nothing to speak. Raises TooLarge."""
+        """Return the pieces of a text; none if there is nothing to speak.
+
+        Raises:
+            TooLarge: there are too many phonemes.
+        """
         phonemes = self._phonemize(text) if is_speakable(text) else []
         known = known_phonemes(phonemes, self._vocab)
         return [self._synthesise(piece, voice) for piece in pieces(known, MAX_TOKENS)]
 
     def _calibration(self, voices: Sequence[str]) -> list[NDArray[np.float32]]:
-        """What tells how loud these voices are."""
+        """Speak the calibration text in these voices, to measure how loud they are."""
         return [joined(self._spoken(CALIBRATION_TEXT, voice)) for voice in voices]
 
     def _synthesise(self, phonemes: Sequence[str], voice: str) -> NDArray[np.float32]:
-        """float32 [n] at 24 kHz of 1 to ``MAX_TOKENS`` phonemes."""
+        """Synthesise 1 to ``MAX_TOKENS`` phonemes: float32 [n] at 24 kHz."""
         assert self._session is not None, "load() comes first"
         feed = {
             "tokens": np.array([[0, *(self._vocab[p] for p in phonemes), 0]], np.int64),
@@ -172,9 +179,9 @@ class KokoroTts:
 
 
 def known_phonemes(phonemes: Iterable[str], vocab: Collection[str]) -> list[str]:
-    """espeak-ng's phonemes as Kokoro writes them; what it was not trained on is left out.
+    """Write espeak-ng's phonemes as Kokoro does; leave out those that it was not trained on.
 
-    A letter with a mark is one token where the vocabulary has it so (ç), else two (ɐ and ̃).
+    A letter with a mark is one token if the vocabulary has it so (ç), else two (ɐ and ̃).
     """
     text = unicodedata.normalize("NFC", "".join(phonemes))
     for letters, ligature in LIGATURES.items():
@@ -184,7 +191,7 @@ def known_phonemes(phonemes: Iterable[str], vocab: Collection[str]) -> list[str]
 
 
 def trim(samples: NDArray[np.float32]) -> NDArray[np.float32]:
-    """float32 [n] at 24 kHz without the silence around it, but for a moment on either side."""
+    """Cut the silence around float32 [n] at 24 kHz, but for a moment on either side."""
     (loud,) = np.nonzero(np.abs(samples) > SILENCE_LEVEL)
     if not len(loud):
         return samples
@@ -192,13 +199,10 @@ def trim(samples: NDArray[np.float32]) -> NDArray[np.float32]:
     return samples[start : loud[-1] + 1 + round(KEPT_AFTER_S * SAMPLE_RATE_HZ)]
 
 
-def model_path(source: weights.WeightSource, name: str) -> Path:
-    """The graph: a file of that name, or the joined parts of the packages, in their order.
+def model_path(source: WeightSource, name: str) -> Path:
+    """Find the graph: a file of that name, or the joined parts of the packages, in their order.
 
     The pin of a joined graph is called ``FIRST_PACKAGE/NAME``, as if it lay there, or ``NAME``.
-
-    Raises:
-        WeightsError: there is no such file, or it is not the one that was pinned.
     """
     parts = [
         f"{label}/{PART_FILE}" for label, folder in source.folders if (folder / PART_FILE).is_file()
@@ -210,19 +214,23 @@ def model_path(source: weights.WeightSource, name: str) -> Path:
         digest = hashlib.file_digest(file, "sha256").hexdigest()
     first_label = source.folders[0][0]
     pin = source.pins.get(f"{first_label}/{name}") or source.pins.get(name)
-    if pin and digest != pin.lower():  # without one, those of the parts must do
+    if pin and digest != pin.lower():  # without one the pins of the parts count
         raise WeightsError(f"{path} has SHA-256 {digest}, but {pin} is pinned: delete it")
     return path
 
 
 def precision(model_file: str) -> str:
-    """The precision that the published files carry in their names (``v1.0.int8.onnx``)."""
+    """Return the precision that the published files carry in their names (``v1.0.int8.onnx``)."""
     marks = {"int8": "int8", "fp16": "float16"}
     return next((p for mark, p in marks.items() if mark in model_file), "float32")
 
 
 def read_vocab(path: Path) -> dict[str, int]:
-    """Phoneme -> token. Raises WeightsError where the file holds no such table."""
+    """Read the table of phoneme -> token.
+
+    Raises:
+        WeightsError: the file holds no such table.
+    """
     try:
         return {
             str(p): int(token) for p, token in json.loads(path.read_text("utf-8"))["vocab"].items()
@@ -232,7 +240,7 @@ def read_vocab(path: Path) -> dict[str, int]:
 
 
 def read_styles(path: Path, voices: Sequence[str]) -> dict[str, NDArray[np.float32]]:
-    """The styles of the named voices: voice -> float32 [510, 256], a row a number of tokens.
+    """Read the styles of the named voices: voice -> float32 [510, 256], a row a number of tokens.
 
     Raises:
         WeightsError: the file does not hold a voice; the message lists those it holds.

@@ -1,7 +1,7 @@
-"""One loudness for all voices: a gain a voice, measured once, and no sample over the ceiling.
+"""Gives all voices one loudness: a gain a voice, measured once, and no sample over the ceiling.
 
-The gain is the voice's and not the sentence's, so that a sentence spoken softly stays softer than
-its neighbours, a short "No." is not lifted, and nothing pumps where sentences are joined.
+The gain belongs to the voice and not to the sentence. So a sentence spoken softly stays softer than
+its neighbours, a short "No." is not lifted, and the level does not jump where sentences are joined.
 """
 
 from __future__ import annotations
@@ -15,16 +15,16 @@ from numpy.typing import NDArray
 
 from models.tts.filters import filtered
 
-# EBU R128's unit. Between -19, which is what players of speech aim at in mono, and what speech
-# scaled to full scale by its peaks has; the limiter then touches a few samples of a hundred.
+# In EBU R128's unit. It lies between -19, the usual target for mono speech, and the loudness of
+# speech whose peaks reach full scale. The limiter then changes only few samples.
 TARGET_LUFS = -20.0
-CEILING_DBFS = -1.5  # half a dB below -1, which resampling and lossy codecs may take
-MAX_GAIN_DB = 24.0  # what is further off is no speech
-SILENCE_LUFS = -70.0  # what the meter says of silence, and of less than its block of 0.4 s
+CEILING_DBFS = -1.5  # half a dB below -1, as resampling and lossy codecs raise peaks
+MAX_GAIN_DB = 24.0  # a sound that needs more is no speech
+SILENCE_LUFS = -70.0  # the meter's figure for silence, and for less than its block of 0.4 s
 
-# Every engine can speak it in every language, and it is as loud as prose.
+# A text that every engine speaks in every language, as loud as prose.
 CALIBRATION_TEXT = "1, 2, 3, 4, 5, 6, 7, 8, 9, 10."
-KEPT_GAINS = 4096  # cloned voices come and go
+KEPT_GAINS = 4096  # bounded, as cloned voices change
 
 _LIMITER = f"limit={10 ** (CEILING_DBFS / 20):.6f}:attack=5:release=50:level=0:latency=1"  # in ms
 
@@ -32,12 +32,12 @@ VoiceT = TypeVar("VoiceT", bound=Hashable)
 
 
 class Gains:
-    """The gain of each voice, from the loudness of ``CALIBRATION_TEXT`` in it."""
+    """The gain of each voice, measured from ``CALIBRATION_TEXT`` in it."""
 
     def __init__(self, target_lufs: float | None) -> None:
-        """``target_lufs`` None: every voice as loud as it is."""
+        """Set the target; ``target_lufs`` None keeps every voice as loud as it is."""
         self._target_lufs = target_lufs
-        self._known: dict[Hashable, float] = {}  # the latest asked for last
+        self._known: dict[Hashable, float] = {}  # the latest used last
 
     def of(
         self,
@@ -45,9 +45,9 @@ class Gains:
         speak: Callable[[list[VoiceT]], list[NDArray[np.float32]]],
         rate_hz: int,
     ) -> Mapping[VoiceT, float]:
-        """The factor of each voice; ``speak`` says the text in those that are new, in order.
+        """Return the factor of each voice; ``speak`` speaks the text in the new ones, in order.
 
-        What it gives is float32 [n] at ``rate_hz``, each without noise that changes the level.
+        ``speak`` returns float32 [n] at ``rate_hz`` for each, without noise that changes the level.
         """
         asked = list(dict.fromkeys(voices))
         if self._target_lufs is None:
@@ -64,7 +64,7 @@ class Gains:
 
 
 def gain(samples: NDArray[np.float32], rate_hz: int, target_lufs: float) -> float:
-    """The factor that brings these samples to the target, within ``MAX_GAIN_DB``."""
+    """Return the factor that brings these samples to the target, within ``MAX_GAIN_DB``."""
     loudness = loudness_lufs(samples, rate_hz)
     if loudness <= SILENCE_LUFS:
         return 1.0
@@ -73,7 +73,7 @@ def gain(samples: NDArray[np.float32], rate_hz: int, target_lufs: float) -> floa
 
 
 def loudness_lufs(samples: NDArray[np.float32], rate_hz: int) -> float:
-    """The integrated loudness of float32 [n] (EBU R128: K-weighted, pauses left out)."""
+    """Return the integrated loudness of float32 [n] (EBU R128: K-weighted, pauses left out)."""
     if not len(samples):
         return SILENCE_LUFS
     said = filtered(samples, rate_hz, [("ebur128", "metadata=1")]).metadata
@@ -81,7 +81,7 @@ def loudness_lufs(samples: NDArray[np.float32], rate_hz: int) -> float:
 
 
 def limited(samples: NDArray[np.float32], rate_hz: int) -> NDArray[np.float32]:
-    """float32 [n] with no sample over the ceiling; as it is where none was."""
+    """Limit float32 [n] to the ceiling; samples within it are returned as they are."""
     if np.abs(samples).max(initial=0.0) <= 10 ** (CEILING_DBFS / 20):
         return samples
     return filtered(samples, rate_hz, [("alimiter", _LIMITER)]).samples

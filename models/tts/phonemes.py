@@ -1,4 +1,4 @@
-"""Text to IPA phonemes, in pieces that a voice can take.
+"""Turns text into IPA phonemes, in pieces that a voice can take.
 
 The phonemes are espeak-ng's, which comes with piper-tts (GPL-3.0, an optional extra).
 """
@@ -17,13 +17,12 @@ MISSING_EXTRA = (
     "the Piper and Kokoro voices take their phonemes from piper-tts (GPL-3.0), "
     "which is not installed: pip install dragoman[piper]"
 )
-# espeak-ng keeps 1,000 phonemes of a clause (its N_PHONEME_LIST) and drops the rest in silence: of
-# 500 characters of numbers the second half. Beside stress marks it kept 1,280 code points or more.
+# espeak-ng keeps 1,000 phonemes of a clause (its N_PHONEME_LIST) and drops the rest in silence.
+# With stress marks, 1,000 phonemes have more code points than this.
 SAFE_CLAUSE_PHONEMES = 800
-# 500 characters, the longest sentence of `models.text.sentences`, are 500 to 600 phonemes of
-# prose, 2,600 to 5,600 of numbers and 7,500 of ideographs, each of which English reads as
-# "Chinese letter".
-MAX_PIECES = 20  # of one text, were each of them full
+# Bounds the pieces of a text. A sentence of prose has about a phoneme a character; numbers and
+# ideographs have ten times as many (English reads each ideograph as "Chinese letter").
+MAX_PIECES = 20  # of one text, if each of them is full
 # Where a sequence may be cut: behind these and before a space, or behind those that need none.
 _SPACED_ENDS, _UNSPACED_ENDS = frozenset(",;:.!?…—)"), frozenset("、，；：。！？")
 # espeak-ng is a C library with one global voice: no two threads may use it at once.
@@ -31,7 +30,7 @@ _ESPEAK_LOCK = Lock()
 
 
 class Phonemizer:
-    """One espeak-ng voice: text in, phonemes out, each one Unicode code point in NFD."""
+    """One espeak-ng voice, from text to phonemes, each one Unicode code point in NFD."""
 
     def __init__(self, espeak_voice: str, vowel_clusters: Collection[tuple[str, ...]] = ()) -> None:
         """Open a voice.
@@ -56,10 +55,11 @@ class Phonemizer:
             raise WeightsError(f"espeak-ng has no voice {espeak_voice!r}") from error
 
     def __call__(self, text: str) -> list[str]:
-        """The phonemes of ``text`` (as ``clean`` gives it) with stress marks and punctuation.
+        """Return the phonemes of ``text`` (as ``clean`` returns it) with stress marks and
+        punctuation.
 
-        What espeak-ng takes for several sentences is one sequence, with a space between them.
-        Text of which it may have dropped the end is cut in two, as often as it takes.
+        Sentences that espeak-ng cuts are joined to one sequence, with a space between them. A text
+        of which espeak-ng may have dropped the end is cut in two, as often as needed.
         """
         phonemes = self._phonemes(text)
         if len(text) < 2 or _longest_clause(phonemes) <= SAFE_CLAUSE_PHONEMES:
@@ -89,8 +89,9 @@ def _longest_clause(phonemes: Sequence[str]) -> int:
 
 
 def clean(text: str) -> str:
-    """``text`` without what espeak-ng's C interface cannot take: control characters and lone
-    surrogates become spaces.
+    """Remove what espeak-ng's C interface cannot take.
+
+    Control characters and lone surrogates become spaces.
     """
     return "".join(
         " " if unicodedata.category(character) in ("Cc", "Cs") else character for character in text
@@ -98,7 +99,7 @@ def clean(text: str) -> str:
 
 
 def is_speakable(text: str) -> bool:
-    """Whether there is a letter or a digit. espeak-ng would read mere punctuation by its name."""
+    """Tell whether there is a letter or a digit; espeak-ng would read punctuation by its name."""
     return any(character.isalnum() for character in text)
 
 
@@ -134,7 +135,7 @@ def _cut(phonemes: Sequence[str], limit: int) -> Iterator[list[str]]:
 
 
 def _best_end(phonemes: Sequence[str], start: int, limit: int) -> int:
-    """Where the piece from ``start`` ends, ``start < end <= start + limit``.
+    """Return where the piece from ``start`` ends, ``start < end <= start + limit``.
 
     The place nearest to equal pieces is taken, so that no last one is a single word.
     """

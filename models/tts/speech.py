@@ -1,4 +1,4 @@
-"""What the TTS engines share: the checks of an item, its text as spoken, and samples to speech."""
+"""Steps that TTS engines share: checks of an item, its spoken text, and samples to speech."""
 
 from __future__ import annotations
 
@@ -19,9 +19,9 @@ MIN_SPEED, MAX_SPEED = 0.25, 4.0  # the range of OpenAI's speech endpoint
 
 
 def checked_text(item: TtsItem, voices: Mapping[str, str]) -> str:
-    """The text as it is spoken, once voice, speed and text are known to be good.
+    """Check an item's voice, speed and text, and return the text as it is spoken.
 
-    It is empty where all of it was markup.
+    It is empty if all of it was markup.
 
     Args:
         item: to speak.
@@ -47,18 +47,18 @@ def checked_text(item: TtsItem, voices: Mapping[str, str]) -> str:
 def speech(
     pieces: Sequence[NDArray[np.float32]], sample_rate_hz: int, *, speed: float, gain: float
 ) -> Speech:
-    """Pieces [n], one after another, as 16-bit speech; 0 samples where there are none.
+    """Join pieces [n] to 16-bit speech; without pieces it has 0 samples.
 
     Args:
         pieces: float32, full scale 1.0, as the voice speaks by itself.
-        sample_rate_hz: theirs.
+        sample_rate_hz: of the pieces.
         speed: 2.0 halves the time; the pitch stays.
-        gain: of the voice, see ``level.Gains``. What it lifts over the ceiling is limited.
+        gain: of the voice, see ``level.Gains``; samples that it lifts over the ceiling are limited.
     """
     samples = at_speed(joined(pieces), sample_rate_hz, speed) * np.float32(gain)
     return Speech(Audio(to_int16(limited(samples, sample_rate_hz)), sample_rate_hz))
 
 
 def joined(pieces: Sequence[NDArray[np.float32]]) -> NDArray[np.float32]:
-    """Pieces [n] of any number, one after another."""
+    """Join any number of pieces [n]."""
     return np.concatenate([np.zeros(0, np.float32), *pieces])

@@ -1,4 +1,4 @@
-"""Speech faster or slower than it was spoken, at its own pitch: one way for every engine."""
+"""Changes the speed of speech at its own pitch, in the same way for every engine."""
 
 from __future__ import annotations
 
@@ -17,10 +17,10 @@ PADDING_S = 0.2
 
 
 def at_speed(samples: NDArray[np.float32], rate_hz: int, speed: float) -> NDArray[np.float32]:
-    """float32 [n] as float32 [n / speed], rounded to a whole sample.
+    """Return float32 [n] as float32 [n / speed], rounded to a whole sample.
 
-    The engines' own speeds are not asked: a network makes whole frames of each phoneme, so that
-    twice the speed becomes less, and it slurs what it was not trained to say so fast.
+    The engines' own speeds are not used. A network makes whole frames of each phoneme, so that
+    twice the speed becomes less, and it slurs speech that is faster than what it was trained on.
     """
     wanted = round(len(samples) / speed)
     if speed == 1 or not wanted:
@@ -33,6 +33,6 @@ def at_speed(samples: NDArray[np.float32], rate_hz: int, speed: float) -> NDArra
 
 
 def factors(speed: float) -> list[float]:
-    """Equal factors from 1 / ``MAX_FACTOR`` to ``MAX_FACTOR`` whose product is ``speed``."""
+    """Return equal factors from 1 / ``MAX_FACTOR`` to ``MAX_FACTOR`` whose product is ``speed``."""
     count = max(1, math.ceil(abs(math.log(speed, MAX_FACTOR)) - 1e-9))
     return [speed ** (1 / count)] * count

@@ -23,19 +23,19 @@ from models.types import (
     VadParameters,
     VadResult,
 )
-from models.weights import source as weights
+from models.weights.source import licence, resolve
 
 if TYPE_CHECKING:
     import onnxruntime
 
 # Fixed by the network (silero-vad, `OnnxWrapper`).
 FRAME_SAMPLES = 512  # 32 ms at 16 kHz
-CONTEXT_SAMPLES = 64  # the end of the frame before goes in front of each frame
+CONTEXT_SAMPLES = 64  # the end of the frame before, in front of each frame
 STATE_SHAPE = (2, 128)  # hidden and cell state of the LSTM, for one stream
 RECURRENT_SIZE = STATE_SHAPE[0] * STATE_SHAPE[1]
-STATE_SIZE = RECURRENT_SIZE + CONTEXT_SAMPLES  # 320: what VadResult.state holds
+STATE_SIZE = RECURRENT_SIZE + CONTEXT_SAMPLES  # 320: the size of VadResult.state
 
-# Rules of Silero's `get_speech_timestamps` that are no parameter of ours.
+# Rules of Silero's `get_speech_timestamps` that are not parameters here.
 HYSTERESIS = 0.15  # speech ends under `threshold - HYSTERESIS`,
 MIN_END_THRESHOLD = 0.01  # but never under this
 MIN_CUT_SILENCE_S = 0.098  # over-long speech is cut at silences longer than three frames
@@ -43,20 +43,20 @@ MIN_CUT_SILENCE_S = 0.098  # over-long speech is cut at silences longer than thr
 
 @dataclass(frozen=True, slots=True)
 class Options:
-    """What the configuration may say of the VAD."""
+    """Options of the VAD in the configuration."""
 
     file: str = "data/silero_vad.onnx"  # the model, inside its weights
 
 
 @dataclass(slots=True)
 class _Stream:
-    """One row of a batch on its way through the network."""
+    """One row of a batch while it goes through the network."""
 
     frames: NDArray[np.float32]  # [n, CONTEXT_SAMPLES + FRAME_SAMPLES], a view
     probabilities: NDArray[np.float32]  # [n], filled frame by frame
     recurrent: NDArray[np.float32]  # [2, 128]
     context: NDArray[np.float32]  # [64], the last samples
-    ended: bool  # its last frame was padded: there is nothing to go on from
+    ended: bool  # its last frame was padded: no state follows
 
     def state(self) -> NDArray[np.float32]:
         if self.ended:
@@ -67,10 +67,10 @@ class _Stream:
 class SileroVad:
     """Silero VAD v6 (https://github.com/snakers4/silero-vad, MIT): a probability every 32 ms.
 
-    A stream goes on from ``VadItem.state``, the ``VadResult.state`` of its piece before. A
-    piece that is no multiple of 512 samples ends its stream: silence fills its last frame,
-    as Silero does at the end of a file, and its state comes back empty, which no later
-    piece may bring. Spans are those of the piece, with times from its start.
+    A stream goes on from ``VadItem.state``, the ``VadResult.state`` of its piece before. A piece
+    that is no multiple of 512 samples ends its stream: its last frame is filled with silence, as
+    Silero does at the end of a file, and its state comes back empty, which no later piece may
+    bring. Spans are those of the piece, with times from its start.
     """
 
     def __init__(self, settings: RuntimeSettings, options: Options) -> None:
@@ -82,7 +82,7 @@ class SileroVad:
 
         started_s = time.perf_counter()
         settings, request = self._settings, self._settings.device
-        path = weights.resolve(settings.weights, settings.sha256).file(self._options.file)
+        path = resolve(settings.weights, settings.sha256).file(self._options.file)
         got, providers = device.choose_onnxruntime(request)
         self._session = open_session(path, request.threads, providers, lengths_vary=False)
         got = device.confirm_onnxruntime(request, got, self._session.get_providers())
@@ -90,7 +90,7 @@ class SileroVad:
             kind="vad",
             engine="silero",
             weights=settings.weights,
-            licence=weights.licence(settings.weights),
+            licence=licence(settings.weights),
         )
         return spec, device.report(
             request,
@@ -106,10 +106,10 @@ class SileroVad:
             self.run([second] * batch_size)
 
     def run(self, batch: Sequence[VadItem]) -> list[VadResult | ItemError]:
-        """Probabilities and spans of each piece.
+        """Return probabilities and spans of each piece.
 
-        An item with impossible parameters, a foreign state or samples that are no numbers
-        gets ``ItemError(InvalidRequest)``; ``param`` names the field.
+        An item with impossible parameters, a foreign state or samples that are no numbers gets
+        ``ItemError(InvalidRequest)``; ``param`` names the field.
         """
         streams: list[_Stream | ItemError] = []
         for item in batch:
@@ -152,12 +152,12 @@ class SileroVad:
 def spans(
     probabilities: NDArray[np.float32], parameters: VadParameters, duration_s: float
 ) -> tuple[SpeechSpan, ...]:
-    """The speech in a stretch of audio, by the rules of Silero's ``get_speech_timestamps``.
+    """Return the speech in a stretch of audio, by the rules of Silero's ``get_speech_timestamps``.
 
     Speech begins where a probability reaches ``threshold`` and ends where it stays under
-    ``threshold - 0.15`` for ``min_silence_s``. Speech longer than ``max_speech_s`` is cut at
-    its longest silence, or where there is none, at that length. Speech of ``min_speech_s``
-    or less is dropped; what remains is padded, but never into its neighbour.
+    ``threshold - 0.15`` for ``min_silence_s``. Speech longer than ``max_speech_s`` is cut at its
+    longest silence, or where there is none, at that length. Speech of ``min_speech_s`` or less is
+    dropped; what remains is padded, but never into its neighbour.
 
     Args:
         probabilities: float32 [frames of 512 samples].
@@ -171,7 +171,11 @@ def spans(
 
 
 def validate(parameters: VadParameters) -> None:
-    """Raises ``InvalidRequest``, whose ``param`` names the field, where they cannot be met."""
+    """Check the parameters.
+
+    Raises:
+        InvalidRequest: they cannot be met; ``param`` names the field.
+    """
     if not 0 < parameters.threshold < 1:
         raise InvalidRequest("threshold must lie between 0 and 1", param="threshold")
     for name in ("min_speech_s", "min_silence_s", "padding_s"):
@@ -189,7 +193,7 @@ def validate(parameters: VadParameters) -> None:
 def _speeches(
     probabilities: NDArray[np.float32], parameters: VadParameters, n_samples: int
 ) -> list[tuple[int, int]]:
-    """Speech before padding: (first sample, sample after the last)."""
+    """Return speech before padding: (first sample, sample after the last)."""
     end_threshold = max(parameters.threshold - HYSTERESIS, MIN_END_THRESHOLD)
     min_speech = parameters.min_speech_s * SAMPLE_RATE_HZ
     min_silence = parameters.min_silence_s * SAMPLE_RATE_HZ
@@ -197,7 +201,7 @@ def _speeches(
     max_speech = parameters.max_speech_s * SAMPLE_RATE_HZ - FRAME_SAMPLES - 2 * padding
 
     found: list[tuple[int, int]] = []
-    start: int | None = None  # of the speech we are in
+    start: int | None = None  # of the present speech
     silent_since: int | None = None  # within it, where it may turn out to have ended
     silences: list[tuple[int, int]] = []  # within it, where it may be cut: (start, end)
     for at, probability in enumerate(probabilities.tolist()):
@@ -231,7 +235,7 @@ def _speeches(
 
 
 def _pad(speeches: list[tuple[int, int]], padding: float, n_samples: int) -> None:
-    """Widen each speech by ``padding`` samples; two that would meet share their silence."""
+    """Widen each speech by ``padding`` samples; two that would overlap share their silence."""
     last = len(speeches) - 1
     for i, (start, end) in enumerate(speeches):
         if i == 0:
@@ -248,7 +252,7 @@ def _pad(speeches: list[tuple[int, int]], padding: float, n_samples: int) -> Non
 
 
 def _open(item: VadItem) -> _Stream:
-    """Cut a piece into frames, each with its context, and take up the state before it."""
+    """Cut a piece into frames, each with its context, and continue from the state before it."""
     validate(item.parameters)
     state = np.zeros(STATE_SIZE, np.float32) if item.state is None else item.state
     if state.size == 0:
@@ -274,7 +278,7 @@ def _open(item: VadItem) -> _Stream:
 
 
 def _frames(audio: NDArray[np.float32], n_frames: int) -> NDArray[np.float32]:
-    """Views of the frames [n, 576] of audio that begins with its context."""
+    """Return views of the frames [n, 576] of audio that begins with its context."""
     if n_frames == 0:
         return np.empty((0, CONTEXT_SAMPLES + FRAME_SAMPLES), np.float32)
     size = CONTEXT_SAMPLES + FRAME_SAMPLES

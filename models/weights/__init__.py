@@ -1,1 +1,1 @@
-"""Where weights come from, and whether they are what they should be."""
+"""Finds weights, and checks that they are the pinned ones."""

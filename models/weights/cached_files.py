@@ -1,8 +1,8 @@
-"""Files that are made once and kept: joined and converted weights, whole or not at all.
+"""Keeps files that are made once: joined and converted weights, whole or not at all.
 
-What was written is recorded in the cache's folder ``records``: the size and SHA-256 of each file.
-A kept file is compared with that when it is opened, and made again where it differs. Its bytes are
-read once a process, and again where its size or its time of change is another.
+The size and SHA-256 of each written file are recorded in the cache's folder ``records``. A kept
+file is compared with its record when it is opened, and made again if it differs. Its bytes are read
+once a process, and again if its size or its time of change differs.
 """
 
 from __future__ import annotations
@@ -28,21 +28,21 @@ _logger = logging.getLogger("dragoman")
 
 
 def cache_folder() -> Path:
-    """Where joined and converted weights are kept: ``DRAGOMAN_CACHE``, else the user's cache."""
+    """Return the folder of joined and converted weights: ``DRAGOMAN_CACHE`` or the user's cache."""
     named = os.environ.get("DRAGOMAN_CACHE")
     base = Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache")
     return Path(named) if named else base / "dragoman"
 
 
 def digest(path: Path) -> str:
-    """The SHA-256 of a file, in hex; a file that has not changed is read once."""
+    """Return the SHA-256 of a file, in hex; a file that has not changed is read once."""
     status = path.stat()
     return _digest_of(path, status.st_size, status.st_mtime_ns)
 
 
 @cache
 def _digest_of(path: Path, size_bytes: int, modified_ns: int) -> str:
-    """Cached, as files are large and several models may share one; a changed file is read anew."""
+    """Read a file's SHA-256; cached, as files are large and models may share one."""
     return _read_digest(path)
 
 
@@ -52,7 +52,7 @@ def _read_digest(path: Path) -> str:
 
 
 def cached(path: Path, write: Callable[[Path], None]) -> Path:
-    """``path``, a file or a folder made by ``write`` where it is not there, or not as written.
+    """Return ``path``, a file or folder; ``write`` makes it if it is missing or damaged.
 
     Safe when several replicas start together: one writes, the others wait for it. A write that
     fails leaves nothing behind.
@@ -74,7 +74,7 @@ def cached(path: Path, write: Callable[[Path], None]) -> Path:
 
 
 def linked(link: Path, target: Path) -> Path:
-    """``link``, a symbolic link to ``target``; made where it is not there or points elsewhere.
+    """Return ``link``, a symbolic link to ``target``, and make it if it is missing or wrong.
 
     Raises:
         WeightsError: it cannot be made; the message names the path.
@@ -94,7 +94,7 @@ def linked(link: Path, target: Path) -> Path:
 
 
 def _key(path: Path) -> str:
-    """Of a path in the cache, wherever that lies: a cache that moves takes its records along."""
+    """Name a path by its place in the cache, so that a cache that moves keeps its records."""
     folder = cache_folder()
     name = path.relative_to(folder) if path.is_relative_to(folder) else path
     return hashlib.sha256(str(name).encode()).hexdigest()[:16]
@@ -109,10 +109,10 @@ def _lock(key: str) -> Iterator[None]:
 
 
 def _make(path: Path, record: Path, write: Callable[[Path], None]) -> None:
-    """Written under another name, brought to the disk, and renamed."""
+    """Write under another name, sync it to the disk, and rename it."""
     partial = path.with_name(f"{path.name}.partial")
     path.parent.mkdir(parents=True, exist_ok=True)
-    _remove(partial)  # of a process that was killed
+    _remove(partial)  # left by a process that was killed
     try:
         write(partial)
         written: Record = {
@@ -130,13 +130,13 @@ def _make(path: Path, record: Path, write: Callable[[Path], None]) -> None:
         _remove(partial)
         if not path.exists():
             record.unlink(missing_ok=True)
-        with contextlib.suppress(OSError):  # others have files there
+        with contextlib.suppress(OSError):  # it is not empty
             path.parent.rmdir()
         raise
 
 
 def _is_as_written(path: Path, record: Path) -> bool:
-    """Whether each file of ``path`` is there, and every byte is that of the record."""
+    """Tell whether each file of ``path`` is there, and every byte is that of the record."""
     try:
         written = json.loads(record.read_text())
         found = {name: [file.stat().st_size, digest(file)] for name, file in _files(path)}
@@ -157,7 +157,7 @@ def _write_record(record: Path, written: Record) -> None:
 
 
 def _files(path: Path) -> Iterator[tuple[str, Path]]:
-    """The name in ``path``, and the place, of each file of a folder; of a file, itself."""
+    """Yield the name and place of each file of a folder; of a file, itself."""
     if not path.is_dir():
         yield "", path
         return
@@ -167,7 +167,7 @@ def _files(path: Path) -> Iterator[tuple[str, Path]]:
 
 
 def _sync(path: Path) -> None:
-    """Have a file's bytes, or a folder's names, on the disk before anything else is said of it."""
+    """Sync a file's bytes, or a folder's names, to the disk."""
     descriptor = os.open(path, os.O_RDONLY)
     try:
         os.fsync(descriptor)

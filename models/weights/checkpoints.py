@@ -1,4 +1,4 @@
-"""Checkpoints of PyTorch networks, read without running what they may hold."""
+"""Reads checkpoints of PyTorch networks without running code that they may hold."""
 
 from __future__ import annotations
 
@@ -15,11 +15,12 @@ if TYPE_CHECKING:
 
 
 def read_tensors(path: Path, entry: str | None = None) -> dict[str, Tensor]:
-    """The tensors of a ``.safetensors`` file, or of what ``torch.save`` wrote, on the CPU.
+    """Read the tensors of a ``.safetensors`` file, or of ``torch.save``'s output, on the CPU.
 
     Args:
         path: of the file.
-        entry: under which a file of ``torch.save`` holds the tensors; None: it holds no more.
+        entry: the key under which a file of ``torch.save`` holds the tensors; None: it holds
+            nothing else.
 
     Raises:
         WeightsError: the file is damaged, or holds something else.
@@ -42,7 +43,7 @@ def read_tensors(path: Path, entry: str | None = None) -> dict[str, Tensor]:
         ) from error
     except ImportError:
         raise
-    except Exception as error:  # of several libraries, for a file that is cut or something else
+    except Exception as error:  # several libraries raise for a damaged file
         raise WeightsError(f"{path}: not a checkpoint: {error}") from error
     return _checked(content, path, entry)
 
@@ -51,7 +52,7 @@ def fill(network: nn.Module, tensors: Mapping[str, Tensor], path: Path) -> None:
     """Give a network the tensors that were read from ``path``.
 
     Raises:
-        WeightsError: they are others than those of the network.
+        WeightsError: they do not fit the network.
     """
     try:
         network.load_state_dict(tensors)

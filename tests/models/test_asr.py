@@ -11,7 +11,8 @@ import pytest
 from numpy.typing import NDArray
 
 from models.asr.model import model_folder
-from models.asr.whisper import Options, WhisperAsr
+from models.asr.options import Options
+from models.asr.whisper import WhisperAsr
 from models.devices.device import DeviceRequest
 from models.errors import ConfigError, DragomanError, InvalidRequest, TooLarge, UnknownLanguage
 from models.runtime import ItemError, RuntimeSettings, RuntimeSpec

@@ -23,9 +23,10 @@ from models.registry import ENGINES
 from models.runtime import ItemError, RuntimeSettings
 from models.speaker.clips import normalise
 from models.speaker.ecapa import engine as ecapa
-from models.speaker.ecapa.engine import EMBEDDING_SIZE, EcapaSpeaker, Options, Precision
+from models.speaker.ecapa.constants import EMBEDDING_SIZE, Precision
+from models.speaker.ecapa.engine import EcapaSpeaker, Options
 from models.types import Samples, SpeakerItem, Voiceprint
-from models.weights import source as weights
+from models.weights.source import resolve
 from tests.support.published import ecapa as published
 from tests.support.speech import BAD_CLIPS, clips
 
@@ -343,7 +344,7 @@ def test_hyperparameters_are_read_not_run(folder: Path, tmp_path: Path) -> None:
 
 
 def test_a_checkpoint_that_differs_from_its_pin_is_refused(folder: Path) -> None:
-    source = weights.resolve(f"path:{folder}", {"embedding_model.ckpt": "0" * 64})
+    source = resolve(f"path:{folder}", {"embedding_model.ckpt": "0" * 64})
     settings = RuntimeSettings(
         "speaker", source.reference, DeviceRequest("cpu"), sha256=dict(source.pins)
     )

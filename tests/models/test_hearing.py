@@ -18,8 +18,9 @@ from deployments.graph.hearing import (
     listen,
     transcript_of,
 )
+from models.asr.options import Options
 from models.asr.repeats import is_said_twice
-from models.asr.whisper import Options, WhisperAsr
+from models.asr.whisper import WhisperAsr
 from models.devices.device import DeviceRequest
 from models.runtime import ItemError, RuntimeSettings
 from models.types import SAMPLE_RATE_HZ, AsrItem, Audio, Transcript, VadItem, VadResult

@@ -98,17 +98,15 @@ ITEMS = ["£35", "{name}", "https://x.org/a#b", "日本", "`a b`", "−12 °C"]
 SENTENCE = "Please give it to {} before noon."
 
 
-@pytest.fixture(scope="module", params=["m2m100", "m2m100-transformers"])
-def m2m100(
-    request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory
-) -> Iterator[Any]:
+@pytest.fixture(scope="module")
+def m2m100(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Any]:
     folder: Path = tmp_path_factory.mktemp("kept")
     texts = [SENTENCE, "X1 X2 X3 X4 X5 X6 X7 X8 X9", "(1) (2) (3)", SENTENCES["en"]]
     write_model(folder, write_tokenizer(folder, texts), **TINY)
     with pytest.MonkeyPatch.context() as patch:
         patch.setenv("DRAGOMAN_CACHE", str(tmp_path_factory.mktemp("cache")))
         settings = RuntimeSettings("nmt", f"path:{folder}", DeviceRequest("cpu", threads=1))
-        engine = ENGINES[request.param].create(settings)
+        engine = ENGINES["m2m100"].create(settings)
         engine.load()
         yield engine
         engine.close()

@@ -276,12 +276,15 @@ def test_bad_options_name_their_field(given: dict[str, object], message: str) ->
 
 
 def test_the_engines_module_is_light_to_import() -> None:
-    assert not _modules("from models.nmt.bergamot import Options") & {"torch", "sentencepiece"}
+    assert not _modules("from models.nmt.bergamot.engine import Options") & {
+        "torch",
+        "sentencepiece",
+    }
 
 
 def test_the_code_of_the_weights_package_never_runs() -> None:
     load = (
-        "from models.device import DeviceRequest; from models.engines import ENGINES; "
+        "from models.devices.device import DeviceRequest; from models.registry import ENGINES; "
         "from models.runtime import RuntimeSettings; "
         f"settings = RuntimeSettings('translator', {WEIGHTS!r}, DeviceRequest('cpu')); "
         "ENGINES['bergamot'].create(settings).load()"

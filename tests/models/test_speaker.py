@@ -13,7 +13,8 @@ from numpy.typing import NDArray
 from models.devices.device import DeviceRequest
 from models.errors import InvalidRequest
 from models.runtime import ItemError, RuntimeSettings
-from models.speaker.ge2e.engine import EMBEDDING_SIZE, Ge2eSpeaker, Options, partials
+from models.speaker.ge2e.constants import EMBEDDING_SIZE
+from models.speaker.ge2e.engine import Ge2eSpeaker, Options, partials
 from models.types import Samples, SpeakerItem, Voiceprint
 from models.weights import source
 from tests.support.speech import BAD_CLIPS, clip, clips

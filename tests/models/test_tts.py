@@ -23,7 +23,7 @@ from models.tts import kokoro
 from models.tts.level import TARGET_LUFS, loudness_lufs
 from models.tts.piper import engine as piper
 from models.types import Audio, Speech, TtsItem
-from models.weights import source as weights
+from models.weights.source import resolve
 from tests.support.bad_input import SPEAK
 from tests.support.local import fake_fleet
 from tests.support.speech import wer
@@ -156,7 +156,7 @@ def test_a_sentence_sounds_as_piper_speaks_it(alone: list[Audio]) -> None:
     """Against piper-tts itself, on the file as it is; it scales to 32,767 and cuts fractions."""
     from piper import PiperVoice, SynthesisConfig
 
-    path = weights.resolve(PIPER_WEIGHTS).file(f"data/{JOE}.onnx")
+    path = resolve(PIPER_WEIGHTS).file(f"data/{JOE}.onnx")
     config = SynthesisConfig(noise_scale=0.0, noise_w_scale=0.0, normalize_audio=False)
     (chunk,) = PiperVoice.load(path).synthesize(ENGLISH[1], config)
     reference = Audio(chunk.audio_int16_array, chunk.sample_rate)
@@ -321,7 +321,7 @@ def test_kokoro_answers_punctuation_alone_with_no_samples(kumo: kokoro.KokoroTts
 def whisper() -> Any:
     from faster_whisper import WhisperModel
 
-    source = weights.resolve(WHISPER_WEIGHTS)
+    source = resolve(WHISPER_WEIGHTS)
     names = [f"data/{n}" for n in ("model.bin", "config.json", "tokenizer.json", "vocabulary.json")]
     return WhisperModel(str(source.folder(names) / "data"), compute_type="int8", cpu_threads=2)
 

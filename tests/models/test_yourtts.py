@@ -193,11 +193,11 @@ def test_samples_in_a_batch_are_those_alone(kind: str, request: pytest.FixtureRe
 def test_float_samples_in_a_batch_differ_by_rounding_alone(quiet: YourTts) -> None:
     from models.tts.yourtts.network import Limits, Row
 
-    network, alphabet = quiet._network, quiet._alphabet
+    network, reader = quiet._network, quiet._reader
     assert network is not None
-    assert alphabet is not None
+    assert reader is not None
     rows = [
-        Row(alphabet.ids(text, voice[-2:]), place % 3, quiet._voices[voice].d_vector)
+        Row(reader.alphabet.ids(text, voice[-2:]), place % 3, reader.voices[voice].d_vector)
         for place, (text, voice) in enumerate(SENTENCES)
     ]
     limits = Limits(row_frames=10_000, pass_frames=100_000, max_padding=0.99)

@@ -1,4 +1,4 @@
-"""Where to cut: the cheapest cues of a text, their lines, and two texts cut at like places."""
+"""Cuts texts into the cheapest cues, cues into lines, and two texts at like places."""
 
 from __future__ import annotations
 
@@ -10,32 +10,32 @@ from itertools import accumulate, pairwise
 from models.audio.subtitles.pieces import MAX_LINE_WIDTH, Break
 
 MAX_CUE_S = 7.0
-MIN_CUE_S = 1.0  # less is not read
-PAUSE_S = 2.0  # over so long a silence no text stands
+MIN_CUE_S = 1.0  # a shorter cue cannot be read
+PAUSE_S = 2.0  # no cue stands over a longer silence
 
-# Costs are in the unit of ``Break``: of a cue, and of what makes it hard to read.
+# Costs of a cue, and of faults that make it hard to read, in the unit of ``Break``.
 CUE = 10.0
-SLACK = 20.0  # an empty one; by the square, so that cues are alike
+SLACK = 20.0  # of an empty cue; grows by the square, so that cues are alike
 SECOND_LINE = 38.0  # of one of two languages
-ORPHAN = 25.0  # a word alone that is no sentence
-STRADDLES = 25.0  # a part of one sentence, and of the next
+ORPHAN = 25.0  # a single word that is no sentence
+STRADDLES = 25.0  # parts of two sentences
 SHORT_A_S = 60.0
 LONG_A_S = 50.0
-LONG_AT_MOST = 100.0  # where nobody knows when it was said
-PAUSE_A_S = 12.0  # a pause is a good place: so much cheaper is a break there
+LONG_AT_MOST = 100.0  # where the times of words are not known
+PAUSE_A_S = 12.0  # taken off a break for each second of pause there
 ORPHAN_LINE = 30.0
 UNEVEN = 40.0  # lines, by the square of their difference
 ASTRAY = 40.0  # a cut one cue from its place in the other language
 EMPTY = 60.0  # a cue without a text in one language
-COARSE = 4  # characters: of a script without spaces so many a place to cut
-NARROW = 10  # columns of a word or less
+COARSE = 4  # characters between two places to cut, in scripts without spaces
+NARROW = 10  # columns: a cue of a word or less
 
 Cut = tuple[int, int]
 
 
 @dataclass(frozen=True, slots=True)
 class Atom:
-    """A piece with its time. ``cost`` is that of a cut before it; ``opens``: a sentence."""
+    """A piece with its time. ``cost``: of a cut before it; ``opens``: it begins a sentence."""
 
     text: str
     space: str
@@ -50,10 +50,10 @@ class Atom:
 
 @dataclass(frozen=True, slots=True)
 class Shape:
-    """What cues should be like.
+    """The desired shape of cues.
 
-    ``projected`` is the width of a translation to one column of the text; it has
-    ``most_projected`` columns.
+    ``projected`` is the width of a translation for one column of the text; a cue holds at most
+    ``most_projected`` columns of it.
     """
 
     full: int = 2 * MAX_LINE_WIDTH
@@ -76,25 +76,25 @@ class Ruler:
         return self._ends[-1]
 
     def width(self, start: int, stop: int) -> int:
-        """Columns of the atoms in one line."""
+        """Return the columns of the atoms in one line."""
         if start == stop:
             return 0
         return self._ends[stop] - self._ends[start] - len(self._atoms[start].space)
 
     def share(self, stop: int) -> float:
-        """How much of the text lies before an atom."""
+        """Return the share of the text that lies before an atom."""
         return self._ends[stop] / max(1, self.total)
 
     def opens_within(self, start: int, stop: int) -> bool:
-        """Whether a sentence begins behind the first of the atoms."""
+        """Tell whether a sentence begins behind the first of the atoms."""
         return self._sentences[stop] > self._sentences[start + 1]
 
     def line_end(self, start: int) -> int:
-        """The last stop of a line that begins here."""
+        """Return the last stop of a line that begins here."""
         return self._line_ends[start]
 
     def cue_end(self, start: int) -> int:
-        """The last stop of two lines that begin here."""
+        """Return the last stop of two lines that begin here."""
         return self._line_ends[self._line_ends[start]]
 
     def _fitting(self) -> Iterator[int]:
@@ -108,7 +108,7 @@ class Ruler:
 
 
 def best_cuts(atoms: Sequence[Atom], shape: Shape = Shape()) -> list[Cut]:
-    """The atoms of each cue, such that all cues together cost a reader least."""
+    """Return the atoms of each cue, so that all cues together cost least."""
     ruler, count = Ruler(atoms), len(atoms)
     costs = [0.0] + [math.inf] * count
     starts = [0] * (count + 1)
@@ -129,7 +129,7 @@ def best_cuts(atoms: Sequence[Atom], shape: Shape = Shape()) -> list[Cut]:
 
 
 def _stops(atoms: Sequence[Atom], ruler: Ruler, start: int, shape: Shape) -> Sequence[int]:
-    """Where a cue may end that begins here; of places within words only some, to save time."""
+    """Return where a cue may end that begins here; within words only some places, to save time."""
     end = start + 1
     while (
         end < ruler.cue_end(start)
@@ -166,12 +166,12 @@ def _cost(atoms: Sequence[Atom], start: int, stop: int, width: float, shape: Sha
 
 
 def _is_sentence(atoms: Sequence[Atom], start: int, stop: int) -> bool:
-    """Whether these are whole sentences."""
+    """Tell whether these are whole sentences."""
     return atoms[start].opens and (stop == len(atoms) or atoms[stop].opens)
 
 
 def lines(atoms: Sequence[Atom]) -> tuple[str, ...]:
-    """The atoms in one line, or in two that are alike and break at a clause, if they can."""
+    """Return the atoms in one line, or in two of like width that break at a clause if possible."""
     if not atoms:
         return ()
     ruler, count = Ruler(atoms), len(atoms)
@@ -193,7 +193,7 @@ def _text(atoms: Iterable[Atom]) -> str:
 
 
 def cut_pair(atoms: Sequence[Atom], others: Sequence[Atom]) -> list[tuple[Cut, Cut]]:
-    """Cut two texts of one meaning into as many cues each, one line a language if it can be."""
+    """Cut two texts of one meaning into equally many cues, one line a language if possible."""
     if not atoms or not others:
         return _spread(atoms, others)
     ruler = Ruler(atoms)
@@ -208,9 +208,9 @@ def cut_pair(atoms: Sequence[Atom], others: Sequence[Atom]) -> list[tuple[Cut, C
 
 
 def _matching(atoms: Sequence[Atom], shares: Sequence[float]) -> list[Cut] | None:
-    """The atoms of each cue, cut as near to these shares of the text as is readable.
+    """Return the atoms of each cue, cut as near to these shares of the text as is readable.
 
-    None: some cue would not fit into two lines, or lie more than one cue from its place.
+    None: some cue would not fit into two lines, or would lie more than one cue from its place.
     """
     ruler, count, cues = Ruler(atoms), len(atoms), len(shares)
     best: dict[int, tuple[float, tuple[int, ...]]] = {0: (0.0, (0,))}
@@ -233,14 +233,14 @@ def _matching(atoms: Sequence[Atom], shares: Sequence[float]) -> list[Cut] | Non
 
 
 def _spread(atoms: Sequence[Atom], others: Sequence[Atom]) -> list[tuple[Cut, Cut]]:
-    """Cut each text by itself, and give the fewer cues of one to those of the other."""
+    """Cut each text by itself, and spread the fewer cues of one over those of the other."""
     ours, theirs = best_cuts(atoms), best_cuts(others)
     count = max(len(ours), len(theirs))
     return list(zip(_stretched(ours, count), _stretched(theirs, count), strict=True))
 
 
 def _stretched(cuts: Sequence[Cut], count: int) -> list[Cut]:
-    """As many cuts as asked for, empty ones between."""
+    """Return as many cuts as asked for, with empty ones between."""
     places = {number * count // len(cuts): cut for number, cut in enumerate(cuts)}
     found, end = [], 0
     for number in range(count):

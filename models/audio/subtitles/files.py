@@ -1,4 +1,4 @@
-"""SubRip (.srt) and WebVTT (https://www.w3.org/TR/webvtt1/) files of cues."""
+"""Writes cues as SubRip (.srt) and WebVTT (https://www.w3.org/TR/webvtt1/) files."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from models.audio.subtitles.types import Cue
 
 
 def srt(cues: Sequence[Cue]) -> str:
-    """Write a SubRip file. It has no escapes, so its players may read markup in a text."""
+    """Write a SubRip file. The format has no escapes, so players may read markup in a text."""
     blocks = [
         f"{number}\n{_times(cue, ',')}\n{_without_arrows(_text(cue))}\n"
         for number, cue in enumerate(cues, start=1)
@@ -36,13 +36,13 @@ def _time(time_ms: int, decimal: str) -> str:
 
 
 def _text(cue: Cue) -> str:
-    """The cue's lines; a blank line would end the cue."""
+    """Return the cue's lines; a blank line would end the cue."""
     lines = (" ".join(line.split()) for line in cue.lines)
     return "\n".join(line for line in lines if line)
 
 
 def _without_arrows(text: str) -> str:
-    """A line with an arrow may pass for the times of a cue."""
+    """Break up arrows: a line with one may pass for the times of a cue."""
     return text.replace("-->", "-- >")
 
 

@@ -1,10 +1,10 @@
-"""Words before or behind which a reader expects a line to break, or not to, by language."""
+"""Words before or behind which a line should break or should not, by language."""
 
 from __future__ import annotations
 
 from collections.abc import Mapping
 
-# A clause begins with them.
+# Words that begin a clause.
 CONJUNCTIONS: Mapping[str, frozenset[str]] = {
     language: frozenset(words.split())
     for language, words in {
@@ -24,7 +24,7 @@ CONJUNCTIONS: Mapping[str, frozenset[str]] = {
         "хотя как поэтому зато",
     }.items()
 }
-# Articles, prepositions and the like: they lean on the word behind them.
+# Articles, prepositions and the like, which belong to the word behind them.
 LEANING: Mapping[str, frozenset[str]] = {
     language: frozenset(words.split())
     for language, words in {

@@ -1,4 +1,4 @@
-"""Timed text as cues: who reads them has two short lines, and time for them."""
+"""Lays out timed text as cues of at most two short lines that stay long enough to be read."""
 
 from __future__ import annotations
 
@@ -20,19 +20,19 @@ from models.audio.subtitles.times import character_times
 from models.audio.subtitles.types import Cue, Phrase
 
 READING_WIDTH_A_S = 17  # columns: Netflix' speed for adults is 17 to 20 characters a second
-GAP_MS = 80  # two pictures: an eye sees that the text has changed
+GAP_MS = 80  # two pictures: enough to see that the text has changed
 SHORTEST_WITH_GAP_MS = 500
-SHORTEST_MS = 40  # a picture: below nothing is shown
+SHORTEST_MS = 40  # a picture: a shorter cue is not shown
 
-# Phrases are cues of their own, unless one is too short to be read. So much a cut is worth
-# between two, at the end of a sentence and within one.
+# Phrases are cues of their own, unless one is too short to be read. These are the gains of a cut
+# between two phrases, at the end of a sentence and within one.
 PHRASE_END = -35.0
 OPEN_PHRASE_END = -15.0
 
 
 @dataclass(frozen=True, slots=True)
 class _Draft:
-    """A cue before it is given its place among the others. ``width`` is what is to be read."""
+    """A cue before it has its place among the others. ``width`` is the text to be read."""
 
     start_s: float
     end_s: float
@@ -43,10 +43,10 @@ class _Draft:
 def lay_out(phrases: Sequence[Phrase]) -> list[Cue]:
     """Cut phrases, which are in order, into cues.
 
-    A cue has at most two lines of 42 columns and lasts at most 7 s. It stands while its text
-    is spoken; where that is too short to be read it stays on in the silence behind. Long texts
-    are cut at ends of sentences, else at clauses, else between words, and at pauses over 2 s.
-    Cues are in order and do not overlap. White space aside, their text is that of the phrases.
+    A cue has at most two lines of 42 columns and lasts at most 7 s. It stands while its text is
+    spoken. If that is too short to read, it stays on in the silence behind. Long texts are cut at
+    ends of sentences, else at clauses, else between words, and at pauses over 2 s. Cues are in
+    order and do not overlap. Apart from white space, their text is that of the phrases.
     """
     atoms: list[Atom] = []
     language = None
@@ -80,7 +80,7 @@ def lay_out_pairs(pairs: Sequence[tuple[Phrase, Phrase]]) -> list[Cue]:
 
 
 def _atoms(phrase: Phrase) -> list[Atom]:
-    """The pieces of a phrase with their times."""
+    """Return the pieces of a phrase with their times."""
     found: list[Atom] = []
     parts = pieces(phrase.text, phrase.language)
     letters = ["".join(part.text.split()) for part in parts]
@@ -107,7 +107,7 @@ def _atoms(phrase: Phrase) -> list[Atom]:
 
 
 def _joined_to(last: Atom, first: Atom, *, is_foreign: bool) -> Atom:
-    """The first atom of a phrase that stands behind another."""
+    """Return the first atom of a phrase that stands behind another."""
     opens = ends_sentence(last.text)
     return replace(
         first,
@@ -125,7 +125,7 @@ def _draft(atoms: Sequence[Atom]) -> _Draft:
 
 
 def _timed(drafts: Iterable[_Draft]) -> list[Cue]:
-    """Give each cue time to be read, where nothing is said behind it."""
+    """Give each cue time to be read, as far as nothing is said behind it."""
     drafts = list(drafts)
     starts_ms: list[int] = []
     for draft in drafts:
@@ -144,7 +144,7 @@ def _timed(drafts: Iterable[_Draft]) -> list[Cue]:
 
 
 def _before(next_ms: int, start_ms: int, end_ms: int) -> int:
-    """The end of a cue that leaves a gap before the next, if there is time for one."""
+    """Return an end of a cue that leaves a gap before the next, if there is time for one."""
     if next_ms - start_ms >= SHORTEST_WITH_GAP_MS + GAP_MS:
         next_ms -= GAP_MS
     return min(end_ms, next_ms)

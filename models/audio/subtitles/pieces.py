@@ -1,4 +1,4 @@
-"""Texts as pieces between which a line may break, each break with what it costs a reader."""
+"""Cuts texts into pieces between which a line may break, each break with its cost."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from models.text.sentences import split
 
 MAX_LINE_WIDTH = 42  # columns: Netflix' and the BBC's bound for most languages
 
-# Space at which a line may break: the others keep a number with its unit.
+# Space at which a line may break; no-break spaces keep a number with its unit.
 _SPACE = re.compile(r"[^\S\u00a0\u2007\u202f]+")
 _WORD = re.compile(r"(?:\S|[\u00a0\u2007\u202f])+")
 # Scripts that set no space between words: Chinese and Japanese with their punctuation, Thai,
@@ -25,21 +25,21 @@ _UNSPACED = re.compile(
 )
 _ABUGIDA = re.compile("[\u0e01-\u0edf\u1000-\u109f\u1780-\u17f9]")
 _KANA = re.compile("[\u3041-\u3096]")  # hiragana: a Japanese phrase ends in it
-# What no line begins with, beside closing punctuation: small kana, vowels behind their consonant.
+# No line begins with these: small kana, and vowels that stand behind their consonant.
 _NEVER_FIRST = frozenset("ぁぃぅぇぉっゃゅょゎァィゥェォッャュョヮヵヶ〜～ะาำๅฯະາຳຯ")
 _LEADING_VOWELS = frozenset("เแโใไເແໂໃໄ")  # of Thai and Lao, before their consonant
 _NEVER_LAST = _LEADING_VOWELS | frozenset("¿¡\u200d\u1039\u17d2")  # joiners
 _CLAUSE_END = frozenset(",;:،؛、，；：—–―)]}»”」』）")
-_SENTENCE_END = frozenset("。！？")  # which end one without a space, whatever the language is
+_SENTENCE_END = frozenset("。！？")  # end a sentence without a space, in every language
 _FULL_STOPS = frozenset(".!?…؟।") | _SENTENCE_END
 _CLOSERS = "\"'”’»)]」』"
 _DASHES = frozenset("-–—―")
-_NICE_IN_A_WORD = frozenset("-/_.,?&=~")  # behind these a word that is too long is cut best
-_SHORTEST_SHARE = 2 / 3  # of a part that is cut there instead of where it is full
+_NICE_IN_A_WORD = frozenset("-/_.,?&=~")  # the best places to cut a word that is too long
+_SHORTEST_SHARE = 2 / 3  # of a full part: a shorter one is not cut there
 
 
 class Break(IntEnum):
-    """What it costs a reader when a line or a cue ends here."""
+    """Costs of ending a line or a cue at a place."""
 
     SENTENCE = 0
     CLAUSE = 8
@@ -47,7 +47,7 @@ class Break(IntEnum):
     PHRASE = 20  # before a word that leans on the next, such as a preposition
     SPACE = 24
     CHARACTER = 34  # in a script without spaces
-    LEANING = 48  # behind such a word
+    LEANING = 48  # behind a word that leans on the next
     WORD = 54  # in a word that no line holds
 
 
@@ -56,12 +56,12 @@ class Piece:
     """A part of a text that stays in one line, at most ``MAX_LINE_WIDTH`` wide."""
 
     text: str
-    space: str  # before it, where the line does not break there
-    before: Break  # what a break before it costs
+    space: str  # before it, if the line does not break there
+    before: Break  # the cost of a break before it
 
 
 def display_width(text: str) -> int:
-    """Columns: 2 for a wide East Asian character, 0 for what is written over another."""
+    """Count columns: 2 for a wide East Asian character, 0 for a combining one."""
     if text.isascii():
         return len(text)
     return sum(map(_char_width, text))
@@ -70,7 +70,8 @@ def display_width(text: str) -> int:
 def pieces(text: str, language: str) -> list[Piece]:
     """Cut a text into its smallest parts. Joined with their spaces they are the text.
 
-    White space is made single. "-->" gets a space: neither format may hold it in a cue.
+    White space becomes single spaces. "-->" gets a space, since neither format may hold it in a
+    cue.
     """
     text = _SPACE.sub(" ", text.replace("-->", "-- >")).strip()
     starts = _sentence_starts(text, language)
@@ -89,18 +90,18 @@ def pieces(text: str, language: str) -> list[Piece]:
 
 
 def ends_sentence(text: str) -> bool:
-    """Whether a text that others follow ends with its sentence."""
+    """Tell whether a text that others follow ends a sentence."""
     return text.rstrip(_CLOSERS)[-1:] in _FULL_STOPS
 
 
 def space_between(last: str, first: str) -> str:
-    """What stands between two texts in one line: nothing in Chinese and Japanese."""
+    """Return what stands between two texts in one line: nothing in Chinese and Japanese."""
     both = (last[-1], first[0])
     return "" if all(_UNSPACED.match(c) and not _ABUGIDA.match(c) for c in both) else " "
 
 
 def _spans(text: str) -> Iterator[tuple[int, int]]:
-    """Where the words of a text stand; of scripts without spaces, their characters."""
+    """Yield where the words of a text stand; of scripts without spaces, their characters."""
     span: tuple[int, int] | None = None
     for word in _WORD.finditer(text):
         if not word[0].strip():
@@ -118,7 +119,7 @@ def _spans(text: str) -> Iterator[tuple[int, int]]:
 
 
 def _characters(word: re.Match[str]) -> Iterator[tuple[int, int]]:
-    """A word whole, or its parts between which a line may break without a space."""
+    """Return a word whole, or its parts between which a line may break without a space."""
     text, start = word[0], 0
     if text.isascii():
         yield word.span()
@@ -133,7 +134,7 @@ def _characters(word: re.Match[str]) -> Iterator[tuple[int, int]]:
 def _may_break(last: str, first: str) -> bool:
     if _continues(first) or first in _NEVER_FIRST or last in _NEVER_LAST:
         return False
-    if first.isspace() or last.isspace():  # the space is there to keep them together
+    if first.isspace() or last.isspace():  # the space keeps them together
         return False
     if unicodedata.category(first) in ("Pe", "Pf", "Po", "Lm"):
         return False
@@ -144,7 +145,7 @@ def _may_break(last: str, first: str) -> bool:
 
 
 def _parts(word: str) -> Iterator[tuple[str, bool]]:
-    """A word whole, or in equal parts that fit a line; with whether a part begins the word."""
+    """Yield a word whole, or in equal parts that fit a line; the flag marks its first part."""
     width, is_whole = display_width(word), True
     while width > MAX_LINE_WIDTH:
         count = -(-width // MAX_LINE_WIDTH)
@@ -159,7 +160,7 @@ def _parts(word: str) -> Iterator[tuple[str, bool]]:
 
 
 def _cut_in_word(word: str, target: int) -> int:
-    """The best place to cut, at which the part before is at most ``target`` wide."""
+    """Return the best place to cut; the part before it is at most ``target`` wide."""
     cut, width = 0, 0
     clean = nice = 0
     nice_width = 0
@@ -178,14 +179,14 @@ def _cut_in_word(word: str, target: int) -> int:
 
 
 def _break(last: Piece, part: str, space: str, language: str) -> Break:
-    """What a break between two pieces costs that begin no sentence."""
+    """Return the cost of a break between two pieces of which the second begins no sentence."""
     end, begin = last.text[-1], part[0]
     if end in _SENTENCE_END:
         return Break.SENTENCE
     if unicodedata.category(end) in ("Ps", "Pi") or part in _DASHES:
         return Break.LEANING
     if last.text in _DASHES and last.before == Break.SENTENCE:
-        return Break.LEANING  # the dash of somebody who begins to speak
+        return Break.LEANING  # the dash before a speaker's words
     if end in _CLAUSE_END:
         return Break.CLAUSE
     if space and _UNSPACED.match(end) and _UNSPACED.match(begin):
@@ -203,7 +204,7 @@ def _break(last: Piece, part: str, space: str, language: str) -> Break:
 
 
 def _break_between_characters(end: str, begin: str) -> Break:
-    """Guess where a word begins: none of these scripts says it."""
+    """Guess the cost of a break in scripts that do not mark where a word begins."""
     if _ABUGIDA.match(begin):
         return Break.SPACE if begin in _LEADING_VOWELS else Break.WORD
     is_phrase_end = _KANA.match(end) and not _KANA.match(begin)
@@ -211,11 +212,11 @@ def _break_between_characters(end: str, begin: str) -> Break:
 
 
 def _sentence_starts(text: str, language: str) -> set[int]:
-    """Where words stand that begin a sentence."""
+    """Return where words stand that begin a sentence."""
     found, end = set(), 0
     cut = split(text, language, max_chars=len(text) + 1)
     for gap, sentence in zip(cut.gaps, cut.sentences, strict=False):
-        # Punctuation right behind a sentence is its own.
+        # Punctuation right behind a sentence belongs to it.
         after = _SPACE.search(text, end) if gap.strip() else None
         start = end + len(gap)
         found.add(after.end() if after and after.end() < start else start)
@@ -228,7 +229,7 @@ def _bare(word: str) -> str:
 
 
 def _is_closing(text: str) -> bool:
-    """Only punctuation that belongs to the word before it."""
+    """Tell whether a piece is only punctuation that belongs to the word before it."""
     return all(char not in "¿¡&#@*§" and _is_closing_char(char) for char in text)
 
 
@@ -243,7 +244,7 @@ def _char_width(char: str) -> int:
 
 
 def _continues(char: str) -> bool:
-    """Whether a character is a part of the one that a reader sees before it."""
+    """Tell whether a character is displayed as a part of the one before it."""
     return (
         unicodedata.category(char) in ("Mn", "Mc", "Me")
         or "\u1160" <= char <= "\u11ff"  # vowels and ends of Hangul syllables

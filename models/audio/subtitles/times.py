@@ -1,4 +1,4 @@
-"""When each character of a phrase was spoken."""
+"""Times at which the characters of a phrase were spoken."""
 
 from __future__ import annotations
 
@@ -8,15 +8,15 @@ from difflib import SequenceMatcher
 from models.audio.subtitles.types import Phrase
 from models.types import SpeechSpan, Word
 
-# Above so many pairs of characters a comparison costs more than its exactness is worth.
+# With more pairs of characters an exact comparison takes too long.
 MAX_COMPARED = 2_000_000
 
 
 def character_times(phrase: Phrase, letters: str) -> list[SpeechSpan]:
-    """The time of each of the ``letters``, which are the phrase's text without white space.
+    """Return the time of each of the ``letters``, the phrase's text without white space.
 
-    They come from the words where the letters are theirs, and are spread evenly between those.
-    All lie within the phrase and in order.
+    Letters that the words hold, too, have the words' times. The others are spread evenly between
+    those. All times lie within the phrase and in order.
     """
     times: list[SpeechSpan | None] = [None] * len(letters)
     for position, span in _heard(phrase.words or (), letters):
@@ -26,7 +26,7 @@ def character_times(phrase: Phrase, letters: str) -> list[SpeechSpan]:
 
 
 def _heard(words: Sequence[Word], letters: str) -> Iterator[tuple[int, SpeechSpan]]:
-    """Positions of letters that the words hold, too, with their times."""
+    """Return the positions of letters that the words hold, too, with their times."""
     heard, spans = "", []
     for word in words:
         text = "".join(word.text.split())
@@ -50,7 +50,7 @@ def _equal_parts(heard: str, letters: str) -> Iterator[tuple[int, int, int]]:
 def _filled(
     times: Sequence[SpeechSpan | None], start_s: float, end_s: float
 ) -> Iterator[SpeechSpan]:
-    """Spread what has no time evenly between its neighbours."""
+    """Spread letters without a time evenly between their neighbours."""
     position, last_s = 0, start_s
     while position < len(times):
         span = times[position]

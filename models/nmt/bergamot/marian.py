@@ -1,4 +1,4 @@
-"""Marian's binary files as NumPy arrays: a model's weights and its lexical shortlist.
+"""Reads Marian's binary files as NumPy arrays: a model's weights and its lexical shortlist.
 
 Sources: ``src/common/binary.cpp`` (models) and ``src/data/shortlist.{h,cpp}`` (shortlists) of
 https://github.com/browsermt/marian-dev, the Bergamot project's branch of Marian.
@@ -30,9 +30,9 @@ _MODEL_VERSION = 1
 _MODEL_HEADER = struct.Struct("<QQ")  # version, number of tensors
 _TENSOR_HEADER = struct.Struct("<QQQQ")  # bytes of the name, type, dimensions, bytes of the data
 _CONFIG_TENSOR = "special:model.yml"
-# What the input of a matrix is multiplied by before it is rounded to 8 bits.
+# The factor by which a matrix's input is multiplied before it is rounded to 8 bits.
 _ACTIVATION_SCALE_SUFFIX = "_QuantMultA"
-_EMBEDDING = "Wemb"  # the one matrix that is looked up, and so is never transposed
+_EMBEDDING = "Wemb"  # used as a table of rows, so never transposed
 
 _SHORTLIST_MAGIC = 0xF11A48D5013417F5
 # magic, checksum, frequent words, words for each source word, number of offsets, number of words
@@ -44,9 +44,9 @@ _SHORTLIST_MULTIPLE = 8  # Marian fills shortlists up to a multiple of this
 class MarianModel:
     """A model file: its ``config`` and its ``tensors``, float32, by Marian's names.
 
-    Matrices have shape [outputs, inputs]; the embedding ``Wemb`` [vocabulary, dimensions];
-    biases and the like [n]. ``weight_steps`` and ``input_steps`` are what one step of a matrix's
-    8-bit values, and of its input's, is worth; of matrices in floating point there are none.
+    Matrices have shape [outputs, inputs]; the embedding ``Wemb`` [vocabulary, dimensions]; biases
+    and the like [n]. ``weight_steps`` and ``input_steps`` hold the value of one step of a matrix's
+    8-bit weights, and of its input's; matrices in floating point have none.
     """
 
     config: Mapping[str, Any]
@@ -85,7 +85,7 @@ def read_model(path: Path) -> MarianModel:
             if header.name == _CONFIG_TENSOR:
                 config = yaml.safe_load(chunk.rstrip(b"\0").decode())
             elif header.name.endswith(_ACTIVATION_SCALE_SUFFIX):
-                if header.type == _FLOAT32:  # that of the embedding is not, nor of any use
+                if header.type == _FLOAT32:  # that of the embedding is not, and is not used
                     name = header.name.removesuffix(_ACTIVATION_SCALE_SUFFIX)
                     input_steps[name] = 1 / _scale(header, chunk, 0)
             else:
@@ -100,7 +100,7 @@ def read_model(path: Path) -> MarianModel:
 
 
 def _read_headers(data: bytes) -> tuple[list[_Header], int]:
-    """The headers of all tensors and where the data of the first one starts.
+    """Return the headers of all tensors and where the data of the first one starts.
 
     Raises:
         ValueError, struct.error: they promise more than the file holds.
@@ -147,7 +147,7 @@ def _checked(header: _Header) -> _Header:
 
 
 def _dequantise(header: _Header, chunk: bytes) -> Array:
-    """float32 values of one tensor, in the layout that ``MarianModel`` states."""
+    """Return the float32 values of one tensor, in the layout that ``MarianModel`` states."""
     count = prod(header.shape)
     if header.type != _INTGEMM8:
         stored = np.dtype("<f4" if header.type == _FLOAT32 else "i1")
@@ -163,7 +163,7 @@ def _dequantise(header: _Header, chunk: bytes) -> Array:
 
 
 def _scale(header: _Header, chunk: bytes, offset: int) -> float:
-    """The float32 that values were multiplied by before they were rounded to 8 bits."""
+    """Return the float32 factor that values were multiplied by before rounding to 8 bits."""
     (scale,) = np.frombuffer(chunk, "<f4", 1, offset=offset)
     if not (np.isfinite(scale) and scale > 0):
         raise ValueError(f"{header.name} has the scale {scale}")
@@ -172,7 +172,7 @@ def _scale(header: _Header, chunk: bytes, offset: int) -> float:
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Shortlist:
-    """The target words that a sentence may use: frequent ones, and those its words translate to.
+    """The target words that a sentence may use: frequent ones, and translations of its words.
 
     ``targets[offsets[s]:offsets[s + 1]]`` are the likely translations of the source token s.
     """
@@ -182,7 +182,7 @@ class Shortlist:
     targets: NDArray[np.uint32]  # [n]
 
     def candidates(self, source_tokens: Sequence[int], vocabulary_size: int) -> NDArray[np.int64]:
-        """Sorted target tokens [n] for one sentence, n a multiple of 8 as in Marian."""
+        """Return the sorted target tokens [n] for one sentence, n a multiple of 8 as in Marian."""
         allowed = np.zeros(vocabulary_size, np.bool_)
         allowed[: self.frequent] = True
         for token in set(source_tokens):

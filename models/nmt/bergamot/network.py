@@ -12,10 +12,9 @@ D model dimensions, H heads, S candidates.
 from __future__ import annotations
 
 import math
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from itertools import chain
-from typing import Any
 
 import numpy as np
 import torch
@@ -23,36 +22,19 @@ from numpy.typing import NDArray
 from torch import Tensor, nn
 from torch.nn import functional
 
-from models.errors import WeightsError
-from models.nmt.bergamot.int8_linear import Int8Linear
+from models.nmt.bergamot.layers import DecoderLayer, EncoderLayer, pad
 from models.nmt.bergamot.marian import MarianModel
+from models.nmt.bergamot.weights import Weights, check_architecture
 
-_NORM_EPSILON = 1e-6  # of Marian's layer normalisation
-# What this module computes; a model that says otherwise is refused. Postprocessing "dan" is
-# dropout (training only), add the residual, normalise.
-ARCHITECTURE: Mapping[str, Any] = {
-    "type": "transformer",
-    "dec-cell": "ssru",
-    "tied-embeddings-all": True,
-    "transformer-decoder-autoreg": "rnn",
-    "transformer-ffn-activation": "relu",
-    "transformer-ffn-depth": 2,
-    "transformer-postprocess": "dan",
-    "transformer-postprocess-emb": "d",
-    "transformer-postprocess-top": "",
-    "transformer-preprocess": "",
-    "transformer-tied-layers": [],
-    "transformer-train-position-embeddings": False,
-}
-# Finished sentences stay in the batch until so few rows still run: moving these together copies
-# their keys and values, which costs about as much as one step.
+# Finished sentences leave the batch when only this share of its rows still runs: moving the rest
+# together copies their keys and values, which costs about as much as one step.
 _COMPACT_AT = 0.75
-# Steps between two looks at what was decoded: on CUDA each look waits for the device.
+# Steps between two reads of the decoded tokens: on CUDA each read waits for the device.
 _STEPS_PER_LOOK = {"cpu": 1, "cuda": 8}
 
 
 class Student(nn.Module):
-    """One direction of translation: ``forward`` takes token ids and gives token ids."""
+    """One direction of translation, from token ids to token ids."""
 
     positions: Tensor
     output_bias: Tensor
@@ -75,8 +57,8 @@ class Student(nn.Module):
             ConfigError: this CPU cannot multiply so.
         """
         super().__init__()
-        _check_architecture(model.config)
-        weights = _Weights(model, int8=int8)
+        check_architecture(model.config)
+        weights = Weights(model, int8=int8)
         config = model.config
         self.eos, self.max_positions = eos, max_positions
         self.embedding = weights.embedding("Wemb")
@@ -86,10 +68,10 @@ class Student(nn.Module):
         self.register_buffer("positions", _sinusoids(max_positions, self.dimensions))
         heads = config["transformer-heads"]
         self.encoder = nn.ModuleList(
-            _EncoderLayer(weights, f"encoder_l{i + 1}", heads) for i in range(config["enc-depth"])
+            EncoderLayer(weights, f"encoder_l{i + 1}", heads) for i in range(config["enc-depth"])
         )
         self.decoder = nn.ModuleList(
-            _DecoderLayer(weights, f"decoder_l{i + 1}", heads) for i in range(config["dec-depth"])
+            DecoderLayer(weights, f"decoder_l{i + 1}", heads) for i in range(config["dec-depth"])
         )
 
     @torch.inference_mode()
@@ -135,7 +117,7 @@ class Student(nn.Module):
         return translations
 
     def _extend(self, translation: list[int], tokens: list[int], max_tokens: int) -> bool:
-        """Append what was decoded; whether the translation is finished."""
+        """Append decoded tokens; tell whether the translation is finished."""
         for token in tokens:
             if token == self.eos:
                 return True
@@ -147,20 +129,20 @@ class Student(nn.Module):
     def _start(
         self, sources: Sequence[Sequence[int]], candidates: Sequence[NDArray[np.int64]] | None
     ) -> _State:
-        """Encode the sources; everything that decoding needs of them."""
+        """Encode the sources, and return the state that decoding starts with."""
         device, dtype = self.positions.device, self.positions.dtype
         lengths = np.array([len(source) for source in sources])
         longest = int(lengths.max())
         real = torch.from_numpy(np.arange(longest) < lengths[:, None])  # [B, L]: not padding
         places = real.flatten().nonzero()[:, 0].to(device)  # [N]: of the N real tokens in B * L
-        # [B, 1, 1, L]: what attention adds to its scores
+        # [B, 1, 1, L]: attention adds it to its scores
         mask = torch.zeros(real.shape, dtype=dtype).masked_fill_(~real, -math.inf)
         mask = mask[:, None, None].to(device)
         x = self._embed(torch.tensor([*chain.from_iterable(sources)], device=device))
         x = x + self.positions[places % longest]
         for layer in self.encoder:
             x = layer(x, places, mask)
-        x = _pad(x, places, mask)
+        x = pad(x, places, mask)
         memories = [layer.memory(x) for layer in self.decoder]  # type: ignore[operator]
         nothing = x.new_zeros(len(sources), self.dimensions)
         return _State(
@@ -173,12 +155,12 @@ class Student(nn.Module):
         )
 
     def _embed(self, tokens: Tensor) -> Tensor:
-        """Tokens [...] to scaled embeddings [..., D]."""
+        """Map tokens [...] to scaled embeddings [..., D]."""
         embedded: Tensor = self.embedding(tokens) * math.sqrt(self.dimensions)
         return embedded
 
     def _restrict(self, candidates: Sequence[NDArray[np.int64]]) -> _Output:
-        """The output layer with the candidates of this batch only."""
+        """Return the output layer with the candidates of this batch only."""
         allowed = np.zeros((len(candidates), self.vocabulary_size), np.bool_)
         for row, tokens in zip(allowed, candidates, strict=True):
             row[tokens] = True
@@ -190,7 +172,7 @@ class Student(nn.Module):
         return _Output(ids, self.embedding(ids), bias.masked_fill_(blocked, -math.inf))
 
     def _step(self, step: int, state: _State) -> Tensor:
-        """Decode one token for each row: [B]."""
+        """Decode one token for each row, and return the tokens [B]."""
         x = state.previous + self.positions[step]
         for i, layer in enumerate(self.decoder):
             x, state.cells[i] = layer(x, state.cells[i], state.keys[i], state.values[i], state.mask)
@@ -212,7 +194,7 @@ class _Output:
     bias: Tensor  # [B, S]; -inf where a row may not use a token
 
     def choose(self, x: Tensor) -> Tensor:
-        """The likeliest token of each row: [B, D] to [B]."""
+        """Return the likeliest token of each row: [B, D] to [B]."""
         return self.ids[_argmax(torch.addmm(self.bias, x, self.weight.T))]
 
     def keep(self, rows: Tensor) -> _Output:
@@ -225,7 +207,7 @@ class _Output:
 
 @dataclass(slots=True, eq=False)
 class _State:
-    """Where decoding stands; lives for one call of ``forward``."""
+    """The state of decoding, during one call of ``forward``."""
 
     previous: Tensor  # [B, D]: the embedding of the token before; zero at the start
     cells: list[Tensor]  # of each layer [B, D]
@@ -245,163 +227,16 @@ class _State:
             self.output = self.output.keep(rows)
 
 
-class _EncoderLayer(nn.Module):
-    def __init__(self, weights: _Weights, name: str, heads: int) -> None:
-        super().__init__()
-        self.heads = heads
-        self.query_key_value = weights.linear(f"{name}_self", "Wq bq", "Wk bk", "Wv bv")
-        self.out = weights.linear(f"{name}_self", "Wo bo")
-        self.norm = weights.norm(f"{name}_self_Wo")
-        self.feed_forward = _FeedForward(weights, f"{name}_ffn")
-
-    def forward(self, x: Tensor, places: Tensor, mask: Tensor) -> Tensor:
-        """[N, D] to [N, D]: only attention sees the padding.
-
-        Args:
-            x: the real tokens of all sentences, one after the other.
-            places: [N]: where each stands in the padded batch, counted over B * L.
-            mask: [B, 1, 1, L]: what is added to the scores.
-        """
-        padded = _pad(self.query_key_value(x), places, mask)
-        heads = padded.view(*padded.shape[:2], 3, self.heads, -1)  # [B, L, 3, H, D/H]
-        query, key, value = heads.permute(2, 0, 3, 1, 4)
-        mixed = functional.scaled_dot_product_attention(query, key, value, attn_mask=mask)
-        mixed = mixed.transpose(1, 2).flatten(2).flatten(0, 1)[places]
-        x = self.norm(x + self.out(mixed))
-        after: Tensor = self.feed_forward(x)
-        return after
-
-
-class _DecoderLayer(nn.Module):
-    def __init__(self, weights: _Weights, name: str, heads: int) -> None:
-        super().__init__()
-        self.heads = heads
-        self.forget_and_input = weights.linear(f"{name}_rnn", "Wf bf", "W")
-        self.cell_norm = weights.norm(f"{name}_rnn_ffn")
-        self.query = weights.linear(f"{name}_context", "Wq bq")
-        self.key_value = weights.linear(f"{name}_context", "Wk bk", "Wv bv")
-        self.out = weights.linear(f"{name}_context", "Wo bo")
-        self.context_norm = weights.norm(f"{name}_context_Wo")
-        self.feed_forward = _FeedForward(weights, f"{name}_ffn")
-
-    def memory(self, encoded: Tensor) -> tuple[Tensor, Tensor]:
-        """Keys [B, H, D/H, L], already scaled, and values [B, H, L, D/H] of [B, L, D]."""
-        heads = self.key_value(encoded).unflatten(-1, (2, self.heads, -1))  # [B, L, 2, H, D/H]
-        keys, values = heads.permute(2, 0, 3, 1, 4)
-        return (keys / math.sqrt(keys.shape[-1])).transpose(2, 3).contiguous(), values.contiguous()
-
-    def forward(
-        self, x: Tensor, cell: Tensor, keys: Tensor, values: Tensor, mask: Tensor
-    ) -> tuple[Tensor, Tensor]:
-        """One step: [B, D] and the SSRU's cell [B, D] to the next of both."""
-        forget, candidate = self.forget_and_input(x).chunk(2, dim=-1)
-        cell = torch.lerp(candidate, cell, forget.sigmoid())  # f * cell + (1 - f) * candidate
-        x = self.cell_norm(x + cell.relu())
-        query = self.query(x).unflatten(-1, (self.heads, 1, -1))  # [B, H, 1, D/H]
-        attention = (query @ keys + mask).softmax(-1)  # quicker than SDPA for one query
-        x = self.context_norm(x + self.out((attention @ values).flatten(1)))
-        return self.feed_forward(x), cell
-
-
-class _FeedForward(nn.Module):
-    def __init__(self, weights: _Weights, name: str) -> None:
-        super().__init__()
-        self.inner = weights.linear(name, "W1 b1")
-        self.outer = weights.linear(name, "W2 b2")
-        self.norm = weights.norm(f"{name}_ffn")
-
-    def forward(self, x: Tensor) -> Tensor:
-        """[..., D] to [..., D]."""
-        after: Tensor = self.norm(x + self.outer(self.inner(x).relu_()))
-        return after
-
-
-class _Weights:
-    """A model's tensors as layers of PyTorch."""
-
-    def __init__(self, model: MarianModel, *, int8: bool) -> None:
-        self._model, self._tensors, self._int8 = model, model.tensors, int8
-
-    def tensor(self, name: str) -> Tensor:
-        if name not in self._tensors:
-            raise WeightsError(f"the Marian model has no tensor {name!r}")
-        return torch.from_numpy(self._tensors[name])
-
-    def embedding(self, name: str) -> nn.Embedding:
-        weight = self.tensor(name)
-        if weight.dim() != 2:
-            raise WeightsError(f"the Marian model's {name!r} has the shape {list(weight.shape)}")
-        layer = nn.Embedding(weight.shape[0], weight.shape[1], device="meta")
-        layer.weight = nn.Parameter(weight, requires_grad=False)
-        return layer
-
-    def linear(self, prefix: str, *parts: str) -> nn.Module:
-        """One layer for several matrices with the same input; a part is "weight [bias]"."""
-        names = [part.split() for part in parts]
-        weight = torch.cat([self.tensor(f"{prefix}_{name[0]}") for name in names])
-        biases = [
-            self.tensor(f"{prefix}_{name[1]}")
-            if len(name) > 1
-            else torch.zeros(len(self.tensor(f"{prefix}_{name[0]}")))
-            for name in names
-        ]
-        if self._int8:
-            return self._int8_linear(weight, torch.cat(biases), [f"{prefix}_{n[0]}" for n in names])
-        layer = nn.Linear(weight.shape[1], weight.shape[0], device="meta")
-        # [inputs, outputs] in memory: 4 to 32 rows take 0.65 to 0.85 of the time on a CPU.
-        layer.weight = nn.Parameter(weight.T.contiguous().T, requires_grad=False)
-        layer.bias = nn.Parameter(torch.cat(biases), requires_grad=False)
-        return layer
-
-    def _int8_linear(self, weight: Tensor, bias: Tensor, names: Sequence[str]) -> Int8Linear:
-        """The layer of matrices whose input, and so its step, is the same."""
-        weight_steps, input_steps = self._model.weight_steps, self._model.input_steps
-        of_input = {input_steps.get(name) for name in names}
-        step = of_input.pop()
-        if step is None or of_input or not weight_steps.keys() >= set(names):
-            found = (
-                f"the Marian model has no 8-bit {', '.join(names)} with one scale of their input"
-            )
-            raise WeightsError(found)
-        rows = [[weight_steps[name]] * len(self.tensor(name)) for name in names]
-        return Int8Linear(weight, bias, [*chain.from_iterable(rows)], step)
-
-    def norm(self, prefix: str) -> nn.LayerNorm:
-        scale = self.tensor(f"{prefix}_ln_scale")
-        layer = nn.LayerNorm(len(scale), eps=_NORM_EPSILON, device="meta")
-        layer.weight = nn.Parameter(scale, requires_grad=False)
-        layer.bias = nn.Parameter(self.tensor(f"{prefix}_ln_bias"), requires_grad=False)
-        return layer
-
-
 def _argmax(scores: Tensor) -> Tensor:
-    """Of each row [B, S]: [B]. NumPy takes a tenth of the time that PyTorch does on a CPU."""
+    """Return the place of each row's largest score, [B, S] to [B]; on a CPU NumPy is quicker."""
     if scores.is_cuda:
         return scores.argmax(-1)
     return torch.from_numpy(scores.numpy().argmax(-1))
 
 
-def _pad(x: Tensor, places: Tensor, mask: Tensor) -> Tensor:
-    """[N, C] to [B, L, C], zero where ``mask`` [B, 1, 1, L] blocks."""
-    batch, longest = len(mask), mask.shape[-1]
-    padded = x.new_zeros(batch * longest, x.shape[-1]).index_copy_(0, places, x)
-    return padded.view(batch, longest, -1)
-
-
 def _sinusoids(count: int, dimensions: int) -> Tensor:
-    """Marian's position embeddings [count, D]: all sines, then all cosines."""
+    """Return Marian's position embeddings [count, D]: all sines, then all cosines."""
     half = dimensions // 2
     rates = torch.exp(torch.arange(half) * -(math.log(10_000.0) / (half - 1)))
     angles = torch.arange(count)[:, None] * rates
     return torch.cat([angles.sin(), angles.cos()], dim=1)
-
-
-def _check_architecture(config: Mapping[str, Any]) -> None:
-    for key, expected in ARCHITECTURE.items():
-        if config.get(key) != expected:
-            raise WeightsError(
-                f"the Marian model has {key}: {config.get(key)!r}; only {expected!r} is supported"
-            )
-    for key in ("enc-depth", "dec-depth", "transformer-heads"):
-        if not isinstance(config.get(key), int) or config[key] < 1:
-            raise WeightsError(f"the Marian model has {key}: {config.get(key)!r}")

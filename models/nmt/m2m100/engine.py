@@ -24,12 +24,11 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True, slots=True)
 class Options(BatchOptions):
-    """What the configuration may say of M2M100, beside how batches are formed.
+    """Options of M2M100 in the configuration, beside how batches are formed.
 
     Attributes:
-        compute_type: of weights and activations. "auto" is int8 on a CPU, and on CUDA
-            float16, or float32 where the GPU has no fast float16; "int8_float16" halves the
-            memory of float16.
+        compute_type: of weights and activations. "auto" is int8 on a CPU, and on CUDA float16, or
+            float32 where the GPU has no fast float16; "int8_float16" halves the memory of float16.
     """
 
     compute_type: ComputeType = "auto"
@@ -49,7 +48,7 @@ class M2m100Nmt:
         self._translator: Translator | None = None
 
     def load(self) -> tuple[RuntimeSpec, DeviceReport]:
-        """Convert the weights where that was not done yet, and load them onto the device.
+        """Convert the weights unless that was done before, and load them onto the device.
 
         Raises:
             WeightsError: a file is missing, differs from its pin or is of another kind.
@@ -97,7 +96,7 @@ class M2m100Nmt:
         return self._translator(batch)
 
     def lacks(self, text: str, source_language: str, target_language: str) -> bool:
-        """Whether the vocabulary, which all languages share, lacks a character of a text."""
+        """Tell whether the vocabulary, which all languages share, lacks a character of a text."""
         return self._tokenizer.lacks(text)
 
     def close(self) -> None:
@@ -140,6 +139,6 @@ class M2m100Nmt:
             beam_size=search.beam_size,
             length_penalty=search.length_penalty,
             max_decoding_length=search.max_tokens + 1,  # it counts the target language
-            max_input_length=0,  # 0: nothing is cut; what is too long was refused
+            max_input_length=0,  # 0: cut nothing; longer texts were refused
         )
         return [ids(result.hypotheses[0][1:]) for result in found]  # behind the target language

@@ -1,4 +1,4 @@
-"""What both M2M100 engines do around the model: check items, group them, and bound lengths."""
+"""The work around the M2M100 model: check items, group them, and bound lengths."""
 
 from __future__ import annotations
 
@@ -19,21 +19,21 @@ _PREFIX_TOKENS = 2  # of encoder and decoder: the language, and where the senten
 # The engine's own bounds are multiples of it, so that beams of about one length share a call.
 _BOUND_STEP_TOKENS = 64
 _WARM_UP_ROWS = (1, 8)
-_WARM_UP_TEXT = "1, 2, 3, 4, 5, 6, 7, 8, 9, 10, 11, 12."  # of about a sentence's length
+_WARM_UP_TEXT = "1, 2, 3, 4, 5, 6, 7, 8, 9, 10, 11, 12."  # about as long as a sentence
 _WARM_UP_TOKENS = 16
 
 
 @dataclass(frozen=True, slots=True)
 class BatchOptions:
-    """What the configuration may say of both engines.
+    """Options of how batches are formed.
 
     Attributes:
         max_batch_tokens: of one forward pass, with padding. A batch with more is sorted by length
             and cut; a single text may have more.
-        max_source_tokens: a longer text is refused with ``TooLarge``; the language and the end
-            of the sentence count. At most the model's positions, 1024 as published.
-        max_length_factor: a translation whose item bounds nothing ends at the latest after so
-            many tokens for each token of its source, rounded up to a multiple of 64.
+        max_source_tokens: a longer text is refused with ``TooLarge``; the language and the end of
+            the sentence count. At most the model's positions, 1024 as published.
+        max_length_factor: a translation whose item bounds nothing ends at the latest after so many
+            tokens for each token of its source, rounded up to a multiple of 64.
     """
 
     max_batch_tokens: int = 4096
@@ -66,7 +66,7 @@ class Row:
 
 @dataclass(frozen=True, slots=True)
 class Search:
-    """How translations are searched for: what one call of a model has in common."""
+    """Parameters of a search, which all rows of one call share."""
 
     beam_size: int
     length_penalty: float
@@ -78,7 +78,7 @@ Generate: TypeAlias = Callable[[Sequence[Row], Search], list[list[int]]]
 
 
 class Translator:
-    """``run`` of an engine, given the one call that is its own."""
+    """The ``run`` of an engine, given the engine's own way to generate."""
 
     def __init__(
         self,
@@ -170,11 +170,11 @@ def _check_search(item: NmtItem, max_tokens: int) -> None:
 
 
 def groups(rows: Iterable[Row]) -> Iterator[tuple[Search, list[Row]]]:
-    """Rows that one call can translate.
+    """Yield groups of rows that one call can translate.
 
-    All greedy rows are one group, up to the largest of their bounds: what a greedy search finds
-    in n steps begins what it finds in more, so each row is cut to its own bound afterwards. A
-    beam's best translation depends on its bound, so those rows share all of their search.
+    All greedy rows are one group, up to the largest of their bounds: a greedy search of n steps
+    finds the beginning of a longer one, so each row is cut to its own bound afterwards. A beam's
+    best translation depends on its bound, so rows with a beam share all of their search.
     """
     greedy: list[Row] = []
     beams: dict[Search, list[Row]] = {}

@@ -23,17 +23,17 @@ _CODES = (
     "tl tn tr uk ur uz vi wo xh yi yo zh zu"
 )
 LANGUAGES: tuple[str, ...] = tuple(_CODES.split())
-_START, _PADDING, _END, _UNKNOWN = _SPECIAL = ("<s>", "<pad>", "</s>", "<unk>")
+START, PADDING, END, UNKNOWN = _SPECIAL = ("<s>", "<pad>", "</s>", "<unk>")
 
 
 class M2m100Tokenizer:
-    """The same ids as transformers' ``M2M100Tokenizer``, without that library.
+    """Tokenizer with the same ids as transformers' ``M2M100Tokenizer``, without that library.
 
     One thing differs on purpose: a text that spells a special token, such as ``</s>`` or
-    ``__pt__``, is text; it cannot end its sentence or change its language.
+    ``__pt__``, is text. It cannot end its sentence or change its language.
 
     Attributes:
-        size: how many tokens there are; those of the languages are the last hundred.
+        size: the number of tokens; those of the languages are the last hundred.
         padding, end: ids of special tokens.
     """
 
@@ -43,8 +43,8 @@ class M2m100Tokenizer:
         self._tokens = [*vocabulary, *(f"__{language}__" for language in LANGUAGES)]
         self._ids = {token: i for i, token in enumerate(self._tokens)}
         self._languages = dict(zip(LANGUAGES, range(len(vocabulary), self.size), strict=True))
-        self.padding, self.end = self._ids[_PADDING], self._ids[_END]
-        self._unknown = self._ids[_UNKNOWN]
+        self.padding, self.end = self._ids[PADDING], self._ids[END]
+        self._unknown = self._ids[UNKNOWN]
         self._special = {self._ids[token] for token in _SPECIAL}
 
     @classmethod
@@ -61,7 +61,7 @@ class M2m100Tokenizer:
         return len(self._tokens)
 
     def language(self, code: str, param: str) -> int:
-        """The id of a language's token.
+        """Return the id of a language's token.
 
         Raises:
             UnknownLanguage: M2M100 does not know it; ``param`` names the field.
@@ -75,7 +75,7 @@ class M2m100Tokenizer:
             ) from None
 
     def encode(self, text: str) -> list[int]:
-        """The ids of a text, without those of its language and of its end.
+        """Return the ids of a text, without those of its language and of its end.
 
         Raises:
             InvalidRequest: the text holds half of a surrogate pair.
@@ -89,11 +89,11 @@ class M2m100Tokenizer:
         return [self._piece_ids.get(piece, self._unknown) for piece in pieces]
 
     def lacks(self, text: str) -> bool:
-        """Whether the vocabulary lacks a character of a text, which would become ``<unk>``."""
+        """Tell whether the vocabulary lacks a character of a text, which would become ``<unk>``."""
         return self._unknown in self.encode(text)
 
     def decode(self, ids: Iterable[int]) -> str:
-        """The text of some ids; special tokens and languages leave no trace in it."""
+        """Return the text of some ids; special tokens and languages leave no trace in it."""
         pieces = [self._tokens[i] for i in ids if i not in self._special and i < self._vocabulary]
         text: str = self._pieces.DecodePieces(pieces)
         return text
@@ -102,11 +102,11 @@ class M2m100Tokenizer:
         return [self._tokens[i] for i in ids]
 
     def ids(self, tokens: Iterable[str]) -> list[int]:
-        """The ids of tokens; those of a model's spare rows are ``<unk>``."""
+        """Return the ids of tokens; those of a model's spare rows are ``<unk>``."""
         return [self._ids.get(token, self._unknown) for token in tokens]
 
     def all_tokens(self, rows: int) -> Sequence[str]:
-        """The tokens of a model's embedding with so many rows; the spare ones need names too.
+        """Return the tokens of an embedding with so many rows; spare rows get names, too.
 
         Raises:
             WeightsError: it has fewer rows than there are tokens.
@@ -123,7 +123,7 @@ class M2m100Tokenizer:
 
     @cached_property
     def _piece_ids(self) -> dict[str, int]:
-        """What a text may hold: SentencePiece hands out unknown letters as they are written."""
+        """Return the ids of pieces; SentencePiece returns unknown letters as they are written."""
         return {
             token: i
             for i, token in enumerate(self._tokens[: self._vocabulary])
@@ -132,7 +132,7 @@ class M2m100Tokenizer:
 
 
 def _read_vocabulary(path: Path) -> list[str]:
-    """The tokens of ``vocab.json`` (token -> id), in the order of their ids."""
+    """Return the tokens of ``vocab.json`` (token -> id), in the order of their ids."""
     try:
         ids = json.loads(path.read_text(encoding="utf-8"))
         tokens = sorted(ids, key=ids.__getitem__)

@@ -7,7 +7,7 @@ import time
 from collections.abc import Sequence
 from dataclasses import dataclass
 from importlib.metadata import version
-from typing import TYPE_CHECKING, Literal, TypeAlias
+from typing import TYPE_CHECKING, Literal
 
 import numpy as np
 from numpy.typing import NDArray
@@ -17,8 +17,21 @@ from models.errors import DragomanError
 from models.passes import passes as forward_passes
 from models.runtime import ItemError, RuntimeSettings, RuntimeSpec
 from models.speaker.clips import normalise, voiceprint
+from models.speaker.ecapa.constants import (
+    CPU_MAX_PADDING,
+    CPU_PASS_S,
+    CUDA_MAX_PADDING,
+    CUDA_PASS_BYTES_A_S,
+    CUDA_PRECISION,
+    EMBEDDING_SIZE,
+    MAX_CUDA_PASS_S,
+    MAX_GRAPH_PASS_S,
+    MIN_SAMPLES,
+    Precision,
+)
+from models.speaker.ecapa.graph_shapes import graph_shapes
 from models.types import SAMPLE_RATE_HZ, SpeakerItem, Voiceprint
-from models.weights import source as weights
+from models.weights.source import resolve
 
 if TYPE_CHECKING:
     from torch import Tensor
@@ -26,50 +39,20 @@ if TYPE_CHECKING:
     from models.speaker.ecapa.cuda_graphs import GraphedEncoder
     from models.speaker.ecapa.network import SpeakerEncoder
 
-Precision: TypeAlias = Literal["float32", "float16", "bfloat16"]
-
-# Fixed by the weights (speechbrain/spkrec-ecapa-voxceleb, hyperparams.yaml).
-EMBEDDING_SIZE = 192
-MEL_CHANNELS = 80
-HOP_SAMPLES = 160  # 10 ms
 HYPERPARAMS_FILE = "hyperparams.yaml"
 CHECKPOINT_FILE = "embedding_model.ckpt"
 LICENCE = "Apache-2.0"  # of the published weights, as their model card says
 
-# The convolutions reflect 4 frames (kernel 3, dilation 4): a clip must have one more.
-MIN_SAMPLES = 4 * HOP_SAMPLES  # 5 frames, since windows are centred
-
-# On a CPU a pass of more audio falls out of its caches. Measured at published size on 2 cores,
-# ms a clip by batch 1, 2, 4, 8, 16: 1 s 47, 37, 32, 34, 33; 2 s 65, 56, 53, 62, 65; 3 s 87, 85,
-# 75, 89, 135; 5 s 143, 132, 154, 177; 10 s 262, 324, 378. Each is best or near it at 8 to 12 s
-# together, so that clips of more than 6 s go alone.
-CPU_PASS_S = 12.0
-# What a batch saves on a CPU, 10 to 30 %, is not to be lost to padding: of the longest of a pass.
-CPU_MAX_PADDING = 0.1
-CUDA_MAX_PADDING = 0.5  # a short pass costs its kernels' launches, not their work
-# What `auto` is on CUDA. Measured on an H100: the least cosine to float32 on the CPU is 0.9999995
-# (bfloat16: 0.99996), and 32 captured clips of 1 s take 0.59 of float32's time.
-CUDA_PRECISION: Precision = "float16"
-# Audio in one pass on CUDA, padding included: 17 MB a second, measured there, of half of what the
-# process may take. Measured on an H100, 128 clips of 10 s: 144 ms in passes of 320 s, 304 of 64 s.
-CUDA_PASS_BYTES_A_S = 17e6
-MAX_CUDA_PASS_S = 320.0
-# Rows and seconds of the passes that are captured on CUDA; longer ones gain nothing by it.
-GRAPH_ROWS = (1, 2, 4, 8, 16, 32, 64)
-GRAPH_DURATIONS_S = (1.0, 1.5, 2.0, 3.0, 4.0, 5.0, 6.0, 8.0, 10.0)
-MAX_GRAPH_PASS_S = 64.0
-
 
 @dataclass(frozen=True, slots=True)
 class Options:
-    """What the configuration may say of the speaker encoder.
+    """Options of the speaker encoder in the configuration.
 
     Attributes:
         precision: of the network's convolutions on CUDA; features and statistics stay in float32.
             On a CPU it is always float32, and the device report says so.
         cuda_graphs: on CUDA, replay the network as captured for some shapes, which pads a pass to
-            the next of them, instead of launching its kernels one by one: 0.2 of the time of one
-            clip of 1 s, 0.5 of 32 (float16, H100).
+            the next of them, instead of launching its kernels one by one.
         cuda_pass_s: audio in one pass on CUDA, padding included; None: by the model's share of the
             GPU's memory.
     """
@@ -84,9 +67,8 @@ class Options:
 class EcapaSpeaker:
     """ECAPA-TDNN as SpeechBrain publishes it: 192 numbers of length 1.
 
-    A clip's embedding does not depend on its neighbours in the batch. As with GE2E, quiet clips
-    are made louder, which log-mel features without their mean do not hear, and silence is not
-    cut out.
+    A clip's embedding does not depend on its neighbours in the batch. As with GE2E, quiet clips are
+    made louder, which log-mel features without their mean do not show, and silence is not cut out.
     """
 
     def __init__(self, settings: RuntimeSettings, options: Options) -> None:
@@ -102,7 +84,7 @@ class EcapaSpeaker:
 
         started_s = time.perf_counter()
         settings, request = self._settings, self._settings.device
-        source = weights.resolve(settings.weights, settings.sha256, settings.files)
+        source = resolve(settings.weights, settings.sha256, settings.files)
         hyperparams, checkpoint = source.file(HYPERPARAMS_FILE), source.file(CHECKPOINT_FILE)
         got = device.choose_torch(request)
         precision = self._precision(on_cuda=got.actual == "cuda")
@@ -139,10 +121,10 @@ class EcapaSpeaker:
             self.run([second] * batch_size)
 
     def run(self, batch: Sequence[SpeakerItem]) -> list[Voiceprint | ItemError]:
-        """One embedding a clip, clips of about one length together in a pass.
+        """Return one embedding a clip; clips of about one length share a pass.
 
-        A clip that is empty, too short, all zero or no numbers gets
-        ``ItemError(InvalidRequest)`` with ``param="file"``.
+        A clip that is empty, too short, all zero or no numbers gets ``ItemError(InvalidRequest)``
+        with ``param="file"``.
         """
         clips: list[list[NDArray[np.float32]] | ItemError] = []  # the windows of each
         for item in batch:
@@ -172,7 +154,7 @@ class EcapaSpeaker:
         return CUDA_PRECISION if self._options.precision == "auto" else self._options.precision
 
     def _embed(self, signals: Sequence[NDArray[np.float32]]) -> NDArray[np.float32]:
-        """The embeddings [N, 192] of length 1 of signals [n] of any lengths, in their order."""
+        """Return the embeddings [N, 192] of length 1 of signals [n], in their order."""
         import torch
 
         assert self._encoder is not None, "load() first"
@@ -184,14 +166,14 @@ class EcapaSpeaker:
         )
         found = np.empty((len(signals), EMBEDDING_SIZE), np.float32)
         with torch.inference_mode():
-            # All are on their way before the first is waited for.
+            # All passes are started before the first is waited for.
             embeddings = [self._pass([signals[index] for index in pass_]) for pass_ in together]
             for pass_, rows in zip(together, embeddings, strict=True):
                 found[pass_] = rows.cpu().numpy()
         return found
 
     def _pass(self, signals: Sequence[NDArray[np.float32]]) -> Tensor:
-        """The embeddings, still on the device, of a pass: the longest signal first."""
+        """Return the embeddings, still on the device, of a pass: the longest signal first."""
         import torch
 
         assert self._encoder is not None, "load() first"
@@ -208,13 +190,13 @@ class EcapaSpeaker:
 
 
 def windows(audio: NDArray[np.float32], window_s: float) -> list[NDArray[np.float32]]:
-    """Views of a clip: all of it, or equal windows of at most ``window_s``."""
+    """Return views of a clip: all of it, or equal windows of at most ``window_s``."""
     count = max(1, math.ceil(len(audio) / (window_s * SAMPLE_RATE_HZ)))
     return np.array_split(audio, count)
 
 
 def passes(lengths: Sequence[int], *, pass_s: float, max_padding: float) -> list[list[int]]:
-    """Which signals go through the network together: indices, the longest of a pass first.
+    """Choose the signals that go through the network together; return indices, longest first.
 
     Args:
         lengths: samples of each signal.
@@ -229,25 +211,7 @@ def passes(lengths: Sequence[int], *, pass_s: float, max_padding: float) -> list
 
 
 def cuda_pass_s(memory_limit_bytes: int | None) -> float:
-    """Audio in one pass on CUDA for a process that may take so much of the device's memory."""
+    """Return the audio in one pass on CUDA for a process with so much of the device's memory."""
     if memory_limit_bytes is None:
         return MAX_CUDA_PASS_S
     return min(MAX_CUDA_PASS_S, memory_limit_bytes / 2 / CUDA_PASS_BYTES_A_S)
-
-
-def graph_shapes(pass_s: float) -> list[tuple[int, int]]:
-    """Rows and samples of each pass to capture that holds no more audio than ``pass_s``."""
-    return [
-        (rows, round(duration_s * SAMPLE_RATE_HZ))
-        for rows in GRAPH_ROWS
-        for duration_s in GRAPH_DURATIONS_S
-        if rows * duration_s <= pass_s
-    ]
-
-
-def graph_shape(
-    shapes: Sequence[tuple[int, int]], rows: int, samples: int
-) -> tuple[int, int] | None:
-    """The least of the shapes that holds so many rows of so many samples; None: none does."""
-    fitting = [shape for shape in shapes if shape[0] >= rows and shape[1] >= samples]
-    return min(fitting, key=lambda shape: shape[0] * shape[1], default=None)

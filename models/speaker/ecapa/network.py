@@ -22,10 +22,10 @@ from torch import Tensor, nn
 
 from models.devices.precision import full_precision
 from models.errors import WeightsError
-from models.speaker.ecapa.engine import EMBEDDING_SIZE, HOP_SAMPLES, MEL_CHANNELS
+from models.speaker.ecapa.constants import EMBEDDING_SIZE, HOP_SAMPLES, MEL_CHANNELS
 from models.weights.checkpoints import fill, read_tensors
 
-# What the encoder does before its network; a checkpoint that says otherwise is not loaded.
+# The encoder's front end; a checkpoint with another is refused.
 FRONT_END: dict[str, dict[str, Any]] = {
     "compute_features": {"n_mels": MEL_CHANNELS},
     "mean_var_norm": {"norm_type": "sentence", "std_norm": False},
@@ -33,17 +33,23 @@ FRONT_END: dict[str, dict[str, Any]] = {
 
 
 class SpeakerEncoder(nn.Module):
-    """Audio of clips to their embeddings, in one pass for all of them.
+    """Embeds clips, all in one pass.
 
     The convolutions of ECAPA-TDNN reflect a clip at its ends. In a padded batch SpeechBrain
-    reflects all rows where the longest ends, so that shorter ones see their padding: with random
-    values, the cosine of a clip of 1 s beside one of 6 s to itself alone is 0.991. Here each row
-    is reflected at its own end, and no clip depends on its neighbours.
+    reflects all rows where the longest ends, so the embeddings of shorter ones depend on their
+    neighbours. Here each row is reflected at its own end, and no clip depends on its neighbours.
     """
 
     def __init__(self, network: nn.Module, dtype: torch.dtype = torch.float32) -> None:
-        """``dtype``: of the network's convolutions. Features, normalisations and statistics over
-        time stay in float32: powers span more than a half holds, and long sums lose its bits."""
+        """Set up the encoder around a network.
+
+        Features, normalisations and statistics over time stay in float32: powers span more than a
+        half holds, and long sums lose its bits.
+
+        Args:
+            network: ECAPA-TDNN.
+            dtype: of the network's convolutions.
+        """
         super().__init__()
         self.features = Fbank(n_mels=MEL_CHANNELS)
         self.normalise = InputNormalization(**FRONT_END["mean_var_norm"])
@@ -52,7 +58,7 @@ class SpeakerEncoder(nn.Module):
         for module in network.modules():
             if isinstance(module, nn.Conv1d):
                 module.to(dtype)
-        self._wide = [  # the convolutions that look beside themselves
+        self._wide = [  # convolutions over several frames
             module.conv
             for module in network.modules()
             if isinstance(module, PaddedConv1d) and module.kernel_size > 1
@@ -63,7 +69,7 @@ class SpeakerEncoder(nn.Module):
         return next(self.network.parameters()).device
 
     def forward(self, audio: Tensor, lengths: Tensor) -> Tensor:
-        """Embeddings float32 [B, 192] of length 1.
+        """Return embeddings float32 [B, 192] of length 1.
 
         Args:
             audio: float32 [B, n], each row with zeros after its clip.
@@ -75,7 +81,7 @@ class SpeakerEncoder(nn.Module):
         return self.embed(audio, frames.to(audio.device), padded=padded)
 
     def embed(self, audio: Tensor, frames: Tensor, *, padded: bool = True) -> Tensor:
-        """As ``forward``, with all on one device, which is never waited for.
+        """Do what ``forward`` does with all on one device, without waiting for it.
 
         Args:
             audio: float32 [B, n], each row with zeros after its clip.
@@ -93,13 +99,16 @@ class SpeakerEncoder(nn.Module):
         return nn.functional.normalize(embeddings.float(), dim=1)
 
     def _half(self) -> torch.autocast:
-        """Convolutions in ``dtype``, sums and softmax in float32. The weights are in it already:
-        there is nothing to keep in a cache, which a CUDA graph would not know of."""
+        """Compute convolutions in ``dtype``, sums and softmax in float32.
+
+        The weights are in ``dtype`` already, so no cache is needed; a CUDA graph would not know of
+        it.
+        """
         return torch.autocast(self.device.type, self.dtype, cache_enabled=False)
 
     @contextmanager
     def _reflecting(self, frames: Tensor) -> Iterator[None]:
-        """Each row is reflected at its own end, after ``frames`` [B]."""
+        """Reflect each row at its own end, after ``frames`` [B]."""
         hook = _reflect_at(frames)
         handles = [conv.register_forward_pre_hook(hook) for conv in self._wide]
         try:
@@ -110,13 +119,15 @@ class SpeakerEncoder(nn.Module):
 
 
 def frame_counts(samples: Any) -> Any:
-    """Frames of so many samples, a number or a tensor of them: windows are centred."""
+    """Return the frames of so many samples, a number or a tensor: windows are centred."""
     return samples // HOP_SAMPLES + 1
 
 
 def _reflect_at(frames: Tensor) -> Callable[[nn.Module, tuple[Tensor]], tuple[Tensor]]:
-    """A hook that reflects each row of a convolution's padded input [B, C, p + T + p] at its
-    own end, as the padding does at the end of the longest."""
+    """Return a hook that reflects each row of a convolution's padded input at its own end.
+
+    The input is [B, C, p + T + p]; its padding reflects at the end of the longest row.
+    """
     rows = torch.arange(len(frames), device=frames.device)[:, None]
 
     def hook(conv: nn.Module, inputs: tuple[Tensor]) -> tuple[Tensor]:
@@ -137,7 +148,8 @@ def load(
     device: torch.device,
     dtype: torch.dtype = torch.float32,
 ) -> SpeakerEncoder:
-    """The encoder with the weights of a SpeechBrain checkpoint, its convolutions in ``dtype``.
+    """Return the encoder with the weights of a SpeechBrain checkpoint, its convolutions in
+    ``dtype``.
 
     HyperPyYAML builds whatever Python object its file names; here the file is only read.
 
@@ -152,7 +164,7 @@ def load(
 
 
 def _move(features: Fbank, device: torch.device) -> None:
-    """What SpeechBrain keeps on the CPU and copies in every call: window and filters."""
+    """Move window and filters to the device: SpeechBrain would copy them in every call."""
     features.compute_STFT.window = features.compute_STFT.window.to(device)
     filters = features.compute_fbanks
     filters.device_inp = device
@@ -161,7 +173,7 @@ def _move(features: Fbank, device: torch.device) -> None:
 
 
 def _network_options(path: Path) -> dict[str, Any]:
-    """What ``hyperparams.yaml`` says of the network, its front end checked."""
+    """Read the network's options from ``hyperparams.yaml``, and check its front end."""
     try:
         settings = yaml.load(path.read_text(encoding="utf-8"), _Reader)
         options: dict[str, Any] = dict(settings["embedding_model"])
@@ -196,7 +208,7 @@ _Reader.add_multi_constructor("!", _plain)
 
 
 def _resolved(options: dict[str, Any], settings: dict[str, Any]) -> dict[str, Any]:
-    """``!ref <name>`` replaced by what the file says of ``name``."""
+    """Replace ``!ref <name>`` by the file's value of ``name``."""
     return {
         key: settings[value[1:-1]]
         if isinstance(value, str) and value.startswith("<") and value.endswith(">")

@@ -15,31 +15,26 @@ from models.devices.precision import full_precision
 from models.errors import DragomanError
 from models.runtime import ItemError, RuntimeSettings, RuntimeSpec
 from models.speaker.clips import normalise, voiceprint
+from models.speaker.ge2e.constants import (
+    EMBEDDING_SIZE,
+    HOP_SAMPLES,
+    MIN_COVERAGE,
+    PARTIAL_FRAMES,
+    PARTIAL_SAMPLES,
+    STEP_FRAMES,
+    STEP_SAMPLES,
+    WINDOW_SAMPLES,
+)
 from models.types import SAMPLE_RATE_HZ, SpeakerItem, Voiceprint
-from models.weights import source as weights
+from models.weights.source import licence, resolve
 
 if TYPE_CHECKING:
     from models.speaker.ge2e.network import SpeakerEncoder
 
-# Fixed by the weights (resemblyzer/hparams.py).
-EMBEDDING_SIZE = 256
-MEL_CHANNELS = 40
-WINDOW_SAMPLES = 400  # 25 ms
-HOP_SAMPLES = 160  # 10 ms
-PARTIAL_FRAMES = 160  # 1.6 s
-
-# How a clip is cut into partials (`VoiceEncoder.embed_utterance`: rate 1.3, min_coverage 0.75).
-PARTIALS_PER_S = 1.3
-STEP_FRAMES = round(SAMPLE_RATE_HZ / PARTIALS_PER_S / HOP_SAMPLES)  # 77: partials overlap by half
-STEP_SAMPLES = STEP_FRAMES * HOP_SAMPLES  # 12,320
-MIN_COVERAGE = 0.75  # of a last partial by the clip, or it is left out
-# What the 160 windows of a partial reach over; the first is centred on the partial's beginning.
-PARTIAL_SAMPLES = (PARTIAL_FRAMES - 1) * HOP_SAMPLES + WINDOW_SAMPLES  # 25,840
-
 
 @dataclass(frozen=True, slots=True)
 class Options:
-    """What the configuration may say of the speaker encoder."""
+    """Options of the speaker encoder in the configuration."""
 
     file: str = "pretrained.pt"  # the checkpoint, inside its weights
     # Of the network on CUDA; on a CPU it is always float32, and the report says so.
@@ -51,8 +46,8 @@ class Options:
 class Ge2eSpeaker:
     """Resemblyzer's voice encoder: 256 numbers of length 1, none negative.
 
-    Clips are made louder where they are quiet, as Resemblyzer does, but silence is not cut
-    out of them, as Resemblyzer does with webrtcvad: give it the speech that the VAD found.
+    Quiet clips are made louder, as Resemblyzer does. Silence is not cut out, as Resemblyzer does
+    with webrtcvad: pass it the speech that the VAD found.
     """
 
     def __init__(self, settings: RuntimeSettings, options: Options) -> None:
@@ -66,7 +61,7 @@ class Ge2eSpeaker:
 
         started_s = time.perf_counter()
         settings, request = self._settings, self._settings.device
-        path = weights.resolve(settings.weights, settings.sha256).file(self._options.file)
+        path = resolve(settings.weights, settings.sha256).file(self._options.file)
         got = device.choose_torch(request)
         precision = self._options.precision if got.actual == "cuda" else "float32"
         self._encoder = ge2e_network.load(path, torch.device(got.actual), getattr(torch, precision))
@@ -74,7 +69,7 @@ class Ge2eSpeaker:
             kind="speaker",
             engine="ge2e",
             weights=settings.weights,
-            licence=weights.licence(settings.weights),
+            licence=licence(settings.weights),
             embedding_size=EMBEDDING_SIZE,
         )
         return spec, device.report(
@@ -91,10 +86,10 @@ class Ge2eSpeaker:
             self.run([second] * batch_size)
 
     def run(self, batch: Sequence[SpeakerItem]) -> list[Voiceprint | ItemError]:
-        """One embedding a clip: the mean of its partials, made of length 1.
+        """Return one embedding a clip: the mean of its partials, scaled to length 1.
 
-        A clip that is empty, too short, all zero or no numbers gets
-        ``ItemError(InvalidRequest)`` with ``param="file"``.
+        A clip that is empty, too short, all zero or no numbers gets ``ItemError(InvalidRequest)``
+        with ``param="file"``.
         """
         clips: list[NDArray[np.float32] | ItemError] = []  # partials [n, 25,840] of each
         for item in batch:
@@ -110,7 +105,7 @@ class Ge2eSpeaker:
         device.free_torch_memory()
 
     def _means(self, clips: Sequence[NDArray[np.float32]]) -> list[NDArray[np.float32]]:
-        """The mean embedding [256] of each clip's partials [n, 25,840]; all share the passes."""
+        """Return the mean embedding [256] of each clip's partials [n, 25,840], in shared passes."""
         import torch
 
         assert self._encoder is not None, "load() first"
@@ -127,7 +122,7 @@ class Ge2eSpeaker:
 
 
 def partial_count(n_samples: int) -> int:
-    """How many partials a clip is cut into: at least one; a last one must be well covered."""
+    """Count the partials of a clip: at least one; the last must be well covered."""
     frames = -(-(n_samples + 1) // HOP_SAMPLES)
     count = 1 + max(0, frames - PARTIAL_FRAMES + STEP_FRAMES) // STEP_FRAMES
     covered = n_samples - (count - 1) * STEP_SAMPLES
@@ -136,7 +131,7 @@ def partial_count(n_samples: int) -> int:
 
 
 def partials(audio: NDArray[np.float32]) -> NDArray[np.float32]:
-    """Views of a clip's partials [n, 25,840], beside zeros where they reach past the clip."""
+    """Return views of a clip's partials [n, 25,840], with zeros where they reach past it."""
     count = partial_count(len(audio))
     before = WINDOW_SAMPLES // 2
     size = (count - 1) * STEP_SAMPLES + PARTIAL_SAMPLES

@@ -12,17 +12,16 @@ from pathlib import Path
 import torch
 from torch import Tensor, nn
 
-from models.speaker.ge2e.engine import (
+from models.speaker.ge2e.constants import (
     EMBEDDING_SIZE,
+    HIDDEN_SIZE,
     HOP_SAMPLES,
+    LAYERS,
     MEL_CHANNELS,
     WINDOW_SAMPLES,
 )
 from models.types import SAMPLE_RATE_HZ
 from models.weights.checkpoints import fill, read_tensors
-
-HIDDEN_SIZE = 256
-LAYERS = 3
 
 # Slaney's mel scale (Auditory Toolbox, 1998): linear to 1 kHz, logarithmic above.
 HZ_PER_MEL = 200 / 3
@@ -32,7 +31,7 @@ LOG_STEP = math.log(6.4) / 27  # between two mels above the knee
 
 
 class SpeakerEncoder(nn.Module):
-    """Audio of partials to their embeddings."""
+    """Embeds partials of clips."""
 
     window: Tensor
     filterbank: Tensor
@@ -49,11 +48,11 @@ class SpeakerEncoder(nn.Module):
         return self.linear.weight.device
 
     def mel(self, audio: Tensor) -> Tensor:
-        """Mel power spectrograms, not in decibels, as librosa's ``melspectrogram`` makes them.
+        """Return mel power spectrograms, not in decibels, as librosa's ``melspectrogram`` does.
 
         Args:
-            audio: float32 [P, n]; the first window begins at the first sample (``librosa``
-                with ``center=True`` is reached by half a window of zeros in front).
+            audio: float32 [P, n]; the first window begins at the first sample (``librosa`` with
+                ``center=True`` is reached by half a window of zeros in front).
 
         Returns:
             float32 [P, 1 + (n - 400) // 160, 40].
@@ -70,14 +69,14 @@ class SpeakerEncoder(nn.Module):
         return (self.filterbank @ power).transpose(1, 2)
 
     def forward(self, audio: Tensor) -> Tensor:
-        """Embeddings float32 [P, 256] of length 1 (none negative) of partials [P, 25,840]."""
+        """Embed partials [P, 25,840]: float32 [P, 256] of length 1, none negative."""
         mel = self.mel(audio).to(self.linear.weight.dtype)
         _, (hidden, _) = self.lstm(mel)
         return nn.functional.normalize(torch.relu(self.linear(hidden[-1])).float(), dim=1)
 
 
 def load(path: Path, device: torch.device, dtype: torch.dtype) -> SpeakerEncoder:
-    """The encoder with the weights of a Resemblyzer checkpoint.
+    """Load an encoder from a Resemblyzer checkpoint.
 
     The spectrogram stays in float32: its powers span more than float16 does.
 
@@ -95,7 +94,7 @@ def load(path: Path, device: torch.device, dtype: torch.dtype) -> SpeakerEncoder
 
 
 def mel_filterbank() -> Tensor:
-    """Triangles of equal area on Slaney's mel scale, 0 to 8 kHz: float32 [40, 201]."""
+    """Return triangles of equal area on Slaney's mel scale, 0 to 8 kHz: float32 [40, 201]."""
     top_hz = SAMPLE_RATE_HZ / 2
     bins_hz = torch.linspace(0, top_hz, WINDOW_SAMPLES // 2 + 1, dtype=torch.float64)
     top_mel = KNEE_MEL + math.log(top_hz / KNEE_HZ) / LOG_STEP

@@ -1,8 +1,8 @@
-"""Text as it is spoken: written signs in the words that people say for them.
+"""Turns text into the words that people say for its written signs.
 
-``spoken`` may be used on what it gave before, which it leaves as it is. So the graph can use it
-on a whole text, before that is cut into sentences (a mark may span several, and the point of
-"Av." ends none), and an engine on whatever it is handed.
+``spoken`` does not change its own output. So the graph can use it on a whole text before that is
+cut into sentences (a mark may span several, and the point of "Av." ends none), and an engine on any
+text that it gets.
 """
 
 from __future__ import annotations
@@ -17,7 +17,7 @@ from models.tts.normalisation.addresses import with_addresses_said
 from models.tts.normalisation.markup import tidy, without_marks, without_markup
 from models.tts.normalisation.vocabulary import Rule, Vocabulary, applied
 
-MAX_PASSES = 4  # one sign may have hidden another; prose takes one, and one more to see it
+MAX_PASSES = 4  # a sign may hide another; prose takes one pass, and one more to confirm
 
 
 @dataclass(frozen=True, slots=True)
@@ -35,10 +35,10 @@ def _languages() -> Mapping[str, _Language]:
 
 
 def spoken(text: str, language: str) -> str:
-    """``text`` without markup; in English and Portuguese with its signs, too, in words.
+    """Return the text without markup, and in English and Portuguese with its signs in words.
 
     Args:
-        text: any text; where nothing is left of it, there was nothing to say.
+        text: any text; an empty result means that there is nothing to say.
         language: ISO 639-1, with or without a region.
     """
     rules = _languages().get(language.split("-")[0].lower())
@@ -57,5 +57,5 @@ def _once(text: str, rules: _Language | None) -> str:
 
 
 def sentences(text: str, language: str) -> tuple[str, ...]:
-    """What to speak of a text, sentence by sentence."""
+    """Cut a text into sentences to speak."""
     return split(spoken(text, language), language).sentences

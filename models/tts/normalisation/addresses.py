@@ -1,4 +1,4 @@
-"""URLs, e-mail addresses and file names as people say them."""
+"""Writes URLs, e-mail addresses and file names as people say them."""
 
 from __future__ import annotations
 
@@ -24,13 +24,13 @@ _FILE = re.compile(
     r"(?<![\w-])([\w-]{1,64})\.(pdf|docx?|xlsx?|pptx?|txt|md|csv|json|ya?ml|xml|html?|zip|tar|gz|png|jpe?g|gif"
     r"|svg|mp3|mp4|wav|flac|ogg|py|js|ts|java|cpp|sh|exe|log|ini|net)\b(?!\.\w)"
 )
-# A path that somebody would say: a few short words. Others tell a listener nothing.
+# A path worth saying: a few short words. Others tell a listener nothing.
 _SAID_PATH = re.compile(r"(?:/[A-Za-z][\w-]{0,15}){1,3}/?")
 _MARK = re.compile(r"[._@+:/-]")
 
 
 def with_addresses_said(text: str, words: Vocabulary | None) -> str:
-    """``text`` with its addresses in words; without a vocabulary a URL becomes its host."""
+    """Write addresses in words; without a vocabulary a URL becomes its host."""
     if words is None:
         return _URL.sub(lambda match: _behind(match, _parts(match[0])[0]), text)
     text = _EMAIL.sub(lambda m: f"{_said(m[1], words)} {words.at} {_said(m[2], words)}", text)
@@ -39,9 +39,9 @@ def with_addresses_said(text: str, words: Vocabulary | None) -> str:
 
 
 def _behind(match: Match[str], said: str) -> str:
-    """``said``, and the punctuation that stands behind the address and is none of it."""
+    """Append to ``said`` the punctuation that follows the address without being a part of it."""
     tail = _BEHIND_URL.search(match[0])
-    if tail is None or "(" in match[0]:  # whose end is its own
+    if tail is None or "(" in match[0]:  # the end belongs to the address
         return said
     return said + tail[0]
 
@@ -55,7 +55,7 @@ def _said_url(url: str, words: Vocabulary) -> str:
 
 
 def _parts(url: str) -> tuple[str, str, str]:
-    """Host, port and path, each perhaps empty; of a URL that is none the whole is the host."""
+    """Return host, port and path, each perhaps empty; of an invalid URL all is the host."""
     bare = _BEHIND_URL.sub("", url)
     try:
         split = urlsplit(bare if "://" in bare else f"//{bare}")

@@ -1,4 +1,4 @@
-"""How English is read aloud. Dates with slashes have the month first, save where it is none."""
+"""Rules of reading English aloud. In dates with slashes the month comes first, if it can be one."""
 
 from __future__ import annotations
 
@@ -162,7 +162,7 @@ def _year(digits: str) -> str:
 
 
 def _date(month: int, day: int, year: str | None, fallback: str) -> str:
-    """Such as ``March 12th, twenty twenty six``; what is no date stays as it was."""
+    """Say a date, such as ``March 12th, twenty twenty six``; other numbers stay as they are."""
     if month > 12 and day <= 12:
         month, day = day, month
     if not (1 <= month <= 12 and 1 <= day <= 31):
@@ -192,7 +192,7 @@ _HALF = r"(?:\s?(?P<half>[AaPp])\.?[Mm]\b\.?(?!\w))"
 
 def _abbreviations() -> tuple[Rule, ...]:
     months, days = _any(_SHORT_MONTHS), _any(_SHORT_DAYS)
-    ends = r"\.(?=\s*$|\s+(?-i:[A-Z\"“(]))"  # its point ends the sentence, too
+    ends = r"\.(?=\s*$|\s+(?-i:[A-Z\"“(]))"  # the point also ends the sentence
     return (
         rule(rf"\b({_any(_BEFORE_NUMBERS)})\.\s?(?=\d)", lambda m: f"{_BEFORE_NUMBERS[m[1]]} "),
         # "Main St. is": behind a name that is not the first word it is a street.
@@ -257,7 +257,7 @@ def _decade(match: Match[str]) -> str:
 
 
 def rules() -> tuple[Rule, ...]:
-    """In this order: what is more specific comes first."""
+    """Return the rules in order: specific ones come first."""
     return (
         *_abbreviations(),
         QUANTITIES.telephones(

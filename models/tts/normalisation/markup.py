@@ -1,4 +1,4 @@
-"""Text without what only eyes read: Markdown, HTML and SSML tags, emoji, stray marks."""
+"""Removes what only eyes read: Markdown, HTML and SSML tags, emoji, stray marks."""
 
 from __future__ import annotations
 
@@ -47,7 +47,7 @@ _EMOJI = re.compile(
     "\U0001f000-\U0001faff"  # pictures, flags, skin tones
     "\u2600-\u27bf\u2b00-\u2bff"  # signs and dingbats
     "\u231a-\u231b\u23e9-\u23ff\u25a0-\u25ff\u2300-\u2307\u2311-\u2328"  # clocks, shapes
-    "\ufe00-\ufe0f\u200d\u20e3\U000e0020-\U000e007f"  # what joins and varies them
+    "\ufe00-\ufe0f\u200d\u20e3\U000e0020-\U000e007f"  # joiners and variation selectors
     "\u00a9\u00ae\u2122"  # ©, ®, ™
     "]+"
 )
@@ -59,15 +59,15 @@ _SPACE_BEFORE = re.compile(r"[^\S\n]+(?=[,.;!?…](?!\w))")
 
 @cache
 def _markdown() -> MarkdownIt:
-    """CommonMark with tables; HTML is text there, as it was taken out before."""
+    """Return a parser of CommonMark with tables; HTML is text to it, as it was removed before."""
     options = {"html": False, "linkify": False, "typographer": False}
     return MarkdownIt("commonmark", options).enable(["table", "strikethrough"])
 
 
 def without_markup(text: str) -> str:
-    """Blocks, links and tags become their text, a line each; stray marks are left.
+    """Turn blocks, links and tags into their text, a line each; leave stray marks.
 
-    Markup of which one end is missing, as where a text was cut, is left to ``without_marks``.
+    Markup that lacks one end, as in a text that was cut, is left to ``without_marks``.
     """
     text = "\n".join(_unescaped(text).splitlines())
     text = _INVISIBLE.sub("", _CONTROL.sub(" ", text))
@@ -81,7 +81,7 @@ def without_markup(text: str) -> str:
 
 
 def without_marks(text: str) -> str:
-    """What is left of markup, emoji and emoticons goes; words keep a space between them."""
+    """Remove the rest of markup, emoji and emoticons; words keep a space between them."""
     text = tidy(text)
     lines = (_FENCE.sub("", line) for line in text.split("\n"))
     text = "\n".join(line for line in lines if not _is_separator(line))
@@ -94,25 +94,25 @@ def without_marks(text: str) -> str:
 
 
 def _is_separator(line: str) -> bool:
-    """Such as ``---`` and ``|:-:|--|``."""
+    """Tell whether a line only separates, such as ``---`` and ``|:-:|--|``."""
     return _SEPARATOR_MARKS.issuperset(line) and _RUN.search(line) is not None
 
 
 def tidy(text: str) -> str:
-    """Single spaces, none at the ends of lines and before punctuation; no empty lines."""
+    """Make spaces single, drop them at line ends and before punctuation, and drop empty lines."""
     text = _SPACE_BEFORE.sub("", _SPACES.sub(" ", text))
     return "\n".join(filter(None, (line.strip() for line in text.split("\n"))))
 
 
 def _unescaped(text: str) -> str:
-    """``text`` without HTML's entities, however often they were escaped."""
+    """Return the text without HTML's entities, however often they were escaped."""
     while (plain := html.unescape(text)) != text:
         text = plain
     return text
 
 
 def _lines(tokens: Sequence[Token]) -> Iterator[str]:
-    """The text of each block. An ordered item keeps its number, a row's cells are one line."""
+    """Yield the text of each block; ordered items keep their number, a row's cells are one line."""
     number = ""
     cells: list[str] | None = None  # of a row
     for token in tokens:
@@ -144,4 +144,4 @@ def _text_of(child: Token) -> str:
         return "\n"
     if child.type == "image":
         return _text(child.children or [])
-    return child.content  # empty where emphasis or a link begins or ends
+    return child.content  # empty at the ends of emphasis and links

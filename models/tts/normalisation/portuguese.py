@@ -1,4 +1,4 @@
-"""How Portuguese is read aloud, as in Brazil. Dates have the day first."""
+"""Rules of reading Portuguese aloud, as in Brazil. Dates have the day first."""
 
 from __future__ import annotations
 
@@ -7,8 +7,9 @@ from re import Match
 
 from num2words import num2words  # type: ignore[import-untyped]
 
+from models.tts.normalisation.portuguese_nouns import CURRENCIES, UNITS
 from models.tts.normalisation.quantities import Quantities
-from models.tts.normalisation.vocabulary import Currency, Noun, Rule, Vocabulary, rule
+from models.tts.normalisation.vocabulary import Noun, Rule, Vocabulary, rule
 
 _LANGUAGE = "pt_BR"  # of num2words
 _MONTHS = (
@@ -19,7 +20,10 @@ _SHORT_MONTHS = {month[:3]: month for month in _MONTHS if month != "maio"}
 
 
 def feminine(number: int) -> str:
-    """Such as ``duzentas e vinte e duas``. Millions are masculine, whatever they count."""
+    """Say a number in the feminine, such as ``duzentas e vinte e duas``.
+
+    Millions are masculine, whatever they count.
+    """
     said: str = num2words(number, lang=_LANGUAGE).replace(",", "")
     cut = max(said.rfind(word) + len(word) for word in ("milhão", "milhões", " ") if word != " ")
     millions, rest = (said[:cut], said[cut:]) if "milh" in said else ("", said)
@@ -28,62 +32,6 @@ def feminine(number: int) -> str:
     return millions + re.sub(
         r"(?<=\w)entos\b", "entas", re.sub(r"quinhentos\b", "quinhentas", rest)
     )
-
-
-def _unit(one: str, many: str = "", *, is_feminine: bool = False) -> Noun:
-    return Noun(one, many or f"{one}s", is_feminine)
-
-
-_CENT, _DOLLAR, _POUND = _unit("centavo"), _unit("dólar", "dólares"), "libra"
-_CURRENCIES = {
-    **dict.fromkeys(("R$", "BRL"), Currency(Noun("real", "reais"), _CENT)),
-    **dict.fromkeys(("$", "US$", "USD", "U$"), Currency(_DOLLAR, _CENT)),
-    **dict.fromkeys(
-        ("£", "GBP"), Currency(_unit("libra", is_feminine=True), Noun("pêni", "pence"))
-    ),
-    **dict.fromkeys(("€", "EUR"), Currency(_unit("euro"), _unit("cêntimo"))),
-    **dict.fromkeys(("¥", "JPY"), Currency(_unit("iene"))),
-    "CHF": Currency(_unit("franco suíço", "francos suíços")),
-    "¢": Currency(_CENT),
-}
-_UNITS = {
-    "km/h": Noun("quilômetro por hora", "quilômetros por hora"),
-    "m/s": Noun("metro por segundo", "metros por segundo"),
-    **{"km": _unit("quilômetro"), "m": _unit("metro"), "cm": _unit("centímetro")},
-    **{"mm": _unit("milímetro"), "m²": _unit("metro quadrado", "metros quadrados")},
-    "km²": _unit("quilômetro quadrado", "quilômetros quadrados"),
-    "m³": _unit("metro cúbico", "metros cúbicos"),
-    **{"ha": _unit("hectare"), "kg": _unit("quilo"), "Kg": _unit("quilo"), "g": _unit("grama")},
-    **{"mg": _unit("miligrama"), "t": _unit("tonelada", is_feminine=True)},
-    **{
-        "L": _unit("litro"),
-        "l": _unit("litro"),
-        "ml": _unit("mililitro"),
-        "mL": _unit("mililitro"),
-    },
-    **{"min": _unit("minuto"), "s": _unit("segundo"), "seg": _unit("segundo")},
-    **{"ms": _unit("milissegundo"), "hs": _unit("hora", is_feminine=True)},
-    "hrs": _unit("hora", is_feminine=True),
-    **{"KB": _unit("quilobyte"), "kB": _unit("quilobyte"), "MB": _unit("megabyte")},
-    **{"GB": _unit("gigabyte"), "TB": _unit("terabyte")},
-    "Mbps": Noun("megabit por segundo", "megabits por segundo"),
-    "Gbps": Noun("gigabit por segundo", "gigabits por segundo"),
-    **{"Hz": Noun("hertz", "hertz"), "kHz": Noun("quilo-hertz", "quilo-hertz")},
-    **{"MHz": Noun("mega-hertz", "mega-hertz"), "GHz": Noun("giga-hertz", "giga-hertz")},
-    **{
-        "V": _unit("volt"),
-        "W": _unit("watt"),
-        "kW": _unit("quilowatt"),
-        "kV": _unit("quilovolt"),
-    },
-    **{"kWh": _unit("quilowatt-hora", "quilowatts-hora"), "MW": _unit("megawatt")},
-    **{"dB": Noun("decibel", "decibéis"), "cal": _unit("caloria", is_feminine=True)},
-    "kcal": _unit("quilocaloria", is_feminine=True),
-    "°C": Noun("grau Celsius", "graus Celsius"),
-    "ºC": Noun("grau Celsius", "graus Celsius"),
-    "°F": Noun("grau Fahrenheit", "graus Fahrenheit"),
-    "°": Noun("grau", "graus"),
-}
 
 
 def _fractions() -> dict[str, str]:
@@ -128,8 +76,8 @@ VOCABULARY = Vocabulary(
         **{"×": "vezes", "÷": "dividido por", "≥": "maior ou igual a", "≤": "menor ou igual a"},
         **{"±": "mais ou menos", "≈": "cerca de", "≠": "diferente de"},
     },
-    currencies=_CURRENCIES,
-    units=_UNITS,
+    currencies=CURRENCIES,
+    units=UNITS,
     fractions=_fractions(),
     fraction_joint="e",
 )
@@ -179,7 +127,7 @@ def _ordinal(number: str, ending: str) -> str:
 
 
 def _date(day: str, month: str, year: str | None, fallback: str) -> str:
-    """Such as ``12 de março de 2026``; what is no date stays as it was."""
+    """Say a date, such as ``12 de março de 2026``; other numbers stay as they are."""
     if not (1 <= int(day) <= 31 and 1 <= int(month) <= 12):
         return fallback
     said = f"{_day(day)} de {_MONTHS[int(month) - 1]}"
@@ -195,7 +143,7 @@ def _day(day: str) -> str:
 
 
 def _time(match: Match[str]) -> str:
-    """Such as ``seis e quarenta e cinco`` and ``nove horas``."""
+    """Say a time, such as ``seis e quarenta e cinco`` and ``nove horas``."""
     hours, minutes, seconds = (match[name] for name in ("h", "m", "s"))
     if int(hours) > 24:
         return match[0]
@@ -209,7 +157,7 @@ def _time(match: Match[str]) -> str:
 
 
 def _abbreviations() -> tuple[Rule, ...]:
-    ends = r"\.(?=\s*$|\s+(?-i:[A-ZÀ-Ý\"“(]))"  # its point ends the sentence, too
+    ends = r"\.(?=\s*$|\s+(?-i:[A-ZÀ-Ý\"“(]))"  # the point also ends the sentence
     number = r"[nN](?:\.\s?[ºo°]|º|°|ro\.)\s?"
     return (
         rule(rf"\b{number}(?=\d)", "número "),
@@ -284,7 +232,7 @@ def _times() -> tuple[Rule, ...]:
 
 
 def rules() -> tuple[Rule, ...]:
-    """In this order: what is more specific comes first."""
+    """Return the rules in order: specific ones come first."""
     return (
         *_abbreviations(),
         QUANTITIES.telephones(

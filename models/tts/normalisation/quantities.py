@@ -1,6 +1,6 @@
-"""Numbers with what stands around them: money, units, ranges, fractions, signs, telephones.
+"""Says numbers with their signs: money, units, ranges, fractions, telephones.
 
-The digits themselves stay digits, which the engines read, save where they would misread them.
+The digits themselves stay digits, which the engines read, except where they would misread them.
 """
 
 from __future__ import annotations
@@ -20,7 +20,7 @@ _DASH = r"\s?[-–—]\s?"  # of a range
 
 
 class Quantities:
-    """The rules of one language that are the same in all, but for its words and formats."""
+    """Rules that are the same in all languages but for a language's words and formats."""
 
     def __init__(self, words: Vocabulary) -> None:
         self._words = words
@@ -39,7 +39,7 @@ class Quantities:
     # ---- telephones ------------------------------------------------------------------
 
     def telephones(self, pattern: str) -> Rule:
-        """Digit by digit; a pause where there was a mark."""
+        """Say telephone numbers digit by digit, with a pause where there was a mark."""
 
         def said(match: Match[str]) -> str:
             groups = re.findall(r"\d+", match[0])
@@ -54,7 +54,7 @@ class Quantities:
     # ---- what is counted -------------------------------------------------------------
 
     def counted(self, number: str, noun: Noun) -> str:
-        """Such as ``35 pounds``."""
+        """Say an amount, such as ``35 pounds``."""
         plain = self.plain(number)
         is_one = self._value(plain) == 1
         if self._words.one_below_two:
@@ -62,7 +62,7 @@ class Quantities:
         return f"{self._read(plain, noun)} {noun.one if is_one else noun.many}"
 
     def plain(self, number: str) -> str:
-        """A number without what groups its digits."""
+        """Return a number without the marks that group its digits."""
         return number.replace(self._words.group, "")
 
     def _value(self, plain: str) -> float:
@@ -115,7 +115,9 @@ class Quantities:
         return f"{self._whole(whole, currency.whole)} {self._words.conjunction} {coins}"
 
     def _whole(self, amount: str, noun: Noun) -> str:
-        """As ``counted``; a round million takes its own word before the currency."""
+        """Say an amount as ``counted`` does; a round million takes its own word before the
+        currency.
+        """
         is_round = amount.isdecimal() and int(amount) >= _MILLION and not int(amount) % _MILLION
         if is_round and self._words.of_millions:
             return f"{amount} {self._words.of_millions} {noun.many}"
@@ -168,7 +170,9 @@ class Quantities:
         )
 
     def _per(self, match: Match[str]) -> str:
-        """Such as ``per kilo``; what is a unit with its slash, as km/h, is none of this."""
+        """Say a price for a unit, such as ``per kilo``; a unit with a slash, as km/h, does not
+        match.
+        """
         return f" {self._words.per} {self._words.units[match[1]].one}"
 
     # ---- signs -----------------------------------------------------------------------

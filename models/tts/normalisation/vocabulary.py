@@ -1,4 +1,4 @@
-"""What the rules that languages share need to know of one."""
+"""The words and formats of one language that the shared rules need."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ Rule = tuple[re.Pattern[str], Replacement]
 
 @dataclass(frozen=True, slots=True)
 class Noun:
-    """What is counted."""
+    """A noun that numbers count."""
 
     one: str
     many: str
@@ -22,7 +22,7 @@ class Noun:
 
 @dataclass(frozen=True, slots=True)
 class Currency:
-    """``hundredth``: of its coin."""
+    """A currency. ``hundredth``: its coin."""
 
     whole: Noun
     hundredth: Noun | None = None
@@ -55,7 +55,7 @@ class Vocabulary:
     magnitudes: Mapping[str, Noun]  # as written between an amount and its currency -> as read
     digits: tuple[str, ...]  # 0 to 9
     symbols: Mapping[str, str]  # between spaces or numbers -> as read
-    currencies: Mapping[str, Currency]  # sign or code ->
+    currencies: Mapping[str, Currency]  # by sign or code
     units: Mapping[str, Noun]
     fractions: Mapping[str, str]  # "1/2" -> as read alone
     fraction_joint: str  # between a whole and a fraction, "and"

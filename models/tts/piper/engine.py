@@ -19,7 +19,7 @@ from models.tts.level import CALIBRATION_TEXT, TARGET_LUFS, Gains
 from models.tts.phonemes import PHONEMES_LICENCE, is_speakable, pieces
 from models.tts.speech import checked_text, joined, speech
 from models.types import Speech, TtsItem
-from models.weights import source as weights
+from models.weights.source import WeightSource, licence, resolve
 
 if TYPE_CHECKING:
     import numpy as np
@@ -27,7 +27,7 @@ if TYPE_CHECKING:
 
     from models.tts.piper.voice import PiperVoice, Row
 
-USE_GPU = "PIPER_USE_GPU"  # what operators of Piper servers set: true or false
+USE_GPU = "PIPER_USE_GPU"  # as Piper servers read it: true or false
 TRUE, FALSE = ("true", "1"), ("false", "0")
 
 MODEL_CARD = "MODEL_CARD"  # lies beside a published voice and names the licence of its data set
@@ -36,17 +36,16 @@ LICENCE = re.compile(r"^\W*licen[cs]e:\s*(.+?)\s*$", re.IGNORECASE | re.MULTILIN
 
 @dataclass(frozen=True, slots=True)
 class Options:
-    """What the configuration may say of Piper voices."""
+    """Options of Piper voices in the configuration."""
 
     voices: tuple[str, ...] = ()  # files to load, without `.onnx`; empty: all there are
-    noise_scale: float | None = None  # variation of the sound; None: as the voice says
-    noise_w: float | None = None  # variation of the rhythm; None: as the voice says
-    loudness_lufs: float | None = TARGET_LUFS  # of every voice; None: each as loud as it is
-    # Of one row; a longer sentence takes several. 400 are 20 s of speech at speed 1, and a second
-    # takes 20 MB while it is made.
+    noise_scale: float | None = None  # variation of the sound; None: the voice's own
+    noise_w: float | None = None  # variation of the rhythm; None: the voice's own
+    loudness_lufs: float | None = TARGET_LUFS  # of every voice; None: unchanged
+    # Of one row; a longer sentence takes several. 400 are 20 s of speech at speed 1; the length
+    # of a row bounds the memory of a call.
     max_phonemes: int = 400
-    # Rows of one call on a CPU. More rows save nothing there, and cost their padding: 306 ms of
-    # one core a sentence alone, 320 in fours sorted by length, 395 in fours as they come.
+    # Rows of one call on a CPU. More rows save nothing there, and cost their padding.
     cpu_batch_size: int = 1
 
     def __post_init__(self) -> None:
@@ -63,13 +62,13 @@ class _Speaker:
 class PiperTts:
     """Piper (https://github.com/OHF-Voice/piper1-gpl): a voice is ``STEM.onnx`` + ``.onnx.json``.
 
-    The voice of ``en_US-joe-medium.onnx`` is called ``en_US-joe-medium``; a file of several
+    The voice of ``en_US-joe-medium.onnx`` is called ``en_US-joe-medium``. A file of several
     speakers holds a voice for each, called ``STEM#NAME``. Sentences of one file share a batch,
     whatever their speaker and speed.
 
-    With ``device: auto`` the environment variable ``PIPER_USE_GPU`` is heard: ``false`` is
-    ``device: cpu``, ``true`` is ``device: cuda``, which does not start without a GPU and a share
-    of it. It must be in the environment that Ray's processes start with.
+    With ``device: auto`` the environment variable ``PIPER_USE_GPU`` decides: ``false`` is ``device:
+    cpu``, ``true`` is ``device: cuda``, which does not start without a GPU and a share of it. It
+    must be in the environment that Ray's processes start with.
     """
 
     def __init__(self, settings: RuntimeSettings, options: Options) -> None:
@@ -79,7 +78,11 @@ class PiperTts:
         self._gains = Gains(options.loudness_lufs)
 
     def load(self) -> tuple[RuntimeSpec, device.DeviceReport]:
-        """Raises ConfigError, too, where PIPER_USE_GPU is neither true nor false."""
+        """Load every voice.
+
+        Raises:
+            ConfigError: PIPER_USE_GPU is neither true nor false.
+        """
         import onnxruntime
 
         from models.tts.piper.voice import PiperVoice, VoiceConfig
@@ -87,7 +90,7 @@ class PiperTts:
         started_s = time.perf_counter()
         settings = self._settings
         request = device_request(settings.device, os.environ)
-        source = weights.resolve(settings.weights, settings.sha256)
+        source = resolve(settings.weights, settings.sha256)
         files = voice_files(source, self._options.voices)
         try:
             got, providers = device.choose_onnxruntime(request, sessions=len(files))
@@ -100,7 +103,7 @@ class PiperTts:
             path, config = source.file(name), VoiceConfig.read(source.file(f"{name}.json"))
             voice = PiperVoice(path, config, request.threads, providers)
             got = device.confirm_onnxruntime(request, got, voice.providers)
-            licences.append(weights.licence(settings.weights) + data_licence(path))
+            licences.append(licence(settings.weights) + data_licence(path))
             if config.speakers:
                 self._speakers |= {
                     f"{stem}#{speaker}": _Speaker(voice, row)
@@ -169,7 +172,11 @@ class PiperTts:
         return [results[place] for place in range(len(batch))]
 
     def _rows(self, item: TtsItem) -> tuple[PiperVoice, list[Row]]:
-        """The rows of an item; none where there is nothing to speak. Raises DragomanError."""
+        """Return the rows of an item; none if there is nothing to speak.
+
+        Raises:
+            DragomanError: the item is at fault.
+        """
         text = checked_text(item, self._languages)
         speaker = self._speakers[item.voice]
         return speaker.voice, self._rows_of(text, speaker)
@@ -188,7 +195,7 @@ class PiperTts:
         return self._gains.of(names, partial(self._calibration, voice), voice.config.sample_rate_hz)
 
     def _calibration(self, voice: PiperVoice, names: Sequence[str]) -> list[NDArray[np.float32]]:
-        """What tells how loud these speakers are, without the noise that varies it."""
+        """Speak the calibration text as these speakers, without the noise that varies its level."""
         rows = [self._rows_of(CALIBRATION_TEXT, self._speakers[name]) for name in names]
         return [
             joined([voice.synthesise([row], noise_scale=0, noise_w=0)[0] for row in of])
@@ -198,7 +205,9 @@ class PiperTts:
     def _synthesise(
         self, voice: PiperVoice, rows: Sequence[Row], most_rows: int
     ) -> list[NDArray[np.float32]]:
-        """Speak the rows, so many at once: a batch needs no more memory for its long sentences."""
+        """Speak the rows, at most ``most_rows`` at once, so that long sentences take no more
+        memory.
+        """
         config, options = voice.config, self._options
         return [
             samples
@@ -221,7 +230,7 @@ def _either(configured: float | None, of_voice: float) -> float:
 def device_request(
     request: device.DeviceRequest, environment: Mapping[str, str]
 ) -> device.DeviceRequest:
-    """What to ask of the device once PIPER_USE_GPU was heard; only ``auto`` listens to it.
+    """Apply PIPER_USE_GPU to a request for a device; it counts for ``auto`` alone.
 
     Raises:
         ConfigError: the variable is neither true nor false.
@@ -236,8 +245,8 @@ def device_request(
     raise ConfigError(f"{USE_GPU} must be true or false, not {said!r}")
 
 
-def voice_files(source: weights.WeightSource, wanted: Sequence[str]) -> dict[str, str]:
-    """The voices of a source: stem -> file name, for each ``.onnx`` with a ``.onnx.json``.
+def voice_files(source: WeightSource, wanted: Sequence[str]) -> dict[str, str]:
+    """Find the voices of a source: stem -> file name, for each ``.onnx`` with a ``.onnx.json``.
 
     Args:
         source: where to look, folders below included.
@@ -265,7 +274,7 @@ def voice_files(source: weights.WeightSource, wanted: Sequence[str]) -> dict[str
 
 
 def data_licence(voice: Path) -> str:
-    """Ends a voice's licence: ``, data CC0`` where the model card beside it says so, or nothing."""
+    """Return the end of a voice's licence, as ``, data CC0``, from the model card beside it."""
     card = voice.with_name(MODEL_CARD)
     named = LICENCE.search(card.read_text(encoding="utf-8")) if card.is_file() else None
     return f", data {named[1]}" if named else ""

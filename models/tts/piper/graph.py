@@ -28,7 +28,7 @@ DURATIONS = "durations"
 
 
 def batchable(path: Path) -> bytes:
-    """The edited model of a ``.onnx`` file, serialised; the file stays as it is.
+    """Edit the model of a ``.onnx`` file, and return it serialised; the file is not changed.
 
     Raises:
         WeightsError: ``onnx`` is not installed, or the graph is not one that Piper exports.
@@ -50,7 +50,11 @@ def batchable(path: Path) -> bytes:
 
 
 def _edit(graph: onnx.GraphProto) -> None:
-    """Raises ValueError where the graph has not the nodes described above."""
+    """Add the output.
+
+    Raises:
+        ValueError: the graph lacks the nodes described above.
+    """
     from onnx import TensorProto, helper
 
     ceilings = [node for node in graph.node if node.op_type == "Ceil"]

@@ -21,15 +21,15 @@ if TYPE_CHECKING:
     import onnxruntime
 
 DEFAULT_HOP_SAMPLES = 256  # audio samples of one frame, in every voice that Piper publishes
-# Phoneme types that need no more than espeak-ng, or nothing. The others (pinyin, Hebrew,
-# Japanese, Thai) and Arabic, which wants its vowels marked first, have models of their own.
+# Phoneme types that need espeak-ng at most. The others (pinyin, Hebrew, Japanese, Thai), and
+# Arabic, whose vowels must be marked first, need models of their own.
 PHONEME_TYPES = ("espeak", "text")
 ARABIC = "ar"
 
 
 @dataclass(frozen=True, slots=True)
 class VoiceConfig:
-    """What a ``.onnx.json`` file says of its voice."""
+    """The configuration of a voice, from its ``.onnx.json`` file."""
 
     language: str  # ISO 639-1
     sample_rate_hz: int
@@ -45,7 +45,11 @@ class VoiceConfig:
 
     @classmethod
     def read(cls, path: Path) -> VoiceConfig:
-        """Raises WeightsError where the file is no voice configuration, or of no known kind."""
+        """Read a configuration.
+
+        Raises:
+            WeightsError: the file is no voice configuration, or of no known kind.
+        """
         try:
             config = cls._parse(json.loads(path.read_text(encoding="utf-8")))
         except (ValueError, KeyError, TypeError, AttributeError) as error:
@@ -97,7 +101,11 @@ class PiperVoice:
         threads: int,
         providers: list[tuple[str, dict[str, int]]],
     ) -> None:
-        """Raises WeightsError where a library is missing or the file is no Piper voice."""
+        """Open a voice.
+
+        Raises:
+            WeightsError: a library is missing or the file is no Piper voice.
+        """
         self.config = config
         self._phonemize: Callable[[str], list[str]] = (
             Phonemizer(config.espeak_voice, config.vowel_clusters)
@@ -111,16 +119,16 @@ class PiperVoice:
 
     @property
     def providers(self) -> list[str]:
-        """The providers that the session got, the preferred one first."""
+        """Return the providers that the session got, the preferred one first."""
         providers: list[str] = self._session.get_providers()
         return providers
 
     def phonemes(self, text: str) -> list[str]:
-        """The phonemes that this voice knows; empty where there is nothing to speak."""
+        """Return the phonemes that this voice knows; empty if there is nothing to speak."""
         return [p for p in self._phonemize(text) if p in self.config.phoneme_ids]
 
     def ids(self, phonemes: Sequence[str]) -> list[int]:
-        """Piper's sequence: begin, then each phoneme, a blank after each of these, then end."""
+        """Return Piper's sequence: begin, each phoneme, a blank after each of these, then end."""
         table = self.config.phoneme_ids
         ids = [*table["^"], *table["_"]]
         for phoneme in phonemes:
@@ -139,7 +147,7 @@ class PiperVoice:
 
         Returns:
             For each row float32 [n] at ``config.sample_rate_hz``, cut to its own length: the sum
-            of its phonemes' frames. In what follows the network hums at -30 dB.
+            of its phonemes' frames. Behind it the network hums at -30 dB.
         """
         lengths = np.array([len(row.ids) for row in rows], np.int64)
         ids = np.zeros((len(rows), lengths.max()), np.int64)

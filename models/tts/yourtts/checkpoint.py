@@ -1,4 +1,4 @@
-"""A published YourTTS folder, read as it is: networks, voices and languages."""
+"""Reads a published YourTTS folder: networks, voices and languages."""
 
 from __future__ import annotations
 
@@ -18,21 +18,21 @@ from models.types import SAMPLE_RATE_HZ
 from models.weights.checkpoints import fill, read_tensors
 from models.weights.source import WeightSource
 
-# `WeightSource.first` of each is read.
+# Of each, the first file that is there is read.
 MODEL_FILES = ("model.safetensors", "model_file.pth", "best_model.pth")
 ENCODER_FILES = ("model_se.safetensors", "model_se.pth", "model_se.pth.tar")
 CONFIG_FILE, ENCODER_CONFIG_FILE = "config.json", "config_se.json"
 SPEAKERS_FILE, LANGUAGES_FILE = "speakers.json", "language_ids.json"
 NEEDED_FIELDS = ("model_args", "audio", "characters", "model_params")  # of both configurations
-# In a published checkpoint, but of training alone: the discriminator, the speaker encoder of the
-# consistency loss and what resamples for it.
+# Parts of a published checkpoint for training alone: the discriminator, and the consistency loss's
+# speaker encoder with its resampler.
 TRAINING_PREFIXES = ("disc.", "speaker_encoder.", "audio_transform.", "audio_resampler.")
 MISSING_EXTRA = "YourTTS runs on coqui-tts, which is not installed: pip install dragoman[yourtts]"
 
 
 @dataclass(frozen=True, slots=True)
 class Checkpoint:
-    """What a published folder holds, its networks on the CPU."""
+    """The content of a published folder, its networks on the CPU."""
 
     vits: Any  # TTS.tts.models.vits.Vits
     encoder: Any  # TTS.encoder.models.resnet.ResNetSpeakerEncoder
@@ -46,8 +46,8 @@ class Checkpoint:
 def read(source: WeightSource) -> Checkpoint:
     """Load a folder of the layout in which coqui publishes YourTTS.
 
-    The paths in its ``config.json`` are those of the machine that trained it: they are not
-    followed, the files beside it are taken.
+    The paths in its ``config.json`` are those of the machine that trained it. They are not used;
+    the files beside it are.
 
     Raises:
         WeightsError: coqui-tts or a file is missing, or a file is not what YourTTS needs.
@@ -79,10 +79,10 @@ def read(source: WeightSource) -> Checkpoint:
 
 
 def speakers(clips: Any, where: str = SPEAKERS_FILE) -> dict[str, NDArray[np.float32]]:
-    """The speakers of a ``speakers.json``: name -> mean of the d-vectors [d] of its clips.
+    r"""Return the speakers of a ``speakers.json``: name -> mean of the d-vectors [d] of its clips.
 
-    Names lose the white space around them, of which the published file has some: there
-    ``female-en-5`` and ``female-en-5\\n`` are two speakers, here the second is ``female-en-5-2``.
+    Names lose the white space around them, which the published file has: there ``female-en-5`` and
+    ``female-en-5\n`` are two speakers, here the second is ``female-en-5-2``.
 
     Args:
         clips: clip name -> ``{"name": ..., "embedding": [...]}``.
@@ -102,7 +102,7 @@ def speakers(clips: Any, where: str = SPEAKERS_FILE) -> dict[str, NDArray[np.flo
     if len(sizes) != 1 or len(next(iter(sizes))) != 1:
         raise WeightsError(f"{where}: there are d-vectors of the shapes {sorted(sizes)}")
     found: dict[str, NDArray[np.float32]] = {}
-    for name in sorted(means):  # as coqui numbers them: the plain name comes before its variant
+    for name in sorted(means):  # coqui's order: the plain name comes before its variant
         plain = unique = name.strip()
         number = 2
         while unique in found or (unique != name and unique in means):
@@ -112,7 +112,7 @@ def speakers(clips: Any, where: str = SPEAKERS_FILE) -> dict[str, NDArray[np.flo
 
 
 def _localised(config: dict[str, Any], source: WeightSource) -> dict[str, Any]:
-    """The configuration without training's parts, and with this machine's paths."""
+    """Return the configuration without training's parts, and with this machine's paths."""
     elsewhere = {"d_vector_file": None, "speakers_file": None}  # read here, not by coqui
     args = {
         **config.get("model_args", {}),
@@ -159,7 +159,11 @@ def _encoder(config: Any, path: Path) -> tuple[Any, Any]:
 
 
 def _load(network: Any, path: Path) -> None:
-    """Raises WeightsError where the file has other tensors than the network."""
+    """Load a network's tensors.
+
+    Raises:
+        WeightsError: the file has other tensors than the network.
+    """
     tensors = read_tensors(path, "model")
     wanted = {name: t for name, t in tensors.items() if not name.startswith(TRAINING_PREFIXES)}
     fill(network, wanted, path)
@@ -175,7 +179,7 @@ def _language_ids(source: WeightSource) -> dict[str, int]:
 def _config(
     config: Any, values: dict[str, Any], source: WeightSource, name: str = CONFIG_FILE
 ) -> Any:
-    """``config`` with these values. Fields that it does not know are of training, and left out."""
+    """Set these values in ``config``; those that it does not know are of training, and left out."""
     with warnings.catch_warnings(record=True) as said:
         warnings.simplefilter("always")
         try:
@@ -183,7 +187,7 @@ def _config(
         except (TypeError, ValueError, KeyError, AttributeError) as error:
             message = f"{source.reference}: {name} is no configuration of YourTTS: {error!r}"
             raise WeightsError(message) from error
-    for warning in map(str, (w.message for w in said)):  # a bad field became its default
+    for warning in map(str, (w.message for w in said)):  # coqui replaced a bad field by its default
         if any(f"field: {field} " in warning for field in NEEDED_FIELDS):
             raise WeightsError(f"{source.reference}: {name}: {warning}")
     return config

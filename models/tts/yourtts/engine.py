@@ -18,18 +18,19 @@ from numpy.typing import NDArray
 
 from models.audio.samples import to_int16
 from models.devices import device
-from models.errors import DragomanError, InvalidRequest, TooLarge, Unprocessable
+from models.errors import DragomanError, Unprocessable
 from models.runtime import ItemError, RuntimeSettings, RuntimeSpec, Voice
 from models.tts.level import CALIBRATION_TEXT, TARGET_LUFS, Gains
-from models.tts.phonemes import is_speakable
-from models.tts.speech import checked_text, speech
-from models.types import SAMPLE_RATE_HZ, SOURCE_VOICE, Samples, Speech, TtsItem
-from models.weights import source as weights
+from models.tts.speech import speech
+from models.tts.yourtts.items import ItemReader, SpokenItem, VoiceRow
+from models.tts.yourtts.text import Alphabet
+from models.types import SAMPLE_RATE_HZ, SOURCE_VOICE, Speech, TtsItem
+from models.weights.source import UNKNOWN_LICENCE, resolve
+from models.weights.source import licence as known_licence
 
 if TYPE_CHECKING:
     from models.tts.yourtts.network import Limits, Network, Row
     from models.tts.yourtts.reference_voices import ReferenceVoices
-    from models.tts.yourtts.text import Alphabet
 
 PUBLISHED_LICENCE = "CC-BY-NC-ND-4.0 (as published)"
 NOISY_LOGGERS = ("TTS", "trainer")  # of coqui: they log the texts that are spoken
@@ -42,19 +43,18 @@ WARM_UP_ROWS = (1, 2, 8)
 
 @dataclass(frozen=True, slots=True)
 class Options:
-    """What the configuration may say of YourTTS."""
+    """Options of YourTTS in the configuration."""
 
-    noise_scale: float | None = None  # variation of the sound; None: as the model says
-    noise_w: float | None = None  # variation of the rhythm; None: as the model says
+    noise_scale: float | None = None  # variation of the sound; None: the model's own
+    noise_w: float | None = None  # variation of the rhythm; None: the model's own
     max_chars: int = 500  # of a text; the longest sentence of `models.text.sentences`
-    loudness_lufs: float | None = TARGET_LUFS  # of every voice; None: each as loud as it is
-    max_speech_s: float = 120.0  # that one text may become; 500 characters at speed 0.25 do
-    # Of audio in one pass through the decoder, padding included. None: CUDA_PASS_S on a GPU, and
-    # on a CPU a sentence at a time, which costs 398 ms in a batch of 8, where one pass for all
-    # costs 744 ms and a sentence alone 455 ms (published size, 2 cores, `make bench-yourtts`).
+    loudness_lufs: float | None = TARGET_LUFS  # of every voice; None: unchanged
+    max_speech_s: float = 120.0  # of one text; 500 characters at speed 0.25 are as long
+    # Audio in one pass through the decoder, padding included. None: CUDA_PASS_S on a GPU, and one
+    # sentence at a time on a CPU, where that is quickest (`make bench-yourtts`).
     max_pass_s: float | None = None
     max_padding: float = 0.25  # share of a pass that may be padding; a batch takes several passes
-    min_reference_s: float = 1.0  # a shorter clip is no voice to speak in
+    min_reference_s: float = 1.0  # a shorter clip is refused
     max_reference_s: float = 30.0
     remembered_references: int = 256  # d-vectors kept, by the content of their clips; 2 KB each
 
@@ -65,25 +65,6 @@ class Options:
             raise ValueError("max_padding: from 0 to below 1")
         if not 0 <= self.min_reference_s <= self.max_reference_s:
             raise ValueError("min_reference_s: from 0 to max_reference_s")
-
-
-@dataclass(frozen=True, slots=True, eq=False)
-class _VoiceRow:
-    """A voice of the model: whose, and in which language."""
-
-    d_vector: NDArray[np.float32]  # [d]
-    language: str  # ISO 639-1
-
-
-@dataclass(frozen=True, slots=True, eq=False)
-class _Request:
-    """An item that can be spoken: its characters, and the voice or the clip it is heard in."""
-
-    ids: list[int]
-    language: int
-    voice: NDArray[np.float32] | Samples
-    speed: float
-    is_reference: bool
 
 
 class YourTts:
@@ -101,9 +82,7 @@ class YourTts:
         self._settings, self._options = settings, options
         self._network: Network | None = None
         self._references: ReferenceVoices | None = None
-        self._alphabet: Alphabet | None = None
-        self._voices: dict[str, _VoiceRow] = {}
-        self._language_rows: dict[str, int] = {}  # ISO 639-1 -> row of the language embedding
+        self._reader: ItemReader | None = None
         self._sample_rate_hz = SAMPLE_RATE_HZ
         self._noise = (0.0, 0.0)
         self._gains = Gains(options.loudness_lufs)
@@ -114,7 +93,6 @@ class YourTts:
         from models.tts.yourtts import checkpoint
         from models.tts.yourtts.network import Network
         from models.tts.yourtts.reference_voices import ReferenceVoices
-        from models.tts.yourtts.text import Alphabet
 
         started_s = time.perf_counter()
         settings, options = self._settings, self._options
@@ -122,19 +100,22 @@ class YourTts:
             logging.getLogger(name).setLevel(logging.ERROR)
         got = device.choose_torch(settings.device)
         on = torch.device(got.actual)
-        read = checkpoint.read(weights.resolve(settings.weights, settings.sha256, settings.files))
+        read = checkpoint.read(resolve(settings.weights, settings.sha256, settings.files))
         self._sample_rate_hz = read.sample_rate_hz
         self._noise = (
             _either(options.noise_scale, read.vits.inference_noise_scale),
             _either(options.noise_w, read.vits.inference_noise_scale_dp),
         )
-        self._alphabet = Alphabet(read.vits.tokenizer, read.languages)
-        self._language_rows = {code: read.language_ids[n] for code, n in read.languages.items()}
-        self._voices = {
-            f"{name}/{language}": _VoiceRow(d_vector, language)
-            for name, d_vector in read.speakers.items()
-            for language in read.languages
-        }
+        self._reader = ItemReader(
+            Alphabet(read.vits.tokenizer, read.languages),
+            voices={
+                f"{name}/{language}": VoiceRow(d_vector, language)
+                for name, d_vector in read.speakers.items()
+                for language in read.languages
+            },
+            language_rows={code: read.language_ids[n] for code, n in read.languages.items()},
+            max_chars=options.max_chars,
+        )
         self._network = Network(read.vits, on)
         self._references = ReferenceVoices(
             read.encoder,
@@ -152,6 +133,11 @@ class YourTts:
             load_s=time.perf_counter() - started_s,
         )
 
+    @property
+    def _loaded(self) -> ItemReader:
+        assert self._reader is not None, "load() first"
+        return self._reader
+
     def _spec(self) -> RuntimeSpec:
         return RuntimeSpec(
             kind="tts",
@@ -160,18 +146,18 @@ class YourTts:
             licence=licence(self._settings.weights),
             voices=tuple(
                 Voice(name, voice.language, "yourtts", self._sample_rate_hz)
-                for name, voice in self._voices.items()
+                for name, voice in self._loaded.voices.items()
             ),
-            cloning_languages=tuple(self._language_rows),
+            cloning_languages=tuple(self._loaded.language_rows),
         )
 
     def warm_up(self) -> None:
         assert self._references is not None, "load() first"
         seconds = np.arange(3 * SAMPLE_RATE_HZ, dtype=np.float32)
         hum = to_int16(np.sin(seconds * np.float32(0.05)) / 2)
-        language = next(iter(self._language_rows))
+        language = next(iter(self._loaded.language_rows))
         for rows in WARM_UP_ROWS:
-            self.run([TtsItem(WARM_UP_TEXT, next(iter(self._voices)))] * rows)
+            self.run([TtsItem(WARM_UP_TEXT, next(iter(self._loaded.voices)))] * rows)
         self.run([TtsItem(WARM_UP_TEXT, SOURCE_VOICE, language=language, reference=hum)])
         self._references.forget()
 
@@ -187,10 +173,10 @@ class YourTts:
         from models.tts.yourtts.network import Row
 
         results: dict[int, Speech | ItemError] = {}
-        requests: dict[int, _Request] = {}
+        requests: dict[int, SpokenItem] = {}
         for place, item in enumerate(batch):
             try:
-                request = self._request(item)
+                request = self._loaded.read(item)
             except DragomanError as error:
                 results[place] = ItemError(error)
                 continue
@@ -209,46 +195,11 @@ class YourTts:
         return [results[place] for place in range(len(batch))]
 
     def close(self) -> None:
-        self._network = self._references = self._alphabet = None
-        self._voices.clear()
+        self._network = self._references = self._reader = None
         device.free_torch_memory()
 
-    def _request(self, item: TtsItem) -> _Request | None:
-        """What to speak; None where there is nothing. Raises DragomanError."""
-        assert self._alphabet is not None, "load() first"
-        languages = {SOURCE_VOICE: item.language or ""}
-        if item.voice in self._voices:
-            languages[item.voice] = self._voices[item.voice].language
-        text = checked_text(item, languages)
-        if len(text) > self._options.max_chars:
-            message = f"the text has {len(text)} characters, over {self._options.max_chars}"
-            raise TooLarge(message, param="text")
-        language, voice = self._voice(item)
-        if not is_speakable(text):
-            return None
-        ids = self._alphabet.ids(text, language)
-        row = self._language_rows[language]
-        return _Request(ids, row, voice, item.speed, item.reference is not None)
-
-    def _voice(self, item: TtsItem) -> tuple[str, NDArray[np.float32] | Samples]:
-        """The language, and the d-vector of a voice or the clip of a reference."""
-        if (item.reference is not None) != (item.voice == SOURCE_VOICE):
-            message = f"the voice {SOURCE_VOICE!r}, and it alone, takes a reference"
-            raise InvalidRequest(message, param="voice")
-        if item.reference is not None:
-            if item.language not in self._language_rows:
-                known = ", ".join(self._language_rows)
-                message = f"the model speaks {known}, not {item.language}"
-                raise Unprocessable(message, param="language")
-            return item.language, item.reference
-        voice = self._voices[item.voice]
-        if item.language not in (None, voice.language):
-            message = f"voice {item.voice!r} speaks {voice.language}, not {item.language}"
-            raise Unprocessable(message, param="voice")
-        return voice.language, voice.d_vector
-
     def _d_vectors(
-        self, requests: dict[int, _Request]
+        self, requests: dict[int, SpokenItem]
     ) -> dict[int, NDArray[np.float32] | DragomanError]:
         assert self._references is not None, "load() first"
         cloned = [place for place, request in requests.items() if request.is_reference]
@@ -263,7 +214,7 @@ class YourTts:
     def _spoken(
         self, rows: Mapping[int, Row], speeds: Mapping[int, float]
     ) -> dict[int, Speech | ItemError]:
-        """Of each place in the batch."""
+        """Synthesise the rows, and return the result for each place in the batch."""
         if not rows:
             return {}
         max_s, rate_hz = self._options.max_speech_s, self._sample_rate_hz
@@ -286,7 +237,7 @@ class YourTts:
         )
 
     def _gains_of(self, rows: Mapping[int, Row]) -> dict[int, float]:
-        """The gain of each row's voice; one that is new speaks once more, to be measured."""
+        """Return the gain of each row's voice; a new voice speaks once more, to be measured."""
         voices = {place: (row.language, row.d_vector.tobytes()) for place, row in rows.items()}
         row_of = {voices[place]: row for place, row in rows.items()}
         gains = self._gains.of(
@@ -297,13 +248,14 @@ class YourTts:
         return {place: gains[voice] for place, voice in voices.items()}
 
     def _calibration(self, rows: Sequence[Row]) -> list[NDArray[np.float32]]:
-        """``CALIBRATION_TEXT`` in the voice and language of each row; nothing where it has none."""
-        assert self._alphabet is not None, "load() first"
-        codes = {row: code for code, row in self._language_rows.items()}
+        """Speak ``CALIBRATION_TEXT`` in each row's voice and language, as far as it has the
+        letters.
+        """
+        codes = {row: code for code, row in self._loaded.language_rows.items()}
         said: dict[int, Row] = {}
         for place, row in enumerate(rows):
-            with suppress(Unprocessable):  # a language whose digits are no letters of the model
-                ids = self._alphabet.ids(CALIBRATION_TEXT, codes[row.language])
+            with suppress(Unprocessable):  # the model lacks the digits of the language
+                ids = self._loaded.alphabet.ids(CALIBRATION_TEXT, codes[row.language])
                 said[place] = replace(row, ids=ids)
         spoken = dict(
             zip(said, self._synthesised(list(said.values())) if said else [], strict=True)
@@ -330,9 +282,9 @@ class YourTts:
 
 
 def licence(reference: str) -> str:
-    """The licence of the weights: what is known of them, else that of the published YourTTS."""
-    known = weights.licence(reference)
-    return PUBLISHED_LICENCE if known == weights.UNKNOWN_LICENCE else known
+    """Return the licence of the weights; unknown ones have that of the published YourTTS."""
+    known = known_licence(reference)
+    return PUBLISHED_LICENCE if known == UNKNOWN_LICENCE else known
 
 
 def _either(configured: float | None, of_model: float) -> float:

@@ -1,4 +1,4 @@
-"""YourTTS' network on a padded batch: each row as if it ran alone."""
+"""Runs YourTTS' network on a padded batch; each row sounds as if it ran alone."""
 
 from __future__ import annotations
 
@@ -19,8 +19,7 @@ from torch.nn.utils.rnn import pad_sequence
 from models.devices.precision import full_precision
 from models.passes import passes as forward_passes
 
-# The noise of every row begins here, so that a sentence sounds the same whenever it is spoken and
-# whoever shares its batch.
+# Seed of every row's noise, so that a sentence sounds the same every time and in every batch.
 NOISE_SEED = 0
 
 
@@ -35,16 +34,16 @@ class Row:
 
 @dataclass(frozen=True, slots=True)
 class Limits:
-    """What bounds the memory of one pass through the decoder, and its waste."""
+    """Bounds on the memory of one pass through the decoder, and on its padding."""
 
-    row_frames: int  # a longer row is not spoken
+    row_frames: int  # of one row; a longer one is not spoken
     pass_frames: int  # of all rows of a pass, padding included
     max_padding: float  # share of a pass's frames that may be padding
 
 
 @dataclass(frozen=True, slots=True, eq=False)
 class _Encoded:
-    """A batch of texts behind the text encoder: c channels, t characters."""
+    """A batch of texts after the text encoder: c channels, t characters."""
 
     means: Tensor  # [b, c, t], of the latent sound
     log_scales: Tensor  # [b, c, t]
@@ -55,13 +54,13 @@ class _Encoded:
 class Network:
     """The inference of VITS (https://arxiv.org/abs/2106.06103, 2.2) with coqui's layers.
 
-    It does what ``TTS.tts.models.vits.Vits.inference`` does, but takes noise for each row,
-    and keeps the padding out of the decoder, which coqui does not: there, the last tenth of a
-    second of a row depends on how long its neighbours are.
+    It does what ``TTS.tts.models.vits.Vits.inference`` does, but takes noise for each row, and
+    keeps the padding out of the decoder. With coqui's inference the last tenth of a second of a row
+    depends on how long its neighbours are.
     """
 
     def __init__(self, vits: Any, device: torch.device) -> None:
-        """``vits``: a ``Vits`` with d-vectors and a language embedding, in evaluation mode."""
+        """Take ``vits``: a ``Vits`` with d-vectors and a language embedding, in evaluation mode."""
         _fold_weight_norm(vits)
         self._vits = vits.to(device)
         self.device = device
@@ -79,7 +78,7 @@ class Network:
             rows: at least one.
             noise_scale: standard deviation of the noise of the sound; 0: none.
             noise_w: standard deviation of the noise of the durations; 0: none.
-            limits: as many passes through the decoder are made as they ask for.
+            limits: decide how many passes through the decoder are made.
 
         Returns:
             For each row float32 [n], n its frames times ``hop_samples``, or None where it has
@@ -121,9 +120,10 @@ class Network:
         noise: Sequence[torch.Generator],
         noise_w: float,
     ) -> Tensor:
-        """The logarithm of each character's frames [b, 1, t]: ``forward`` of both predictors.
+        """Return the logarithm of each character's frames [b, 1, t], by either predictor.
 
-        The stochastic one draws its noise inside, for the batch as one; so its layers run here.
+        The stochastic predictor's own ``forward`` draws one noise for the batch, so its layers run
+        here.
         """
         predictor, args = self._vits.duration_predictor, self._vits.args
         given = speakers if args.condition_dp_on_speaker else None
@@ -137,7 +137,7 @@ class Network:
         hidden = predictor.proj(hidden) * mask
         counts = mask.sum(dim=(1, 2)).long().tolist()
         latent = self._noise(noise, 2, counts) * noise_w
-        # All flows, last to first, but the second: it moves only the half that is thrown away.
+        # All flows, last to first, without the second: it changes only the half that is not used.
         for flow in [*reversed(predictor.flows[2:]), predictor.flows[0]]:
             latent = flow(latent.flip(1), mask, g=hidden, reverse=True)
         return latent[:, :1]
@@ -149,7 +149,7 @@ class Network:
         noise: Sequence[torch.Generator],
         noise_scale: float,
     ) -> list[NDArray[np.float32]]:
-        """The sound of these rows of the batch, each cut to its own length."""
+        """Return the sound of these rows of the batch, each cut to its own length."""
         vits, speakers = self._vits, encoded.speakers[list(places)]
         repeats = [encoded.frames[place].long() for place in places]
 
@@ -176,7 +176,7 @@ class Network:
     def _noise(
         self, generators: Sequence[torch.Generator], channels: int, counts: Sequence[int]
     ) -> Tensor:
-        """Normal noise [b, channels, longest], zero behind the end of each row.
+        """Return normal noise [b, channels, longest], zero behind the end of each row.
 
         It is drawn on the CPU, so that every device speaks alike.
         """
@@ -190,9 +190,9 @@ class Network:
 class _DecoderPadding:
     """Keeps a HiFi-GAN's padding at zero before every convolution.
 
-    A row that runs alone has zeros behind its end in every layer: the convolutions' own padding.
-    In a batch, biases and the speaker's vector would fill what lies there, and each convolution
-    would carry some of it into the row.
+    A row that runs alone has zeros behind its end in every layer: the convolutions' own padding. In
+    a batch, biases and the speaker's vector would fill that padding, and each convolution would
+    carry some of it into the row.
     """
 
     def __init__(self, decoder: Any) -> None:
@@ -204,7 +204,7 @@ class _DecoderPadding:
 
     @contextmanager
     def silenced(self, mask: Tensor) -> Iterator[None]:
-        """While it is open; ``mask`` [b, 1, frames] is 1 in the rows and 0 behind them."""
+        """Keep the padding at zero while open; ``mask`` [b, 1, frames] is 1 in rows, else 0."""
         if not bool(mask.all()):
             self._masks[mask.shape[2]] = mask
             for rate in self._rates:
@@ -221,7 +221,7 @@ class _DecoderPadding:
 
 
 def passes(frames: Sequence[int], limits: Limits) -> list[list[int]]:
-    """Which rows go through the decoder together: places, the longest first."""
+    """Choose the rows that go through the decoder together; return places, the longest first."""
 
     def fits(rows: Sequence[int]) -> bool:
         padded = rows[0] * len(rows)

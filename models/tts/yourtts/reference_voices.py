@@ -1,4 +1,4 @@
-"""Voices to clone: reference clips through YourTTS' speaker encoder, batched and remembered."""
+"""Embeds the clips of voices to clone with YourTTS' speaker encoder, batched and cached."""
 
 from __future__ import annotations
 
@@ -18,16 +18,16 @@ from models.types import SAMPLE_RATE_HZ, Samples
 if TYPE_CHECKING:
     import torch
 
-# The windows of a clip (coqui's `BaseEncoder.compute_embedding`): as many, evenly spaced, each
-# of so many frames; a shorter clip is one window.
+# Number of a clip's windows, evenly spaced, and frames of each, as in coqui's
+# `BaseEncoder.compute_embedding`. A shorter clip is one window.
 WINDOWS = 10
 WINDOW_FRAMES = 250  # 2.5 s
-# Through the encoder together: those of four clips. A window's first layers take about 8 MB.
+# Windows in one pass of the encoder: those of four clips. It bounds the memory.
 WINDOWS_PER_PASS = 40
 
 
 class ReferenceVoices:
-    """The d-vector of each reference clip, as ``compute_embedding_from_clip`` of coqui gives it.
+    """The d-vectors of reference clips, as coqui's ``compute_embedding_from_clip`` returns them.
 
     The encoder is H/ASP (https://arxiv.org/abs/2009.14153). Its pooling has no mask, so only
     windows of one length share a pass; all clips of 2.5 s and longer have such windows.
@@ -47,7 +47,7 @@ class ReferenceVoices:
 
         Args:
             encoder: a ``ResNetSpeakerEncoder`` on waveforms, in evaluation mode.
-            audio: its ``AudioProcessor``, which says how clips are trimmed and levelled.
+            audio: its ``AudioProcessor``, which trims and levels clips.
             device: where to run.
             min_s: of a clip, after trimming.
             max_s: of a clip.
@@ -59,10 +59,10 @@ class ReferenceVoices:
         self._window_samples = WINDOW_FRAMES * int(encoder.audio_config["hop_length"])
 
     def d_vectors(self, references: Sequence[Samples]) -> list[NDArray[np.float32] | DragomanError]:
-        """The d-vector [d] of each reference (16 kHz, [n]); a clip that was heard is not run again.
+        """Return the d-vector [d] of each reference (16 kHz, [n]); a clip runs only once.
 
-        In the place of a clip stands TooLarge, Unprocessable (too short) or InvalidRequest
-        (silent, or no numbers), with ``param="voice"``.
+        In the place of a clip stands TooLarge, Unprocessable (too short) or InvalidRequest (silent,
+        or no numbers), with ``param="voice"``.
         """
         keys = [_digest(samples) for samples in references]
         found: dict[bytes, NDArray[np.float32] | DragomanError] = {}
@@ -89,7 +89,7 @@ class ReferenceVoices:
         self._memo.clear()
 
     def _prepared(self, samples: Samples) -> NDArray[np.float32]:
-        """The clip as the encoder's configuration wants it, if it can be used."""
+        """Prepare the clip as the encoder's configuration wants it, and check it."""
         if len(samples) > self._max_s * SAMPLE_RATE_HZ:
             raise TooLarge(
                 f"the voice to speak in has {len(samples) / SAMPLE_RATE_HZ:.3g} s; "
@@ -111,7 +111,7 @@ class ReferenceVoices:
         return clip
 
     def _levelled(self, clip: NDArray[np.float32]) -> NDArray[np.float32]:
-        """What coqui's ``AudioProcessor.load_wav`` does once it has read a file."""
+        """Level a clip as coqui's ``AudioProcessor.load_wav`` does after reading a file."""
         from TTS.utils.audio.numpy_transforms import rms_volume_norm
 
         audio = self._audio
@@ -125,7 +125,7 @@ class ReferenceVoices:
 
     @full_precision()
     def _embed(self, clips: Sequence[NDArray[np.float32]]) -> list[NDArray[np.float32]]:
-        """The mean over each clip's windows, themselves of length 1; all clips share the passes."""
+        """Return the mean of each clip's windows, each of length 1; all clips share the passes."""
         import torch
 
         of_width: dict[int, list[tuple[int, NDArray[np.float32]]]] = {}  # -> (clip, window)
@@ -144,9 +144,9 @@ class ReferenceVoices:
 
 
 def windows(clip: NDArray[np.float32], width: int) -> list[NDArray[np.float32]]:
-    """Views of a clip's windows [width], or the clip itself where it is no longer than one.
+    """Return views of a clip's windows [width], or the clip itself if it is no longer than one.
 
-    Coqui runs such a clip ten times over, to the same mean.
+    Coqui runs such a clip ten times, with the same mean.
     """
     if len(clip) <= width:
         return [clip]
@@ -155,6 +155,6 @@ def windows(clip: NDArray[np.float32], width: int) -> list[NDArray[np.float32]]:
 
 
 def _digest(samples: Samples) -> bytes:
-    """Of the content: a clip in int16 and the same in float32 are two."""
+    """Digest the content; a clip in int16 and the same in float32 are two."""
     content = np.ascontiguousarray(samples)
     return hashlib.sha256(content.dtype.str.encode() + content.tobytes()).digest()

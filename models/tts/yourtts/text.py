@@ -1,4 +1,4 @@
-"""Text to the character ids of YourTTS: numbers written out, then coqui's own tokenizer."""
+"""Turns text into YourTTS' character ids: numbers written out, then coqui's own tokenizer."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from typing import Any
 
 from models.errors import Unprocessable
 
-# The model knows no digits and would leave them out. What num2words calls its languages.
+# num2words' names of languages. The model knows no digits, and would leave them out.
 NUMBER_LANGUAGES = {"en": "en", "fr": "fr", "pt": "pt_BR"}
 # A comma groups digits in English and is the decimal point in French and Portuguese.
 DECIMAL_POINTS = {"en": ".", "fr": ",", "pt": ","}
@@ -24,14 +24,14 @@ class Alphabet:
     """The characters of one model: ``TTSTokenizer`` of its configuration."""
 
     def __init__(self, tokenizer: Any, languages: Mapping[str, str]) -> None:
-        """``languages``: ISO 639-1 -> the model's name of the language."""
+        """Take coqui's tokenizer, and ``languages``: ISO 639-1 -> the model's own name."""
         self._tokenizer, self._languages = tokenizer, languages
         vocabulary = tokenizer.characters.vocab
         self._special = {tokenizer.pad_id, tokenizer.blank_id}
         self._has_digits = set("0123456789") <= set(vocabulary)
 
     def ids(self, text: str, language: str) -> list[int]:
-        """The ids of a text; characters that the model does not know are left out.
+        """Return the ids of a text; characters that the model does not know are left out.
 
         Raises:
             Unprocessable: the model knows none of its letters.
@@ -39,7 +39,7 @@ class Alphabet:
         if not self._has_digits:
             text = with_numbers_written_out(text, language)
         ids: list[int] = self._tokenizer.text_to_ids(text, self._languages[language])
-        self._tokenizer.not_found_characters.clear()  # it would collect them, call after call
+        self._tokenizer.not_found_characters.clear()  # they would pile up over calls
         spoken = "".join(
             self._tokenizer.characters.id_to_char(i) for i in ids if i not in self._special
         )
@@ -50,7 +50,7 @@ class Alphabet:
 
 
 def with_numbers_written_out(text: str, language: str) -> str:
-    """The text with its numbers in words, where the language is one of ``NUMBER_LANGUAGES``."""
+    """Write numbers in words, if the language is one of ``NUMBER_LANGUAGES``."""
     if language not in NUMBER_LANGUAGES or not any(c.isdecimal() for c in text):
         return text
     point = re.escape(DECIMAL_POINTS[language])

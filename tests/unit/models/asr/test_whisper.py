@@ -24,7 +24,7 @@ from models.asr.decoding import (
     window_capacities_s,
 )
 from models.asr.model import Search
-from models.asr.whisper import Options
+from models.asr.options import Options
 from models.audio.samples import loudness_dbfs, to_float32
 from models.types import Samples, Segment
 

@@ -7,8 +7,7 @@ from collections.abc import Callable
 
 import pytest
 
-from models.audio import formats as containers
-from models.audio import mpeg, riff
+from models.audio import formats, mpeg, wav
 from models.audio.formats import Part
 
 OGG_PAGE = b"OggS" + bytes(22) + b"\0"  # of no segments
@@ -51,7 +50,7 @@ def box(name: bytes, size: int = 8, content: bytes = b"") -> bytes:
     ],
 )
 def test_what_a_file_is(data: bytes, expected: str | None) -> None:
-    found = containers.recognise(data)
+    found = formats.recognise(data)
     assert (found and found[0].name) == expected
 
 
@@ -75,21 +74,21 @@ def test_what_a_file_is(data: bytes, expected: str | None) -> None:
     ],
 )
 def test_how_a_file_ends(data: bytes, expected: str) -> None:
-    found = containers.recognise(data)
+    found = formats.recognise(data)
     assert found is not None
-    assert containers.ending(data, found[0], Part(0, len(data))) == expected
+    assert formats.ending(data, found[0], Part(0, len(data))) == expected
 
 
 FEW = 50  # steps, in place of the many of an ordinary file
 HOSTILE: dict[str, tuple[Callable[[int], bytes], object, str]] = {
     "mp4": (
         lambda parts: box(b"ftyp") + parts * box(b"free") + box(b"mdat", 99),
-        containers,
+        formats,
         "MAX_BOXES",
     ),
     "matroska": (
         lambda parts: EBML + CLUSTER + parts * b"\xec\x80" + b"\xec\x8f",
-        containers,
+        formats,
         "MAX_ELEMENTS",
     ),
 }
@@ -104,17 +103,17 @@ def test_a_walk_ends(name: str, parts: int, expected: str, monkeypatch: pytest.M
     make, module, bound = HOSTILE[name]
     monkeypatch.setattr(module, bound, FEW)
     data = make(parts)
-    found = containers.recognise(data)
+    found = formats.recognise(data)
     assert found is not None
-    assert containers.ending(data, found[0], Part(0, len(data))) == expected
+    assert formats.ending(data, found[0], Part(0, len(data))) == expected
 
 
 @pytest.mark.parametrize("chunks", [40, 60])
 def test_a_walk_through_chunks_ends(chunks: int, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(riff, "MAX_CHUNKS", FEW)
+    monkeypatch.setattr(wav, "MAX_CHUNKS", FEW)
     form = b"fmt \x10\0\0\0" + struct.pack("<HHIIHH", 1, 1, 16_000, 32_000, 2, 16)
     data = b"RIFF\0\0\0\0WAVE" + form + chunks * b"JUNK\0\0\0\0" + b"data\2\0\0\0ab"
-    assert (riff.read(data, 0, len(data)) is not None) == (chunks < FEW)
+    assert (wav.read(data, 0, len(data)) is not None) == (chunks < FEW)
 
 
 def test_tags_before_a_file_are_counted() -> None:
@@ -123,17 +122,17 @@ def test_tags_before_a_file_are_counted() -> None:
 
 
 def test_parts_are_counted(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(containers, "MAX_PARTS", 7)
+    monkeypatch.setattr(formats, "MAX_PARTS", 7)
     data = b"fLaC\0\0\0\x22" * 99
-    found = containers.recognise(data)
+    found = formats.recognise(data)
     assert found is not None
-    assert len(containers.parts(data, *found)) == 8  # one more tells that there are more
+    assert len(formats.parts(data, *found)) == 8  # one more tells that there are more
 
 
 def test_the_parts_of_a_file_are_all_of_it() -> None:
     data = (b"RIFF\0\0\0\0WAVE" + bytes(30)) * 5
-    found = containers.recognise(data)
+    found = formats.recognise(data)
     assert found is not None
-    parts = containers.parts(data, *found)
+    parts = formats.parts(data, *found)
     assert [part.start for part in parts] == [42 * index for index in range(5)]
     assert [part.end for part in parts] == [42 * index for index in range(1, 6)]

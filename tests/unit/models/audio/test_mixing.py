@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 from numpy.typing import NDArray
 
-from models.audio import decode as audio
+from models.audio.decode import decode
 from models.audio.mixing import Mixer
 from models.audio.samples import to_float32
 from tests.support.sounds import muxed, written
@@ -27,7 +27,7 @@ def voice(seed: int = 0, level: float = 0.1) -> Channels:
 
 def heard(channels: Channels, kind: str = "WAV", subtype: str = "FLOAT") -> NDArray[np.float32]:
     data = written(channels.T, RATE_HZ, kind, subtype)
-    return to_float32(audio.decode(data, max_duration_s=60).samples)
+    return to_float32(decode(data, max_duration_s=60).samples)
 
 
 def gain_db(made: NDArray[np.float32], sound: Channels) -> float:
@@ -88,7 +88,7 @@ class TestSurround:
         count = {"5.1": 6, "7.1": 8}[layout]
         samples = np.stack([channels.get(index, SILENCE) for index in range(count)], axis=1)
         data = muxed(samples.astype(np.float32), RATE_HZ, "matroska", "flac", layout=layout)
-        return to_float32(audio.decode(data, max_duration_s=60).samples)
+        return to_float32(decode(data, max_duration_s=60).samples)
 
     @pytest.mark.parametrize("layout", SURROUND)
     def test_speech_in_the_centre_alone_is_as_loud_as_it_is(self, layout: str) -> None:
@@ -152,6 +152,6 @@ class TestInTime:
         same, turned = (
             written(np.stack(pair, axis=1), RATE_HZ, "WAV", "PCM_16") for pair in ([A, A], [A, -A])
         )
-        made = to_float32(audio.decode(same + turned, max_duration_s=60).samples)
+        made = to_float32(decode(same + turned, max_duration_s=60).samples)
         assert gain_db(made[: len(A)], A) == pytest.approx(0, abs=0.2)
         assert gain_db(made[len(A) :], A) == pytest.approx(0, abs=0.2)

@@ -10,7 +10,6 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
-import numpy as np
 import pytest
 from pydantic import TypeAdapter, ValidationError
 
@@ -22,8 +21,8 @@ from models.errors import (
     UnsupportedPair,
     WeightsError,
 )
-from models.nmt.m2m100 import engine, transformers_engine
-from models.nmt.m2m100.checkpoint import Architecture, sinusoids
+from models.nmt.m2m100.convert import read_positions
+from models.nmt.m2m100.engine import Options
 from models.nmt.m2m100.rows import POSITIONS, BatchOptions, Row, Search, Translator
 from models.nmt.m2m100.tokenizer import LANGUAGES, M2m100Tokenizer
 from models.runtime import ItemError
@@ -164,7 +163,7 @@ def test_a_bad_sentencepiece_model_is_refused(folder: Path, tmp_path: Path) -> N
         pytest.param({"beam_size": 0}, InvalidRequest, "beam_size", id="beam-0"),
         pytest.param({"beam_size": 11}, InvalidRequest, "beam_size", id="beam-11"),
         pytest.param({"length_penalty": -1.0}, InvalidRequest, "length_penalty", id="penalty"),
-        pytest.param({"length_penalty": np.nan}, InvalidRequest, "length_penalty", id="nan"),
+        pytest.param({"length_penalty": float("nan")}, InvalidRequest, "length_penalty", id="nan"),
         pytest.param({"max_tokens": 0}, InvalidRequest, "max_tokens", id="no-tokens"),
         pytest.param({"max_tokens": 1023}, InvalidRequest, "max_tokens", id="many-tokens"),
         pytest.param({"text": "a \ud800"}, InvalidRequest, "text", id="surrogate"),
@@ -246,40 +245,34 @@ def test_the_own_bound_follows_the_source(
     assert search.max_tokens == bound
 
 
-def test_passes_hold_their_tokens_with_padding() -> None:
-    lengths = [3, 9, 4, 20, 5]
-    rows = [Row(i, ITEM, [0] * length, 0, 8) for i, length in enumerate(lengths)]
-    found = [[row.index for row in rows] for rows in transformers_engine.passes(rows, 12)]
-    assert found == [[3], [1], [4, 2], [0]]
-
-
 # ---- options and files --------------------------------------------------------------------
 
 
-ENGINES = [engine.Options, transformers_engine.Options]
-
-
 @pytest.mark.parametrize(
-    ("options", "given"),
+    "given",
     [
-        *((options, {"max_batch_tokens": 0}) for options in ENGINES),
-        *((options, {"max_source_tokens": 2}) for options in ENGINES),
-        *((options, {"max_length_factor": 0.5}) for options in ENGINES),
-        *((options, {"max_length_factor": float("nan")}) for options in ENGINES),
-        (engine.Options, {"compute_type": "int4"}),
-        (transformers_engine.Options, {"precision": "int8"}),
+        {"max_batch_tokens": 0},
+        {"max_source_tokens": 2},
+        {"max_length_factor": 0.5},
+        {"max_length_factor": float("nan")},
+        {"compute_type": "int4"},
     ],
     ids=str,
 )
-def test_bad_options_name_their_field(options: type[Any], given: dict[str, Any]) -> None:
+def test_bad_options_name_their_field(given: dict[str, Any]) -> None:
     (name,) = given
     with pytest.raises(ValidationError, match=name):
-        TypeAdapter(options).validate_python(given)
+        TypeAdapter(Options).validate_python(given)
 
 
-def test_an_architecture_is_read(tmp_path: Path) -> None:
-    (tmp_path / "config.json").write_text(json.dumps(CONFIG | {"max_position_embeddings": 77}))
-    assert Architecture.read(tmp_path / "config.json") == Architecture(2, 3, 4, 32, True, 77)
+@pytest.mark.parametrize(
+    ("stated", "positions"),
+    [({"max_position_embeddings": 77}, 77), ({}, POSITIONS)],
+    ids=["stated", "as-published"],
+)
+def test_positions_are_read(tmp_path: Path, stated: dict[str, int], positions: int) -> None:
+    (tmp_path / "config.json").write_text(json.dumps(CONFIG | stated))
+    assert read_positions(tmp_path / "config.json") == positions
 
 
 @pytest.mark.parametrize(
@@ -295,30 +288,18 @@ def test_an_architecture_is_read(tmp_path: Path) -> None:
         ),
         pytest.param(json.dumps(CONFIG | {"model_type": "mbart"}), "model_type", id="another"),
         pytest.param(
-            json.dumps(CONFIG | {"activation_function": "gelu"}), "activation_function", id="gelu"
-        ),
-        pytest.param(
             json.dumps(CONFIG | {"decoder_attention_heads": 8}), "decoder_attention", id="heads"
         ),
-        pytest.param(json.dumps(CONFIG | {"tie_word_embeddings": False}), "tie_word", id="untied"),
     ],
 )
 def test_a_network_of_another_kind_is_refused(tmp_path: Path, content: str, message: str) -> None:
     (tmp_path / "config.json").write_text(content)
     with pytest.raises(WeightsError, match=message):
-        Architecture.read(tmp_path / "config.json")
+        read_positions(tmp_path / "config.json")
 
 
-def test_positions_are_fairseqs() -> None:
-    encodings = sinusoids(positions=4, d_model=6)
-    expected = [[np.sin(2), np.sin(0.02), np.sin(2e-4), np.cos(2), np.cos(0.02), np.cos(2e-4)]]
-    # float32 rates and angles: 24 bits of numbers below 10
-    np.testing.assert_allclose(encodings[:1], expected, rtol=1e-6, atol=1e-6)
-
-
-@pytest.mark.parametrize("engine", ["engine", "transformers_engine"])
-def test_the_engines_modules_are_light_to_import(engine: str) -> None:
-    code = f"import models.nmt.m2m100.{engine}, sys; print(*sys.modules)"
+def test_the_engine_is_light_to_import() -> None:
+    code = "import models.nmt.m2m100.engine, sys; print(*sys.modules)"
     done = subprocess.run(
         [sys.executable, "-c", code], check=True, capture_output=True, text=True, timeout=120
     )

@@ -5,16 +5,9 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from models.speaker.ecapa.engine import (
-    CPU_MAX_PADDING,
-    CPU_PASS_S,
-    MAX_GRAPH_PASS_S,
-    cuda_pass_s,
-    graph_shape,
-    graph_shapes,
-    passes,
-    windows,
-)
+from models.speaker.ecapa.constants import CPU_MAX_PADDING, CPU_PASS_S, MAX_GRAPH_PASS_S
+from models.speaker.ecapa.engine import cuda_pass_s, passes, windows
+from models.speaker.ecapa.graph_shapes import graph_shape, graph_shapes
 
 SECOND = 16_000
 

@@ -8,12 +8,8 @@ import numpy as np
 import pytest
 
 from models.speaker.clips import TARGET_DBFS, normalise
-from models.speaker.ge2e.engine import (
-    PARTIAL_SAMPLES,
-    STEP_SAMPLES,
-    partial_count,
-    partials,
-)
+from models.speaker.ge2e.constants import PARTIAL_SAMPLES, STEP_SAMPLES
+from models.speaker.ge2e.engine import partial_count, partials
 
 REFERENCES = Path(__file__).parents[3] / "data" / "speaker" / "resemblyzer.npz"
 HALF_WINDOW = 200

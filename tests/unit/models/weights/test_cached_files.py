@@ -128,9 +128,9 @@ def test_a_disk_that_is_full_leaves_nothing_and_is_named(tmp_path: Path, cache: 
     (tmp_path / "big.bin.part1").write_bytes(CONTENT)
     (tmp_path / "big.bin.part2").write_bytes(CONTENT)
     code = (
-        "import resource, sys; from models.weights import source as weights;"
+        "import resource, sys; from models.weights.source import resolve;"
         f"resource.setrlimit(resource.RLIMIT_FSIZE, ({len(CONTENT) + 1000},) * 2);"
-        "weights.resolve(sys.argv[1]).file('big.bin')"
+        "resolve(sys.argv[1]).file('big.bin')"
     )
     process = spawn("-c", code, f"path:{tmp_path}")
     said = process.communicate()[1]

