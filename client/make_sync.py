@@ -1,7 +1,8 @@
 """Write the synchronous client from the asynchronous one: ``make client-sync``.
 
 Each ``async_NAME.py`` of the package gives a ``NAME.py``. unasync changes the code; the docstrings
-and comments are changed here, and ruff sorts and formats the result.
+and comments are changed here, and ruff sorts and formats the result. ``--check`` writes nothing and
+fails if a file is stale.
 """
 
 from __future__ import annotations
@@ -87,9 +88,18 @@ def _ruff(*args: str) -> None:
 
 
 def main() -> None:
-    for path, text in generated().items():
-        path.write_text(text, "utf-8")
-        print(f"wrote {path.relative_to(PACKAGE.parent)}")  # noqa: T201
+    stale = {path: text for path, text in generated().items() if _text_of(path) != text}
+    for path, text in stale.items():
+        if "--check" in sys.argv:
+            print(f"{path.name} is stale: run `make client-sync`", file=sys.stderr)  # noqa: T201
+        else:
+            path.write_text(text, "utf-8")
+    if stale and "--check" in sys.argv:
+        sys.exit(1)
+
+
+def _text_of(path: Path) -> str | None:
+    return path.read_text("utf-8") if path.exists() else None
 
 
 if __name__ == "__main__":

@@ -483,8 +483,8 @@ def test_both_colours_have_the_same_methods() -> None:
                 (parameter.name, parameter.default)
                 for parameter in inspect.signature(method).parameters.values()
             ]
-            for name, method in vars(colour).items()
-            if inspect.isfunction(method) and not name.startswith("_") and "close" not in name
+            for name, method in inspect.getmembers(colour, inspect.isfunction)
+            if not name.startswith("_") and "close" not in name
         }
 
     assert methods(AsyncClient) == methods(Client)
