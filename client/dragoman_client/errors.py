@@ -255,7 +255,8 @@ def from_transport(error: httpx.HTTPError, request: httpx.Request) -> DragomanEr
     if isinstance(error, httpx.TransportError):
         message = f"the connection to {server} broke: {str(error) or type(error).__name__}"
         return ConnectionFailed(message, request_id=request_id)
-    return UnexpectedResponse(f"{server} sent an answer that cannot be read: {error}", request_id=request_id)
+    message = f"{server} sent an answer that cannot be read: {error}"
+    return UnexpectedResponse(message, request_id=request_id)
 
 
 def _error_body(response: httpx.Response) -> dict[str, Any]:

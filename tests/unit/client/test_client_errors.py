@@ -12,13 +12,7 @@ import httpx
 import pytest
 
 from dragoman_client import errors
-from tests.support.fake_api import COLOURS, Ask, ok, refusal, serving
-
-
-@pytest.fixture(params=COLOURS)
-def ask(request: pytest.FixtureRequest) -> Ask:
-    colour: Ask = request.param
-    return colour
+from tests.support.fake_api import Ask, ok, refusal, serving
 
 
 @pytest.mark.parametrize(
