@@ -1,4 +1,4 @@
-"""Decide for one call whether it is tried again, when, and how much time each attempt has."""
+"""Decide whether and when a call is tried again, and how much time each attempt has."""
 
 from __future__ import annotations
 

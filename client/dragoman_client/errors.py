@@ -50,6 +50,10 @@ from . import headers
 
 MAX_QUOTED_CHARACTERS = 200  # of a body that the API did not write
 
+# Filled by the classes below.
+BY_STATUS: dict[int, type[StatusError]] = {}
+BY_CODE: dict[str, type[StatusError]] = {}
+
 
 class DragomanError(Exception):
     """The base of all errors here. Local failures have neither ``status`` nor ``code``."""
@@ -112,117 +116,97 @@ class UnexpectedResponse(DragomanError):
 
 
 class StatusError(DragomanError):
-    """The server answered with an error."""
+    """The server answered with an error. A class below is of one status or one code."""
+
+    def __init_subclass__(cls, *, status: int | None = None, code: str | None = None) -> None:
+        if status is not None:
+            BY_STATUS[status] = cls
+        if code is not None:
+            BY_CODE[code] = cls
 
 
-class InvalidRequest(StatusError):
-    """400: the request is malformed; ``param`` names the field."""
+class InvalidRequest(StatusError, status=400):
+    """The request is malformed; ``param`` names the field."""
 
 
-class UnknownLanguage(InvalidRequest):
-    """400: no such language."""
+class UnknownLanguage(InvalidRequest, code="unknown_language"):
+    """No such language."""
 
 
-class Unauthorized(StatusError):
-    """401: no key, or one that the server does not know."""
+class Unauthorized(StatusError, status=401):
+    """No key, or one that the server does not know."""
 
 
-class Forbidden(StatusError):
-    """403: the key lacks the scope, or nobody may ask this from here."""
+class Forbidden(StatusError, status=403):
+    """The key lacks the scope, or nobody may ask this from here."""
 
 
-class NotFound(StatusError):
-    """404: no such path or thing."""
+class NotFound(StatusError, status=404):
+    """No such path or thing."""
 
 
-class UnknownModel(NotFound):
-    """404: no such model."""
+class UnknownModel(NotFound, code="model_not_found"):
+    """No such model."""
 
 
-class UnknownVoice(NotFound):
-    """404: no such voice."""
+class UnknownVoice(NotFound, code="voice_not_found"):
+    """No such voice."""
 
 
-class MethodNotAllowed(StatusError):
-    """405: the path does not take this method."""
+class MethodNotAllowed(StatusError, status=405):
+    """The path does not take this method."""
 
 
-class TooLarge(StatusError):
-    """413: a file, audio or text is over a limit."""
+class TooLarge(StatusError, status=413):
+    """A file, audio or text is over a limit."""
 
 
-class NotAudio(StatusError):
-    """415: the file has no audio that can be decoded."""
+class NotAudio(StatusError, status=415):
+    """The file has no audio that can be decoded."""
 
 
-class Unprocessable(StatusError):
-    """422: the server understood the request and cannot do it."""
+class Unprocessable(StatusError, status=422):
+    """The server understood the request and cannot do it."""
 
 
-class UnsupportedPair(Unprocessable):
-    """422: the server cannot translate between these languages."""
+class UnsupportedPair(Unprocessable, code="unsupported_language_pair"):
+    """The server cannot translate between these languages."""
 
 
-class RateLimited(StatusError):
-    """429: try again after ``retry_after_s``."""
+class RateLimited(StatusError, status=429):
+    """Try again after ``retry_after_s``."""
 
 
-class Unavailable(StatusError):
-    """503: try again after ``retry_after_s``."""
+class Unavailable(StatusError, status=503):
+    """Try again after ``retry_after_s``."""
 
 
-class NotReady(Unavailable):
-    """503: models are still loading."""
+class NotReady(Unavailable, code="not_ready"):
+    """Models are still loading."""
 
 
-class Draining(Unavailable):
-    """503: the server is stopping."""
+class Draining(Unavailable, code="draining"):
+    """The server is stopping."""
 
 
-class Overloaded(Unavailable):
-    """503: the server has as many requests as it takes at once."""
+class Overloaded(Unavailable, code="overloaded"):
+    """The server has as many requests as it takes at once."""
 
 
-class QueueFull(Unavailable):
-    """503: a model's queue is full."""
+class QueueFull(Unavailable, code="queue_full"):
+    """A model's queue is full."""
 
 
-class QueueDeadlinePassed(Unavailable):
-    """503: the timeout passed before a model began."""
+class QueueDeadlinePassed(Unavailable, code="queue_deadline_passed"):
+    """The timeout passed before a model began."""
 
 
-class DeadlinePassed(StatusError):
-    """504: the timeout passed while a model ran."""
+class DeadlinePassed(StatusError, status=504):
+    """The timeout passed while a model ran."""
 
 
 class ServerError(StatusError):
     """500, and any other 5xx without a class of its own."""
-
-
-BY_STATUS: dict[int, type[StatusError]] = {
-    400: InvalidRequest,
-    401: Unauthorized,
-    403: Forbidden,
-    404: NotFound,
-    405: MethodNotAllowed,
-    413: TooLarge,
-    415: NotAudio,
-    422: Unprocessable,
-    429: RateLimited,
-    503: Unavailable,
-    504: DeadlinePassed,
-}
-BY_CODE: dict[str, type[StatusError]] = {
-    "unknown_language": UnknownLanguage,
-    "model_not_found": UnknownModel,
-    "voice_not_found": UnknownVoice,
-    "unsupported_language_pair": UnsupportedPair,
-    "not_ready": NotReady,
-    "draining": Draining,
-    "overloaded": Overloaded,
-    "queue_full": QueueFull,
-    "queue_deadline_passed": QueueDeadlinePassed,
-}
 
 
 def from_response(response: httpx.Response, request_id: str) -> StatusError:

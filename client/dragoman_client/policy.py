@@ -1,4 +1,4 @@
-"""Say how long a call may take and when it is tried again: values that a user sets."""
+"""Define the values by which a user bounds a call's time and its retries."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ RETRIED_STATUSES = frozenset({429, 502, 503})
 
 @dataclass(frozen=True, slots=True)
 class Timeout:
-    """How long a call may take, its retries included.
+    """The time that a call may take, its retries included.
 
     ``total_s`` bounds the whole call: to connect, to send the files, and to read the last byte,
     however slowly the bytes come. A stream may take longer in all: ``total_s`` bounds the time to
@@ -47,7 +47,7 @@ class Timeout:
 
 @dataclass(frozen=True, slots=True)
 class Retry:
-    """When a call is tried again, and after what wait.
+    """The rules by which a call is tried again.
 
     The client waits as long as the server's ``Retry-After`` says. Where there is none, the wait
     doubles from ``backoff_s`` up to ``max_backoff_s``, and a random part of up to a half is taken

@@ -8,7 +8,7 @@ from .types import Answer
 
 
 class Device(Answer, frozen=True):
-    """Where a model runs: the device that was asked for, the one it got, and why."""
+    """The device that was asked for a model, the one it runs on, and why."""
 
     requested: str
     actual: str
@@ -60,7 +60,7 @@ class Voice(Answer, frozen=True):
 
 
 class Readiness(Answer, frozen=True):
-    """Whether the server takes requests, and the state of each model. True if it is ready.
+    """The state of the server and of each model. It is true if the server takes requests.
 
     >>> if not client.ready():
     ...     client.wait_until_ready(timeout_s=120)
@@ -83,7 +83,7 @@ class Finding(Answer, frozen=True):
 
 
 class Diagnosis(Answer, frozen=True):
-    """Whether the GPU is used, and if not, why.
+    """The server's answer to whether it uses the GPU, and if not, why.
 
     >>> diagnosis = client.doctor()
     >>> [(row.check, row.fix) for row in diagnosis.findings if row.status == "failed"]

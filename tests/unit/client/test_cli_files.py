@@ -70,7 +70,7 @@ def test_sound_comes_from_stdin(args: list[str], answer: httpx.Response) -> None
 
 @pytest.fixture
 def folder(tmp_path: Path) -> Path:
-    """Of three sounds, and of what is none."""
+    """Make a folder with three sound files and some others."""
     path = tmp_path / "calls"
     path.mkdir()
     for name in ("a.wav", "b.MP3", "c.flac", "notes.txt", ".hidden.wav"):

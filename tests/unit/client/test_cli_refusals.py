@@ -1,4 +1,4 @@
-"""What goes wrong with a command, and how it looks on a terminal."""
+"""Commands refuse a wrong line and report failures; on a terminal they draw."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What the client returns of each answer: sync and async alike."""
+"""The client returns what each answer says: sync and async alike."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What the client raises: each status, each failure of the way, both colours alike."""
+"""The client raises its own error for each status and each failure: sync and async alike."""
 
 from __future__ import annotations
 

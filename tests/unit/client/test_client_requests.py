@@ -1,4 +1,4 @@
-"""What the client sends, method by method: sync and async alike."""
+"""The client sends what each method is given: sync and async alike."""
 
 from __future__ import annotations
 
