@@ -7,7 +7,7 @@ CONFIG ?= serve_config.yaml
 BIN := $(VENV)/bin
 INSTALLED := $(VENV)/.installed
 
-.PHONY: run audit deploy fetch doctor install-gpu test test-unit test-models test-e2e check install check-config client-sync tune fuzz bench bench-stages bench-replicas bench-graph bench-first-audio bench-growth bench-endurance bench-fair bench-accuracy bench-gpu bench-asr bench-speaker bench-speaker-checks bench-nmt bench-yourtts bench-overhead bench-spoken bench-kept bench-said bench-attacks clean
+.PHONY: run audit deploy fetch doctor install-gpu test test-unit test-models test-e2e check install check-config tune fuzz bench bench-stages bench-replicas bench-graph bench-first-audio bench-growth bench-endurance bench-fair bench-accuracy bench-gpu bench-asr bench-speaker bench-speaker-checks bench-nmt bench-yourtts bench-overhead bench-spoken bench-kept bench-said bench-attacks clean
 
 run: install
 	@$(BIN)/python -m deployments.serve.launch $(CONFIG)
@@ -84,6 +84,7 @@ fuzz: install
 	$(BIN)/python -m tests.fuzz $(ARGS)
 
 # Writes the client's synchronous side from its asynchronous one.
+.PHONY: client-sync
 client-sync: install
 	$(BIN)/python client/make_sync.py
 

@@ -13,7 +13,7 @@ import sys
 import tempfile
 from pathlib import Path
 
-import unasync
+import unasync  # type: ignore[import-untyped]
 
 PACKAGE = Path(__file__).parent / "dragoman_client"
 CONFIGURATION = Path(__file__).parents[1] / "pyproject.toml"

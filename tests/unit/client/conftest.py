@@ -6,6 +6,7 @@ from pathlib import Path
 
 import pytest
 
+from dragoman_client.cli import app
 from tests.support import fake_api
 from tests.support.fake_api import COLOURS, Ask
 
@@ -22,3 +23,9 @@ def wav(tmp_path: Path) -> Path:
     path = tmp_path / "hello.wav"
     path.write_bytes(fake_api.WAV)
     return path
+
+
+@pytest.fixture(autouse=True)
+def client_alone(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Take away the commands of an installed server, which may replace the client's."""
+    monkeypatch.setattr(app, "registered_groups", [])
