@@ -144,7 +144,7 @@ class AsyncClient(AsyncSpeech):
     ) -> SpeakerMatch:
         """Tell whether two clips are of one voice.
 
-        They are from the cosine ``threshold`` on; without it the model's own applies.
+        ``threshold`` is the lowest cosine of one voice; without it the model's own applies.
 
         >>> match = await client.compare_speakers("call.flac", "enrolled.flac")
         >>> match.same_speaker

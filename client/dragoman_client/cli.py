@@ -152,7 +152,7 @@ def compare(
     ],
     threshold: Annotated[
         float | None,
-        typer.Option(min=-1.0, max=1.0, help="The cosine from which two clips are of one speaker."),
+        typer.Option(min=-1.0, max=1.0, help="The lowest cosine of one speaker."),
     ] = None,
     top: Annotated[
         int | None, typer.Option(metavar="N", min=1, help="Print only the nearest.")

@@ -142,7 +142,7 @@ class Client(Speech):
     ) -> SpeakerMatch:
         """Tell whether two clips are of one voice.
 
-        They are from the cosine ``threshold`` on; without it the model's own applies.
+        ``threshold`` is the lowest cosine of one voice; without it the model's own applies.
 
         >>> match = client.compare_speakers("call.flac", "enrolled.flac")
         >>> match.same_speaker

@@ -1,4 +1,4 @@
-"""Do for all commands: make their client, wait, print tables, write files and end with errors.
+"""Give the commands what they share: a client, a spinner, tables, files and error messages.
 
 Results go to stdout, notices and the spinner to stderr. Where stdout is not a terminal, tables
 are tab-separated lines, so that ``cut`` and ``awk`` read them.

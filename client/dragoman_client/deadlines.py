@@ -2,7 +2,8 @@
 
 A timeout of httpx bounds a single wait for the socket, so that a server which sends a byte now and
 then could hold a call for ever. Here every wait ends at the deadline of the call: with asyncio by
-``asyncio.timeout``, in a thread by a wrapper around each socket below httpx.
+``asyncio.timeout``, in a thread by a wrapper around each socket below httpx. A thread cannot bound
+the look-up of the server's name, and each address of that name may take the time to connect.
 """
 
 from __future__ import annotations

@@ -253,7 +253,7 @@ class SpeakerMatch(Answer, frozen=True):
     index: int = field(name="compare_index")  # of the clip among those that were searched
     cosine: float  # -1 to 1
     same_speaker: bool | None  # None where there is no threshold, or a clip has no speech
-    threshold: float | None  # the cosine from which clips of this length count as one speaker
+    threshold: float | None  # the lowest cosine of one speaker, for clips of this length
     model: str
     timings: Timings
     request_id: str
