@@ -172,7 +172,7 @@ class AsyncClient(AsyncSpeech):
         if not clips:
             raise ValueError("search_speakers needs at least one clip to search")
         return await self._compare(
-            query, clips, parsing.speaker_matches, threshold=threshold, model=model, top_k=top_k
+            query, clips, parsing.speaker_matches, top_k=top_k, threshold=threshold, model=model
         )
 
     async def _compare(

@@ -170,7 +170,7 @@ class Client(Speech):
         if not clips:
             raise ValueError("search_speakers needs at least one clip to search")
         return self._compare(
-            query, clips, parsing.speaker_matches, threshold=threshold, model=model, top_k=top_k
+            query, clips, parsing.speaker_matches, top_k=top_k, threshold=threshold, model=model
         )
 
     def _compare(
