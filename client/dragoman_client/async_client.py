@@ -1,216 +1,58 @@
-"""The asynchronous client: the same methods as the synchronous one, for asyncio."""
+"""AsyncClient: every call of the API as a method."""
 
 from __future__ import annotations
 
 import asyncio
-import contextlib
-from collections.abc import AsyncGenerator, Mapping, Sequence
-from types import TracebackType
+import time
+import urllib.parse
+from collections.abc import AsyncGenerator, Callable, Sequence
+from functools import partial
+from typing import Any
 
 import httpx
 
-from . import calls, errors, exchange
-from .client import DEFAULT_URL, USER_AGENT
-from .exchange import Call, Result, read_upload
-from .transport import DEFAULT_RETRY, DEFAULT_TIMEOUT, AsyncRetryTransport, Retry, Timeout
+from . import parsing
+from .async_connection import DEFAULT_URL as DEFAULT_URL
+from .async_speech import AsyncSpeech
+from .errors import DragomanError, TimeoutError
+from .exchange import Call, Result, form_of, read_upload_async, what_is_missing
+from .policy import Timeout
+from .server_types import Diagnosis, Model, Readiness, Voice
 from .types import (
     AudioFile,
-    AudioFormat,
     AudioResult,
-    Diagnosis,
     Embedding,
-    InlineAudioFormat,
-    Model,
-    Readiness,
     SpeakerMatch,
-    SpeechTranslation,
     SpokenFormat,
-    SubtitleFormat,
     TextTranslation,
-    TranscriptFormat,
-    Transcription,
-    TranslatedAudio,
-    Voice,
 )
 
+EMBEDDINGS = "/v1/audio/embeddings"
 
-class AsyncClient:
-    """:class:`~dragoman_client.Client` for asyncio: the same arguments, results and errors.
+# A server answers a question about its readiness at once or not at all.
+PROBE_TIMEOUT = Timeout(total_s=5.0, connect_s=2.0)
 
-    >>> async with AsyncClient() as client:
-    ...     results = await asyncio.gather(
-    ...         *(client.translate_speech(file, "pt") for file in ("a.wav", "b.wav", "c.wav"))
-    ...     )
-    >>> [result.timings.stages[2].batch_size for result in results]  # one batch of three
-    [3.0, 3.0, 3.0]
 
-    What each method does is said by its twin; ``stream_speech`` is for ``async for``.
+class AsyncClient(AsyncSpeech):
+    """A server's API as methods. One client serves many tasks and keeps connections open.
+
+    >>> async with AsyncClient("http://127.0.0.1:8000", timeout=30) as client:
+    ...     result = await client.translate_speech("hello.wav", "pt")
+    >>> result.translation.text
+    'Olá.'
+
+    ``timeout`` bounds a whole call, with its retries: see :class:`Timeout`. ``retry`` says what is
+    tried again: see :class:`Retry`. ``key`` is for a server with keys. ``headers`` go with every
+    call, such as a proxy's credentials. ``transport`` replaces the way to the server: a proxy, a
+    Unix socket, a test's own server; retries and the timeout work the same on it.
+
+    >>> AsyncClient(transport=httpx.AsyncHTTPTransport(proxy="http://proxy:3128"))
+
+    Every method raises :class:`~dragoman_client.errors.DragomanError`, and OSError for a file
+    that cannot be read. Files are read into memory, so that a call can be sent again.
     """
 
-    def __init__(
-        self,
-        base_url: str = DEFAULT_URL,
-        *,
-        timeout: Timeout | float | None = DEFAULT_TIMEOUT,
-        retry: Retry = DEFAULT_RETRY,
-        key: str | None = None,
-        headers: Mapping[str, str] | None = None,
-        transport: httpx.AsyncBaseTransport | None = None,
-    ) -> None:
-        self._timeout = exchange.as_timeout(timeout)
-        self._http = httpx.AsyncClient(
-            base_url=exchange.checked_url(base_url),
-            headers={"user-agent": USER_AGENT, **exchange.key_header(key), **(headers or {})},
-            transport=AsyncRetryTransport(transport or httpx.AsyncHTTPTransport(), retry),
-        )
-
-    async def __aenter__(self) -> AsyncClient:
-        return self
-
-    async def __aexit__(
-        self,
-        exc_type: type[BaseException] | None = None,
-        exc_value: BaseException | None = None,
-        traceback: TracebackType | None = None,
-    ) -> None:
-        await self.aclose()
-
-    async def aclose(self) -> None:
-        await self._http.aclose()
-
-    async def _send(self, call: Call[Result]) -> Result:
-        """The one way to the server."""
-        request = exchange.request(self._http, call, self._timeout)
-        try:
-            response = await self._http.send(request)
-        except httpx.HTTPError as error:
-            raise errors.from_transport(error, request) from error
-        return exchange.result(call, response)
-
-    async def _stream(self, call: Call[Result]) -> AsyncGenerator[bytes]:
-        """The body of the answer, piece by piece."""
-        request = exchange.request(self._http, call, self._timeout, streams=True)
-        try:
-            response = await self._http.send(request, stream=True)
-            async with contextlib.aclosing(response):
-                if not response.is_success:
-                    await response.aread()
-                    exchange.result(call, response)  # raises
-                async for piece in response.aiter_bytes():
-                    yield piece
-        except httpx.HTTPError as error:
-            raise errors.from_transport(error, request) from error
-
-    # ---- speech -----------------------------------------------------------------------
-
-    async def translate_speech(
-        self,
-        file: AudioFile,
-        target_language: str,
-        *,
-        source_language: str | None = None,
-        voice: str | None = None,
-        speed: float | None = None,
-        include_embedding: bool = False,
-        audio_format: InlineAudioFormat = "wav",
-    ) -> SpeechTranslation:
-        return await self._send(
-            calls.translate_speech(
-                await asyncio.to_thread(read_upload, file),
-                target_language,
-                source_language=source_language,
-                voice=voice,
-                speed=speed,
-                include_embedding=include_embedding,
-                audio_format=audio_format,
-            )
-        )
-
-    async def translate_speech_audio(
-        self,
-        file: AudioFile,
-        target_language: str,
-        *,
-        source_language: str | None = None,
-        voice: str | None = None,
-        speed: float | None = None,
-        response_format: AudioFormat = "wav",
-    ) -> TranslatedAudio:
-        return await self._send(
-            calls.translate_speech_audio(
-                await asyncio.to_thread(read_upload, file),
-                target_language,
-                source_language=source_language,
-                voice=voice,
-                speed=speed,
-                response_format=response_format,
-            )
-        )
-
-    async def subtitles(
-        self,
-        file: AudioFile,
-        target_language: str,
-        *,
-        source_language: str | None = None,
-        response_format: SubtitleFormat = "srt",
-        bilingual: bool = False,
-    ) -> str:
-        return await self._send(
-            calls.subtitles(
-                await asyncio.to_thread(read_upload, file),
-                target_language,
-                source_language=source_language,
-                response_format=response_format,
-                bilingual=bilingual,
-            )
-        )
-
-    async def transcribe(
-        self,
-        file: AudioFile,
-        *,
-        language: str | None = None,
-        prompt: str | None = None,
-        temperature: float | None = None,
-        word_timestamps: bool = False,
-        model: str | None = None,
-    ) -> Transcription:
-        return await self._send(
-            calls.transcribe(
-                await asyncio.to_thread(read_upload, file),
-                language=language,
-                prompt=prompt,
-                temperature=temperature,
-                word_timestamps=word_timestamps,
-                model=model,
-            )
-        )
-
-    async def transcribe_as(
-        self,
-        file: AudioFile,
-        response_format: TranscriptFormat,
-        *,
-        language: str | None = None,
-        prompt: str | None = None,
-        temperature: float | None = None,
-        word_timestamps: bool = False,
-        model: str | None = None,
-    ) -> str:
-        return await self._send(
-            calls.transcribe_as(
-                await asyncio.to_thread(read_upload, file),
-                response_format,
-                language=language,
-                prompt=prompt,
-                temperature=temperature,
-                word_timestamps=word_timestamps,
-                model=model,
-            )
-        )
-
-    # ---- text, voices, speakers -------------------------------------------------------
+    # ---- text and speakers ------------------------------------------------------------
 
     async def translate_text(
         self,
@@ -220,8 +62,23 @@ class AsyncClient:
         *,
         beam_size: int | None = None,
     ) -> list[TextTranslation]:
-        call = calls.translate_text(text, source_language, target_language, beam_size)
-        return await self._send(call)
+        """Translate one text or many; the list has one translation a text, in their order.
+
+        A ``beam_size`` over 1 is slower and often better, where the model can do it (M2M100).
+
+        >>> rows = await client.translate_text(["Hello.", "Thank you."], "en", "pt")
+        >>> [row.text for row in rows]
+        ['Olá.', 'Obrigado.']
+        """
+        body: dict[str, Any] = {
+            "text": text if isinstance(text, str) else list(text),
+            "source_language": source_language,
+            "target_language": target_language,
+        }
+        if beam_size is not None:
+            body["beam_size"] = beam_size
+        path = "/v1/text/translations"
+        return await self._send(Call("POST", path, parsing.text_translations, json=body))
 
     async def speak(
         self,
@@ -232,10 +89,14 @@ class AsyncClient:
         response_format: SpokenFormat = "wav",
         speed: float | None = None,
     ) -> AudioResult:
+        """Speak a text with a ``voice``, or with the first voice of a ``language``.
+
+        >>> spoken = await client.speak("Bom dia.", language="pt")
+        >>> spoken.save("bom-dia.wav")
+        """
+        # "none": a stream's audio does not tell its length, which a file should.
         return await self._send(
-            calls.speak(
-                text, voice=voice, language=language, response_format=response_format, speed=speed
-            )
+            _speech(text, voice, language, response_format, speed, stream_format="none")
         )
 
     def stream_speech(
@@ -247,20 +108,31 @@ class AsyncClient:
         response_format: SpokenFormat = "wav",
         speed: float | None = None,
     ) -> AsyncGenerator[bytes]:
-        return self._stream(
-            calls.speak(
-                text,
-                voice=voice,
-                language=language,
-                response_format=response_format,
-                speed=speed,
-                stream=True,
-            )
-        )
+        """Do as :meth:`speak` does, and yield each sentence's audio once it is spoken.
+
+        The pieces joined are one file, which does not tell its length. The first step of the loop
+        raises what :meth:`speak` would raise, and a later one :class:`ConnectionFailed` if the
+        server had to break off. Close the iterator to stop early.
+
+        >>> async for piece in client.stream_speech("Bom dia. Tudo bem?", language="pt"):
+        ...     player.stdin.write(piece)  # of subprocess.Popen(["ffplay", "-"], stdin=PIPE)
+        """
+        return self._stream(_speech(text, voice, language, response_format, speed))
 
     async def embed(self, *files: AudioFile, model: str | None = None) -> list[Embedding]:
-        uploads = [await asyncio.to_thread(read_upload, file) for file in files]
-        return await self._send(calls.embed(uploads, model=model))
+        """Return the speaker embeddings of one file or many, in their order.
+
+        >>> a, b = await client.embed("hello.wav", "goodbye.wav")
+        >>> a.cosine(b)  # near 1: the same speaker
+        0.87
+        """
+        if not files:
+            raise ValueError("embed needs at least one file")
+        uploads = [await read_upload_async(file) for file in files]
+        form = form_of(model=model)
+        return await self._send(
+            Call("POST", EMBEDDINGS, parsing.embeddings, form=form, uploads=uploads)
+        )
 
     async def compare_speakers(
         self,
@@ -270,13 +142,16 @@ class AsyncClient:
         threshold: float | None = None,
         model: str | None = None,
     ) -> SpeakerMatch:
-        return await self._send(
-            calls.compare_speakers(
-                await asyncio.to_thread(read_upload, first),
-                await asyncio.to_thread(read_upload, second),
-                threshold=threshold,
-                model=model,
-            )
+        """Tell whether two clips are of one voice.
+
+        ``threshold`` is the lowest cosine of one voice; without it the model's own applies.
+
+        >>> match = await client.compare_speakers("call.flac", "enrolled.flac")
+        >>> match.same_speaker
+        True
+        """
+        return await self._compare(
+            first, [second], parsing.speaker_match, threshold=threshold, model=model
         )
 
     async def search_speakers(
@@ -288,41 +163,114 @@ class AsyncClient:
         threshold: float | None = None,
         model: str | None = None,
     ) -> list[SpeakerMatch]:
-        return await self._send(
-            calls.search_speakers(
-                await asyncio.to_thread(read_upload, query),
-                [await asyncio.to_thread(read_upload, clip) for clip in clips],
-                top_k=top_k,
-                threshold=threshold,
-                model=model,
-            )
+        """Search clips for the speaker of ``query``: all or the ``top_k`` nearest, nearest first.
+
+        >>> best, *others = await client.search_speakers("call.flac", ["ann.flac", "bob.flac"])
+        >>> best.index, best.cosine  # bob's
+        (1, 0.91)
+        """
+        if not clips:
+            raise ValueError("search_speakers needs at least one clip to search")
+        return await self._compare(
+            query, clips, parsing.speaker_matches, top_k=top_k, threshold=threshold, model=model
         )
+
+    async def _compare(
+        self,
+        query: AudioFile,
+        clips: Sequence[AudioFile],
+        parse: Callable[[httpx.Response], Result],
+        **options: str | float | None,
+    ) -> Result:
+        uploads = [await read_upload_async(query)]
+        uploads += [await read_upload_async(clip, "compare") for clip in clips]
+        form = form_of(**options, include_embedding="false")
+        return await self._send(Call("POST", EMBEDDINGS, parse, form=form, uploads=uploads))
 
     # ---- the server -------------------------------------------------------------------
 
     async def models(self) -> list[Model]:
-        return await self._send(calls.models())
+        """Return the models: where each runs and why, and its counts.
+
+        >>> [(model.id, model.device.actual) for model in await client.models()]
+        [('asr', 'cuda'), ('nmt', 'cuda'), ('tts', 'cpu')]
+        """
+        return await self._send(Call("GET", "/v1/models", parsing.models))
 
     async def model(self, model_id: str) -> Model:
-        return await self._send(calls.model(model_id))
+        """Return one of :meth:`models`. Raise UnknownModel."""
+        path = f"/v1/models/{urllib.parse.quote(model_id, safe='')}"
+        return await self._send(Call("GET", path, parsing.model))
 
     async def voices(self) -> list[Voice]:
-        return await self._send(calls.voices())
+        """Return the voices that ``voice`` may name."""
+        return await self._send(Call("GET", "/v1/voices", parsing.voices))
 
     async def doctor(self) -> Diagnosis:
-        return await self._send(calls.doctor())
+        """Tell whether the models run on the GPU, and if not, why and what to do.
+
+        The server inspects its own machine, which takes some seconds.
+
+        >>> diagnosis = await client.doctor()
+        >>> diagnosis.verdict
+        '5 of 6 models run on a GPU: asr, nmt, tts-en, tts-pt, speaker'
+        """
+        return await self._send(Call("GET", "/v1/doctor", parsing.diagnosis))
 
     async def ready(self) -> Readiness:
-        return await self._send(calls.ready())
+        """Tell whether the server takes requests now; asked once, without retries.
+
+        Raise ConnectionFailed where there is no server to ask.
+        """
+        call = Call(
+            "GET",
+            "/health/ready",
+            parsing.readiness,
+            answers=frozenset({503}),
+            retries=False,
+            timeout=PROBE_TIMEOUT,
+        )
+        return await self._send(call)
 
     async def wait_until_ready(self, timeout_s: float = 300.0, *, poll_s: float = 0.5) -> Readiness:
-        wait = exchange.ReadinessWait(timeout_s)
-        while (readiness := wait.settled(await self._probe())) is None:  # noqa: ASYNC110
-            await asyncio.sleep(poll_s)
-        return readiness
+        """Wait for a server that starts. Raise TimeoutError, which says what is missing.
 
-    async def _probe(self) -> Readiness | errors.DragomanError:
-        try:
-            return await self.ready()
-        except errors.DragomanError as error:
-            return error
+        A failed question counts as "not yet": while a server starts, its port is closed at first,
+        and then knows no path.
+
+        >>> await client.wait_until_ready(timeout_s=120)
+        Readiness(ready=True, models={'asr': 'ready', 'nmt': 'ready', 'tts': 'ready'})
+        """
+        ends_at = time.monotonic() + timeout_s
+        while True:
+            try:
+                readiness = await self.ready()
+                if readiness:
+                    return readiness
+                missing = what_is_missing(readiness)
+            except DragomanError as error:
+                missing = error.message
+            if time.monotonic() >= ends_at:
+                raise TimeoutError(f"not ready after {timeout_s:g} s: {missing}")
+            await asyncio.sleep(poll_s)
+
+
+def _speech(
+    text: str,
+    voice: str | None,
+    language: str | None,
+    response_format: SpokenFormat,
+    speed: float | None,
+    stream_format: str | None = None,
+) -> Call[AudioResult]:
+    fields = {
+        "input": text,
+        "voice": voice,
+        "language": language,
+        "response_format": response_format,
+        "speed": speed,
+        "stream_format": stream_format,
+    }
+    body = {name: value for name, value in fields.items() if value is not None}
+    parse = partial(parsing.audio_result, audio_format=response_format)
+    return Call("POST", "/v1/audio/speech", parse, json=body)

@@ -1,7 +1,7 @@
-"""The command ``dragoman``: the server's API from a shell.
+"""Offer the server's API in a shell: the command ``dragoman``.
 
-The options that say which server (``--url``, ``--timeout``, ``--key``, ``--header``) stand before
-the command. Exit codes: 0 done, 1 the server or a file said no, 2 the command line is wrong.
+The options of the server (``--url``, ``--timeout``, ``--key``, ``--header``) stand before the
+command. Exit codes: 0 done, 1 the server or a file refused, 2 the command line is wrong.
 """
 
 from __future__ import annotations
@@ -13,15 +13,18 @@ from typing import Annotated
 import typer
 
 from . import console, files, reports, speech_commands
-from .client import DEFAULT_URL, Client
+from .client import Client
+from .connection import DEFAULT_URL
 from .exchange import checked_url
 from .options import (
     SPOKEN,
     AsJson,
+    Headers,
     Key,
     SoundFile,
     Speed,
     To,
+    Url,
     VoiceName,
     format_of,
     parsed_headers,
@@ -30,10 +33,10 @@ from .options import (
     with_key,
     writable,
 )
-from .transport import DEFAULT_TOTAL_S
+from .policy import DEFAULT_TOTAL_S
 from .types import SpokenFormat, TextTranslation
 
-COMMANDS = "dragoman.commands"
+COMMANDS = "dragoman.commands"  # the entry-point group of other packages' commands
 
 app = typer.Typer(
     name="dragoman",
@@ -46,17 +49,15 @@ app = typer.Typer(
 @app.callback()
 def connection_options(
     context: typer.Context,
-    url: Annotated[str, typer.Option(envvar="DRAGOMAN_URL", help="The server.")] = DEFAULT_URL,
+    url: Url = DEFAULT_URL,
     timeout: Annotated[
-        float, typer.Option(metavar="SECONDS", min=0.1, help="For a whole call, with retries.")
+        float, typer.Option(metavar="SECONDS", min=0.1, help="Of a whole call, with its retries.")
     ] = DEFAULT_TOTAL_S,
     key: Key = None,
-    header: Annotated[
-        list[str] | None,
-        typer.Option(metavar="'NAME: VALUE'", help="Goes with every request; may be repeated."),
-    ] = None,
+    header: Headers = None,
     version: Annotated[
-        bool, typer.Option("--version", is_eager=True, callback=show_version)
+        bool,
+        typer.Option("--version", is_eager=True, callback=show_version, help="Print the version."),
     ] = False,
 ) -> None:
     try:
@@ -64,7 +65,7 @@ def connection_options(
     except ValueError as error:
         raise typer.BadParameter(str(error), param_hint="--url") from None
     headers = with_key(key, parsed_headers(header or []))
-    context.obj = console.Connection(url, timeout, headers, context.obj or Client)
+    context.obj = console.ServerOptions(url, timeout, headers, context.obj or Client)
 
 
 # ---- speech ---------------------------------------------------------------------------
@@ -77,24 +78,25 @@ app.command()(speech_commands.transcribe)
 @app.command()
 def say(
     context: typer.Context,
-    text: Annotated[str, typer.Argument(metavar="TEXT", help="- reads it from stdin.")],
+    text: Annotated[str, typer.Argument(metavar="TEXT", help="The text; - reads stdin.")],
     output: Annotated[
         Path,
         typer.Option(
-            "-o",
             "--output",
-            help=f"{', '.join(SPOKEN)}; - is stdout, from the first sentence on.",
+            "-o",
+            metavar="FILE",
+            help=f"A file ({', '.join(SPOKEN)}); - is stdout, sentence by sentence.",
             callback=writable,
         ),
     ],
     voice: VoiceName = None,
     language: Annotated[
-        str | None, typer.Option(metavar="LANGUAGE", help="Its first voice speaks.")
+        str | None, typer.Option(metavar="LANGUAGE", help="Use its first voice.")
     ] = None,
     speed: Speed = None,
     response_format: Annotated[
         SpokenFormat | None,
-        typer.Option("--format", help="By the extension of -o if left out, or else wav."),
+        typer.Option("--format", help="Default: by the extension of --output, or wav."),
     ] = None,
 ) -> None:
     """Speak a text."""
@@ -122,10 +124,10 @@ def embed(
     context: typer.Context,
     clips: Annotated[
         list[Path],
-        typer.Argument(metavar="FILE...", callback=sound_files),
+        typer.Argument(metavar="FILE...", callback=sound_files, help="- reads stdin."),
     ],
 ) -> None:
-    """Compare voices: of one file the embedding, of two the cosine, of more a matrix."""
+    """Print the embedding of one file, the cosine of two, or the matrix of more."""
     with console.connected(context, "listening") as client:
         embeddings = client.embed(*map(files.audio_of, clips))
     if len(embeddings) == 1:
@@ -146,15 +148,18 @@ def compare(
     query: SoundFile,
     clips: Annotated[
         list[Path],
-        typer.Argument(metavar="OTHER...", callback=sound_files),
+        typer.Argument(metavar="OTHER...", callback=sound_files, help="Files to rank."),
     ],
     threshold: Annotated[
-        float | None, typer.Option(min=-1.0, max=1.0, help="Cosine of one speaker.")
+        float | None,
+        typer.Option(min=-1.0, max=1.0, help="The lowest cosine of one speaker."),
     ] = None,
-    top: Annotated[int | None, typer.Option(metavar="N", min=1, help="Only the nearest.")] = None,
+    top: Annotated[
+        int | None, typer.Option(metavar="N", min=1, help="Print only the nearest.")
+    ] = None,
     as_json: AsJson = False,
 ) -> None:
-    """Rank files by how near their speaker is to that of the first."""
+    """Rank files by how similar their speaker is to that of the first file."""
     with console.connected(context, "listening") as client:
         matches = client.search_speakers(
             files.audio_of(query), [*map(files.audio_of, clips)], top_k=top, threshold=threshold
@@ -171,13 +176,19 @@ def compare(
 @app.command()
 def text(
     context: typer.Context,
-    texts: Annotated[list[str], typer.Argument(metavar="TEXT...", help="- reads lines of stdin.")],
-    source: Annotated[str, typer.Option("--from", metavar="LANGUAGE", help="Like en.")],
+    texts: Annotated[
+        list[str], typer.Argument(metavar="TEXT...", help="Texts; - reads the lines of stdin.")
+    ],
+    source: Annotated[
+        str, typer.Option("--from", metavar="LANGUAGE", help="Their language, such as en.")
+    ],
     to: To,
-    beam: Annotated[int | None, typer.Option("--beam", min=1, max=10, help="Of M2M100.")] = None,
+    beam: Annotated[
+        int | None, typer.Option("--beam", min=1, max=10, help="The beam of M2M100.")
+    ] = None,
     as_json: AsJson = False,
 ) -> None:
-    """Translate texts: one line each."""
+    """Translate texts, and print a line each."""
     rows: list[TextTranslation] = []
     with console.connected(context, "translating") as client:
         for portion in files.portions(files.texts_of(texts)):
@@ -195,7 +206,7 @@ def text(
 
 @app.command()
 def models(context: typer.Context, as_json: AsJson = False) -> None:
-    """List the models: where each runs and why, and what it has done."""
+    """List the models: where each runs and why, and its counts."""
     with console.connected(context, "asking") as client:
         rows = client.models()
     if as_json:
@@ -238,10 +249,11 @@ def voices(context: typer.Context, as_json: AsJson = False) -> None:
 def ready(
     context: typer.Context,
     wait: Annotated[
-        float, typer.Option(metavar="SECONDS", min=0.0, help="Wait as long for a start.")
+        float,
+        typer.Option(metavar="SECONDS", min=0.0, help="Wait so long for the server to start."),
     ] = 0.0,
 ) -> None:
-    """Tell how far each model is; exit code 0 if the server takes requests."""
+    """Print the state of each model; exit with 0 if the server takes requests."""
     with console.connected(context, "waiting for the server") as client:
         readiness = client.wait_until_ready(wait) if wait else client.ready()
     console.show_table(("model", "state"), list(readiness.models.items()))
@@ -251,8 +263,8 @@ def ready(
 
 @app.command()
 def doctor(context: typer.Context, as_json: AsJson = False) -> None:
-    """Tell whether the GPU is used, and if not, why; exit code 0 if nothing failed."""
-    with console.connected(context, "the server looks at its machine") as client:
+    """Tell whether the GPU is used, and if not, why; exit with 0 if nothing failed."""
+    with console.connected(context, "the server inspects its machine") as client:
         diagnosis = client.doctor()
     reports.show_diagnosis(diagnosis, as_json=as_json)
     if diagnosis.status == "failed":
@@ -263,11 +275,11 @@ def doctor(context: typer.Context, as_json: AsJson = False) -> None:
 
 
 def add_installed_commands(target: typer.Typer) -> None:
-    """Adds the Typer apps of the entry-point group ``COMMANDS``: the server installs some."""
+    """Add the Typer apps of the entry-point group ``COMMANDS``: the server brings some."""
     for entry in entry_points(group=COMMANDS):
         try:
             target.add_typer(entry.load())
-        except Exception as error:  # half an installation of another package's
+        except Exception as error:  # the other package is installed in part
             console.notice(f"dragoman: the command {entry.name} cannot be loaded: {error}")
 
 

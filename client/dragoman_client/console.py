@@ -1,4 +1,4 @@
-"""What the commands share: the way to the server, waiting, tables, files and errors.
+"""Give the commands what they share: a client, a spinner, tables, files and error messages.
 
 Results go to stdout, notices and the spinner to stderr. Where stdout is not a terminal, tables
 are tab-separated lines, so that ``cut`` and ``awk`` read them.
@@ -6,14 +6,15 @@ are tab-separated lines, so that ``cut`` and ``awk`` read them.
 
 from __future__ import annotations
 
-import dataclasses
 import json
 import sys
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, NoReturn, Protocol, TypeAlias
 
+import msgspec
 import typer
 from rich.console import Console
 from rich.table import Table
@@ -28,35 +29,33 @@ Cell: TypeAlias = str | int | float | None
 
 
 class MakeClient(Protocol):
-    """How the commands get their client; a test hands in its own as the context's object."""
+    """Makes the client of a command; a test sets its own as the context's object."""
 
     def __call__(self, base_url: str, *, timeout: float, headers: Mapping[str, str]) -> Client: ...
 
 
-@dataclasses.dataclass(frozen=True, slots=True)
-class Connection:
-    """What the options before the command say."""
+@dataclass(frozen=True, slots=True)
+class ServerOptions:
+    """The options that stand before the command."""
 
     url: str
     timeout_s: float
-    headers: Mapping[str, str] = dataclasses.field(repr=False)  # a key may be among them
+    headers: Mapping[str, str] = field(repr=False)  # a key may be among them
     make_client: MakeClient
 
 
 def client(context: typer.Context) -> Client:
-    """A client for one command, to be closed after it."""
-    connection: Connection = context.obj
-    return connection.make_client(
-        connection.url, timeout=connection.timeout_s, headers=connection.headers
-    )
+    """Make the client of one command, which closes it."""
+    options: ServerOptions = context.obj
+    return options.make_client(options.url, timeout=options.timeout_s, headers=options.headers)
 
 
 @contextmanager
 def connected(context: typer.Context, doing: str) -> Iterator[Client]:
-    """A client for one command. What it raises ends the command with one line on stderr."""
+    """Make the client of one command; its errors end the command with one line on stderr."""
     try:
-        with client(context) as connection, waiting(doing):
-            yield connection
+        with client(context) as made, waiting(doing):
+            yield made
     except ConnectionFailed as error:
         fail(
             f"{error.message}; start a server with `make run`, "
@@ -64,13 +63,13 @@ def connected(context: typer.Context, doing: str) -> Iterator[Client]:
         )
     except DragomanError as error:
         fail(str(error))
-    except OSError as error:  # the file to be sent
+    except OSError as error:  # of the file to be sent
         fail(f"{error.filename}: {error.strerror}" if error.filename else str(error))
 
 
 @contextmanager
 def waiting(doing: str) -> Iterator[None]:
-    """A spinner, if somebody is there to see it."""
+    """Show a spinner if stderr is a terminal."""
     if not sys.stderr.isatty():
         yield
         return
@@ -79,7 +78,7 @@ def waiting(doing: str) -> Iterator[None]:
 
 
 def fail(message: str) -> NoReturn:
-    """Ends the command: one line on stderr, exit code 1."""
+    """End the command with one line on stderr and exit code 1."""
     notice(f"dragoman: {' '.join(message.split())}")
     raise typer.Exit(1)
 
@@ -89,7 +88,7 @@ def notice(message: str) -> None:
 
 
 def write(path: Path, content: bytes | str, what: str) -> None:
-    """Writes a result to a file, and says so."""
+    """Write a result to a file, and say so on stderr."""
     data = content.encode("utf-8") if isinstance(content, str) else content
     try:
         path.write_bytes(data)
@@ -99,7 +98,7 @@ def write(path: Path, content: bytes | str, what: str) -> None:
 
 
 def write_stdout(pieces: Iterable[bytes]) -> None:
-    """Writes each piece as soon as it is there."""
+    """Write each piece as soon as it comes."""
     stdout = typer.get_binary_stream("stdout")
     for piece in pieces:
         stdout.write(piece)
@@ -107,7 +106,7 @@ def write_stdout(pieces: Iterable[bytes]) -> None:
 
 
 def show_document(text: str, output: Path | None, what: str) -> None:
-    """Writes a text to the file, or else to stdout with a line end of its own."""
+    """Write a text to the file, or else to stdout, where it ends with one line end."""
     if output is None:
         typer.echo(text, nl=not text.endswith("\n"))
     else:
@@ -115,12 +114,17 @@ def show_document(text: str, output: Path | None, what: str) -> None:
 
 
 def show_json(value: Any) -> None:
-    """Writes a result as JSON, dataclasses with the names of their fields."""
-    typer.echo(json.dumps(value, ensure_ascii=False, indent=2, default=dataclasses.asdict))
+    """Print a result as JSON, with the names that its fields have in Python."""
+    typer.echo(to_json(value, indent=2))
+
+
+def to_json(value: Any, *, indent: int | None = None) -> str:
+    default = msgspec.structs.asdict
+    return json.dumps(value, ensure_ascii=False, indent=indent, default=default)
 
 
 def show_table(columns: Sequence[str], rows: Sequence[Sequence[Cell]]) -> None:
-    """A table on a terminal, tab-separated lines elsewhere."""
+    """Print a table on a terminal, and tab-separated lines elsewhere."""
     if not sys.stdout.isatty():
         for row in (columns, *rows):
             typer.echo("\t".join(_cell(value) for value in row))

@@ -1,15 +1,16 @@
-"""The bound of a whole call: what keeps a server that drips its answer from drawing it out.
+"""End a whole call at its deadline (reads private parts of httpx 0.28 and httpcore 1.0).
 
-Timeouts of httpx are of one wait for the socket. Here every wait ends with the call: of the
-synchronous client in the stream below httpx, of the asynchronous one by ``asyncio.timeout``.
+A timeout of httpx bounds a single wait for the socket, so that a server which sends a byte now and
+then could hold a call for ever. Here every wait ends at the deadline of the call: with asyncio by
+``asyncio.timeout``, in a thread by a wrapper around each socket below httpx. A thread cannot bound
+the look-up of the server's name, and each address of that name may take the time to connect.
 """
 
 from __future__ import annotations
 
 import asyncio
 import time
-from collections.abc import AsyncIterator, Awaitable, Callable, Iterable, Iterator
-from contextlib import contextmanager
+from collections.abc import Awaitable, Callable, Iterable
 from contextvars import ContextVar
 from dataclasses import dataclass
 from ssl import SSLContext
@@ -20,56 +21,92 @@ import httpx
 
 T = TypeVar("T")
 
-WRITE_BYTES = 1 << 14  # at once: a socket takes them whole, so that no write waits twice
+TOO_LATE = "the time of the call has passed"
 
-# When what this thread does must have ended, on ``time.monotonic``.
+# Bytes written at once: a socket mostly takes them whole, so that no write waits twice.
+WRITE_BYTES = 1 << 14
+
+# The deadline of what this thread does now, on ``time.monotonic``.
 _ends_at: ContextVar[float | None] = ContextVar("ends_at", default=None)
 
 
 @dataclass(frozen=True, slots=True)
-class Bound:
-    """When a call ends; ``piece_s``, of a stream: the wait for each piece after the first."""
+class Deadline:
+    """When a call ends; for a stream also how long each piece after the first may take."""
 
     ends_at: float  # on ``time.monotonic``
     piece_s: float | None = None
 
-    def after_a_piece(self) -> Bound:
-        return (
-            self if self.piece_s is None else Bound(time.monotonic() + self.piece_s, self.piece_s)
-        )
+    @classmethod
+    def after(cls, duration_s: float, piece_s: float | None = None) -> Deadline:
+        return cls(time.monotonic() + duration_s, piece_s)
+
+    def after_a_piece(self) -> Deadline:
+        """Return the deadline of the next piece: a new one if this is a stream."""
+        return self if self.piece_s is None else Deadline.after(self.piece_s, self.piece_s)
 
     def left_s(self) -> float:
-        return self.ends_at - time.monotonic()
+        """Return the time that is left. Raise httpx.ReadTimeout if there is none."""
+        left_s = self.ends_at - time.monotonic()
+        if left_s <= 0:
+            raise httpx.ReadTimeout(TOO_LATE)
+        return left_s
 
 
-@contextmanager
-def until(ends_at: float | None) -> Iterator[None]:
-    """What waits for a socket inside waits no longer than that."""
-    token = _ends_at.set(ends_at)
+# ---- asyncio ------------------------------------------------------------------------------
+
+
+async def within_async(deadline: Deadline | None, start: Callable[[], Awaitable[T]]) -> T:
+    """Await what ``start`` begins until the deadline. Raise httpx.ReadTimeout after it."""
+    if deadline is None:
+        return await start()
+    left_s = deadline.left_s()  # checked, too, for pieces that need no wait
     try:
-        yield
+        async with asyncio.timeout(left_s) as limit:
+            return await start()
+    except TimeoutError:
+        if limit.expired():
+            raise httpx.ReadTimeout(TOO_LATE) from None
+        raise
+
+
+# ---- threads ------------------------------------------------------------------------------
+
+
+def within(deadline: Deadline | None, start: Callable[[], T]) -> T:
+    """Call ``start``, whose waits for sockets end at the deadline. Raise httpx.ReadTimeout."""
+    if deadline is None:
+        return start()
+    deadline.left_s()  # checked, too, for pieces that need no wait
+    token = _ends_at.set(deadline.ends_at)
+    try:
+        return start()
     finally:
         _ends_at.reset(token)
 
 
-def bound_waits(transport: httpx.BaseTransport) -> None:
-    """Have the connections of a transport of httpx's own keep to ``until``."""
+def bound_waits(transport: httpx.BaseTransport | httpx.AsyncBaseTransport) -> None:
+    """Make the sockets of httpx's own blocking transport obey ``within``.
+
+    Another transport is left as it is: with asyncio nothing is needed, and of a stranger's
+    blocking transport nothing is known.
+    """
     if isinstance(transport, httpx.HTTPTransport):
         pool = transport._pool
         pool._network_backend = BoundedBackend(pool._network_backend)
 
 
-# ---- the synchronous client ---------------------------------------------------------------
-
-
 def _left_s(timeout_s: float | None, error_class: type[Exception]) -> float | None:
-    """How long to wait now. Raises ``error_class``: no time is left."""
+    """Return the time to the deadline, or ``timeout_s`` if there is none.
+
+    Raise ``error_class`` if no time is left.
+    """
     ends_at = _ends_at.get()
     if ends_at is None:
         return timeout_s
     left_s = ends_at - time.monotonic()
     if left_s <= 0:
-        raise error_class("the time of the call has passed")
+        raise error_class(TOO_LATE)
     return left_s
 
 
@@ -79,7 +116,7 @@ def _to_connect_s(timeout_s: float | None) -> float | None:
 
 
 class BoundedBackend(httpcore.NetworkBackend):
-    """Connects as another backend does, within the time of the call."""
+    """Connects as another backend does, but never past the deadline."""
 
     def __init__(self, backend: httpcore.NetworkBackend) -> None:
         self._backend = backend
@@ -107,7 +144,7 @@ class BoundedBackend(httpcore.NetworkBackend):
 
 
 class BoundedStream(httpcore.NetworkStream):
-    """A connection of which each wait ends with the call."""
+    """A connection whose waits all end at the deadline."""
 
     def __init__(self, stream: httpcore.NetworkStream) -> None:
         self._stream = stream
@@ -134,64 +171,3 @@ class BoundedStream(httpcore.NetworkStream):
 
     def get_extra_info(self, info: str) -> Any:
         return self._stream.get_extra_info(info)
-
-
-class BoundedBody(httpx.SyncByteStream):
-    """The body of an answer, within its bound."""
-
-    def __init__(self, body: httpx.SyncByteStream, bound: Bound) -> None:
-        self._body, self._bound = body, bound
-
-    def __iter__(self) -> Iterator[bytes]:
-        pieces, bound = iter(self._body), self._bound
-        while True:
-            if bound.left_s() <= 0:
-                raise too_late()
-            with until(bound.ends_at):
-                piece = next(pieces, None)
-            if piece is None:
-                return
-            yield piece
-            bound = bound.after_a_piece()
-
-    def close(self) -> None:
-        self._body.close()
-
-
-# ---- the asynchronous client --------------------------------------------------------------
-
-
-class AsyncBoundedBody(httpx.AsyncByteStream):
-    """The body of an answer, within its bound."""
-
-    def __init__(self, body: httpx.AsyncByteStream, bound: Bound) -> None:
-        self._body, self._bound = body, bound
-
-    async def __aiter__(self) -> AsyncIterator[bytes]:
-        pieces, bound = aiter(self._body), self._bound
-        while True:
-            piece = await within(bound, lambda: anext(pieces, None))
-            if piece is None:
-                return
-            yield piece
-            bound = bound.after_a_piece()
-
-    async def aclose(self) -> None:
-        await self._body.aclose()
-
-
-async def within(bound: Bound, start: Callable[[], Awaitable[T]]) -> T:
-    """What ``start`` begins, within the bound. Raises httpx.ReadTimeout."""
-    if bound.left_s() <= 0:  # what needs no wait would never notice
-        raise too_late()
-    try:
-        async with asyncio.timeout(bound.left_s()) as limit:
-            return await start()
-    except TimeoutError:
-        if limit.expired():
-            raise too_late() from None
-        raise
-
-
-def too_late() -> httpx.ReadTimeout:
-    return httpx.ReadTimeout("the time of the call has passed")

@@ -1,10 +1,10 @@
-"""The error tree: one class for each thing that a caller may want to handle differently.
+"""Define the client's errors: one class for each case that a caller may handle differently.
 
-DragomanError                   all of them: message, status, code, param, request_id
+DragomanError                   the base of all: message, status, code, param, request_id
 ├── ConnectionFailed            the server could not be reached, or the connection broke;
 │                               also a ConnectionError
 ├── TimeoutError                no answer within the timeout; also Python's TimeoutError
-├── UnexpectedResponse          an answer that is not Dragoman's: is the address right?
+├── UnexpectedResponse          an answer that is not Dragoman's; is the address right?
 └── StatusError                 the server refused; any status without a class of its own
     ├── InvalidRequest 400          malformed; ``param`` names the field
     │   └── UnknownLanguage 400
@@ -16,19 +16,19 @@ DragomanError                   all of them: message, status, code, param, reque
     ├── MethodNotAllowed 405
     ├── TooLarge 413                file, audio or text over a limit
     ├── NotAudio 415                no audio that can be decoded
-    ├── Unprocessable 422           understood, but impossible on this server
-    │   └── UnsupportedPair 422     the message lists the language pairs that there are
+    ├── Unprocessable 422           understood, but this server cannot do it
+    │   └── UnsupportedPair 422     the message lists the language pairs of the server
     ├── RateLimited 429             ``retry_after_s``
     ├── Unavailable 503             ``retry_after_s``
     │   ├── NotReady 503            models are still loading
     │   ├── Draining 503            the server is stopping
-    │   ├── Overloaded 503          as many requests as the server takes at once
+    │   ├── Overloaded 503          the server has as many requests as it takes at once
     │   ├── QueueFull 503           a model's queue is full
     │   └── QueueDeadlinePassed 503 the timeout passed before a model began
     ├── DeadlinePassed 504          the timeout passed while a model ran
-    └── ServerError 5xx             the server's own fault: its log knows the request id
+    └── ServerError 5xx             the server failed; its log has the request id
 
-An error that remains after the retries is raised as itself.
+The error of the last attempt is raised as it is.
 
 >>> try:
 ...     client.translate_speech("notes.txt", "pt")
@@ -48,11 +48,15 @@ import httpx
 
 from . import headers
 
-MAX_QUOTED_CHARACTERS = 200  # of a body that is not the API's own
+MAX_QUOTED_CHARACTERS = 200  # of a body that the API did not write
+
+# Filled by the classes below.
+BY_STATUS: dict[int, type[StatusError]] = {}
+BY_CODE: dict[str, type[StatusError]] = {}
 
 
 class DragomanError(Exception):
-    """Base of all that this package raises. Local failures have no ``status`` nor ``code``."""
+    """The base of all errors here. Local failures have neither ``status`` nor ``code``."""
 
     def __init__(
         self,
@@ -73,7 +77,7 @@ class DragomanError(Exception):
         self.retry_after_s = retry_after_s
 
     def __str__(self) -> str:
-        """The message, and what finds the call again.
+        """Return the message, the status, and the id that finds the call in the server's log.
 
         >>> str(error)
         'no audio in the file (415 not_audio, param file, request 5f0c2b)'
@@ -86,7 +90,7 @@ class DragomanError(Exception):
         details = [detail for detail in details if detail]
         return f"{self.message} ({', '.join(details)})" if details else self.message
 
-    def __reduce__(self) -> tuple[Any, ...]:  # keyword arguments survive pickling
+    def __reduce__(self) -> tuple[Any, ...]:  # so that pickling keeps the keyword arguments
         return _rebuild, (type(self), self.message, vars(self).copy())
 
 
@@ -112,127 +116,107 @@ class UnexpectedResponse(DragomanError):
 
 
 class StatusError(DragomanError):
-    """The server answered with an error."""
+    """The server answered with an error. A class below is of one status or one code."""
+
+    def __init_subclass__(cls, *, status: int | None = None, code: str | None = None) -> None:
+        if status is not None:
+            BY_STATUS[status] = cls
+        if code is not None:
+            BY_CODE[code] = cls
 
 
-class InvalidRequest(StatusError):
-    """400"""
+class InvalidRequest(StatusError, status=400):
+    """The request is malformed; ``param`` names the field."""
 
 
-class UnknownLanguage(InvalidRequest):
-    """400"""
+class UnknownLanguage(InvalidRequest, code="unknown_language"):
+    """No such language."""
 
 
-class Unauthorized(StatusError):
-    """401"""
+class Unauthorized(StatusError, status=401):
+    """No key, or one that the server does not know."""
 
 
-class Forbidden(StatusError):
-    """403"""
+class Forbidden(StatusError, status=403):
+    """The key lacks the scope, or nobody may ask this from here."""
 
 
-class NotFound(StatusError):
-    """404"""
+class NotFound(StatusError, status=404):
+    """No such path or thing."""
 
 
-class UnknownModel(NotFound):
-    """404"""
+class UnknownModel(NotFound, code="model_not_found"):
+    """No such model."""
 
 
-class UnknownVoice(NotFound):
-    """404"""
+class UnknownVoice(NotFound, code="voice_not_found"):
+    """No such voice."""
 
 
-class MethodNotAllowed(StatusError):
-    """405"""
+class MethodNotAllowed(StatusError, status=405):
+    """The path does not take this method."""
 
 
-class TooLarge(StatusError):
-    """413"""
+class TooLarge(StatusError, status=413):
+    """A file, audio or text is over a limit."""
 
 
-class NotAudio(StatusError):
-    """415"""
+class NotAudio(StatusError, status=415):
+    """The file has no audio that can be decoded."""
 
 
-class Unprocessable(StatusError):
-    """422"""
+class Unprocessable(StatusError, status=422):
+    """The server understood the request and cannot do it."""
 
 
-class UnsupportedPair(Unprocessable):
-    """422"""
+class UnsupportedPair(Unprocessable, code="unsupported_language_pair"):
+    """The server cannot translate between these languages."""
 
 
-class RateLimited(StatusError):
-    """429: try again after ``retry_after_s``."""
+class RateLimited(StatusError, status=429):
+    """Try again after ``retry_after_s``."""
 
 
-class Unavailable(StatusError):
-    """503: try again after ``retry_after_s``."""
+class Unavailable(StatusError, status=503):
+    """Try again after ``retry_after_s``."""
 
 
-class NotReady(Unavailable):
-    """503"""
+class NotReady(Unavailable, code="not_ready"):
+    """Models are still loading."""
 
 
-class Draining(Unavailable):
-    """503"""
+class Draining(Unavailable, code="draining"):
+    """The server is stopping."""
 
 
-class Overloaded(Unavailable):
-    """503"""
+class Overloaded(Unavailable, code="overloaded"):
+    """The server has as many requests as it takes at once."""
 
 
-class QueueFull(Unavailable):
-    """503"""
+class QueueFull(Unavailable, code="queue_full"):
+    """A model's queue is full."""
 
 
-class QueueDeadlinePassed(Unavailable):
-    """503"""
+class QueueDeadlinePassed(Unavailable, code="queue_deadline_passed"):
+    """The timeout passed before a model began."""
 
 
-class DeadlinePassed(StatusError):
-    """504"""
+class DeadlinePassed(StatusError, status=504):
+    """The timeout passed while a model ran."""
 
 
 class ServerError(StatusError):
     """500, and any other 5xx without a class of its own."""
 
 
-BY_STATUS: dict[int, type[StatusError]] = {
-    400: InvalidRequest,
-    401: Unauthorized,
-    403: Forbidden,
-    404: NotFound,
-    405: MethodNotAllowed,
-    413: TooLarge,
-    415: NotAudio,
-    422: Unprocessable,
-    429: RateLimited,
-    503: Unavailable,
-    504: DeadlinePassed,
-}
-BY_CODE: dict[str, type[StatusError]] = {
-    "unknown_language": UnknownLanguage,
-    "model_not_found": UnknownModel,
-    "voice_not_found": UnknownVoice,
-    "unsupported_language_pair": UnsupportedPair,
-    "not_ready": NotReady,
-    "draining": Draining,
-    "overloaded": Overloaded,
-    "queue_full": QueueFull,
-    "queue_deadline_passed": QueueDeadlinePassed,
-}
-
-
 def from_response(response: httpx.Response, request_id: str) -> StatusError:
-    """The error that a response with an error status stands for. Its body has been read."""
+    """Return the error of a response with an error status, whose body has been read."""
     status = response.status_code
     body = _error_body(response)
     code = _text(body.get("code"))
     base = BY_STATUS.get(status, ServerError if status >= 500 else StatusError)
     finer = BY_CODE.get(code or "", base)
-    error_class = finer if issubclass(finer, base) else base  # the status has the last word
+    error_class = finer if issubclass(finer, base) else base  # the status decides
     return error_class(
         _text(body.get("message")) or _bare_message(response),
         status=status,
@@ -244,7 +228,7 @@ def from_response(response: httpx.Response, request_id: str) -> StatusError:
 
 
 def from_transport(error: httpx.HTTPError, request: httpx.Request) -> DragomanError:
-    """The error that a failure without a response stands for."""
+    """Return the error of a call that has no response."""
     request_id = request.headers.get(headers.REQUEST_ID)
     server = f"{request.url.scheme}://{request.url.netloc.decode('ascii')}"
     if isinstance(error, (httpx.ConnectError, httpx.ConnectTimeout)):
@@ -255,19 +239,20 @@ def from_transport(error: httpx.HTTPError, request: httpx.Request) -> DragomanEr
     if isinstance(error, httpx.TransportError):
         message = f"the connection to {server} broke: {str(error) or type(error).__name__}"
         return ConnectionFailed(message, request_id=request_id)
-    return UnexpectedResponse(f"{server} sent no sane answer: {error}", request_id=request_id)
+    message = f"{server} sent an answer that cannot be read: {error}"
+    return UnexpectedResponse(message, request_id=request_id)
 
 
 def _error_body(response: httpx.Response) -> dict[str, Any]:
     try:
         error = response.json()["error"]
-    except (ValueError, KeyError, TypeError):  # a proxy's page, another server's shape
+    except (ValueError, KeyError, TypeError):  # the page of a proxy or another server
         return {}
     return error if isinstance(error, dict) else {"message": error}
 
 
 def _bare_message(response: httpx.Response) -> str:
-    """What can be said of an error without the API's body: it came from something between."""
+    """Return a message for an error that a proxy sent, without the API's body."""
     text = " ".join(response.text.split())
     if text and "html" not in response.headers.get("content-type", ""):
         return text[:MAX_QUOTED_CHARACTERS]

@@ -1,25 +1,26 @@
-"""One exchange with the server: a call as a value, its request, and its result.
-
-What both colours of the client share, without any input or output but that of reading a file:
-a client makes the request of a :class:`Call`, sends it, and takes the result.
-"""
+"""Turn a call into a request and an answer into a result; the sync and async clients share it."""
 
 from __future__ import annotations
 
+import asyncio
 import os
-import time
 import uuid
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any, Generic, TypeVar
+from typing import Any, Generic, TypeAlias, TypeVar
 
 import httpx
+import msgspec
 
-from . import errors, headers, parsing, types
-from .transport import RETRIES_EXTENSION, STREAM_EXTENSION, Timeout
+from . import errors, headers, parsing
+from .attempts import RETRIES_EXTENSION, STREAM_EXTENSION
+from .policy import Timeout
+from .server_types import Readiness
+from .types import AudioFile
 
 Result = TypeVar("Result")
+Form: TypeAlias = dict[str, str | list[str]]
 
 
 @dataclass(frozen=True, slots=True)
@@ -28,7 +29,7 @@ class Upload:
 
     name: str
     content: bytes = field(repr=False)
-    part: str = "file"  # the field of the form that it stands in
+    part: str = "file"  # the name of its field in the form
 
 
 @dataclass(frozen=True, slots=True)
@@ -47,7 +48,7 @@ class Call(Generic[Result]):
 
 
 def checked_url(text: str) -> httpx.URL:
-    """Checks the server's address. Raises ValueError if it is not a URL over HTTP."""
+    """Return the server's address. Raise ValueError if it is not a URL over HTTP."""
     try:
         url = httpx.URL(text)
     except httpx.InvalidURL as error:
@@ -58,7 +59,7 @@ def checked_url(text: str) -> httpx.URL:
 
 
 def key_header(key: str | None) -> dict[str, str]:
-    """The header that a key travels in. Raises ValueError if it is none; its text is not told."""
+    """Return the header of a key. Raise ValueError, without the text, if it cannot be a key."""
     if key is None:
         return {}
     if not key or not all("!" <= char <= "~" for char in key):
@@ -67,8 +68,13 @@ def key_header(key: str | None) -> dict[str, str]:
 
 
 def as_timeout(timeout: Timeout | float | None) -> Timeout:
-    """A bare number means the seconds in all."""
+    """Read a bare number as the seconds in all."""
     return timeout if isinstance(timeout, Timeout) else Timeout(total_s=timeout)
+
+
+def form_of(**fields: str | float | None) -> Form:
+    """Write form fields as text, and leave out those that are None."""
+    return {name: str(value) for name, value in fields.items() if value is not None}
 
 
 def request(
@@ -78,7 +84,7 @@ def request(
     *,
     streams: bool = False,
 ) -> httpx.Request:
-    """The request of a call, with an id of its own; ``streams``: its answer is read in pieces."""
+    """Make a call's request, with an id of its own; ``streams``: its answer comes in pieces."""
     return http.build_request(
         call.method,
         call.path,
@@ -92,59 +98,40 @@ def request(
 
 
 def result(call: Call[Result], response: httpx.Response) -> Result:
-    """What the call asked for. Raises StatusError, or UnexpectedResponse."""
+    """Return what the call asked for. Raise StatusError or UnexpectedResponse."""
     request_id = parsing.request_id(response)
-    answered = response.is_success or response.status_code in call.answers
     try:
-        if answered:
+        if response.is_success or response.status_code in call.answers:
             return call.parse(response)
-    except (ValueError, KeyError, TypeError, AttributeError) as error:
+    except (msgspec.MsgspecError, ValueError, TypeError) as error:
         if response.is_success:
-            message = f"{response.url} sent no answer of Dragoman's: is it a Dragoman server?"
-            status = response.status_code
+            reason = f"{response.url} sent no answer of Dragoman's: is it a Dragoman server?"
             raise errors.UnexpectedResponse(
-                message, status=status, request_id=request_id
+                f"{reason} {error}", status=response.status_code, request_id=request_id
             ) from error
     raise errors.from_response(response, request_id)
 
 
-def read_upload(file: types.AudioFile) -> Upload:
-    """Reads a file of any of the kinds that the client takes. Raises OSError, TypeError."""
+def read_upload(file: AudioFile, part: str = "file") -> Upload:
+    """Read a path, bytes, or a file opened in binary mode. Raise OSError or TypeError."""
     if isinstance(file, (str, os.PathLike)):
         path = Path(file)
-        return Upload(path.name, path.read_bytes())
+        return Upload(path.name, path.read_bytes(), part)
     if isinstance(file, (bytes, bytearray, memoryview)):
-        return Upload("audio", bytes(file))
+        return Upload("audio", bytes(file), part)
     content = file.read()
     if not isinstance(content, bytes):
         raise TypeError("open the audio file in binary mode: open(path, 'rb')")
-    name = getattr(file, "name", None)  # an int for a descriptor's file
-    return Upload(Path(name).name if isinstance(name, str) else "audio", content)
+    name = getattr(file, "name", None)  # a number for a file of a bare descriptor
+    return Upload(Path(name).name if isinstance(name, str) else "audio", content, part)
 
 
-class ReadinessWait:
-    """The judgement of a wait until the server is ready, probe by probe.
-
-    A failed probe counts as "not yet": while a server starts, its port is closed at first, and
-    then knows no route.
-    """
-
-    def __init__(self, timeout_s: float) -> None:
-        self._timeout_s = timeout_s
-        self._deadline_s = time.monotonic() + timeout_s
-
-    def settled(self, seen: types.Readiness | errors.DragomanError) -> types.Readiness | None:
-        """The readiness waited for; None means to ask again. Raises TimeoutError."""
-        if isinstance(seen, types.Readiness) and seen.ready:
-            return seen
-        if time.monotonic() < self._deadline_s:
-            return None
-        message = f"not ready after {self._timeout_s:g} s: {_what_was_seen(seen)}"
-        raise errors.TimeoutError(message)
+async def read_upload_async(file: AudioFile, part: str = "file") -> Upload:
+    """Do as :func:`read_upload` does, without blocking the event loop."""
+    return await asyncio.to_thread(read_upload, file, part)
 
 
-def _what_was_seen(seen: types.Readiness | errors.DragomanError) -> str:
-    if isinstance(seen, errors.DragomanError):
-        return seen.message
-    waiting = [f"{name} {state}" for name, state in seen.models.items() if state != "ready"]
+def what_is_missing(readiness: Readiness) -> str:
+    """Name the models that are not ready, and the state of each."""
+    waiting = [f"{name} {state}" for name, state in readiness.models.items() if state != "ready"]
     return ", ".join(waiting) or "the server is not ready"

@@ -1,4 +1,4 @@
-"""What the commands read and where they write: stdin, files, folders, a file for each of many."""
+"""Find what the commands read and where they write: stdin, files, and folders of them."""
 
 from __future__ import annotations
 
@@ -15,27 +15,27 @@ from .errors import DragomanError
 from .options import STDIN
 from .types import AudioFile
 
-# What is taken of a folder, by its ending; any file may be named by itself.
+# The files of a folder that are sent, by their endings; any file may be named by itself.
 SOUND_ENDINGS = frozenset(
     {
         *(".aac", ".aif", ".aiff", ".flac", ".m4a", ".mka", ".mkv", ".mov"),
         *(".mp3", ".mp4", ".oga", ".ogg", ".opus", ".wav", ".webm"),
     }
 )
-# Of one request for texts: well under what a server takes by default.
+# The most that one request holds: well under the limits of a server.
 MAX_TEXTS, MAX_TEXT_CHARS = 64, 8000
 
 
 @dataclass(frozen=True, slots=True)
 class Job:
-    """One of many files, and the file that is made of it."""
+    """One of many files, and the file that is made from it."""
 
     source: Path
     output: Path
 
 
 def audio_of(path: Path) -> AudioFile:
-    """The file, or what comes from stdin."""
+    """Return the path of a file, or the bytes of stdin."""
     return typer.get_binary_stream("stdin").read() if path == STDIN else path
 
 
@@ -44,31 +44,31 @@ def name_of(path: Path) -> str:
 
 
 def are_many(files: Sequence[Path], output: Path | None) -> bool:
-    """Whether each file gets an output of its own name."""
+    """Tell whether each file gets an output of its own name."""
     to_folder = output is not None and output.is_dir()
     return len(files) > 1 or to_folder or any(path.is_dir() for path in files)
 
 
 def jobs(files: Sequence[Path], output: Path | None, ending: str) -> list[Job]:
-    """A job for each file and each sound in each folder, in their order.
+    """Return a job for each file and each sound file in each folder, in their order.
 
     Args:
-        files: as the command line names them.
-        output: the folder of the outputs, which is made where it is not there; None: each beside
-            its source.
-        ending: of the outputs' names, instead of the sources' own.
+        files: the arguments of the command line.
+        output: the folder of the outputs, which is made if it is missing; with None each output
+            stands beside its source.
+        ending: the ending of the outputs' names.
 
     Raises:
-        typer.BadParameter: nothing to do, or two outputs would be one file.
+        typer.BadParameter: there is no file, or two outputs would be one file.
     """
     if STDIN in files:
-        raise typer.BadParameter("- stands alone: what comes from stdin has no name")
+        raise typer.BadParameter("- stands alone: stdin has no file name")
     if output is not None:
         _make_folder(output)
     named = list(dict.fromkeys(path for path in files if not path.is_dir()))
     found = [path for folder in files if folder.is_dir() for path in _sounds(folder)]
     made = {_output(path, output, path.stem, ending) for path in (*named, *found)}
-    # What an earlier run wrote beside its source is no source.
+    # An output that an earlier run wrote beside its source is not a source.
     sources = list(dict.fromkeys([*named, *(path for path in found if path not in made)]))
     if not sources:
         raise typer.BadParameter(f"there is no sound file in {files[0]}")
@@ -105,24 +105,24 @@ def _make_folder(path: Path) -> None:
         path.mkdir(exist_ok=True)
     except OSError as error:
         message = f"{path} is no folder that many files can be written to: {error.strerror}"
-        raise typer.BadParameter(message, param_hint="-o") from None
+        raise typer.BadParameter(message, param_hint="--output") from None
 
 
 def language_ending(language: str) -> str:
-    """A language as a part of a file's name."""
+    """Return a language in the form that a file's name has."""
     return re.sub(r"[^\w-]+", "-", language.strip().lower())
 
 
 def do_all(jobs: Sequence[Job], doing: str, work: Callable[[Job], str | None]) -> None:
-    """Do one job after the other and say how far it is; one that fails stops no other.
+    """Do one job after the other and report each; one that fails does not stop the others.
 
     Args:
-        jobs: of which at least one.
-        doing: such as ``translating``.
-        work: does one, and returns what it wrote; None where there was nothing to write.
+        jobs: at least one.
+        doing: a word for the spinner, such as ``translating``.
+        work: does a job, and describes what it wrote; None if there was nothing to write.
 
     Raises:
-        typer.Exit: with code 1, at the end, where some failed.
+        typer.Exit: with code 1 at the end, if some failed.
     """
     failed = 0
     for number, job in enumerate(jobs, start=1):
@@ -144,7 +144,7 @@ def do_all(jobs: Sequence[Job], doing: str, work: Callable[[Job], str | None]) -
 
 
 def texts_of(arguments: Sequence[str]) -> Iterator[str]:
-    """The texts of a command line; - stands for the lines of stdin."""
+    """Yield the texts of a command line; - stands for the lines of stdin."""
     for argument in arguments:
         if argument == str(STDIN):
             for line in typer.get_text_stream("stdin", encoding="utf-8-sig", errors="replace"):
@@ -154,12 +154,12 @@ def texts_of(arguments: Sequence[str]) -> Iterator[str]:
 
 
 def text_of(argument: str) -> str:
-    """A text of a command line; - stands for all of stdin."""
+    """Return the text of a command line; - stands for all of stdin."""
     return "\n".join(texts_of([argument]))
 
 
 def portions(texts: Iterable[str]) -> Iterator[list[str]]:
-    """As many texts together as one request may hold."""
+    """Group texts into as few requests as may hold them."""
     portion: list[str] = []
     for text in texts:
         length = sum(map(len, portion)) + len(text)

@@ -1,4 +1,4 @@
-"""Values that travel in headers: RFC 8187 texts, ``Retry-After`` and ``Server-Timing``."""
+"""Read values of headers: texts by RFC 8187, ``Retry-After`` and ``Server-Timing``."""
 
 from __future__ import annotations
 
@@ -10,12 +10,12 @@ from datetime import UTC
 REQUEST_ID = "x-request-id"
 TIMEOUT = "x-timeout-ms"
 
-_METRICS = re.compile(r'(?:[^,"]|"[^"]*")+')  # between commas; a quoted one does not count
+_METRICS = re.compile(r'(?:[^,"]|"[^"]*")+')  # split at commas outside quotes
 _EXTENDED_VALUE = re.compile(r"(?P<charset>[\w-]+)'[\w-]*'(?P<value>\S*)")  # RFC 8187, 3.2.1
 
 
 def decode_text(value: str | None) -> str:
-    """Decodes RFC 8187's ``UTF-8''percent-encoded``; any other text stays as it is.
+    """Decode RFC 8187's ``UTF-8''percent-encoded``; any other text stays as it is.
 
     >>> decode_text("UTF-8''Ol%C3%A1")
     'Olá'
@@ -27,7 +27,7 @@ def decode_text(value: str | None) -> str:
 
 
 def retry_after_s(value: str | None, now_s: float) -> float | None:
-    """Reads ``Retry-After`` (RFC 9110, 10.2.3): seconds, or a date against ``now_s`` (Unix).
+    """Read ``Retry-After`` (RFC 9110, 10.2.3): seconds, or a date against ``now_s`` (Unix).
 
     >>> retry_after_s("3", now_s=0)
     3.0
@@ -47,7 +47,7 @@ def retry_after_s(value: str | None, now_s: float) -> float | None:
 
 
 def server_timing_ms(value: str | None) -> dict[str, float]:
-    """Reads ``Server-Timing`` into milliseconds a stage; what has no duration is left out.
+    """Read ``Server-Timing`` into milliseconds a stage; leave out those without a duration.
 
     >>> server_timing_ms('asr;dur=120.5;desc="queue 3 ms, batch 4", nmt;dur=30')
     {'asr': 120.5, 'nmt': 30.0}

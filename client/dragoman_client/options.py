@@ -1,4 +1,4 @@
-"""The options that the commands share, and what a file's extension asks for."""
+"""Define the options that commands share, and the format that a file's extension asks for."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from .exchange import key_header
 from .types import AudioFormat, SpokenFormat, SubtitleFormat, TranscriptFormat
 from .version import __version__
 
-# What a file's extension asks for. Opus travels in Ogg.
+# The format of each extension. Opus is stored in Ogg.
 AUDIO: Mapping[str, AudioFormat] = {
     ".wav": "wav",
     ".mp3": "mp3",
@@ -31,7 +31,7 @@ TRANSCRIPTS: Mapping[str, TranscriptFormat] = {
 }
 
 TranslationFormat: TypeAlias = Literal["wav", "mp3", "opus", "flac", "srt", "vtt"]
-# RFC 9110, 5.1 and 5.5, without bytes above ASCII.
+# A header by RFC 9110, 5.1 and 5.5, in ASCII alone.
 HEADER = re.compile(r"(?P<name>[!#$%&'*+.^_`|~0-9A-Za-z-]+):(?P<value>[ -~\t]*)")
 
 STDIN = Path("-")  # as an input file
@@ -46,14 +46,14 @@ def show_version(asked: bool) -> None:
 
 
 def writable(path: Path | None) -> Path | None:
-    """Better to say it before the work than after."""
+    """Refuse an output whose folder is missing, before the work instead of after it."""
     if path is not None and not path.parent.is_dir():
         raise typer.BadParameter(f"there is no folder {path.parent}")
     return path
 
 
 def sound_file(path: Path) -> Path:
-    """A file that is there, or stdin: Typer's own check knows no dash."""
+    """Refuse a missing file. Typer's own check does not know that - is stdin."""
     if path.is_dir():
         raise typer.BadParameter(f"{path} is a folder")
     return _there(path)
@@ -75,38 +75,53 @@ def _there(path: Path) -> Path:
 
 SoundFile = Annotated[
     Path,
-    typer.Argument(metavar="FILE", callback=sound_file, help="A file with speech; - is stdin."),
+    typer.Argument(metavar="FILE", callback=sound_file, help="A file with speech; - reads stdin."),
 ]
 SoundFiles = Annotated[
     list[Path],
     typer.Argument(
         metavar="FILE...",
         callback=sounds_or_folders,
-        help="Files with speech, folders of them, or - for stdin.",
+        help="Files with speech, or folders of them; - reads stdin.",
     ),
 ]
-To = Annotated[str, typer.Option("--to", metavar="LANGUAGE", help="Target language, like pt.")]
-AsJson = Annotated[bool, typer.Option("--json", help="Print JSON.")]
-VoiceName = Annotated[str | None, typer.Option(metavar="ID", help="See `voices`.")]
-VoiceOrSource = Annotated[
-    str | None, typer.Option(metavar="ID", help="See `voices`; source: the speaker's own.")
+To = Annotated[
+    str, typer.Option("--to", metavar="LANGUAGE", help="The target language, such as pt.")
 ]
-Speed = Annotated[float | None, typer.Option(min=0.25, max=4.0, help="1 is the voice's own.")]
+AsJson = Annotated[bool, typer.Option("--json", help="Print JSON.")]
+VoiceName = Annotated[str | None, typer.Option(metavar="ID", help="A voice that `voices` lists.")]
+VoiceOrSource = Annotated[
+    str | None,
+    typer.Option(metavar="ID", help="A voice that `voices` lists; source is the speaker's own."),
+]
+Speed = Annotated[
+    float | None, typer.Option(min=0.25, max=4.0, help="Speed of the speech; 1 is the voice's own.")
+]
 
-
-KEY_VARIABLE = "DRAGOMAN_KEY"
+Url = Annotated[
+    str, typer.Option("--url", metavar="URL", envvar="DRAGOMAN_URL", help="The server's address.")
+]
 Key = Annotated[
     str | None,
     typer.Option(
+        "--key",
         metavar="KEY",
-        envvar=KEY_VARIABLE,
-        help="Of a server with keys; better in the variable, where no list of processes shows it.",
+        envvar="DRAGOMAN_KEY",
+        help="The key of a server with keys. In the variable no list of processes shows it.",
+    ),
+]
+Headers = Annotated[
+    list[str] | None,
+    typer.Option(
+        "--header",
+        metavar="'NAME: VALUE'",
+        help="A header that goes with every request; may be repeated.",
     ),
 ]
 
 
 def with_key(key: str | None, headers: Mapping[str, str]) -> dict[str, str]:
-    """The headers, the key's among them, unless they have one of their own."""
+    """Add the key's header, unless the headers have one of that name."""
     try:
         return {**key_header(key), **headers}
     except ValueError as error:
@@ -114,7 +129,7 @@ def with_key(key: str | None, headers: Mapping[str, str]) -> dict[str, str]:
 
 
 def parsed_headers(texts: Sequence[str]) -> dict[str, str]:
-    """``name: value`` of each; of one name the last. Raises typer.BadParameter."""
+    """Read each ``name: value``; the last of a name counts. Raise typer.BadParameter."""
     headers = {}
     for text in texts:
         found = HEADER.fullmatch(text)
@@ -126,11 +141,11 @@ def parsed_headers(texts: Sequence[str]) -> dict[str, str]:
 
 
 def format_of(output: Path | None, formats: Mapping[str, Format]) -> Format | None:
-    """What the extension of the output asks for; None without an output."""
+    """Return the format of the output's extension; None without an output."""
     if output is None:
         return None
     try:
         return formats[output.suffix.lower()]
     except KeyError:
         message = f"{output.name} must end in one of {', '.join(formats)}"
-        raise typer.BadParameter(message, param_hint="-o") from None
+        raise typer.BadParameter(message, param_hint="--output") from None

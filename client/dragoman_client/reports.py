@@ -1,17 +1,18 @@
-"""How the commands show a translation: texts, timings, files."""
+"""Print the results of the commands: texts, timings, speakers, a diagnosis."""
 
 from __future__ import annotations
 
-import dataclasses
 import json
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
 import typer
+from msgspec import structs
 
 from . import console
-from .types import Audio, Diagnosis, SpeakerMatch, SpeechTranslation, Timings, Transcript
+from .server_types import Diagnosis
+from .types import Audio, SpeakerMatch, SpeechTranslation, Timings, Transcript
 
 
 def show_translation(result: SpeechTranslation, *, as_json: bool) -> None:
@@ -24,7 +25,7 @@ def show_translation(result: SpeechTranslation, *, as_json: bool) -> None:
 
 
 def show_texts(result: SpeechTranslation) -> None:
-    """What was said and what that means, a line each, and what else is known of it."""
+    """Print the transcript and its translation, a line each, then warnings and the voice."""
     transcript, translation = result.transcript, result.translation
     if transcript.language is None:
         typer.echo("no speech")
@@ -41,7 +42,7 @@ def show_texts(result: SpeechTranslation) -> None:
 
 
 def _detected(transcript: Transcript) -> str:
-    """The language, and how sure the server is."""
+    """Return the language and its probability."""
     probability = transcript.language_probability
     language = transcript.language or ""
     return language if probability is None else f"{language}, {probability:.0%}"
@@ -63,9 +64,10 @@ def _show_timings(timings: Timings) -> None:
 
 
 def translation_json(result: SpeechTranslation) -> dict[str, Any]:
-    """All fields but the audio's bytes, which belong into a file."""
-    fields = dataclasses.asdict(result)
-    if fields["audio"] is not None:
+    """Return all fields but the audio's bytes, which belong in a file."""
+    fields = structs.asdict(result)
+    if result.audio is not None:
+        fields["audio"] = structs.asdict(result.audio)
         del fields["audio"]["data"]
     return fields
 
@@ -83,7 +85,7 @@ def audio_facts(audio: Audio) -> str:
 
 
 def show_matches(matches: Sequence[SpeakerMatch], names: Sequence[str]) -> None:
-    """The files that were searched, nearest first; ``names`` in the order they were sent."""
+    """Print the files that were searched, nearest first; ``names`` are in the order of sending."""
     judgement = {True: "yes", False: "no", None: None}
     console.show_table(
         ("rank", "file", "cosine", "same speaker", "threshold", "speech s"),
@@ -106,7 +108,7 @@ def vector_json(values: tuple[float, ...]) -> str:
 
 
 def show_diagnosis(diagnosis: Diagnosis, *, as_json: bool) -> None:
-    """The findings, each problem with its fix, and the verdict below."""
+    """Print the findings, each problem with its fix, and the verdict below."""
     if as_json:
         console.show_json(diagnosis)
         return

@@ -1,8 +1,7 @@
-"""The commands ``translate`` and ``transcribe``: of one file, of many, of stdin."""
+"""Define the commands ``translate`` and ``transcribe``: one file, many files, or stdin."""
 
 from __future__ import annotations
 
-import json
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Annotated, Any, TypeAlias, cast
@@ -27,16 +26,16 @@ from .options import (
 )
 from .types import AudioFormat, SpeechTranslation, TranscriptFormat
 
-# The endings of files that were written without a name of their own.
+# The endings of files whose names are made from their sources.
 TRANSCRIPT_ENDINGS = {"text": ".txt", "json": ".json", "verbose_json": ".json"}
 Source: TypeAlias = Annotated[
-    str | None, typer.Option("--from", metavar="LANGUAGE", help="Detected if left out.")
+    str | None, typer.Option("--from", metavar="LANGUAGE", help="Default: detected.")
 ]
 
 
 @dataclass(frozen=True, slots=True)
-class Wish:
-    """What is asked of each file that is translated."""
+class TranslationOptions:
+    """The options of a translation, for each of its files."""
 
     to: str
     source_language: str | None
@@ -51,14 +50,17 @@ class Wish:
         return self.format in SUBTITLES.values()
 
     def check(self, *, as_json: bool) -> None:
-        """Raises typer.BadParameter: options that do not go together."""
+        """Raise typer.BadParameter if the options do not go together."""
         spoken = self.voice or self.speed
         if self.is_for_subtitles and (spoken or self.embedding or as_json):
             raise typer.BadParameter("subtitles take no --voice, --speed, --embedding, --json")
         if self.bilingual and not self.is_for_subtitles:
-            raise typer.BadParameter("is for subtitles: -o FILE.srt", param_hint="--bilingual")
+            raise typer.BadParameter(
+                "is for subtitles: --output FILE.srt", param_hint="--bilingual"
+            )
         if self.format is None and spoken:
-            raise typer.BadParameter("--voice and --speed need an audio file to write: -o FILE.wav")
+            message = "--voice and --speed need an audio file to write: --output FILE.wav"
+            raise typer.BadParameter(message)
 
     def subtitles(self, client: Client, path: Path) -> str:
         return client.subtitles(
@@ -91,60 +93,70 @@ def translate(
     output: Annotated[
         Path | None,
         typer.Option(
-            "-o",
             "--output",
-            help=f"{', '.join([*AUDIO, *SUBTITLES])}; a folder, of many files.",
+            "-o",
+            metavar="FILE",
+            help=f"A file ({', '.join([*AUDIO, *SUBTITLES])}); for many files a folder.",
             callback=writable,
         ),
     ] = None,
     response_format: Annotated[
         TranslationFormat | None,
-        typer.Option("--format", help="By the extension of -o if left out; of many files wav."),
+        typer.Option("--format", help="Default: by the extension of --output; wav for many files."),
     ] = None,
-    bilingual: Annotated[bool, typer.Option("--bilingual", help="Source above.")] = False,
-    embedding: Annotated[bool, typer.Option("--embedding", help="The speaker's, too.")] = False,
+    bilingual: Annotated[
+        bool, typer.Option("--bilingual", help="Put the spoken text above.")
+    ] = False,
+    embedding: Annotated[bool, typer.Option("--embedding", help="Add the speaker's.")] = False,
     as_json: AsJson = False,
 ) -> None:
     """Translate speech into speech, subtitles or text.
 
-    Many files, or a folder of them: each gets a file of its own name, as in NAME.pt.wav, beside it
-    or in the folder of -o.
+    Of many files, or a folder, each gets a file of its own name, such as NAME.pt.wav, beside it or
+    in the folder of --output.
     """
     many = files.are_many(sources, output)
     by_extension = None if many or response_format else format_of(output, {**AUDIO, **SUBTITLES})
     wanted = response_format or by_extension or ("wav" if many else None)
-    wish = Wish(to, source, voice, speed, embedding, bilingual, wanted)
-    wish.check(as_json=as_json)
+    options = TranslationOptions(to, source, voice, speed, embedding, bilingual, wanted)
+    options.check(as_json=as_json)
     if many:
-        _translate_many(context, wish, sources, output, as_json=as_json)
+        _translate_many(context, options, sources, output, as_json=as_json)
         return
-    if response_format and output is None and not wish.is_for_subtitles:
-        raise typer.BadParameter("needs a file to write: -o FILE", param_hint="--format")
+    if response_format and output is None and not options.is_for_subtitles:
+        raise typer.BadParameter("needs a file to write: --output FILE", param_hint="--format")
     (path,) = sources
     doing = f"translating {name_of(path)}"
-    if wish.is_for_subtitles:
+    if options.is_for_subtitles:
         with console.connected(context, doing) as client:
-            text = wish.subtitles(client, path)
+            text = options.subtitles(client, path)
         console.show_document(text, output, str(wanted))
         return
     with console.connected(context, doing) as client:
-        result = wish.result(client, path)
+        result = options.result(client, path)
     reports.show_translation(result, as_json=as_json)
     if output is not None:
         reports.write_audio(result, output)
 
 
 def _translate_many(
-    context: typer.Context, wish: Wish, sources: list[Path], output: Path | None, *, as_json: bool
+    context: typer.Context,
+    options: TranslationOptions,
+    sources: list[Path],
+    output: Path | None,
+    *,
+    as_json: bool,
 ) -> None:
-    ending = f".{files.language_ending(wish.to)}.{wish.format}"
+    ending = f".{files.language_ending(options.to)}.{options.format}"
     todo = files.jobs(sources, output, ending)
     with console.client(context) as client:
 
         def work(job: Job) -> str | None:
-            if wish.is_for_subtitles:
-                return _write(job, wish.subtitles(client, job.source).encode(), str(wish.format))
-            result = wish.result(client, job.source)
+            if options.is_for_subtitles:
+                return _write(
+                    job, options.subtitles(client, job.source).encode(), str(options.format)
+                )
+            result = options.result(client, job.source)
             _show_of_many(job, result, as_json=as_json)
             audio = result.audio
             if audio is None:
@@ -158,31 +170,35 @@ def transcribe(
     context: typer.Context,
     sources: SoundFiles,
     language: Annotated[
-        str | None, typer.Option(metavar="LANGUAGE", help="Detected if left out.")
+        str | None, typer.Option(metavar="LANGUAGE", help="Default: detected.")
     ] = None,
-    model: Annotated[str | None, typer.Option(metavar="ID", help="See `models`.")] = None,
+    model: Annotated[
+        str | None, typer.Option(metavar="ID", help="A model that `models` lists.")
+    ] = None,
     prompt: Annotated[
-        str | None, typer.Option(metavar="TEXT", help="What might come before: names, style.")
+        str | None,
+        typer.Option(metavar="TEXT", help="A text that could stand before it: names, style."),
     ] = None,
     response_format: Annotated[
         TranscriptFormat | None,
-        typer.Option("--format", help="By the extension of -o if left out, or else text."),
+        typer.Option("--format", help="Default: by the extension of --output, or text."),
     ] = None,
-    words: Annotated[bool, typer.Option("--words", help="Times of words.")] = False,
+    words: Annotated[bool, typer.Option("--words", help="Add the times of words.")] = False,
     output: Annotated[
         Path | None,
         typer.Option(
-            "-o",
             "--output",
-            help=f"{', '.join(TRANSCRIPTS)}; a folder, of many files.",
+            "-o",
+            metavar="FILE",
+            help=f"A file ({', '.join(TRANSCRIPTS)}); for many files a folder.",
             callback=writable,
         ),
     ] = None,
 ) -> None:
-    """Write down what was said, in its own language; `translate` says it in another.
+    """Write down speech in its own language.
 
-    Many files, or a folder of them: each gets a file of its own name, as in NAME.txt, beside it or
-    in the folder of -o.
+    Of many files, or a folder, each gets a file of its own name, such as NAME.txt, beside it or in
+    the folder of --output.
     """
     many = files.are_many(sources, output)
     by_extension = None if many or response_format else format_of(output, TRANSCRIPTS)
@@ -196,7 +212,9 @@ def transcribe(
         console.show_table(("start s", "end s", "word"), rows)
         return
     if words and wanted != "verbose_json":
-        raise typer.BadParameter("needs --format verbose_json, or no -o", param_hint="--words")
+        raise typer.BadParameter(
+            "needs --format verbose_json, or no --output", param_hint="--words"
+        )
 
     def document(client: Client, path: Path) -> str:
         return client.transcribe_as(audio_of(path), wanted, word_timestamps=words, **asked)
@@ -222,10 +240,10 @@ def _write(job: Job, content: bytes, what: str) -> str:
 
 
 def _show_of_many(job: Job, result: SpeechTranslation, *, as_json: bool) -> None:
-    """One of many translations: a line of JSON, or its texts under its name."""
+    """Print one of many translations: a line of JSON, or its name and its texts."""
     if as_json:
         line = {"file": str(job.source), **reports.translation_json(result)}
-        typer.echo(json.dumps(line, ensure_ascii=False))
+        typer.echo(console.to_json(line))
     else:
         typer.echo(job.source)
         reports.show_texts(result)

@@ -1,16 +1,19 @@
-"""What the client returns: frozen values, with their units in their names.
+"""Define what the client returns of speech, text and speakers: frozen structs of msgspec.
 
-Each answer carries ``request_id``, which finds it in the server's log.
+Each struct is also the description that an answer is read by: fields that a newer server adds are
+ignored, and those with a default may be missing. ``field(name=...)`` names a field as the API does.
 """
 
 from __future__ import annotations
 
 import math
 from collections.abc import Mapping
-from dataclasses import dataclass, field
 from os import PathLike
 from pathlib import Path
 from typing import BinaryIO, Literal, TypeAlias
+
+from msgspec import Struct, field
+from msgspec.structs import force_setattr
 
 # A path, the bytes of an audio file, or a file opened in binary mode.
 AudioFile: TypeAlias = str | PathLike[str] | bytes | BinaryIO
@@ -22,29 +25,40 @@ SubtitleFormat: TypeAlias = Literal["srt", "vtt"]
 TranscriptFormat: TypeAlias = Literal["text", "json", "srt", "vtt", "verbose_json"]
 
 
+class Answer(Struct, frozen=True):
+    """Base of all answers and their parts. ``repr`` leaves out audio and vectors."""
+
+    def __repr__(self) -> str:
+        values = ((name, getattr(self, name)) for name in self.__struct_fields__)
+        shown = [f"{name}={value!r}" for name, value in values if not _is_bulky(value)]
+        return f"{type(self).__name__}({', '.join(shown)})"
+
+
+def _is_bulky(value: object) -> bool:
+    is_vector = isinstance(value, tuple) and bool(value) and isinstance(value[0], float)
+    return isinstance(value, bytes) or is_vector
+
+
 # ---- timings --------------------------------------------------------------------------
 
 
-@dataclass(frozen=True, slots=True)
-class StageTiming:
-    """Where the time of one stage went, in milliseconds.
+class StageTiming(Answer, frozen=True):
+    """The time of one stage, in milliseconds.
 
-    ``wall_ms`` runs from the stage's first start to its last end. ``queue_ms``,
-    ``execution_ms`` and ``batch_size`` are means over its ``items``, and 0 where the stage
-    has no model.
+    ``wall_ms`` runs from the stage's first start to its last end. ``queue_ms``, ``execution_ms``
+    and ``batch_size`` are means over its ``items``, and 0 where the stage has no model.
     """
 
     stage: str  # decode, vad, asr, nmt, tts, speaker, encode
     model: str | None
-    wall_ms: float
+    wall_ms: float = field(name="ms")
     queue_ms: float
     execution_ms: float
     items: int
     batch_size: float
 
 
-@dataclass(frozen=True, slots=True)
-class Timings:
+class Timings(Answer, frozen=True):
     """``total_ms`` is less than the sum of the stages where stages ran side by side."""
 
     total_ms: float
@@ -54,69 +68,57 @@ class Timings:
 # ---- speech in, speech or text out ----------------------------------------------------
 
 
-@dataclass(frozen=True, slots=True)
-class AnswerWarning:
-    """What an answer is not sure of, or may lack; ``code`` is for programs."""
+class AnswerWarning(Answer, frozen=True):
+    """A doubt about an answer, or something it may lack."""
 
-    code: str
-    message: str
+    code: str  # for programs
+    message: str  # for people
 
 
-@dataclass(frozen=True, slots=True)
-class Transcript:
-    """What was said. ``language_probability`` is 1.0 where the caller named the language.
-
-    Silence has no language, and a probability of 0.0 or None.
-    """
+class Transcript(Answer, frozen=True):
+    """The text that was spoken. Silence has no language, and a probability of 0.0 or None."""
 
     text: str
     language: str | None
-    language_probability: float | None
+    language_probability: float | None = None  # 0 to 1; 1.0 where the caller named the language
 
 
-@dataclass(frozen=True, slots=True)
-class Translation:
-    """The same in the target language. ``pivot``: the language it went through, if any."""
+class Translation(Answer, frozen=True):
+    """The text in the target language."""
 
     text: str
     language: str
-    pivot: str | None = None
+    pivot: str | None = None  # the language that it was translated through, if any
 
 
-@dataclass(frozen=True, slots=True)
-class Segment:
-    """A stretch of speech and its translation; times count from the start of the file.
-
-    ``avg_logprob`` (nats a token) and ``no_speech_prob`` are Whisper's measures of how sure it is.
-    """
+class Segment(Answer, frozen=True):
+    """A stretch of speech and its translation; times count from the start of the file."""
 
     id: int
     start_s: float
     end_s: float
     text: str
     translation: str
-    language: str | None = None  # that it was said in
-    avg_logprob: float | None = None
-    no_speech_prob: float | None = None
+    language: str | None = None  # the language that was spoken
+    avg_logprob: float | None = None  # Whisper's confidence, in nats a token
+    no_speech_prob: float | None = None  # 0 to 1: Whisper's doubt that this is speech
     warnings: tuple[AnswerWarning, ...] = ()
 
 
-@dataclass(frozen=True, slots=True)
-class Audio:
+class Audio(Answer, frozen=True):
     """An encoded audio file that came within a JSON answer."""
 
-    data: bytes = field(repr=False)
+    data: bytes
     format: str
     sample_rate_hz: int
     duration_s: float
 
     def save(self, path: str | PathLike[str]) -> None:
-        """Writes the file as it is: the path's extension changes nothing."""
+        """Write the file as it is: the path's extension changes nothing."""
         Path(path).write_bytes(self.data)
 
 
-@dataclass(frozen=True, slots=True)
-class SpeechTranslation:
+class SpeechTranslation(Answer, frozen=True, kw_only=True):
     """A translated file. Silence has no segments, empty texts and no ``audio``."""
 
     id: str
@@ -124,35 +126,33 @@ class SpeechTranslation:
     transcript: Transcript
     translation: Translation
     segments: tuple[Segment, ...]
-    voice: str | None
-    audio: Audio | None
-    embedding: tuple[float, ...] | None = field(repr=False)  # only if asked for
+    voice: str | None = None
+    audio: Audio | None = None
+    embedding: tuple[float, ...] | None = None  # the speaker's voice; only if asked for
     timings: Timings
     request_id: str
     voice_similarity: float | None = None  # cosine to the speaker's, for the voice "source"
     warnings: tuple[AnswerWarning, ...] = ()
 
 
-@dataclass(frozen=True, slots=True)
-class AudioResult:
-    """An audio file. ``server_timing_ms`` maps each stage to its time."""
+class AudioResult(Answer, frozen=True):
+    """An audio file."""
 
-    audio: bytes = field(repr=False)
+    audio: bytes
     format: str
-    server_timing_ms: Mapping[str, float]
+    server_timing_ms: Mapping[str, float]  # the time of each stage
     request_id: str
 
     def save(self, path: str | PathLike[str]) -> None:
-        """Writes the file as it is: the path's extension changes nothing."""
+        """Write the file as it is: the path's extension changes nothing."""
         Path(path).write_bytes(self.audio)
 
 
-@dataclass(frozen=True, slots=True)
-class TranslatedAudio(AudioResult):
+class TranslatedAudio(AudioResult, frozen=True):
     """Translated speech, with its texts. Silence has empty ``audio`` and empty texts.
 
-    The texts travel in headers, which hold only so much: ``texts_truncated`` says that the end
-    of a long one is missing. ``Client.translate_speech`` has no such bound.
+    The texts travel in headers, whose size is limited: ``texts_truncated`` says that the end of a
+    long one is missing. ``Client.translate_speech`` has no such limit.
     """
 
     transcript: str
@@ -161,42 +161,45 @@ class TranslatedAudio(AudioResult):
     target_language: str | None
     voice: str | None
     texts_truncated: bool
-    pivot: str | None = None
+    pivot: str | None = None  # the language that it was translated through, if any
     voice_similarity: float | None = None  # cosine to the speaker's, for the voice "source"
 
 
-@dataclass(frozen=True, slots=True)
-class TranscribedSegment:
-    """A stretch of speech, with Whisper's own measures of how sure it is."""
+class TranscribedSegment(Answer, frozen=True):
+    """A stretch of speech, with Whisper's own measures of its confidence."""
 
     id: int
-    start_s: float
-    end_s: float
+    start_s: float = field(name="start")
+    end_s: float = field(name="end")
     text: str
-    temperature: float
-    avg_logprob: float
-    compression_ratio: float
-    no_speech_prob: float
-    language: str | None = None
+    temperature: float  # that the text was sampled with
+    avg_logprob: float  # nats a token
+    compression_ratio: float  # of the text; high where it repeats itself
+    no_speech_prob: float  # 0 to 1
+    language: str | None = None  # the language that was spoken
+
+    def __post_init__(self) -> None:
+        """Drop the space that Whisper begins a segment with."""
+        force_setattr(self, "text", self.text.strip())
 
 
-@dataclass(frozen=True, slots=True)
-class Word:
+class Word(Answer, frozen=True):
+    """A word and its times, from the start of the file."""
+
     word: str
-    start_s: float
-    end_s: float
+    start_s: float = field(name="start")
+    end_s: float = field(name="end")
 
 
-@dataclass(frozen=True, slots=True)
-class Transcription:
+class Transcription(Answer, frozen=True, kw_only=True):
     """A transcribed file. ``words`` is empty unless word timestamps were asked for."""
 
     text: str
     language: str
-    duration_s: float
-    segments: tuple[TranscribedSegment, ...]
-    words: tuple[Word, ...]
-    server_timing_ms: Mapping[str, float]
+    duration_s: float = field(name="duration")
+    segments: tuple[TranscribedSegment, ...] = ()
+    words: tuple[Word, ...] = ()
+    server_timing_ms: Mapping[str, float]  # the time of each stage
     request_id: str
     warnings: tuple[AnswerWarning, ...] = ()
 
@@ -204,21 +207,19 @@ class Transcription:
 # ---- text and speakers ----------------------------------------------------------------
 
 
-@dataclass(frozen=True, slots=True)
-class TextTranslation:
-    """One text's translation. ``timings`` are those of the call, shared by all its texts."""
+class TextTranslation(Answer, frozen=True):
+    """The translation of one text. ``timings`` are those of the call, shared by all its texts."""
 
     text: str
     source_language: str
     target_language: str
     timings: Timings
     request_id: str
-    pivot: str | None = None  # the language it went through, if any
+    pivot: str | None = None  # the language that it was translated through, if any
     warnings: tuple[AnswerWarning, ...] = ()
 
 
-@dataclass(frozen=True, slots=True)
-class Embedding:
+class Embedding(Answer, frozen=True):
     """The voice of one clip as a vector. Compare only embeddings of the same ``model``.
 
     >>> a, b = client.embed("hello.wav", "goodbye.wav")
@@ -227,129 +228,33 @@ class Embedding:
     """
 
     index: int  # of the clip within the call
-    values: tuple[float, ...] = field(repr=False)
+    values: tuple[float, ...] = field(name="embedding")
     duration_s: float
     model: str
     timings: Timings
     request_id: str
-    speech_s: float | None = None  # how much speech the clip has; None: the server did not look
+    speech_s: float | None = None  # speech in the clip; None: the server did not measure it
 
     def cosine(self, other: Embedding) -> float:
-        """The cosine similarity, in [-1, 1]; 0.0 where one of the vectors is all zeros."""
+        """Return the cosine similarity, in [-1, 1]; 0.0 where a vector is all zeros."""
         scale = math.hypot(*self.values) * math.hypot(*other.values)
         dot = sum(a * b for a, b in zip(self.values, other.values, strict=True))
         return max(-1.0, min(1.0, dot / scale)) if scale else 0.0
 
 
-@dataclass(frozen=True, slots=True)
-class SpeakerMatch:
-    """A clip compared with another: how near their voices are.
+class SpeakerMatch(Answer, frozen=True):
+    """A clip compared with another: how similar their voices are.
 
     >>> match = client.compare_speakers("call.flac", "enrolled.flac")
     >>> match.cosine, match.same_speaker
     (0.91, True)
     """
 
-    index: int  # of the clip among those that were searched
+    index: int = field(name="compare_index")  # of the clip among those that were searched
     cosine: float  # -1 to 1
     same_speaker: bool | None  # None where there is no threshold, or a clip has no speech
-    threshold: float | None  # the cosine from which clips of so much speech count as one speaker
+    threshold: float | None  # the lowest cosine of one speaker, for clips of this length
     model: str
     timings: Timings
     request_id: str
-    speech_s: float | None = None  # of the clip that has less; None: the server did not look
-
-
-# ---- the server -----------------------------------------------------------------------
-
-
-@dataclass(frozen=True, slots=True)
-class Device:
-    """Where a model runs: what was asked for, what it got, and why."""
-
-    requested: str
-    actual: str
-    reason: str
-    library: str
-    precision: str
-    threads: int | None
-    gpu_name: str | None
-    memory_bytes: int | None
-    load_s: float | None
-
-
-@dataclass(frozen=True, slots=True)
-class Statistics:
-    """Counted since the server's start, over all replicas."""
-
-    items: int
-    batches: int
-    mean_batch_size: float
-    failures: int
-    busy_s: float
-
-
-@dataclass(frozen=True, slots=True)
-class Model:
-    id: str
-    kind: str  # vad, asr, nmt, tts, speaker
-    engine: str
-    weights: str
-    licence: str
-    languages: tuple[str, ...]
-    pairs: tuple[tuple[str, str], ...]  # (source, target)
-    voices: tuple[str, ...]
-    embedding_size: int | None
-    replicas: int
-    device: Device
-    statistics: Statistics
-    aliases: tuple[str, ...] = ()  # other names that it answers to
-
-
-@dataclass(frozen=True, slots=True)
-class Voice:
-    id: str
-    language: str
-    engine: str
-    model: str
-    sample_rate_hz: int
-
-
-@dataclass(frozen=True, slots=True)
-class Readiness:
-    """Whether the server takes requests, and how far each model is. True if it is ready.
-
-    >>> if not client.ready():
-    ...     client.wait_until_ready(timeout_s=120)
-    """
-
-    ready: bool
-    models: Mapping[str, str]
-
-    def __bool__(self) -> bool:
-        return self.ready
-
-
-@dataclass(frozen=True, slots=True)
-class Finding:
-    """One answer of the server's diagnosis of itself. ``fix`` names the command, or is None."""
-
-    check: str
-    status: Literal["ok", "warning", "failed"]
-    found: str
-    fix: str | None
-
-
-@dataclass(frozen=True, slots=True)
-class Diagnosis:
-    """Whether the GPU is used, and if not, why. ``status`` is the worst of the findings.
-
-    >>> diagnosis = client.doctor()
-    >>> [(row.check, row.fix) for row in diagnosis.findings if row.status == "failed"]
-    [('onnxruntime', 'run `make install-gpu`')]
-    """
-
-    hostname: str
-    status: Literal["ok", "warning", "failed"]
-    verdict: str
-    findings: tuple[Finding, ...]
+    speech_s: float | None = None  # of the clip with less; None: the server did not measure it

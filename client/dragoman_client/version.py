@@ -1,3 +1,3 @@
-"""The client's version: the one place that says it."""
+"""Define the client's version."""
 
 __version__ = "0.1.0"

@@ -12,6 +12,7 @@ from functools import partial
 from typing import Any
 
 import httpx
+from msgspec import structs
 
 from dragoman_client import Model, __version__, console
 
@@ -128,7 +129,7 @@ def _model(model: Model) -> dict[str, Any]:
         "engine": model.engine,
         "weights": model.weights,
         "replicas": model.replicas,
-        "device": asdict(model.device),
+        "device": structs.asdict(model.device),
     }
 
 

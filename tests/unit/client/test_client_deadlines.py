@@ -1,92 +1,106 @@
-"""A call ends with its time, however slowly a server takes and gives: both colours alike."""
+"""A call ends at its timeout, however slowly a server takes and gives: sync and async alike."""
 
 from __future__ import annotations
 
 import asyncio
 import socket
+import ssl
 import threading
 from collections.abc import Awaitable, Callable, Iterator
 from contextlib import aclosing, closing, contextmanager, suppress
+from dataclasses import dataclass, field
+from pathlib import Path
 from typing import Any, TypeAlias
 
 import httpx
 import pytest
 
 from dragoman_client import AsyncClient, Client, Retry, errors
+from tests.support import certificates
 
 WITHIN_S = 0.3
+PACE_S = 0.02  # a byte each: far below the timeout of a single read
+BYTES = 1000  # of a dripped answer: it would take 20 s, and then end well
 ONCE = Retry(attempts=1)
-HEAD = b"HTTP/1.1 200 OK\r\ncontent-type: audio/wav\r\ncontent-length: 100000\r\n\r\n"
-Serve: TypeAlias = Callable[[socket.socket, threading.Event], None]
+HEAD = b"HTTP/1.1 200 OK\r\ncontent-type: audio/wav\r\ncontent-length: 1000\r\n\r\n"
 
 
-def drip(connection: socket.socket, ended: threading.Event, data: bytes) -> None:
-    """Byte by byte, each long before a timeout of a single read, until the caller has left."""
-    for number in range(len(data)):
-        if ended.wait(0.02):
-            return
-        connection.sendall(data[number : number + 1])
+@dataclass
+class SlowServer:
+    """Serves one caller in one way, and counts the bytes that it moved slowly."""
 
+    serve: Callable[[SlowServer, socket.socket], None]
+    ended: threading.Event = field(default_factory=threading.Event)
+    url: str = ""
+    slow_bytes: int = 0
 
-def drips_its_head(connection: socket.socket, ended: threading.Event) -> None:
-    connection.recv(1 << 16)
-    drip(
-        connection, ended, HEAD.replace(b"\r\n\r\n", b"\r\nx-filler: " + b"a" * 5000 + b"\r\n\r\n")
-    )
+    def drip(self, connection: socket.socket, data: bytes) -> None:
+        """Send byte by byte until the caller has left."""
+        for number in range(len(data)):
+            if self.ended.wait(PACE_S):
+                return
+            connection.sendall(data[number : number + 1])
+            self.slow_bytes += 1
 
+    def drips_its_head(self, connection: socket.socket) -> None:
+        connection.recv(1 << 16)
+        filler = b"\r\nx-filler: " + b"a" * BYTES + b"\r\n\r\n"
+        self.drip(connection, HEAD.replace(b"\r\n\r\n", filler))
 
-def drips_its_body(connection: socket.socket, ended: threading.Event) -> None:
-    connection.recv(1 << 16)
-    connection.sendall(HEAD)
-    drip(connection, ended, bytes(5000))
+    def drips_its_body(self, connection: socket.socket) -> None:
+        connection.recv(1 << 16)
+        connection.sendall(HEAD)
+        self.drip(connection, bytes(BYTES))
 
+    def stops_in_its_body(self, connection: socket.socket) -> None:
+        connection.recv(1 << 16)
+        connection.sendall(HEAD + b"RIFF")
+        self.ended.wait(60)
 
-def stops_in_its_body(connection: socket.socket, ended: threading.Event) -> None:
-    connection.recv(1 << 16)
-    connection.sendall(HEAD + b"RIFF")
-    ended.wait(60)
+    def says_nothing(self, connection: socket.socket) -> None:
+        self.ended.wait(60)
 
-
-def says_nothing(connection: socket.socket, ended: threading.Event) -> None:
-    ended.wait(60)
-
-
-def takes_a_byte_at_a_time(connection: socket.socket, ended: threading.Event) -> None:
-    while not ended.wait(0.02) and connection.recv(1):
-        pass
+    def takes_an_upload_slowly(self, connection: socket.socket) -> None:
+        while not self.ended.wait(PACE_S) and (taken := connection.recv(1 << 18)):
+            self.slow_bytes += len(taken)
 
 
 @contextmanager
-def server(serve: Serve) -> Iterator[str]:
-    """A server of one way to answer, for one caller; its address."""
-    ended = threading.Event()
+def serving(
+    serve: Callable[[SlowServer, socket.socket], None], tls: ssl.SSLContext | None = None
+) -> Iterator[SlowServer]:
+    server = SlowServer(serve)
 
     def run() -> None:
         with suppress(OSError):  # the caller has left
             connection, _ = listening.accept()
+            if tls:
+                connection = tls.wrap_socket(connection, server_side=True)
             with closing(connection):
-                serve(connection, ended)
+                serve(server, connection)
 
     with socket.create_server(("127.0.0.1", 0)) as listening:
+        scheme = "https" if tls else "http"
+        server.url = f"{scheme}://127.0.0.1:{listening.getsockname()[1]}"
         thread = threading.Thread(target=run)
         thread.start()
         try:
-            yield f"http://127.0.0.1:{listening.getsockname()[1]}"
+            yield server
         finally:
-            ended.set()
+            server.ended.set()
             thread.join()
 
 
 Ask: TypeAlias = Callable[..., Awaitable[Any]]
 
 
-async def ask_sync(url: str, method: str, *args: Any, within_s: float = WITHIN_S) -> Any:
-    with Client(url, timeout=within_s, retry=ONCE) as client:
+async def ask_sync(url: str, method: str, *args: Any) -> Any:
+    with Client(url, timeout=WITHIN_S, retry=ONCE) as client:
         return await asyncio.to_thread(getattr(client, method), *args)
 
 
-async def ask_async(url: str, method: str, *args: Any, within_s: float = WITHIN_S) -> Any:
-    async with AsyncClient(url, timeout=within_s, retry=ONCE) as client:
+async def ask_async(url: str, method: str, *args: Any) -> Any:
+    async with AsyncClient(url, timeout=WITHIN_S, retry=ONCE) as client:
         return await getattr(client, method)(*args)
 
 
@@ -96,35 +110,60 @@ def ask(request: pytest.FixtureRequest) -> Ask:
     return colour
 
 
-# Each would take minutes, and most of them would end well.
-SLOW = {
-    "a head byte by byte": (drips_its_head, ("voices",)),
-    "a body byte by byte": (drips_its_body, ("voices",)),
-    "no answer": (says_nothing, ("voices",)),
-    "an upload taken byte by byte": (takes_a_byte_at_a_time, ("transcribe", bytes(20_000_000))),
+DRIPPING = {
+    "head": SlowServer.drips_its_head,
+    "body": SlowServer.drips_its_body,
 }
 
 
-@pytest.mark.parametrize(("serve", "call"), SLOW.values(), ids=SLOW)
-async def test_a_call_ends_with_its_time(ask: Ask, serve: Serve, call: tuple[Any, ...]) -> None:
-    with server(serve) as url, pytest.raises(errors.TimeoutError):
-        await ask(url, *call)
+@pytest.mark.parametrize("serve", DRIPPING.values(), ids=DRIPPING)
+async def test_a_call_ends_while_its_answer_still_comes(
+    ask: Ask, serve: Callable[[SlowServer, socket.socket], None]
+) -> None:
+    with serving(serve) as server:
+        with pytest.raises(errors.TimeoutError):
+            await ask(server.url, "voices")
+        assert server.slow_bytes < BYTES
 
 
-async def test_a_transport_of_ones_own_is_bound_as_well() -> None:
-    def run(url: str) -> None:
-        transport = httpx.HTTPTransport()
-        with Client(url, timeout=WITHIN_S, retry=ONCE, transport=transport) as client:
-            client.voices()
+async def test_a_call_ends_while_its_upload_is_still_taken(ask: Ask) -> None:
+    size = 40_000_000  # taken in 3 s or more
+    with serving(SlowServer.takes_an_upload_slowly) as server:
+        with pytest.raises(errors.TimeoutError):
+            await ask(server.url, "transcribe", bytes(size))
+        assert server.slow_bytes < size
 
-    with server(drips_its_head) as url, pytest.raises(errors.TimeoutError):
-        await asyncio.to_thread(run, url)
+
+async def test_a_call_ends_without_any_answer(ask: Ask) -> None:
+    with serving(SlowServer.says_nothing) as server, pytest.raises(errors.TimeoutError):
+        await ask(server.url, "voices")
+
+
+def voices_by(transport: httpx.HTTPTransport, url: str) -> None:
+    with Client(url, timeout=WITHIN_S, retry=ONCE, transport=transport) as client:
+        client.voices()
+
+
+async def test_a_transport_of_the_users_own_is_bound_as_well() -> None:
+    with serving(SlowServer.drips_its_head) as server, pytest.raises(errors.TimeoutError):
+        await asyncio.to_thread(voices_by, httpx.HTTPTransport(), server.url)
+
+
+async def test_a_call_over_tls_ends_as_well(tmp_path: Path) -> None:
+    files = certificates.made(tmp_path)
+    tls = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+    tls.load_cert_chain(files.certificate, files.key)
+    trusting = httpx.HTTPTransport(verify=False)
+    with serving(SlowServer.drips_its_body, tls) as server:
+        with pytest.raises(errors.TimeoutError):
+            await asyncio.to_thread(voices_by, trusting, server.url)
+        assert server.slow_bytes < BYTES
 
 
 # ---- streams ------------------------------------------------------------------------------
 
 
-async def first_pieces_sync(url: str, count: int, within_s: float = WITHIN_S) -> int:
+async def first_bytes_sync(url: str, count: int, within_s: float) -> int:
     def run() -> int:
         with (
             Client(url, timeout=within_s, retry=ONCE) as client,
@@ -135,7 +174,7 @@ async def first_pieces_sync(url: str, count: int, within_s: float = WITHIN_S) ->
     return await asyncio.to_thread(run)
 
 
-async def first_pieces_async(url: str, count: int, within_s: float = WITHIN_S) -> int:
+async def first_bytes_async(url: str, count: int, within_s: float) -> int:
     size = 0
     async with (
         AsyncClient(url, timeout=within_s, retry=ONCE) as client,
@@ -149,21 +188,24 @@ async def first_pieces_async(url: str, count: int, within_s: float = WITHIN_S) -
     return size
 
 
-STREAMS = [pytest.param(first_pieces_sync, id="sync"), pytest.param(first_pieces_async, id="async")]
+FirstBytes: TypeAlias = Callable[[str, int, float], Awaitable[int]]
+STREAMS = [pytest.param(first_bytes_sync, id="sync"), pytest.param(first_bytes_async, id="async")]
 
 
-@pytest.mark.parametrize("first_pieces", STREAMS)
-async def test_a_stream_may_take_longer_than_its_time(
-    first_pieces: Callable[[str, int, float], Awaitable[int]],
+@pytest.mark.parametrize("first_bytes", STREAMS)
+async def test_a_stream_may_take_longer_than_its_timeout(first_bytes: FirstBytes) -> None:
+    with serving(SlowServer.drips_its_body) as server:
+        assert await first_bytes(server.url, 100, 1.0) >= 100  # of which each takes PACE_S
+
+
+@pytest.mark.parametrize("first_bytes", STREAMS)
+@pytest.mark.parametrize(
+    "serve",
+    [SlowServer.drips_its_head, SlowServer.stops_in_its_body],
+    ids=["first piece", "further piece"],
+)
+async def test_each_piece_of_a_stream_is_bound(
+    first_bytes: FirstBytes, serve: Callable[[SlowServer, socket.socket], None]
 ) -> None:
-    with server(drips_its_body) as url:
-        assert await first_pieces(url, 100, 1.0) >= 100  # a piece takes 0.02 s at least
-
-
-@pytest.mark.parametrize("first_pieces", STREAMS)
-@pytest.mark.parametrize("serve", [drips_its_head, stops_in_its_body], ids=["head", "body"])
-async def test_the_first_piece_and_each_further_one_are_bound(
-    first_pieces: Callable[[str, int], Awaitable[int]], serve: Serve
-) -> None:
-    with server(serve) as url, pytest.raises(errors.TimeoutError):
-        await first_pieces(url, 1000)
+    with serving(serve) as server, pytest.raises(errors.TimeoutError):
+        await first_bytes(server.url, BYTES, WITHIN_S)

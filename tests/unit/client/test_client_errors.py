@@ -1,4 +1,4 @@
-"""What the client raises: each status, each failure of the way, both colours alike."""
+"""The client raises its own error for each status and each failure: sync and async alike."""
 
 from __future__ import annotations
 
@@ -12,13 +12,7 @@ import httpx
 import pytest
 
 from dragoman_client import errors
-from tests.support.fake_api import COLOURS, Ask, ok, refusal, serving
-
-
-@pytest.fixture(params=COLOURS)
-def ask(request: pytest.FixtureRequest) -> Ask:
-    colour: Ask = request.param
-    return colour
+from tests.support.fake_api import Ask, ok, refusal, serving
 
 
 @pytest.mark.parametrize(

@@ -13,7 +13,7 @@ import pytest
 import load_test
 from dragoman_client import AsyncClient, Client, Retry
 from dragoman_client.cli import app
-from dragoman_client.console import Connection
+from dragoman_client.console import ServerOptions
 from tests.support import commands
 from tests.support.fake_api import ok, refusal, serving
 from tests.unit.client.test_load_test import Server
@@ -66,8 +66,8 @@ def test_a_command_that_fails_tells_no_key(caplog: pytest.LogCaptureFixture) -> 
     result = commands.run(app, "--key", KEY, "voices", obj=make_client)
     assert "the key is not known here (401 invalid_api_key" in result.stderr
     assert KEY not in result.output + caplog.text
-    connection = Connection("http://x", 1.0, {"authorization": SENT}, Client)
-    assert KEY not in repr(connection)
+    options = ServerOptions("http://x", 1.0, {"authorization": SENT}, Client)
+    assert KEY not in repr(options)
 
 
 def test_a_wrong_key_on_the_command_line_is_not_repeated() -> None:

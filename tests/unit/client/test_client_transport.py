@@ -9,13 +9,8 @@ from typing import TypeAlias
 import httpx
 import pytest
 
-from dragoman_client.transport import (
-    AsyncRetryTransport,
-    Clocks,
-    Retry,
-    RetryTransport,
-    Timeout,
-)
+from dragoman_client import AsyncRetryTransport, Retry, RetryTransport, Timeout
+from dragoman_client.attempts import Clocks
 from tests.support import fake_api
 from tests.support.fake_api import Answer, FakeServer, refusal, serving
 

@@ -1,0 +1,182 @@
+# Generated from async_speech.py by `make client-sync`: change that file.
+"""Speech: the calls that send speech and return its translation or transcript."""
+
+from __future__ import annotations
+
+from functools import partial
+
+from . import parsing
+from .connection import Connection
+from .exchange import Call, Form, form_of, read_upload
+from .types import (
+    AudioFile,
+    AudioFormat,
+    InlineAudioFormat,
+    SpeechTranslation,
+    SubtitleFormat,
+    TranscriptFormat,
+    Transcription,
+    TranslatedAudio,
+)
+
+TRANSLATIONS = "/v1/speech/translations"
+TRANSCRIPTIONS = "/v1/audio/transcriptions"
+
+
+class Speech(Connection):
+    """The part of :class:`Client` that takes speech."""
+
+    def translate_speech(
+        self,
+        file: AudioFile,
+        target_language: str,
+        *,
+        source_language: str | None = None,
+        voice: str | None = None,
+        speed: float | None = None,
+        include_embedding: bool = False,
+        audio_format: InlineAudioFormat = "wav",
+    ) -> SpeechTranslation:
+        """Translate speech into speech, and return the texts, the times and the audio.
+
+        Languages are ISO 639-1 codes or other names of a language, such as ``pt-BR`` or
+        ``Portuguese``; without ``source_language`` the server detects it. ``voice`` is one of
+        :meth:`voices`, or ``source`` for the speaker's own; ``speed`` is from 0.25 to 4.
+        ``audio_format="none"`` asks for the texts alone, ``include_embedding`` for the speaker's
+        embedding as well.
+
+        >>> result = client.translate_speech("hello.wav", "pt", speed=1.1)
+        >>> result.transcript.text, result.translation.text
+        ('Hello.', 'Olá.')
+        >>> result.audio.save("ola.wav")
+        >>> [(stage.stage, stage.wall_ms) for stage in result.timings.stages]
+        [('decode', 4.1), ('vad', 9.8), ('asr', 182.0), ('nmt', 21.5), ('tts', 240.3)]
+        """
+        form = form_of(
+            target_language=target_language,
+            source_language=source_language,
+            voice=voice,
+            speed=speed,
+            response_format="json",
+            audio_format=audio_format,
+        )
+        if include_embedding:
+            form["include[]"] = ["embedding"]
+        upload = read_upload(file)
+        parse = parsing.speech_translation
+        return self._send(Call("POST", TRANSLATIONS, parse, form=form, uploads=[upload]))
+
+    def translate_speech_audio(
+        self,
+        file: AudioFile,
+        target_language: str,
+        *,
+        source_language: str | None = None,
+        voice: str | None = None,
+        speed: float | None = None,
+        response_format: AudioFormat = "wav",
+    ) -> TranslatedAudio:
+        """Translate speech into an audio file, without the base64 of JSON, which adds a third.
+
+        >>> spoken = client.translate_speech_audio("hello.wav", "pt", response_format="opus")
+        >>> spoken.save("ola.ogg")
+        >>> spoken.translation
+        'Olá.'
+        """
+        form = form_of(
+            target_language=target_language,
+            source_language=source_language,
+            voice=voice,
+            speed=speed,
+            response_format=response_format,
+        )
+        upload = read_upload(file)
+        parse = partial(parsing.translated_audio, audio_format=response_format)
+        return self._send(Call("POST", TRANSLATIONS, parse, form=form, uploads=[upload]))
+
+    def subtitles(
+        self,
+        file: AudioFile,
+        target_language: str,
+        *,
+        source_language: str | None = None,
+        response_format: SubtitleFormat = "srt",
+        bilingual: bool = False,
+    ) -> str:
+        """Translate speech into subtitles; ``bilingual`` puts the spoken text above them.
+
+        >>> print(client.subtitles("hello.wav", "pt"))
+        1
+        00:00:00,120 --> 00:00:00,900
+        Olá.
+        """
+        form = form_of(
+            target_language=target_language,
+            source_language=source_language,
+            response_format=f"bilingual_{response_format}" if bilingual else response_format,
+        )
+        upload = read_upload(file)
+        return self._send(Call("POST", TRANSLATIONS, parsing.text, form=form, uploads=[upload]))
+
+    def transcribe(
+        self,
+        file: AudioFile,
+        *,
+        language: str | None = None,
+        prompt: str | None = None,
+        temperature: float | None = None,
+        word_timestamps: bool = False,
+        model: str | None = None,
+    ) -> Transcription:
+        """Write down speech in its own language, with the times of its segments.
+
+        ``prompt`` is a text that could stand before it: it guides names and style. ``model`` is
+        one of :meth:`models`; without it the server takes its first that transcribes.
+
+        >>> heard = client.transcribe("hello.wav", word_timestamps=True)
+        >>> [(word.word, word.start_s) for word in heard.words]
+        [('Hello.', 0.12)]
+        """
+        form = _form("verbose_json", language, prompt, temperature, word_timestamps, model)
+        upload = read_upload(file)
+        parse = parsing.transcription
+        return self._send(Call("POST", TRANSCRIPTIONS, parse, form=form, uploads=[upload]))
+
+    def transcribe_as(
+        self,
+        file: AudioFile,
+        response_format: TranscriptFormat,
+        *,
+        language: str | None = None,
+        prompt: str | None = None,
+        temperature: float | None = None,
+        word_timestamps: bool = False,
+        model: str | None = None,
+    ) -> str:
+        """Do as :meth:`transcribe` does, and return the document as the server writes it.
+
+        >>> Path("hello.vtt").write_text(client.transcribe_as("hello.wav", "vtt"))
+        """
+        form = _form(response_format, language, prompt, temperature, word_timestamps, model)
+        upload = read_upload(file)
+        return self._send(Call("POST", TRANSCRIPTIONS, parsing.text, form=form, uploads=[upload]))
+
+
+def _form(
+    response_format: TranscriptFormat,
+    language: str | None,
+    prompt: str | None,
+    temperature: float | None,
+    word_timestamps: bool,
+    model: str | None,
+) -> Form:
+    form = form_of(
+        model=model,
+        response_format=response_format,
+        language=language,
+        prompt=prompt,
+        temperature=temperature,
+    )
+    if word_timestamps:
+        form["timestamp_granularities[]"] = ["segment", "word"]
+    return form
