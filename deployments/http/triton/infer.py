@@ -13,12 +13,14 @@ from starlette.exceptions import HTTPException
 from starlette.types import Receive, Scope, Send
 
 from deployments.config.schema import MODEL_VERSION, Limits
-from deployments.graph.pipeline import Context, Pipeline
+from deployments.graph.context import Context
+from deployments.graph.pipeline import Pipeline
 from deployments.http.failed_requests import Meant
 from deployments.http.parsing import TIMEOUT_HEADER, body, deadline_of
 from deployments.http.triton.compression import compressed, decompressed
+from deployments.http.triton.kinds.base import Wanted
 from deployments.http.triton.rows import Rows
-from deployments.http.triton.served import Catalogue, Served, Wanted
+from deployments.http.triton.served import Catalogue, Served
 from deployments.http.triton.signature import check
 from deployments.http.triton.tensors import (
     HEADER_LENGTH,
@@ -91,7 +93,7 @@ class InferEndpoint:
         limit = INLINE_JSON_BYTES if length is None else INLINE_BYTES
         if encoding is None and len(data) <= limit:
             return work()
-        return await self._pipeline.off_loop(work, deadline)
+        return await self._pipeline.codecs.run(work, deadline)
 
     def _check_json(self, plain: bytes, length: str | None) -> None:
         """Refuse more JSON than is read in a moment."""
@@ -120,7 +122,8 @@ class InferEndpoint:
 
         size = sum(tensor.array.nbytes for tensor in outputs)
         inline = accepted is None and size <= INLINE_JSON_BYTES
-        fields, data, encoding = work() if inline else await self._pipeline.off_loop(work, deadline)
+        made = work() if inline else await self._pipeline.codecs.run(work, deadline)
+        fields, data, encoding = made
         if encoding is not None:
             fields |= {"content-encoding": encoding, "vary": "accept-encoding"}
         start = [(key.lower().encode(), value.encode()) for key, value in fields.items()]

@@ -9,7 +9,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from deployments.graph.recording import HeardVoice
+from deployments.graph.voice_embeddings import HeardVoice
 
 
 @dataclass(frozen=True, slots=True)

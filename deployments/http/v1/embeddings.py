@@ -25,8 +25,11 @@ from deployments.batching.concurrency import all_of
 from deployments.batching.queue import Outcome
 from deployments.catalogue.selection import Model
 from deployments.config.schema import Limits
-from deployments.graph.pipeline import Context, Pipeline
-from deployments.graph.recording import HeardVoice
+from deployments.graph.admission import admit
+from deployments.graph.context import Context
+from deployments.graph.pipeline import Pipeline
+from deployments.graph.plan import Embedding
+from deployments.graph.voice_embeddings import HeardVoice
 from deployments.http.failed_requests import Meant
 from deployments.http.media_types import PcmFormat, is_pcm, pcm_format, preferred
 from deployments.http.parsing import (
@@ -48,8 +51,9 @@ from models.audio import decode
 from models.errors import InvalidRequest
 from models.types import SAMPLE_RATE_HZ, Audio, SpeakerItem, Voiceprint
 
+BYTES_A_SAMPLE = 2  # int16
 LISTEN_FROM_S = 2.0  # of raw samples; a shorter clip is a live client's, who knows that one speaks
-MAX_INLINE_BYTES = 1 << 20  # 33 s: checked and copied on the event loop in 0.1 ms
+MAX_INLINE_BYTES = 1 << 20  # 33 s: few enough to check and copy on the event loop
 CLIP_FIELDS = ("file", "compare")
 VECTOR = b"application/octet-stream"  # what a client accepts that wants bare float32
 ANSWERS = ("application/json", VECTOR.decode())
@@ -88,41 +92,50 @@ class EmbeddingEndpoint:
     async def _raw(
         self, scope: Scope, headers: Mapping[bytes, bytes], receive: Receive, send: Send
     ) -> None:
-        """One clip of int16 samples in, its vector out: float32, or JSON."""
+        """Answer one clip of int16 samples with its vector: as float32, or in JSON."""
         deadline = deadline_of(scope, _text(headers, TIMEOUT_HEADER), self._limits)
         priority = priority_of(_text(headers, PRIORITY_HEADER))
         samples_format = pcm_format(_text(headers, "content-type") or "")
-        clip = await self._clip(await body(receive), samples_format, deadline)
+        data = await body(receive)
+        plan = self._plan(len(data), samples_format)
+        clip = await self._clip(data, samples_format, deadline)
+        del data  # the body is not kept
         usage.heard(clip.duration_s)
-        model = self._fleet.pick("speaker")
         more: list[tuple[bytes, bytes]]
-        if clip.duration_s >= LISTEN_FROM_S and self._fleet.has("vad"):
-            context = Context(deadline, priority)
-            voice = await self._pipeline.embed(clip, context, model)
-            more = timed(Response(), context).raw_headers
-            more = [header for header in more if header[0] != b"content-length"]
-        else:
-            outcome = await self._at_once(clip, model, deadline, priority)
+        if plan.vad is None:
+            outcome = await self._at_once(clip, plan.speaker, deadline, priority)
             voice = HeardVoice(outcome.result)
             more = [(b"server-timing", _server_timing(outcome))]
-        if _wants_vector(headers):
-            content_type, data = VECTOR, _float32(voice.voiceprint.embedding)
         else:
-            rows = _body_of(model.name, [clip], [voice])
+            context = Context(deadline, priority)
+            voice = await self._pipeline.voices.embed(clip, plan, context)
+            more = timed(Response(), context).raw_headers
+            more = [header for header in more if header[0] != b"content-length"]
+        if _wants_vector(headers):
+            content_type, answer = VECTOR, _float32(voice.voiceprint.embedding)
+        else:
+            rows = _body_of(plan.speaker.name, [clip], [voice])
             rows["warnings"] = warnings_json(voice.warnings)
-            content_type, data = b"application/json", bytes(JSONResponse(rows).body)
+            content_type, answer = b"application/json", bytes(JSONResponse(rows).body)
         start = [
             (b"content-type", content_type),
-            (b"content-length", b"%d" % len(data)),
+            (b"content-length", b"%d" % len(answer)),
             *more,
         ]
         await send({"type": "http.response.start", "status": 200, "headers": start})
-        await send({"type": "http.response.body", "body": data})
+        await send({"type": "http.response.body", "body": answer})
+
+    def _plan(self, size_bytes: int, samples_format: PcmFormat) -> Embedding:
+        """Plan the embedding of raw samples, of their speech alone where the clip is long."""
+        planner = self._pipeline.planner
+        bytes_a_second = BYTES_A_SAMPLE * samples_format.channels * samples_format.rate_hz
+        listens = size_bytes >= LISTEN_FROM_S * bytes_a_second
+        return planner.embedding(planner.model("speaker"), listens=listens)
 
     async def _at_once(
         self, clip: Audio, model: Model, deadline: float, priority: int
     ) -> Outcome[Voiceprint]:
-        """The embedding of a clip as it is."""
+        """Embed a clip as it is."""
         item, started_s = SpeakerItem(clip.samples), time.perf_counter()
         outcome: Outcome[Voiceprint] = await model.batcher.submit(
             item, deadline=deadline, priority=priority
@@ -137,12 +150,12 @@ class EmbeddingEndpoint:
         if is_ready and len(data) <= MAX_INLINE_BYTES:
             return decode.pcm16(data, rate_hz, max_duration_s=limit_s)
         steps = decode.pcm16_steps(data, rate_hz, channels, max_duration_s=limit_s)
-        return await self._pipeline.off_loop(steps, deadline)
+        return await self._pipeline.codecs.run(steps, deadline)
 
     async def _form(
         self, request: Request, headers: Mapping[bytes, bytes], meant: Meant
     ) -> Response:
-        """Clips of any format, compared or not; every one of them an item of its own."""
+        """Answer clips of any format, compared or not; each of them is an item of its own."""
         context = context_of(request, self._limits)
         fields, parts = await form_parts(
             request, EmbeddingFields, CLIP_FIELDS, max_files=self._limits.max_clips
@@ -150,16 +163,16 @@ class EmbeddingEndpoint:
         files, others = parts
         bare = _wants_vector(headers)
         _check_comparing(fields, compares=bool(others), bare=bare)
-        model = self._fleet.pick("speaker", fields.model)
-        meant.name = model.name
-        ahead = [self._fleet.pick("vad")] if self._fleet.has("vad") else []
-        self._pipeline.admit([*ahead, model], context)
+        speaker = self._pipeline.planner.model("speaker", fields.model)
+        meant.name = speaker.name
+        plan = self._pipeline.planner.embedding(speaker)
+        admit(plan.models, context)
         named = _named(files, others)
         clips = await self._decoded(named, context)
 
         async def one(name: str, clip: Audio) -> HeardVoice:
             with blaming(CLIP_FIELDS[0], name):
-                return await self._pipeline.embed(clip, context, model)
+                return await self._pipeline.voices.embed(clip, plan, context)
 
         voices = await all_of(map(one, (name for name, _ in named), clips))
         if bare:
@@ -167,13 +180,13 @@ class EmbeddingEndpoint:
             return timed(Response(_float32(vectors), media_type=VECTOR.decode()), context)
         count = len(files)
         answer = _body_of(
-            model.name, clips[:count], voices[:count], vectors=fields.include_embedding
+            speaker.name, clips[:count], voices[:count], vectors=fields.include_embedding
         )
         if others:
             found = comparison.compare(
                 voices[:count],
                 voices[count:],
-                engine=model.spec.engine,
+                engine=speaker.spec.engine,
                 threshold=fields.threshold,
                 top_k=fields.top_k,
             )
@@ -182,18 +195,18 @@ class EmbeddingEndpoint:
         return timed(JSONResponse({**answer, "timings": context.timings.as_json()}), context)
 
     async def _decoded(self, named: list[tuple[str, bytes]], context: Context) -> list[Audio]:
-        """All clips, which together have a limit."""
+        """Decode all clips, which together have a limit."""
         clips, left_s = [], self._limits.max_audio_s
         for name, data in named:
             with blaming(CLIP_FIELDS[0], name):
-                clip = await self._pipeline.decode(data, context, max_duration_s=left_s)
+                clip = await self._pipeline.files.decode(data, context, max_duration_s=left_s)
             clips.append(clip)
             left_s -= clip.duration_s
         return clips
 
 
 def _named(files: list[bytes], others: list[bytes]) -> list[tuple[str, bytes]]:
-    """All clips of a form, each with the field that it stood in."""
+    """List all clips of a form, each with the field that it stood in."""
     return [
         (name, data)
         for name, parts in zip(CLIP_FIELDS, (files, others), strict=True)
@@ -202,7 +215,7 @@ def _named(files: list[bytes], others: list[bytes]) -> list[tuple[str, bytes]]:
 
 
 def _check_comparing(fields: EmbeddingFields, *, compares: bool, bare: bool) -> None:
-    """Refuses what says something only with clips to compare with, or only without."""
+    """Refuse what says something only with clips to compare with, or only without."""
     if compares and bare:
         message = f"{VECTOR.decode()} holds vectors alone: compare answers with JSON"
         raise InvalidRequest(message, param="accept")

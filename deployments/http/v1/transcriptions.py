@@ -1,9 +1,8 @@
-"""OpenAI's audio endpoints, as its SDK puts them on the wire."""
+"""``POST /v1/audio/transcriptions``: OpenAI's endpoint, as its SDK puts it on the wire."""
 
 from __future__ import annotations
 
-from collections.abc import AsyncGenerator, Sequence
-from contextlib import aclosing
+from collections.abc import Sequence
 from typing import Annotated, Any, Literal
 
 from pydantic import BeforeValidator, Field, model_validator
@@ -12,33 +11,25 @@ from starlette.responses import JSONResponse, PlainTextResponse, Response
 from starlette.routing import Route
 
 from deployments.config.schema import Limits
-from deployments.graph.hearing import TranscribeOptions
-from deployments.graph.pipeline import Context, Pipeline, Speaking
+from deployments.graph.admission import admit
+from deployments.graph.pipeline import Pipeline
+from deployments.graph.plan import TranscribeOptions
 from deployments.http.failed_requests import counted
 from deployments.http.parsing import (
     DetectedLanguage,
-    Fields,
     ForgivingFields,
-    Speed,
-    Text,
-    blaming,
     check_text_length,
     context_of,
     form_fields,
-    json_fields,
     naming_ignored,
     timed,
     warnings_json,
 )
-from deployments.http.streaming import EVENTS, StreamedResponse, speech_events
-from deployments.http.v1.translations import subtitle_response
-from deployments.telemetry import usage
+from deployments.http.v1.subtitles import subtitle_response
 from models.asr.decoding import UNSPACED_LANGUAGES
-from models.audio.encode import MEDIA_TYPES
 from models.audio.subtitles import Phrase, lay_out
 from models.errors import InvalidRequest
-from models.tts import normalisation
-from models.types import SOURCE_VOICE, AnswerWarning, Audio, Segment, Transcript
+from models.types import AnswerWarning, Audio, Segment, Transcript
 
 FRAMES_A_SECOND = 100  # of Whisper's mel spectrogram, the unit of ``seek``
 SUBTITLES = ("srt", "vtt")  # cut where the words say
@@ -46,7 +37,7 @@ NO_SPEAKERS = "who speaks is not told apart here yet"
 
 
 def _granularities(value: Any) -> Any:
-    """One text, or several with commas between, in brackets or not, as the list it stands for."""
+    """Return the list that a text stands for, with commas between, in brackets or not."""
     entries = [value] if isinstance(value, str) else value
     if not isinstance(entries, list) or not all(isinstance(entry, str) for entry in entries):
         return value
@@ -80,8 +71,23 @@ class TranscriptionFields(ForgivingFields):
         others = {name: value for name, value in values.items() if name != "languages[]"}
         return {**others, "language": candidates[0]}
 
+    @property
+    def options(self) -> TranscribeOptions:
+        """Return what is asked of the graph."""
+        words = "word" in self.timestamp_granularities
+        return TranscribeOptions(
+            language=self.language,
+            word_timestamps=words or self.response_format in SUBTITLES,
+            prompt=self.prompt,
+            temperature=self.temperature or None,
+        )
+
     def check(self) -> None:
-        """Raises InvalidRequest: what is asked for is not there, or nothing says it."""
+        """Refuse what is not there yet, and what no format of the answer says.
+
+        Raises:
+            InvalidRequest: it names the field.
+        """
         if self.stream:
             raise _not_there("stream", "streamed transcripts are not there yet: leave stream out")
         for name in ("known_speaker_names", "known_speaker_references"):
@@ -94,153 +100,39 @@ class TranscriptionFields(ForgivingFields):
             raise InvalidRequest(message, param="timestamp_granularities[]")
 
 
-class VoiceReference(Fields):
-    id: str
-
-
-class SpeechFields(ForgivingFields):
-    input: Annotated[Text, Field(min_length=1)]
-    model: str | None = None
-    voice: str | VoiceReference | None = None
-    language: DetectedLanguage = None  # None: as the voice speaks
-    response_format: Literal["mp3", "wav", "opus", "flac", "aac", "pcm"] = "mp3"
-    speed: Speed = 1.0
-    stream_format: Literal["audio", "sse", "none"] = "audio"  # none, ours: the whole file at once
-
-
-class OpenAiRoutes:
-    """The handlers, over one pipeline."""
+class TranscriptionEndpoint:
+    """Transcribes recordings over one pipeline."""
 
     def __init__(self, pipeline: Pipeline, limits: Limits) -> None:
         self._pipeline = pipeline
-        self._fleet = pipeline.fleet
         self._limits = limits
 
-    def routes(self) -> list[Route]:
-        return [
-            Route(path, counted(self._fleet, kind, handler), methods=["POST"])
-            for path, kind, handler in (
-                ("/v1/audio/transcriptions", "asr", self.transcribe),
-                ("/v1/audio/speech", "tts", self.speak),
-            )
-        ]
+    def route(self) -> Route:
+        """Return the endpoint's path, whose refusals count for an ASR model."""
+        handler = counted(self._pipeline.fleet, "asr", self.transcribe)
+        return Route("/v1/audio/transcriptions", handler, methods=["POST"])
 
     async def transcribe(self, request: Request) -> Response:
+        """Answer with a transcript, in the format that the request names."""
         context = context_of(request, self._limits)
         fields, files = await form_fields(request, TranscriptionFields)
         fields.check()
-        words = "word" in fields.timestamp_granularities
-        model = self._fleet.pick("asr", fields.model)
-        request.state.meant.name = model.name
-        if fields.language is not None:
-            self._fleet.check_language(fields.language, param="language")
+        asr = self._pipeline.planner.model("asr", fields.model)
+        request.state.meant.name = asr.name
         if fields.prompt is not None:
             check_text_length(len(fields.prompt), self._limits, param="prompt")
-        options = TranscribeOptions(
-            language=fields.language,
-            word_timestamps=words or fields.response_format in SUBTITLES,
-            prompt=fields.prompt,
-            temperature=fields.temperature or None,
-        )
-        self._pipeline.admit([self._fleet.pick("vad"), model], context)
-        audio = await self._pipeline.decode(files.pop(), context)  # the file is not kept
-        transcript = await self._pipeline.transcribe(audio, options, context, model)
-        rendered = await self._pipeline.off_loop(
+        plan = self._pipeline.planner.transcription(fields.options, asr)
+        admit(plan.models, context)
+        audio = await self._pipeline.files.decode(files.pop(), context)  # the file is not kept
+        transcript = await self._pipeline.transcriber.transcribe(audio, plan, context)
+        rendered = await self._pipeline.codecs.run(
             lambda: _transcription(fields, transcript, audio, context.warnings), context.deadline
         )
         return timed(naming_ignored(rendered, fields), context)
 
-    async def speak(self, request: Request) -> Response:
-        context = context_of(request, self._limits)
-        fields = await json_fields(request, SpeechFields, self._limits)
-        check_text_length(len(fields.input), self._limits, param="input")
-        usage.read(len(fields.input))
-        speaking = self._speaking(fields)
-        request.state.meant.name = speaking.model.name
-        parts = normalisation.sentences(fields.input, speaking.voice.language)
-        streams = fields.stream_format == "sse" or len(parts) > 1
-        if fields.stream_format == "none" or not streams:
-            answer = await self._speak_whole(fields, speaking, context)
-        else:
-            answer = await self._speak_in_turn(request, fields, parts, speaking, context)
-        return naming_ignored(answer, fields)
-
-    def _speaking(self, fields: SpeechFields) -> Speaking:
-        """Who speaks, once that is known to be possible."""
-        if fields.voice is None and fields.language is None:
-            raise InvalidRequest("voice is required, or language to choose one", param="voice")
-        if fields.language is not None:
-            self._fleet.check_language(fields.language, param="language")
-        named = fields.voice.id if isinstance(fields.voice, VoiceReference) else fields.voice
-        if named == SOURCE_VOICE:
-            message = "voice source is the voice of translated speech; this text has no speaker"
-            raise InvalidRequest(message, param="voice")
-        model, voice = self._fleet.voice(named, fields.language, fields.model)
-        return Speaking(model, voice, fields.speed)
-
-    async def _speak_whole(
-        self, fields: SpeechFields, speaking: Speaking, context: Context
-    ) -> Response:
-        with blaming("text", "input"):
-            audio = await self._pipeline.speak(fields.input, speaking, context)
-        if not len(audio.samples):
-            raise _nothing_to_speak()
-        data = await self._pipeline.encode(audio, fields.response_format, context)
-        return timed(Response(data, media_type=MEDIA_TYPES[fields.response_format]), context)
-
-    async def _speak_in_turn(
-        self,
-        request: Request,
-        fields: SpeechFields,
-        parts: Sequence[str],
-        speaking: Speaking,
-        context: Context,
-    ) -> Response:
-        """Each sentence leaves once it is spoken; ``Server-Timing`` is of the way to the first."""
-        pieces = self._pieces(fields, parts, speaking, context)
-        media_type = MEDIA_TYPES[fields.response_format]
-        if fields.stream_format == "sse":
-            media_type = EVENTS
-
-            def done() -> dict[str, Any]:
-                return {"usage": _usage(fields.input), "timings": context.timings.as_json()}
-
-            pieces = speech_events(pieces, done, request.headers["x-request-id"])
-        first = await anext(pieces)
-        return timed(StreamedResponse(first, pieces, media_type), context)
-
-    async def _pieces(
-        self,
-        fields: SpeechFields,
-        parts: Sequence[str],
-        speaking: Speaking,
-        context: Context,
-    ) -> AsyncGenerator[bytes]:
-        """The file in pieces, at least one. Raises InvalidRequest: there is nothing to speak."""
-        spoken = self._pipeline.speak_in_turn(parts, speaking, context)
-        is_silent = True
-        async with aclosing(
-            self._pipeline.encode_stream(spoken, fields.response_format, context)
-        ) as pieces:
-            with blaming("text", "input"):
-                async for piece in pieces:
-                    yield piece
-                    is_silent = False
-        if is_silent:
-            raise _nothing_to_speak()
-
 
 def _not_there(param: str, message: str) -> InvalidRequest:
     return InvalidRequest(message, param=param)
-
-
-def _nothing_to_speak() -> InvalidRequest:
-    return InvalidRequest("input has nothing that can be spoken", param="input")
-
-
-def _usage(text: str) -> dict[str, int]:
-    """In OpenAI's fields. Our voices count characters, and make no tokens."""
-    return {"input_tokens": len(text), "output_tokens": 0, "total_tokens": len(text)}
 
 
 def _transcription(

@@ -9,14 +9,10 @@ from typing import Any
 import numpy as np
 import pytest
 
-from deployments.graph.hearing import (
-    TranscribeOptions,
-    cut_windows,
-    in_recording,
-    joined,
-    listen,
-    transcript_of,
-)
+from deployments.graph.languages import cut_windows
+from deployments.graph.listening import listen
+from deployments.graph.plan import TranscribeOptions
+from deployments.graph.transcripts import in_recording, joined, transcript_of
 from models.audio.samples import loudness_dbfs
 from models.audio.segments import Window
 from models.types import (

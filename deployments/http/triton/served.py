@@ -1,0 +1,55 @@
+"""Every name of ``/v2/models``: the configured models, their kinds, and the graph."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import get_args
+
+from deployments.config.schema import GRAPH, MODEL_VERSION, AppConfig
+from deployments.graph.pipeline import Pipeline
+from deployments.http.triton.kinds.asr import Asr
+from deployments.http.triton.kinds.base import Served
+from deployments.http.triton.kinds.graph import STEPS, SpeechTranslator
+from deployments.http.triton.kinds.nmt import Nmt
+from deployments.http.triton.kinds.speaker import Speaker
+from deployments.http.triton.kinds.tts import Tts
+from deployments.http.triton.kinds.vad import Vad
+from models.errors import UnknownModel
+from models.types import Kind
+
+__all__ = ["Catalogue", "Served"]
+
+SERVED: Mapping[str, type[Served]] = {
+    served.kind: served for served in (Vad, Asr, Nmt, Tts, Speaker)
+}
+
+
+class Catalogue:
+    """Every name of ``/v2/models``: the configured models, their kinds, and the graph."""
+
+    def __init__(self, pipeline: Pipeline, config: AppConfig) -> None:
+        kinds = {name: model.kind for name, model in config.models.items()}
+        names = {**kinds, **{kind: kind for kind in get_args(Kind) if kind in kinds.values()}}
+        self._served: dict[str, Served] = {
+            name: SERVED[kind](name, pipeline, config) for name, kind in names.items()
+        }
+        if set(STEPS) <= set(kinds.values()):
+            self._served[GRAPH] = SpeechTranslator(GRAPH, pipeline, config)
+
+    def names(self) -> tuple[str, ...]:
+        """List every name."""
+        return tuple(self._served)
+
+    def get(self, name: str, version: str | None = None) -> Served:
+        """Return what is served under a name.
+
+        Raises:
+            UnknownModel: nothing is, or not in that version.
+        """
+        if name not in self._served:
+            message = f"Request for unknown model: '{name[:80]}' is not found"
+            raise UnknownModel(message, param="model")
+        if version not in (None, "", MODEL_VERSION):
+            message = f"Request for unknown model: '{name}' version {version[:20]} is not found"
+            raise UnknownModel(message, param="version")
+        return self._served[name]
