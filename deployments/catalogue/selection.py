@@ -1,4 +1,4 @@
-"""The models as one ingress process sees them: what each can do, and the batcher before it."""
+"""Select models, routes and voices, among those that one ingress process can use now."""
 
 from __future__ import annotations
 
@@ -40,26 +40,27 @@ class Fleet:
     # ---- what there is ---------------------------------------------------------------
 
     def readiness(self) -> dict[str, str]:
-        """Each configured model: ready, loading, unloaded, or failed and why."""
+        """Tell of each configured model: ready, loading, unloaded, or failed and why."""
         return self.follower.readiness()
 
     def is_ready(self) -> bool:
-        """Whether every model is ready but those that were unloaded on purpose."""
+        """Tell whether every model is ready but those that were unloaded on purpose."""
         return self.follower.is_ready()
 
     def placements(self) -> Mapping[str, Placement]:
-        """Where each model was when that was last told."""
+        """Return where each model was when that was last told."""
         return self.follower.placements.of
 
     def names(self) -> tuple[str, ...]:
+        """List the configured models."""
         return tuple(self._config.models)
 
     def has(self, kind: Kind) -> bool:
-        """Whether the configuration has a model of that kind."""
+        """Tell whether the configuration has a model of that kind."""
         return any(model.kind == kind for model in self._config.models.values())
 
     def get(self, name: str) -> Model:
-        """A model by its name or alias.
+        """Return a model by its name or alias.
 
         Raises:
             UnknownModel: there is none of that name.
@@ -76,7 +77,7 @@ class Fleet:
         return self.follower.model(name)
 
     def of_kind(self, kind: Kind, name: str | None = None) -> list[Model]:
-        """The models of one kind that a request may mean, in the order of the configuration.
+        """List the models of one kind that a request may mean, in the order of the configuration.
 
         Args:
             kind: what is asked of it.
@@ -109,7 +110,7 @@ class Fleet:
             self.get(name)
 
     def pick(self, kind: Kind, name: str | None = None) -> Model:
-        """The model that a request names, or the first of its kind."""
+        """Return the model that a request names, or the first of its kind."""
         return self.of_kind(kind, name)[0]
 
     def routes(self) -> Routes:
@@ -182,21 +183,21 @@ class Fleet:
 
     @property
     def aliases(self) -> Mapping[str, str]:
-        """Other names of models and kinds."""
+        """Return the other names of models and kinds."""
         return self._config.aliases
 
     def aliases_of(self, name: str) -> list[str]:
-        """The other names that a model answers to, its kind's among them."""
+        """List the other names that a model answers to, its kind's among them."""
         kind = self._config.models[name].kind
         return [alias for alias, of in self._config.aliases.items() if of in (name, kind)]
 
     @property
     def voice_aliases(self) -> Mapping[str, str | Mapping[str, str]]:
-        """Other names of voices: each of one voice, or of one for each language."""
+        """Return the other names of voices: each of one voice, or of one for each language."""
         return self._config.voice_aliases
 
     def wrong_voice_aliases(self) -> dict[str, str]:
-        """The aliases of voices that there are not, each with what is wrong; as far as known.
+        """Return the aliases of voices that do not exist, each with what is wrong.
 
         A model that is not loaded may have any voice.
         """
@@ -215,7 +216,7 @@ class Fleet:
     # ---- figures ---------------------------------------------------------------------
 
     def figures(self) -> dict[str, Figures]:
-        """Of each model that was ready once, and of the graph, in this process."""
+        """Return the figures of each model that was ready once, and of the graph."""
         figures = {
             name: Figures(b.statistics, waiting=b.waiting, pending=b.pending, in_flight=b.in_flight)
             for name, b in ((model.name, model.batcher) for model in self.follower.models())
@@ -223,7 +224,10 @@ class Fleet:
         return {**figures, GRAPH: Figures(self.graph)}
 
     def statistics(self, name: str) -> ModelStatistics | None:
-        """Of a model, of a kind's first model, or of the graph; None of what was never ready."""
+        """Return the counts of a model, a kind's first model, or the graph.
+
+        None: it was never ready.
+        """
         if name == GRAPH:
             return self.graph
         if name not in self._config.models:
@@ -232,7 +236,7 @@ class Fleet:
         return None if model is None else model.batcher.statistics
 
     async def describe(self, name: str) -> tuple[Sequence[Description], Sequence[ReplicaStats]]:
-        """Each replica of a model: where it runs, and its counts.
+        """Describe each replica of a model: where it runs, and its counts.
 
         Raises:
             Unavailable: no replica answers.

@@ -122,7 +122,7 @@ def _letters(text: str) -> int:
 
 
 def _logprob(transcript: Transcript) -> float:
-    """Average over the segments, by their letters, in nats a token."""
+    """Average the segments' probabilities by their letters, in nats a token."""
     weights = [max(1, _letters(segment.text)) for segment in transcript.segments]
     values = [segment.avg_logprob for segment in transcript.segments]
     return float(np.average(values, weights=weights)) if weights else -np.inf

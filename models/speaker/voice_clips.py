@@ -24,6 +24,7 @@ VOICE_VAD = VadParameters(padding_s=0.0)  # unlike recognition, a voice wants no
 
 
 def cut(audio: Audio, span: SpeechSpan) -> Audio:
+    """Cut one span out of a recording."""
     start, end = (round(t * audio.sample_rate_hz) for t in (span.start_s, span.end_s))
     return replace(audio, samples=audio.samples[start:end])
 
@@ -31,7 +32,7 @@ def cut(audio: Audio, span: SpeechSpan) -> Audio:
 def only(
     audio: Audio, speech_spans: Sequence[SpeechSpan], at_most_s: float = EMBEDDING_SPEECH_S
 ) -> Audio:
-    """The speech alone, up to ``at_most_s``: as much of it as an embedding can use."""
+    """Join the spans of speech, up to ``at_most_s``; an embedding can use no more by default."""
     pieces: list[Samples] = []
     left = round(at_most_s * SAMPLE_RATE_HZ)
     for span in speech_spans:
@@ -42,7 +43,7 @@ def only(
 
 
 def voice_in(audio: Audio, heard: VadResult) -> tuple[Audio, float]:
-    """What of a recording tells its speaker, and how many seconds of speech the recording has.
+    """Cut a recording down to its speech, and count the seconds that it has.
 
     A recording without speech is taken whole: what a detector does not hear may be a voice.
     """
@@ -52,7 +53,7 @@ def voice_in(audio: Audio, heard: VadResult) -> tuple[Audio, float]:
 
 
 def reference(audio: Audio, heard: VadResult) -> Audio:
-    """The voice that is heard, as a clip to speak in: the longest clean spans, in their order.
+    """Cut a clip of the voice to speak in: the longest clean spans, in their order.
 
     A span is clean where the detector is sure of it and the recording is not clipped. Where
     there is less than ``ENOUGH_S`` of those, the longest others serve, too.
@@ -69,6 +70,7 @@ def reference(audio: Audio, heard: VadResult) -> Audio:
 
 
 def _is_clean(audio: Audio, span: SpeechSpan, probabilities: NDArray[np.float32]) -> bool:
+    """Tell whether a span is surely speech, and not clipped."""
     frames = probabilities[int(span.start_s / FRAME_S) : math.ceil(span.end_s / FRAME_S)]
     clipped = np.mean(np.abs(to_float32(cut(audio, span).samples)) * FULL_SCALE >= FULL_SCALE - 1)
     return bool(np.mean(frames) >= CLEAN_PROBABILITY and clipped <= MAX_CLIPPED)

@@ -194,7 +194,7 @@ def _as_subtitles(fields: SpeechTranslationFields, answer: SpeechTranslation) ->
 
 
 def _text_headers(fields: SpeechTranslationFields, answer: SpeechTranslation) -> Mapping[str, str]:
-    """The answer's texts beside its audio, as RFC 8187 ext-values."""
+    """Put the answer's texts beside its audio, as RFC 8187 ext-values."""
     headers = {
         "x-transcript": _ext_value(answer.text),
         "x-translation": _ext_value(answer.translation),
@@ -222,7 +222,7 @@ def _fits_header(text: str) -> bool:
 
 
 def _ext_value(text: str) -> str:
-    """``UTF-8''`` and the text, percent-encoded; cut at a character where it is too long."""
+    """Write ``UTF-8''`` and the text, percent-encoded; cut at a character where it is too long."""
     while not _fits_header(text):
         text = text[: len(text) * 3 // 4]
     return f"UTF-8''{quote(text, safe=ATTR_CHARS)}"

@@ -1,1 +1,1 @@
-"""What ``/v2`` serves: one file for each kind of model, and one for the whole graph."""
+"""The names of ``/v2/models``: one file for each kind of model, and one for the whole graph."""

@@ -1,6 +1,6 @@
-"""What all names of ``/v2/models`` have in common: their signature, their rows, their models.
+"""The base of all names of ``/v2/models``: a signature, the models behind it, and their rows.
 
-One row is one item of the model's batcher; a text of several sentences is one a sentence.
+One row is one item of the model's batcher; of a text, each sentence is one.
 """
 
 from __future__ import annotations
