@@ -109,17 +109,22 @@ class Fleet:
         for name in self._names.get(kind, ()):
             self.get(name)
 
+    def _missing(self, kind: Kind) -> Unavailable | None:
+        """Say why a model of that kind cannot be used; None: all can."""
+        try:
+            self._check_none_missing(kind)
+        except Unavailable as error:
+            return error.with_traceback(None)  # the traceback holds this frame: no cycle
+        return None
+
     def pick(self, kind: Kind, name: str | None = None) -> Model:
         """Return the model that a request names, or the first of its kind."""
         return self.of_kind(kind, name)[0]
 
     def routes(self) -> Routes:
         """Return the routes through the translation models that can be used now."""
-        models, missing = self.of_kind("nmt"), None
-        try:
-            self._check_none_missing("nmt")
-        except Unavailable as error:
-            missing = error.with_traceback(None)  # which holds this frame: no cycle
+        models = self.of_kind("nmt")
+        missing = self._missing("nmt") if len(models) < len(self._names["nmt"]) else None
         if self._routes is None or not self._routes.are_of(models, missing):
             self._routes = Routes(models, missing)
         return self._routes

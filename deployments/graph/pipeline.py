@@ -74,7 +74,11 @@ class SpeechTranslation:
 
 
 class Pipeline:
-    """The graph and its parts, for every protocol. ``codecs`` runs what decodes and encodes."""
+    """The graph and its parts, for every protocol. ``codecs`` runs what decodes and encodes.
+
+    A handler parses a request, asks ``planner`` for its plan, and hands that to ``run`` or to the
+    one part that it needs.
+    """
 
     def __init__(self, fleet: Fleet, config: AppConfig, codecs: Codecs) -> None:
         self.fleet = fleet
@@ -142,10 +146,11 @@ class Pipeline:
         (transcript, sentences), *voices = await all_of(parts)
         voice: HeardVoice | None = voices[0] if voices else None
         context.warnings.extend(dict.fromkeys(w for s in sentences for w in s.warnings))
-        answer = _answer(audio, transcript, sentences)
-        answer = replace(answer, pivot=_pivot(sentences, plan.translating))
-        if plan.embedding is not None:
-            answer = replace(answer, heard_voice=voice)
+        answer = replace(
+            _answer(audio, transcript, sentences),
+            pivot=_pivot(sentences, plan.translating),
+            heard_voice=None if plan.embedding is None else voice,
+        )
         if speaking is None or not sentences:
             return answer
         audible = [sentence.audio for sentence in sentences if sentence.audio is not None]

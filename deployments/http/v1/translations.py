@@ -17,6 +17,7 @@ from deployments.graph.admission import admit
 from deployments.graph.context import Context
 from deployments.graph.pipeline import Pipeline, SpeechTranslation
 from deployments.graph.plan import TranslateOptions
+from deployments.graph.sentences import Sentence
 from deployments.http.failed_requests import counted
 from deployments.http.parsing import (
     DetectedLanguage,
@@ -112,20 +113,7 @@ class SpeechTranslationEndpoint:
         answer: SpeechTranslation,
         context: Context,
     ) -> Response:
-        spoken = None
-        if answer.audio is not None:
-            audio_format = fields.audio_format
-            assert audio_format != "none"
-            data = await self._pipeline.files.encode(answer.audio, audio_format, context)
-            base64_data = await self._pipeline.codecs.run(
-                lambda: base64.b64encode(data).decode(), context.deadline
-            )
-            spoken = {
-                "data": base64_data,
-                "format": audio_format,
-                "sample_rate_hz": answer.audio.sample_rate_hz,
-                "duration_s": round(answer.audio.duration_s, 3),
-            }
+        spoken = await self._spoken(fields, answer, context)
         body: dict[str, Any] = {
             "id": request.headers["x-request-id"],
             "duration_s": round(answer.duration_s, 3),
@@ -139,20 +127,7 @@ class SpeechTranslationEndpoint:
                 "language": fields.target_language,
                 "pivot": answer.pivot,
             },
-            "segments": [
-                {
-                    "id": number,
-                    "start_s": sentence.start_s,
-                    "end_s": sentence.end_s,
-                    "text": sentence.text,
-                    "translation": sentence.translation,
-                    "language": sentence.language,
-                    "avg_logprob": round(sentence.avg_logprob, 4),
-                    "no_speech_prob": round(sentence.no_speech_prob, 4),
-                    "warnings": warnings_json(sentence.warnings),
-                }
-                for number, sentence in enumerate(answer.sentences)
-            ],
+            "segments": [_segment(*each) for each in enumerate(answer.sentences)],
             "voice": answer.voice.id if answer.voice else None,
             "voice_similarity": _rounded(answer.voice_similarity),
             "audio": spoken,
@@ -166,6 +141,25 @@ class SpeechTranslationEndpoint:
         rendered = await self._pipeline.codecs.run(lambda: JSONResponse(body), context.deadline)
         return timed(rendered, context)
 
+    async def _spoken(
+        self, fields: SpeechTranslationFields, answer: SpeechTranslation, context: Context
+    ) -> dict[str, Any] | None:
+        """Encode the audio of an answer, to stand in its JSON."""
+        if answer.audio is None:
+            return None
+        audio_format = fields.audio_format
+        assert audio_format != "none"
+        data = await self._pipeline.files.encode(answer.audio, audio_format, context)
+        base64_data = await self._pipeline.codecs.run(
+            lambda: base64.b64encode(data).decode(), context.deadline
+        )
+        return {
+            "data": base64_data,
+            "format": audio_format,
+            "sample_rate_hz": answer.audio.sample_rate_hz,
+            "duration_s": round(answer.audio.duration_s, 3),
+        }
+
     async def _as_audio(
         self, fields: SpeechTranslationFields, answer: SpeechTranslation, context: Context
     ) -> Response:
@@ -176,6 +170,20 @@ class SpeechTranslationEndpoint:
         data = await self._pipeline.files.encode(answer.audio, audio_format, context)
         media_type = MEDIA_TYPES[audio_format]
         return timed(Response(data, headers=headers, media_type=media_type), context)
+
+
+def _segment(number: int, sentence: Sentence) -> dict[str, Any]:
+    return {
+        "id": number,
+        "start_s": sentence.start_s,
+        "end_s": sentence.end_s,
+        "text": sentence.text,
+        "translation": sentence.translation,
+        "language": sentence.language,
+        "avg_logprob": round(sentence.avg_logprob, 4),
+        "no_speech_prob": round(sentence.no_speech_prob, 4),
+        "warnings": warnings_json(sentence.warnings),
+    }
 
 
 def _as_subtitles(fields: SpeechTranslationFields, answer: SpeechTranslation) -> Response:

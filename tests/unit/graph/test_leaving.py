@@ -107,7 +107,7 @@ async def test_nothing_goes_on_without_a_caller_that_leaves_at_any_turn(work: Wo
         assert {_name(task) for task in alone} <= {"Dispatcher.run"}, turns
         await settle()
         assert asyncio.all_tasks() - idle == set(), turns
-        assert not any(fleet.pick(kind).batcher.waiting for kind in config.models), turns
+        assert not any(fleet.get(name).batcher.waiting for name in config.models), turns
         return was_done
 
     turns = 0
