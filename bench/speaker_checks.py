@@ -20,10 +20,10 @@ from numpy.typing import NDArray
 
 from bench.accuracy import loaded
 from bench.results import Cell, Results, Table, write
-from deployments.graph.recording import voice_in
 from deployments.http.v1.comparison import threshold_of
 from models.audio.samples import levelled
 from models.runtime import Runtime
+from models.speaker.voice_clips import voice_in
 from models.types import SAMPLE_RATE_HZ, Audio, SpeakerItem, VadItem
 from tests.support.padding import NOISES, PLACES, padded
 from tests.support.speech import SPEECH

@@ -28,7 +28,9 @@ from bench.speaker import speech
 from deployments.catalogue.placements import Description
 from deployments.config.schema import AppConfig, BatchPolicy, ModelConfig
 from deployments.graph.codecs import Codecs
-from deployments.graph.pipeline import Context, Pipeline, TranslateOptions
+from deployments.graph.context import Context
+from deployments.graph.pipeline import Pipeline
+from deployments.graph.plan import TranslateOptions
 from models.audio.samples import to_float32
 from models.devices.device import DeviceReport, DeviceRequest
 from models.registry import ENGINES
@@ -198,8 +200,9 @@ async def _callers(
         for place in waiting:
             started_s = time.perf_counter()
             deadline = asyncio.get_running_loop().time() + 120
+            plan = pipeline.planner.speech_translation(options)
             answer = await pipeline.translate_speech(
-                Audio(utterances[place % len(utterances)]), options, Context(deadline)
+                Audio(utterances[place % len(utterances)]), plan, Context(deadline)
             )
             latencies_s.append(time.perf_counter() - started_s)
             if answer.audio is None or not len(answer.audio.samples):

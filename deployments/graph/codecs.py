@@ -1,16 +1,16 @@
-"""Whoever decodes or encodes has a turn: the processor time of codecs, fair by caller.
+"""Run decoding and encoding on a few threads, in turns that are fair by caller.
 
-Work comes in steps (``models.steps``), and between any two of them another job may go on. The
+Work comes in steps (``models.audio.steps``), and between two steps another job may go on. The
 rules:
 
-- The job whose caller was served least goes on, so the short leave before the long, and long
-  ones share what is left. All that one request asks for is one caller's.
-- Who comes while every thread is busy takes the turn of the job that was served most, at the end
-  of its step.
-- One turn in some is the job's that has waited longest, where that is long, so that nobody
-  starves; nobody takes that turn from it.
-- What the jobs hold that have begun is bounded: beyond it those that hold much stand still, but
-  for the one that holds most, which is nearest its end.
+- The job whose caller was served least goes on. So short jobs end before long ones, and long ones
+  share what is left. All work of one request is one caller's.
+- A job that comes while every thread is busy takes the turn of the job that was served most, at
+  the end of that one's step.
+- Every ``OLDEST_EVERY``-th turn goes to the job that has waited longest, if that is longer than
+  ``PATIENCE_S``, so that no job starves. Nobody takes that turn from it.
+- The memory of the jobs that have begun is bounded. Beyond the bound only small jobs go on, and
+  the one that holds most, which is nearest its end.
 - A job whose deadline has passed, or whose caller has left, is dropped at the end of its step.
 """
 
@@ -33,26 +33,26 @@ from models.errors import DeadlinePassed, QueueDeadlinePassed
 R = TypeVar("R")
 Work: TypeAlias = Steps[R] | Callable[[], R]
 
-TURN_S = 0.005  # short enough for a short job to wait for, long beside what a change of turns takes
-OLDEST_EVERY = 8  # turns: of so many, one is the job's that has waited longest
-PATIENCE_S = 0.5  # that it has waited at least
-FORGET_S = 1.0  # without a job: what a caller was served before counts no more
-OPEN_BYTES = 128 << 20  # that all jobs together hold while more of them may hold much
-SMALL_BYTES = 1 << 20  # what any job may hold: half a minute of audio
+TURN_S = 0.005  # a short job can wait that long, and a change of turns takes far less
+OLDEST_EVERY = 8  # one turn in so many goes to the job that has waited longest
+PATIENCE_S = 0.5  # if it has waited longer than this
+FORGET_S = 1.0  # a caller who had no job for so long counts as a new one
+OPEN_BYTES = 128 << 20  # bound of what all jobs hold that have begun
+SMALL_BYTES = 1 << 20  # what a small job holds at most: half a minute of audio
 
 
 @dataclass(slots=True, eq=False)
 class Caller:
-    """One request, whatever it asks for: what it was served counts against its next job."""
+    """One request: the time that it was served counts against its next job."""
 
     served_s: float = 0.0
     jobs: int = 0
-    rested_at: float = -math.inf  # when it had no job any more
+    rested_at: float = -math.inf  # when its last job ended
 
 
 @dataclass(slots=True, eq=False)
 class Job(Generic[R]):
-    """Work of one caller, which waits for it at ``answer``."""
+    """Work of one caller, who waits for it at ``answer``."""
 
     work: Work[R]
     caller: Caller
@@ -61,13 +61,13 @@ class Job(Generic[R]):
     waits_since: float = 0.0
     held_bytes: int = 0
     has_begun: bool = False
-    gives_way: bool = False  # its turn ends with the step that it is at
-    keeps_turn: bool = False  # whoever comes
+    gives_way: bool = False  # its turn ends with its present step
+    keeps_turn: bool = False  # no newcomer takes its turn
     is_dropped: bool = False  # nobody waits for it any more
 
 
 class Line:
-    """Whose turn it is. Not safe for threads: whoever calls holds the lock."""
+    """Decides which job goes on next. Not safe for threads: its caller holds the lock."""
 
     def __init__(self, open_bytes: int = OPEN_BYTES, small_bytes: int = SMALL_BYTES) -> None:
         self._open_bytes = open_bytes
@@ -78,10 +78,11 @@ class Line:
         self.held_bytes = 0
 
     def __len__(self) -> int:
-        """Jobs that wait for a turn."""
+        """Count the jobs that wait for a turn."""
         return len(self._waiting)
 
     def add(self, job: Job[Any], now: float) -> None:
+        """Let a new job wait for its first turn."""
         caller = job.caller
         if not caller.jobs and now - caller.rested_at > FORGET_S:
             caller.served_s = 0.0
@@ -91,7 +92,7 @@ class Line:
         self._waiting[job] = None
 
     def interrupt_for(self, job: Job[Any], now: float) -> None:
-        """Every thread is busy: who was served most gives way to one that was served less."""
+        """End the turn of the job that was served most, for a new job that was served less."""
         served_s = {
             running: running.caller.served_s + now - since
             for running, since in self._running.items()
@@ -102,7 +103,7 @@ class Line:
             most.gives_way = True
 
     def next(self, now: float) -> Job[Any] | None:
-        """The job that goes on now; None: nobody waits."""
+        """Take the job that goes on now; None: no job waits."""
         if not self._waiting:
             return None
         self._turns += 1
@@ -118,6 +119,7 @@ class Line:
         return job
 
     def _allowed(self) -> list[Job[Any]]:
+        """List the jobs that may go on within the bound of memory."""
         jobs = list(self._waiting)
         if self.held_bytes < self._open_bytes:
             return jobs
@@ -125,14 +127,14 @@ class Line:
         return [job for job in jobs if job is furthest or job.held_bytes <= self._small_bytes]
 
     def pause(self, job: Job[Any], now: float, held_bytes: int) -> None:
-        """Its turn is over, and there is more of it."""
+        """End a job's turn and let it wait for the next one."""
         job.caller.served_s += now - self._running.pop(job)
         self.held_bytes += held_bytes - job.held_bytes
         job.held_bytes, job.waits_since = held_bytes, now
         self._waiting[job] = None
 
     def end(self, job: Job[Any], now: float) -> None:
-        """There is no more of it: it waits no more, nor does it run."""
+        """Forget a job that has ended."""
         since = self._running.pop(job, None)
         if since is not None:
             job.caller.served_s += now - since
@@ -146,7 +148,7 @@ class Line:
         job.caller.rested_at = now
 
     def drop(self, job: Job[Any], now: float) -> bool:
-        """Let it not go on. Whether it is over: else it is after the step that it is at."""
+        """Let a job go no further. Return whether it is over; else its present step still runs."""
         job.is_dropped = job.gives_way = True
         if job in self._running:
             return False
@@ -155,7 +157,7 @@ class Line:
 
 
 class Codecs:
-    """The threads that decode and encode, as a context manager around their use."""
+    """The threads that decode and encode; a context manager around their use."""
 
     def __init__(self, threads: int, line: Line | None = None) -> None:
         self._line = line or Line()
@@ -176,20 +178,20 @@ class Codecs:
         self.close()
 
     def close(self) -> None:
-        """Finish what was asked for, and end the threads."""
+        """Finish the jobs that there are, and end the threads."""
         self._threads.shutdown()
 
     async def run(self, work: Work[R], deadline: float, caller: Caller | None = None) -> R:
-        """The result of a call, or of steps, run on a thread in turn with all others.
+        """Run a call, or steps, on a thread in turn with all other work; return its result.
 
         Args:
             work: steps can be interrupted, a call cannot.
             deadline: on the event loop's clock.
-            caller: whose work it is; None: of one who asks for nothing else.
+            caller: whose work it is; None: a caller with no other work.
 
         Raises:
-            QueueDeadlinePassed: its turn did not come within the deadline; it was not begun.
-            DeadlinePassed: it took longer.
+            QueueDeadlinePassed: the deadline passed before the work began.
+            DeadlinePassed: the deadline passed before the work ended.
         """
         job: Job[R] = Job(work, caller or Caller(), asyncio.get_running_loop().create_future())
         self._add(job)
@@ -217,7 +219,7 @@ class Codecs:
             self._line.add(job, time.perf_counter())
 
     def _leave(self, job: Job[Any]) -> bool:
-        """Let a job go no further. Whether it was begun."""
+        """Let a job go no further. Return whether it had begun."""
         with self._lock:
             is_over = self._line.drop(job, time.perf_counter())
             has_begun = job.has_begun
@@ -226,7 +228,7 @@ class Codecs:
         return has_begun
 
     def _work(self) -> None:
-        """Take turns, on a thread, until nobody waits for one."""
+        """Give turns to jobs, on a thread, until no job waits for one."""
         while True:
             with self._lock:
                 job = self._line.next(time.perf_counter())
@@ -236,7 +238,7 @@ class Codecs:
             self._turn(job)
 
     def _turn(self, job: Job[Any]) -> None:
-        """Run some steps of a job; give its answer where there are no more of them."""
+        """Run some steps of a job; answer its caller after the last one."""
         until = time.perf_counter() + TURN_S
         try:
             if callable(job.work):
@@ -270,13 +272,13 @@ class Codecs:
     ) -> None:
         with self._lock:
             self._line.end(job, time.perf_counter())
-        with suppress(RuntimeError):  # the loop is closed: nobody waits
+        with suppress(RuntimeError):  # the event loop is closed
             job.answer.get_loop().call_soon_threadsafe(_answer, job.answer, result, error)
 
 
 def _answer(answer: asyncio.Future[Any], result: object, error: BaseException | None) -> None:
     if answer.done():
-        return  # whoever waited has left
+        return  # the caller has left
     if error is not None:
         answer.set_exception(error)
     else:

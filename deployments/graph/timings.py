@@ -1,4 +1,4 @@
-"""What one request waited for: its stages, their queue times and batch sizes."""
+"""Time the stages of one request: how long each took, waited and ran, in which batches."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from deployments.telemetry import tracing
 
 @dataclass(frozen=True, slots=True)
 class StageTiming:
-    """One stage. Means are over its items; zero where no model ran."""
+    """The figures of one stage. Means are over its items; zero where no model ran."""
 
     stage: str
     model: str | None
@@ -22,12 +22,12 @@ class StageTiming:
     queue_ms: float  # mean: in the batcher's queue and on the way
     execution_ms: float  # mean: of the batches that the items were in
     items: int
-    batch_size: float  # mean: with how many items of all callers each one ran
+    batch_size: float  # mean: items of all callers in the batches that its items were in
 
 
 @dataclass(slots=True)
 class _Stage:
-    """A stage, as a context manager around each of its parts."""
+    """One stage; a context manager around each of its parts."""
 
     model: str | None
     started: float
@@ -66,19 +66,21 @@ class Timings:
 
     @property
     def total_ms(self) -> float:
+        """Return the time since the request began."""
         return (time.perf_counter() - self._started) * 1000
 
     def stages(self) -> list[StageTiming]:
-        """In the order of their first start."""
+        """List the stages in the order of their first start."""
         return [_timing(name, stage) for name, stage in self._stages.items()]
 
     def as_json(self) -> dict[str, Any]:
+        """Show the stages as the bodies of answers have them."""
         fields = StageTiming.__slots__
         stages = [{name: getattr(stage, name) for name in fields} for stage in self.stages()]
         return {"total_ms": round(self.total_ms, 1), "stages": stages}
 
     def server_timing(self) -> str:
-        """The value of a ``Server-Timing`` header (W3C)."""
+        """Write the value of a ``Server-Timing`` header (W3C)."""
         parts = []
         for stage in self.stages():
             part = f"{stage.stage};dur={stage.ms:.1f}"

@@ -24,9 +24,12 @@ from deployments.http.operations import OperationsRoutes
 from deployments.http.router import RememberingRouter
 from deployments.http.triton.routes import OipRoutes
 from deployments.http.v1.embeddings import EmbeddingEndpoint
-from deployments.http.v1.models import CatalogueRoutes
-from deployments.http.v1.openai import OpenAiRoutes
-from deployments.http.v1.translations import SpeechRoutes
+from deployments.http.v1.models import ModelRoutes
+from deployments.http.v1.speech import SpeechEndpoint
+from deployments.http.v1.text import TextTranslationEndpoint
+from deployments.http.v1.transcriptions import TranscriptionEndpoint
+from deployments.http.v1.translations import SpeechTranslationEndpoint
+from deployments.http.v1.voices import VoiceRoutes
 from deployments.security.keys import Keyring
 from deployments.telemetry.cluster_figures import Ledger
 
@@ -76,9 +79,12 @@ def routes(
     return [
         EmbeddingEndpoint(pipeline, config.limits).route(),
         *OipRoutes(pipeline, config, refusing, ledger).routes(),
-        *SpeechRoutes(pipeline, config.limits).routes(),
-        *OpenAiRoutes(pipeline, config.limits).routes(),
-        *CatalogueRoutes(fleet, started).routes(),
+        *SpeechTranslationEndpoint(pipeline, config.limits).routes(),
+        TextTranslationEndpoint(pipeline, config.limits).route(),
+        TranscriptionEndpoint(pipeline, config.limits).route(),
+        SpeechEndpoint(pipeline, config.limits).route(),
+        *VoiceRoutes(fleet).routes(),
+        *ModelRoutes(fleet, started).routes(),
         *OperationsRoutes(fleet, config.models, started, ledger).routes(),
         Route("/health/live", live, methods=["GET"]),
         Route("/health/ready", ready, methods=["GET"]),

@@ -1,6 +1,6 @@
-"""Requests that fail before a model's queue counts them: in the statistics of the model they meant.
+"""Count requests that fail before a model's queue counts them, for the model that they meant.
 
-Labels are names of the configuration alone: what a caller wrote makes none.
+A label is always a name of the configuration, never what a caller wrote.
 """
 
 from __future__ import annotations
@@ -22,10 +22,10 @@ Handler: TypeAlias = Callable[[Request], Awaitable[Response]]
 
 
 class Meant:
-    """The model that a request is for, as a context manager around all of the request.
+    """The model that a request is for; a context manager around all of the request.
 
-    What fails inside, and no model or graph has counted, counts as a failed request of the model.
-    A kind's ``name`` stands for its first model, until more is known.
+    An error inside that no model and no graph has counted counts as a failed request of the
+    model. A kind's ``name`` stands for its first model, until more is known.
     """
 
     __slots__ = ("_fleet", "_started", "name")
@@ -53,9 +53,9 @@ class Meant:
 
 
 def counted(fleet: Fleet, name: str, handler: Handler) -> Handler:
-    """A handler whose refusals count for the model or kind of that name.
+    """Let a handler's refusals count for the model or kind of that name.
 
-    The handler may know better: ``request.state.meant.name``.
+    The handler sets ``request.state.meant.name`` once it knows which model it is.
     """
 
     async def handle(request: Request) -> Response:
@@ -67,5 +67,5 @@ def counted(fleet: Fleet, name: str, handler: Handler) -> Handler:
 
 
 def _is_counted(error: Exception) -> bool:
-    """Also where another error was made of it, to name the field of a protocol."""
+    """Tell whether statistics have an error, or the one that it was made of."""
     return any(getattr(each, "is_counted", False) for each in (error, error.__cause__))

@@ -28,7 +28,7 @@ from starlette.responses import Response
 from starlette.types import Receive, Scope
 
 from deployments.config.schema import Limits
-from deployments.graph.pipeline import Context
+from deployments.graph.context import Context
 from deployments.http.field_errors import MAX_ECHO_CHARS, what_is_wrong
 from deployments.http.middleware.bodies import BEGAN
 from deployments.telemetry.log import printable

@@ -10,14 +10,10 @@ import numpy as np
 import pytest
 from numpy.typing import NDArray
 
-from deployments.graph.hearing import (
-    TranscribeOptions,
-    cut_windows,
-    in_recording,
-    joined,
-    listen,
-    transcript_of,
-)
+from deployments.graph.languages import cut_windows
+from deployments.graph.listening import listen
+from deployments.graph.plan import TranscribeOptions
+from deployments.graph.transcripts import in_recording, joined, transcript_of
 from models.asr.options import Options
 from models.asr.repeats import is_said_twice
 from models.asr.whisper import WhisperAsr

@@ -9,12 +9,13 @@ import numpy as np
 import pytest
 from numpy.typing import NDArray
 
-from deployments.graph.recording import HeardVoice, voice_in
+from deployments.graph.voice_embeddings import HeardVoice
 from deployments.http.v1.comparison import compare
 from models.audio.samples import levelled
 from models.devices.device import DeviceRequest
 from models.runtime import RuntimeSettings
 from models.speaker.ge2e import engine
+from models.speaker.voice_clips import voice_in
 from models.types import SAMPLE_RATE_HZ, Audio, SpeakerItem, VadItem, VadResult, Voiceprint
 from models.vad.silero import Options, SileroVad
 from tests.support.padding import NOISES, PLACES, padded

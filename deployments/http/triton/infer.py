@@ -1,6 +1,6 @@
-"""``/v2/models/{name}/infer``: one request with its tensors in, its outputs out.
+"""``POST /v2/models/{name}/infer``: a request with its tensors in, its outputs out.
 
-A bare ASGI application, as a live client sends a second of audio many times a second.
+A bare ASGI application, because live clients send short pieces of audio many times a second.
 """
 
 from __future__ import annotations
@@ -13,12 +13,14 @@ from starlette.exceptions import HTTPException
 from starlette.types import Receive, Scope, Send
 
 from deployments.config.schema import MODEL_VERSION, Limits
-from deployments.graph.pipeline import Context, Pipeline
+from deployments.graph.context import Context
+from deployments.graph.pipeline import Pipeline
 from deployments.http.failed_requests import Meant
 from deployments.http.parsing import TIMEOUT_HEADER, body, deadline_of
 from deployments.http.triton.compression import compressed, decompressed
+from deployments.http.triton.kinds.base import Wanted
 from deployments.http.triton.rows import Rows
-from deployments.http.triton.served import Catalogue, Served, Wanted
+from deployments.http.triton.served import Catalogue, Served
 from deployments.http.triton.signature import check
 from deployments.http.triton.tensors import (
     HEADER_LENGTH,
@@ -29,7 +31,7 @@ from deployments.http.triton.tensors import (
 )
 from models.errors import InvalidRequest, TooLarge
 
-INLINE_BYTES = 1 << 16  # of binary tensors: read on the event loop in some 10 us
+INLINE_BYTES = 1 << 16  # of binary tensors: few enough to read on the event loop
 INLINE_JSON_BYTES = 1 << 12
 US = 1e-6
 MAX_TIMEOUT_US = 1 << 62
@@ -76,7 +78,7 @@ class InferEndpoint:
     async def _read(
         self, data: bytes, headers: Mapping[bytes, str], served: Served, deadline: float
     ) -> tuple[InferRequest, Rows]:
-        """A request that fits the model's signature."""
+        """Read a request, and its rows once they fit the model's signature."""
         length = headers.get(LENGTH)
         encoding = headers.get(b"content-encoding")
         signature, max_rows = served.signature, served.max_batch_size
@@ -91,10 +93,10 @@ class InferEndpoint:
         limit = INLINE_JSON_BYTES if length is None else INLINE_BYTES
         if encoding is None and len(data) <= limit:
             return work()
-        return await self._pipeline.off_loop(work, deadline)
+        return await self._pipeline.codecs.run(work, deadline)
 
     def _check_json(self, plain: bytes, length: str | None) -> None:
-        """Refuse more JSON than is read in a moment."""
+        """Refuse more JSON than may be parsed."""
         limit = self._limits.max_tensor_json_bytes
         if len(plain) <= limit:
             return
@@ -120,7 +122,8 @@ class InferEndpoint:
 
         size = sum(tensor.array.nbytes for tensor in outputs)
         inline = accepted is None and size <= INLINE_JSON_BYTES
-        fields, data, encoding = work() if inline else await self._pipeline.off_loop(work, deadline)
+        made = work() if inline else await self._pipeline.codecs.run(work, deadline)
+        fields, data, encoding = made
         if encoding is not None:
             fields |= {"content-encoding": encoding, "vary": "accept-encoding"}
         start = [(key.lower().encode(), value.encode()) for key, value in fields.items()]
@@ -136,7 +139,7 @@ def _wanted(request: InferRequest) -> Wanted:
 
 
 def _whole(parameters: Mapping[str, Any], name: str) -> int:
-    """A parameter that is a whole number from 0, which is its default."""
+    """Read a parameter that is a whole number from 0, which is its default."""
     value = parameters.get(name, 0)
     if isinstance(value, bool) or not isinstance(value, int) or not 0 <= value <= MAX_TIMEOUT_US:
         message = f"parameter '{name}' must be a whole number from 0"

@@ -1,4 +1,4 @@
-"""The rows of a checked request as typed values, and values as tensors."""
+"""Read the rows of a checked request as typed values, and write values as tensors."""
 
 from __future__ import annotations
 
@@ -42,7 +42,7 @@ class Rows:
         self.count = count
 
     def texts(self, name: str) -> list[str | None]:
-        """A BYTES input [rows, 1]; an empty string, or no such input, is None.
+        """Read a BYTES input [rows, 1]; an empty string, or no such input, is None.
 
         Raises:
             InvalidRequest: not UTF-8.
@@ -57,11 +57,11 @@ class Rows:
             raise InvalidRequest(message, param=name) from error
 
     def languages(self, name: str) -> list[str | None]:
-        """ISO 639-1 codes, of whatever a language is called; None: it is to be detected."""
+        """Read an input of languages as ISO 639-1 codes; None: it is to be detected."""
         return [text and language_code(text) for text in self.texts(name)]
 
     def choices(self, name: str, allowed: Sequence[str]) -> list[str]:
-        """Texts of which each must be one of ``allowed``; the first is the default."""
+        """Read texts of which each must be one of ``allowed``; the first is the default."""
         chosen = [text or allowed[0] for text in self.texts(name)]
         for choice in chosen:
             if choice not in allowed:
@@ -70,7 +70,7 @@ class Rows:
         return chosen
 
     def numbers(self, name: str, default: float, low: float, high: float) -> list[Any]:
-        """An input [rows, 1] of numbers from ``low`` to ``high``."""
+        """Read an input [rows, 1] of numbers from ``low`` to ``high``."""
         tensor = self._inputs.get(name)
         if tensor is None:
             return [default] * self.count
@@ -82,12 +82,12 @@ class Rows:
         return values
 
     def vectors(self, name: str) -> list[NDArray[np.float32] | None]:
-        """An input [rows, n] of floats."""
+        """Read an input [rows, n] of floats; None where there is no such input."""
         tensor = self._inputs.get(name)
         return [None] * self.count if tensor is None else list(tensor.array)
 
     def audio(self, max_duration_s: float) -> list[Audio]:
-        """Each row's samples, without what the caller padded them with, at the caller's rate.
+        """Read each row's samples at the caller's rate, without the caller's padding.
 
         Raises:
             InvalidRequest: an impossible length or rate.
@@ -107,7 +107,7 @@ class Rows:
         return audio
 
     def clips(self, name: str, length_name: str) -> list[Any]:
-        """An input [rows, samples] of audio, each row cut to its own length."""
+        """Read an input [rows, samples] of audio, each row cut to its own length."""
         array = self._inputs[name].array
         width = array.shape[1]
         if not width:
@@ -118,11 +118,12 @@ class Rows:
         return [row[:length] for row, length in zip(array, lengths, strict=True)]
 
     def has(self, name: str) -> bool:
+        """Tell whether the request has an input."""
         return name in self._inputs
 
 
 def naming_input(error: DragomanError, known: Mapping[str, Any]) -> DragomanError:
-    """The error with the name of the input that it is about, if that is one of ``known``."""
+    """Return an error that names the input that it is about, if that is one of ``known``."""
     name = INPUT_OF.get(error.param or "")
     if name not in known or error.status >= 500:
         return error
@@ -134,20 +135,20 @@ def naming_input(error: DragomanError, known: Mapping[str, Any]) -> DragomanErro
 
 
 def text_tensor(name: str, values: Sequence[str]) -> Tensor:
-    """BYTES [rows, 1]."""
+    """Make a BYTES tensor [rows, 1]."""
     array = np.empty((len(values), 1), object)
     array[:, 0] = [value.encode() for value in values]
     return Tensor(name, "BYTES", array)
 
 
 def number_tensor(name: str, datatype: str, values: Sequence[float]) -> Tensor:
-    """FP32 or INT32 [rows, 1]."""
+    """Make an FP32 or INT32 tensor [rows, 1]."""
     dtype = np.float32 if datatype == "FP32" else np.int32
     return Tensor(name, datatype, np.array(values, dtype).reshape(-1, 1))
 
 
 def padded_tensor(name: str, rows: Sequence[NDArray[Any]]) -> Tensor:
-    """FP32 [rows, longest, ...] of arrays of different lengths, zeros behind the shorter ones."""
+    """Make an FP32 tensor [rows, longest, ...]; zeros stand behind the shorter rows."""
     longest = max(len(row) for row in rows)
     array = np.zeros((len(rows), longest, *rows[0].shape[1:]), np.float32)
     for index, row in enumerate(rows):
@@ -156,7 +157,7 @@ def padded_tensor(name: str, rows: Sequence[NDArray[Any]]) -> Tensor:
 
 
 def audio_tensors(audio: Sequence[Audio]) -> list[Tensor]:
-    """AUDIO at full scale 1.0, AUDIO_LENGTH and SAMPLE_RATE of each row."""
+    """Make AUDIO at full scale 1.0, AUDIO_LENGTH and SAMPLE_RATE of each row."""
     return [
         padded_tensor(AUDIO, [to_float32(each.samples) for each in audio]),
         number_tensor(AUDIO_LENGTH, "INT32", [len(each.samples) for each in audio]),

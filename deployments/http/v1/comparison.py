@@ -1,4 +1,4 @@
-"""Voices compared: the cosine of every clip to every other, ranked, and whether they are one."""
+"""Compare voices: the cosine of every clip to every other, ranked, and whether both are one."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from deployments.graph.recording import HeardVoice
+from deployments.graph.voice_embeddings import HeardVoice
 
 
 @dataclass(frozen=True, slots=True)
@@ -23,7 +23,7 @@ class Thresholds:
     cosines: tuple[tuple[float, ...], ...]  # [of one clip][of the other]
 
     def at(self, one_s: float | None, other_s: float | None) -> float:
-        """``None``: not known how much, and taken for a lot."""
+        """Return the cosine for two lengths of speech; an unknown one is taken for a long one."""
         one, other = (self.seconds[-1] if s is None else s for s in (one_s, other_s))
         across = [np.interp(one, self.seconds, row) for row in self.cosines]
         return round(float(np.interp(other, self.seconds, across)), 4)
@@ -62,7 +62,7 @@ class Comparison:
 
 
 def threshold_of(engine: str, one_s: float | None, other_s: float | None) -> float | None:
-    """The engine's own threshold for two clips with so much speech; None where it has none."""
+    """Return the engine's threshold for two clips with so much speech; None: it has none."""
     return THRESHOLDS[engine].at(one_s, other_s) if engine in THRESHOLDS else None
 
 
@@ -74,9 +74,9 @@ def compare(
     threshold: float | None = None,
     top_k: int | None = None,
 ) -> list[Comparison]:
-    """For each of ``voices``, in order, the ``top_k`` nearest ``others``, nearest first.
+    """List for each of ``voices``, in order, the ``top_k`` nearest ``others``, nearest first.
 
-    Those equally near keep their order. ``threshold``: the caller's own.
+    Equally near ones keep their order. ``threshold``: the caller's own.
     """
     mine, theirs = _matrix(voices), _matrix(others)
     cosines = np.clip(mine @ theirs.T, -1, 1)  # they have length 1, but for rounding
@@ -95,7 +95,7 @@ def compare(
 
 
 def as_json(comparisons: Sequence[Comparison], threshold: float | None) -> dict[str, Any]:
-    """``threshold``: the caller's own; each comparison has the one that it was judged by."""
+    """Show comparisons as the answer has them. ``threshold``: the caller's own."""
     return {"threshold": threshold, "comparisons": [asdict(row) for row in comparisons]}
 
 
@@ -104,7 +104,7 @@ def _matrix(voices: Sequence[HeardVoice]) -> NDArray[np.float32]:
 
 
 def _smaller(one: float | None, other: float | None) -> float | None:
-    """Of two lengths, of which either may not be known."""
+    """Return the smaller of two lengths, of which either may be unknown."""
     return min((each for each in (one, other) if each is not None), default=None)
 
 

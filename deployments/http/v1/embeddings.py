@@ -1,19 +1,14 @@
-"""Speaker embeddings: of files in a form, or of raw samples on the shortest way there is.
+"""``POST /v1/audio/embeddings``: the voices of clips in a form, compared with others or not.
 
 A form may name clips to compare with: one verifies a speaker, among many one is searched.
-
-Raw samples are what a live client sends many times a second, so their way has no request
-object, no form, no codec thread and no JSON of samples.
 """
 
 from __future__ import annotations
 
-import time
 from collections.abc import Mapping
-from typing import Annotated, Any
+from typing import Annotated
 
 import numpy as np
-from numpy.typing import NDArray
 from pydantic import Field
 from starlette.exceptions import HTTPException
 from starlette.requests import Request
@@ -22,37 +17,28 @@ from starlette.routing import Route
 from starlette.types import Receive, Scope, Send
 
 from deployments.batching.concurrency import all_of
-from deployments.batching.queue import Outcome
-from deployments.catalogue.selection import Model
 from deployments.config.schema import Limits
-from deployments.graph.pipeline import Context, Pipeline
-from deployments.graph.recording import HeardVoice
+from deployments.graph.admission import admit
+from deployments.graph.context import Context
+from deployments.graph.pipeline import Pipeline
+from deployments.graph.voice_embeddings import HeardVoice
 from deployments.http.failed_requests import Meant
-from deployments.http.media_types import PcmFormat, is_pcm, pcm_format, preferred
+from deployments.http.media_types import is_pcm
 from deployments.http.parsing import (
-    PRIORITY_HEADER,
-    TIMEOUT_HEADER,
     Fields,
     blaming,
-    body,
     context_of,
-    deadline_of,
     form_parts,
-    priority_of,
     timed,
     warnings_json,
 )
 from deployments.http.v1 import comparison
-from deployments.telemetry import tracing, usage
-from models.audio import decode
+from deployments.http.v1.embedding_answers import VECTOR, as_json, float32, header, wants_vector
+from deployments.http.v1.raw_embeddings import RawEmbedding
 from models.errors import InvalidRequest
-from models.types import SAMPLE_RATE_HZ, Audio, SpeakerItem, Voiceprint
+from models.types import Audio
 
-LISTEN_FROM_S = 2.0  # of raw samples; a shorter clip is a live client's, who knows that one speaks
-MAX_INLINE_BYTES = 1 << 20  # 33 s: checked and copied on the event loop in 0.1 ms
 CLIP_FIELDS = ("file", "compare")
-VECTOR = b"application/octet-stream"  # what a client accepts that wants bare float32
-ANSWERS = ("application/json", VECTOR.decode())
 
 
 class EmbeddingFields(Fields):
@@ -64,116 +50,65 @@ class EmbeddingFields(Fields):
 
 
 class EmbeddingEndpoint:
-    """An ASGI application for one path."""
+    """Embeds clips over one pipeline; a bare ASGI application, as raw samples need no more."""
 
     def __init__(self, pipeline: Pipeline, limits: Limits) -> None:
         self._pipeline = pipeline
         self._fleet = pipeline.fleet
         self._limits = limits
+        self._raw = RawEmbedding(pipeline, limits)
 
     def route(self) -> Route:
+        """Return the endpoint's path."""
         return Route("/v1/audio/embeddings", self)
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        """Answer raw samples or a form, as the body's media type says."""
         if scope["method"] != "POST":
             raise HTTPException(405, headers={"Allow": "POST"})
         headers: dict[bytes, bytes] = dict(scope["headers"])
         with Meant(self._fleet, "speaker") as meant:
-            if is_pcm(_text(headers, "content-type") or ""):
+            if is_pcm(header(headers, b"content-type") or ""):
                 await self._raw(scope, headers, receive, send)
                 return
             response = await self._form(Request(scope, receive), headers, meant)
         await response(scope, receive, send)
 
-    async def _raw(
-        self, scope: Scope, headers: Mapping[bytes, bytes], receive: Receive, send: Send
-    ) -> None:
-        """One clip of int16 samples in, its vector out: float32, or JSON."""
-        deadline = deadline_of(scope, _text(headers, TIMEOUT_HEADER), self._limits)
-        priority = priority_of(_text(headers, PRIORITY_HEADER))
-        samples_format = pcm_format(_text(headers, "content-type") or "")
-        clip = await self._clip(await body(receive), samples_format, deadline)
-        usage.heard(clip.duration_s)
-        model = self._fleet.pick("speaker")
-        more: list[tuple[bytes, bytes]]
-        if clip.duration_s >= LISTEN_FROM_S and self._fleet.has("vad"):
-            context = Context(deadline, priority)
-            voice = await self._pipeline.embed(clip, context, model)
-            more = timed(Response(), context).raw_headers
-            more = [header for header in more if header[0] != b"content-length"]
-        else:
-            outcome = await self._at_once(clip, model, deadline, priority)
-            voice = HeardVoice(outcome.result)
-            more = [(b"server-timing", _server_timing(outcome))]
-        if _wants_vector(headers):
-            content_type, data = VECTOR, _float32(voice.voiceprint.embedding)
-        else:
-            rows = _body_of(model.name, [clip], [voice])
-            rows["warnings"] = warnings_json(voice.warnings)
-            content_type, data = b"application/json", bytes(JSONResponse(rows).body)
-        start = [
-            (b"content-type", content_type),
-            (b"content-length", b"%d" % len(data)),
-            *more,
-        ]
-        await send({"type": "http.response.start", "status": 200, "headers": start})
-        await send({"type": "http.response.body", "body": data})
-
-    async def _at_once(
-        self, clip: Audio, model: Model, deadline: float, priority: int
-    ) -> Outcome[Voiceprint]:
-        """The embedding of a clip as it is."""
-        item, started_s = SpeakerItem(clip.samples), time.perf_counter()
-        outcome: Outcome[Voiceprint] = await model.batcher.submit(
-            item, deadline=deadline, priority=priority
-        )
-        tracing.record_item("speaker", model.name, outcome, started_s)
-        return outcome
-
-    async def _clip(self, data: bytes, samples_format: PcmFormat, deadline: float) -> Audio:
-        limit_s = self._limits.max_audio_s
-        rate_hz, channels = samples_format.rate_hz, samples_format.channels
-        is_ready = rate_hz == SAMPLE_RATE_HZ and channels == 1
-        if is_ready and len(data) <= MAX_INLINE_BYTES:
-            return decode.pcm16(data, rate_hz, max_duration_s=limit_s)
-        steps = decode.pcm16_steps(data, rate_hz, channels, max_duration_s=limit_s)
-        return await self._pipeline.off_loop(steps, deadline)
-
     async def _form(
         self, request: Request, headers: Mapping[bytes, bytes], meant: Meant
     ) -> Response:
-        """Clips of any format, compared or not; every one of them an item of its own."""
+        """Answer clips of any format, compared or not; each of them is an item of its own."""
         context = context_of(request, self._limits)
         fields, parts = await form_parts(
             request, EmbeddingFields, CLIP_FIELDS, max_files=self._limits.max_clips
         )
         files, others = parts
-        bare = _wants_vector(headers)
+        bare = wants_vector(headers)
         _check_comparing(fields, compares=bool(others), bare=bare)
-        model = self._fleet.pick("speaker", fields.model)
-        meant.name = model.name
-        ahead = [self._fleet.pick("vad")] if self._fleet.has("vad") else []
-        self._pipeline.admit([*ahead, model], context)
+        speaker = self._pipeline.planner.model("speaker", fields.model)
+        meant.name = speaker.name
+        plan = self._pipeline.planner.embedding(speaker)
+        admit(plan.models, context)
         named = _named(files, others)
         clips = await self._decoded(named, context)
 
         async def one(name: str, clip: Audio) -> HeardVoice:
             with blaming(CLIP_FIELDS[0], name):
-                return await self._pipeline.embed(clip, context, model)
+                return await self._pipeline.voices.embed(clip, plan, context)
 
         voices = await all_of(map(one, (name for name, _ in named), clips))
         if bare:
             vectors = np.concatenate([voice.voiceprint.embedding for voice in voices])
-            return timed(Response(_float32(vectors), media_type=VECTOR.decode()), context)
+            return timed(Response(float32(vectors), media_type=VECTOR.decode()), context)
         count = len(files)
-        answer = _body_of(
-            model.name, clips[:count], voices[:count], vectors=fields.include_embedding
+        answer = as_json(
+            speaker.name, clips[:count], voices[:count], vectors=fields.include_embedding
         )
         if others:
             found = comparison.compare(
                 voices[:count],
                 voices[count:],
-                engine=model.spec.engine,
+                engine=speaker.spec.engine,
                 threshold=fields.threshold,
                 top_k=fields.top_k,
             )
@@ -182,18 +117,18 @@ class EmbeddingEndpoint:
         return timed(JSONResponse({**answer, "timings": context.timings.as_json()}), context)
 
     async def _decoded(self, named: list[tuple[str, bytes]], context: Context) -> list[Audio]:
-        """All clips, which together have a limit."""
+        """Decode all clips, which together have a limit."""
         clips, left_s = [], self._limits.max_audio_s
         for name, data in named:
             with blaming(CLIP_FIELDS[0], name):
-                clip = await self._pipeline.decode(data, context, max_duration_s=left_s)
+                clip = await self._pipeline.files.decode(data, context, max_duration_s=left_s)
             clips.append(clip)
             left_s -= clip.duration_s
         return clips
 
 
 def _named(files: list[bytes], others: list[bytes]) -> list[tuple[str, bytes]]:
-    """All clips of a form, each with the field that it stood in."""
+    """List all clips of a form, each with the field that it stood in."""
     return [
         (name, data)
         for name, parts in zip(CLIP_FIELDS, (files, others), strict=True)
@@ -202,7 +137,7 @@ def _named(files: list[bytes], others: list[bytes]) -> list[tuple[str, bytes]]:
 
 
 def _check_comparing(fields: EmbeddingFields, *, compares: bool, bare: bool) -> None:
-    """Refuses what says something only with clips to compare with, or only without."""
+    """Refuse what says something only with clips to compare with, or only without."""
     if compares and bare:
         message = f"{VECTOR.decode()} holds vectors alone: compare answers with JSON"
         raise InvalidRequest(message, param="accept")
@@ -215,41 +150,3 @@ def _check_comparing(fields: EmbeddingFields, *, compares: bool, bare: bool) -> 
     if not fields.include_embedding:
         message = "include_embedding: false leaves no answer without clips to compare with"
         raise InvalidRequest(message, param="include_embedding")
-
-
-def _body_of(
-    model: str, clips: list[Audio], voices: list[HeardVoice], *, vectors: bool = True
-) -> dict[str, Any]:
-    rows: list[dict[str, object]] = [
-        {
-            "object": "embedding",
-            "index": index,
-            **({"embedding": voice.voiceprint.embedding.tolist()} if vectors else {}),
-            "duration_s": round(clip.duration_s, 3),
-            "speech_s": voice.rounded_speech_s,
-        }
-        for index, (clip, voice) in enumerate(zip(clips, voices, strict=True))
-    ]
-    return {"object": "list", "model": model, "data": rows}
-
-
-def _float32(vector: NDArray[np.float32]) -> bytes:
-    return vector.astype("<f4", copy=False).tobytes()
-
-
-def _text(headers: Mapping[bytes, bytes], name: str) -> str | None:
-    value = headers.get(name.encode())
-    return None if value is None else value.decode("latin-1")
-
-
-def _wants_vector(headers: Mapping[bytes, bytes]) -> bool:
-    return preferred(_text(headers, "accept"), ANSWERS) != ANSWERS[0]
-
-
-def _server_timing(outcome: Outcome[Voiceprint]) -> bytes:
-    total_ms = (outcome.waited_s + outcome.execution_s) * 1000
-    return b'speaker;dur=%.1f;desc="queue %.1f ms, batch %d"' % (
-        total_ms,
-        outcome.waited_s * 1000,
-        outcome.batch_size,
-    )

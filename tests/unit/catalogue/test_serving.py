@@ -271,7 +271,7 @@ async def two_translators() -> Fleet:
 async def test_a_model_stands_in_for_one_of_its_kind_that_is_unloaded() -> None:
     fleet = await two_translators()
     await fleet.directory.unload("nmt")
-    assert [hop.model.name for hop in fleet.route("en", "pt")] == ["other"]
+    assert [model.name for model in fleet.route("en", "pt").models] == ["other"]
 
 
 async def test_what_an_unloaded_model_might_do_is_not_called_impossible() -> None:

@@ -12,9 +12,9 @@ import pytest
 from deployments.http.app import asgi_app
 from deployments.http.middleware.admission import Admission
 from deployments.http.parsing import MAX_IGNORED, MAX_IGNORED_CHARS
+from tests.support.asgi import HEARD, SPEECH, connect
 from tests.support.bad_input import SPEAK, TEXT, TEXT_OK, TRANSCRIBE, TRANSLATE
 from tests.support.local import fake_config, fake_fleet
-from tests.unit.http.test_api import HEARD, SPEECH, connect
 
 
 @pytest.fixture

@@ -12,8 +12,8 @@ import pytest
 
 from deployments.http.app import asgi_app
 from deployments.http.middleware.admission import Admission
+from tests.support.asgi import HEARD, SPEECH
 from tests.support.local import fake_config, fake_fleet
-from tests.unit.http.test_api import HEARD, SPEECH
 
 VOICES = (
     *("alloy", "ash", "ballad", "cedar", "coral", "echo", "fable"),

@@ -32,6 +32,7 @@ from deployments.telemetry.cluster_figures import Ledger
 from deployments.telemetry.metrics import MEDIA_TYPE, OPENMETRICS, exposition
 from models.devices.nvidia import Gpu
 from models.errors import Unavailable
+from tests.support.asgi import SPEECH
 from tests.support.bad_input import EMBED, SPEAK, TEXT, TRANSCRIBE, TRANSLATE, form
 from tests.support.local import (
     LocalRemote,
@@ -41,7 +42,6 @@ from tests.support.local import (
     until_queued,
 )
 from tests.unit.doctor.test_diagnosis import GOOD, NO_GPU, row
-from tests.unit.http.test_api import SPEECH
 
 TEXTS = {"text": ["One.", "Two."], "source_language": "en", "target_language": "pt"}
 

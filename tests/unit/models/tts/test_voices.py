@@ -13,9 +13,9 @@ from pydantic import ValidationError
 from deployments.config.schema import AppConfig, ModelConfig
 from deployments.http.app import asgi_app
 from deployments.http.middleware.admission import Admission
+from tests.support.asgi import SPEECH, connect
 from tests.support.bad_input import SPEAK, TRANSLATE, form
 from tests.support.local import fake_config, fake_fleet
-from tests.unit.http.test_api import SPEECH, connect
 
 BOTH = {"en": "fake-en", "pt": "fake-pt"}
 NAMES: dict[str, str | Mapping[str, str]] = {"alloy": BOTH, "echo": "fake-pt"}

@@ -1,39 +1,17 @@
-"""What happens to a recording between the models: sentences with times, cuts, the voice in it."""
+"""Cut a transcript into sentences with their times, and join those that windows cut through."""
 
 from __future__ import annotations
 
-import math
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from itertools import groupby
 
 import numpy as np
-from numpy.typing import NDArray
 
-from models.audio.samples import to_float32
 from models.audio.segments import MAX_PAUSE_S, Window
 from models.text.sentences import split
-from models.types import (
-    SAMPLE_RATE_HZ,
-    UNDETERMINED,
-    AnswerWarning,
-    Audio,
-    Samples,
-    Segment,
-    SpeechSpan,
-    Transcript,
-    VadParameters,
-    VadResult,
-    Voiceprint,
-)
-from models.vad.silero import spans
+from models.types import UNDETERMINED, AnswerWarning, Audio, Segment, Transcript
 
-REFERENCE_S = 10.0  # of a voice to speak in: YourTTS' paper takes clips of some seconds
-ENOUGH_S = 3.0  # of clean speech: what is less clean would only make the voice worse
-CLEAN_PROBABILITY = 0.7  # mean of a span's frames; its padding of 0.4 s in all is silence
-MAX_CLIPPED = 1e-3  # share of samples at full scale
-FULL_SCALE = 32_767
-FRAME_S = 0.032  # of one speech probability
 SENTENCE_ENDS = tuple(".!?…。！？؟।\"»”')")
 OPEN_ENDS = ("...", "…", ",", "-")  # what Whisper writes where a speaker stopped in mid-sentence
 # One clear prompt in a hundred is less likely than UNSURE_LOGPROB, and most reversed speech is
@@ -43,15 +21,6 @@ UNSURE_PROBABILITY = 0.5  # of a language that nobody named
 UNSURE_TEXT = AnswerWarning("unsure_text", "what was said may be something else")
 UNSURE_SPEECH = AnswerWarning("unsure_speech", "this may be no speech")
 UNSURE_LANGUAGE = AnswerWarning("unsure_language", "this may be in another language")
-EMBEDDING_SPEECH_S = 60  # more speech of one speaker does not move a mean of 1.6 s partials
-# A voice wants no silence around its speech, which recognition does.
-VOICE_VAD = VadParameters(padding_s=0.0)
-LITTLE_SPEECH_S = 1.0  # less of it tells one voice from another badly
-NO_SPEECH = AnswerWarning("no_speech", "no speech was found in a clip; it was taken as it is")
-LITTLE_SPEECH = AnswerWarning(
-    "little_speech",
-    f"a clip has less than {LITTLE_SPEECH_S:g} s of speech: its speaker is hard to tell",
-)
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -74,25 +43,6 @@ class Sentence:
     avg_logprob: float = 0.0
     no_speech_prob: float = 0.0
     warnings: tuple[AnswerWarning, ...] = ()
-
-
-@dataclass(frozen=True, slots=True, eq=False)
-class HeardVoice:
-    """The voice of a clip. ``speech_s``: how much speech the clip has; None: nobody looked."""
-
-    voiceprint: Voiceprint
-    speech_s: float | None = None
-
-    @property
-    def warnings(self) -> tuple[AnswerWarning, ...]:
-        if self.speech_s is None or self.speech_s >= LITTLE_SPEECH_S:
-            return ()
-        return (LITTLE_SPEECH,) if self.speech_s else (NO_SPEECH,)
-
-    @property
-    def rounded_speech_s(self) -> float | None:
-        """To milliseconds, as answers have it."""
-        return None if self.speech_s is None else round(self.speech_s, 3)
 
 
 def timed_sentences(transcript: Transcript) -> list[Sentence]:
@@ -199,54 +149,3 @@ def one_sentence(first: Sentence, second: Sentence) -> Sentence:
         no_speech_prob=max(first.no_speech_prob, second.no_speech_prob),
         warnings=tuple(dict.fromkeys([*first.warnings, *second.warnings])),
     )
-
-
-def cut(audio: Audio, span: SpeechSpan) -> Audio:
-    start, end = (round(t * audio.sample_rate_hz) for t in (span.start_s, span.end_s))
-    return replace(audio, samples=audio.samples[start:end])
-
-
-def only(
-    audio: Audio, speech_spans: Sequence[SpeechSpan], at_most_s: float = EMBEDDING_SPEECH_S
-) -> Audio:
-    """The speech alone, up to ``at_most_s``: as much of it as an embedding can use."""
-    pieces: list[Samples] = []
-    left = round(at_most_s * SAMPLE_RATE_HZ)
-    for span in speech_spans:
-        pieces.append(cut(audio, span).samples[:left])
-        left -= len(pieces[-1])
-    speech: Samples = np.concatenate(pieces)  # type: ignore[assignment]  # of one dtype
-    return replace(audio, samples=speech)
-
-
-def voice_in(audio: Audio, heard: VadResult) -> tuple[Audio, float]:
-    """What of a recording tells its speaker, and how many seconds of speech the recording has.
-
-    A recording without speech is taken whole: what a detector does not hear may be a voice.
-    """
-    found = spans(heard.probabilities, VOICE_VAD, audio.duration_s)
-    speech_s = sum((span.end_s - span.start_s for span in found), start=0.0)
-    return (only(audio, found) if found else audio), speech_s
-
-
-def reference(audio: Audio, heard: VadResult) -> Audio:
-    """The voice that is heard, as a clip to speak in: the longest clean spans, in their order.
-
-    A span is clean where the detector is sure of it and the recording is not clipped. Where
-    there is less than ``ENOUGH_S`` of those, the longest others serve, too.
-    """
-    longest_first = sorted(heard.spans, key=lambda s: s.start_s - s.end_s)
-    clean = [span for span in longest_first if _is_clean(audio, span, heard.probabilities)]
-    chosen, left_s = [], REFERENCE_S
-    for span in [*clean, *(span for span in longest_first if span not in clean)]:
-        if left_s <= 0 or (span not in clean and left_s <= REFERENCE_S - ENOUGH_S):
-            break
-        chosen.append(replace(span, end_s=min(span.end_s, span.start_s + left_s)))
-        left_s -= chosen[-1].end_s - chosen[-1].start_s
-    return only(audio, sorted(chosen, key=lambda span: span.start_s), REFERENCE_S)
-
-
-def _is_clean(audio: Audio, span: SpeechSpan, probabilities: NDArray[np.float32]) -> bool:
-    frames = probabilities[int(span.start_s / FRAME_S) : math.ceil(span.end_s / FRAME_S)]
-    clipped = np.mean(np.abs(to_float32(cut(audio, span).samples)) * FULL_SCALE >= FULL_SCALE - 1)
-    return bool(np.mean(frames) >= CLEAN_PROBABILITY and clipped <= MAX_CLIPPED)

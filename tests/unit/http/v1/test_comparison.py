@@ -7,7 +7,7 @@ from itertools import combinations
 import numpy as np
 import pytest
 
-from deployments.graph.recording import LITTLE_SPEECH, NO_SPEECH, HeardVoice
+from deployments.graph.voice_embeddings import LITTLE_SPEECH, NO_SPEECH, HeardVoice
 from deployments.http.v1.comparison import (
     THRESHOLDS,
     Comparison,

@@ -1,125 +1,24 @@
-"""Hearing a recording: the language of each stretch, windows of one language, times and joins."""
+"""Transcripts of windows: what is recognised, its times, and how they join."""
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from dataclasses import replace
 from typing import Any
 
-import numpy as np
 import pytest
 
-from deployments.graph.hearing import (
-    TranscribeOptions,
-    cut_windows,
-    in_recording,
-    joined,
-    listen,
-    transcript_of,
-)
-from models.audio.samples import loudness_dbfs
+from deployments.graph.languages import cut_windows
+from deployments.graph.plan import TranscribeOptions
+from deployments.graph.transcripts import in_recording, joined, transcript_of
 from models.audio.segments import Window
 from models.types import (
-    SAMPLE_RATE_HZ,
     AsrItem,
-    Audio,
     Segment,
     SpeechSpan,
     Transcript,
-    VadItem,
-    VadResult,
     Word,
 )
-
-# What is "spoken" at a level of samples: one that is clear, and one that could be either.
-CLEAR = {1: "en", 2: "es", 3: "fr"}
-DOUBTFUL, NOISE = 9, 8
-RECORDING_S = 60
-
-
-class Ear:
-    """A recogniser that hears a language by the level of the samples."""
-
-    def __init__(self) -> None:
-        self.items: list[AsrItem] = []
-
-    async def __call__(self, item: AsrItem) -> Transcript:
-        self.items.append(item)
-        level = int(np.median(item.samples[item.samples > 0]))
-        if level == NOISE:
-            return Transcript("", "und", 0.0, ())
-        if level == DOUBTFUL and item.languages:
-            languages = (("it", 0.5), ("es", 0.3))
-            return Transcript("", item.languages[-1], 0.3, (), languages)
-        if level == DOUBTFUL:
-            return Transcript("", "it", 0.5, (), (("it", 0.5), ("es", 0.3)))
-        return Transcript("", CLEAR[level], 0.95, (), ((CLEAR[level], 0.95), ("it", 0.05)))
-
-
-def recording(*parts: tuple[float, float, int]) -> tuple[Audio, list[SpeechSpan]]:
-    """Parts from a second to another at a level, in silence."""
-    samples = np.zeros(RECORDING_S * SAMPLE_RATE_HZ, np.int16)
-    for start_s, end_s, level in parts:
-        samples[round(start_s * SAMPLE_RATE_HZ) : round(end_s * SAMPLE_RATE_HZ)] = level
-    return Audio(samples), [SpeechSpan(start_s, end_s) for start_s, end_s, _ in parts]
-
-
-async def languages_of(
-    *parts: tuple[float, float, int], **options: Any
-) -> list[tuple[float, float, str | None]]:
-    audio, spans = recording(*parts)
-    found = await cut_windows(audio, spans, TranscribeOptions(**options), Ear())
-    return [(window.start_s, window.end_s, window.language) for window in found]
-
-
-@pytest.mark.parametrize(
-    ("parts", "expected"),
-    [
-        pytest.param([], [], id="silence"),
-        pytest.param([(1, 4, 2)], [(1, 4, None)], id="one-is-told-as-it-is-recognised"),
-        pytest.param([(1, 4, 1), (5, 8, 1)], [(1, 8, "en")], id="one-language"),
-        pytest.param(
-            [(1, 4, 1), (4.5, 8, 2)], [(1, 4, "en"), (4.5, 8, "es")], id="another-in-half-a-second"
-        ),
-        pytest.param(
-            [(1, 4, 1), (5, 8, 2), (9, 12, 1)],
-            [(1, 4, "en"), (5, 8, "es"), (9, 12, "en")],
-            id="there-and-back",
-        ),
-        pytest.param(
-            [(1, 4, 1), (5, 8, 2), (9, 12, 3)],
-            [(1, 4, "en"), (5, 8, "es"), (9, 12, "fr")],
-            id="three",
-        ),
-        pytest.param(
-            [(1, 4, 2), (5, 5.5, 1), (6, 9, 2)], [(1, 9, "es")], id="too-short-to-tell-one"
-        ),
-        pytest.param(
-            [(1, 4, 2), (5, 8, DOUBTFUL)], [(1, 8, "es")], id="doubtful-in-a-language-known-here"
-        ),
-        pytest.param([(1, 4, 2), (5, 8, NOISE)], [(1, 8, "es")], id="a-noise-tells-none"),
-        pytest.param([(1, 4, NOISE), (5, 8, NOISE)], [(1, 8, None)], id="noise-alone"),
-        pytest.param([(1, 25, 1), (26, 28, 2)], [(1, 25, "en"), (26, 28, "es")], id="a-long-one"),
-    ],
-)
-async def test_each_window_is_of_one_language(
-    parts: list[tuple[float, float, int]], expected: list[tuple[float, float, str | None]]
-) -> None:
-    assert await languages_of(*parts) == expected
-
-
-async def test_a_named_language_is_not_asked_for() -> None:
-    audio, spans = recording((1, 4, 1), (5, 8, 2))
-    ear = Ear()
-    (window,) = await cut_windows(audio, spans, TranscribeOptions("fr"), ear)
-    assert (window.language, ear.items) == ("fr", [])
-
-
-async def test_doubtful_speech_is_tried_in_the_languages_that_are_known() -> None:
-    audio, spans = recording((1, 4, 2), (5, 8, DOUBTFUL))
-    ear = Ear()
-    await cut_windows(audio, spans, TranscribeOptions(), ear)
-    assert ear.items[-1].languages == ("it", "es")
+from tests.unit.graph.test_languages import Ear, recording
 
 
 async def test_a_recogniser_is_told_where_speech_is_and_what_may_be_spoken() -> None:
@@ -237,32 +136,3 @@ def test_texts_are_joined_as_their_languages_are_written(
 ) -> None:
     said = [transcript(segment(0, 2, words), language=language) for language, words in parts]
     assert joined(said).text == text
-
-
-# ---- level -------------------------------------------------------------------------------
-
-
-@pytest.mark.parametrize(
-    ("level", "is_louder"),
-    [
-        pytest.param(10_000, False, id="loud"),
-        pytest.param(1_000, False, id="usual"),
-        pytest.param(100, True, id="quiet"),
-        pytest.param(2, False, id="a-converters-noise"),
-        pytest.param(0, False, id="nothing"),
-    ],
-)
-async def test_a_quiet_recording_is_heard_as_loud_as_others(level: int, is_louder: bool) -> None:
-    heard: list[VadItem] = []
-
-    async def vad(item: VadItem) -> VadResult:
-        heard.append(item)
-        return VadResult((), np.zeros(31, np.float32), np.zeros(0, np.float32))
-
-    async def off_loop(call: Callable[[], Any]) -> Any:
-        return call()
-
-    samples = np.full(SAMPLE_RATE_HZ, level, np.int16)
-    audio, _ = await listen(Audio(samples), vad, off_loop)
-    assert (loudness_dbfs(audio.samples) > loudness_dbfs(samples)) is is_louder
-    assert heard[0].samples is audio.samples or np.array_equal(heard[0].samples, audio.samples)

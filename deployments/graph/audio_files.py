@@ -1,0 +1,62 @@
+"""Audio files in and out: decoded on the way in, encoded whole or in pieces on the way out."""
+
+from __future__ import annotations
+
+from collections.abc import AsyncGenerator
+from contextlib import aclosing
+
+from deployments.graph.codecs import Codecs
+from deployments.graph.context import Context
+from deployments.telemetry import usage
+from models.audio import decode, encode
+from models.audio.encode import AudioFormat, Encoder
+from models.types import Audio
+
+
+class AudioFiles:
+    """Decodes what callers send, up to ``max_audio_s``, and encodes what they get."""
+
+    def __init__(self, codecs: Codecs, max_audio_s: float) -> None:
+        self._codecs = codecs
+        self._max_audio_s = max_audio_s
+
+    async def decode(
+        self, data: bytes, context: Context, *, max_duration_s: float | None = None
+    ) -> Audio:
+        """Turn a file of any common container into mono audio at 16 kHz.
+
+        See ``models.audio.decode`` for the errors.
+        """
+        limit_s = self._max_audio_s if max_duration_s is None else max_duration_s
+        with context.timings.stage("decode"):
+            steps = decode.decode_steps(data, max_duration_s=limit_s)
+            audio = await self._codecs.run(steps, context.deadline, context.caller)
+        usage.heard(audio.duration_s)
+        context.warnings.extend(audio.warnings)
+        return audio
+
+    async def encode(self, audio: Audio, audio_format: AudioFormat, context: Context) -> bytes:
+        """Make a file of audio."""
+        with context.timings.stage("encode"):
+            steps = encode.encode_steps(audio, audio_format)
+            return await self._codecs.run(steps, context.deadline, context.caller)
+
+    async def encode_stream(
+        self, parts: AsyncGenerator[Audio], audio_format: AudioFormat, context: Context
+    ) -> AsyncGenerator[bytes]:
+        """Make one file of all parts, in pieces that can be sent at once; nothing of no parts."""
+        encoder: Encoder | None = None
+        async with aclosing(parts):
+            async for part in parts:
+                with context.timings.stage("encode"):
+                    if encoder is None:
+                        encoder = encode.encoder(audio_format, part.sample_rate_hz)
+                    steps = encode.add_steps(encoder, part)
+                    data = await self._codecs.run(steps, context.deadline, context.caller)
+                if data:
+                    yield data
+        if encoder is not None:
+            with context.timings.stage("encode"):
+                rest = await self._codecs.run(encoder.finish, context.deadline, context.caller)
+            if rest:
+                yield rest

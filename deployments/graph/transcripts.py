@@ -1,0 +1,181 @@
+"""Recognise what is said in a window, and join the transcripts of a recording's windows."""
+
+from __future__ import annotations
+
+from collections import defaultdict
+from collections.abc import Sequence
+from dataclasses import replace
+
+import numpy as np
+
+from deployments.batching.concurrency import all_of
+from deployments.graph.languages import Asr
+from deployments.graph.plan import TranscribeOptions
+from models.asr.decoding import UNSPACED_LANGUAGES
+from models.audio.samples import to_float32
+from models.audio.segments import Window
+from models.types import (
+    SAMPLE_RATE_HZ,
+    UNDETERMINED,
+    AsrItem,
+    Audio,
+    Samples,
+    SpeechSpan,
+    Transcript,
+    Word,
+)
+
+# A second of speech, with its pauses, says more letters than that, nearly always. What is heard
+# apart must have so many times the letters, and may be less likely by so many nats a token.
+LEAST_LETTERS_A_S, LEAST_SIGNS_A_S = 8.0, 2.5
+MUCH_MORE, LESS_LIKELY = 1.5, 0.3
+
+
+async def transcript_of(
+    audio: Audio, window: Window, options: TranscribeOptions, asr: Asr
+) -> Transcript:
+    """Recognise one window; times are the window's own.
+
+    Where the text is too short for the speech, as Whisper writes once what is said twice, each
+    stretch of it is heard alone; what says more counts.
+    """
+    samples = window.cut(audio)
+    heard = await asr(_item(samples, window.language, window.speech, options))
+    if _is_sparse(heard, window.speech):
+        apart = window.speech if len(window.speech) > 1 else _halves(samples)
+        heard = _fuller(heard, await _heard_apart(samples, heard, apart, options, asr))
+    if window.language is None or options.language is not None:
+        return heard
+    return replace(heard, language_probability=window.language_probability)
+
+
+def _item(
+    samples: Samples,
+    language: str | None,
+    speech: tuple[SpeechSpan, ...],
+    options: TranscribeOptions,
+) -> AsrItem:
+    return AsrItem(
+        samples,
+        language,
+        options.task,
+        options.word_timestamps,
+        options.prompt,
+        options.temperature,
+        speech=speech,
+        languages=options.languages,
+    )
+
+
+def _halves(samples: Samples) -> tuple[SpeechSpan, ...]:
+    """Cut a stretch of speech at the quietest tenth of a second of its middle third."""
+    third, frame = len(samples) // 3, SAMPLE_RATE_HZ // 10
+    if third < frame:
+        return (SpeechSpan(0.0, len(samples) / SAMPLE_RATE_HZ),)
+    power = np.square(to_float32(samples[third : 2 * third]), dtype=np.float64)
+    energy = np.concatenate([[0.0], np.cumsum(power)])  # before each sample: linear in time
+    quietest = int(np.argmin(energy[frame:] - energy[:-frame]))
+    middle_s = (third + quietest + frame // 2) / SAMPLE_RATE_HZ
+    return (SpeechSpan(0.0, middle_s), SpeechSpan(middle_s, len(samples) / SAMPLE_RATE_HZ))
+
+
+def _is_sparse(heard: Transcript, speech: Sequence[SpeechSpan]) -> bool:
+    """Tell whether speech of that length says more letters than were heard."""
+    speech_s = sum(span.end_s - span.start_s for span in speech)
+    least = LEAST_SIGNS_A_S if heard.language in UNSPACED_LANGUAGES else LEAST_LETTERS_A_S
+    return bool(heard.segments) and _letters(heard.text) < least * speech_s
+
+
+async def _heard_apart(
+    samples: Samples,
+    heard: Transcript,
+    speech: Sequence[SpeechSpan],
+    options: TranscribeOptions,
+    asr: Asr,
+) -> Transcript:
+    """Recognise each stretch of a window's speech by itself, in the window's language.
+
+    Nothing is sampled: what comes of chance has as many letters as chance gives it.
+    """
+    certain = replace(options, temperature=0.0)
+
+    async def one(span: SpeechSpan) -> Transcript:
+        start, end = (round(at_s * SAMPLE_RATE_HZ) for at_s in (span.start_s, span.end_s))
+        piece = samples[start:end]
+        own = (SpeechSpan(0.0, len(piece) / SAMPLE_RATE_HZ),)
+        window = Window((span,), own)
+        return in_recording(await asr(_item(piece, heard.language, own, certain)), window)
+
+    apart = joined(await all_of(map(one, speech)), heard.language)
+    return replace(apart, language_probability=heard.language_probability)
+
+
+def _fuller(together: Transcript, apart: Transcript) -> Transcript:
+    """Choose what was heard apart where it says much more and is about as likely."""
+    says_more = _letters(apart.text) >= MUCH_MORE * _letters(together.text)
+    is_likely = _logprob(apart) >= _logprob(together) - LESS_LIKELY
+    return apart if says_more and is_likely else together
+
+
+def _letters(text: str) -> int:
+    return sum(map(str.isalnum, text))
+
+
+def _logprob(transcript: Transcript) -> float:
+    """Average the segments' probabilities by their letters, in nats a token."""
+    weights = [max(1, _letters(segment.text)) for segment in transcript.segments]
+    values = [segment.avg_logprob for segment in transcript.segments]
+    return float(np.average(values, weights=weights)) if weights else -np.inf
+
+
+def in_recording(transcript: Transcript, window: Window) -> Transcript:
+    """Count the times of a window's transcript from the start of its recording."""
+
+    def word(w: Word) -> Word:
+        start_s, end_s = window.start_in_recording_s(w.start_s), window.end_in_recording_s(w.end_s)
+        return replace(w, start_s=start_s, end_s=max(start_s, end_s))
+
+    return replace(
+        transcript,
+        segments=tuple(
+            replace(
+                segment,
+                start_s=window.start_in_recording_s(segment.start_s),
+                end_s=window.end_in_recording_s(segment.end_s),
+                words=None if segment.words is None else tuple(map(word, segment.words)),
+            )
+            for segment in transcript.segments
+        ),
+    )
+
+
+def joined(parts: Sequence[Transcript], language: str | None = None) -> Transcript:
+    """Join the transcripts of a recording's windows, in order.
+
+    Its language is the one that most of it is spoken in.
+    """
+    spoken_s: defaultdict[str, float] = defaultdict(float)
+    probabilities: dict[str, float] = {}
+    for part in parts:
+        spoken_s[part.language] += sum(s.end_s - s.start_s for s in part.segments)
+        probabilities[part.language] = max(
+            part.language_probability, probabilities.get(part.language, 0.0)
+        )
+    heard = [name for name in spoken_s if name != UNDETERMINED]
+    most = max(heard, key=lambda name: spoken_s[name], default=language or UNDETERMINED)
+    return Transcript(
+        text=_run_on([part for part in parts if part.text]),
+        language=most,
+        language_probability=probabilities.get(most, 0.0),
+        segments=tuple(segment for part in parts for segment in part.segments),
+    )
+
+
+def _run_on(parts: Sequence[Transcript]) -> str:
+    """Write texts one behind the other, with a space where one of two languages writes spaces."""
+    text, before = "", ""
+    for part in parts:
+        spaced = not {before, part.language} <= UNSPACED_LANGUAGES
+        text += " " * bool(text and spaced) + part.text
+        before = part.language
+    return text
