@@ -19,7 +19,7 @@ from deployments.http.health import live, readiness
 from deployments.http.middleware.access import Door
 from deployments.http.middleware.admission import Admission
 from deployments.http.middleware.bodies import Bodies
-from deployments.http.middleware.gate import Gate
+from deployments.http.middleware.errors import Gate
 from deployments.http.operations import OperationsRoutes
 from deployments.http.router import RememberingRouter
 from deployments.http.triton.routes import OipRoutes

@@ -11,7 +11,7 @@ from typing import Any
 from starlette.responses import Response
 from starlette.types import Message, Receive, Scope, Send
 
-from deployments.http.middleware.gate import STARTED, as_ours, error_body
+from deployments.http.middleware.errors import STARTED, as_ours, error_body
 from deployments.telemetry import tracing
 
 EVENTS = "text/event-stream"

@@ -15,7 +15,7 @@ from starlette.types import ASGIApp
 
 from deployments.config.schema import Limits
 from deployments.http.middleware.admission import Admission
-from deployments.http.middleware.gate import Gate
+from deployments.http.middleware.errors import Gate
 from deployments.http.server import Listener
 from deployments.serve.ports import free_port
 

@@ -16,7 +16,7 @@ from deployments.config.schema import Limits
 from deployments.http.middleware import bodies as bodies_module
 from deployments.http.middleware.admission import Admission
 from deployments.http.middleware.bodies import BEGAN, Bodies, Body
-from deployments.http.middleware.gate import Gate
+from deployments.http.middleware.errors import Gate
 from deployments.http.parsing import body as whole_body
 from deployments.http.parsing import deadline_of
 from tests.support.clock import settle

@@ -7,7 +7,7 @@ import asyncio
 import pytest
 
 from deployments.http.middleware.admission import Admission
-from deployments.http.middleware.gate import is_probe
+from deployments.http.middleware.errors import is_probe
 from models.errors import Draining, Overloaded
 from tests.support.clock import settle
 

@@ -18,7 +18,7 @@ from starlette.types import ASGIApp, Message, Receive, Scope, Send
 from deployments.config.schema import Limits
 from deployments.http.middleware.admission import Admission
 from deployments.http.middleware.bodies import ARRIVED, Bodies
-from deployments.http.middleware.ending import Ending, forget_frames
+from deployments.http.middleware.deadline import Ending, forget_frames
 from deployments.http.triton import errors as oip_errors
 from deployments.telemetry import tracing
 from deployments.telemetry.log import logger, printable, request_ids
