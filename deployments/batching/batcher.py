@@ -56,8 +56,8 @@ from deployments.batching.response_cache import ResponseCache
 from deployments.batching.statistics import ModelStatistics, Reason
 from deployments.config.schema import BatchPolicy
 from models.errors import (
+    CallerError,
     DeadlinePassed,
-    DragomanError,
     QueueDeadlinePassed,
     QueueFull,
 )
@@ -606,6 +606,6 @@ def reason_of(error: BaseException) -> Reason:
         return "REJECTED"
     if isinstance(error, asyncio.CancelledError | DeadlinePassed):
         return "CANCELED"
-    if isinstance(error, DragomanError) and error.status < 500:
+    if isinstance(error, CallerError):
         return "OTHER"
     return "BACKEND"

@@ -19,7 +19,7 @@ from deployments.http.health import live, readiness
 from deployments.http.middleware.access import Door
 from deployments.http.middleware.admission import Admission
 from deployments.http.middleware.bodies import Bodies
-from deployments.http.middleware.errors import Gate
+from deployments.http.middleware.stack import guarded
 from deployments.http.operations import OperationsRoutes
 from deployments.http.router import RememberingRouter
 from deployments.http.triton.routes import OipRoutes
@@ -45,8 +45,8 @@ def asgi_app(
 ) -> ASGIApp:
     """All protocols over one fleet of models.
 
-    A bare router inside the gate: Starlette's application would wrap each request in two more
-    layers for errors, and the gate has to answer for errors in any case.
+    The router is bare: Starlette's application would wrap each request in two more layers for
+    errors, for which ``middleware.errors`` answers in any case.
     """
     keyring = keyring or Keyring(config.security)
     ledger = ledger or Ledger("alone", fleet.figures, door=keyring.figures)
@@ -57,8 +57,8 @@ def asgi_app(
 
     router = RememberingRouter(routes(fleet, config, refusing, ledger))
     door = Door(config, keyring, router.template)
-    gate = Gate(router, config.limits, admission, bodies, door.enter)
-    return _shared(gate, config.security.origins)
+    app = guarded(router, config.limits, admission, bodies, door.enter)
+    return _shared(app, config.security.origins)
 
 
 def routes(

@@ -1,34 +1,33 @@
-"""The error tree: what each class tells a caller, and that it survives between processes."""
+"""The table of errors over HTTP: every class of the tree has its row, and none says too much."""
 
 from __future__ import annotations
 
-import pickle
+import json
 
 import pytest
 
+from deployments.http.errors import TABLE, error_response, retry_after_s, row_of
 from models import errors
-from models.errors import DragomanError, StartupError
+from models.errors import (
+    CallerError,
+    DragomanError,
+    InvalidRequest,
+    MethodNotAllowed,
+    QuotaUsed,
+    RateLimited,
+    is_fault,
+)
 
 
-def tree(base: type[Exception], depth: int = 0) -> list[tuple[type[Exception], int]]:
-    """``base`` and the classes of ``models.errors`` below it, each with its depth, as written."""
+def below(base: type[DragomanError]) -> list[type[DragomanError]]:
+    """Return the classes of ``models.errors`` below ``base``."""
     ours = [cls for cls in base.__subclasses__() if cls.__module__ == errors.__name__]
-    return [(base, depth), *(row for cls in ours for row in tree(cls, depth + 1))]
+    return [each for cls in ours for each in (cls, *below(cls))]
 
-
-def documented() -> list[tuple[str, int]]:
-    """The names in the module docstring's tree, with their depths."""
-    lines = (errors.__doc__ or "").splitlines()[1:]
-    rows = [(line.lstrip("│├└─ ").split()[0], line) for line in lines if line.strip()]
-    return [(name, line.index(name) // len("├── ")) for name, line in rows]
-
-
-PUBLIC = [cls for cls, _ in tree(DragomanError) if issubclass(cls, DragomanError)]
-STARTUP = [cls for cls, _ in tree(StartupError)]
 
 # What a caller's program may rely on: HTTP status, code, Retry-After.
 CONTRACT = {
-    "DragomanError": (500, "internal_error", None),
+    "CallerError": (400, "invalid_value", None),
     "InvalidRequest": (400, "invalid_value", None),
     "LoadFailed": (400, "load_failed", None),
     "UnknownLanguage": (400, "unknown_language", None),
@@ -65,44 +64,53 @@ CONTRACT = {
 }
 
 
-def test_every_public_class_has_its_row() -> None:
-    assert [cls.__name__ for cls in PUBLIC] == list(CONTRACT)
+def test_every_class_has_its_row() -> None:
+    assert {cls.__name__ for cls in below(DragomanError)} == {cls.__name__ for cls in TABLE}
 
 
-@pytest.mark.parametrize("cls", PUBLIC, ids=lambda cls: cls.__name__)
+@pytest.mark.parametrize("cls", TABLE, ids=lambda cls: cls.__name__)
 def test_status_code_and_retry(cls: type[DragomanError]) -> None:
-    assert (cls.status, cls.code, cls.retry_after_s) == CONTRACT[cls.__name__]
+    row = row_of(cls)
+    assert (row.status, cls.code, row.retry_after_s) == CONTRACT[cls.__name__]
 
 
-def test_the_docstring_shows_the_tree() -> None:
-    classes = [*tree(DragomanError), *tree(StartupError)]
-
-    assert documented() == [(cls.__name__, depth) for cls, depth in classes]
-
-
-@pytest.mark.parametrize("cls", PUBLIC[1:], ids=lambda cls: cls.__name__)
-def test_the_docstring_shows_each_status(cls: type[DragomanError]) -> None:
-    assert f"{cls.__name__} {cls.status}" in (errors.__doc__ or "")
+@pytest.mark.parametrize("cls", TABLE, ids=lambda cls: cls.__name__)
+def test_the_caller_s_errors_are_those_below_500(cls: type[DragomanError]) -> None:
+    status = row_of(cls).status
+    assert issubclass(cls, CallerError) == (status < 500)
+    assert is_fault(cls("")) == (status == 500)
 
 
-@pytest.mark.parametrize("cls", PUBLIC, ids=lambda cls: cls.__name__)
-def test_a_public_error_survives_between_processes(cls: type[DragomanError]) -> None:
-    copy = pickle.loads(pickle.dumps(cls("too loud", param="file")))
+def test_a_class_of_an_engine_has_the_row_of_its_base() -> None:
+    class TooManySpeakers(InvalidRequest):
+        code = "too_many_speakers"
 
-    assert (type(copy), copy.message, copy.param, str(copy)) == (
-        cls,
-        "too loud",
-        "file",
-        "too loud",
-    )
+    answer = error_response(TooManySpeakers("two speak", param="file"), "/v1/any")
+    assert answer.status_code == 400
+    assert json.loads(bytes(answer.body))["error"]["code"] == "too_many_speakers"
 
 
-@pytest.mark.parametrize("cls", STARTUP, ids=lambda cls: cls.__name__)
-def test_a_startup_error_survives_between_processes(cls: type[StartupError]) -> None:
-    copy = pickle.loads(pickle.dumps(cls("no such folder")))
+def test_a_class_of_no_known_base_is_a_fault_of_the_server() -> None:
+    class Odd(DragomanError):
+        pass
 
-    assert (type(copy), str(copy)) == (cls, "no such folder")
+    answer = error_response(Odd("a secret"), "/v1/any")
+    assert (answer.status_code, b"secret" in bytes(answer.body)) == (500, False)
 
 
-def test_startup_errors_are_no_public_errors() -> None:
-    assert not set(STARTUP) & set(PUBLIC)
+@pytest.mark.parametrize("path", ["/v1/any", "/v2/any"])
+def test_a_fault_of_the_server_says_nothing_of_itself(path: str) -> None:
+    answer = error_response(errors.InternalError("a secret"), path)
+    assert (answer.status_code, b"secret" in bytes(answer.body)) == (500, False)
+
+
+def test_a_key_s_own_time_goes_before_that_of_the_class() -> None:
+    used = QuotaUsed("used")
+    used.retry_after_s = 3600
+    assert (retry_after_s(used), retry_after_s(RateLimited("too many"))) == (3600, 1)
+
+
+def test_a_wrong_method_is_told_the_right_ones() -> None:
+    error = MethodNotAllowed("this path takes GET, HEAD")
+    error.allowed = "GET, HEAD"
+    assert error_response(error, "/v1/any").headers["allow"] == "GET, HEAD"

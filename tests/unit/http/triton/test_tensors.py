@@ -496,10 +496,9 @@ def test_a_body_is_unpacked_up_to_its_limit(body: bytes, encoding: str | None) -
 
 
 @pytest.mark.parametrize("encoding", ["br", "zstd", "gzip, gzip", "compress"])
-def test_another_encoding_is_a_415(encoding: str) -> None:
-    with pytest.raises(UnsupportedEncoding) as caught:
+def test_another_encoding_is_refused(encoding: str) -> None:
+    with pytest.raises(UnsupportedEncoding):
         decompressed(DATA, encoding, 1 << 20)
-    assert caught.value.status == 415
 
 
 @pytest.mark.parametrize(
