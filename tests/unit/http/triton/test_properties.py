@@ -19,6 +19,8 @@ from numpy.typing import NDArray
 
 from deployments.http.errors import row_of
 from deployments.http.triton.compression import compressed, decompressed
+from deployments.http.triton.infer_request import parse
+from deployments.http.triton.infer_response import render
 from deployments.http.triton.signature import Signature, TensorSpec, check
 from deployments.http.triton.tensors import (
     BINARY_ONLY,
@@ -26,8 +28,6 @@ from deployments.http.triton.tensors import (
     HEADER_LENGTH,
     InferRequest,
     Tensor,
-    parse,
-    render,
 )
 from models.errors import DragomanError, InvalidRequest, TooLarge, UnsupportedEncoding
 from tests.support.malformed_oip import (

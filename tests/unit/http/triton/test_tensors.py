@@ -16,6 +16,8 @@ from numpy.typing import NDArray
 from tritonclient.http import InferenceServerClient, InferInput, InferRequestedOutput, InferResult
 
 from deployments.http.triton.compression import compressed, decompressed
+from deployments.http.triton.infer_request import parse
+from deployments.http.triton.infer_response import render
 from deployments.http.triton.signature import TensorSpec
 from deployments.http.triton.tensors import (
     DTYPES,
@@ -24,8 +26,6 @@ from deployments.http.triton.tensors import (
     InferRequest,
     RequestedOutput,
     Tensor,
-    parse,
-    render,
 )
 from models.errors import InvalidRequest, TooLarge, UnsupportedEncoding
 
