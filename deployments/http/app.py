@@ -20,6 +20,7 @@ from deployments.http.middleware.access import Door
 from deployments.http.middleware.admission import Admission
 from deployments.http.middleware.bodies import Bodies
 from deployments.http.middleware.stack import guarded
+from deployments.http.openapi import page
 from deployments.http.operations import OperationsRoutes
 from deployments.http.router import RememberingRouter
 from deployments.http.triton.routes import OipRoutes
@@ -80,6 +81,7 @@ def routes(
         *OpenAiRoutes(pipeline, config.limits).routes(),
         *CatalogueRoutes(fleet, started).routes(),
         *OperationsRoutes(fleet, config.models, started, ledger).routes(),
+        *page.routes(),
         Route("/health/live", live, methods=["GET"]),
         Route("/health/ready", ready, methods=["GET"]),
     ]
