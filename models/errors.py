@@ -1,39 +1,40 @@
-"""The error tree: each class owns its HTTP status, its code and its public message.
+"""The error tree: each class says what went wrong, whatever protocol the caller speaks.
 
 DragomanError
-├── InvalidRequest 400          malformed; ``param`` names the field
-│   ├── LoadFailed 400          a model cannot be loaded so; what served before still does
-│   └── UnknownLanguage 400
-├── Unauthorized 401            a key that is not known
-│   └── NoKey 401
-├── Forbidden 403               whoever asks again
-│   ├── InsufficientScope 403   the key is for other things
-│   ├── KeyRequired 403         without keys, this is for the server's own machine
-│   ├── HostNotAllowed 403      the request calls the server by a name that it does not have
-│   ├── OriginNotAllowed 403    a page of another site asks
-│   ├── ModelControlOff 403
-│   └── LoadNotAllowed 403      a model may not be loaded with that
-├── NotFound 404                unknown path
-│   ├── UnknownModel 404
-│   └── UnknownVoice 404
-├── MethodNotAllowed 405
-├── BodyTooSlow 408          the body did not come in its time, or not at the least rate
-├── TooLarge 413                body, audio or text over a limit
-├── NotAudio 415                no audio that can be decoded
-├── UnsupportedEncoding 415     a body compressed as nothing here decompresses
-├── Unprocessable 422           understood, but impossible here
-│   └── UnsupportedPair 422     no model translates this pair; the message lists those there are
-├── RateLimited 429             more than its key may ask a minute; again after ``retry_after_s``
-│   ├── TooManyRunning 429      more than it may have running
-│   └── QuotaUsed 429           more than it may use a day
-├── Unavailable 503             try again after ``retry_after_s``
-│   ├── NotReady 503            models are still loading
-│   ├── Draining 503            the server is stopping
-│   ├── Overloaded 503          as many requests as the server takes at once
-│   ├── QueueFull 503           a model's queue is full
-│   └── QueueDeadlinePassed 503 the deadline passed before the model began
-├── DeadlinePassed 504          the deadline passed while a model ran
-└── InternalError 500           ours: the caller sees a request id and nothing else
+├── CallerError                 up to the caller: the request, its key, or how much it asks for
+│   ├── InvalidRequest          malformed; ``param`` names the field
+│   │   ├── LoadFailed          a model cannot be loaded so; what served before still does
+│   │   └── UnknownLanguage
+│   ├── Unauthorized            a key that is not known
+│   │   └── NoKey
+│   ├── Forbidden               refused, whoever asks again
+│   │   ├── InsufficientScope   the key is for other things
+│   │   ├── KeyRequired         without keys, this is for the server's own machine
+│   │   ├── HostNotAllowed      the request calls the server by a name that it does not have
+│   │   ├── OriginNotAllowed    a page of another site asks
+│   │   ├── ModelControlOff
+│   │   └── LoadNotAllowed      a model may not be loaded with that
+│   ├── NotFound                unknown path
+│   │   ├── UnknownModel
+│   │   └── UnknownVoice
+│   ├── MethodNotAllowed        the path is known and takes other methods
+│   ├── BodyTooSlow             the body did not come in its time, or not at the least rate
+│   ├── TooLarge                body, audio or text over a limit
+│   ├── NotAudio                no audio that can be decoded
+│   ├── UnsupportedEncoding     a body compressed as nothing here decompresses
+│   ├── Unprocessable           understood, but impossible here
+│   │   └── UnsupportedPair     no model translates this pair; the message lists those there are
+│   └── RateLimited             more than its key may ask a minute; again after ``retry_after_s``
+│       ├── TooManyRunning      more than it may have running
+│       └── QuotaUsed           more than it may use a day
+├── Unavailable                 the same request may succeed later
+│   ├── NotReady                models are still loading
+│   ├── Draining                the server is stopping
+│   ├── Overloaded              as many requests as the server takes at once
+│   ├── QueueFull               a model's queue is full
+│   └── QueueDeadlinePassed     the deadline passed before the model began
+├── DeadlinePassed              the deadline passed while a model ran
+└── InternalError               a fault of the server: the caller sees a request id, nothing else
 
 StartupError                    stops the start; never reaches a caller
 ├── ConfigError                 names the field of the configuration
@@ -45,16 +46,11 @@ from __future__ import annotations
 
 from typing import Any, ClassVar
 
-CHALLENGE = 'Bearer realm="dragoman"'  # what a 401 asks for
-
 
 class DragomanError(Exception):
     """Base of all that a caller may be told. ``param`` is the field that caused it."""
 
-    status: ClassVar[int] = 500
-    code: ClassVar[str] = "internal_error"
-    retry_after_s: int | None = None
-    challenge: str | None = None  # as the header ``WWW-Authenticate`` has it
+    code: ClassVar[str] = "internal_error"  # what programs know it by, in every protocol and log
     is_counted = False  # whether the statistics of a model or of the graph have it
 
     def __init__(self, message: str, *, param: str | None = None) -> None:
@@ -70,8 +66,14 @@ def _rebuild(cls: type[DragomanError], message: str, param: str | None) -> Drago
     return cls(message, param=param)
 
 
-class InvalidRequest(DragomanError):
-    status, code = 400, "invalid_value"
+class CallerError(DragomanError):
+    """Base of what is up to the caller: the request, its key, or how much that key asks for."""
+
+    code = "invalid_value"
+
+
+class InvalidRequest(CallerError):
+    """Malformed, or a value that is not taken; ``param`` names the field."""
 
 
 class LoadFailed(InvalidRequest):
@@ -82,22 +84,20 @@ class UnknownLanguage(InvalidRequest):
     code = "unknown_language"
 
 
-class Unauthorized(DragomanError):
-    status, code = 401, "invalid_api_key"
-    challenge = f'{CHALLENGE}, error="invalid_token"'
+class Unauthorized(CallerError):
+    code = "invalid_api_key"
 
 
 class NoKey(Unauthorized):
-    code, challenge = "no_api_key", CHALLENGE
+    code = "no_api_key"
 
 
-class Forbidden(DragomanError):
-    status, code = 403, "forbidden"
+class Forbidden(CallerError):
+    code = "forbidden"
 
 
 class InsufficientScope(Forbidden):
     code = "insufficient_scope"
-    challenge = f'{CHALLENGE}, error="insufficient_scope"'
 
 
 class KeyRequired(Forbidden):
@@ -120,8 +120,8 @@ class LoadNotAllowed(Forbidden):
     code = "load_not_allowed"
 
 
-class NotFound(DragomanError):
-    status, code = 404, "not_found"
+class NotFound(CallerError):
+    code = "not_found"
 
 
 class UnknownModel(NotFound):
@@ -132,39 +132,38 @@ class UnknownVoice(NotFound):
     code = "voice_not_found"
 
 
-class MethodNotAllowed(DragomanError):
-    status, code = 405, "method_not_allowed"
-    allowed = ""  # as the header ``Allow`` has it
+class MethodNotAllowed(CallerError):
+    code = "method_not_allowed"
+    allowed = ""  # the methods that the path takes, with commas between
 
 
-class BodyTooSlow(DragomanError):
-    status, code = 408, "body_too_slow"
+class BodyTooSlow(CallerError):
+    code = "body_too_slow"
 
 
-class TooLarge(DragomanError):
-    status, code = 413, "too_large"
+class TooLarge(CallerError):
+    code = "too_large"
 
 
-class NotAudio(DragomanError):
-    status, code = 415, "not_audio"
+class NotAudio(CallerError):
+    code = "not_audio"
 
 
-class UnsupportedEncoding(DragomanError):
-    status, code = 415, "unsupported_encoding"
+class UnsupportedEncoding(CallerError):
+    code = "unsupported_encoding"
 
 
-class Unprocessable(DragomanError):
-    status, code = 422, "unprocessable"
+class Unprocessable(CallerError):
+    code = "unprocessable"
 
 
 class UnsupportedPair(Unprocessable):
     code = "unsupported_language_pair"
 
 
-class RateLimited(DragomanError):
-    """``retry_after_s`` is each one's own."""
-
-    status, code, retry_after_s = 429, "rate_limit_exceeded", 1
+class RateLimited(CallerError):
+    code = "rate_limit_exceeded"
+    retry_after_s: int | None = None  # when the key may ask again; None: nobody can say
 
 
 class TooManyRunning(RateLimited):
@@ -176,15 +175,15 @@ class QuotaUsed(RateLimited):
 
 
 class Unavailable(DragomanError):
-    status, code, retry_after_s = 503, "unavailable", 1
+    code = "unavailable"
 
 
 class NotReady(Unavailable):
-    code, retry_after_s = "not_ready", 5
+    code = "not_ready"
 
 
 class Draining(Unavailable):
-    code, retry_after_s = "draining", 5
+    code = "draining"
 
 
 class Overloaded(Unavailable):
@@ -200,11 +199,16 @@ class QueueDeadlinePassed(Unavailable):
 
 
 class DeadlinePassed(DragomanError):
-    status, code = 504, "deadline_passed"
+    code = "deadline_passed"
 
 
 class InternalError(DragomanError):
-    """Ours. What ``message`` says goes to the log; the caller gets a request id."""
+    """A fault of the server. ``message`` goes to the log; the caller gets a request id."""
+
+
+def is_fault(error: DragomanError) -> bool:
+    """Return whether the server is at fault, so that a caller is told nothing of it."""
+    return not isinstance(error, CallerError | Unavailable | DeadlinePassed)
 
 
 class StartupError(Exception):

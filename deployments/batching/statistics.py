@@ -13,7 +13,7 @@ from collections.abc import Iterable
 from dataclasses import dataclass, field, fields
 from typing import Any, Literal, TypeAlias
 
-from models.errors import DeadlinePassed, DragomanError, QueueDeadlinePassed, QueueFull
+from models.errors import CallerError, DeadlinePassed, QueueDeadlinePassed, QueueFull
 
 NS = 1_000_000_000
 Reason: TypeAlias = Literal["REJECTED", "CANCELED", "BACKEND", "OTHER"]
@@ -160,7 +160,7 @@ def reason_of(error: BaseException) -> Reason:
         return "REJECTED"
     if isinstance(error, asyncio.CancelledError | DeadlinePassed):
         return "CANCELED"
-    if isinstance(error, DragomanError) and error.status < 500:
+    if isinstance(error, CallerError):
         return "OTHER"
     return "BACKEND"
 

@@ -19,7 +19,8 @@ from deployments.http.health import live, readiness
 from deployments.http.middleware.access import Door
 from deployments.http.middleware.admission import Admission
 from deployments.http.middleware.bodies import Bodies
-from deployments.http.middleware.gate import Gate
+from deployments.http.middleware.stack import guarded
+from deployments.http.openapi import page
 from deployments.http.operations import OperationsRoutes
 from deployments.http.router import RememberingRouter
 from deployments.http.triton.routes import OipRoutes
@@ -48,8 +49,8 @@ def asgi_app(
 ) -> ASGIApp:
     """All protocols over one fleet of models.
 
-    A bare router inside the gate: Starlette's application would wrap each request in two more
-    layers for errors, and the gate has to answer for errors in any case.
+    The router is bare: Starlette's application would wrap each request in two more layers for
+    errors, for which ``middleware.errors`` answers in any case.
     """
     keyring = keyring or Keyring(config.security)
     ledger = ledger or Ledger("alone", fleet.figures, door=keyring.figures)
@@ -60,8 +61,8 @@ def asgi_app(
 
     router = RememberingRouter(routes(fleet, config, refusing, ledger))
     door = Door(config, keyring, router.template)
-    gate = Gate(router, config.limits, admission, bodies, door.enter)
-    return _shared(gate, config.security.origins)
+    app = guarded(router, config.limits, admission, bodies, door.enter)
+    return _shared(app, config.security.origins)
 
 
 def routes(
@@ -86,6 +87,7 @@ def routes(
         *VoiceRoutes(fleet).routes(),
         *ModelRoutes(fleet, started).routes(),
         *OperationsRoutes(fleet, config.models, started, ledger).routes(),
+        *page.routes(),
         Route("/health/live", live, methods=["GET"]),
         Route("/health/ready", ready, methods=["GET"]),
     ]

@@ -12,7 +12,7 @@ from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol, RequestResp
 from uvicorn.server import ServerState
 
 from deployments.http.middleware.bodies import ARRIVED
-from deployments.http.middleware.ending import leave
+from deployments.http.middleware.deadline import leave
 
 # The parser has no limits of its own, and joins a header that comes in pieces anew for each.
 MAX_HEAD_BYTES = 65_536  # of a request's first line and headers, a chunk's first line, a trailer

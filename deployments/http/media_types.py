@@ -65,7 +65,7 @@ def _preferred(accept: str, offers: tuple[str, ...]) -> str:
     def rated(offer: str) -> tuple[float, int, int]:
         patterns = (offer, offer.partition("/")[0] + "/*", "*/*")
         found = [
-            (-patterns.index(name), -place, _quality(parameters.get("q", "1")))
+            (-patterns.index(name), -place, q_value(parameters.get("q", "1")))
             for place, (name, parameters) in enumerate(ranges)
             if name in patterns
         ]
@@ -76,8 +76,8 @@ def _preferred(accept: str, offers: tuple[str, ...]) -> str:
     return best if rated(best)[0] > 0 else offers[0]
 
 
-def _quality(text: str) -> float:
-    """A weight of 0 to 1; what is none of these is no wish."""
+def q_value(text: str) -> float:
+    """Return a q-value; whatever is no number from 0 to 1 counts as 0."""
     try:
         quality = float(text)
     except ValueError:

@@ -16,15 +16,17 @@ from deployments.catalogue.selection import Fleet
 from deployments.doctor.diagnosis import diagnose, without_machine
 from deployments.doctor.machine_checks import Models, settings
 from deployments.doctor.probe import Machine, look
+from deployments.http.media_types import preferred
 from deployments.http.v1.model_listing import model_row
 from deployments.telemetry.cluster_figures import Ledger
-from deployments.telemetry.metrics import exposition, media_type_for
+from deployments.telemetry.metrics import MEDIA_TYPE, OPENMETRICS, exposition
 from models.devices import nvidia
 from models.errors import DragomanError
 
 # What a model's replicas may take to answer; one whose places are taken answers after its batch,
 # and is listed as it was before.
 ROW_S = 1.0
+EXPOSITIONS = {media_type.partition(";")[0]: media_type for media_type in (MEDIA_TYPE, OPENMETRICS)}
 KEPT_S = 30.0  # that a look at the machine serves everybody who asks
 
 
@@ -83,7 +85,8 @@ class OperationsRoutes:
         rows, figures, gpus = await asyncio.gather(
             self._rows(), self._ledger.figures(), asyncio.to_thread(_gpus)
         )
-        media_type = media_type_for(request.headers.get("accept", ""))
+        accept = request.headers.get("accept")
+        media_type = EXPOSITIONS[preferred(accept, tuple(EXPOSITIONS))]
         door = self._ledger.door()
         text = exposition(rows, self._fleet.readiness(), figures, gpus, media_type, door)
         return Response(text, media_type=media_type, headers={"vary": "accept"})

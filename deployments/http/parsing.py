@@ -5,9 +5,8 @@ from __future__ import annotations
 import asyncio
 import json
 import math
-import re
 from collections.abc import Iterator, Sequence
-from contextlib import aclosing, contextmanager
+from contextlib import contextmanager
 from functools import cache
 from itertools import islice
 from typing import Annotated, Any, TypeVar
@@ -21,8 +20,6 @@ from pydantic import (
     ValidationError,
     model_validator,
 )
-from starlette.datastructures import FormData, UploadFile
-from starlette.formparsers import MultiPartException, MultiPartParser
 from starlette.requests import ClientDisconnect, Request
 from starlette.responses import Response
 from starlette.types import Receive, Scope
@@ -30,6 +27,7 @@ from starlette.types import Receive, Scope
 from deployments.config.schema import Limits
 from deployments.graph.context import Context
 from deployments.http.field_errors import MAX_ECHO_CHARS, what_is_wrong
+from deployments.http.forms import form_values, read_form, uploads_of
 from deployments.http.middleware.bodies import BEGAN
 from deployments.telemetry.log import printable
 from models.errors import DragomanError, InvalidRequest, TooLarge
@@ -41,8 +39,6 @@ PRIORITY_HEADER = "x-priority"
 WARNINGS_HEADER = "x-warnings"  # the codes of an answer's warnings, each once
 IGNORED_HEADER = "x-ignored-fields"  # the fields of a request that changed nothing
 MAX_IGNORED, MAX_IGNORED_CHARS = 16, 40  # how many of them are named, and in how many characters
-LIST_ENTRY = re.compile(r"\[[0-9]{0,4}\]$")  # behind the name of a list, in a form
-MAX_PARTS = 1000  # of one form, files and fields each: what the parser bears
 
 SLOWEST, FASTEST = 0.25, 4.0  # of a voice's own speed
 MAX_BEAM_SIZE = 10
@@ -145,13 +141,13 @@ def deadline_of(scope: Scope, timeout_ms: str | None, limits: Limits) -> float:
     timeout_s = limits.request_timeout_s
     if timeout_ms is not None:
         try:
-            asked_s = float(timeout_ms) / 1000
+            asked_ms = float(timeout_ms)
         except ValueError:
-            asked_s = math.nan
-        if not asked_s > 0:
+            asked_ms = math.nan
+        if not asked_ms > 0:
             message = f"{TIMEOUT_HEADER} must be a positive number of milliseconds"
             raise InvalidRequest(message, param=TIMEOUT_HEADER)
-        timeout_s = min(timeout_s, asked_s)
+        timeout_s = min(timeout_s, asked_ms / 1000)
     began_s: float | None = scope.get("state", {}).get(BEGAN)
     return (asyncio.get_running_loop().time() if began_s is None else began_s) + timeout_s
 
@@ -222,59 +218,13 @@ async def form_parts(
     if (sent := _content_type(request)) != "multipart/form-data":
         message = f"the body must be multipart/form-data, not {sent}"
         raise InvalidRequest(message, param="body")
-    form = await _form(request)
+    form = await read_form(request)
     try:
-        uploads = _uploads(form, file_names, max_files)
-        typed = _validated(fields, _form_values(form, fields, file_names))
+        uploads = uploads_of(form, file_names, max_files)
+        typed = _validated(fields, form_values(form, _names(fields), file_names))
         return typed, [[await upload.read() for upload in named] for named in uploads]
     finally:
         await form.close()
-
-
-async def _form(request: Request) -> FormData:
-    """The parts of a multipart body. They stay in memory: what callers send is written nowhere."""
-    async with aclosing(request.stream()) as stream:
-        parser = MultiPartParser(request.headers, stream, max_files=MAX_PARTS, max_fields=MAX_PARTS)
-        parser.spool_max_size = 0  # of a file in memory: any
-        try:
-            return await parser.parse()
-        except MultiPartException as error:
-            raise InvalidRequest(f"malformed request: {error.message}", param="body") from error
-
-
-def _form_values(form: FormData, fields: type[Fields], file_names: Sequence[str]) -> dict[str, Any]:
-    """What stands in a form beside its files."""
-    known, every = _names(fields), dict[str, list[Any]]()
-    for name, value in form.multi_items():
-        if name not in file_names:
-            of_list = f"{LIST_ENTRY.sub('', name)}[]"
-            every.setdefault(of_list if of_list in known else name, []).append(value)
-    values: dict[str, Any] = {}
-    for name, sent in every.items():
-        filled = [value for value in sent if value != ""]
-        if filled or name not in known:
-            is_list = name.endswith("[]") or len(filled) > 1
-            values[name] = filled if is_list else (filled or sent)[0]
-    return values
-
-
-def _uploads(form: FormData, names: Sequence[str], max_files: int) -> list[list[UploadFile]]:
-    """The uploads of each name."""
-    if not form.getlist(names[0]):
-        raise InvalidRequest(f"{names[0]} is required: the audio to work on", param=names[0])
-    found, left = [], max_files
-    for name in names:
-        uploads = form.getlist(name)
-        left -= len(uploads)
-        if left < 0:
-            raise TooLarge(
-                f"{' and '.join(names)} must stand at most {max_files} times", param=name
-            )
-        files = [upload for upload in uploads if isinstance(upload, UploadFile)]
-        if len(files) != len(uploads):
-            raise InvalidRequest(f"{name} must be an uploaded file, not a text field", param=name)
-        found.append(files)
-    return found
 
 
 def _content_type(request: Request) -> str:

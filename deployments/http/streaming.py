@@ -11,7 +11,8 @@ from typing import Any
 from starlette.responses import Response
 from starlette.types import Message, Receive, Scope, Send
 
-from deployments.http.middleware.gate import STARTED, as_ours, error_body
+from deployments.http.errors import as_ours, error_body
+from deployments.http.middleware.errors import STARTED
 from deployments.telemetry import tracing
 
 EVENTS = "text/event-stream"

@@ -25,6 +25,10 @@ RIGHTS: Mapping[tuple[str, str], Scopes] = {
     ("GET", "/health/ready"): NOBODY_ASKED,
     ("GET", "/v2/health/live"): NOBODY_ASKED,
     ("GET", "/v2/health/ready"): NOBODY_ASKED,
+    # how to ask
+    ("GET", "/openapi.json"): NOBODY_ASKED,
+    ("GET", "/docs"): NOBODY_ASKED,
+    ("GET", "/docs/{name}"): NOBODY_ASKED,
     # work
     ("POST", "/v1/speech/translations"): INFER,
     ("POST", "/v1/text/translations"): INFER,

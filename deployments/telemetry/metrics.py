@@ -205,31 +205,6 @@ def exposition(
     return TRITON_HEADER.sub(rb"\1 ", generate_latest(registry))
 
 
-def media_type_for(accept: str) -> str:
-    """The format that a header ``Accept`` likes most, ours where it names none."""
-    liked = [_range(text) for text in accept.split(",")]
-    for media_type, _ in sorted(filter(_is_liked, liked), key=lambda each: -each[1]):
-        if media_type == "application/openmetrics-text":
-            return OPENMETRICS
-        if media_type in ("text/plain", "text/*", "*/*"):
-            break
-    return MEDIA_TYPE
-
-
-def _range(text: str) -> tuple[str, float]:
-    """A media type and its weight: 1 where none is said, 0 where it is no number."""
-    media_type, *parameters = (part.strip().lower() for part in text.split(";"))
-    weights = [value for name, _, value in (p.partition("=") for p in parameters) if name == "q"]
-    try:
-        return media_type, float(weights[0]) if weights else 1.0
-    except ValueError:
-        return media_type, 0.0
-
-
-def _is_liked(of: tuple[str, float]) -> bool:
-    return of[1] > 0
-
-
 def _of_requests(figures: Mapping[str, Figures], of_triton: str) -> Iterator[Metric]:
     for name, text, count_of in TRITON_COUNTERS:
         counter = Metric(name, text, of_triton)

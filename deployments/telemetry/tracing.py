@@ -35,7 +35,7 @@ from starlette.types import Message, Scope, Send
 
 from deployments.batching.queue import Outcome
 from deployments.telemetry.log import printable, request_ids
-from models.errors import ConfigError, DragomanError
+from models.errors import CallerError, ConfigError, DragomanError, is_fault
 
 METHODS = {"GET", "HEAD", "POST", "PUT", "DELETE", "OPTIONS", "PATCH", "CONNECT", "TRACE"}
 OTHER_METHOD = "_OTHER"  # the convention for any that a caller invents
@@ -226,17 +226,18 @@ def _describe(span: Span, model: str | None, outcome: Outcome[Any] | None) -> No
 
 
 def _blame(span: Span, error: BaseException, cause: BaseException) -> None:
-    """Only what is ours is an error of the span, and only what nobody foresaw has a traceback."""
+    """Mark an error that the caller cannot mend; record the traceback of an unforeseen one."""
     if isinstance(error, LEFT):
-        kind, status = "cancelled", 0
+        kind, can_be_mended, is_foreseen = "cancelled", True, True
     elif isinstance(error, DragomanError):
-        kind, status = error.code, error.status
+        kind, can_be_mended = error.code, isinstance(error, CallerError)
+        is_foreseen = not is_fault(error)
     else:
-        kind, status = type(error).__qualname__, 500
+        kind, can_be_mended, is_foreseen = type(error).__qualname__, False, False
     span.set_attribute("error.type", kind)
-    if status >= 500:
+    if not can_be_mended:
         span.set_status(StatusCode.ERROR)
-    if status == 500:
+    if not is_foreseen:
         span.record_exception(cause)
 
 

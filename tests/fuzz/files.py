@@ -21,7 +21,7 @@ from safetensors.torch import save as safetensors_of
 from deployments.config.schema import load
 from models.audio import decode as audio
 from models.devices.onnx_session import open_session
-from models.errors import DragomanError, StartupError
+from models.errors import CallerError, DragomanError, StartupError
 from models.nmt.bergamot.marian import read_model, read_shortlist
 from models.nmt.m2m100.convert import read_positions
 from models.nmt.m2m100.tokenizer import M2m100Tokenizer
@@ -60,7 +60,7 @@ def decode(data: bytes) -> bool:
     try:
         heard = audio.decode(data, max_duration_s=MOST_AUDIO_S)
     except DragomanError as error:
-        check(error.status < 500, error.message)
+        check(isinstance(error, CallerError), error.message)
         return False
     assert len(heard.samples)
     assert heard.duration_s <= MOST_AUDIO_S

@@ -15,7 +15,7 @@ from starlette.types import ASGIApp
 
 from deployments.config.schema import Limits
 from deployments.http.middleware.admission import Admission
-from deployments.http.middleware.gate import Gate
+from deployments.http.middleware.stack import guarded
 from deployments.http.server import Listener
 from deployments.serve.ports import free_port
 
@@ -25,7 +25,7 @@ Handler = Callable[[Request], Awaitable[Response]]
 
 def gated(handler: Handler, **limits: Any) -> ASGIApp:
     only = [Route("/", handler, methods=["GET", "POST"])]
-    return Gate(Router(only), Limits(**limits), Admission(8))
+    return guarded(Router(only), Limits(**limits), Admission(8))
 
 
 async def hello(request: Request) -> Response:

@@ -1,15 +1,28 @@
-"""How many requests run in this process, and whether it takes more."""
+"""Who runs, and how many at once: a request's key, its body and its place, in that order."""
 
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import AbstractContextManager, contextmanager, nullcontext
+from typing import Any
 
+from starlette.types import ASGIApp, Receive, Scope, Send
+
+from deployments.config.schema import Limits
+from deployments.http.middleware.bodies import ARRIVED, Bodies
+from deployments.http.middleware.deadline import GRACE_S, Ending
 from models.errors import Draining, Overloaded
 
 STOPPING = "the server is stopping"
 FULL = "as many requests as this server takes at once are running"
+# Answered also under overload and while draining.
+PROBES = ("/health/", "/v2/health/", "/metrics")
+TRITON = "/v2"
+MODEL_PROBES = ("/ready", "/stats")  # the ends of Triton's paths that are probes of one model
+NOTHING: Mapping[str, Any] = {}
+ANYBODY = nullcontext()
+Enter = Callable[[Scope], AbstractContextManager[None]]
 
 
 class Admission:
@@ -25,7 +38,7 @@ class Admission:
         self.draining = False
 
     def why_not_ready(self) -> str | None:
-        """Why a probe is told not to send requests; None: it may."""
+        """Return why a probe is told not to send requests; None: it may."""
         if not self.is_open or self.draining:
             return STOPPING
         return FULL if self._running >= self._max_requests else None
@@ -47,12 +60,12 @@ class Admission:
 
     @contextmanager
     def after_body(self) -> Iterator[Callable[[], None]]:
-        """A place that is not taken before the request's body is there.
+        """Hold the way open for a request whose body arrives: its place is taken once it is there.
 
-        A drain waits for the body, too: who began to send before it is answered.
+        A drain waits for the body, too: a caller who began to send before it is answered.
 
         Yields:
-            What takes the place. Raises Overloaded: every place is taken by then.
+            A function that takes the place. It raises Overloaded where none is free by then.
 
         Raises:
             Draining: the server is stopping.
@@ -102,3 +115,79 @@ class Admission:
         except TimeoutError:
             return False
         return True
+
+
+class Admitting:
+    """The layer that lets a request in, waits for its body, and gives it a place and a time.
+
+    Args:
+        app: answers what is admitted.
+        limits: of one request.
+        admission: has the places.
+        bodies: counts what arrives; None: bodies of its own.
+        enter: lets a request in, or raises why not; None lets everybody in. See ``Door.enter``.
+    """
+
+    def __init__(
+        self,
+        app: ASGIApp,
+        limits: Limits,
+        admission: Admission,
+        bodies: Bodies | None = None,
+        enter: Enter | None = None,
+    ) -> None:
+        self._app = app
+        self._timeout_s = limits.request_timeout_s
+        self._admission = admission
+        self._bodies = bodies or Bodies(limits)
+        self._enter = enter or _anybody
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        if scope["type"] != "http":
+            await self._app(scope, receive, send)
+            return
+        with self._enter(scope):
+            size_bytes = scope.get("state", NOTHING).get(ARRIVED)
+            if is_probe(scope["path"]):  # it needs no place, and its body is not waited for
+                with Ending(scope, self._timeout_s + GRACE_S):
+                    await self._app(scope, receive, send)
+            elif size_bytes is None:
+                await self._after_body(scope, receive, send)
+            else:
+                self._bodies.take(size_bytes)
+                try:
+                    with self._admission, Ending(scope, self._timeout_s + GRACE_S):
+                        await self._app(scope, receive, send)
+                finally:
+                    self._bodies.give_back(size_bytes)
+
+    async def _after_body(self, scope: Scope, receive: Receive, send: Send) -> None:
+        """Take the body in first, so that a slow caller keeps nobody from a place."""
+        with (
+            self._admission.after_body() as take_a_place,
+            self._bodies.expected(scope, receive, _announced_bytes(scope)) as body,
+        ):
+            await self._bodies.take_in(body)
+            take_a_place()
+            left_s = body.began_s + self._timeout_s - asyncio.get_running_loop().time()
+            with Ending(scope, left_s + GRACE_S):
+                await self._app(scope, body.receive, send)
+
+
+def is_probe(path: str) -> bool:
+    """Return whether a request only watches the server."""
+    return path.startswith(PROBES) or (path.startswith(TRITON) and path.endswith(MODEL_PROBES))
+
+
+def _anybody(scope: Scope) -> AbstractContextManager[None]:
+    return ANYBODY
+
+
+def _announced_bytes(scope: Scope) -> int:
+    """Return the length of the body as the head has it; 0 where it does not say."""
+    for name, value in scope["headers"]:
+        if name == b"content-length":
+            if not value.isdigit():
+                return 0
+            return int(value.lstrip(b"0")[:20] or b"0")  # Python reads no number of 5,000 digits
+    return 0

@@ -16,7 +16,7 @@ from starlette.types import Message, Receive, Scope
 
 from deployments.config.schema import Limits
 from deployments.http.heap import Trimmer
-from deployments.http.middleware.ending import Ending
+from deployments.http.middleware.deadline import Ending
 from models.errors import BodyTooSlow, Overloaded, TooLarge
 
 ARRIVED = "arrived_bytes"  # in a request's state: the size of a body that came with its head

@@ -5,6 +5,7 @@ from __future__ import annotations
 import gzip
 import zlib
 
+from deployments.http.media_types import q_value
 from models.errors import InvalidRequest, TooLarge, UnsupportedEncoding
 
 GZIP, ZLIB, RAW_DEFLATE = 31, 15, -15  # zlib's wbits
@@ -77,14 +78,6 @@ def _weights(accept_encoding: str) -> dict[str, float]:
         weight = 1.0
         for option in options:
             if option.startswith("q="):
-                weight = _weight(option[2:])
+                weight = q_value(option[2:])
         weights[name] = weight
     return weights
-
-
-def _weight(text: str) -> float:
-    try:
-        weight = float(text)
-    except ValueError:
-        return 0.0
-    return weight if 0 <= weight <= 1 else 0.0

@@ -1,4 +1,4 @@
-"""Errors as Triton dresses them: ``{"error": text}``, in its words where it has some."""
+"""Errors in Triton's form: ``{"error": text}``, in its words where it has some."""
 
 from __future__ import annotations
 
@@ -13,9 +13,7 @@ TRITON: Mapping[type[DragomanError], str] = {
 }
 
 
-def error_body(error: DragomanError) -> dict[str, Any]:
-    """What is ours to mend tells the caller nothing but that."""
-    if error.status == 500:
-        return {"error": "internal error"}
-    words = TRITON.get(type(error))
-    return {"error": f"{words}: {error.message}" if words else error.message}
+def error_body(kind: type[DragomanError], message: str) -> dict[str, Any]:
+    """Return the body of an error of that class, of which the caller is told ``message``."""
+    words = TRITON.get(kind)
+    return {"error": f"{words}: {message}" if words else message}

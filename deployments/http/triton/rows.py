@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 from deployments.http.triton.tensors import Tensor
 from models.audio.resample import MAX_RATE_HZ, MIN_RATE_HZ
 from models.audio.samples import to_float32
-from models.errors import DragomanError, InvalidRequest, TooLarge
+from models.errors import CallerError, DragomanError, InvalidRequest, TooLarge
 from models.text.languages import language_code
 from models.types import SAMPLE_RATE_HZ, Audio
 
@@ -125,7 +125,7 @@ class Rows:
 def naming_input(error: DragomanError, known: Mapping[str, Any]) -> DragomanError:
     """Return an error that names the input that it is about, if that is one of ``known``."""
     name = INPUT_OF.get(error.param or "")
-    if name not in known or error.status >= 500:
+    if name not in known or not isinstance(error, CallerError):
         return error
     # Another object: it may be its neighbours' error, too.
     return type(error)(f"input '{name}': {error.message}", param=name)

@@ -5,14 +5,12 @@ from __future__ import annotations
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from functools import cached_property
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import numpy as np
 
+from deployments.http.triton.tensors import InferRequest, Tensor
 from models.errors import InvalidRequest
-
-if TYPE_CHECKING:
-    from deployments.http.triton.tensors import InferRequest, Tensor
 
 
 @dataclass(frozen=True)

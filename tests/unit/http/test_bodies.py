@@ -16,7 +16,7 @@ from deployments.config.schema import Limits
 from deployments.http.middleware import bodies as bodies_module
 from deployments.http.middleware.admission import Admission
 from deployments.http.middleware.bodies import BEGAN, Bodies, Body
-from deployments.http.middleware.gate import Gate
+from deployments.http.middleware.stack import guarded
 from deployments.http.parsing import body as whole_body
 from deployments.http.parsing import deadline_of
 from tests.support.clock import settle
@@ -30,7 +30,7 @@ class Server:
         self.limits = Limits(**limits)
         self.bodies, self.admission = Bodies(self.limits), Admission(1)
         router = Router([Route("/", hello, methods=["GET", "POST"])])
-        self.app = Gate(router, self.limits, self.admission, self.bodies)
+        self.app = guarded(router, self.limits, self.admission, self.bodies)
 
     @asynccontextmanager
     async def serving(self) -> AsyncIterator[str]:
@@ -201,7 +201,7 @@ async def test_a_body_is_counted_until_its_request_is_over() -> None:
     async def nothing(*_: Any) -> Any:
         raise AssertionError("nothing is received, and nothing answered")
 
-    await Gate(app, server.limits, server.admission, server.bodies)(scope, nothing, nothing)
+    await guarded(app, server.limits, server.admission, server.bodies)(scope, nothing, nothing)
     assert (seen, server.bodies.held_bytes) == ([700], 0)
 
 

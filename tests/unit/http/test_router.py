@@ -17,6 +17,10 @@ async def told(request: Request) -> PlainTextResponse:
     )
 
 
+async def careless(request: Request) -> PlainTextResponse:
+    return PlainTextResponse(request.path_params.pop("name"))
+
+
 async def all_of_them(request: Request) -> PlainTextResponse:
     return PlainTextResponse("all")
 
@@ -25,6 +29,7 @@ ROUTES = [
     Route("/models/all", all_of_them),
     Route("/models/{name}", told, methods=["POST"]),
     Route("/models/{name}", told, methods=["GET"]),
+    Route("/careless/{name}", careless),
 ]
 
 
@@ -64,3 +69,9 @@ def test_every_time_the_answer_is_that_of_starlette(
 def test_two_paths_of_one_route_keep_their_own_names(remembering: TestClient) -> None:
     texts = [remembering.get(f"/models/{name}").text for name in ("asr", "nmt", "asr")]
     assert [text.partition(": ")[2] for text in texts] == ["'asr'}", "'nmt'}", "'asr'}"]
+
+
+def test_a_handler_that_changes_its_path_s_names_changes_nobody_else_s(
+    remembering: TestClient,
+) -> None:
+    assert [remembering.get("/careless/asr").text for _ in range(2)] == ["asr", "asr"]

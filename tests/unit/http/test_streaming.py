@@ -19,7 +19,7 @@ from deployments.catalogue.selection import Fleet
 from deployments.config.schema import AppConfig, BatchPolicy
 from deployments.http.app import asgi_app
 from deployments.http.middleware.admission import Admission
-from deployments.http.middleware.ending import leave
+from deployments.http.middleware.deadline import leave
 from deployments.http.server import Listener
 from deployments.serve.ports import free_port
 from deployments.telemetry import tracing

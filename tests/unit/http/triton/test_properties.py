@@ -17,7 +17,10 @@ from hypothesis.extra import numpy as hnp
 from ml_dtypes import bfloat16
 from numpy.typing import NDArray
 
+from deployments.http.errors import row_of
 from deployments.http.triton.compression import compressed, decompressed
+from deployments.http.triton.infer_request import parse
+from deployments.http.triton.infer_response import render
 from deployments.http.triton.signature import Signature, TensorSpec, check
 from deployments.http.triton.tensors import (
     BINARY_ONLY,
@@ -25,8 +28,6 @@ from deployments.http.triton.tensors import (
     HEADER_LENGTH,
     InferRequest,
     Tensor,
-    parse,
-    render,
 )
 from models.errors import DragomanError, InvalidRequest, TooLarge, UnsupportedEncoding
 from tests.support.malformed_oip import (
@@ -276,7 +277,7 @@ def test_every_malformed_request_is_refused_where_it_should_be() -> None:
     refused = [(request, refusal(request)) for request in requests]
     wrong = [request.id for request, error in refused if (error is None) is not request.semantic]
     assert wrong == []
-    assert {error.status for _, error in refused if error} <= {400, 413, 415}
+    assert {row_of(type(error)).status for _, error in refused if error} <= {400, 413, 415}
 
 
 def test_what_is_not_malformed_is_not_refused() -> None:

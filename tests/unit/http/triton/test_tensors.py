@@ -16,6 +16,8 @@ from numpy.typing import NDArray
 from tritonclient.http import InferenceServerClient, InferInput, InferRequestedOutput, InferResult
 
 from deployments.http.triton.compression import compressed, decompressed
+from deployments.http.triton.infer_request import parse
+from deployments.http.triton.infer_response import render
 from deployments.http.triton.signature import TensorSpec
 from deployments.http.triton.tensors import (
     DTYPES,
@@ -24,8 +26,6 @@ from deployments.http.triton.tensors import (
     InferRequest,
     RequestedOutput,
     Tensor,
-    parse,
-    render,
 )
 from models.errors import InvalidRequest, TooLarge, UnsupportedEncoding
 
@@ -496,10 +496,9 @@ def test_a_body_is_unpacked_up_to_its_limit(body: bytes, encoding: str | None) -
 
 
 @pytest.mark.parametrize("encoding", ["br", "zstd", "gzip, gzip", "compress"])
-def test_another_encoding_is_a_415(encoding: str) -> None:
-    with pytest.raises(UnsupportedEncoding) as caught:
+def test_another_encoding_is_refused(encoding: str) -> None:
+    with pytest.raises(UnsupportedEncoding):
         decompressed(DATA, encoding, 1 << 20)
-    assert caught.value.status == 415
 
 
 @pytest.mark.parametrize(

@@ -6,8 +6,7 @@ import asyncio
 
 import pytest
 
-from deployments.http.middleware.admission import Admission
-from deployments.http.middleware.gate import is_probe
+from deployments.http.middleware.admission import Admission, is_probe
 from models.errors import Draining, Overloaded
 from tests.support.clock import settle
 

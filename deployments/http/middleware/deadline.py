@@ -10,6 +10,7 @@ from typing import Any
 from starlette.requests import ClientDisconnect
 from starlette.types import Scope
 
+GRACE_S = 1.0  # beyond a request's time, in which whatever waits says itself what it waited for
 OVER = Exception("the request is over: too late to end it")
 
 

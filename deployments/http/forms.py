@@ -1,0 +1,63 @@
+"""Multipart forms: their files, and the values of their fields."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Container, Sequence
+from contextlib import aclosing
+from typing import Any
+
+from starlette.datastructures import FormData, UploadFile
+from starlette.formparsers import MultiPartException, MultiPartParser
+from starlette.requests import Request
+
+from models.errors import InvalidRequest, TooLarge
+
+LIST_ENTRY = re.compile(r"\[[0-9]{0,4}\]$")  # behind the name of a list
+MAX_PARTS = 1000  # of one form, files and fields each: what the parser bears
+
+
+async def read_form(request: Request) -> FormData:
+    """Parse a multipart body. Its parts stay in memory: what callers send is written nowhere."""
+    async with aclosing(request.stream()) as stream:
+        parser = MultiPartParser(request.headers, stream, max_files=MAX_PARTS, max_fields=MAX_PARTS)
+        parser.spool_max_size = 0  # of a file in memory: any
+        try:
+            return await parser.parse()
+        except MultiPartException as error:
+            raise InvalidRequest(f"malformed request: {error.message}", param="body") from error
+
+
+def form_values(form: FormData, known: Container[str], file_names: Sequence[str]) -> dict[str, Any]:
+    """Return the fields beside the files; a name that stands for a list has all of its values."""
+    every = dict[str, list[Any]]()
+    for name, value in form.multi_items():
+        if name not in file_names:
+            of_list = f"{LIST_ENTRY.sub('', name)}[]"
+            every.setdefault(of_list if of_list in known else name, []).append(value)
+    values: dict[str, Any] = {}
+    for name, sent in every.items():
+        filled = [value for value in sent if value != ""]
+        if filled or name not in known:
+            is_list = name.endswith("[]") or len(filled) > 1
+            values[name] = filled if is_list else (filled or sent)[0]
+    return values
+
+
+def uploads_of(form: FormData, names: Sequence[str], max_files: int) -> list[list[UploadFile]]:
+    """Return the uploads of each name. Raises InvalidRequest or TooLarge."""
+    if not form.getlist(names[0]):
+        raise InvalidRequest(f"{names[0]} is required: the audio to work on", param=names[0])
+    found, left = [], max_files
+    for name in names:
+        uploads = form.getlist(name)
+        left -= len(uploads)
+        if left < 0:
+            raise TooLarge(
+                f"{' and '.join(names)} must stand at most {max_files} times", param=name
+            )
+        files = [upload for upload in uploads if isinstance(upload, UploadFile)]
+        if len(files) != len(uploads):
+            raise InvalidRequest(f"{name} must be an uploaded file, not a text field", param=name)
+        found.append(files)
+    return found

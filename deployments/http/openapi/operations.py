@@ -1,0 +1,162 @@
+"""What one operation of the HTTP API takes and answers, as the tables of operations say it."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import Any, TypeAlias
+
+from deployments.http.parsing import (
+    IGNORED_HEADER,
+    PRIORITY_HEADER,
+    TIMEOUT_HEADER,
+    WARNINGS_HEADER,
+    Fields,
+)
+
+Schema: TypeAlias = dict[str, Any]
+Route: TypeAlias = tuple[str, str]  # the method and the path, as it is declared
+JSON, FORM, BYTES = "application/json", "multipart/form-data", "application/octet-stream"
+
+FILE: Schema = {"type": "string", "format": "binary"}
+TEXT: Schema = {"type": "string"}
+
+# Parameters, by the name under which the document keeps them.
+PARAMETERS: Mapping[str, Schema] = {
+    "Timeout": {
+        "name": TIMEOUT_HEADER,
+        "in": "header",
+        "description": "Milliseconds that the answer may take, within the server's own limit.",
+        "schema": {"type": "number", "exclusiveMinimum": 0},
+    },
+    "Priority": {
+        "name": PRIORITY_HEADER,
+        "in": "header",
+        "description": "1 is the most urgent; only models with priority levels look at it.",
+        "schema": {"type": "integer", "minimum": 0},
+    },
+    "HeaderLength": {
+        "name": "Inference-Header-Content-Length",
+        "in": "header",
+        "description": "Where the JSON ends and the binary tensors begin, in bytes.",
+        "schema": {"type": "integer", "minimum": 0},
+    },
+    "ModelName": {
+        "name": "name",
+        "in": "path",
+        "required": True,
+        "description": "The name of a model, of a kind of models, or an alias.",
+        "schema": {"type": "string", "minLength": 1},
+    },
+    "Version": {
+        "name": "version",
+        "in": "path",
+        "required": True,
+        "description": "There is one version of each model.",
+        "schema": {"const": "1"},
+    },
+    "ConsentName": {
+        "name": "name",
+        "in": "path",
+        "required": True,
+        "schema": {"type": "string", "minLength": 1},
+    },
+    "Asset": {
+        "name": "name",
+        "in": "path",
+        "required": True,
+        "schema": {"enum": ["page.js", "swagger-ui-bundle.js", "swagger-ui.css"]},
+    },
+}
+
+# Headers of answers, by their names on the wire.
+HEADERS: Mapping[str, Schema] = {
+    "x-request-id": {
+        "description": "The request's id: the caller's own, or a new one.",
+        "schema": TEXT,
+    },
+    "retry-after": {
+        "description": "Seconds until the request may be sent again.",
+        "schema": {"type": "integer", "minimum": 1},
+    },
+    "www-authenticate": {"description": "Which key is asked for.", "schema": TEXT},
+    "allow": {"description": "The methods that the path takes.", "schema": TEXT},
+    "server-timing": {"description": "What each stage took (W3C Server-Timing).", "schema": TEXT},
+    WARNINGS_HEADER: {"description": "The codes of the answer's warnings.", "schema": TEXT},
+    IGNORED_HEADER: {
+        "description": "The fields of the request that changed nothing.",
+        "schema": TEXT,
+    },
+    "x-transcript": {
+        "description": "What was said, as an RFC 8187 ext-value.",
+        "schema": {"type": "string", "pattern": "^UTF-8''"},
+    },
+    "x-translation": {
+        "description": "Its translation, as an RFC 8187 ext-value.",
+        "schema": {"type": "string", "pattern": "^UTF-8''"},
+    },
+    "x-source-language": {"description": "The language that was spoken.", "schema": TEXT},
+    "x-target-language": {"description": "The language of the translation.", "schema": TEXT},
+    "x-pivot-language": {"description": "The language between the two, if any.", "schema": TEXT},
+    "x-voice": {"description": "The voice that speaks.", "schema": TEXT},
+    "x-voice-similarity": {
+        "description": "The cosine of the speaker's own voice and the one that speaks.",
+        "schema": {"type": "number"},
+    },
+    "x-text-truncated": {
+        "description": "A text was cut to fit its header.",
+        "schema": {"const": "true"},
+    },
+    "inference-header-content-length": {
+        "description": "Where the JSON of the body ends and its binary tensors begin.",
+        "schema": {"type": "integer", "minimum": 0},
+    },
+    "etag": {"description": "What changes with the content.", "schema": TEXT},
+    "vary": {"description": "The request's headers that the answer depends on.", "schema": TEXT},
+}
+REQUIRED_HEADERS = {"x-request-id", "retry-after"}  # of each answer that names them
+
+WORK = (WARNINGS_HEADER, "server-timing")
+TEXTS = (
+    *("x-transcript", "x-translation", "x-source-language", "x-target-language"),
+    *("x-pivot-language", "x-voice", "x-voice-similarity", "x-text-truncated"),
+)
+
+
+@dataclass(frozen=True)
+class Form:
+    """A multipart form: typed fields, and files."""
+
+    fields: type[Fields]
+    files: Mapping[str, Schema]
+    required: tuple[str, ...] = ("file",)
+
+
+@dataclass(frozen=True)
+class Answer:
+    """One answer that is no error; ``content`` has a type or a schema for each media type."""
+
+    description: str
+    content: Mapping[str, type | Schema] = field(default_factory=dict)
+    headers: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True)
+class Operation:
+    """One method of one path."""
+
+    id: str
+    tag: str
+    summary: str
+    answers: Mapping[int, Answer]
+    body: Mapping[str, type | Form | Schema] = field(default_factory=dict)
+    needs_body: bool = True  # where it takes one
+    parameters: tuple[str, ...] = ()
+    errors: tuple[int, ...] = ()  # beside those that every operation of its kind has
+    description: str = ""
+    is_probe: bool = False  # it needs no place and waits for no body
+
+
+def one_file(description: str) -> Mapping[str, Schema]:
+    """Return the files of a form that holds one recording."""
+    return {"file": {**FILE, "description": description}}

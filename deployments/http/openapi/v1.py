@@ -1,0 +1,241 @@
+"""The operations under ``/v1``, ``/health`` and ``/metrics``, and of this description itself."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+
+from deployments.doctor.diagnosis import Diagnosis
+from deployments.http.openapi import answers
+from deployments.http.openapi.operations import (
+    BYTES,
+    FILE,
+    FORM,
+    JSON,
+    TEXT,
+    TEXTS,
+    WORK,
+    Answer,
+    Form,
+    Operation,
+    Route,
+    one_file,
+)
+from deployments.http.parsing import IGNORED_HEADER
+from deployments.http.v1.embeddings import EmbeddingFields
+from deployments.http.v1.speech import SpeechFields
+from deployments.http.v1.text import TextTranslationFields
+from deployments.http.v1.transcriptions import TranscriptionFields
+from deployments.http.v1.translations import SpeechTranslationFields
+from models.audio.encode import MEDIA_TYPES
+
+SPEECH, TEXTS_TAG, VOICES, MODELS, SERVER = "Speech", "Text", "Voices", "Models", "Server"
+SUBTITLES = {"application/x-subrip": TEXT, "text/vtt": TEXT}
+SPOKEN = {MEDIA_TYPES[name]: FILE for name in ("wav", "mp3", "opus", "flac")}
+PLAIN, OPENMETRICS = "text/plain", "application/openmetrics-text"
+CALL = ("Timeout", "Priority")
+TAGGED = ("etag",)
+SAME = Answer("It is as `If-None-Match` has it.", {}, TAGGED)
+ANY_AUDIO = "A recording, in whatever FFmpeg reads."
+
+
+def _not_there(identity: str, summary: str, *parameters: str) -> Operation:
+    """Return an operation of OpenAI's that is refused here, with a message that says why."""
+    errors = (404,) if parameters else ()
+    return Operation(identity, VOICES, summary, {}, parameters=parameters, errors=errors)
+
+
+OPERATIONS: Mapping[Route, Operation] = {
+    ("POST", "/v1/speech/translations"): Operation(
+        "translate_speech",
+        SPEECH,
+        "Translate a recording, and speak the translation",
+        {
+            200: Answer(
+                "The translation: as JSON, as spoken audio or as subtitles, by `response_format`.",
+                {JSON: answers.SpeechTranslation, **SPOKEN, **SUBTITLES},
+                (*WORK, *TEXTS),
+            ),
+            204: Answer("Audio was asked for, and nothing was said.", {}, (*WORK, *TEXTS)),
+        },
+        {FORM: Form(SpeechTranslationFields, one_file(ANY_AUDIO))},
+        parameters=CALL,
+        errors=(404, 415, 422),
+    ),
+    ("POST", "/v1/text/translations"): Operation(
+        "translate_text",
+        TEXTS_TAG,
+        "Translate one text or several",
+        {200: Answer("The translations.", {JSON: answers.TextTranslations}, WORK)},
+        {JSON: TextTranslationFields},
+        parameters=CALL,
+        errors=(422,),
+    ),
+    ("POST", "/v1/audio/transcriptions"): Operation(
+        "transcribe",
+        SPEECH,
+        "Write down what is said (OpenAI's endpoint)",
+        {
+            200: Answer(
+                "The transcript, by `response_format`.",
+                {JSON: answers.Transcription, PLAIN: TEXT, **SUBTITLES},
+                (*WORK, IGNORED_HEADER),
+            )
+        },
+        {FORM: Form(TranscriptionFields, one_file(ANY_AUDIO))},
+        parameters=CALL,
+        errors=(404, 415, 422),
+    ),
+    ("POST", "/v1/audio/speech"): Operation(
+        "speak",
+        SPEECH,
+        "Speak a text (OpenAI's endpoint)",
+        {
+            200: Answer(
+                "The audio, sentence by sentence, or server-sent events with "
+                "`stream_format` `sse`.",
+                {**dict.fromkeys(MEDIA_TYPES.values(), FILE), "text/event-stream": {}},
+                (*WORK, IGNORED_HEADER),
+            )
+        },
+        {JSON: SpeechFields},
+        parameters=CALL,
+        errors=(404, 422),
+    ),
+    ("POST", "/v1/audio/embeddings"): Operation(
+        "embed_voices",
+        VOICES,
+        "Embed the voices of clips, and compare them",
+        {
+            200: Answer(
+                "The embeddings; bare float32 where `Accept` prefers `application/octet-stream`.",
+                {JSON: answers.Embeddings, BYTES: FILE},
+                WORK,
+            )
+        },
+        {
+            FORM: Form(
+                EmbeddingFields,
+                {
+                    "file": {"type": "array", "items": FILE, "minItems": 1},
+                    "compare": {"type": "array", "items": FILE},
+                },
+            ),
+            "audio/pcm; rate=16000; channels=1": {
+                **FILE,
+                "description": "16-bit little-endian samples of any rate and channels that the "
+                "content type names.",
+            },
+        },
+        parameters=CALL,
+        errors=(404, 415, 422),
+    ),
+    ("GET", "/v1/models"): Operation(
+        "list_models",
+        MODELS,
+        "List the models that can be used now",
+        {200: Answer("The models, and behind them their aliases.", {JSON: answers.Models})},
+    ),
+    ("GET", "/v1/models/{name:path}"): Operation(
+        "show_model",
+        MODELS,
+        "Show one model",
+        {200: Answer("The model.", {JSON: answers.Model})},
+        parameters=("ModelName",),
+        errors=(404,),
+    ),
+    ("GET", "/v1/voices"): Operation(
+        "list_voices",
+        VOICES,
+        "List the voices",
+        {200: Answer("The voices.", {JSON: answers.Voices})},
+    ),
+    ("GET", "/v1/audio/models"): Operation(
+        "list_speaking_models",
+        MODELS,
+        "List the models that speak",
+        {200: Answer("What `model` may name.", {JSON: answers.SpeakingModels})},
+    ),
+    ("GET", "/v1/audio/voices"): Operation(
+        "list_named_voices",
+        VOICES,
+        "List what `voice` may name",
+        {200: Answer("Voices, and aliases of voices.", {JSON: answers.NamedVoices})},
+    ),
+    ("POST", "/v1/audio/translations"): _not_there(
+        "translate_audio", "OpenAI's translation into English: use /v1/speech/translations"
+    ),
+    ("POST", "/v1/audio/voices"): _not_there("make_voice", "Not there yet"),
+    ("DELETE", "/v1/audio/voices/{name:path}"): _not_there(
+        "delete_voice", "Not there yet", "ConsentName"
+    ),
+    ("GET", "/v1/audio/voice_consents"): _not_there("list_consents", "Not there yet"),
+    ("POST", "/v1/audio/voice_consents"): _not_there("make_consent", "Not there yet"),
+    ("GET", "/v1/audio/voice_consents/{name:path}"): _not_there(
+        "show_consent", "Not there yet", "ConsentName"
+    ),
+    ("POST", "/v1/audio/voice_consents/{name:path}"): _not_there(
+        "change_consent", "Not there yet", "ConsentName"
+    ),
+    ("DELETE", "/v1/audio/voice_consents/{name:path}"): _not_there(
+        "delete_consent", "Not there yet", "ConsentName"
+    ),
+    ("GET", "/v1/doctor"): Operation(
+        "diagnose",
+        SERVER,
+        "Say whether the GPU and the models are as they should be",
+        {200: Answer("What was looked at, and what to do.", {JSON: Diagnosis})},
+    ),
+    ("GET", "/health/live"): Operation(
+        "live",
+        SERVER,
+        "Say that the process answers",
+        {200: Answer("It does.", {JSON: answers.Live})},
+        is_probe=True,
+    ),
+    ("GET", "/health/ready"): Operation(
+        "ready",
+        SERVER,
+        "Say whether requests may be sent",
+        {
+            200: Answer("They may.", {JSON: answers.Ready}),
+            503: Answer("They may not, and why.", {JSON: answers.Ready}, ("retry-after",)),
+        },
+        is_probe=True,
+    ),
+    ("GET", "/metrics"): Operation(
+        "metrics",
+        SERVER,
+        "Show figures for Prometheus",
+        {
+            200: Answer(
+                "The figures, in the format that `Accept` prefers.",
+                {PLAIN: TEXT, OPENMETRICS: TEXT},
+                ("vary",),
+            )
+        },
+        is_probe=True,
+    ),
+    ("GET", "/openapi.json"): Operation(
+        "describe",
+        SERVER,
+        "Show this description",
+        {200: Answer("An OpenAPI 3.1 document.", {JSON: {"type": "object"}}, TAGGED), 304: SAME},
+    ),
+    ("GET", "/docs"): Operation(
+        "read",
+        SERVER,
+        "Show a page to read this description",
+        {200: Answer("The page.", {"text/html": TEXT}, TAGGED), 304: SAME},
+    ),
+    ("GET", "/docs/{name}"): Operation(
+        "read_asset",
+        SERVER,
+        "Send a file of that page",
+        {
+            200: Answer("The file.", {"text/javascript": TEXT, "text/css": TEXT}, TAGGED),
+            304: SAME,
+        },
+        parameters=("Asset",),
+        errors=(404,),
+    ),
+}
