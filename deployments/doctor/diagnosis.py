@@ -21,7 +21,7 @@ from typing import Any, TextIO
 from urllib.error import HTTPError
 from urllib.request import Request, urlopen
 
-from deployments.catalogue.selection import READY
+from deployments.catalogue.serving import READY
 from deployments.config.schema import load
 from deployments.doctor.machine_checks import Finding, Models, Status, machine_findings, severity
 from deployments.doctor.model_checks import Row, is_on_gpu, model_findings

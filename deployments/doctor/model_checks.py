@@ -8,7 +8,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping, Sequence
 from typing import Any, TypeAlias
 
-from deployments.catalogue.selection import LOADING, READY
+from deployments.catalogue.serving import LOADING, READY
 from deployments.doctor.machine_checks import GB, Finding
 from deployments.doctor.probe import Machine
 

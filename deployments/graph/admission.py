@@ -5,10 +5,10 @@ from __future__ import annotations
 import asyncio
 from collections.abc import Sequence
 
-from deployments.batching.batcher import queue_full, queue_too_long
 from deployments.batching.estimates.throughput import is_too_long
+from deployments.batching.refusals import queue_full, queue_too_long
 from deployments.batching.statistics import ModelStatistics
-from deployments.catalogue.selection import Model
+from deployments.catalogue.serving import Model
 from deployments.graph.context import Context
 
 

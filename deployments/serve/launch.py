@@ -27,7 +27,7 @@ from urllib.request import urlopen
 import psutil
 
 from deployments.catalogue.placements import UNLOADED
-from deployments.catalogue.selection import FAILED, READY
+from deployments.catalogue.serving import FAILED, READY
 from deployments.config.environment import (
     KEEPER,
     RAY_ADDRESS,

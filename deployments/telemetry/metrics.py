@@ -32,7 +32,7 @@ from deployments.batching.statistics import (
     ModelStatistics,
     Times,
 )
-from deployments.catalogue.selection import READY
+from deployments.catalogue.serving import READY
 from deployments.config.schema import MODEL_VERSION
 from deployments.doctor.model_checks import Row, is_on_gpu
 from deployments.telemetry.usage import DoorFigures, Usage

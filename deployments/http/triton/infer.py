@@ -20,9 +20,9 @@ from deployments.http.parsing import TIMEOUT_HEADER, body, deadline_of
 from deployments.http.triton.compression import compressed, decompressed
 from deployments.http.triton.infer_request import parse
 from deployments.http.triton.infer_response import render
-from deployments.http.triton.kinds.base import Wanted
+from deployments.http.triton.kinds.base import Served, Wanted
 from deployments.http.triton.rows import Rows
-from deployments.http.triton.served import Catalogue, Served
+from deployments.http.triton.served import Catalogue
 from deployments.http.triton.signature import check
 from deployments.http.triton.tensors import HEADER_LENGTH, InferRequest, Tensor
 from models.errors import InvalidRequest, TooLarge

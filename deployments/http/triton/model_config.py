@@ -10,7 +10,7 @@ from deployments.catalogue.generation import ModelOverride
 from deployments.config.schema import GRAPH, NO_BOUND, BatchPolicy, ModelConfig
 from deployments.http.triton import signature
 from deployments.http.triton.json_documents import json_object
-from deployments.http.triton.served import Served
+from deployments.http.triton.kinds.base import Served
 from models.errors import InvalidRequest
 
 US = 1_000_000  # a second

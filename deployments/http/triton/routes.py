@@ -23,7 +23,8 @@ from deployments.http.parsing import body
 from deployments.http.triton import model_config, signature, statistics
 from deployments.http.triton.infer import InferEndpoint
 from deployments.http.triton.json_documents import json_object
-from deployments.http.triton.served import Catalogue, Served
+from deployments.http.triton.kinds.base import Served
+from deployments.http.triton.served import Catalogue
 from deployments.security import audit
 from deployments.telemetry.cluster_figures import Ledger
 from models.errors import InvalidRequest

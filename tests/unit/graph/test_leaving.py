@@ -10,7 +10,7 @@ from typing import Any, TypeAlias
 import numpy as np
 import pytest
 
-from deployments.batching.dispatcher import BatchReply
+from deployments.batching.batch import BatchReply
 from deployments.graph.context import Context
 from deployments.graph.pipeline import Pipeline
 from deployments.graph.plan import TranslateOptions

@@ -13,7 +13,8 @@ import numpy as np
 import pytest
 
 from deployments.catalogue.placements import Description
-from deployments.catalogue.selection import READY, Fleet
+from deployments.catalogue.selection import Fleet
+from deployments.catalogue.serving import READY
 from deployments.config.schema import AppConfig, BatchPolicy, IngressConfig
 from deployments.http.app import asgi_app
 from deployments.http.middleware.admission import Admission

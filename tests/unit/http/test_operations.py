@@ -20,7 +20,8 @@ from starlette.routing import Router
 
 from deployments.batching.statistics import Figures, ModelStatistics, Stages
 from deployments.catalogue.placements import Description, ReplicaStats
-from deployments.catalogue.selection import READY, Fleet
+from deployments.catalogue.selection import Fleet
+from deployments.catalogue.serving import READY
 from deployments.config.schema import BatchPolicy
 from deployments.doctor import probe as machine_facts
 from deployments.doctor.probe import Machine

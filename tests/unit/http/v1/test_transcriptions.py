@@ -8,7 +8,7 @@ from typing import Any
 import httpx
 import pytest
 
-from deployments.batching.dispatcher import BatchReply
+from deployments.batching.batch import BatchReply
 from deployments.config.schema import ModelConfig
 from deployments.http.app import asgi_app
 from deployments.http.middleware.admission import Admission
