@@ -54,7 +54,7 @@ from deployments.batching.queue import (
 from deployments.batching.request import Request
 from deployments.batching.response_cache import ResponseCache
 from deployments.batching.statistics import ModelStatistics, Reason
-from deployments.config.schema import BatchPolicy
+from deployments.config.policy import BatchPolicy
 from models.errors import (
     DeadlinePassed,
     DragomanError,

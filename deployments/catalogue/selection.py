@@ -9,7 +9,9 @@ from typing import get_args
 from deployments.batching.statistics import Figures, ModelStatistics
 from deployments.catalogue.placements import Description, Directory, Placement, ReplicaStats
 from deployments.catalogue.serving import FAILED, LOADING, READY, Follower, Model
-from deployments.config.schema import GRAPH, AppConfig, BatchPolicy
+from deployments.config.names import GRAPH
+from deployments.config.policy import BatchPolicy
+from deployments.config.schema import AppConfig
 from models.errors import (
     UnknownLanguage,
     UnknownModel,

@@ -7,6 +7,8 @@ from typing import Annotated, Literal, Self
 
 from pydantic import AfterValidator, BaseModel, ConfigDict, Field, model_validator
 
+from models.registry import ENGINES
+
 Scope = Literal["infer", "admin", "metrics"]
 SCOPES: tuple[Scope, ...] = ("infer", "admin", "metrics")
 MAX_RATE = 100_000  # requests a minute of one key: each is remembered for a minute
@@ -37,6 +39,16 @@ def is_loopback(name: str) -> bool:
         mapped = getattr(address, "ipv4_mapped", None)
         return (mapped or address).is_loopback
     return name == "localhost" or name.endswith(".localhost")
+
+
+def _engine_name(engine: str) -> str:
+    """Refuse an engine that a load could bring code in with, and one that does not exist."""
+    if engine not in ENGINES:
+        raise ValueError(
+            f"no engine {engine!r} of Dragoman's own; there are {', '.join(ENGINES)}. "
+            "A class is named under models alone, never by a load"
+        )
+    return engine
 
 
 class Part(BaseModel):
@@ -74,7 +86,7 @@ class LoadAllow(Part):
     """
 
     weights: tuple[str, ...] = ()  # patterns, such as path:/srv/weights/*
-    engines: tuple[str, ...] = ()
+    engines: tuple[Annotated[str, AfterValidator(_engine_name)], ...] = ()
     options: tuple[str, ...] = ()  # names of the engines' options
     max_replicas: Annotated[int, Field(ge=1, le=256)] | None = None  # None: as configured
 

@@ -22,7 +22,8 @@ from deployments.batching.batcher import BATCHES_A_REPLICA
 from deployments.catalogue.control import AppStatus, Control
 from deployments.catalogue.generation import Generation, ModelOverride, model_of
 from deployments.catalogue.placements import Description, Placements, Remote
-from deployments.config.schema import APPLICATION, CONTROL, INGRESS, AppConfig
+from deployments.config.names import APPLICATION, CONTROL, INGRESS
+from deployments.config.schema import AppConfig
 from deployments.serve.loopback import stay_on_loopback
 from deployments.serve.replica import CPUS_A_REPLICA, DRAIN_S, LOST, ModelReplica, ServeRemote
 from deployments.serve.shared_memory import Blocks

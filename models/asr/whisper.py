@@ -38,7 +38,7 @@ from models.audio.samples import loudness_dbfs
 from models.devices import device
 from models.devices.ctranslate import ComputeType
 from models.errors import DragomanError, InvalidRequest, TooLarge, UnknownLanguage
-from models.runtime import ItemError, RuntimeSettings, RuntimeSpec
+from models.runtime import Engine, ItemError, RuntimeSettings, RuntimeSpec
 from models.types import SAMPLE_RATE_HZ, UNDETERMINED, AsrItem, Segment, Transcript
 from models.weights import source as weights
 
@@ -52,6 +52,12 @@ LEAST_REST_S = 0.5  # of audio behind what was said: in less Whisper invents wor
 # Of speech behind a text that Whisper took for the end; its times and the VAD's differ by less.
 LEAST_SPEECH_S = 1.0
 REPEAT_SHARE = 0.6  # of a text's time: what is said again takes about as long as the first time
+
+
+FILES = (
+    *("config.json", "tokenizer.json", "preprocessor_config.json"),
+    *("model.bin", "vocabulary.*"),
+)
 
 
 @dataclass(frozen=True, slots=True)
@@ -167,6 +173,8 @@ class WhisperAsr:
     temperatures. At temperature 0 an item's text does not depend on its neighbours, since each
     is heard in the window that it needs; above 0 it is sampled.
     """
+
+    engine = Engine("asr", Options, "ctranslate2", FILES)
 
     def __init__(self, settings: RuntimeSettings, options: Options) -> None:
         self._settings, self._options = settings, options

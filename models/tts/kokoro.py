@@ -19,7 +19,7 @@ from numpy.typing import NDArray
 from models.devices import device
 from models.devices.onnx_session import open_session
 from models.errors import DragomanError, WeightsError
-from models.runtime import ItemError, RuntimeSettings, RuntimeSpec, Voice
+from models.runtime import Engine, ItemError, RuntimeSettings, RuntimeSpec, Voice
 from models.tts.level import CALIBRATION_TEXT, TARGET_LUFS, Gains
 from models.tts.phonemes import PHONEMES_LICENCE, Phonemizer, is_speakable, pieces
 from models.tts.speech import checked_text, joined, speech
@@ -76,6 +76,8 @@ class KokoroTts:
     The int8 graph is made for the CPU: much of it has no CUDA kernel. For a GPU name a float
     one in ``model_file``.
     """
+
+    engine = Engine("tts", Options, "onnxruntime")
 
     def __init__(self, settings: RuntimeSettings, options: Options) -> None:
         self._settings, self._options = settings, options

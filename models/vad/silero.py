@@ -15,7 +15,7 @@ from models.audio.samples import to_float32
 from models.devices import device
 from models.devices.onnx_session import open_session
 from models.errors import DragomanError, InvalidRequest
-from models.runtime import ItemError, RuntimeSettings, RuntimeSpec
+from models.runtime import Engine, ItemError, RuntimeSettings, RuntimeSpec
 from models.types import (
     SAMPLE_RATE_HZ,
     SpeechSpan,
@@ -72,6 +72,8 @@ class SileroVad:
     as Silero does at the end of a file, and its state comes back empty, which no later
     piece may bring. Spans are those of the piece, with times from its start.
     """
+
+    engine = Engine("vad", Options, "onnxruntime", small=True)
 
     def __init__(self, settings: RuntimeSettings, options: Options) -> None:
         self._settings, self._options = settings, options

@@ -1,6 +1,7 @@
-"""Deterministic runtimes behind the real interface: for tests and benches of what is around.
+"""Fake engines of every kind: deterministic, for tests and benches of what is around a model.
 
-Each answer is a function of its item alone, so that nobody else's answer can pass for it.
+Each answer is a function of its item alone, so that nobody else's answer can pass for it. They
+come in as anybody's engines do: ``engine: tests.support.fakes:FakeAsr``.
 """
 
 from __future__ import annotations
@@ -16,13 +17,12 @@ import numpy as np
 from models.audio.samples import to_int16
 from models.devices.device import Device, DeviceReport, report
 from models.errors import InvalidRequest
-from models.runtime import ItemError, RuntimeSettings, RuntimeSpec, Voice
+from models.runtime import Engine, ItemError, RuntimeSettings, RuntimeSpec, Voice
 from models.types import (
     SAMPLE_RATE_HZ,
     UNDETERMINED,
     AsrItem,
     Audio,
-    Kind,
     NmtItem,
     Segment,
     SpeakerItem,
@@ -39,6 +39,13 @@ from models.types import (
 ItemT = TypeVar("ItemT")
 ResultT = TypeVar("ResultT")
 
+# What a configuration calls them.
+SLEEP = "tests.support.fakes:SleepSpeaker"
+FAKE_VAD = "tests.support.fakes:FakeVad"
+FAKE_ASR = "tests.support.fakes:FakeAsr"
+FAKE_NMT = "tests.support.fakes:FakeNmt"
+FAKE_TTS = "tests.support.fakes:FakeTts"
+
 FRAME_SAMPLES = 512  # of the fake VAD, as Silero's
 NOISE_LEVEL = 1  # what the fake VAD takes for speech and the fake ASR hears as nothing
 TTS_SAMPLES_A_CHAR = 800  # at 16 kHz: 20 characters a second
@@ -46,7 +53,7 @@ TTS_SAMPLES_A_CHAR = 800  # at 16 kHz: 20 characters a second
 
 @dataclass(frozen=True, slots=True)
 class Options:
-    """A batch of n items sleeps ``base_ms + n * item_ms``: a GPU's time, which costs no CPU."""
+    """Let a batch of n items sleep ``base_ms + n * item_ms``: a GPU's time, which costs no CPU."""
 
     base_ms: float = 0.0
     item_ms: float = 0.0
@@ -60,10 +67,10 @@ class SleepOptions(Options):
 
 
 class _Fake(ABC, Generic[ItemT, ResultT]):
-    """What the fakes share: nothing to load, a time to sleep, an answer an item."""
+    """Share what fakes have in common: nothing to load, a time to sleep, an answer an item."""
 
-    kind: Kind
-    engine: str
+    engine: Engine
+    id: str  # what the spec calls it
 
     def __init__(self, settings: RuntimeSettings, options: Options) -> None:
         self._settings, self._options = settings, options
@@ -72,7 +79,7 @@ class _Fake(ABC, Generic[ItemT, ResultT]):
     def answer(self, item: ItemT) -> ResultT | ItemError: ...
 
     def spec(self) -> RuntimeSpec:
-        return RuntimeSpec(kind=self.kind, engine=self.engine, weights="none", licence="none")
+        return RuntimeSpec(self.engine.kind, self.id, weights="none", licence="none")
 
     def load(self) -> tuple[RuntimeSpec, DeviceReport]:
         device, request = Device("cpu", "is a fake"), self._settings.device
@@ -92,7 +99,8 @@ class _Fake(ABC, Generic[ItemT, ResultT]):
 class SleepSpeaker(_Fake[SpeakerItem, Voiceprint]):
     """The embedding's one non-zero value stands where the clip's first sample says."""
 
-    kind, engine = "speaker", "sleep"
+    engine = Engine("speaker", SleepOptions, needs_weights=False)
+    id = "sleep"
 
     def __init__(self, settings: RuntimeSettings, options: SleepOptions) -> None:
         super().__init__(settings, options)
@@ -112,7 +120,8 @@ class SleepSpeaker(_Fake[SpeakerItem, Voiceprint]):
 class FakeVad(_Fake[VadItem, VadResult]):
     """Speech is from the first to the last sample that is not zero."""
 
-    kind, engine = "vad", "fake-vad"
+    engine = Engine("vad", Options, needs_weights=False)
+    id = "fake-vad"
 
     def answer(self, item: VadItem) -> VadResult | ItemError:
         loud = np.flatnonzero(item.samples)
@@ -129,7 +138,8 @@ class FakeVad(_Fake[VadItem, VadResult]):
 class FakeAsr(_Fake[AsrItem, Transcript]):
     """Two sentences that name the window's length and its loudest sample."""
 
-    kind, engine = "asr", "fake-asr"
+    engine = Engine("asr", Options, needs_weights=False)
+    id = "fake-asr"
 
     def spec(self) -> RuntimeSpec:
         return RuntimeSpec("asr", "fake-asr", "none", "none", languages=("en", "pt", "fr"))
@@ -148,7 +158,8 @@ class FakeAsr(_Fake[AsrItem, Transcript]):
 class FakeNmt(_Fake[NmtItem, Translation]):
     """The text itself, marked with its target language."""
 
-    kind, engine = "nmt", "fake-nmt"
+    engine = Engine("nmt", Options, needs_weights=False)
+    id = "fake-nmt"
 
     def spec(self) -> RuntimeSpec:
         return RuntimeSpec(
@@ -163,7 +174,8 @@ class FakeNmt(_Fake[NmtItem, Translation]):
 class FakeTts(_Fake[TtsItem, Speech]):
     """As many samples as the text is long, at a level that the text decides."""
 
-    kind, engine = "tts", "fake-tts"
+    engine = Engine("tts", Options, needs_weights=False)
+    id = "fake-tts"
 
     def spec(self) -> RuntimeSpec:
         voices = (

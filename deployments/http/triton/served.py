@@ -17,7 +17,8 @@ from numpy.typing import NDArray
 
 from deployments.batching.concurrency import all_of
 from deployments.catalogue.selection import Hop, Model
-from deployments.config.schema import GRAPH, MODEL_VERSION, AppConfig, Limits
+from deployments.config.names import GRAPH, MODEL_VERSION
+from deployments.config.schema import AppConfig, Limits
 from deployments.graph.hearing import TranscribeOptions
 from deployments.graph.pipeline import (
     Context,

@@ -13,7 +13,8 @@ from starlette.responses import JSONResponse, Response
 from starlette.routing import Route
 
 from deployments.catalogue.selection import pivot
-from deployments.config.schema import GRAPH, Limits
+from deployments.config.names import GRAPH
+from deployments.config.schema import Limits
 from deployments.graph.pipeline import (
     Context,
     Pipeline,

@@ -18,7 +18,7 @@ from models.errors import (
     WeightsError,
 )
 from models.nmt.vocabulary import read_pieces
-from models.runtime import ItemError, RuntimeSettings, RuntimeSpec
+from models.runtime import Engine, ItemError, RuntimeSettings, RuntimeSpec
 from models.types import NmtItem, Translation
 from models.weights.source import WeightSource, licence, resolve
 
@@ -81,6 +81,8 @@ class BergamotNmt:
     A text without words, such as an empty one, is translated to an empty text. The search is
     greedy, what the students were tuned for: an item that asks for a beam is refused.
     """
+
+    engine = Engine("nmt", Options, "torch", small=True, keeps=True)
 
     def __init__(self, settings: RuntimeSettings, options: Options) -> None:
         self._settings, self._options = settings, options

@@ -23,6 +23,13 @@ _WARM_UP_TEXT = "1, 2, 3, 4, 5, 6, 7, 8, 9, 10, 11, 12."  # of about a sentence'
 _WARM_UP_TOKENS = 16
 
 
+# Of tensors in two formats the first that is there is read; both are taken.
+FILES = (
+    *("config.json", "vocab.json", "sentencepiece.bpe.model"),
+    *("model.safetensors", "pytorch_model.bin"),
+)
+
+
 @dataclass(frozen=True, slots=True)
 class BatchOptions:
     """What the configuration may say of both engines.

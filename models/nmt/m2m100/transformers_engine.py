@@ -11,10 +11,10 @@ from typing import TYPE_CHECKING, Any, Literal
 from models.devices.device import DeviceReport, choose_torch, free_torch_memory, report
 from models.errors import WeightsError
 from models.nmt.m2m100.checkpoint import CONFIG_FILE, TENSOR_FILES, Architecture
-from models.nmt.m2m100.rows import BatchOptions, Row, Search, Translator
+from models.nmt.m2m100.rows import FILES, BatchOptions, Row, Search, Translator
 from models.nmt.m2m100.tokenizer import LANGUAGES, M2m100Tokenizer
 from models.passes import passes as forward_passes
-from models.runtime import ItemError, RuntimeSettings, RuntimeSpec
+from models.runtime import Engine, ItemError, RuntimeSettings, RuntimeSpec
 from models.types import NmtItem, Translation
 from models.weights.source import licence, resolve
 
@@ -40,6 +40,8 @@ class M2m100TransformersNmt:
     Loads folders and snapshots of the layout of ``facebook/m2m100_418M``. One batch may mix
     pairs, beams and bounds.
     """
+
+    engine = Engine("nmt", Options, "torch", FILES, keeps=True)
 
     def __init__(self, settings: RuntimeSettings, options: Options) -> None:
         self._settings, self._options = settings, options

@@ -15,7 +15,7 @@ from numpy.typing import NDArray
 from models.devices import device
 from models.errors import DragomanError
 from models.passes import passes as forward_passes
-from models.runtime import ItemError, RuntimeSettings, RuntimeSpec
+from models.runtime import Engine, ItemError, RuntimeSettings, RuntimeSpec
 from models.speaker.clips import normalise, voiceprint
 from models.types import SAMPLE_RATE_HZ, SpeakerItem, Voiceprint
 from models.weights import source as weights
@@ -60,6 +60,9 @@ GRAPH_DURATIONS_S = (1.0, 1.5, 2.0, 3.0, 4.0, 5.0, 6.0, 8.0, 10.0)
 MAX_GRAPH_PASS_S = 64.0
 
 
+FILES = ("hyperparams.yaml", "embedding_model.ckpt")
+
+
 @dataclass(frozen=True, slots=True)
 class Options:
     """What the configuration may say of the speaker encoder.
@@ -88,6 +91,8 @@ class EcapaSpeaker:
     are made louder, which log-mel features without their mean do not hear, and silence is not
     cut out.
     """
+
+    engine = Engine("speaker", Options, "torch", FILES)
 
     def __init__(self, settings: RuntimeSettings, options: Options) -> None:
         self._settings, self._options = settings, options

@@ -13,7 +13,7 @@ from numpy.typing import NDArray
 from models.devices import device
 from models.devices.precision import full_precision
 from models.errors import DragomanError
-from models.runtime import ItemError, RuntimeSettings, RuntimeSpec
+from models.runtime import Engine, ItemError, RuntimeSettings, RuntimeSpec
 from models.speaker.clips import normalise, voiceprint
 from models.types import SAMPLE_RATE_HZ, SpeakerItem, Voiceprint
 from models.weights import source as weights
@@ -54,6 +54,8 @@ class Ge2eSpeaker:
     Clips are made louder where they are quiet, as Resemblyzer does, but silence is not cut
     out of them, as Resemblyzer does with webrtcvad: give it the speech that the VAD found.
     """
+
+    engine = Engine("speaker", Options, "torch", small=True)
 
     def __init__(self, settings: RuntimeSettings, options: Options) -> None:
         self._settings, self._options = settings, options

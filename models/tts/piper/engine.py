@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING
 
 from models.devices import device
 from models.errors import ConfigError, DeviceError, DragomanError, WeightsError
-from models.runtime import ItemError, RuntimeSettings, RuntimeSpec, Voice
+from models.runtime import Engine, ItemError, RuntimeSettings, RuntimeSpec, Voice
 from models.tts.level import CALIBRATION_TEXT, TARGET_LUFS, Gains
 from models.tts.phonemes import PHONEMES_LICENCE, is_speakable, pieces
 from models.tts.speech import checked_text, joined, speech
@@ -71,6 +71,8 @@ class PiperTts:
     ``device: cpu``, ``true`` is ``device: cuda``, which does not start without a GPU and a share
     of it. It must be in the environment that Ray's processes start with.
     """
+
+    engine = Engine("tts", Options, "onnxruntime", small=True)
 
     def __init__(self, settings: RuntimeSettings, options: Options) -> None:
         self._settings, self._options = settings, options

@@ -19,7 +19,7 @@ from numpy.typing import NDArray
 from models.audio.samples import to_int16
 from models.devices import device
 from models.errors import DragomanError, InvalidRequest, TooLarge, Unprocessable
-from models.runtime import ItemError, RuntimeSettings, RuntimeSpec, Voice
+from models.runtime import Engine, ItemError, RuntimeSettings, RuntimeSpec, Voice
 from models.tts.level import CALIBRATION_TEXT, TARGET_LUFS, Gains
 from models.tts.phonemes import is_speakable
 from models.tts.speech import checked_text, speech
@@ -38,6 +38,14 @@ CUDA_PASS_S = 120.0
 
 WARM_UP_TEXT = "one, two, three, four, five, six, seven, eight, nine, ten."
 WARM_UP_ROWS = (1, 2, 8)
+
+
+# Of tensors in several formats the first that is there is read; all are taken.
+FILES = (
+    *("config.json", "config_se.json", "speakers.json", "language_ids.json"),
+    *("model.safetensors", "model_file.pth", "best_model.pth"),
+    *("model_se.safetensors", "model_se.pth", "model_se.pth.tar"),
+)
 
 
 @dataclass(frozen=True, slots=True)
@@ -96,6 +104,8 @@ class YourTts:
     The model knows letters, not phonemes: numbers are written out first, and characters that it
     does not know are left out, as coqui does.
     """
+
+    engine = Engine("tts", Options, "torch", FILES)
 
     def __init__(self, settings: RuntimeSettings, options: Options) -> None:
         self._settings, self._options = settings, options

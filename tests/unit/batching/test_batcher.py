@@ -14,7 +14,7 @@ from deployments.batching.batcher import Batcher
 from deployments.batching.dispatcher import BatchReply, ReplicaLost
 from deployments.batching.queue import Outcome
 from deployments.batching.response_cache import ResponseCache
-from deployments.config.schema import BatchPolicy
+from deployments.config.policy import BatchPolicy
 from models.errors import (
     DeadlinePassed,
     InternalError,

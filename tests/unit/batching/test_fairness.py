@@ -14,7 +14,7 @@ from hypothesis import strategies as st
 from deployments.batching.batcher import LONG_S, Batcher
 from deployments.batching.dispatcher import BatchReply
 from deployments.batching.queue import Queue, Share, Ticket
-from deployments.config.schema import BatchPolicy
+from deployments.config.policy import BatchPolicy
 from models.errors import QueueFull
 from tests.support.clock import VirtualClock, settle
 

@@ -13,7 +13,7 @@ from deployments.batching.batcher import Batcher
 from deployments.batching.concurrency import all_of
 from deployments.batching.dispatcher import BatchReply
 from deployments.batching.estimates.returning_callers import Returns
-from deployments.config.schema import BatchPolicy
+from deployments.config.policy import BatchPolicy
 from tests.support.clock import VirtualClock, settle
 
 MS = 1 / 1000

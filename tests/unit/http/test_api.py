@@ -20,7 +20,8 @@ from numpy.typing import NDArray
 from deployments.batching.dispatcher import BatchReply
 from deployments.catalogue.placements import Description
 from deployments.catalogue.selection import READY, Fleet
-from deployments.config.schema import AppConfig, BatchPolicy, IngressConfig, ModelConfig
+from deployments.config.policy import BatchPolicy
+from deployments.config.schema import AppConfig, IngressConfig, ModelConfig
 from deployments.http.app import asgi_app
 from deployments.http.middleware.admission import Admission
 from models.audio import decode as audio_io
@@ -29,6 +30,7 @@ from models.types import Kind
 from tests.support import bad_input
 from tests.support.bad_input import EMBED, SPEAK, TEXT, TEXT_OK, TRANSCRIBE, TRANSLATE, form, wav
 from tests.support.clock import settle
+from tests.support.fakes import FAKE_TTS, SLEEP
 from tests.support.local import LocalRemote, fake_config, fake_fleet, fake_remotes, until_queued
 from tests.support.speech import clip
 
@@ -419,7 +421,7 @@ async def test_a_clip_without_speech_is_no_speaker(http: httpx.AsyncClient) -> N
 
 
 async def test_without_a_vad_a_clip_is_taken_as_it_is() -> None:
-    config = AppConfig(models={"speaker": ModelConfig(engine="sleep")})
+    config = AppConfig(models={"speaker": ModelConfig(engine=SLEEP)})
     fleet = await fake_fleet(config)
     async with connect(asgi_app(fleet, config, Admission(64))) as http:
         (row,) = (await embedded(http, SPOKEN, "file")).json()["data"]
@@ -724,7 +726,7 @@ async def test_an_unloaded_model_is_left_out_of_the_list() -> None:
 
 async def test_what_the_last_model_could_not_do_in_time_does_not_begin() -> None:
     config = fake_config()
-    slow = ModelConfig(engine="fake-tts", options={"base_ms": 300.0})
+    slow = ModelConfig(engine=FAKE_TTS, options={"base_ms": 300.0})
     config = config.model_copy(update={"models": {**config.models, "tts": slow}})
     remotes = fake_remotes(config)
     fleet = await fake_fleet(config, remotes, tts=BatchPolicy(max_batch_size=1))
@@ -823,8 +825,8 @@ async def test_a_body_that_never_comes_does_not_keep_its_place() -> None:
 
 async def test_an_alias_of_a_kind_is_a_model() -> None:
     models = {
-        "voices-a": ModelConfig(engine="fake-tts"),
-        "voices-b": ModelConfig(engine="fake-tts"),
+        "voices-a": ModelConfig(engine=FAKE_TTS),
+        "voices-b": ModelConfig(engine=FAKE_TTS),
     }
     config = AppConfig(models=models, aliases={"tts-1": "tts"})
     fleet = await fake_fleet(config)

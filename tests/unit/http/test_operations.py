@@ -21,7 +21,7 @@ from starlette.routing import Router
 from deployments.batching.statistics import Figures, ModelStatistics, Stages
 from deployments.catalogue.placements import Description, ReplicaStats
 from deployments.catalogue.selection import READY, Fleet
-from deployments.config.schema import BatchPolicy
+from deployments.config.policy import BatchPolicy
 from deployments.doctor import probe as machine_facts
 from deployments.doctor.probe import Machine
 from deployments.http import operations
