@@ -16,7 +16,13 @@ import numpy as np
 
 from models.audio.samples import to_int16
 from models.devices.device import Device, DeviceReport, report
-from models.errors import InvalidRequest
+from models.errors import (
+    DragomanError,
+    InvalidRequest,
+    UnknownLanguage,
+    UnknownVoice,
+    UnsupportedPair,
+)
 from models.runtime import Engine, ItemError, RuntimeSettings, RuntimeSpec, Voice
 from models.types import (
     SAMPLE_RATE_HZ,
@@ -24,6 +30,7 @@ from models.types import (
     AsrItem,
     Audio,
     NmtItem,
+    Samples,
     Segment,
     SpeakerItem,
     Speech,
@@ -48,6 +55,12 @@ FAKE_TTS = "tests.support.fakes:FakeTts"
 
 FRAME_SAMPLES = 512  # of the fake VAD, as Silero's
 NOISE_LEVEL = 1  # what the fake VAD takes for speech and the fake ASR hears as nothing
+ASR_LANGUAGES = ("en", "pt", "fr")
+NMT_PAIRS = (("en", "pt"), ("pt", "en"), ("en", "fr"))
+VOICES = (
+    Voice("fake-pt", "pt", "fake-tts", SAMPLE_RATE_HZ),
+    Voice("fake-en", "en", "fake-tts", SAMPLE_RATE_HZ),
+)
 TTS_SAMPLES_A_CHAR = 800  # at 16 kHz: 20 characters a second
 
 
@@ -66,6 +79,12 @@ class SleepOptions(Options):
     embedding_size: int = 192
 
 
+def check_samples(samples: Samples) -> None:
+    """Refuse samples that are no numbers. Raises InvalidRequest."""
+    if samples.dtype == np.float32 and not np.isfinite(samples).all():
+        raise InvalidRequest("the audio's values must be numbers", param="file")
+
+
 class _Fake(ABC, Generic[ItemT, ResultT]):
     """Share what fakes have in common: nothing to load, a time to sleep, an answer an item."""
 
@@ -76,7 +95,8 @@ class _Fake(ABC, Generic[ItemT, ResultT]):
         self._settings, self._options = settings, options
 
     @abstractmethod
-    def answer(self, item: ItemT) -> ResultT | ItemError: ...
+    def answer(self, item: ItemT) -> ResultT:
+        """Answer one item. Raises DragomanError: it is bad."""
 
     def spec(self) -> RuntimeSpec:
         return RuntimeSpec(self.engine.kind, self.id, weights="none", licence="none")
@@ -90,7 +110,13 @@ class _Fake(ABC, Generic[ItemT, ResultT]):
 
     def run(self, batch: Sequence[ItemT]) -> list[ResultT | ItemError]:
         time.sleep((self._options.base_ms + len(batch) * self._options.item_ms) / 1000)
-        return [self.answer(item) for item in batch]
+        return [self._answer_or_error(item) for item in batch]
+
+    def _answer_or_error(self, item: ItemT) -> ResultT | ItemError:
+        try:
+            return self.answer(item)
+        except DragomanError as error:
+            return ItemError(error)
 
     def close(self) -> None:
         pass
@@ -109,9 +135,10 @@ class SleepSpeaker(_Fake[SpeakerItem, Voiceprint]):
     def spec(self) -> RuntimeSpec:
         return RuntimeSpec("speaker", "sleep", "none", "none", embedding_size=self._size)
 
-    def answer(self, item: SpeakerItem) -> Voiceprint | ItemError:
+    def answer(self, item: SpeakerItem) -> Voiceprint:
         if not len(item.samples):
-            return ItemError(InvalidRequest("the clip has no samples", param="file"))
+            raise InvalidRequest("the clip has no samples", param="file")
+        check_samples(item.samples)
         embedding = np.zeros(self._size, np.float32)
         embedding[int(to_int16(item.samples)[0]) % self._size] = 1.0
         return Voiceprint(embedding)
@@ -123,7 +150,8 @@ class FakeVad(_Fake[VadItem, VadResult]):
     engine = Engine("vad", Options, needs_weights=False)
     id = "fake-vad"
 
-    def answer(self, item: VadItem) -> VadResult | ItemError:
+    def answer(self, item: VadItem) -> VadResult:
+        check_samples(item.samples)
         loud = np.flatnonzero(item.samples)
         spans: tuple[SpeechSpan, ...] = ()
         if len(loud):
@@ -142,9 +170,12 @@ class FakeAsr(_Fake[AsrItem, Transcript]):
     id = "fake-asr"
 
     def spec(self) -> RuntimeSpec:
-        return RuntimeSpec("asr", "fake-asr", "none", "none", languages=("en", "pt", "fr"))
+        return RuntimeSpec("asr", "fake-asr", "none", "none", languages=ASR_LANGUAGES)
 
-    def answer(self, item: AsrItem) -> Transcript | ItemError:
+    def answer(self, item: AsrItem) -> Transcript:
+        check_samples(item.samples)
+        if item.language not in (None, *ASR_LANGUAGES):
+            raise UnknownLanguage(f"no language {item.language!r}", param="language")
         loudest = int(np.abs(to_int16(item.samples).astype(np.int32)).max(initial=0))
         if loudest == NOISE_LEVEL:
             return Transcript("", UNDETERMINED, 0.0, ())
@@ -162,13 +193,13 @@ class FakeNmt(_Fake[NmtItem, Translation]):
     id = "fake-nmt"
 
     def spec(self) -> RuntimeSpec:
-        return RuntimeSpec(
-            "nmt", "fake-nmt", "none", "none", pairs=(("en", "pt"), ("pt", "en"), ("en", "fr"))
-        )
+        return RuntimeSpec("nmt", "fake-nmt", "none", "none", pairs=NMT_PAIRS)
 
-    def answer(self, item: NmtItem) -> Translation | ItemError:
-        text = f"{item.target_language}: {item.text}"
-        return Translation(text, item.source_language, item.target_language)
+    def answer(self, item: NmtItem) -> Translation:
+        pair = item.source_language, item.target_language
+        if pair not in NMT_PAIRS:
+            raise UnsupportedPair(f"no pair {'-'.join(pair)}", param="target_language")
+        return Translation(f"{item.target_language}: {item.text}", *pair)
 
 
 class FakeTts(_Fake[TtsItem, Speech]):
@@ -178,16 +209,14 @@ class FakeTts(_Fake[TtsItem, Speech]):
     id = "fake-tts"
 
     def spec(self) -> RuntimeSpec:
-        voices = (
-            Voice("fake-pt", "pt", "fake-tts", SAMPLE_RATE_HZ),
-            Voice("fake-en", "en", "fake-tts", SAMPLE_RATE_HZ),
-        )
         return RuntimeSpec(
-            "tts", "fake-tts", "none", "none", voices=voices, cloning_languages=("pt",)
+            "tts", "fake-tts", "none", "none", voices=VOICES, cloning_languages=("pt",)
         )
 
-    def answer(self, item: TtsItem) -> Speech | ItemError:
+    def answer(self, item: TtsItem) -> Speech:
         if item.reference is None:
+            if item.voice not in [voice.id for voice in VOICES]:
+                raise UnknownVoice(f"no voice {item.voice!r}", param="voice")
             level = 1 + sum(item.text.encode()) % 1000
         else:
             level = int(to_int16(item.reference)[0])  # the fake speaker hears the same voice in it
