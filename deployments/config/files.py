@@ -71,7 +71,7 @@ class Application(Strict):
 
 
 class ServeFile(Strict):
-    """Hold the whole of a ``serve_config.yaml``; Ray alone drops what it does not know."""
+    """Describe the whole of a ``serve_config.yaml``; Ray alone would drop unknown keys."""
 
     proxy_location: Literal["Disabled"]
     """Serve's own HTTP, which is off: the ingress listens itself."""

@@ -129,7 +129,7 @@ class Limits(Strict):
     max_items_in_flight: Annotated[int, Field(ge=1)] = 32
     """Most items that one request has in one model's queue at once."""
     request_timeout_s: Annotated[float, Field(gt=0)] = 600.0
-    """Seconds after which a request is answered 504."""
+    """Most seconds that a request may take; it may ask for fewer itself."""
 
     @model_validator(mode="after")
     def _a_body_fits(self) -> Self:

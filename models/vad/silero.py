@@ -43,9 +43,10 @@ MIN_CUT_SILENCE_S = 0.098  # over-long speech is cut at silences longer than thr
 
 @dataclass(frozen=True, slots=True)
 class Options:
-    """What the configuration may say of the VAD."""
+    """Set which model of Silero VAD runs."""
 
-    file: str = "data/silero_vad.onnx"  # the model, inside its weights
+    file: str = "data/silero_vad.onnx"
+    """The model, inside its weights."""
 
 
 @dataclass(slots=True)

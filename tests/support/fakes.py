@@ -69,7 +69,9 @@ class Options:
     """Let a batch of n items sleep ``base_ms + n * item_ms``: a GPU's time, which costs no CPU."""
 
     base_ms: float = 0.0
+    """Milliseconds of each batch."""
     item_ms: float = 0.0
+    """Milliseconds of each item."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -27,15 +27,11 @@ CONVERTED_FILES = ("model.bin", "shared_vocabulary.*")  # by CTranslate2
 
 @dataclass(frozen=True, slots=True)
 class Options(BatchOptions):
-    """What the configuration may say of M2M100, beside how batches are formed.
-
-    Attributes:
-        compute_type: of weights and activations. "auto" is int8 on a CPU, and on CUDA
-            float16, or float32 where the GPU has no fast float16; "int8_float16" halves the
-            memory of float16.
-    """
+    """Set how M2M100 runs."""
 
     compute_type: ComputeType = "auto"
+    """Type of weights and activations. auto: int8 on a CPU; on CUDA float16, or float32 where the
+    GPU has no fast float16. int8_float16 halves the memory of float16."""
 
 
 class M2m100Nmt:

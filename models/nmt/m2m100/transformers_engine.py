@@ -24,14 +24,11 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True, slots=True)
 class Options(BatchOptions):
-    """What the configuration may say of M2M100, beside how batches are formed.
-
-    Attributes:
-        precision: of weights and activations. "auto" is float16 on CUDA; on a CPU the model
-            stays in float32, and the device report says so.
-    """
+    """Set how M2M100 runs."""
 
     precision: Literal["auto", "float32", "float16"] = "auto"
+    """Precision of weights and activations. auto: float16 on CUDA. On a CPU it is always
+    float32."""
 
 
 class M2m100TransformersNmt:

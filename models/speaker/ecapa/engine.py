@@ -65,23 +65,21 @@ FILES = ("hyperparams.yaml", "embedding_model.ckpt")
 
 @dataclass(frozen=True, slots=True)
 class Options:
-    """What the configuration may say of the speaker encoder.
-
-    Attributes:
-        precision: of the network's convolutions on CUDA; features and statistics stay in float32.
-            On a CPU it is always float32, and the device report says so.
-        cuda_graphs: on CUDA, replay the network as captured for some shapes, which pads a pass to
-            the next of them, instead of launching its kernels one by one: 0.2 of the time of one
-            clip of 1 s, 0.5 of 32 (float16, H100).
-        cuda_pass_s: audio in one pass on CUDA, padding included; None: by the model's share of the
-            GPU's memory.
-    """
+    """Set how the speaker encoder runs."""
 
     precision: Literal["auto", Precision] = "auto"
+    """Precision of the network's convolutions on CUDA; features and statistics stay in float32. On
+    a CPU it is always float32."""
     cuda_graphs: bool = True
-    min_clip_s: float = 0.1  # a shorter clip is refused
-    window_s: float = 60.0  # a longer clip is cut into equal windows, and their mean is taken
+    """On CUDA, replay the network as captured for some shapes instead of launching its kernels one
+    by one. A pass is padded to the next of these shapes."""
+    min_clip_s: float = 0.1
+    """Least seconds of a clip; a shorter one is refused."""
+    window_s: float = 60.0
+    """Seconds above which a clip is cut into equal windows, whose mean is taken."""
     cuda_pass_s: float | None = None
+    """Most seconds of audio in one pass on CUDA, padding included. null: by the model's share of
+    the GPU's memory."""
 
 
 class EcapaSpeaker:

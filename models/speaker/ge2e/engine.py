@@ -39,13 +39,16 @@ PARTIAL_SAMPLES = (PARTIAL_FRAMES - 1) * HOP_SAMPLES + WINDOW_SAMPLES  # 25,840
 
 @dataclass(frozen=True, slots=True)
 class Options:
-    """What the configuration may say of the speaker encoder."""
+    """Set how the speaker encoder runs."""
 
-    file: str = "pretrained.pt"  # the checkpoint, inside its weights
-    # Of the network on CUDA; on a CPU it is always float32, and the report says so.
+    file: str = "pretrained.pt"
+    """The checkpoint, inside its weights."""
     precision: Literal["float32", "float16"] = "float32"
-    min_clip_s: float = 0.1  # a shorter clip is refused
-    partials_per_pass: int = 64  # of 1.6 s each, through the network together; about 1 MB each
+    """Precision of the network on CUDA. On a CPU it is always float32."""
+    min_clip_s: float = 0.1
+    """Least seconds of a clip; a shorter one is refused."""
+    partials_per_pass: int = 64
+    """Pieces of 1.6 s that go through the network together, about 1 MB each."""
 
 
 class Ge2eSpeaker:

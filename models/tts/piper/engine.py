@@ -36,18 +36,21 @@ LICENCE = re.compile(r"^\W*licen[cs]e:\s*(.+?)\s*$", re.IGNORECASE | re.MULTILIN
 
 @dataclass(frozen=True, slots=True)
 class Options:
-    """What the configuration may say of Piper voices."""
+    """Set which Piper voices speak, and how."""
 
-    voices: tuple[str, ...] = ()  # files to load, without `.onnx`; empty: all there are
-    noise_scale: float | None = None  # variation of the sound; None: as the voice says
-    noise_w: float | None = None  # variation of the rhythm; None: as the voice says
-    loudness_lufs: float | None = TARGET_LUFS  # of every voice; None: each as loud as it is
-    # Of one row; a longer sentence takes several. 400 are 20 s of speech at speed 1, and a second
-    # takes 20 MB while it is made.
+    voices: tuple[str, ...] = ()
+    """Voice files to load, without .onnx. Empty: all that there are."""
+    noise_scale: float | None = None
+    """Variation of the sound. null: as the voice says."""
+    noise_w: float | None = None
+    """Variation of the rhythm. null: as the voice says."""
+    loudness_lufs: float | None = TARGET_LUFS
+    """Loudness of every voice in LUFS (EBU R128). null: each is as loud as it is."""
     max_phonemes: int = 400
-    # Rows of one call on a CPU. More rows save nothing there, and cost their padding: 306 ms of
-    # one core a sentence alone, 320 in fours sorted by length, 395 in fours as they come.
+    """Most phonemes of one row, at least 1; a longer sentence takes several. 400 are 20 s of speech
+    at speed 1, and a second takes 20 MB while it is made."""
     cpu_batch_size: int = 1
+    """Rows of one call on a CPU, where more rows save no time and cost their padding."""
 
     def __post_init__(self) -> None:
         if self.max_phonemes < 1:

@@ -50,21 +50,30 @@ FILES = (
 
 @dataclass(frozen=True, slots=True)
 class Options:
-    """What the configuration may say of YourTTS."""
+    """Set how YourTTS speaks."""
 
-    noise_scale: float | None = None  # variation of the sound; None: as the model says
-    noise_w: float | None = None  # variation of the rhythm; None: as the model says
-    max_chars: int = 500  # of a text; the longest sentence of `models.text.sentences`
-    loudness_lufs: float | None = TARGET_LUFS  # of every voice; None: each as loud as it is
-    max_speech_s: float = 120.0  # that one text may become; 500 characters at speed 0.25 do
-    # Of audio in one pass through the decoder, padding included. None: CUDA_PASS_S on a GPU, and
-    # on a CPU a sentence at a time, which costs 398 ms in a batch of 8, where one pass for all
-    # costs 744 ms and a sentence alone 455 ms (published size, 2 cores, `make bench-yourtts`).
+    noise_scale: float | None = None
+    """Variation of the sound. null: as the model says."""
+    noise_w: float | None = None
+    """Variation of the rhythm. null: as the model says."""
+    max_chars: int = 500
+    """Most characters of one text, at least 1; a longer text is refused."""
+    loudness_lufs: float | None = TARGET_LUFS
+    """Loudness of every voice in LUFS (EBU R128). null: each is as loud as it is."""
+    max_speech_s: float = 120.0
+    """Most seconds of speech that one text may become."""
     max_pass_s: float | None = None
-    max_padding: float = 0.25  # share of a pass that may be padding; a batch takes several passes
-    min_reference_s: float = 1.0  # a shorter clip is no voice to speak in
+    """Most seconds of audio in one pass through the decoder, padding included. null: 120 on a GPU,
+    and one sentence at a time on a CPU."""
+    max_padding: float = 0.25
+    """Largest share of a pass that may be padding, from 0 to below 1; a batch takes several
+    passes."""
+    min_reference_s: float = 1.0
+    """Least seconds of a clip in whose voice it speaks; a shorter one is refused."""
     max_reference_s: float = 30.0
-    remembered_references: int = 256  # d-vectors kept, by the content of their clips; 2 KB each
+    """Most seconds of such a clip; a longer one is refused."""
+    remembered_references: int = 256
+    """Voices of clips that are kept, 2 KB each."""
 
     def __post_init__(self) -> None:
         if self.max_chars < 1 or self.remembered_references < 0:
