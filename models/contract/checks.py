@@ -5,11 +5,13 @@ from __future__ import annotations
 import pickle
 import time
 from collections.abc import Callable, Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any, Literal, TypeAlias
 
+import numpy as np
+
 from models.contract.inputs import as_float32, bad_items, items
-from models.contract.results import different, wrong
+from models.contract.results import FRAME_SAMPLES, different, wrong
 from models.contract.spec import wrong_spec
 from models.errors import DragomanError
 from models.registry import RuntimeClass
@@ -93,11 +95,20 @@ class _Contract:
             "results": self.results,
             "alone = together": self.together,
             "order": self.order,
-            "int16 = float32": self.float32,
+            **self._of_kind(),
             "a bad item": self.bad_item,
             "empty batch": self.empty,
             "pickle": self.pickled,
         }
+
+    def _of_kind(self) -> dict[str, Callable[[], str]]:
+        """List the checks of the engine's kind alone."""
+        sound = {"int16 = float32": self.float32}
+        return {
+            "vad": {**sound, "pieces = whole": self.pieces},
+            "asr": {**sound, "detect": self.detect},
+            "speaker": sound,
+        }.get(self._class.engine.kind, {})
 
     def load(self) -> str:
         self._runtime = self._class.create(self._settings)
@@ -139,11 +150,27 @@ class _Contract:
 
     def float32(self) -> str:
         """Run sound as float32: the results must be those of int16."""
-        floats = [as_float32(item) for item in self._items]
-        if floats[0] is None:
-            return "takes no sound"
-        self._compare(self._run(floats), self._alone)
+        self._compare(self._run([as_float32(item) for item in self._items]), self._alone)
         return "the same batch as float32"
+
+    def pieces(self) -> str:
+        """Hear a stream in two pieces: the probabilities must be those of the whole."""
+        item, whole = self._items[0], self._alone[0]
+        middle = len(whole.probabilities) // 2
+        pieces = [item.samples[: middle * FRAME_SAMPLES], item.samples[middle * FRAME_SAMPLES :]]
+        before = self._run([replace(item, samples=pieces[0])])[0]
+        after = self._run([replace(item, samples=pieces[1], state=before.state)])[0]
+        joined = np.concatenate([before.probabilities, after.probabilities])
+        self._compare([replace(whole, probabilities=joined)], [whole])
+        return "a stream goes on from VadResult.state"
+
+    def detect(self) -> str:
+        """Tell languages alone: those that the spec has."""
+        items = [replace(item, task="detect", language=None) for item in self._items]
+        for number, (item, result) in enumerate(zip(items, self._run(items), strict=True)):
+            if fault := wrong(item, result, self._spec):
+                raise _Broken(f"item {number}: {fault}")
+        return "languages without a text"
 
     def bad_item(self) -> str:
         """Run a bad item among good ones: it is refused, and they are as they were alone."""

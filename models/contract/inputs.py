@@ -88,9 +88,7 @@ def bad_items(kind: Kind, good: Any) -> dict[str, Item]:
 
 
 def as_float32(item: Any) -> Any:
-    """Give the item of sound with its samples as float32; None: it has none."""
-    if not hasattr(item, "samples"):
-        return None
+    """Return an item of sound with its samples as float32."""
     return replace(item, samples=to_float32(item.samples))
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable, Mapping
 from difflib import SequenceMatcher
 from typing import Any
@@ -24,6 +25,7 @@ from models.types import (
     Voiceprint,
 )
 
+FRAME_SAMPLES = 512  # of one of VadResult.probabilities
 # What two runs of the same item may differ by. A row beside others is padded and multiplied in
 # another order, which int8 engines hear; voices draw noise for each sentence.
 PROBABILITY_TOLERANCE = 0.02
@@ -64,14 +66,21 @@ def _shown(result: Any) -> str:
 
 def _wrong_vad(item: VadItem, result: VadResult, spec: RuntimeSpec) -> str | None:
     probabilities = result.probabilities
-    if probabilities.ndim != 1 or not np.all((probabilities >= 0) & (probabilities <= 1)):
-        return "probabilities must be [frames], each from 0 to 1"
+    frames = math.ceil(len(item.samples) / FRAME_SAMPLES)
+    if probabilities.shape != (frames,):
+        shape = list(probabilities.shape)
+        return f"probabilities must be [{frames}], one for each 512 samples, not {shape}"
+    if not np.all((probabilities >= 0) & (probabilities <= 1)):
+        return "probabilities must be from 0 to 1"
     return _wrong_times(result.spans, item.length)
 
 
 def _wrong_asr(item: AsrItem, result: Transcript, spec: RuntimeSpec) -> str | None:
     if result.language not in (*spec.languages, UNDETERMINED):
         return f"language {result.language!r} is not among the spec's"
+    unknown = [language for language, _ in result.languages if language not in spec.languages]
+    if unknown:
+        return f"languages: {unknown[0]!r} is not among the spec's"
     if not 0 <= result.language_probability <= 1:
         return f"language_probability must be from 0 to 1, not {result.language_probability}"
     return _wrong_times(result.segments, item.length)

@@ -96,6 +96,30 @@ class Endless(FakeVad):
         return replace(found, spans=(SpeechSpan(0.0, item.length + 1),))
 
 
+class Rough(FakeVad):
+    """Answer with one probability for each second."""
+
+    def answer(self, item: VadItem) -> VadResult:
+        found = super().answer(item)
+        return replace(found, probabilities=found.probabilities[::31])
+
+
+class Forgetful(FakeVad):
+    """Begin each piece of a stream as if nothing had been heard, and say so in its first frame."""
+
+    def answer(self, item: VadItem) -> VadResult:
+        found = super().answer(item)
+        probabilities = found.probabilities.copy()
+        probabilities[0] = 0.5
+        return replace(found, probabilities=probabilities)
+
+
+class Polyglot(FakeAsr):
+    def answer(self, item: AsrItem) -> Transcript:
+        found = super().answer(item)
+        return replace(found, languages=(("de", 1.0),)) if found.languages else found
+
+
 class Foreign(FakeAsr):
     def answer(self, item: AsrItem) -> Transcript:
         return replace(super().answer(item), language="de")
@@ -211,6 +235,9 @@ BREAKS: dict[type[Any], tuple[str, str]] = {
     Cold: ("warm up", "OSError: no kernel"),
     Loud: ("results", "item 0: the embedding must be of length 1, not 2"),
     Endless: ("results", "item 0: 2.00 s lies behind the end"),
+    Rough: ("results", "probabilities must be [32], one for each 512 samples, not [2]"),
+    Forgetful: ("pieces = whole", "probabilities differ by 0.500"),
+    Polyglot: ("detect", "languages: 'de' is not among the spec's"),
     Foreign: ("results", "item 0: language 'de' is not among the spec's"),
     Untold: ("results", "item 0: en-pt was asked for, not en-en"),
     OtherRate: ("results", "item 0: its rate is 8000 Hz"),
