@@ -87,6 +87,8 @@ def _import(reference: str) -> type[Any]:
         module = import_module(module_name)
     except (Exception, SystemExit) as error:  # whatever somebody's module does when it is imported
         what = f"{type(error).__name__}: {error}"
+        if isinstance(error, ModuleNotFoundError):
+            what += "; is its folder on PYTHONPATH?"
         raise ConfigError(f"{reference}: importing {module_name} failed: {what}") from error
     found = getattr(module, class_name, None)
     if not isinstance(found, type):

@@ -77,7 +77,7 @@ class ItemError:
 
 @dataclass(frozen=True, slots=True)
 class Voice:
-    """A voice that a TTS runtime speaks with."""
+    """Describe a voice that a TTS runtime speaks with."""
 
     id: str
     language: str  # ISO 639-1
@@ -87,7 +87,7 @@ class Voice:
 
 @dataclass(frozen=True, slots=True)
 class RuntimeSpec:
-    """What a loaded model can do; the graph routes by it."""
+    """Describe what a loaded model can do; the graph routes by it."""
 
     kind: Kind
     engine: str
@@ -99,26 +99,25 @@ class RuntimeSpec:
     cloning_languages: tuple[str, ...] = ()  # TTS: that it speaks in the voice of a reference clip
     embedding_size: int | None = None  # speaker
     max_batch_size: int | None = None  # what the engine itself bounds; None: nothing
-    length_buckets: tuple[
-        float, ...
-    ] = ()  # lengths that items are padded up to; empty: to the longest
+    # Lengths that items are padded up to; empty: to the longest.
+    length_buckets: tuple[float, ...] = ()
 
     def translates(self, source: str, target: str) -> bool:
+        """Tell whether it translates from one language to another."""
         among = source in self.languages and target in self.languages and source != target
         return self.kind == "nmt" and (among or (source, target) in self.pairs)
 
 
 @dataclass(frozen=True, slots=True)
 class RuntimeSettings:
-    """What the configuration says of one model, whatever its engine."""
+    """Hold what the configuration says of one model, whatever its engine."""
 
     name: str
     weights: str  # none | package:NAME | path:FOLDER | hf:REPO@REVISION
     device: DeviceRequest
     options: Mapping[str, Any] = field(default_factory=dict)  # the engine's own, already validated
-    sha256: Mapping[str, str] = field(
-        default_factory=dict
-    )  # file -> digest, beside the shipped pins
+    # File -> digest in hex, beside the shipped pins.
+    sha256: Mapping[str, str] = field(default_factory=dict)
     files: tuple[str, ...] = ()  # patterns: what is taken from the hub; none: all
 
 

@@ -125,7 +125,7 @@ class _Fake(ABC, Generic[ItemT, ResultT]):
 
 
 class SleepSpeaker(_Fake[SpeakerItem, Voiceprint]):
-    """The embedding's one non-zero value stands where the clip's first sample says."""
+    """Answer with an embedding whose one value stands where the clip's first sample says."""
 
     engine = Engine("speaker", SleepOptions, needs_weights=False)
     id = "sleep"
@@ -147,7 +147,7 @@ class SleepSpeaker(_Fake[SpeakerItem, Voiceprint]):
 
 
 class FakeVad(_Fake[VadItem, VadResult]):
-    """Speech is from the first to the last sample that is not zero."""
+    """Find speech from the first to the last sample that is not zero."""
 
     engine = Engine("vad", Options, needs_weights=False)
     id = "fake-vad"
@@ -166,7 +166,7 @@ class FakeVad(_Fake[VadItem, VadResult]):
 
 
 class FakeAsr(_Fake[AsrItem, Transcript]):
-    """Two sentences that name the window's length and its loudest sample."""
+    """Say two sentences: the window's length and its loudest sample."""
 
     engine = Engine("asr", Options, needs_weights=False)
     id = "fake-asr"
@@ -189,7 +189,7 @@ class FakeAsr(_Fake[AsrItem, Transcript]):
 
 
 class FakeNmt(_Fake[NmtItem, Translation]):
-    """The text itself, marked with its target language."""
+    """Repeat the text, marked with its target language."""
 
     engine = Engine("nmt", Options, needs_weights=False)
     id = "fake-nmt"
@@ -205,7 +205,7 @@ class FakeNmt(_Fake[NmtItem, Translation]):
 
 
 class FakeTts(_Fake[TtsItem, Speech]):
-    """As many samples as the text is long, at a level that the text decides."""
+    """Speak as many samples as the text is long, at a level that the text decides."""
 
     engine = Engine("tts", Options, needs_weights=False)
     id = "fake-tts"
