@@ -57,6 +57,7 @@ def is_reference(engine: str) -> bool:
     return ":" in engine
 
 
+@cache
 def find_engine(engine: str) -> RuntimeClass:
     """Find an engine by its name here, or by ``package.module:Class``, and import its class.
 
