@@ -47,7 +47,8 @@ def options_schema(engine: str) -> dict[str, Any]:
     cls = ENGINES[engine].engine.options
     schema = TypeAdapter(cls).json_schema()
     _describe(schema, cls)
-    return _untitled({**schema, "additionalProperties": False})
+    untitled: dict[str, Any] = _untitled({**schema, "additionalProperties": False})
+    return untitled
 
 
 def field_docs(cls: type[Any]) -> Mapping[str, str]:
@@ -82,11 +83,11 @@ def _describe(definition: dict[str, Any], cls: type[Any]) -> None:
 def _made_default(cls: type[Any], name: str) -> dict[str, Any]:
     """Make a default that pydantic leaves out, as it comes from a factory."""
     if issubclass(cls, Strict):
-        factory = cls.model_fields[name].default_factory
-    else:
-        factory = cls.__dataclass_fields__[name].default_factory
-    is_made = factory is not None and factory is not dataclasses.MISSING
-    return {"default": factory()} if is_made else {}
+        field = cls.model_fields[name]
+        is_made = field.default_factory is not None
+        return {"default": field.get_default(call_default_factory=True)} if is_made else {}
+    factory = cls.__dataclass_fields__[name].default_factory
+    return {} if factory is dataclasses.MISSING else {"default": factory()}
 
 
 def _subclasses(cls: type[Any]) -> Iterator[type[Any]]:

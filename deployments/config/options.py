@@ -31,7 +31,7 @@ def checked_options(engine: str, options: Mapping[str, Any]) -> Any:
         line = InitErrorDetails(type=error, loc=(unknown[0],), input=options[unknown[0]])
         raise ValidationError.from_exception_data("options", [line])
     try:
-        return _adapter(cls).validate_python(dict(options))
+        return _adapter(engine).validate_python(dict(options))
     except ValidationError:
         raise
     except Exception as error:  # whatever somebody's dataclass does when it is made
@@ -40,5 +40,5 @@ def checked_options(engine: str, options: Mapping[str, Any]) -> Any:
 
 
 @cache
-def _adapter(cls: type[Any]) -> TypeAdapter[Any]:
-    return TypeAdapter(cls)
+def _adapter(engine: str) -> TypeAdapter[Any]:
+    return TypeAdapter(find_engine(engine).engine.options)

@@ -169,14 +169,13 @@ def main(arguments: list[str] | None = None) -> int:
     parser = argparse.ArgumentParser(prog="deployments.config.reference", description=__doc__)
     parser.add_argument("--check", action="store_true", help="write nothing; fail if out of date")
     is_check = parser.parse_args(arguments).check
-    stale = [
-        path for path, text in files().items() if not path.exists() or path.read_text() != text
-    ]
+    made = files()
+    stale = [path for path in made if not path.exists() or path.read_text() != made[path]]
     for path in stale:
         if is_check:
             sys.stderr.write(f"{path}: out of date; run python -m deployments.config.reference\n")
         else:
-            path.write_text(files()[path])
+            path.write_text(made[path])
     return int(is_check and bool(stale))
 
 
