@@ -14,7 +14,7 @@ from typing import Any
 
 from deployments.config.environment import SETTINGS
 from deployments.config.schema import ModelConfig
-from models.registry import ENGINES
+from models.registry import find_engine
 from models.runtime import ItemError, Runtime, RuntimeSettings
 
 _loaded: Runtime[Any, Any]  # in the process of its own
@@ -48,7 +48,7 @@ def bare(name: str, config: ModelConfig) -> Iterator[Bare]:
 
 def _load(engine: str, settings: RuntimeSettings) -> None:
     global _loaded
-    _loaded = ENGINES[engine].create(settings)
+    _loaded = find_engine(engine).create(settings)
     _loaded.load()
     _loaded.warm_up()
 

@@ -24,7 +24,7 @@ from models.asr.model import model_folder
 from models.audio.decode import resample
 from models.audio.samples import to_float32
 from models.nmt.bergamot import engine as bergamot
-from models.registry import ENGINES
+from models.registry import find_engine
 from models.text.sentences import split
 from models.tts.piper.engine import voice_files
 from models.types import SAMPLE_RATE_HZ, Audio, Speech, TtsItem
@@ -74,7 +74,7 @@ class Libraries:
         ((_, file),) = voice_files(_source(piper), ()).items()
         self._piper = PiperVoice.load(_source(piper).file(file))
         kokoro = models.models[KOKORO]
-        self._kokoro = ENGINES[kokoro.engine].create(kokoro.settings(KOKORO))
+        self._kokoro = find_engine(kokoro.engine).create(kokoro.settings(KOKORO))
         self._kokoro.load()
 
     def translate(self, job: Job) -> None:

@@ -17,7 +17,8 @@ import psutil
 import yaml
 from prometheus_client.parser import text_string_to_metric_families
 
-from deployments.config.schema import AppConfig, load
+from deployments.config.files import load
+from deployments.config.schema import AppConfig
 from tests.support.server import ROOT, Running, config_on_a_free_port, running
 
 CONFIG = ROOT / "serve_config.yaml"

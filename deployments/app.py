@@ -4,7 +4,8 @@
 import ray
 from ray.serve import Application
 
-from deployments.config.schema import AppConfig, IngressUserConfig, check_fractions
+from deployments.config.policy import IngressUserConfig
+from deployments.config.schema import AppConfig, check_fractions
 from deployments.serve.ingress import Ingress
 from deployments.serve.model_control import OPERATIONS, ModelControl
 from deployments.serve.replica import CPUS_A_REPLICA, DRAIN_S

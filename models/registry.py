@@ -1,92 +1,114 @@
-"""The table of engines: which class runs which kind, and the options it takes."""
+"""Where each engine's runtime class is imported from: by a name, or by ``package.module:Class``."""
 
 from __future__ import annotations
 
+import inspect
+import re
 from dataclasses import dataclass
+from functools import cache
 from importlib import import_module
-from typing import Any, Literal, TypeAlias
+from typing import Any
 
+from models.errors import ConfigError
 from models.nmt.keeping import KeepingNmt
-from models.runtime import Runtime, RuntimeSettings
-from models.types import Kind
+from models.runtime import Engine, Runtime, RuntimeSettings
 
-Library: TypeAlias = Literal["torch", "onnxruntime", "ctranslate2"]
+REFERENCE = re.compile(r"([^\W\d]\w*(?:\.[^\W\d]\w*)*):([^\W\d]\w*)")
+METHODS = ("load", "warm_up", "run", "close")
 
 
 @dataclass(frozen=True, slots=True)
-class Engine:
-    """``runtime`` and ``options`` are names in ``module``, which is light to import.
+class RuntimeClass:
+    """A runtime class by its reference, ``package.module:Class``; imported when it is needed."""
 
-    ``files`` are patterns of what the engine reads of a repository on the hub, which may hold
-    the same weights for other libraries, too; none: all of it. ``small``: one CPU thread is best.
-    ``keeps``: the runtime translates, and what is no prose is kept around it.
-    """
+    reference: str
 
-    kind: Kind
-    module: str
-    runtime: str
-    library: Library | None = None  # that computes, on the CPU or on CUDA; None: none does
-    options: str = "Options"
-    files: tuple[str, ...] = ()
-    small: bool = False
-    keeps: bool = False
-
-    def options_class(self) -> type[Any]:
-        """The frozen dataclass of what the configuration may say under ``options``."""
-        cls: type[Any] = getattr(import_module(self.module), self.options)
-        return cls
+    @property
+    def engine(self) -> Engine:
+        """What the class declares of itself. Raises ConfigError: it is no runtime class."""
+        engine: Engine = _import(self.reference).engine
+        return engine
 
     def create(self, settings: RuntimeSettings) -> Runtime[Any, Any]:
-        module = import_module(self.module)
-        options = getattr(module, self.options)(**settings.options)
-        runtime: Any = getattr(module, self.runtime)(settings, options)
-        return KeepingNmt(runtime) if self.keeps else runtime
+        """Make a runtime that is not loaded yet. Raises ConfigError: it is no runtime class."""
+        options = self.engine.options(**settings.options)
+        runtime: Any = _import(self.reference)(settings, options)
+        return KeepingNmt(runtime) if self.engine.keeps else runtime
 
 
-_WHISPER_FILES = (
-    *("config.json", "tokenizer.json", "preprocessor_config.json"),
-    *("model.bin", "vocabulary.*"),
-)
-# Of tensors in several formats the first that is there is read; all are taken.
-_M2M100_FILES = (
-    *("config.json", "vocab.json", "sentencepiece.bpe.model"),
-    *("model.safetensors", "pytorch_model.bin"),
-)
-_CONVERTED_FILES = ("model.bin", "shared_vocabulary.*")  # by CTranslate2
-_YOURTTS_FILES = (
-    *("config.json", "config_se.json", "speakers.json", "language_ids.json"),
-    *("model.safetensors", "model_file.pth", "best_model.pth"),
-    *("model_se.safetensors", "model_se.pth", "model_se.pth.tar"),
-)
-_ECAPA_FILES = ("hyperparams.yaml", "embedding_model.ckpt")
-
-ENGINES: dict[str, Engine] = {
-    "silero": Engine("vad", "models.vad.silero", "SileroVad", "onnxruntime", small=True),
-    "whisper": Engine(
-        "asr", "models.asr.whisper", "WhisperAsr", "ctranslate2", files=_WHISPER_FILES
-    ),
-    "bergamot": Engine(
-        "nmt", "models.nmt.bergamot.engine", "BergamotNmt", "torch", small=True, keeps=True
-    ),
-    "m2m100": Engine(
-        "nmt",
-        "models.nmt.m2m100.engine",
-        "M2m100Nmt",
-        "ctranslate2",
-        files=_M2M100_FILES + _CONVERTED_FILES,
-        keeps=True,
-    ),
-    "piper": Engine("tts", "models.tts.piper.engine", "PiperTts", "onnxruntime", small=True),
-    "kokoro": Engine("tts", "models.tts.kokoro", "KokoroTts", "onnxruntime"),
-    "yourtts": Engine("tts", "models.tts.yourtts.engine", "YourTts", "torch", files=_YOURTTS_FILES),
-    "ge2e": Engine("speaker", "models.speaker.ge2e.engine", "Ge2eSpeaker", "torch", small=True),
-    "ecapa": Engine(
-        "speaker", "models.speaker.ecapa.engine", "EcapaSpeaker", "torch", files=_ECAPA_FILES
-    ),
-    # Fakes: for tests and benches of what is around a model.
-    "sleep": Engine("speaker", "models.fakes", "SleepSpeaker", options="SleepOptions"),
-    "fake-vad": Engine("vad", "models.fakes", "FakeVad"),
-    "fake-asr": Engine("asr", "models.fakes", "FakeAsr"),
-    "fake-nmt": Engine("nmt", "models.fakes", "FakeNmt"),
-    "fake-tts": Engine("tts", "models.fakes", "FakeTts"),
+ENGINES: dict[str, RuntimeClass] = {
+    "silero": RuntimeClass("models.vad.silero:SileroVad"),
+    "whisper": RuntimeClass("models.asr.whisper:WhisperAsr"),
+    "bergamot": RuntimeClass("models.nmt.bergamot.engine:BergamotNmt"),
+    "m2m100": RuntimeClass("models.nmt.m2m100.engine:M2m100Nmt"),
+    "piper": RuntimeClass("models.tts.piper.engine:PiperTts"),
+    "kokoro": RuntimeClass("models.tts.kokoro:KokoroTts"),
+    "yourtts": RuntimeClass("models.tts.yourtts.engine:YourTts"),
+    "ge2e": RuntimeClass("models.speaker.ge2e.engine:Ge2eSpeaker"),
+    "ecapa": RuntimeClass("models.speaker.ecapa.engine:EcapaSpeaker"),
 }
+
+
+def is_reference(engine: str) -> bool:
+    """Tell whether an engine is named by its class, so that finding it imports its module."""
+    return ":" in engine
+
+
+@cache
+def find_engine(engine: str) -> RuntimeClass:
+    """Find an engine by its name here, or by ``package.module:Class``, and import its class.
+
+    Raises:
+        ConfigError: there is none of that name, or the class cannot be imported or used.
+    """
+    if is_reference(engine):
+        found = RuntimeClass(engine)
+    elif engine in ENGINES:
+        found = ENGINES[engine]
+    else:
+        known = ", ".join(ENGINES)
+        raise ConfigError(
+            f"unknown engine {engine!r}; there are {known}, and any package.module:Class"
+        )
+    _import(found.reference)
+    return found
+
+
+@cache
+def _import(reference: str) -> type[Any]:
+    """Import a runtime class and check that it is one. Raises ConfigError."""
+    parts = REFERENCE.fullmatch(reference)
+    if parts is None:
+        raise ConfigError(f"{reference!r} is not of the form package.module:Class")
+    module_name, class_name = parts.groups()
+    try:
+        module = import_module(module_name)
+    except (Exception, SystemExit) as error:  # whatever somebody's module does when it is imported
+        what = f"{type(error).__name__}: {error}"
+        if isinstance(error, ModuleNotFoundError):
+            what += "; is its folder on PYTHONPATH?"
+        raise ConfigError(f"{reference}: importing {module_name} failed: {what}") from error
+    found = getattr(module, class_name, None)
+    if not isinstance(found, type):
+        raise ConfigError(f"{reference}: {module_name} has no class {class_name}")
+    if lacking := _lacking(found):
+        raise ConfigError(f"{reference} is no engine: {lacking}")
+    return found
+
+
+def _lacking(found: type[Any]) -> str:
+    """Say what a class lacks of a runtime's; nothing: it is one."""
+    engine = getattr(found, "engine", None)
+    if not isinstance(engine, Engine):
+        return "it lacks the attribute `engine = Engine(kind=...)`, see models.runtime"
+    methods = [*METHODS, "lacks"] if engine.keeps else METHODS
+    missing = [name for name in methods if not callable(getattr(found, name, None))]
+    if missing:
+        return f"it lacks the method {missing[0]}"
+    if inspect.isabstract(found):
+        return f"it is abstract: {', '.join(sorted(found.__abstractmethods__))}"
+    try:
+        inspect.signature(found).bind("settings", "options")
+    except TypeError:
+        return "its __init__ must take (settings, options)"
+    return ""

@@ -1,29 +1,83 @@
-"""The one interface that every model stands behind: load, warm up, run a batch, close."""
+"""The interface that every engine implements: declare itself, load, warm up, run, close."""
 
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
-from typing import Any, Generic, Protocol, TypeVar
+from dataclasses import dataclass, field, is_dataclass
+from typing import Any, Generic, Literal, Protocol, TypeAlias, TypeVar, get_args
 
 from models.devices.device import DeviceReport, DeviceRequest
 from models.errors import DragomanError
 from models.types import Kind
 
+Library: TypeAlias = Literal["torch", "onnxruntime", "ctranslate2"]
 ItemT_contra = TypeVar("ItemT_contra", contravariant=True)
 ResultT = TypeVar("ResultT")
 
 
 @dataclass(frozen=True, slots=True)
+class NoOptions:
+    """Stands for the options of an engine that has none."""
+
+
+@dataclass(frozen=True, slots=True)
+class Engine:
+    """Declares what the server must know of an engine before it loads it.
+
+    It stands as the attribute ``engine`` of the runtime class.
+
+    Attributes:
+        kind: what it does.
+        options: the frozen dataclass of what the configuration may say under ``options``.
+        library: what computes, on the CPU or on CUDA; None: Python or NumPy alone.
+        files: patterns of the files that it reads from a repository on the hub, which may hold
+            the same weights for other libraries, too; none: all files.
+        needs_weights: whether the configuration must name ``weights``.
+        small: whether one CPU thread is best.
+        keeps: whether ``models.text.keep`` keeps what is no prose around it. Such a runtime has
+            ``lacks``, too; see ``models.nmt.keeping``.
+
+    Raises:
+        TypeError, ValueError: a declaration that the server could not use.
+    """
+
+    kind: Kind
+    options: type[Any] = NoOptions
+    library: Library | None = None
+    files: tuple[str, ...] = ()
+    needs_weights: bool = True
+    small: bool = False
+    keeps: bool = False
+
+    def __post_init__(self) -> None:
+        if self.kind not in get_args(Kind):
+            raise ValueError(f"Engine.kind: one of {', '.join(get_args(Kind))}, not {self.kind!r}")
+        if self.library not in (None, *get_args(Library)):
+            known = ", ".join(get_args(Library))
+            raise ValueError(f"Engine.library: None or one of {known}, not {self.library!r}")
+        if not isinstance(self.files, tuple):
+            raise TypeError(f"Engine.files: a tuple of patterns, not {self.files!r}")
+        parameters = getattr(self.options, "__dataclass_params__", None)
+        if not (isinstance(self.options, type) and is_dataclass(self.options)):
+            raise TypeError(f"Engine.options: a frozen dataclass, not {self.options!r}")
+        if parameters is None or not parameters.frozen:
+            raise TypeError(
+                f"Engine.options: {self.options.__name__} is a dataclass but not frozen"
+            )
+        if self.keeps and self.kind != "nmt":
+            raise ValueError(f"Engine.keeps: for nmt alone, not for {self.kind}")
+
+
+@dataclass(frozen=True, slots=True)
 class ItemError:
-    """Stands in a batch's results where one item failed; its neighbours are unharmed."""
+    """Stand in a batch's results where one item failed; its neighbours are unharmed."""
 
     error: DragomanError
 
 
 @dataclass(frozen=True, slots=True)
 class Voice:
-    """A voice that a TTS runtime speaks with."""
+    """Describe a voice that a TTS runtime speaks with."""
 
     id: str
     language: str  # ISO 639-1
@@ -33,7 +87,7 @@ class Voice:
 
 @dataclass(frozen=True, slots=True)
 class RuntimeSpec:
-    """What a loaded model can do; the graph routes by it."""
+    """Describe what a loaded model can do; the graph routes by it."""
 
     kind: Kind
     engine: str
@@ -45,34 +99,35 @@ class RuntimeSpec:
     cloning_languages: tuple[str, ...] = ()  # TTS: that it speaks in the voice of a reference clip
     embedding_size: int | None = None  # speaker
     max_batch_size: int | None = None  # what the engine itself bounds; None: nothing
-    length_buckets: tuple[
-        float, ...
-    ] = ()  # lengths that items are padded up to; empty: to the longest
+    # Lengths that items are padded up to; empty: to the longest.
+    length_buckets: tuple[float, ...] = ()
 
     def translates(self, source: str, target: str) -> bool:
+        """Tell whether it translates from one language to another."""
         among = source in self.languages and target in self.languages and source != target
         return self.kind == "nmt" and (among or (source, target) in self.pairs)
 
 
 @dataclass(frozen=True, slots=True)
 class RuntimeSettings:
-    """What the configuration says of one model, whatever its engine."""
+    """Hold what the configuration says of one model, whatever its engine."""
 
     name: str
-    weights: str  # package:NAME | path:FOLDER | hf:REPO@REVISION
+    weights: str  # none | package:NAME | path:FOLDER | hf:REPO@REVISION
     device: DeviceRequest
     options: Mapping[str, Any] = field(default_factory=dict)  # the engine's own, already validated
-    sha256: Mapping[str, str] = field(
-        default_factory=dict
-    )  # file -> digest, beside the shipped pins
+    # File -> digest in hex, beside the shipped pins.
+    sha256: Mapping[str, str] = field(default_factory=dict)
     files: tuple[str, ...] = ()  # patterns: what is taken from the hub; none: all
 
 
 class Runtime(Protocol, Generic[ItemT_contra, ResultT]):
-    """A model behind its batch-first interface. One thread at a time calls it.
+    """Run a model behind a batch-first interface. One thread at a time calls it.
 
-    Engines keep no state between calls of ``run``, import heavy libraries inside ``load``,
-    and take ``(settings: RuntimeSettings, options: Options)``.
+    Its class declares itself in ``engine`` and takes ``(settings, options)``: the
+    ``RuntimeSettings`` and an instance of ``engine.options``. It keeps no state between calls of
+    ``run``. Its module imports heavy libraries inside ``load``, as the configuration's check
+    imports it, too.
     """
 
     def load(self) -> tuple[RuntimeSpec, DeviceReport]:

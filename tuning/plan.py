@@ -11,20 +11,15 @@ from typing import Annotated, Any, NoReturn
 import typer
 from pydantic import BaseModel, TypeAdapter, ValidationError
 
-from deployments.config.schema import (
-    GRAPH,
-    BatchPolicy,
-    ModelConfig,
-    ServeFile,
-    check_fractions,
-    load,
-    messages,
-)
+from deployments.config.files import ServeFile, load, messages
+from deployments.config.names import GRAPH
+from deployments.config.policy import BatchPolicy
+from deployments.config.schema import ModelConfig, check_fractions
 from load.endpoints import DEFAULT_TEXT, SAMPLE, Work, read_clips
 from load.steps import Load
 from models.devices import nvidia
 from models.errors import ConfigError, DragomanError
-from models.registry import ENGINES
+from models.registry import find_engine
 from tuning.command import Options
 from tuning.requests import bodies
 from tuning.rig import Measurement
@@ -155,7 +150,7 @@ class Machine:
         """Whether a model's threads matter."""
         model = self.models[name]
         on_gpu = model.device != "cpu" and model.gpu_fraction > 0 and self.gpus != 0
-        return ENGINES[model.engine].library is not None and not on_gpu
+        return find_engine(model.engine).engine.library is not None and not on_gpu
 
 
 def _values(

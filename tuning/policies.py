@@ -65,7 +65,7 @@ async def serve(address: str, answers: TextIO) -> None:
     import ray
     from ray import serve
 
-    from deployments.config.schema import APPLICATION, INGRESS
+    from deployments.config.names import APPLICATION, INGRESS
 
     ray.init(address=address, namespace="serve", log_to_driver=False, logging_level=logging.ERROR)
     ingress = serve.get_deployment_handle(INGRESS, APPLICATION)

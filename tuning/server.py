@@ -16,7 +16,8 @@ from urllib.parse import quote
 import httpx
 import yaml
 
-from deployments.config.schema import ModelConfig, ServeFile
+from deployments.config.files import ServeFile
+from deployments.config.schema import ModelConfig
 from deployments.serve import launch
 from deployments.serve.ports import free_port
 from tuning.policies import LivePolicies

@@ -6,7 +6,9 @@ from collections.abc import Mapping, Sequence
 from dataclasses import astuple, dataclass, replace
 from typing import Any, TypeAlias
 
-from deployments.config.schema import BatchPolicy, ModelConfig, ServeFile
+from deployments.config.files import ServeFile
+from deployments.config.policy import BatchPolicy
+from deployments.config.schema import ModelConfig
 
 # Of a model, what changes only when it is loaded again: replicas, and threads of each.
 Instances: TypeAlias = tuple[int, int]

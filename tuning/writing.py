@@ -11,7 +11,7 @@ from ruamel.yaml import YAML
 from ruamel.yaml.comments import CommentedMap, CommentedSeq
 from ruamel.yaml.util import load_yaml_guess_indent
 
-from deployments.config.schema import ServeFile, load
+from deployments.config.files import ServeFile, load
 from models.errors import ConfigError
 from tuning.space import Candidate
 

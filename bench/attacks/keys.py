@@ -19,6 +19,7 @@ from bench.attacks.rows import Row
 from deployments.config.security import Key, Security
 from deployments.security.keys import Keyring, new_key
 from models.errors import Unauthorized
+from tests.support.fakes import SLEEP
 from tests.support.server import Running, config_on_a_free_port, fakes_config, running
 
 REPOSITORY = "/v2/repository/models/speaker"
@@ -45,7 +46,7 @@ def served(**security: Any) -> Iterator[Running]:
     """One model that only sleeps, under this ``security``."""
     config = fakes_config()
     args = config["applications"][0]["args"]
-    args["models"] = {"speaker": {"engine": "sleep"}}
+    args["models"] = {"speaker": {"engine": SLEEP}}
     args["security"] = security
     with (
         tempfile.TemporaryDirectory() as folder,

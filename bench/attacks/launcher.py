@@ -20,6 +20,7 @@ import psutil
 import yaml
 
 from bench.attacks.rows import Row
+from tests.support.fakes import SLEEP
 from tests.support.hub import COMMIT, Hub, serve
 from tests.support.published.m2m100 import TINY, write_model, write_tokenizer
 from tests.support.server import ROOT, Running, config_on_a_free_port, fakes_config, start
@@ -36,7 +37,7 @@ from models.registry import ENGINES
 from models.runtime import RuntimeSettings
 engine, weights = sys.argv[1:]
 device = DeviceRequest("cpu", threads=1)
-settings = RuntimeSettings(engine, weights, device, files=ENGINES[engine].files)
+settings = RuntimeSettings(engine, weights, device, files=ENGINES[engine].engine.files)
 ENGINES[engine].create(settings).load()
 """
 FIND = """
@@ -71,7 +72,7 @@ KILLS: dict[str, Callable[[Running, list[psutil.Process]], psutil.Process]] = {
 def _server() -> Iterator[tuple[Running, list[psutil.Process]]]:
     """A server of one model, and its processes."""
     config = fakes_config()
-    config["applications"][0]["args"]["models"] = {"speaker": {"engine": "sleep"}}
+    config["applications"][0]["args"]["models"] = {"speaker": {"engine": SLEEP}}
     with tempfile.TemporaryDirectory() as folder:
         server = start(config_on_a_free_port(Path(folder), config))
         try:

@@ -16,6 +16,7 @@ import numpy as np
 import psutil
 
 from bench.attacks.rows import Row
+from tests.support.fakes import SLEEP
 from tests.support.server import Running, config_on_a_free_port, fakes_config, running
 
 PCM = {"content-type": "audio/pcm; rate=16000", "accept": "application/octet-stream"}
@@ -37,7 +38,7 @@ def measure() -> list[Row]:
 def served(replicas: int) -> Iterator[Running]:
     """A warm server of one model that only sleeps."""
     config = fakes_config()
-    speaker = {"engine": "sleep", "replicas": replicas, "options": {"base_ms": 20.0}}
+    speaker = {"engine": SLEEP, "replicas": replicas, "options": {"base_ms": 20.0}}
     config["applications"][0]["args"]["models"] = {"speaker": speaker}
     with (
         tempfile.TemporaryDirectory() as folder,

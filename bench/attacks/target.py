@@ -16,6 +16,7 @@ from urllib.parse import urlsplit
 
 import httpx
 
+from tests.support.fakes import SLEEP
 from tests.support.server import Running, config_on_a_free_port, eventually, fakes_config, running
 
 MODEL = "speaker"
@@ -31,7 +32,7 @@ def attacked(**limits: Any) -> Iterator[Running]:
     """A warm server, for the length of a block; ``limits`` other than the default."""
     config = fakes_config()
     args = config["applications"][0]["args"]
-    args["models"] = {MODEL: {"engine": "sleep", "options": {"base_ms": 5.0}}}
+    args["models"] = {MODEL: {"engine": SLEEP, "options": {"base_ms": 5.0}}}
     args["limits"] = limits
     with (
         tempfile.TemporaryDirectory() as folder,

@@ -26,7 +26,8 @@ from bench.gpu.tts import yourtts_folder
 from bench.results import Spread
 from bench.speaker import speech
 from deployments.catalogue.placements import Description
-from deployments.config.schema import AppConfig, BatchPolicy, ModelConfig
+from deployments.config.policy import BatchPolicy
+from deployments.config.schema import AppConfig, ModelConfig
 from deployments.graph.codecs import Codecs
 from deployments.graph.context import Context
 from deployments.graph.pipeline import Pipeline

@@ -144,7 +144,7 @@ def works(setup: Setup) -> list[Work]:
 def loads(setup: Setup, found: Found, url: str, process: psutil.Popen, config_path: Path) -> None:
     from bench.callers import post
     from bench.serving import Server
-    from deployments.config.schema import load
+    from deployments.config.files import load
 
     args = load(config_path).applications[0].args
     server = Server(url, args, psutil.Process(process.pid))

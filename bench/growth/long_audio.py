@@ -25,6 +25,7 @@ from bench.results import Cell, Table
 from load.figures import percentile
 from models.audio.encode import encode
 from models.types import SAMPLE_RATE_HZ, Audio
+from tests.support.fakes import FAKE_ASR
 from tests.support.speech import clips
 
 PAUSE_S = 0.8
@@ -108,7 +109,7 @@ def fake_config() -> Config:
     config = default_config(**LIMITS)
     (application,) = config["applications"]
     models = application["args"]["models"]
-    application["args"]["models"] = {"vad": models["vad"], "asr": {"engine": "fake-asr"}}
+    application["args"]["models"] = {"vad": models["vad"], "asr": {"engine": FAKE_ASR}}
     application["args"]["aliases"] = {}
     policies = application["deployments"][0]["user_config"]["batching"]
     application["deployments"][0]["user_config"]["batching"] = {

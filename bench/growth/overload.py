@@ -21,6 +21,7 @@ from dragoman_client import AsyncClient, DragomanError
 from load.endpoints import Answer, Ask
 from load.figures import percentile, summarise
 from load.steps import Length, Load, Outcome, RealClock, Recording, Stepper
+from tests.support.fakes import SLEEP
 from tests.support.speech import clip
 
 SLEEPER = "speaker-sleep"
@@ -95,7 +96,7 @@ def config() -> Config:
     found = default_config()
     (application,) = found["applications"]
     application["args"]["models"][SLEEPER] = {
-        "engine": "sleep",
+        "engine": SLEEP,
         "options": {"base_ms": 50.0, "item_ms": 10.0},
     }
     policies = application["deployments"][0]["user_config"]["batching"]

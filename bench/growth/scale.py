@@ -12,6 +12,7 @@ from dataclasses import dataclass
 from bench.growth.configs import Config, config_of, default_config, serving
 from bench.growth.memory import ALL_KINDS, RAY, Held, held
 from bench.results import Cell, Chart, Series, Table
+from tests.support.fakes import SLEEP
 
 MODELS = (1, 2, 4, 8)
 REPLICAS = (2, 4)  # of one model; one of one is in MODELS
@@ -48,7 +49,7 @@ def measure(quick: bool) -> list[Scaled]:
 
 def sleepers(models: int, replicas: int = 1) -> Config:
     """So many models that only sleep."""
-    sleeper = {"engine": "sleep", "replicas": replicas}
+    sleeper = {"engine": SLEEP, "replicas": replicas}
     return config_of({f"m{number}": dict(sleeper) for number in range(1, models + 1)})
 
 

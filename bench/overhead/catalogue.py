@@ -11,7 +11,7 @@ from pathlib import Path
 
 from bench.overhead import environments
 from bench.overhead.protocols import BINARY, Protocol, base64_json, raw, tensors
-from deployments.config.schema import load
+from deployments.config.files import load
 from deployments.serve.ports import free_port
 
 ROOT = Path(__file__).parents[2]

@@ -46,7 +46,7 @@ from deployments.batching.response_cache import ResponseCache
 from deployments.batching.scheduler import Scheduler
 from deployments.batching.selection import padded
 from deployments.batching.statistics import ModelStatistics
-from deployments.config.schema import BatchPolicy
+from deployments.config.policy import BatchPolicy
 from models.errors import QueueFull
 
 

@@ -10,7 +10,7 @@ from deployments.batching.estimates.batch_time import BatchTime
 from deployments.batching.estimates.returning_callers import ReturningCallers
 from deployments.batching.estimates.throughput import Throughput
 from deployments.batching.selection import most_rows
-from deployments.config.schema import BatchPolicy
+from deployments.config.policy import BatchPolicy
 
 
 class End(Enum):

@@ -19,7 +19,7 @@ from deployments.batching.selection import (
     is_full,
     most_rows,
 )
-from deployments.config.schema import BatchPolicy
+from deployments.config.policy import BatchPolicy
 
 BATCHES_A_REPLICA = 2  # in flight: one runs, one stands ready behind it
 # A batch that takes longer need not stand ready: its way to a replica is nothing beside it.

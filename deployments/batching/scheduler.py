@@ -17,7 +17,7 @@ from deployments.batching.learning import End, Learning
 from deployments.batching.leaving import BATCHES_A_REPLICA, Moment, decide
 from deployments.batching.queue import ItemT, Queue, ResultT, Ticket
 from deployments.batching.selection import is_full
-from deployments.config.schema import BatchPolicy
+from deployments.config.policy import BatchPolicy
 
 
 class Scheduler(Generic[ItemT, ResultT]):

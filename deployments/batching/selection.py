@@ -6,7 +6,7 @@ from bisect import bisect_left
 from collections.abc import Sequence
 from typing import Protocol, TypeVar
 
-from deployments.config.schema import BatchPolicy
+from deployments.config.policy import BatchPolicy
 
 ROUNDING = 1e-9  # relative: sums of equal lengths must not look like padding
 

@@ -11,10 +11,14 @@ from typing import Any, Self, TypeVar
 
 from pydantic import BaseModel, ValidationError
 
-from deployments.config.schema import BatchPolicy, ModelConfig, messages
+from deployments.config.files import messages
+from deployments.config.policy import BatchPolicy
+from deployments.config.schema import ModelConfig
 from models.errors import InvalidRequest
+from models.registry import is_reference
 
 DIGEST_CHARS = 8
+SHOWN_CHARS = 80  # of a value that is refused
 HEX = f"[0-9a-f]{{{DIGEST_CHARS}}}"
 # They do not change what a replica is, so that another value of them loads no model again.
 NOT_THE_REPLICAS = {"idle_unload_s"}
@@ -36,8 +40,14 @@ class ModelOverride:
         """The model's configuration with these fields in it.
 
         Raises:
-            InvalidRequest: a field is unknown or wrong, or the engine is of another kind.
+            InvalidRequest: a field is unknown or wrong, or the engine is of another kind, or it
+                is a class that the configuration does not name: to look at that is to run its
+                module.
         """
+        engine = self.model.get("engine", base.engine)
+        if engine != base.engine and is_reference(str(engine)):
+            message = f"engine {str(engine)[:SHOWN_CHARS]!r}: only the configuration names a class"
+            raise InvalidRequest(message, param="engine")
         config = _with_fields(base, self.model, f"models.{name}")
         if config.kind != base.kind:
             message = f"model {name!r} is a {base.kind} model; {config.engine} is {config.kind}"

@@ -7,12 +7,10 @@ from collections.abc import Iterator
 from fnmatch import fnmatchcase
 from typing import Any
 
-from deployments.catalogue.generation import ModelOverride
+from deployments.catalogue.generation import SHOWN_CHARS, ModelOverride
 from deployments.config.schema import ModelConfig
 from deployments.config.security import LoadAllow
 from models.errors import LoadNotAllowed
-
-SHOWN_CHARS = 80  # of a value that is refused
 
 
 def check_load(override: ModelOverride, base: ModelConfig, allow: LoadAllow) -> None:

@@ -10,8 +10,14 @@ from deployments.catalogue.placements import Description, Directory, Placement, 
 from deployments.catalogue.routes import Route, Routes
 from deployments.catalogue.serving import FAILED, LOADING, READY, Follower, Model
 from deployments.catalogue.voices import Voices, by_language, wrong_voice
-from deployments.config.schema import GRAPH, AppConfig, BatchPolicy
-from models.errors import Unavailable, UnknownLanguage, UnknownModel
+from deployments.config.names import GRAPH
+from deployments.config.policy import BatchPolicy
+from deployments.config.schema import AppConfig
+from models.errors import (
+    Unavailable,
+    UnknownLanguage,
+    UnknownModel,
+)
 from models.types import Kind
 
 __all__ = ["FAILED", "LOADING", "READY", "Fleet", "Model"]

@@ -20,7 +20,8 @@ from deployments.catalogue.placements import (
     Placements,
     Remote,
 )
-from deployments.config.schema import AppConfig, BatchPolicy
+from deployments.config.policy import BatchPolicy
+from deployments.config.schema import AppConfig
 from deployments.telemetry.log import logger
 from models.errors import DragomanError, InvalidRequest, NotReady, Unavailable
 from models.runtime import RuntimeSpec

@@ -78,11 +78,11 @@ def fetch(
 def fetch_model(name: str, config: ModelConfig) -> Fetched:
     """Download what is missing of one model's weights, and check every file against its pin."""
     from models.errors import WeightsError
-    from models.registry import ENGINES
+    from models.registry import find_engine
     from models.weights.source import resolve
 
     try:
-        patterns = ENGINES[config.engine].files
+        patterns = find_engine(config.engine).engine.files
         source = resolve(config.weights, config.sha256, patterns, ask_hub=True)
         files = source.check()
         if not files:
@@ -106,7 +106,7 @@ def missing_pins(results: Sequence[Fetched]) -> str:
 
 def _chosen(path: Path, names: Sequence[str]) -> Mapping[str, ModelConfig]:
     """The models of a serve file that have weights; only those that are named, if any are."""
-    from deployments.config.schema import load
+    from deployments.config.files import load
     from models.errors import ConfigError
 
     try:

@@ -29,7 +29,7 @@ def new(
     import yaml
     from pydantic import ValidationError
 
-    from deployments.config.schema import messages
+    from deployments.config.files import messages
     from deployments.config.security import Key
     from deployments.security.keys import new_key
 

@@ -1,1 +1,1 @@
-"""What ``serve_config.yaml`` may say, and the environment that Ray needs."""
+"""The configuration: what ``serve_config.yaml`` may say, and the environment that Ray needs."""

@@ -1,4 +1,4 @@
-"""The environment of Serve's fast data path, which must be there before Ray starts."""
+"""The environment of Ray's processes, which must be set before Ray starts."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ RAY_ADDRESS = "RAY_ADDRESS"
 # Named for other systems, on Linux it is the one way to keep Ray's own servers to loopback.
 RAY_REACHABLE = "RAY_ENABLE_WINDOWS_OR_OSX_CLUSTER"
 
-# The fast data path. Ray reads these once, in every process, so they are set before it starts.
+# Ray reads these once, in every process.
 SETTINGS = {
     "RAY_SERVE_THROUGHPUT_OPTIMIZED": "1",
     # The ingress listens itself; with this on, a replica that stops would wait 30 s for a proxy.
@@ -30,8 +30,8 @@ SETTINGS = {
     # Ray counts GPUs in the driver's order, CUDA by their speed if it is not told.
     "CUDA_DEVICE_ORDER": "PCI_BUS_ID",
     "RAY_AUTH_MODE": "token",  # so that the drain finds the token that the cluster made
-    # Memory that batches were copied in stays in the process (glibc's most is 32 MiB a piece):
-    # fresh pages for every one of them cost a model replica half of its serving time.
+    # Memory that batches were copied into stays in the process, up to glibc's most of 32 MiB a
+    # piece: fresh pages for each batch cost more time than the batch.
     "MALLOC_MMAP_THRESHOLD_": str(32 << 20),
     "MALLOC_TRIM_THRESHOLD_": str(256 << 20),
     # Threads of OpenMP (PyTorch, CTranslate2) that wait sleep: spinning, they take the time of the
@@ -43,13 +43,13 @@ SETTINGS = {
 
 
 def missing_settings(environment: Mapping[str, str]) -> list[str]:
-    """The settings of the fast data path that a process runs without."""
+    """List the settings of the fast data path that a process runs without."""
     fast = ("RAY_SERVE_THROUGHPUT_OPTIMIZED",)
     return [f"{name}={SETTINGS[name]}" for name in fast if environment.get(name) != "1"]
 
 
 def machine_environment(environment: Mapping[str, str]) -> dict[str, str]:
-    """The environment of the launcher, with the GPUs that Ray hides from a process without any."""
+    """Return the launcher's environment: Ray hides the GPUs from a process that has none."""
     outer = dict(environment)
     if environment.get(LAUNCHED) == "1":
         outer.pop(VISIBLE, None)
@@ -59,29 +59,29 @@ def machine_environment(environment: Mapping[str, str]) -> dict[str, str]:
 
 
 def launcher_settings(environment: Mapping[str, str]) -> dict[str, str]:
-    """What tells ``machine_environment`` in every process of Ray how the launcher was started."""
+    """Tell ``machine_environment``, in each process of Ray, how the launcher was started."""
     seen = {OUTER_VISIBLE: environment[VISIBLE]} if VISIBLE in environment else {}
     return {LAUNCHED: "1", **seen}
 
 
 def starts_own_cluster(environment: Mapping[str, str]) -> bool:
-    """Whether the server gets a Ray cluster of its own, on this machine alone."""
+    """Tell whether the server gets a Ray cluster of its own, on this machine alone."""
     return environment.get(RAY_ADDRESS, "local") in ("", "local")
 
 
 def loopback(environment: Mapping[str, str]) -> dict[str, str]:
-    """What keeps a cluster of our own to this machine; another's nodes must find each other."""
+    """Keep a cluster of our own to this machine. Nodes of another one must find each other."""
     return {RAY_REACHABLE: "0"} if starts_own_cluster(environment) else {}
 
 
 def with_libraries(environment: Mapping[str, str]) -> dict[str, str]:
-    """The environment in which engines find CUDA's libraries among this Python's packages."""
+    """Add where engines find CUDA's libraries among this Python's packages."""
     libraries = library_path(environment, Path(sysconfig.get_path("purelib")))
     return {**environment, **({LIBRARY_PATH: libraries} if libraries else {})}
 
 
 def library_path(environment: Mapping[str, str], packages: Path) -> str:
-    """LD_LIBRARY_PATH with the folders of the packages ``nvidia-*``, where they are installed.
+    """Write LD_LIBRARY_PATH with the folders of the installed packages ``nvidia-*``.
 
     CTranslate2 and ONNX Runtime look for CUDA's libraries there, and not among the packages.
     """

@@ -1,118 +1,70 @@
-"""The typed configuration: all that ``serve_config.yaml`` may say; bad input names the field."""
+"""The typed configuration: the application's arguments in ``serve_config.yaml``."""
 
 from __future__ import annotations
 
 import math
-import re
 import socket
-from pathlib import Path
-from typing import Annotated, Any, Literal, Self, get_args
+from typing import Annotated, Any, Literal, Self
 
-import yaml
-from pydantic import (
-    BaseModel,
-    ConfigDict,
-    Field,
-    TypeAdapter,
-    ValidationError,
-    field_validator,
-    model_validator,
-)
+from pydantic import Field, field_validator, model_validator
+from pydantic_core.core_schema import ValidationInfo
 
+from deployments.config import names
+from deployments.config.names import AliasName
+from deployments.config.options import checked_options
+from deployments.config.policy import Strict
 from deployments.config.security import Security, Tls
 from models.devices.device import DeviceName, DeviceRequest
 from models.devices.threads import default_threads, usable_cores
 from models.errors import ConfigError
-from models.registry import ENGINES
+from models.registry import find_engine
 from models.runtime import RuntimeSettings
-from models.text.languages import language_code
-from models.types import SOURCE_VOICE, Kind
+from models.types import Kind
 
-APPLICATION = "dragoman"  # the name of the application that answers over HTTP
-INGRESS = "Ingress"  # the name of the ingress deployment
-CONTROL = "ModelControl"  # and of the one that loads and unloads the models
-MODEL_VERSION = "1"  # of every model, in Triton's terms
-GRAPH = "speech_translation"  # the name of the whole graph, among the models
-# A model's stands in paths and metrics, and names a deployment of Serve.
-MODEL_NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,63}")
-# The whole graph's, the two deployments' of the server, and the end of `/v2/models/stats`.
-TAKEN_NAMES = {GRAPH, INGRESS, CONTROL, "stats"}
-AliasName = Annotated[str, Field(pattern=r"^[!-~]([ -~]{0,78}[!-~])?$")]  # printable ASCII
 MEBIBYTE = 1 << 20
-NO_BOUND = 1 << 30  # requests: a queue that takes them all
-
-
-class Strict(BaseModel):
-    """Unknown keys are errors: a misspelt setting must not be dropped in silence."""
-
-    model_config = ConfigDict(extra="forbid", frozen=True, allow_inf_nan=False)
-
-
-class BatchPolicy(Strict):
-    """How one model's batches are formed. Changes apply live; no model is loaded again."""
-
-    max_batch_size: Annotated[int, Field(ge=1, le=1024)] = 8
-    # Rows times the longest row, in the unit of the kind: audio seconds or characters.
-    max_batch_cost: Annotated[float, Field(gt=0)] | None = None
-    # What a batch may take, as measured, while shorter items wait. None: as long as it takes.
-    max_batch_s: Annotated[float, Field(gt=0)] | None = None
-    # Share of a batch's cost that may be padding.
-    max_padding: Annotated[float, Field(ge=0, lt=1)] = 0.5
-    # An upper bound on what the oldest waits for a fuller batch while every replica is busy.
-    max_queue_delay_ms: Annotated[float, Field(ge=0, le=60_000)] = 5.0
-    # Wait as long for a fuller batch where a replica is free, too, as Triton does.
-    delay_when_idle: bool = False
-    max_queue_size: Annotated[int, Field(ge=1, le=NO_BOUND)] = (
-        256  # callers who wait, not those that run
-    )
-    # What a request may wait in the queue; its own deadline holds in any case.
-    default_timeout_s: Annotated[float, Field(gt=0, le=1e9)] | None = None
-    priority_levels: Annotated[int, Field(ge=1, le=100)] = 1
-    default_priority: Annotated[int, Field(ge=1)] = 1
-    # Answers leave in the order in which their items left the queue, which is that of arrival.
-    preserve_ordering: bool = False
-    response_cache: bool = False  # keep answers by content; see ingress.response_cache_bytes
-
-    @model_validator(mode="after")
-    def _default_is_a_level(self) -> Self:
-        if self.default_priority > self.priority_levels:
-            raise ValueError("default_priority must not be above priority_levels")
-        return self
 
 
 class ModelConfig(Strict):
-    """One model: its engine, weights, device and replicas."""
+    """Load one model: its engine, weights, device and replicas."""
 
     engine: str
-    weights: str = "none"  # package:NAME[+NAME...] | path:FOLDER | hf:REPO@REVISION
-    sha256: dict[str, str] = {}  # file -> hex digest, for weights that ship no pins
+    """Engine that runs it: one of Dragoman's by its name, or any other as package.module:Class
+    (see engines.md)."""
+    weights: str = "none"
+    """Where its weights are: package:NAME[+NAME...], path:FOLDER or hf:REPO@REVISION. none: the
+    engine needs none."""
+    sha256: dict[str, str] = Field(default_factory=dict)
+    """SHA-256 of each of its files, in hex, for weights that ship no pins; `dragoman fetch --pins`
+    prints them."""
     device: DeviceName = "auto"
-    gpu_fraction: Annotated[float, Field(ge=0, le=1)] = 0.0  # of one GPU, a replica
+    """Device that it runs on. auto: the GPU where there is one and gpu_fraction is above 0. cuda:
+    the GPU, or the start fails."""
+    gpu_fraction: Annotated[float, Field(ge=0, le=1)] = 0.0
+    """Share of one GPU that each replica may take. 0: it never touches a GPU."""
     replicas: Annotated[int, Field(ge=1, le=256)] = 1
-    # CPU threads of a replica; None: as many as the machine has for it (models.cpu).
+    """Number of processes that run it."""
     threads: Annotated[int, Field(ge=1, le=256)] | None = None
-    options: dict[str, Any] = {}  # the engine's own
-    idle_unload_s: Annotated[float, Field(gt=0)] | None = None  # without requests; None: never
+    """CPU threads of each replica. null: as many as this machine's cores have for it."""
+    options: dict[str, Any] = Field(default_factory=dict, validate_default=True)
+    """Options of its engine, listed below by engine."""
+    idle_unload_s: Annotated[float, Field(gt=0)] | None = None
+    """Seconds without a request after which it is unloaded, until the next one. null: never."""
 
     @field_validator("engine")
     @classmethod
     def _engine_is_known(cls, engine: str) -> str:
-        if engine not in ENGINES:
-            raise ValueError(f"unknown engine {engine!r}; there are {', '.join(ENGINES)}")
+        try:
+            find_engine(engine)
+        except ConfigError as error:
+            raise ValueError(str(error)) from error
         return engine
 
-    @model_validator(mode="after")
-    def _options_fit_the_engine(self) -> Self:
-        options = ENGINES[self.engine].options_class()
-        unknown = sorted(set(self.options) - set(options.__dataclass_fields__))
-        if unknown:
-            known = ", ".join(options.__dataclass_fields__)
-            raise ValueError(f"options.{unknown[0]}: unknown option; {self.engine} has {known}")
-        try:
-            TypeAdapter(options).validate_python(self.options)
-        except ValidationError as error:
-            raise ValueError(f"options.{messages(error)[0]}") from error
-        return self
+    @field_validator("options")
+    @classmethod
+    def _options_fit_the_engine(cls, options: dict[str, Any], info: ValidationInfo) -> Any:
+        if "engine" in info.data:
+            checked_options(info.data["engine"], options)
+        return options
 
     @model_validator(mode="after")
     def _cuda_has_a_share(self) -> Self:
@@ -122,46 +74,62 @@ class ModelConfig(Strict):
 
     @property
     def kind(self) -> Kind:
-        return ENGINES[self.engine].kind
+        return find_engine(self.engine).engine.kind
 
     @property
     def cpu_threads(self) -> int:
-        """Of one replica, as configured or by this machine's cores."""
-        small = ENGINES[self.engine].small
+        """Threads of one replica, as configured or by this machine's cores."""
+        small = find_engine(self.engine).engine.small
         return self.threads or default_threads(self.replicas, usable_cores(), small=small)
 
     def settings(self, name: str) -> RuntimeSettings:
-        validated = TypeAdapter(ENGINES[self.engine].options_class()).validate_python(self.options)
+        """Tell the engine what the configuration says of its model."""
+        validated = checked_options(self.engine, self.options)
         return RuntimeSettings(
             name=name,
             weights=self.weights,
             device=DeviceRequest(self.device, self.gpu_fraction, self.cpu_threads),
             options={key: getattr(validated, key) for key in self.options},
             sha256=self.sha256,
-            files=ENGINES[self.engine].files,
+            files=find_engine(self.engine).engine.files,
         )
 
 
 class Limits(Strict):
-    """What one request may ask, and how many may ask at once."""
+    """Bound what one request may ask, and how many may ask at once."""
 
     max_body_bytes: Annotated[int, Field(ge=1)] = 200 * MEBIBYTE
+    """Most bytes of one request's body."""
     max_json_bytes: Annotated[int, Field(ge=1)] = MEBIBYTE
-    max_tensor_json_bytes: Annotated[int, Field(ge=1)] = 16 * MEBIBYTE  # of tensors sent as JSON
-    max_audio_s: Annotated[float, Field(gt=0)] = 600.0  # of all files of a request
-    max_text_chars: Annotated[int, Field(ge=1)] = 10_000  # of all texts of a request
-    max_clips: Annotated[int, Field(ge=1)] = 64  # of one embeddings request
-    max_texts: Annotated[int, Field(ge=1)] = 256  # of one text translation request
-    max_concurrent_requests: Annotated[int, Field(ge=1)] = 512  # of one ingress replica
-    # Of one ingress replica: all bodies together until their requests are over, and how many of
-    # them may be on their way at once; where either is full, the slowest goes.
+    """Most bytes of a body of JSON."""
+    max_tensor_json_bytes: Annotated[int, Field(ge=1)] = 16 * MEBIBYTE
+    """Most bytes of tensors that are sent as JSON."""
+    max_audio_s: Annotated[float, Field(gt=0)] = 600.0
+    """Most seconds of audio in all files of one request together."""
+    max_text_chars: Annotated[int, Field(ge=1)] = 10_000
+    """Most characters in all texts of one request together."""
+    max_clips: Annotated[int, Field(ge=1)] = 64
+    """Most clips of one request for embeddings."""
+    max_texts: Annotated[int, Field(ge=1)] = 256
+    """Most texts of one request for text translations."""
+    max_concurrent_requests: Annotated[int, Field(ge=1)] = 512
+    """Most requests that one ingress process answers at once; one more is answered 503."""
     max_bodies_bytes: Annotated[int, Field(ge=1)] = 1024 * MEBIBYTE
+    """Most bytes of all bodies that one ingress process holds until their requests are over. Where
+    they are more, the slowest body is refused."""
     max_receiving: Annotated[int, Field(ge=1)] = 1024
-    receive_timeout_s: Annotated[float, Field(gt=0)] = 300.0  # of a body, from its head to its end
-    min_receive_bytes_s: Annotated[float, Field(ge=0)] = 1_000.0  # of a body, over every 10 s
-    max_rows: Annotated[int, Field(ge=1)] = 8  # of one request to the whole graph
-    max_items_in_flight: Annotated[int, Field(ge=1)] = 32  # of one request, in one model's queue
+    """Most bodies that one ingress process receives at once. Where they are more, the slowest body
+    is refused."""
+    receive_timeout_s: Annotated[float, Field(gt=0)] = 300.0
+    """Seconds that a body may take from the request's head to the body's end."""
+    min_receive_bytes_s: Annotated[float, Field(ge=0)] = 1_000.0
+    """Least bytes a second of a body, over every 10 s."""
+    max_rows: Annotated[int, Field(ge=1)] = 8
+    """Most rows of one request to the whole graph."""
+    max_items_in_flight: Annotated[int, Field(ge=1)] = 32
+    """Most items that one request has in one model's queue at once."""
     request_timeout_s: Annotated[float, Field(gt=0)] = 600.0
+    """Most seconds that a request may take; it may ask for fewer itself."""
 
     @model_validator(mode="after")
     def _a_body_fits(self) -> Self:
@@ -171,50 +139,71 @@ class Limits(Strict):
 
 
 class IngressConfig(Strict):
-    """The HTTP side: where it listens, how many processes, and what they do beside batching."""
+    """Listen on HTTP, and do what stands beside batching."""
 
-    host: str = "127.0.0.1"  # 0.0.0.0, with security.keys, to be reached from other machines
-    port: Annotated[int, Field(ge=1, le=65_535)] = 8000  # shared by the replicas of a machine
-    tls: Tls | None = None  # HTTPS; None: HTTP, for this machine or behind a proxy
-    keep_alive_timeout_s: Annotated[int, Field(ge=1)] = 90  # of a connection without requests
+    host: str = "127.0.0.1"
+    """Address that it listens on; 0.0.0.0, with security.keys, to be reached from other
+    machines."""
+    port: Annotated[int, Field(ge=1, le=65_535)] = 8000
+    """Port that it listens on; the ingress processes of a machine share it."""
+    tls: Tls | None = None
+    """Certificate for HTTPS. null: HTTP, for this machine or behind a proxy."""
+    keep_alive_timeout_s: Annotated[int, Field(ge=1)] = 90
+    """Seconds after which a connection without requests is closed."""
     replicas: Annotated[int, Field(ge=1)] = 1
-    # That decode and encode audio, in each replica; None: as many as the machine has for it.
+    """Number of ingress processes."""
     codec_threads: Annotated[int, Field(ge=1)] | None = None
-    sentence_gap_s: Annotated[float, Field(ge=0, le=5)] = 0.2  # silence between spoken sentences
-    response_cache_bytes: Annotated[int, Field(ge=0)] = 64 * MEBIBYTE  # for all models together
-    drain_notice_s: Annotated[float, Field(ge=0)] = 1.0  # not ready before requests are refused
+    """Threads of each ingress process that decode and encode audio. null: as many as this
+    machine's cores have for them."""
+    sentence_gap_s: Annotated[float, Field(ge=0, le=5)] = 0.2
+    """Seconds of silence between spoken sentences."""
+    response_cache_bytes: Annotated[int, Field(ge=0)] = 64 * MEBIBYTE
+    """Most bytes of kept answers of all models together, in each ingress process."""
+    drain_notice_s: Annotated[float, Field(ge=0)] = 1.0
+    """Seconds that a stopping server says that it is not ready before it refuses requests."""
 
     @property
     def threads_of_codecs(self) -> int:
-        """Of one replica, as configured or by this machine's cores."""
+        """Threads of one replica, as configured or by this machine's cores."""
         return self.codec_threads or default_threads(self.replicas, usable_cores(), small=False)
 
 
 class Observability(Strict):
-    """What the server tells of its requests."""
+    """Tell of requests in the log and in traces."""
 
     log_format: Literal["text", "json"] = "text"
-    # OTLP over HTTP, such as http://127.0.0.1:4318/v1/traces; None: no traces.
+    """Format of the log's lines."""
     trace_endpoint: Annotated[str, Field(pattern=r"^https?://[^/]+/")] | None = None
-    trace_ratio: Annotated[float, Field(ge=0, le=1)] = 1.0  # of requests without a decision
+    """Collector of traces, OTLP over HTTP, such as http://127.0.0.1:4318/v1/traces. null: no
+    traces."""
+    trace_ratio: Annotated[float, Field(ge=0, le=1)] = 1.0
+    """Share of requests that are traced, of those whose caller has not decided it."""
 
 
 class AppConfig(Strict):
-    """The one argument of the application's builder."""
+    """Configure the application: the one argument of its builder."""
 
     models: Annotated[dict[str, ModelConfig], Field(min_length=1)]
-    # Names that clients of other servers send, for the models or kinds that answer to them here.
-    aliases: dict[str, str] = {}
-    # The same of voices: for one voice here, or for one of each language, the first of which
-    # speaks where no language is named. That they are there is known once the models are loaded.
-    voice_aliases: dict[AliasName, str | Annotated[dict[str, str], Field(min_length=1)]] = {}
+    """The models by their names. A name has 1 to 64 letters, digits, '-', '_' and '.', and begins
+    with a letter or a digit."""
+    aliases: dict[str, str] = Field(default_factory=dict)
+    """Names that clients of other servers send, each for a model or a kind that answers to it."""
+    voice_aliases: dict[AliasName, str | Annotated[dict[str, str], Field(min_length=1)]] = Field(
+        default_factory=dict
+    )
+    """Names of voices that clients of other servers send, each for one voice, or for one of each
+    language (ISO 639-1), the first of which speaks where no language is named."""
     limits: Limits = Limits()
+    """What one request may ask, and how many may ask at once."""
     ingress: IngressConfig = IngressConfig()
+    """Where it listens, and how many processes do."""
     observability: Observability = Observability()
+    """What the server tells of its requests."""
     security: Security = Security()
+    """Who may ask, from where, and for what (see security.md)."""
 
     def names_of(self, kind: Kind) -> tuple[str, ...]:
-        """The models of one kind, in the order of the file."""
+        """List the models of one kind, in the order of the file."""
         return tuple(name for name, model in self.models.items() if model.kind == kind)
 
     @model_validator(mode="after")
@@ -223,115 +212,19 @@ class AppConfig(Strict):
         return self
 
     @model_validator(mode="after")
-    def _aliases_name_models(self) -> Self:
-        for alias, name in self.aliases.items():
-            if alias in self.models or alias in get_args(Kind):
-                raise ValueError(f"aliases.{alias}: the name is a model's or a kind's own")
-            if name not in self.models and name not in get_args(Kind):
-                raise ValueError(f"aliases.{alias}: there is no model and no kind {name!r}")
-        for alias, voices in self.voice_aliases.items():
-            if alias == SOURCE_VOICE:
-                raise ValueError(f"voice_aliases.{alias}: the name is of the speaker's own voice")
-            for language in voices if isinstance(voices, dict) else ():
-                if language_code(language) != language:
-                    message = f"voice_aliases.{alias}.{language}: no ISO 639-1 code, such as en"
-                    raise ValueError(message)
-        return self
-
-    @model_validator(mode="after")
-    def _models_have_names_of_their_own(self) -> Self:
+    def _names_are_their_own(self) -> Self:
         for name, model in self.models.items():
-            where = f"models.{name or repr(name)}"
-            if not MODEL_NAME.fullmatch(name):
-                raise ValueError(
-                    f"{where}: a model's name has 1 to 64 letters, digits, '-', '_' and '.', "
-                    "and begins with a letter or a digit"
-                )
-            if name in TAKEN_NAMES:
-                raise ValueError(f"{where}: the server itself has something of that name")
-            if name in get_args(Kind) and name != model.kind:
-                raise ValueError(
-                    f"{where}: the name is that of a kind, and {model.engine} is {model.kind}"
-                )
+            names.check_model(name, model.kind, model.engine)
+        for alias, name in self.aliases.items():
+            names.check_alias(alias, name, self.models)
+        for alias, voices in self.voice_aliases.items():
+            names.check_voice_alias(alias, voices if isinstance(voices, dict) else {})
         return self
-
-
-class IngressUserConfig(Strict):
-    """What can be changed on a running server, without loading a model again."""
-
-    batching: dict[str, BatchPolicy] = {}  # model -> policy
-
-
-# ---- the file that `serve run` reads ---------------------------------------------------
-
-
-class LoggingOptions(Strict):
-    log_level: Literal["DEBUG", "INFO", "WARNING", "ERROR"] = "INFO"
-    encoding: Literal["TEXT", "JSON"] = "TEXT"
-    enable_access_log: bool = True
-    logs_dir: str | None = None
-
-
-class ControllerEnvironment(Strict):
-    env_vars: dict[str, str] = {}
-
-
-class ControllerOptions(Strict):
-    """Of Serve's controller, which `logging_config` does not reach."""
-
-    runtime_env: ControllerEnvironment = ControllerEnvironment()
-
-
-class IngressOverride(Strict):
-    name: Literal["Ingress"]
-    user_config: IngressUserConfig = IngressUserConfig()
-
-
-class Application(Strict):
-    name: Literal["dragoman"] = "dragoman"  # the drain finds the application by it
-    route_prefix: Literal["/"] = "/"
-    import_path: Literal["deployments.app:build"]
-    args: AppConfig
-    deployments: list[IngressOverride] = []
-
-    @model_validator(mode="after")
-    def _policies_name_models(self) -> Self:
-        for override in self.deployments:
-            check_policies(override.user_config, self.args)
-        return self
-
-
-class ServeFile(Strict):
-    """The whole of a ``serve_config.yaml``; Ray alone drops what it does not know."""
-
-    proxy_location: Literal["Disabled"]  # Serve's own HTTP: the ingress listens itself
-    logging_config: LoggingOptions = LoggingOptions()
-    controller_options: ControllerOptions = ControllerOptions()
-    applications: Annotated[list[Application], Field(min_length=1, max_length=1)]
-
-    @property
-    def url(self) -> str:
-        """Where a server of this configuration answers on its own machine."""
-        ingress = self.applications[0].args.ingress
-        host = {"0.0.0.0": "127.0.0.1", "::": "::1"}.get(ingress.host, ingress.host)
-        scheme = "http" if ingress.tls is None else "https"
-        return f"{scheme}://{f'[{host}]' if ':' in host else host}:{ingress.port}"
 
 
 def address_family(host: str) -> socket.AddressFamily:
-    """Of an address to listen on; a name that is no address is one of IPv4."""
+    """Tell whether an address to listen on is one of IPv6; a name is taken for one of IPv4."""
     return socket.AF_INET6 if ":" in host else socket.AF_INET
-
-
-def check_policies(user_config: IngressUserConfig, args: AppConfig) -> None:
-    """Refuse batch policies of models that there are not.
-
-    Raises:
-        ValueError: names the key.
-    """
-    for name in user_config.batching:
-        if name not in args.models:
-            raise ValueError(f"batching.{name}: there is no such model; {', '.join(args.models)}")
 
 
 def check_fractions(models: dict[str, ModelConfig], gpus: float) -> None:
@@ -369,28 +262,3 @@ def check_fractions(models: dict[str, ModelConfig], gpus: float) -> None:
             )
         if fitting:
             free[fitting[0]] -= fraction
-
-
-def load(path: Path) -> ServeFile:
-    """Read and validate a whole serve file.
-
-    Raises:
-        ConfigError: the file is not YAML, or a field is wrong; the message names each one.
-    """
-    try:
-        content = yaml.safe_load(path.read_text(encoding="utf-8"))
-        return ServeFile.model_validate(content)
-    except ValidationError as error:
-        raise ConfigError("\n".join(f"{path}: {line}" for line in messages(error))) from error
-    # ValueError: of bytes that are no text, and of values such as a day that there is not.
-    except (OSError, yaml.YAMLError, ValueError, RecursionError) as error:
-        raise ConfigError(f"{path}: {error}") from error
-
-
-def messages(error: ValidationError, *where: str) -> list[str]:
-    """One line an error: the field's path, which ``where`` begins, and what was expected."""
-    return [
-        f"{'.'.join([*where, *map(str, e['loc'])]) or 'file'}: "
-        f"{e['msg'].removeprefix('Value error, ')}"
-        for e in error.errors()
-    ]

@@ -22,7 +22,7 @@ from urllib.error import HTTPError
 from urllib.request import Request, urlopen
 
 from deployments.catalogue.serving import READY
-from deployments.config.schema import load
+from deployments.config.files import load
 from deployments.doctor.machine_checks import Finding, Models, Status, machine_findings, severity
 from deployments.doctor.model_checks import Row, is_on_gpu, model_findings
 from deployments.doctor.probe import Machine, look

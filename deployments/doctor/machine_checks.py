@@ -16,7 +16,8 @@ from deployments.doctor.probe import Machine
 from models.devices.device import CUDA_PROVIDER
 from models.devices.nvidia import VISIBLE, GpuProcess, needs_newer_driver
 from models.errors import ConfigError
-from models.registry import ENGINES, Library
+from models.registry import find_engine
+from models.runtime import Library
 from models.tts.piper.engine import FALSE, TRUE, USE_GPU
 
 Status: TypeAlias = Literal["ok", "warning", "failed"]
@@ -67,7 +68,7 @@ def severity(models: Models, library: Library | None = None) -> Status:
     asked = {
         model.device
         for model in models.values()
-        if library in (None, ENGINES[model.engine].library)
+        if library in (None, find_engine(model.engine).engine.library)
         and (model.device == "cuda" or (model.device == "auto" and model.gpu_fraction))
     }
     return "failed" if "cuda" in asked else "warning" if "auto" in asked else "ok"

@@ -13,7 +13,7 @@ from deployments.config.schema import ModelConfig
 from deployments.doctor.machine_checks import Finding
 from deployments.telemetry.log import logger
 from models.errors import ConfigError, WeightsError
-from models.registry import ENGINES
+from models.registry import find_engine
 from models.weights import hub
 from models.weights.source import resolve
 
@@ -64,8 +64,8 @@ def _why_unknown(model: ModelConfig, *, ask_hub: bool) -> str | None:
     Raises:
         WeightsError: they are absent.
     """
-    engine = ENGINES[model.engine]
-    if engine.library is None:  # a fake computes nothing
+    engine = find_engine(model.engine).engine
+    if not engine.needs_weights:
         return None
     scheme, _, reference = model.weights.partition(":")
     if scheme == "hf" and hub.in_cache(reference, engine.files) is None:

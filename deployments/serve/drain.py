@@ -16,7 +16,7 @@ from collections.abc import Sequence
 import ray
 from ray import serve
 
-from deployments.config.schema import APPLICATION, INGRESS
+from deployments.config.names import APPLICATION, INGRESS
 
 
 async def drain(address: str, timeout_s: float) -> bool:

@@ -14,13 +14,10 @@ from ray.serve.handle import DeploymentHandle
 from deployments.catalogue.placements import Placements
 from deployments.catalogue.selection import Fleet
 from deployments.config.environment import missing_settings
-from deployments.config.schema import (
-    APPLICATION,
-    INGRESS,
-    AppConfig,
-    IngressUserConfig,
-    check_policies,
-)
+from deployments.config.files import check_policies
+from deployments.config.names import APPLICATION, INGRESS
+from deployments.config.policy import IngressUserConfig
+from deployments.config.schema import AppConfig
 from deployments.http.app import asgi_app
 from deployments.http.middleware.admission import Admission
 from deployments.http.server import Listener

@@ -38,7 +38,8 @@ from deployments.config.environment import (
     starts_own_cluster,
     with_libraries,
 )
-from deployments.config.schema import ServeFile, check_fractions, load
+from deployments.config.files import ServeFile, load
+from deployments.config.schema import check_fractions
 from deployments.doctor.machine_checks import cpu_threads
 from deployments.doctor.weights_checks import check_weights
 from deployments.security import tls

@@ -22,7 +22,8 @@ from deployments.batching.leaving import BATCHES_A_REPLICA
 from deployments.catalogue.control import AppStatus, Control
 from deployments.catalogue.generation import Generation, ModelOverride, model_of
 from deployments.catalogue.placements import Description, Placements, Remote
-from deployments.config.schema import APPLICATION, CONTROL, INGRESS, AppConfig
+from deployments.config.names import APPLICATION, CONTROL, INGRESS
+from deployments.config.schema import AppConfig
 from deployments.serve.handle import LOST, ServeRemote
 from deployments.serve.loopback import stay_on_loopback
 from deployments.serve.replica import CPUS_A_REPLICA, DRAIN_S, ModelReplica

@@ -22,7 +22,7 @@ from deployments.serve.watchdog import Watchdog
 from deployments.telemetry.log import LogFormat, logger, set_up
 from models.devices import nvidia
 from models.devices.device import load_failure, measured_again
-from models.registry import ENGINES
+from models.registry import find_engine
 from models.runtime import RuntimeSettings
 
 T = TypeVar("T")
@@ -55,7 +55,7 @@ class ModelReplica:
         if not settings.device.may_use_gpu:
             os.environ[nvidia.VISIBLE] = ""  # before any library looks; Ray alone may not have
         self._thread = ThreadPoolExecutor(1, thread_name_prefix=settings.name)
-        self._runtime = ENGINES[engine].create(settings)
+        self._runtime = find_engine(engine).create(settings)
         self._description = self._thread.submit(self._load).result()
         device = self._description.device.actual
         self._watchdog = Watchdog(settings.name, device, log_format)

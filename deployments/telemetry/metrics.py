@@ -33,7 +33,7 @@ from deployments.batching.statistics import (
     Times,
 )
 from deployments.catalogue.serving import READY
-from deployments.config.schema import MODEL_VERSION
+from deployments.config.names import MODEL_VERSION
 from deployments.doctor.model_checks import Row, is_on_gpu
 from deployments.telemetry.usage import DoorFigures, Usage
 from models.devices.nvidia import Gpu

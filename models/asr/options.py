@@ -13,30 +13,48 @@ LONGEST_WINDOW_S = 30.0  # the positions of Whisper's encoder
 
 @dataclass(frozen=True, slots=True)
 class Options:
-    """Options of Whisper in the configuration. Decoding defaults are faster-whisper's.
+    """Set how Whisper decodes. Defaults are faster-whisper's.
 
-    A row is padded to the smallest window that holds its audio and ``margin_s``. Without a margin,
-    and in windows of 5 s with any margin, Whisper repeats itself past the end of speech
-    (`bench.asr_windows` and `bench.said` show it). A text that is written twice in one window is
-    decoded again in the next larger one.
+    A row is padded to the smallest window that holds its audio and ``margin_s``. Without a
+    margin, and in windows of 5 s with any margin, Whisper repeats itself past the end of
+    speech (`bench.asr_windows` and `bench.said` show it). A text that is said twice in one
+    window is decoded once more in the next larger one.
     """
 
     compute_type: ComputeType = "auto"
+    """Type of weights and activations. auto: int8 on a CPU; on CUDA float16, or float32 where the
+    GPU has no fast float16."""
     windows_s: tuple[float, ...] = (10.0, 20.0, 30.0)
-    margin_s: float = 1.5  # silence after speech, in every window but the largest
+    """Lengths of the windows in seconds, ascending, above margin_s, at most 30."""
+    margin_s: float = 1.5
+    """Seconds of silence after speech, in every window but the largest."""
     beam_size: int = 5
-    best_of: int = 5  # samples at temperatures above 0; the likeliest is taken
+    """Hypotheses of a beam at temperature 0, at least 1."""
+    best_of: int = 5
+    """Samples of which the likeliest is taken, at temperatures above 0; at least 1."""
     patience: float = 1.0
+    """Factor of beam_size that says how many hypotheses end before a beam does."""
     length_penalty: float = 1.0
+    """Exponent of the length that a hypothesis's score is divided by."""
     repetition_penalty: float = 1.0
-    no_repeat_ngram_size: int = 0  # 0: any n-gram may repeat
-    temperatures: tuple[float, ...] = (0.0, 0.2, 0.4, 0.6, 0.8, 1.0)  # of the fallback, in order
-    compression_ratio_threshold: float = 2.4  # above: the text repeats itself
-    log_prob_threshold: float = -1.0  # nats a token; below: the text is unlikely
-    no_speech_threshold: float = 0.6  # above, and unlikely: nobody speaks
+    """Factor by which a token that came already gets less likely. 1: none."""
+    no_repeat_ngram_size: int = 0
+    """Tokens of a sequence that may not come twice. 0: any may."""
+    temperatures: tuple[float, ...] = (0.0, 0.2, 0.4, 0.6, 0.8, 1.0)
+    """Temperatures that are tried in this order until a text passes the thresholds; none below
+    0."""
+    compression_ratio_threshold: float = 2.4
+    """Compression ratio above which a text repeats itself and is decoded again."""
+    log_prob_threshold: float = -1.0
+    """Mean log probability, in nats a token, below which a text is decoded again."""
+    no_speech_threshold: float = 0.6
+    """Probability of no speech above which an unlikely text is dropped."""
     max_initial_timestamp_s: float = 1.0
-    prompt_reset_temperature: float = 0.5  # text decoded above it does not prompt the next window
-    silence_dbfs: float = -60.0  # audio whose loudest 30 ms are quieter has no speech
+    """Most seconds before the first timestamp of a window."""
+    prompt_reset_temperature: float = 0.5
+    """Temperature above which a text is no prompt for what follows it."""
+    silence_dbfs: float = -60.0
+    """Level in dBFS below which the loudest 30 ms of an audio hold no speech."""
 
     def __post_init__(self) -> None:
         windows_s = self.windows_s

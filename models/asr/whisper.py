@@ -30,13 +30,19 @@ from models.asr.row import FRAME_SAMPLES, Row, padded
 from models.audio.samples import loudness_dbfs
 from models.devices import device
 from models.errors import DragomanError, InvalidRequest, TooLarge, UnknownLanguage
-from models.runtime import ItemError, RuntimeSettings, RuntimeSpec
+from models.runtime import Engine, ItemError, RuntimeSettings, RuntimeSpec
 from models.types import SAMPLE_RATE_HZ, UNDETERMINED, AsrItem, Transcript
 from models.weights.source import licence, resolve
 
 if TYPE_CHECKING:
     import ctranslate2
     from faster_whisper.tokenizer import Tokenizer
+
+
+FILES = (
+    *("config.json", "tokenizer.json", "preprocessor_config.json"),
+    *("model.bin", "vocabulary.*"),
+)
 
 
 class WhisperAsr:
@@ -47,6 +53,8 @@ class WhisperAsr:
     temperatures. At temperature 0 an item's text does not depend on its neighbours, since each
     is heard in the window that it needs; above 0 it is sampled.
     """
+
+    engine = Engine("asr", Options, "ctranslate2", FILES)
 
     def __init__(self, settings: RuntimeSettings, options: Options) -> None:
         self._settings, self._options = settings, options

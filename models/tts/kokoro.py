@@ -19,7 +19,7 @@ from numpy.typing import NDArray
 from models.devices import device
 from models.devices.onnx_session import open_session
 from models.errors import DragomanError, WeightsError
-from models.runtime import ItemError, RuntimeSettings, RuntimeSpec, Voice
+from models.runtime import Engine, ItemError, RuntimeSettings, RuntimeSpec, Voice
 from models.tts.level import CALIBRATION_TEXT, TARGET_LUFS, Gains
 from models.tts.phonemes import PHONEMES_LICENCE, Phonemizer, is_speakable, pieces
 from models.tts.speech import checked_text, joined, speech
@@ -55,15 +55,22 @@ KEPT_BEFORE_S, KEPT_AFTER_S = 0.05, 0.1
 
 @dataclass(frozen=True, slots=True)
 class Options:
-    """Options of Kokoro voices in the configuration."""
+    """Set which Kokoro voices speak, and in which language."""
 
-    voices: tuple[str, ...] = ("jm_kumo",)  # rows of the voices file, by name
-    language: str = "pt"  # ISO 639-1: the stated language of the voices
-    espeak_language: str = "pt-br"  # the espeak-ng voice that the phonemes come from
+    voices: tuple[str, ...] = ("jm_kumo",)
+    """Voices to speak with, by their names in voices_file."""
+    language: str = "pt"
+    """Language that the voices speak, as its ISO 639-1 code."""
+    espeak_language: str = "pt-br"
+    """Voice of espeak-ng that the phonemes come from."""
     model_file: str = "kokoro-v1.0.int8.onnx"
-    voices_file: str = "data/voices_ja.npz"  # voice -> float32 [510, 1, 256]
-    vocab_file: str = "data/vocab.json"  # {"vocab": {phoneme: token}}
-    loudness_lufs: float | None = TARGET_LUFS  # of every voice; None: each as loud as it is
+    """The model, inside its weights."""
+    voices_file: str = "data/voices_ja.npz"
+    """The voices, inside its weights: an array float32 [510, 1, 256] for each."""
+    vocab_file: str = "data/vocab.json"
+    """The tokens of phonemes, inside its weights."""
+    loudness_lufs: float | None = TARGET_LUFS
+    """Loudness of every voice in LUFS (EBU R128). null: each is as loud as it is."""
 
 
 class KokoroTts:
@@ -75,6 +82,8 @@ class KokoroTts:
     The int8 graph is made for the CPU: much of it has no CUDA kernel. For a GPU name a float one in
     ``model_file``.
     """
+
+    engine = Engine("tts", Options, "onnxruntime")
 
     def __init__(self, settings: RuntimeSettings, options: Options) -> None:
         self._settings, self._options = settings, options

@@ -15,7 +15,7 @@ from models.audio.samples import to_float32
 from models.devices import device
 from models.devices.onnx_session import open_session
 from models.errors import DragomanError, InvalidRequest
-from models.runtime import ItemError, RuntimeSettings, RuntimeSpec
+from models.runtime import Engine, ItemError, RuntimeSettings, RuntimeSpec
 from models.types import (
     SAMPLE_RATE_HZ,
     SpeechSpan,
@@ -43,9 +43,10 @@ MIN_CUT_SILENCE_S = 0.098  # over-long speech is cut at silences longer than thr
 
 @dataclass(frozen=True, slots=True)
 class Options:
-    """Options of the VAD in the configuration."""
+    """Set which model of Silero VAD runs."""
 
-    file: str = "data/silero_vad.onnx"  # the model, inside its weights
+    file: str = "data/silero_vad.onnx"
+    """The model, inside its weights."""
 
 
 @dataclass(slots=True)
@@ -72,6 +73,8 @@ class SileroVad:
     Silero does at the end of a file, and its state comes back empty, which no later piece may
     bring. Spans are those of the piece, with times from its start.
     """
+
+    engine = Engine("vad", Options, "onnxruntime", small=True)
 
     def __init__(self, settings: RuntimeSettings, options: Options) -> None:
         self._settings, self._options = settings, options

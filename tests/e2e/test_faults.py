@@ -9,6 +9,7 @@ from pathlib import Path
 import psutil
 import pytest
 
+from tests.support.fakes import SLEEP
 from tests.support.server import STOP_S, Running, config_on_a_free_port, fakes_config, start
 
 END_S = 60.0  # in which a server ends or heals, whatever dies
@@ -18,7 +19,7 @@ END_S = 60.0  # in which a server ends or heals, whatever dies
 def server(tmp_path: Path) -> Iterator[Running]:
     """A server with one model."""
     config = fakes_config()
-    config["applications"][0]["args"]["models"] = {"speaker": {"engine": "sleep"}}
+    config["applications"][0]["args"]["models"] = {"speaker": {"engine": SLEEP}}
     running = start(config_on_a_free_port(tmp_path, config))
     yield running
     if running.process.poll() is None:

@@ -8,7 +8,7 @@ from collections.abc import Iterator
 import httpx
 import pytest
 
-from deployments.config.schema import load
+from deployments.config.files import load
 from deployments.config.security import SCOPES
 from deployments.security import tls
 from deployments.security.keys import new_key

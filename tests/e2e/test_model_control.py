@@ -18,6 +18,7 @@ import pytest
 import yaml
 
 from tests.support.bad_input import EMBED
+from tests.support.fakes import FAKE_TTS
 from tests.support.server import Running, config_on_a_free_port, eventually, fakes_config, running
 
 PCM = {"content-type": "audio/pcm; rate=16000", "accept": "application/octet-stream"}
@@ -182,7 +183,7 @@ def test_another_configuration_changes_only_what_it_says(
     models = content["applications"][0]["args"]["models"]
     models["speaker"]["options"]["embedding_size"] = 11
     del models["tts"]
-    models["spoken"] = {"engine": "fake-tts"}
+    models["spoken"] = {"engine": FAKE_TTS}
     kept = {name: server.replicas(name) for name in ("asr", "vad", "nmt")}
     server.deploy(content)
     eventually(lambda: embed(http) == 11, "the new configuration's model")

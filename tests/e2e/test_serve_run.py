@@ -14,7 +14,7 @@ import httpx
 import psutil
 import yaml
 
-from deployments.config.schema import load
+from deployments.config.files import load
 from tests.support.bad_input import TEXT, TEXT_OK
 from tests.support.server import ROOT, config_on_a_free_port, eventually, fakes_config
 

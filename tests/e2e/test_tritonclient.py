@@ -20,6 +20,7 @@ from prometheus_client.parser import text_string_to_metric_families
 from tritonclient.http import InferenceServerClient, InferInput, InferRequestedOutput
 from tritonclient.utils import InferenceServerException
 
+from tests.support.fakes import FAKE_ASR, FAKE_NMT, FAKE_TTS, FAKE_VAD, SLEEP
 from tests.support.server import Running, config_on_a_free_port, eventually, running
 from tests.support.triton import (
     CLIENTS,
@@ -74,12 +75,12 @@ def heard(level: int, length: int = 8_000) -> str:
 
 SLOW_QUEUE = 3  # requests that may wait for the slow model
 FAKES: dict[str, dict[str, Any]] = {
-    "vad": {"engine": "fake-vad"},
-    "asr": {"engine": "fake-asr"},
-    "nmt": {"engine": "fake-nmt"},
-    "slow": {"engine": "fake-nmt", "options": {"base_ms": 4000.0}},
-    "tts": {"engine": "fake-tts"},
-    "speaker": {"engine": "sleep", "options": {"base_ms": 20.0}},
+    "vad": {"engine": FAKE_VAD},
+    "asr": {"engine": FAKE_ASR},
+    "nmt": {"engine": FAKE_NMT},
+    "slow": {"engine": FAKE_NMT, "options": {"base_ms": 4000.0}},
+    "tts": {"engine": FAKE_TTS},
+    "speaker": {"engine": SLEEP, "options": {"base_ms": 20.0}},
 }
 BATCHING: dict[str, dict[str, Any]] = {
     "speaker": {"max_batch_size": 4},

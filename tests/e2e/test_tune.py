@@ -12,7 +12,8 @@ from typing import Any
 import psutil
 import yaml
 
-from deployments.config.schema import load
+from deployments.config.files import load
+from tests.support.fakes import SLEEP
 from tests.support.server import ROOT, config_on_a_free_port, fakes_config
 from tuning.space import policy_of
 
@@ -33,7 +34,7 @@ def sleeper(folder: Path) -> Path:
     config = fakes_config()
     (application,) = config["applications"]
     application["args"]["models"]["speaker"] = {
-        "engine": "sleep",
+        "engine": SLEEP,
         "options": {"base_ms": BASE_MS, "item_ms": ITEM_MS},
     }
     batching = application["deployments"][0]["user_config"]["batching"]

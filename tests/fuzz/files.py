@@ -18,7 +18,7 @@ import yaml
 from hypothesis import strategies as st
 from safetensors.torch import save as safetensors_of
 
-from deployments.config.schema import load
+from deployments.config.files import load
 from models.audio import decode as audio
 from models.devices.onnx_session import open_session
 from models.errors import CallerError, DragomanError, StartupError

@@ -16,17 +16,19 @@ from deployments.catalogue.control import AppStatus, Control
 from deployments.catalogue.generation import Generation, ModelOverride
 from deployments.catalogue.placements import Description, Placements, Remote, ReplicaStats
 from deployments.catalogue.selection import Fleet
-from deployments.config.schema import AppConfig, BatchPolicy, Limits, ModelConfig
+from deployments.config.policy import BatchPolicy
+from deployments.config.schema import AppConfig, Limits, ModelConfig
 from deployments.serve.batch_transport import Packed
 from models.errors import StartupError, Unavailable
-from models.registry import ENGINES
+from models.registry import find_engine
+from tests.support.fakes import FAKE_ASR, FAKE_NMT, FAKE_TTS, FAKE_VAD, SLEEP
 
 FAKES = {
-    "vad": "fake-vad",
-    "asr": "fake-asr",
-    "nmt": "fake-nmt",
-    "tts": "fake-tts",
-    "speaker": "sleep",
+    "vad": FAKE_VAD,
+    "asr": FAKE_ASR,
+    "nmt": FAKE_NMT,
+    "tts": FAKE_TTS,
+    "speaker": SLEEP,
 }
 
 
@@ -36,7 +38,7 @@ class LocalRemote:
     def __init__(
         self, name: str, config: ModelConfig, override: ModelOverride | None = None
     ) -> None:
-        self._runtime = ENGINES[config.engine].create(config.settings(name))
+        self._runtime = find_engine(config.engine).create(config.settings(name))
         self.description = Description(*self._runtime.load(), override=override)
         self._thread = ThreadPoolExecutor(1, thread_name_prefix=name)
         self.batches: list[int] = []

@@ -11,10 +11,10 @@ from typing import TYPE_CHECKING, Any, Literal
 from models.devices.device import DeviceReport, choose_torch, free_torch_memory, report
 from models.errors import WeightsError
 from models.nmt.m2m100.convert import CONFIG_FILE, TENSOR_FILES, read_positions
-from models.nmt.m2m100.rows import BatchOptions, Row, Search, Translator
+from models.nmt.m2m100.rows import FILES, BatchOptions, Row, Search, Translator
 from models.nmt.m2m100.tokenizer import LANGUAGES, M2m100Tokenizer
 from models.passes import passes as forward_passes
-from models.runtime import ItemError, RuntimeSettings, RuntimeSpec
+from models.runtime import Engine, ItemError, RuntimeSettings, RuntimeSpec
 from models.types import NmtItem, Translation
 from models.weights.source import licence, resolve
 
@@ -24,14 +24,11 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True, slots=True)
 class Options(BatchOptions):
-    """What the configuration may say of M2M100, beside how batches are formed.
-
-    Attributes:
-        precision: of weights and activations. "auto" is float16 on CUDA; on a CPU the model
-            stays in float32, and the device report says so.
-    """
+    """Set how M2M100 runs."""
 
     precision: Literal["auto", "float32", "float16"] = "auto"
+    """Precision of weights and activations. auto: float16 on CUDA. On a CPU it is always
+    float32."""
 
 
 class M2m100TransformersNmt:
@@ -40,6 +37,8 @@ class M2m100TransformersNmt:
     Loads folders and snapshots of the layout of ``facebook/m2m100_418M``. One batch may mix
     pairs, beams and bounds.
     """
+
+    engine = Engine("nmt", Options, "torch", FILES, keeps=True)
 
     def __init__(self, settings: RuntimeSettings, options: Options) -> None:
         self._settings, self._options = settings, options

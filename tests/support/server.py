@@ -19,6 +19,7 @@ import psutil
 import yaml
 
 from deployments.serve.ports import free_port
+from tests.support.fakes import FAKE_ASR, FAKE_NMT, FAKE_TTS, FAKE_VAD, SLEEP
 
 ROOT = Path(__file__).parents[2]
 OPTIONS = ["base_ms", "embedding_size"]  # that a load may change
@@ -75,11 +76,11 @@ def _title(process: psutil.Process) -> str:
 def fakes_config() -> dict[str, Any]:
     """Fakes of every kind; recognition and translation take a second."""
     models = {
-        "vad": {"engine": "fake-vad"},
-        "asr": {"engine": "fake-asr", "options": {"base_ms": 1000.0}},
-        "nmt": {"engine": "fake-nmt", "options": {"base_ms": 1000.0}},
-        "tts": {"engine": "fake-tts"},
-        "speaker": {"engine": "sleep", "replicas": 2, "options": {"base_ms": 20.0}},
+        "vad": {"engine": FAKE_VAD},
+        "asr": {"engine": FAKE_ASR, "options": {"base_ms": 1000.0}},
+        "nmt": {"engine": FAKE_NMT, "options": {"base_ms": 1000.0}},
+        "tts": {"engine": FAKE_TTS},
+        "speaker": {"engine": SLEEP, "replicas": 2, "options": {"base_ms": 20.0}},
     }
     application = {
         "name": "dragoman",

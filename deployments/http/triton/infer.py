@@ -12,7 +12,8 @@ from typing import Any
 from starlette.exceptions import HTTPException
 from starlette.types import Receive, Scope, Send
 
-from deployments.config.schema import MODEL_VERSION, Limits
+from deployments.config.names import MODEL_VERSION
+from deployments.config.schema import Limits
 from deployments.graph.context import Context
 from deployments.graph.pipeline import Pipeline
 from deployments.http.failed_requests import Meant

@@ -7,7 +7,9 @@ from collections.abc import Callable, Mapping
 from typing import Any
 
 from deployments.catalogue.generation import ModelOverride
-from deployments.config.schema import GRAPH, NO_BOUND, BatchPolicy, ModelConfig
+from deployments.config.names import GRAPH
+from deployments.config.policy import NO_BOUND, BatchPolicy
+from deployments.config.schema import ModelConfig
 from deployments.http.triton import signature
 from deployments.http.triton.json_documents import json_object
 from deployments.http.triton.kinds.base import Served

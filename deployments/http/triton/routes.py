@@ -16,7 +16,8 @@ from deployments.catalogue.generation import ModelOverride
 from deployments.catalogue.load_rules import check_load
 from deployments.catalogue.placements import Placement
 from deployments.catalogue.selection import Fleet
-from deployments.config.schema import MODEL_VERSION, AppConfig, ModelConfig
+from deployments.config.names import MODEL_VERSION
+from deployments.config.schema import AppConfig, ModelConfig
 from deployments.graph.pipeline import Pipeline
 from deployments.http.health import live, readiness
 from deployments.http.parsing import body

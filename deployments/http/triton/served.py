@@ -5,7 +5,8 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import get_args
 
-from deployments.config.schema import GRAPH, MODEL_VERSION, AppConfig
+from deployments.config.names import GRAPH, MODEL_VERSION
+from deployments.config.schema import AppConfig
 from deployments.graph.pipeline import Pipeline
 from deployments.http.triton.kinds.asr import Asr
 from deployments.http.triton.kinds.base import Served

@@ -6,7 +6,7 @@ from dataclasses import asdict
 from typing import Any
 
 from deployments.batching.statistics import ModelStatistics
-from deployments.config.schema import MODEL_VERSION
+from deployments.config.names import MODEL_VERSION
 
 STAGES = ("compute_input", "compute_infer", "compute_output")
 DURATIONS = ("success", "fail", "queue", *STAGES, "cache_hit", "cache_miss")

@@ -12,7 +12,8 @@ from starlette.requests import Request
 from starlette.responses import JSONResponse, Response
 from starlette.routing import Route
 
-from deployments.config.schema import GRAPH, Limits
+from deployments.config.names import GRAPH
+from deployments.config.schema import Limits
 from deployments.graph.admission import admit
 from deployments.graph.context import Context
 from deployments.graph.pipeline import Pipeline, SpeechTranslation

@@ -18,7 +18,7 @@ from models.errors import (
     WeightsError,
 )
 from models.nmt.vocabulary import read_pieces
-from models.runtime import ItemError, RuntimeSettings, RuntimeSpec
+from models.runtime import Engine, ItemError, RuntimeSettings, RuntimeSpec
 from models.types import NmtItem, Translation
 from models.weights.source import WeightSource, licence, resolve
 
@@ -38,30 +38,22 @@ _WARM_UP_TEXT = "1, 2, 3, 4, 5, 6, 7, 8, 9, 10, 11, 12."  # about as long as a s
 
 @dataclass(frozen=True, slots=True)
 class Options:
-    """Options of a Bergamot model in the configuration.
-
-    Attributes:
-        pairs: "source-target", as in "en-pt", to the folder inside the weights that holds that
-            direction: one ``model.*.bin`` (Marian, intgemm8 or float32), one ``vocab.*.spm`` and,
-            where ``shortlist`` is on, one ``lex.*.bin``.
-        precision: of weights and activations. "float16" is for CUDA, "int8" for x86; on the other
-            device the model stays in float32, and the device report says so. "int8" rounds what
-            goes into each layer to 8 bits, as browsers run the students: quicker, but some
-            sentences are worded differently. It needs weights of 8 bits with their "alphas".
-        shortlist: allow a sentence only the words that ``lex.*.bin`` names for its words, as Marian
-            does: faster, and what the students were tuned for. Where it is off, all words are
-            allowed.
-        max_source_tokens: a longer text is refused with ``TooLarge``. 512 tokens are about 2,000
-            letters; the students were trained on sentences.
-        max_length_factor: a translation ends at the latest after so many tokens for each token of
-            its source (Marian's ``max-length-factor``).
-    """
+    """Set which Bergamot models run, and how."""
 
     pairs: Mapping[str, str] = field(default_factory=lambda: dict(_FOLDERS))
+    """Folder inside the weights of each direction, such as en-pt. It holds one model.*.bin (Marian,
+    intgemm8 or float32), one vocab.*.spm and, where shortlist is on, one lex.*.bin."""
     precision: Literal["float32", "float16", "int8"] = "float32"
+    """Precision of weights and activations. float16 is for CUDA and int8 for x86; on the other
+    device it is float32. int8 is quicker, words some sentences differently, and needs weights of 8
+    bits with their alphas."""
     shortlist: bool = True
+    """Allow a sentence only the words that lex.*.bin names for its words, as Marian does: several
+    times faster, and what the models were tuned for."""
     max_source_tokens: int = 512
+    """Most tokens of one text; a longer text is refused. 512 are about 2,000 letters."""
     max_length_factor: float = 2.5
+    """Most tokens of a translation for each token of its source."""
 
     def __post_init__(self) -> None:
         for pair in self.pairs:
@@ -81,6 +73,8 @@ class BergamotNmt:
     A text without words, such as an empty one, is translated to an empty text. The search is
     greedy, as the students were tuned for it; an item that asks for a beam is refused.
     """
+
+    engine = Engine("nmt", Options, "torch", small=True, keeps=True)
 
     def __init__(self, settings: RuntimeSettings, options: Options) -> None:
         self._settings, self._options = settings, options

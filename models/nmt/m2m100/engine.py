@@ -11,9 +11,9 @@ from models.devices.ctranslate import ComputeType, open_model
 from models.devices.device import DeviceReport, report
 from models.errors import WeightsError
 from models.nmt.m2m100.convert import ConvertedModel, find_model
-from models.nmt.m2m100.rows import BatchOptions, Row, Search, Translator
+from models.nmt.m2m100.rows import FILES, BatchOptions, Row, Search, Translator
 from models.nmt.m2m100.tokenizer import LANGUAGES, M2m100Tokenizer
-from models.runtime import ItemError, RuntimeSettings, RuntimeSpec
+from models.runtime import Engine, ItemError, RuntimeSettings, RuntimeSpec
 from models.types import NmtItem, Translation
 from models.weights.ctranslate_file import MODEL_FILE, check_model_file
 from models.weights.source import licence, resolve
@@ -22,16 +22,16 @@ if TYPE_CHECKING:
     import ctranslate2
 
 
+CONVERTED_FILES = ("model.bin", "shared_vocabulary.*")  # by CTranslate2
+
+
 @dataclass(frozen=True, slots=True)
 class Options(BatchOptions):
-    """Options of M2M100 in the configuration, beside how batches are formed.
-
-    Attributes:
-        compute_type: of weights and activations. "auto" is int8 on a CPU, and on CUDA float16, or
-            float32 where the GPU has no fast float16; "int8_float16" halves the memory of float16.
-    """
+    """Set how M2M100 runs."""
 
     compute_type: ComputeType = "auto"
+    """Type of weights and activations. auto: int8 on a CPU; on CUDA float16, or float32 where the
+    GPU has no fast float16. int8_float16 halves the memory of float16."""
 
 
 class M2m100Nmt:
@@ -41,6 +41,8 @@ class M2m100Nmt:
     converts once for each compute type and keeps in the cache, and folders with CTranslate2's
     ``model.bin`` beside the tokenizer's two files. One batch may mix pairs, beams and bounds.
     """
+
+    engine = Engine("nmt", Options, "ctranslate2", FILES + CONVERTED_FILES, keeps=True)
 
     def __init__(self, settings: RuntimeSettings, options: Options) -> None:
         self._settings, self._options = settings, options

@@ -23,22 +23,26 @@ _WARM_UP_TEXT = "1, 2, 3, 4, 5, 6, 7, 8, 9, 10, 11, 12."  # about as long as a s
 _WARM_UP_TOKENS = 16
 
 
+# Of tensors in two formats the first that is there is read; both are taken.
+FILES = (
+    *("config.json", "vocab.json", "sentencepiece.bpe.model"),
+    *("model.safetensors", "pytorch_model.bin"),
+)
+
+
 @dataclass(frozen=True, slots=True)
 class BatchOptions:
-    """Options of how batches are formed.
-
-    Attributes:
-        max_batch_tokens: of one forward pass, with padding. A batch with more is sorted by length
-            and cut; a single text may have more.
-        max_source_tokens: a longer text is refused with ``TooLarge``; the language and the end of
-            the sentence count. At most the model's positions, 1024 as published.
-        max_length_factor: a translation whose item bounds nothing ends at the latest after so many
-            tokens for each token of its source, rounded up to a multiple of 64.
-    """
+    """Set how either engine forms passes and bounds texts."""
 
     max_batch_tokens: int = 4096
+    """Most tokens of one forward pass, padding included, at least 1. A batch with more is sorted by
+    length and cut; a single text may have more."""
     max_source_tokens: int = POSITIONS
+    """Most tokens of one text, its language and its end included; a longer text is refused. At most
+    the model's positions, 1024 as published."""
     max_length_factor: float = 3.0
+    """Most tokens of a translation for each token of its source, at least 1, rounded up to a
+    multiple of 64."""
 
     def __post_init__(self) -> None:
         if self.max_batch_tokens < 1:

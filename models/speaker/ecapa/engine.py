@@ -15,7 +15,7 @@ from numpy.typing import NDArray
 from models.devices import device
 from models.errors import DragomanError
 from models.passes import passes as forward_passes
-from models.runtime import ItemError, RuntimeSettings, RuntimeSpec
+from models.runtime import Engine, ItemError, RuntimeSettings, RuntimeSpec
 from models.speaker.clips import normalise, voiceprint
 from models.speaker.ecapa.constants import (
     CPU_MAX_PADDING,
@@ -44,24 +44,26 @@ CHECKPOINT_FILE = "embedding_model.ckpt"
 LICENCE = "Apache-2.0"  # of the published weights, as their model card says
 
 
+FILES = ("hyperparams.yaml", "embedding_model.ckpt")
+
+
 @dataclass(frozen=True, slots=True)
 class Options:
-    """Options of the speaker encoder in the configuration.
-
-    Attributes:
-        precision: of the network's convolutions on CUDA; features and statistics stay in float32.
-            On a CPU it is always float32, and the device report says so.
-        cuda_graphs: on CUDA, replay the network as captured for some shapes, which pads a pass to
-            the next of them, instead of launching its kernels one by one.
-        cuda_pass_s: audio in one pass on CUDA, padding included; None: by the model's share of the
-            GPU's memory.
-    """
+    """Set how the speaker encoder runs."""
 
     precision: Literal["auto", Precision] = "auto"
+    """Precision of the network's convolutions on CUDA; features and statistics stay in float32. On
+    a CPU it is always float32."""
     cuda_graphs: bool = True
-    min_clip_s: float = 0.1  # a shorter clip is refused
-    window_s: float = 60.0  # a longer clip is cut into equal windows, and their mean is taken
+    """On CUDA, replay the network as captured for some shapes instead of launching its kernels one
+    by one. A pass is padded to the next of these shapes."""
+    min_clip_s: float = 0.1
+    """Least seconds of a clip; a shorter one is refused."""
+    window_s: float = 60.0
+    """Seconds above which a clip is cut into equal windows, whose mean is taken."""
     cuda_pass_s: float | None = None
+    """Most seconds of audio in one pass on CUDA, padding included. null: by the model's share of
+    the GPU's memory."""
 
 
 class EcapaSpeaker:
@@ -70,6 +72,8 @@ class EcapaSpeaker:
     A clip's embedding does not depend on its neighbours in the batch. As with GE2E, quiet clips are
     made louder, which log-mel features without their mean do not show, and silence is not cut out.
     """
+
+    engine = Engine("speaker", Options, "torch", FILES)
 
     def __init__(self, settings: RuntimeSettings, options: Options) -> None:
         self._settings, self._options = settings, options

@@ -13,7 +13,7 @@ from numpy.typing import NDArray
 from models.devices import device
 from models.devices.precision import full_precision
 from models.errors import DragomanError
-from models.runtime import ItemError, RuntimeSettings, RuntimeSpec
+from models.runtime import Engine, ItemError, RuntimeSettings, RuntimeSpec
 from models.speaker.clips import normalise, voiceprint
 from models.speaker.ge2e.constants import (
     EMBEDDING_SIZE,
@@ -34,13 +34,16 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True, slots=True)
 class Options:
-    """Options of the speaker encoder in the configuration."""
+    """Set how the speaker encoder runs."""
 
-    file: str = "pretrained.pt"  # the checkpoint, inside its weights
-    # Of the network on CUDA; on a CPU it is always float32, and the report says so.
+    file: str = "pretrained.pt"
+    """The checkpoint, inside its weights."""
     precision: Literal["float32", "float16"] = "float32"
-    min_clip_s: float = 0.1  # a shorter clip is refused
-    partials_per_pass: int = 64  # of 1.6 s each, through the network together; about 1 MB each
+    """Precision of the network on CUDA. On a CPU it is always float32."""
+    min_clip_s: float = 0.1
+    """Least seconds of a clip; a shorter one is refused."""
+    partials_per_pass: int = 64
+    """Pieces of 1.6 s that go through the network together, about 1 MB each."""
 
 
 class Ge2eSpeaker:
@@ -49,6 +52,8 @@ class Ge2eSpeaker:
     Quiet clips are made louder, as Resemblyzer does. Silence is not cut out, as Resemblyzer does
     with webrtcvad: pass it the speech that the VAD found.
     """
+
+    engine = Engine("speaker", Options, "torch", small=True)
 
     def __init__(self, settings: RuntimeSettings, options: Options) -> None:
         self._settings, self._options = settings, options

@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING
 
 from models.devices import device
 from models.errors import ConfigError, DeviceError, DragomanError, WeightsError
-from models.runtime import ItemError, RuntimeSettings, RuntimeSpec, Voice
+from models.runtime import Engine, ItemError, RuntimeSettings, RuntimeSpec, Voice
 from models.tts.level import CALIBRATION_TEXT, TARGET_LUFS, Gains
 from models.tts.phonemes import PHONEMES_LICENCE, is_speakable, pieces
 from models.tts.speech import checked_text, joined, speech
@@ -36,17 +36,21 @@ LICENCE = re.compile(r"^\W*licen[cs]e:\s*(.+?)\s*$", re.IGNORECASE | re.MULTILIN
 
 @dataclass(frozen=True, slots=True)
 class Options:
-    """Options of Piper voices in the configuration."""
+    """Set which Piper voices speak, and how."""
 
-    voices: tuple[str, ...] = ()  # files to load, without `.onnx`; empty: all there are
-    noise_scale: float | None = None  # variation of the sound; None: the voice's own
-    noise_w: float | None = None  # variation of the rhythm; None: the voice's own
-    loudness_lufs: float | None = TARGET_LUFS  # of every voice; None: unchanged
-    # Of one row; a longer sentence takes several. 400 are 20 s of speech at speed 1; the length
-    # of a row bounds the memory of a call.
+    voices: tuple[str, ...] = ()
+    """Voice files to load, without .onnx. Empty: all that there are."""
+    noise_scale: float | None = None
+    """Variation of the sound. null: as the voice says."""
+    noise_w: float | None = None
+    """Variation of the rhythm. null: as the voice says."""
+    loudness_lufs: float | None = TARGET_LUFS
+    """Loudness of every voice in LUFS (EBU R128). null: each is as loud as it is."""
     max_phonemes: int = 400
-    # Rows of one call on a CPU. More rows save nothing there, and cost their padding.
+    """Most phonemes of one row, at least 1; a longer sentence takes several. 400 are 20 s of speech
+    at speed 1, and a second takes 20 MB while it is made."""
     cpu_batch_size: int = 1
+    """Rows of one call on a CPU, where more rows save no time and cost their padding."""
 
     def __post_init__(self) -> None:
         if self.max_phonemes < 1:
@@ -70,6 +74,8 @@ class PiperTts:
     cpu``, ``true`` is ``device: cuda``, which does not start without a GPU and a share of it. It
     must be in the environment that Ray's processes start with.
     """
+
+    engine = Engine("tts", Options, "onnxruntime", small=True)
 
     def __init__(self, settings: RuntimeSettings, options: Options) -> None:
         self._settings, self._options = settings, options

@@ -19,7 +19,7 @@ from numpy.typing import NDArray
 from models.audio.samples import to_int16
 from models.devices import device
 from models.errors import DragomanError, Unprocessable
-from models.runtime import ItemError, RuntimeSettings, RuntimeSpec, Voice
+from models.runtime import Engine, ItemError, RuntimeSettings, RuntimeSpec, Voice
 from models.tts.level import CALIBRATION_TEXT, TARGET_LUFS, Gains
 from models.tts.speech import speech
 from models.tts.yourtts.items import ItemReader, SpokenItem, VoiceRow
@@ -41,22 +41,40 @@ WARM_UP_TEXT = "one, two, three, four, five, six, seven, eight, nine, ten."
 WARM_UP_ROWS = (1, 2, 8)
 
 
+# Of tensors in several formats the first that is there is read; all are taken.
+FILES = (
+    *("config.json", "config_se.json", "speakers.json", "language_ids.json"),
+    *("model.safetensors", "model_file.pth", "best_model.pth"),
+    *("model_se.safetensors", "model_se.pth", "model_se.pth.tar"),
+)
+
+
 @dataclass(frozen=True, slots=True)
 class Options:
-    """Options of YourTTS in the configuration."""
+    """Set how YourTTS speaks."""
 
-    noise_scale: float | None = None  # variation of the sound; None: the model's own
-    noise_w: float | None = None  # variation of the rhythm; None: the model's own
-    max_chars: int = 500  # of a text; the longest sentence of `models.text.sentences`
-    loudness_lufs: float | None = TARGET_LUFS  # of every voice; None: unchanged
-    max_speech_s: float = 120.0  # of one text; 500 characters at speed 0.25 are as long
-    # Audio in one pass through the decoder, padding included. None: CUDA_PASS_S on a GPU, and one
-    # sentence at a time on a CPU, where that is quickest (`make bench-yourtts`).
+    noise_scale: float | None = None
+    """Variation of the sound. null: as the model says."""
+    noise_w: float | None = None
+    """Variation of the rhythm. null: as the model says."""
+    max_chars: int = 500
+    """Most characters of one text, at least 1; a longer text is refused."""
+    loudness_lufs: float | None = TARGET_LUFS
+    """Loudness of every voice in LUFS (EBU R128). null: each is as loud as it is."""
+    max_speech_s: float = 120.0
+    """Most seconds of speech that one text may become."""
     max_pass_s: float | None = None
-    max_padding: float = 0.25  # share of a pass that may be padding; a batch takes several passes
-    min_reference_s: float = 1.0  # a shorter clip is refused
+    """Most seconds of audio in one pass through the decoder, padding included. null: 120 on a GPU,
+    and one sentence at a time on a CPU."""
+    max_padding: float = 0.25
+    """Largest share of a pass that may be padding, from 0 to below 1; a batch takes several
+    passes."""
+    min_reference_s: float = 1.0
+    """Least seconds of a clip in whose voice it speaks; a shorter one is refused."""
     max_reference_s: float = 30.0
-    remembered_references: int = 256  # d-vectors kept, by the content of their clips; 2 KB each
+    """Most seconds of such a clip; a longer one is refused."""
+    remembered_references: int = 256
+    """Voices of clips that are kept, 2 KB each."""
 
     def __post_init__(self) -> None:
         if self.max_chars < 1 or self.remembered_references < 0:
@@ -77,6 +95,8 @@ class YourTts:
     The model knows letters, not phonemes: numbers are written out first, and characters that it
     does not know are left out, as coqui does.
     """
+
+    engine = Engine("tts", Options, "torch", FILES)
 
     def __init__(self, settings: RuntimeSettings, options: Options) -> None:
         self._settings, self._options = settings, options

@@ -11,7 +11,7 @@ from deployments.batching.batch import BatchReply
 from deployments.batching.batcher import Batcher
 from deployments.batching.queue import Outcome
 from deployments.batching.response_cache import ResponseCache
-from deployments.config.schema import BatchPolicy
+from deployments.config.policy import BatchPolicy
 from tests.support.clock import VirtualClock, settle
 
 

@@ -17,7 +17,7 @@ from deployments.batching.batch import BatchReply
 from deployments.batching.batcher import Batcher
 from deployments.batching.concurrency import all_of
 from deployments.batching.response_cache import ResponseCache
-from deployments.config.schema import BatchPolicy
+from deployments.config.policy import BatchPolicy
 from models.errors import DeadlinePassed, DragomanError, QueueDeadlinePassed, QueueFull
 from tests.support.clock import VirtualClock
 

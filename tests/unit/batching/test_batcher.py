@@ -6,7 +6,7 @@ import asyncio
 
 import pytest
 
-from deployments.config.schema import BatchPolicy
+from deployments.config.policy import BatchPolicy
 from models.errors import (
     DeadlinePassed,
     QueueDeadlinePassed,

@@ -13,7 +13,7 @@ from deployments.batching.batch import BatchReply
 from deployments.batching.batcher import Batcher
 from deployments.batching.leaving import LONG_S
 from deployments.batching.queue import Share
-from deployments.config.schema import BatchPolicy
+from deployments.config.policy import BatchPolicy
 from models.errors import QueueFull
 from tests.support.clock import VirtualClock, settle
 

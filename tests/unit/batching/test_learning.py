@@ -10,7 +10,7 @@ import pytest
 from deployments.batching.batch import Batch, BatchReply, Replied
 from deployments.batching.learning import End, Learning
 from deployments.batching.queue import Ticket
-from deployments.config.schema import BatchPolicy
+from deployments.config.policy import BatchPolicy
 from tests.unit.batching.bench import Piece
 
 

@@ -16,7 +16,7 @@ import pytest
 from deployments.batching.estimates.batch_time import BatchTimes
 from deployments.batching.estimates.returning_callers import Returning
 from deployments.batching.leaving import LONG_S, Moment, decide
-from deployments.config.schema import BatchPolicy
+from deployments.config.policy import BatchPolicy
 
 NOW = 100.0
 POLICY = {"max_batch_size": 4, "max_queue_delay_ms": 10_000, "max_padding": 0.5}

@@ -9,7 +9,7 @@ import pytest
 
 from deployments.batching.batch import BatchReply
 from deployments.batching.selection import most_rows, padded
-from deployments.config.schema import BatchPolicy
+from deployments.config.policy import BatchPolicy
 from tests.unit.batching.bench import Piece, bench, finish_all
 
 

@@ -12,7 +12,7 @@ from deployments.batching.batch import BatchReply
 from deployments.batching.batcher import Batcher
 from deployments.batching.concurrency import all_of
 from deployments.batching.estimates.returning_callers import Returning
-from deployments.config.schema import BatchPolicy
+from deployments.config.policy import BatchPolicy
 from tests.support.clock import VirtualClock, settle
 
 MS = 1 / 1000

@@ -19,7 +19,7 @@ import pytest
 from deployments.batching.batch import BatchReply
 from deployments.batching.batcher import Batcher
 from deployments.batching.concurrency import all_of
-from deployments.config.schema import BatchPolicy
+from deployments.config.policy import BatchPolicy
 from models.errors import DeadlinePassed, QueueDeadlinePassed, QueueFull
 from tests.support.clock import VirtualClock
 

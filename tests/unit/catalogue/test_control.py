@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import asyncio
+import sys
 from collections.abc import Callable
 from dataclasses import replace
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -14,9 +16,10 @@ from deployments.catalogue.generation import Generation, ModelOverride, model_of
 from deployments.catalogue.placements import IDLE, UNLOADED, Placement, Placements
 from deployments.config.schema import ModelConfig
 from models.errors import InvalidRequest, LoadFailed, Unavailable, UnknownModel
+from tests.support.fakes import FAKE_VAD, SLEEP
 from tests.support.local import LocalPlatform, LocalRemote
 
-MODELS = {"vad": ModelConfig(engine="fake-vad"), "speaker": ModelConfig(engine="sleep")}
+MODELS = {"vad": ModelConfig(engine=FAKE_VAD), "speaker": ModelConfig(engine=SLEEP)}
 BASE = {name: Generation.of(name, config) for name, config in MODELS.items()}
 SMALL = ModelOverride({"options": {"embedding_size": 7}})
 BROKEN = ModelOverride({"engine": "silero", "weights": "path:/no/such/folder"})
@@ -115,7 +118,7 @@ BAD_OVERRIDES = {
     "unknown field": (ModelOverride({"replica": 2}), "models.speaker.replica"),
     "wrong value": (ModelOverride({"replicas": 0}), "models.speaker.replicas"),
     "wrong option": (ModelOverride({"options": {"size": 7}}), "options.size: unknown option"),
-    "another kind": (ModelOverride({"engine": "fake-nmt", "options": {}}), "speaker model"),
+    "another kind": (ModelOverride({"engine": "bergamot", "options": {}}), "speaker model"),
     "wrong policy": (ModelOverride({}, {"max_batch_size": 0}), "batching.max_batch_size"),
 }
 
@@ -131,11 +134,22 @@ async def test_an_override_that_does_not_fit_is_refused(
     assert len(platform.started) == len(MODELS)
 
 
+async def test_a_load_imports_no_class_that_the_configuration_does_not_name(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    (tmp_path / "brought_in.py").write_text("class Mine: ...")
+    monkeypatch.syspath_prepend(tmp_path)
+    control = await started(LocalPlatform())
+    with pytest.raises(InvalidRequest, match="only the configuration names a class"):
+        await control.load("speaker", ModelOverride({"engine": "brought_in:Mine"}))
+    assert "brought_in" not in sys.modules
+
+
 async def test_a_generation_for_which_there_is_no_gpu_is_refused(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     monkeypatch.setattr("deployments.catalogue.control.SHARE_S", 0.0)
-    config = ModelConfig(engine="sleep", gpu_fraction=0.6)
+    config = ModelConfig(engine=SLEEP, gpu_fraction=0.6)
     platform = LocalPlatform()
     control = await started(platform, {"speaker": config})
     platform.gpus_left = (1.0, 0.4)
@@ -211,7 +225,7 @@ class Idle(LocalPlatform):
         return [{"speaker": self.idle_s}] if self.answers else None
 
 
-IDLE_MODELS = {"speaker": ModelConfig(engine="sleep", idle_unload_s=IDLE_S)}
+IDLE_MODELS = {"speaker": ModelConfig(engine=SLEEP, idle_unload_s=IDLE_S)}
 
 
 async def idle_control(monkeypatch: pytest.MonkeyPatch) -> tuple[Control, Idle]:
@@ -339,7 +353,7 @@ async def test_a_model_that_is_no_longer_configured_goes() -> None:
             await asyncio.sleep(0)
 
 
-OTHER = {"vad": MODELS["vad"], "speaker": ModelConfig(engine="sleep", threads=2)}
+OTHER = {"vad": MODELS["vad"], "speaker": ModelConfig(engine=SLEEP, threads=2)}
 OTHER_APP = Generation.of("speaker", OTHER["speaker"]).app
 
 
@@ -391,5 +405,5 @@ def test_an_application_s_name_tells_its_model(
 
 
 def test_what_does_not_change_a_replica_does_not_change_its_application() -> None:
-    config = ModelConfig(engine="sleep", idle_unload_s=5.0)
+    config = ModelConfig(engine=SLEEP, idle_unload_s=5.0)
     assert Generation.of("speaker", config).app == BASE["speaker"].app

@@ -14,9 +14,11 @@ from deployments.batching.batch import BatchReply
 from deployments.catalogue.generation import ModelOverride
 from deployments.catalogue.placements import IDLE, UNLOADED, Placement, Placements
 from deployments.catalogue.selection import Fleet
-from deployments.config.schema import AppConfig, BatchPolicy, ModelConfig
+from deployments.config.policy import BatchPolicy
+from deployments.config.schema import AppConfig, ModelConfig
 from models.errors import LoadFailed, NotReady, Unavailable, UnknownLanguage, UnsupportedPair
 from models.types import SpeakerItem
+from tests.support.fakes import FAKE_NMT, SLEEP
 from tests.support.local import LocalDirectory, LocalRemote, fake_config, fake_fleet
 
 SMALL = ModelOverride({"options": {"embedding_size": 7}})
@@ -142,7 +144,7 @@ async def test_one_who_holds_an_unloaded_model_is_told() -> None:
 
 def idle_config() -> AppConfig:
     config = fake_config()
-    config.models["speaker"] = ModelConfig(engine="sleep", idle_unload_s=0.01)
+    config.models["speaker"] = ModelConfig(engine=SLEEP, idle_unload_s=0.01)
     return config
 
 
@@ -264,7 +266,7 @@ async def test_a_model_that_cannot_be_loaded_is_told_from_one_that_was_unloaded(
 
 async def two_translators() -> Fleet:
     config = fake_config()
-    config.models["other"] = ModelConfig(engine="fake-nmt")
+    config.models["other"] = ModelConfig(engine=FAKE_NMT)
     return await fake_fleet(config)
 
 

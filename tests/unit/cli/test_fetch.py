@@ -14,9 +14,10 @@ from deployments.cli.fetch import app
 from dragoman_client import cli
 from models.registry import ENGINES
 from tests.support import commands
+from tests.support.fakes import FAKE_VAD
 from tests.support.hub import digest, serve_file
 
-FAKE = {"engine": "fake-vad"}
+FAKE = {"engine": FAKE_VAD}
 
 
 @pytest.fixture
@@ -106,10 +107,10 @@ def test_a_bad_configuration_names_its_field(tmp_path: Path) -> None:
     assert (result.exit_code, "models.vad.wieghts" in commands.said(result)) == (1, True)
 
 
-@pytest.mark.parametrize("engine", [name for name, engine in ENGINES.items() if engine.files])
+@pytest.mark.parametrize("engine", [name for name, found in ENGINES.items() if found.engine.files])
 def test_an_engine_asks_for_the_files_that_are_fetched(engine: str) -> None:
     """One that asked for all would not start without network after a fetch of some."""
-    spec = importlib.util.find_spec(ENGINES[engine].module)
+    spec = importlib.util.find_spec(ENGINES[engine].reference.partition(":")[0])
     assert spec is not None
     assert "settings.files" in Path(spec.origin or "").read_text()
 

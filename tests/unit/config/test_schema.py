@@ -3,14 +3,20 @@
 from __future__ import annotations
 
 import copy
+import re
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 import pytest
 import yaml
+from pydantic import ValidationError
 
-from deployments.config.schema import AppConfig, ModelConfig, check_fractions, load
+from deployments.config.files import load, messages
+from deployments.config.schema import AppConfig, ModelConfig, check_fractions
 from models.errors import ConfigError
+from models.runtime import Engine
+from tests.support.fakes import SLEEP, FakeVad
 
 ROOT = Path(__file__).parents[3]
 SHIPPED = [
@@ -30,7 +36,41 @@ VAD = {"engine": "silero", "weights": "package:silero_vad"}
 WRONG: dict[str, tuple[tuple[str | int, ...], Any, str]] = {
     "unknown top key": (("aplications",), 1, "aplications"),
     "unknown model key": (("applications", 0, "args", "models", "asr", "replica"), 2, "replica"),
-    "unknown engine": (("applications", 0, "args", "models", "asr", "engine"), "x", "asr.engine"),
+    "unknown engine": (
+        ("applications", 0, "args", "models", "asr", "engine"),
+        "x",
+        r"models\.asr\.engine: unknown engine 'x'; there are silero, .*any package\.module:Class",
+    ),
+    "a class that is not there": (
+        (*MODELS, "asr", "engine"),
+        "nowhere:Mine",
+        r"models\.asr\.engine: nowhere:Mine: importing nowhere failed: ModuleNotFoundError",
+    ),
+    "a class that is no engine": (
+        (*MODELS, "asr", "engine"),
+        "pathlib:Path",
+        r"models\.asr\.engine: pathlib:Path is no engine: it lacks",
+    ),
+    "an unknown option of a class": (
+        (*MODELS, "mine"),
+        {"engine": SLEEP, "options": {"bass_ms": 1}},
+        rf"models\.mine\.options\.bass_ms: unknown option; {SLEEP} has base_ms, item_ms",
+    ),
+    "a wrong option of a class": (
+        (*MODELS, "mine"),
+        {"engine": SLEEP, "options": {"base_ms": "long"}},
+        r"models\.mine\.options\.base_ms: Input should be a valid number",
+    ),
+    "options that do not fit together": (
+        (*MODELS, "asr", "options"),
+        {"windows_s": [20, 10]},
+        r"models\.asr\.options: windows_s",
+    ),
+    "a load of a class": (
+        ("applications", 0, "args", "security"),
+        {"load_allow": {"engines": [SLEEP]}},
+        r"load_allow\.engines\.0: no engine .* named under models alone",
+    ),
     "no replicas": (("applications", 0, "args", "models", "asr", "replicas"), 0, "asr.replicas"),
     "a fraction above one": (
         ("applications", 0, "args", "models", "asr", "gpu_fraction"),
@@ -41,7 +81,7 @@ WRONG: dict[str, tuple[tuple[str | int, ...], Any, str]] = {
     "unknown option": (
         ("applications", 0, "args", "models", "asr", "options"),
         {"beam": 5},
-        "options.beam",
+        r"models\.asr\.options\.beam: unknown option; whisper has compute_type",
     ),
     "an option of the wrong type": (
         ("applications", 0, "args", "models", "asr", "options"),
@@ -65,6 +105,46 @@ WRONG: dict[str, tuple[tuple[str | int, ...], Any, str]] = {
     ),
     "an alias of no model": (("applications", 0, "args", "aliases", "x"), "y", "aliases.x"),
     "an alias that hides a model": (("applications", 0, "args", "aliases", "asr"), "vad", "asr"),
+    "an alias with the graph's name": (
+        ("applications", 0, "args", "aliases", "speech_translation"),
+        "asr",
+        r"aliases\.speech_translation: the server itself",
+    ),
+    "an alias with a path's name": (
+        ("applications", 0, "args", "aliases", "stats"),
+        "asr",
+        r"aliases\.stats: the server itself",
+    ),
+    "an alias of a kind": (
+        ("applications", 0, "args", "aliases", "tts"),
+        "asr",
+        r"aliases\.tts: the name is a model's or a kind's own",
+    ),
+    "an alias without a name": (
+        ("applications", 0, "args", "aliases", ""),
+        "asr",
+        "aliases.'': an alias has 1 to 128",
+    ),
+    "an alias with a space": (
+        ("applications", 0, "args", "aliases", "a/b c"),
+        "asr",
+        "aliases.a/b c: an alias has",
+    ),
+    "an alias that climbs": (
+        ("applications", 0, "args", "aliases", "a/../b"),
+        "asr",
+        r"aliases\.a/\.\./b: an alias has",
+    ),
+    "an alias with a line's end": (
+        ("applications", 0, "args", "aliases", "a\n"),
+        "asr",
+        "an alias has 1 to 128",
+    ),
+    "a long alias": (
+        ("applications", 0, "args", "aliases", "x" * 129),
+        "asr",
+        "an alias has 1 to 128",
+    ),
     "another application": (("applications", 0, "name"), "x", "name"),
     "a port out of range": (
         ("applications", 0, "args", "ingress", "port"),
@@ -110,6 +190,47 @@ def test_a_model_may_be_called(name: str) -> None:
     assert list(AppConfig.model_validate({"models": models}).models) == [name]
 
 
+@pytest.mark.parametrize("alias", ["whisper-1", "Systran/faster-whisper-small", "qwen3:8b", "a@b"])
+def test_an_alias_may_be_called(alias: str) -> None:
+    content = {"models": {"vad": {"engine": "silero"}}, "aliases": {alias: "vad"}}
+    assert AppConfig.model_validate(content).aliases == {alias: "vad"}
+
+
+@dataclass(frozen=True)
+class Needing:
+    """Options of which one has no default, and another that cannot stand for all."""
+
+    folder: str
+    size: int = 1
+
+    def __post_init__(self) -> None:
+        if self.size == 0:
+            raise RuntimeError("no size")
+
+
+class NeedingVad(FakeVad):
+    engine = Engine("vad", Needing)
+
+
+OWN = {
+    "an option that is missing": ({}, r"models\.vad\.options\.folder: Field required"),
+    "a dataclass that fails": ({"folder": "x", "size": 0}, "Needing cannot be made: RuntimeError"),
+}
+
+
+@pytest.mark.parametrize(("options", "says"), OWN.values(), ids=OWN)
+def test_options_of_an_engine_of_ones_own_are_checked(options: dict[str, Any], says: str) -> None:
+    model = {"engine": f"{__name__}:NeedingVad", "options": options}
+    with pytest.raises(ValidationError) as caught:
+        AppConfig.model_validate({"models": {"vad": model}})
+    assert re.search(says, "\n".join(messages(caught.value)))
+
+
+def test_options_of_an_engine_of_ones_own_reach_it() -> None:
+    model = ModelConfig(engine=f"{__name__}:NeedingVad", options={"folder": "x"})
+    assert model.settings("vad").options == {"folder": "x"}
+
+
 @pytest.mark.parametrize(
     "content",
     [b"", b"a: [", b"- 1", b"a: \xf8", b"a: 2000-99-99", b"[" * 5000],
@@ -132,25 +253,25 @@ def test_cuda_without_a_share_of_a_gpu_is_refused(tmp_path: Path) -> None:
 
 
 def test_cuda_by_name_on_a_host_without_gpus_is_refused() -> None:
-    models = {"a": ModelConfig(engine="sleep", device="cuda", gpu_fraction=0.5)}
+    models = {"a": ModelConfig(engine=SLEEP, device="cuda", gpu_fraction=0.5)}
     with pytest.raises(ConfigError, match=r"models\.a\.device: cuda .* no GPU here"):
         check_fractions(models, gpus=0)
 
 
 def test_fractions_that_do_not_fit_are_refused() -> None:
-    models = {"a": ModelConfig(engine="sleep", gpu_fraction=0.6, replicas=3)}
+    models = {"a": ModelConfig(engine=SLEEP, gpu_fraction=0.6, replicas=3)}
     with pytest.raises(ConfigError, match=r"models\.a\.gpu_fraction.*ask for 1\.8 of 2 GPUs"):
         check_fractions(models, gpus=2)  # each would fit by the sum, the third fits on neither
 
 
 def test_fractions_that_fit_are_taken() -> None:
     models = {
-        "a": ModelConfig(engine="sleep", gpu_fraction=0.6, replicas=2),
-        "b": ModelConfig(engine="sleep", gpu_fraction=0.4, replicas=2),
-        "c": ModelConfig(engine="sleep"),
+        "a": ModelConfig(engine=SLEEP, gpu_fraction=0.6, replicas=2),
+        "b": ModelConfig(engine=SLEEP, gpu_fraction=0.4, replicas=2),
+        "c": ModelConfig(engine=SLEEP),
     }
     check_fractions(models, gpus=2)
 
 
 def test_a_host_without_gpus_takes_any_fractions() -> None:
-    check_fractions({"a": ModelConfig(engine="sleep", gpu_fraction=0.6, replicas=2)}, gpus=0)
+    check_fractions({"a": ModelConfig(engine=SLEEP, gpu_fraction=0.6, replicas=2)}, gpus=0)

@@ -14,10 +14,11 @@ from deployments.cli.new_key import app
 from deployments.config.schema import AppConfig, ModelConfig
 from deployments.config.security import Key, LoadAllow, Security, is_loopback
 from models.errors import LoadNotAllowed
+from tests.support.fakes import FAKE_VAD, SLEEP
 
 HASH = "0" * 64
 KEY = {"name": "ann", "hash": HASH, "scopes": ["infer"]}
-MODELS = {"speaker": {"engine": "sleep"}}
+MODELS = {"speaker": {"engine": SLEEP}}
 
 
 def configured(host: str, **security: Any) -> AppConfig:
@@ -93,25 +94,25 @@ def test_a_key_of_no_scope_is_not_made() -> None:
 # ---- what a load may change ----------------------------------------------------------------
 
 BASE = ModelConfig(
-    engine="sleep", weights="path:/srv/a", replicas=2, options={"base_ms": 5.0, "item_ms": 1.0}
+    engine=SLEEP, weights="path:/srv/a", replicas=2, options={"base_ms": 5.0, "item_ms": 1.0}
 )
 ALLOW = LoadAllow(
     weights=("path:/srv/weights/*", "hf:ann/*@*"),
-    engines=("fake-vad",),
+    engines=("silero",),
     options=("base_ms",),
     max_replicas=4,
 )
 LOADS: dict[str, tuple[dict[str, Any], LoadAllow, str | None]] = {
     "nothing": ({}, LoadAllow(), None),
     "what the file says": (
-        {"weights": "path:/srv/a", "engine": "sleep", "replicas": 2, "options": BASE.options},
+        {"weights": "path:/srv/a", "engine": SLEEP, "replicas": 2, "options": BASE.options},
         LoadAllow(),
         None,
     ),
     "fewer replicas": ({"replicas": 1}, LoadAllow(), None),
     "threads and device": ({"threads": 2, "device": "cpu"}, LoadAllow(), None),
     "other weights": ({"weights": "hf:eve/model@main"}, LoadAllow(), "weights"),
-    "another engine": ({"engine": "fake-vad"}, LoadAllow(), "engine"),
+    "another engine": ({"engine": "silero"}, LoadAllow(), "engine"),
     "256 replicas": ({"replicas": 256}, LoadAllow(), "replicas"),
     "another option": ({"options": {"base_ms": 9.0}}, LoadAllow(), "options.base_ms"),
     "weights that are named": ({"weights": "path:/srv/weights/b"}, ALLOW, None),
@@ -119,7 +120,8 @@ LOADS: dict[str, tuple[dict[str, Any], LoadAllow, str | None]] = {
     "weights beside them": ({"weights": "path:/srv/weights-b"}, ALLOW, "weights"),
     "weights that climb out": ({"weights": "path:/srv/weights/../../etc"}, ALLOW, "weights"),
     "weights that are no text": ({"weights": 7}, ALLOW, "weights"),
-    "an engine that is named": ({"engine": "fake-vad"}, ALLOW, None),
+    "an engine that is named": ({"engine": "silero"}, ALLOW, None),
+    "a class": ({"engine": FAKE_VAD}, ALLOW, "engine"),
     "as many as are allowed": ({"replicas": 4}, ALLOW, None),
     "one more": ({"replicas": 5}, ALLOW, "replicas"),
     "an option that is named": ({"options": {**BASE.options, "base_ms": 9.0}}, ALLOW, None),

@@ -35,8 +35,9 @@ from deployments.doctor.probe import (
     to_json,
 )
 from models.devices.nvidia import Gpu, GpuProcess
-from models.registry import Library
+from models.runtime import Library
 from tests.support import nvidia_smi
+from tests.support.fakes import SLEEP
 
 GPU = Gpu(0, "GPU-1", "NVIDIA L4", int(24e9), int(6e9), 40, "550.54")
 # A machine on which nothing is wrong.
@@ -446,7 +447,7 @@ NOBODY = "http://127.0.0.1:9"  # the discard port: nothing listens there
 
 def config(tmp_path: Path, **model: Any) -> str:
     path = tmp_path / "serve.yaml"
-    models = {"speaker": {"engine": "sleep", **model}}
+    models = {"speaker": {"engine": SLEEP, **model}}
     application = {"import_path": "deployments.app:build", "args": {"models": models}}
     content = {"proxy_location": "Disabled", "applications": [application]}
     path.write_text(json.dumps(content))  # JSON is YAML

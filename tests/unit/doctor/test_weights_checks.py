@@ -9,6 +9,7 @@ import pytest
 from deployments.config.schema import ModelConfig
 from deployments.doctor.weights_checks import check_weights, weights_findings
 from models.errors import ConfigError
+from tests.support.fakes import SLEEP
 from tests.support.hub import digest
 
 
@@ -61,7 +62,7 @@ def test_a_pinned_file_that_is_not_there_is_an_error(folder: Path) -> None:
     [
         pytest.param({"engine": "silero", "weights": "path:{folder}"}, id="a folder"),
         pytest.param({"engine": "silero", "weights": "package:silero_vad"}, id="a package"),
-        pytest.param({"engine": "sleep"}, id="a fake needs none"),
+        pytest.param({"engine": SLEEP}, id="a fake needs none"),
     ],
 )
 def test_what_is_there_is_found(folder: Path, model: dict[str, str]) -> None:

@@ -15,7 +15,8 @@ import pytest
 from deployments.catalogue.placements import Description
 from deployments.catalogue.selection import Fleet
 from deployments.catalogue.serving import READY
-from deployments.config.schema import AppConfig, BatchPolicy, IngressConfig
+from deployments.config.policy import BatchPolicy
+from deployments.config.schema import AppConfig, IngressConfig
 from deployments.http.app import asgi_app
 from deployments.http.middleware.admission import Admission
 from models.audio import decode as audio_io

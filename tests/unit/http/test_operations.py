@@ -22,7 +22,7 @@ from deployments.batching.statistics import Figures, ModelStatistics, Stages
 from deployments.catalogue.placements import Description, ReplicaStats
 from deployments.catalogue.selection import Fleet
 from deployments.catalogue.serving import READY
-from deployments.config.schema import BatchPolicy
+from deployments.config.policy import BatchPolicy
 from deployments.doctor import probe as machine_facts
 from deployments.doctor.probe import Machine
 from deployments.http import operations

@@ -16,7 +16,8 @@ from opentelemetry.trace import SpanKind
 
 from deployments.batching.batch import BatchReply
 from deployments.catalogue.selection import Fleet
-from deployments.config.schema import AppConfig, BatchPolicy
+from deployments.config.policy import BatchPolicy
+from deployments.config.schema import AppConfig
 from deployments.http.app import asgi_app
 from deployments.http.middleware.admission import Admission
 from deployments.http.middleware.deadline import leave

@@ -7,13 +7,15 @@ from pathlib import Path
 import httpx
 import pytest
 
-from deployments.config.schema import AppConfig, Application, IngressConfig, ModelConfig, ServeFile
+from deployments.config.files import Application, ServeFile
+from deployments.config.schema import AppConfig, IngressConfig, ModelConfig
 from deployments.config.security import Tls
 from deployments.http.server import Listener
 from deployments.security import tls
 from deployments.serve.ports import free_port
 from models.errors import ConfigError
 from tests.support.certificates import made
+from tests.support.fakes import SLEEP
 from tests.support.sockets import gated, hello
 
 
@@ -67,7 +69,7 @@ def test_the_url_says_how_it_is_served(host: str, encrypted: bool, url: str) -> 
     files = Tls(certificate="a.pem", key="a.key") if encrypted else None
     args = AppConfig.model_validate(
         {
-            "models": {"speaker": ModelConfig(engine="sleep")},
+            "models": {"speaker": ModelConfig(engine=SLEEP)},
             "ingress": IngressConfig(host=host, tls=files),
             "security": {"open": True},
         }

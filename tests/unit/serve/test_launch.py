@@ -9,16 +9,17 @@ from typing import Any
 
 import pytest
 
-from deployments.config.schema import load
+from deployments.config.files import load
 from deployments.serve import launch
 from deployments.telemetry.log import logger
 from tests.support import nvidia_smi
+from tests.support.fakes import SLEEP
 from tests.support.nvidia_smi import gpu_row
 
 
 def config(tmp_path: Path, **model: Any) -> str:
     path = tmp_path / "serve.yaml"
-    models = {"speaker": {"engine": "sleep", **model}}
+    models = {"speaker": {"engine": SLEEP, **model}}
     application = {"import_path": "deployments.app:build", "args": {"models": models}}
     content = {"proxy_location": "Disabled", "applications": [application]}
     path.write_text(json.dumps(content))  # JSON is YAML

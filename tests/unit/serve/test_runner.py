@@ -14,9 +14,9 @@ from deployments.catalogue.placements import ReplicaStats
 from deployments.serve.runner import Runner
 from models.devices.device import DeviceRequest
 from models.errors import DragomanError, InternalError, TooLarge, Unavailable
-from models.fakes import SleepOptions, SleepSpeaker
 from models.runtime import ItemError, RuntimeSettings
 from models.types import SpeakerItem, Voiceprint
+from tests.support.fakes import SleepOptions, SleepSpeaker
 
 OUT_OF_MEMORY = {
     "torch": torch.OutOfMemoryError("CUDA out of memory. Tried to allocate 2.00 GiB."),

@@ -10,11 +10,12 @@ import typer.testing
 from dragoman_client import cli
 from tests.support import commands
 from tests.support.commands import said
+from tests.support.fakes import SLEEP
 from tests.support.hub import serve_file
 from tuning.command import app
 
 SLO = ("--slo-p99-ms", "100")
-SLEEPER = {"engine": "sleep"}
+SLEEPER = {"engine": SLEEP}
 
 
 @pytest.fixture(autouse=True)

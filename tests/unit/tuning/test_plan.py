@@ -9,7 +9,7 @@ from typing import Any
 
 import pytest
 
-from deployments.config.schema import ServeFile, load
+from deployments.config.files import ServeFile, load
 from load.endpoints import SAMPLE
 from tests.support import nvidia_smi
 from tests.support.nvidia_smi import gpu_row

@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from deployments.config.schema import load
+from deployments.config.files import load
 from tests.support.tuning import NAME, SLO_MS, FakeRig, one, trial
 from tuning import picture, report, writing
 from tuning.choice import choose

@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from deployments.config.schema import load
+from deployments.config.files import load
 from models.errors import ConfigError
 from tuning.space import Candidate, policy_of, present
 from tuning.writing import changes, write
@@ -19,7 +19,7 @@ BARE = """\
 proxy_location: Disabled
 applications:
 - import_path: deployments.app:build
-  args: {models: {speaker: {engine: sleep}}}  # all in one line
+  args: {models: {speaker: {engine: tests.support.fakes:SleepSpeaker}}}  # all in one line
 """
 SHARED = """\
 proxy_location: Disabled
@@ -28,7 +28,7 @@ applications:
     args:
       models:
         a: &model
-          engine: sleep # of both
+          engine: tests.support.fakes:SleepSpeaker # of both
           replicas: 1
         b: *model
     deployments:
@@ -114,7 +114,7 @@ def test_what_cannot_be_written_leaves_what_was_there(tmp_path: Path) -> None:
     output.write_text("before")
     config = load(path)
     before = present(config, ["speaker"])
-    path.write_text(BARE.replace("sleep", "ge2e"))
+    path.write_text(BARE.replace("tests.support.fakes:SleepSpeaker", "ge2e"))
     with pytest.raises(ConfigError, match=r"serve_config\.yaml"):
         write(path, config, changes(config, before, before.with_("speaker", replicas=2)), output)
     assert output.read_text() == "before"

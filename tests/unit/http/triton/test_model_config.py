@@ -8,18 +8,20 @@ from typing import Any
 import pytest
 
 from deployments.catalogue.generation import Generation
-from deployments.config.schema import BatchPolicy, ModelConfig
+from deployments.config.policy import BatchPolicy
+from deployments.config.schema import ModelConfig
 from deployments.graph.pipeline import Pipeline
 from deployments.http.triton import model_config
 from deployments.http.triton.served import Catalogue
 from models.errors import InvalidRequest
+from tests.support.fakes import SLEEP
 from tests.support.local import fake_config, fake_fleet
 
 
 @pytest.fixture
 async def current() -> dict[str, Any]:
     config = fake_config()
-    model = ModelConfig(engine="sleep", options={"base_ms": 7.0, "item_ms": 0.5})
+    model = ModelConfig(engine=SLEEP, options={"base_ms": 7.0, "item_ms": 0.5})
     pipeline = Pipeline(await fake_fleet(config), config, None)  # type: ignore[arg-type]
     served = Catalogue(pipeline, config).get("speaker")
     return model_config.as_json(served, model, BatchPolicy())
@@ -169,4 +171,4 @@ async def test_a_value_of_another_type_is_refused(
 ) -> None:
     changes = model_config.override(json.dumps(wanted), current)
     with pytest.raises(InvalidRequest):
-        Generation.of("speaker", ModelConfig(engine="sleep"), changes)
+        Generation.of("speaker", ModelConfig(engine=SLEEP), changes)

@@ -16,7 +16,7 @@ import pytest
 
 from deployments.batching.batch import BatchReply
 from deployments.catalogue.selection import Fleet
-from deployments.config.schema import BatchPolicy
+from deployments.config.policy import BatchPolicy
 from deployments.http.app import asgi_app
 from deployments.http.middleware.admission import Admission
 from models.types import Voiceprint

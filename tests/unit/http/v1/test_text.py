@@ -7,7 +7,7 @@ from typing import Any
 
 import httpx
 
-from deployments.config.schema import BatchPolicy
+from deployments.config.policy import BatchPolicy
 from deployments.http.app import asgi_app
 from deployments.http.middleware.admission import Admission
 from tests.support.asgi import (

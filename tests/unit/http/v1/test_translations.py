@@ -14,7 +14,8 @@ import numpy as np
 import pytest
 import soundfile
 
-from deployments.config.schema import BatchPolicy, ModelConfig
+from deployments.config.policy import BatchPolicy
+from deployments.config.schema import ModelConfig
 from deployments.http.app import asgi_app
 from deployments.http.middleware.admission import Admission
 from models.errors import Unavailable

@@ -15,6 +15,7 @@ from deployments.http.app import asgi_app
 from deployments.http.middleware.admission import Admission
 from tests.support.asgi import SPEECH, connect
 from tests.support.bad_input import SPEAK, TRANSLATE, form
+from tests.support.fakes import FAKE_ASR, FAKE_TTS
 from tests.support.local import fake_config, fake_fleet
 
 BOTH = {"en": "fake-en", "pt": "fake-pt"}
@@ -75,7 +76,7 @@ async def test_a_voice_s_own_name_goes_first() -> None:
 
 
 async def test_an_alias_speaks_with_the_model_that_is_named() -> None:
-    models = {name: ModelConfig(engine="fake-tts") for name in ("voices-a", "voices-b")}
+    models = {name: ModelConfig(engine=FAKE_TTS) for name in ("voices-a", "voices-b")}
     config = AppConfig(models=models, voice_aliases={"alloy": BOTH})
     async with connect(asgi_app(await fake_fleet(config), config, Admission(4))) as http:
         body = {"input": "Hello.", "voice": "alloy", "model": "voices-b"}
@@ -88,7 +89,7 @@ async def test_an_alias_speaks_with_the_model_that_is_named() -> None:
 async def test_no_other_language_s_voice_stands_in_for_one_that_is_unloaded(
     language: str | None,
 ) -> None:
-    models = {name: ModelConfig(engine="fake-tts") for name in ("voices-a", "voices-b")}
+    models = {name: ModelConfig(engine=FAKE_TTS) for name in ("voices-a", "voices-b")}
     aliases: dict[str, Any] = {"alloy": {"en": "only-of-b", "pt": "fake-pt"}}
     config = AppConfig(models=models, voice_aliases=aliases)
     async with connect(asgi_app(await fake_fleet(config), config, Admission(4))) as http:
@@ -112,7 +113,7 @@ async def test_web_clients_find_voices_and_models() -> None:
 
 
 async def test_a_server_without_voices_lists_none() -> None:
-    models = {"asr": ModelConfig(engine="fake-asr")}
+    models = {"asr": ModelConfig(engine=FAKE_ASR)}
     config = AppConfig(models=models, voice_aliases={"alloy": BOTH})
     async with connect(asgi_app(await fake_fleet(config), config, Admission(4))) as http:
         assert (await http.get("/v1/audio/voices")).json()["voices"] == []

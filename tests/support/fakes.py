@@ -1,6 +1,7 @@
-"""Deterministic runtimes behind the real interface: for tests and benches of what is around.
+"""Fake engines of every kind: deterministic, for tests and benches of what is around a model.
 
-Each answer is a function of its item alone, so that nobody else's answer can pass for it.
+Each answer is a function of its item alone, so that nobody else's answer can pass for it. They
+come in as anybody's engines do: ``engine: tests.support.fakes:FakeAsr``.
 """
 
 from __future__ import annotations
@@ -15,15 +16,21 @@ import numpy as np
 
 from models.audio.samples import to_int16
 from models.devices.device import Device, DeviceReport, report
-from models.errors import InvalidRequest
-from models.runtime import ItemError, RuntimeSettings, RuntimeSpec, Voice
+from models.errors import (
+    DragomanError,
+    InvalidRequest,
+    UnknownLanguage,
+    UnknownVoice,
+    UnsupportedPair,
+)
+from models.runtime import Engine, ItemError, RuntimeSettings, RuntimeSpec, Voice
 from models.types import (
     SAMPLE_RATE_HZ,
     UNDETERMINED,
     AsrItem,
     Audio,
-    Kind,
     NmtItem,
+    Samples,
     Segment,
     SpeakerItem,
     Speech,
@@ -39,17 +46,32 @@ from models.types import (
 ItemT = TypeVar("ItemT")
 ResultT = TypeVar("ResultT")
 
+# What a configuration calls them.
+SLEEP = "tests.support.fakes:SleepSpeaker"
+FAKE_VAD = "tests.support.fakes:FakeVad"
+FAKE_ASR = "tests.support.fakes:FakeAsr"
+FAKE_NMT = "tests.support.fakes:FakeNmt"
+FAKE_TTS = "tests.support.fakes:FakeTts"
+
 FRAME_SAMPLES = 512  # of the fake VAD, as Silero's
 NOISE_LEVEL = 1  # what the fake VAD takes for speech and the fake ASR hears as nothing
+ASR_LANGUAGES = ("en", "pt", "fr")
+NMT_PAIRS = (("en", "pt"), ("pt", "en"), ("en", "fr"))
+VOICES = (
+    Voice("fake-pt", "pt", "fake-tts", SAMPLE_RATE_HZ),
+    Voice("fake-en", "en", "fake-tts", SAMPLE_RATE_HZ),
+)
 TTS_SAMPLES_A_CHAR = 800  # at 16 kHz: 20 characters a second
 
 
 @dataclass(frozen=True, slots=True)
 class Options:
-    """A batch of n items sleeps ``base_ms + n * item_ms``: a GPU's time, which costs no CPU."""
+    """Let a batch of n items sleep ``base_ms + n * item_ms``: a GPU's time, which costs no CPU."""
 
     base_ms: float = 0.0
+    """Milliseconds of each batch."""
     item_ms: float = 0.0
+    """Milliseconds of each item."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -59,20 +81,27 @@ class SleepOptions(Options):
     embedding_size: int = 192
 
 
-class _Fake(ABC, Generic[ItemT, ResultT]):
-    """What the fakes share: nothing to load, a time to sleep, an answer an item."""
+def check_samples(samples: Samples) -> None:
+    """Refuse samples that are no numbers. Raises InvalidRequest."""
+    if samples.dtype == np.float32 and not np.isfinite(samples).all():
+        raise InvalidRequest("the audio's values must be numbers", param="file")
 
-    kind: Kind
-    engine: str
+
+class _Fake(ABC, Generic[ItemT, ResultT]):
+    """Share what fakes have in common: nothing to load, a time to sleep, an answer an item."""
+
+    engine: Engine
+    id: str  # what the spec calls it
 
     def __init__(self, settings: RuntimeSettings, options: Options) -> None:
         self._settings, self._options = settings, options
 
     @abstractmethod
-    def answer(self, item: ItemT) -> ResultT | ItemError: ...
+    def answer(self, item: ItemT) -> ResultT:
+        """Answer one item. Raises DragomanError: it is bad."""
 
     def spec(self) -> RuntimeSpec:
-        return RuntimeSpec(kind=self.kind, engine=self.engine, weights="none", licence="none")
+        return RuntimeSpec(self.engine.kind, self.id, weights="none", licence="none")
 
     def load(self) -> tuple[RuntimeSpec, DeviceReport]:
         device, request = Device("cpu", "is a fake"), self._settings.device
@@ -83,16 +112,23 @@ class _Fake(ABC, Generic[ItemT, ResultT]):
 
     def run(self, batch: Sequence[ItemT]) -> list[ResultT | ItemError]:
         time.sleep((self._options.base_ms + len(batch) * self._options.item_ms) / 1000)
-        return [self.answer(item) for item in batch]
+        return [self._answer_or_error(item) for item in batch]
+
+    def _answer_or_error(self, item: ItemT) -> ResultT | ItemError:
+        try:
+            return self.answer(item)
+        except DragomanError as error:
+            return ItemError(error)
 
     def close(self) -> None:
         pass
 
 
 class SleepSpeaker(_Fake[SpeakerItem, Voiceprint]):
-    """The embedding's one non-zero value stands where the clip's first sample says."""
+    """Answer with an embedding whose one value stands where the clip's first sample says."""
 
-    kind, engine = "speaker", "sleep"
+    engine = Engine("speaker", SleepOptions, needs_weights=False)
+    id = "sleep"
 
     def __init__(self, settings: RuntimeSettings, options: SleepOptions) -> None:
         super().__init__(settings, options)
@@ -101,20 +137,23 @@ class SleepSpeaker(_Fake[SpeakerItem, Voiceprint]):
     def spec(self) -> RuntimeSpec:
         return RuntimeSpec("speaker", "sleep", "none", "none", embedding_size=self._size)
 
-    def answer(self, item: SpeakerItem) -> Voiceprint | ItemError:
+    def answer(self, item: SpeakerItem) -> Voiceprint:
         if not len(item.samples):
-            return ItemError(InvalidRequest("the clip has no samples", param="file"))
+            raise InvalidRequest("the clip has no samples", param="file")
+        check_samples(item.samples)
         embedding = np.zeros(self._size, np.float32)
         embedding[int(to_int16(item.samples)[0]) % self._size] = 1.0
         return Voiceprint(embedding)
 
 
 class FakeVad(_Fake[VadItem, VadResult]):
-    """Speech is from the first to the last sample that is not zero."""
+    """Find speech from the first to the last sample that is not zero."""
 
-    kind, engine = "vad", "fake-vad"
+    engine = Engine("vad", Options, needs_weights=False)
+    id = "fake-vad"
 
-    def answer(self, item: VadItem) -> VadResult | ItemError:
+    def answer(self, item: VadItem) -> VadResult:
+        check_samples(item.samples)
         loud = np.flatnonzero(item.samples)
         spans: tuple[SpeechSpan, ...] = ()
         if len(loud):
@@ -127,14 +166,18 @@ class FakeVad(_Fake[VadItem, VadResult]):
 
 
 class FakeAsr(_Fake[AsrItem, Transcript]):
-    """Two sentences that name the window's length and its loudest sample."""
+    """Say two sentences: the window's length and its loudest sample."""
 
-    kind, engine = "asr", "fake-asr"
+    engine = Engine("asr", Options, needs_weights=False)
+    id = "fake-asr"
 
     def spec(self) -> RuntimeSpec:
-        return RuntimeSpec("asr", "fake-asr", "none", "none", languages=("en", "pt", "fr"))
+        return RuntimeSpec("asr", "fake-asr", "none", "none", languages=ASR_LANGUAGES)
 
-    def answer(self, item: AsrItem) -> Transcript | ItemError:
+    def answer(self, item: AsrItem) -> Transcript:
+        check_samples(item.samples)
+        if item.language not in (None, *ASR_LANGUAGES):
+            raise UnknownLanguage(f"no language {item.language!r}", param="language")
         loudest = int(np.abs(to_int16(item.samples).astype(np.int32)).max(initial=0))
         if loudest == NOISE_LEVEL:
             return Transcript("", UNDETERMINED, 0.0, ())
@@ -146,36 +189,36 @@ class FakeAsr(_Fake[AsrItem, Transcript]):
 
 
 class FakeNmt(_Fake[NmtItem, Translation]):
-    """The text itself, marked with its target language."""
+    """Repeat the text, marked with its target language."""
 
-    kind, engine = "nmt", "fake-nmt"
+    engine = Engine("nmt", Options, needs_weights=False)
+    id = "fake-nmt"
 
     def spec(self) -> RuntimeSpec:
-        return RuntimeSpec(
-            "nmt", "fake-nmt", "none", "none", pairs=(("en", "pt"), ("pt", "en"), ("en", "fr"))
-        )
+        return RuntimeSpec("nmt", "fake-nmt", "none", "none", pairs=NMT_PAIRS)
 
-    def answer(self, item: NmtItem) -> Translation | ItemError:
-        text = f"{item.target_language}: {item.text}"
-        return Translation(text, item.source_language, item.target_language)
+    def answer(self, item: NmtItem) -> Translation:
+        pair = item.source_language, item.target_language
+        if pair not in NMT_PAIRS:
+            raise UnsupportedPair(f"no pair {'-'.join(pair)}", param="target_language")
+        return Translation(f"{item.target_language}: {item.text}", *pair)
 
 
 class FakeTts(_Fake[TtsItem, Speech]):
-    """As many samples as the text is long, at a level that the text decides."""
+    """Speak as many samples as the text is long, at a level that the text decides."""
 
-    kind, engine = "tts", "fake-tts"
+    engine = Engine("tts", Options, needs_weights=False)
+    id = "fake-tts"
 
     def spec(self) -> RuntimeSpec:
-        voices = (
-            Voice("fake-pt", "pt", "fake-tts", SAMPLE_RATE_HZ),
-            Voice("fake-en", "en", "fake-tts", SAMPLE_RATE_HZ),
-        )
         return RuntimeSpec(
-            "tts", "fake-tts", "none", "none", voices=voices, cloning_languages=("pt",)
+            "tts", "fake-tts", "none", "none", voices=VOICES, cloning_languages=("pt",)
         )
 
-    def answer(self, item: TtsItem) -> Speech | ItemError:
+    def answer(self, item: TtsItem) -> Speech:
         if item.reference is None:
+            if item.voice not in [voice.id for voice in VOICES]:
+                raise UnknownVoice(f"no voice {item.voice!r}", param="voice")
             level = 1 + sum(item.text.encode()) % 1000
         else:
             level = int(to_int16(item.reference)[0])  # the fake speaker hears the same voice in it

@@ -1,0 +1,1 @@
+"""The contract of engines: checks that any runtime can be put through."""
