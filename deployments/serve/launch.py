@@ -43,7 +43,7 @@ from deployments.doctor.machine_checks import cpu_threads
 from deployments.doctor.weights_checks import check_weights
 from deployments.security import tls
 from deployments.serve.cluster import Cluster
-from deployments.serve.keeper import adopt_orphans, end_descendants
+from deployments.serve.cleanup_process import adopt_orphans, end_descendants
 from deployments.serve.ports import check_port
 from deployments.serve.private_files import RAY_FOLDER, check_auth, guard_token, make_run_folder
 from deployments.telemetry import tracing

@@ -19,7 +19,7 @@ from deployments.batching.dispatcher import BatchReply, ReplicaLost
 from deployments.catalogue.generation import ModelOverride
 from deployments.catalogue.placements import Description, ReplicaStats
 from deployments.serve.batch_transport import Carrier, Lent, Packed, Ran
-from deployments.serve.loopback import stay_on_loopback
+from deployments.serve.replica_address import stay_on_loopback
 from deployments.serve.runner import Runner
 from deployments.serve.shared_memory import Blocks, Opened
 from deployments.serve.watchdog import Watchdog

@@ -11,7 +11,7 @@ import time
 from pathlib import Path
 
 from deployments.batching.estimates.batch_time import Line
-from deployments.serve import watcher
+from deployments.serve import watchdog_process
 from deployments.telemetry.log import LogFormat, logger
 
 ROOT = Path(__file__).parents[2]
@@ -37,7 +37,7 @@ class Watchdog:
         name: str,
         device: str,
         log_format: LogFormat = "text",
-        look_s: float = watcher.LOOK_S,
+        look_s: float = watchdog_process.LOOK_S,
     ) -> None:
         self._line = Line()
         try:
@@ -46,11 +46,11 @@ class Watchdog:
             logger.warning("model %r: no memory to share, so nobody watches it: %r", name, error)
             self._page: mmap.mmap | None = None
             return
-        os.ftruncate(descriptor, watcher.PAGE.size)
-        self._page = mmap.mmap(descriptor, watcher.PAGE.size)
+        os.ftruncate(descriptor, watchdog_process.PAGE.size)
+        self._page = mmap.mmap(descriptor, watchdog_process.PAGE.size)
         arguments = (name, os.getpid(), descriptor, look_s, device, log_format)
         self._process = subprocess.Popen(
-            [sys.executable, "-P", watcher.__file__, *map(str, arguments)],
+            [sys.executable, "-P", watchdog_process.__file__, *map(str, arguments)],
             stdin=subprocess.PIPE,  # which this process holds open as long as it lives
             env={**os.environ, "PYTHONPATH": str(ROOT)},
             pass_fds=[descriptor],  # and the process group is the same: who stops that, stops both
@@ -85,4 +85,4 @@ class Watchdog:
 
     def _write(self, began: float, until: float) -> None:
         if self._page is not None:
-            watcher.PAGE.pack_into(self._page, 0, began, until)
+            watchdog_process.PAGE.pack_into(self._page, 0, began, until)

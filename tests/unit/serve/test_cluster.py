@@ -14,7 +14,7 @@ import psutil
 import pytest
 
 from deployments.serve.cluster import STOPPED_S, VITAL, Cluster
-from deployments.serve.keeper import end_all
+from deployments.serve.cleanup_process import end_all
 from tests.support.server import eventually
 
 

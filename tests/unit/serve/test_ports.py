@@ -15,7 +15,7 @@ import psutil
 import pytest
 
 from deployments.config.environment import KEEPER, RUN
-from deployments.serve.keeper import end_all
+from deployments.serve.cleanup_process import end_all
 from deployments.serve.ports import check_port, free_port
 from models.errors import ConfigError
 

@@ -12,7 +12,7 @@ import psutil
 import pytest
 
 from deployments.batching.estimates.batch_time import Line
-from deployments.serve.watcher import QUIET_LOOKS, Judge, Look
+from deployments.serve.watchdog_process import QUIET_LOOKS, Judge, Look
 from tests.support.processes import spawn
 
 LOOK_S = 1.0

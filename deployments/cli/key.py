@@ -1,4 +1,4 @@
-"""Makes a key: ``dragoman key new --name ann``, or ``python -m deployments.cli.new_key new``.
+"""Makes a key: ``dragoman key new --name ann``, or ``python -m deployments.cli.key new``.
 
 The key is printed once and kept nowhere; its lines for the configuration hold a hash of it.
 """

@@ -1,6 +1,6 @@
 """Ends a server's processes once its launcher has ended, however that ended.
 
-``python -m deployments.serve.keeper FOLDER COMMAND...`` runs the command, passes SIGINT and
+``python -m deployments.serve.cleanup_process FOLDER COMMAND...`` runs the command, passes SIGINT and
 SIGTERM on to it, and waits until it ends or standard input does: a pipe whose other end the
 launcher alone holds. Then it ends what is left of the command's descendants, removes FOLDER, if it
 is not empty, and exits with the command's code. Ray's processes outlive their parents, and come to
