@@ -8,6 +8,7 @@ from typing import Any, Literal, Protocol, TypeAlias
 
 from deployments.batching.dispatcher import BatchReply
 from deployments.catalogue.generation import ModelOverride
+from deployments.telemetry.model_report import ReplicaStats
 from models.devices.device import DeviceReport
 from models.runtime import RuntimeSpec
 
@@ -26,22 +27,6 @@ class Description:
     warm_up_s: float = 0.0
     replica: str = ""  # its id, which tells the replicas of a model apart
     override: ModelOverride | None = None  # with which it was loaded
-
-
-@dataclass(slots=True)
-class ReplicaStats:
-    """Counts of one replica since it started; sums over replicas are exact."""
-
-    items: int = 0
-    batches: int = 0
-    item_errors: int = 0
-    failed_batches: int = 0
-    busy_s: float = 0.0
-    first_batch_s: float | None = None  # of the first batch after the warm-up, while it ran
-    replica: str = ""
-    out_of_memory: int = 0  # attempts that found no memory on the GPU
-    starved_items: int = 0  # that fitted before, and then not even alone
-    memory_bound: float | None = None  # the largest cost of a batch that fits; None: any has
 
 
 class Remote(Protocol):

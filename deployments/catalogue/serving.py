@@ -21,12 +21,12 @@ from deployments.catalogue.placements import (
     Remote,
 )
 from deployments.config.schema import AppConfig, BatchPolicy
+from deployments.telemetry import model_report
 from deployments.telemetry.log import logger
+from deployments.telemetry.model_report import FAILED, LOADING, READY
 from models.errors import DragomanError, InvalidRequest, NotReady, Unavailable
 from models.runtime import RuntimeSpec
 
-# What a model can be, as ``/health/ready`` tells it.
-READY, LOADING, FAILED = "ready", "loading", "failed"  # or UNLOADED
 POLL_S = 0.2  # between looks while a model is still loading
 POLL_WARM_S = 2.0  # and once all have been ready
 LOOK_S = 5.0  # what one look may take
@@ -313,14 +313,14 @@ class Follower:
         if placement.state == "READY":
             return READY if name in self._links and self._answering[name] else LOADING
         if placement.reason in (UNLOADED, IDLE):
-            return UNLOADED
+            return model_report.UNLOADED
         return f"{FAILED}: {placement.reason}"
 
     def is_ready(self) -> bool:
         """Whether every model is ready that should be: none fails, none loads but on demand."""
         on_demand = {name for name, p in self.placements.of.items() if p.on_demand}
         return all(
-            state in (READY, UNLOADED) or (state == LOADING and name in on_demand)
+            state in (READY, model_report.UNLOADED) or (state == LOADING and name in on_demand)
             for name, state in self.readiness().items()
         )
 

@@ -79,7 +79,7 @@ def routes(
         *SpeechRoutes(pipeline, config.limits).routes(),
         *OpenAiRoutes(pipeline, config.limits).routes(),
         *CatalogueRoutes(fleet, started).routes(),
-        *OperationsRoutes(fleet, config.models, started, ledger).routes(),
+        *OperationsRoutes(fleet, config.models, ledger).routes(),
         Route("/health/live", live, methods=["GET"]),
         Route("/health/ready", ready, methods=["GET"]),
     ]

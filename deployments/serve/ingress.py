@@ -26,8 +26,8 @@ from deployments.http.middleware.admission import Admission
 from deployments.http.server import Listener
 from deployments.security import audit
 from deployments.security.keys import Keyring
-from deployments.serve.replica_address import stay_on_loopback
 from deployments.serve.model_control import ServeDirectory
+from deployments.serve.replica_address import stay_on_loopback
 from deployments.telemetry import tracing
 from deployments.telemetry.cluster_figures import Ledger, Page
 from deployments.telemetry.log import logger, set_up

@@ -29,7 +29,7 @@ import psutil
 from deployments.catalogue.placements import UNLOADED
 from deployments.catalogue.selection import FAILED, READY
 from deployments.config.environment import (
-    KEEPER,
+    CLEANUP_PROCESS,
     RAY_ADDRESS,
     RUN,
     SETTINGS,
@@ -42,8 +42,8 @@ from deployments.config.schema import ServeFile, check_fractions, load
 from deployments.doctor.machine_checks import cpu_threads
 from deployments.doctor.weights_checks import check_weights
 from deployments.security import tls
-from deployments.serve.cluster import Cluster
 from deployments.serve.cleanup_process import adopt_orphans, end_descendants
+from deployments.serve.cluster import Cluster
 from deployments.serve.ports import check_port
 from deployments.serve.private_files import RAY_FOLDER, check_auth, guard_token, make_run_folder
 from deployments.telemetry import tracing
@@ -112,7 +112,7 @@ class Server:
             logger.info("Ray's files, its logs among them, are in %s", self._folder)
         removed = "" if self._folder is None or self._keeps_folder else str(self._folder)
         self._process = subprocess.Popen(
-            [sys.executable, "-m", KEEPER, removed, *command],
+            [sys.executable, "-m", CLEANUP_PROCESS, removed, *command],
             env=self.environment(),
             start_new_session=True,
             stdin=subprocess.PIPE,  # closed by the kernel, if by nobody else

@@ -23,8 +23,8 @@ from deployments.catalogue.control import AppStatus, Control
 from deployments.catalogue.generation import Generation, ModelOverride, model_of
 from deployments.catalogue.placements import Description, Placements, Remote
 from deployments.config.schema import APPLICATION, CONTROL, INGRESS, AppConfig
-from deployments.serve.replica_address import stay_on_loopback
 from deployments.serve.replica import CPUS_A_REPLICA, DRAIN_S, LOST, ModelReplica, ServeRemote
+from deployments.serve.replica_address import stay_on_loopback
 from deployments.serve.shared_memory import Blocks
 from deployments.telemetry.log import LogFormat, logger, set_up
 from models.errors import DragomanError, Draining, Unavailable

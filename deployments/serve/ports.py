@@ -9,7 +9,7 @@ from collections.abc import Iterator
 
 import psutil
 
-from deployments.config.environment import KEEPER, RUN
+from deployments.config.environment import CLEANUP_PROCESS, RUN
 from deployments.config.schema import address_family
 from models.errors import ConfigError
 
@@ -46,7 +46,7 @@ def _held_by(port: int) -> Iterator[str]:
     for process in _listeners(port):
         line = [process, *_parents(process)]
         run = next((found for each in line if (found := _environment(each).get(RUN))), None)
-        keeper = next((each for each in line if KEEPER in _arguments(each)), None)
+        keeper = next((each for each in line if CLEANUP_PROCESS in _arguments(each)), None)
         if run and keeper:
             yield f"a Dragoman runs there; end it: kill {keeper.ppid()}"
         elif run:

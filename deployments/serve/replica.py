@@ -17,13 +17,14 @@ from ray.serve.handle import DeploymentHandle
 
 from deployments.batching.dispatcher import BatchReply, ReplicaLost
 from deployments.catalogue.generation import ModelOverride
-from deployments.catalogue.placements import Description, ReplicaStats
+from deployments.catalogue.placements import Description
 from deployments.serve.batch_transport import Carrier, Lent, Packed, Ran
 from deployments.serve.replica_address import stay_on_loopback
 from deployments.serve.runner import Runner
 from deployments.serve.shared_memory import Blocks, Opened
 from deployments.serve.watchdog import Watchdog
 from deployments.telemetry.log import LogFormat, logger, set_up
+from deployments.telemetry.model_report import ReplicaStats
 from models.devices import nvidia
 from models.devices.device import load_failure, measured_again
 from models.errors import Unavailable

@@ -7,10 +7,10 @@ import time
 from collections.abc import Callable, Sequence
 from typing import Any, Protocol
 
-from deployments.catalogue.placements import ReplicaStats
 from deployments.serve.memory_bound import MemoryBound, cost_of
 from deployments.serve.replica_health import Health
 from deployments.telemetry.log import logger
+from deployments.telemetry.model_report import ReplicaStats
 from models.devices.device import free_torch_memory, is_out_of_memory
 from models.errors import DragomanError, InternalError, TooLarge, Unavailable
 from models.runtime import ItemError, Runtime

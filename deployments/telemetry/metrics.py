@@ -1,151 +1,31 @@
-"""What Prometheus scrapes: Triton's names, and beyond them devices, queues and histograms.
+"""Metrics for Prometheus: Triton's names, and beyond them devices, queues, keys and histograms.
 
-Filled at the scrape from the counts of the replicas and of every ingress, so that sums over them
-are exact. Rows are those of ``/v1/models``.
+They are filled at the scrape from the counts of the replicas and of every ingress, so that sums
+over them are exact.
 """
 
 from __future__ import annotations
 
 import re
-from bisect import bisect_left
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
-from itertools import accumulate
-from typing import Any
 
 from prometheus_client import CollectorRegistry, generate_latest
-from prometheus_client.core import (
-    CounterMetricFamily,
-    GaugeMetricFamily,
-    HistogramMetricFamily,
-    Metric,
-)
+from prometheus_client.core import CounterMetricFamily, GaugeMetricFamily, Metric
 from prometheus_client.exposition import CONTENT_TYPE_PLAIN_0_0_4
 from prometheus_client.openmetrics.exposition import CONTENT_TYPE_LATEST
 from prometheus_client.openmetrics.exposition import generate_latest as openmetrics_of
 from prometheus_client.registry import Collector
 
-from deployments.batching.statistics import (
-    BATCH_BOUNDS,
-    REASONS,
-    TIME_BOUNDS_S,
-    Figures,
-    ModelStatistics,
-    Times,
-)
-from deployments.catalogue.selection import READY
-from deployments.config.schema import MODEL_VERSION
-from deployments.doctor.model_checks import Row, is_on_gpu
+from deployments.batching.statistics import Figures
+from deployments.telemetry.model_report import ModelReport
+from deployments.telemetry.replica_metrics import replica_metrics
+from deployments.telemetry.request_metrics import request_metrics
 from deployments.telemetry.usage import DoorFigures, Usage
 from models.devices.nvidia import Gpu
 
 MEDIA_TYPE = CONTENT_TYPE_PLAIN_0_0_4
 OPENMETRICS = CONTENT_TYPE_LATEST
-REPLICA = ("model", "replica")
-MODEL = ("model", "version")  # Triton's labels
-US = 1000  # nanoseconds
 
-# name, help, where a replica's report has it
-REPLICA_GAUGES: tuple[tuple[str, str, Callable[[Row], float]], ...] = (
-    (
-        "dragoman_model_memory_bytes",
-        "Memory of the replica: on the GPU, or resident where it runs on the CPU.",
-        lambda report: report["device"]["memory_bytes"],
-    ),
-    (
-        "dragoman_model_load_seconds",
-        "What loading the weights took.",
-        lambda report: report["device"]["load_s"],
-    ),
-    (
-        "dragoman_model_warm_up_seconds",
-        "What the warm-up took.",
-        lambda report: report["warm_up_s"],
-    ),
-)
-REPLICA_COUNTERS = (  # name, help, field of ReplicaStats
-    ("dragoman_model_items", "Items that were run.", "items"),
-    ("dragoman_model_batches", "Batches that were run.", "batches"),
-    ("dragoman_model_item_errors", "Items that failed alone.", "item_errors"),
-    ("dragoman_model_failed_batches", "Batches that failed as a whole.", "failed_batches"),
-    ("dragoman_model_out_of_memory", "Attempts that found no GPU memory.", "out_of_memory"),
-    ("dragoman_model_busy_seconds", "Time in which the model ran.", "busy_s"),
-)
-Count = Callable[[ModelStatistics], float]
-TRITON_COUNTERS: tuple[tuple[str, str, Count], ...] = (
-    ("nv_inference_request_success", "Requests answered.", lambda s: s.success.count),
-    ("nv_inference_count", "Rows that the model answered.", lambda s: s.inference_count),
-    ("nv_inference_exec_count", "Batches that the model ran.", lambda s: s.execution_count),
-    (
-        "nv_inference_request_duration_us",
-        "Time of requests, from arrival to answer.",
-        lambda s: s.success.ns // US,
-    ),
-    ("nv_inference_queue_duration_us", "Time in the queue.", lambda s: s.queue.ns // US),
-    (
-        "nv_inference_compute_input_duration_us",
-        "Time on the way to the model.",
-        lambda s: s.compute_input.ns // US,
-    ),
-    (
-        "nv_inference_compute_infer_duration_us",
-        "Time in the model.",
-        lambda s: s.compute_infer.ns // US,
-    ),
-    (
-        "nv_inference_compute_output_duration_us",
-        "Time on the way back from the model.",
-        lambda s: s.compute_output.ns // US,
-    ),
-    ("nv_cache_num_hits_per_model", "Requests from the cache.", lambda s: s.cache_hit.count),
-    ("nv_cache_num_misses_per_model", "Requests not in the cache.", lambda s: s.cache_miss.count),
-)
-OWN_COUNTERS: tuple[tuple[str, str, Count], ...] = (
-    (
-        "dragoman_batch_cost",
-        "Cost of batches, padding included, in seconds of audio or characters.",
-        lambda s: s.cost,
-    ),
-    ("dragoman_batch_padding_cost", "The part of it that was padding.", lambda s: s.padding_cost),
-    ("dragoman_queue_refused", "Requests refused by a full queue.", lambda s: s.refused),
-    (
-        "dragoman_queue_expired",
-        "Items whose deadline passed in the queue.",
-        lambda s: s.expired_in_queue,
-    ),
-    (
-        "dragoman_queue_expired_running",
-        "Items whose deadline passed running.",
-        lambda s: s.expired_running,
-    ),
-    ("dragoman_queue_abandoned", "Items whose caller left.", lambda s: s.abandoned),
-    (
-        "dragoman_queue_split_batches",
-        "Failed batches that were tried item by item.",
-        lambda s: s.split,
-    ),
-    (
-        "dragoman_queue_sent_again",
-        "Batches sent again: their replica died.",
-        lambda s: s.sent_again,
-    ),
-)
-GAUGES: tuple[tuple[str, str, Callable[[Figures], float]], ...] = (
-    (
-        "nv_inference_pending_request_count",
-        "Requests of which an item waits.",
-        lambda f: f.pending,
-    ),
-    ("dragoman_queue_items", "Items that wait.", lambda f: f.waiting),
-    ("dragoman_batches_in_flight", "Batches sent and not yet answered.", lambda f: f.in_flight),
-)
-HISTOGRAMS: tuple[tuple[str, str, Callable[[ModelStatistics], Times]], ...] = (
-    (
-        "dragoman_request_duration_seconds",
-        "Time of answered requests, from arrival to answer.",
-        lambda s: s.durations,
-    ),
-    ("dragoman_queue_seconds", "Time in the queue.", lambda s: s.queue_times),
-)
 KEY_COUNTERS: tuple[tuple[str, str, Callable[[Usage], float]], ...] = (
     ("dragoman_key_requests", "Requests that were let in.", lambda used: used.requests),
     ("dragoman_key_audio_seconds", "Audio that was sent, decoded.", lambda used: used.audio_s),
@@ -169,32 +49,29 @@ TRITON_HEADER = re.compile(rb"^(# (?:HELP|TYPE) nv_\w+)_total ", re.MULTILINE)
 
 
 def exposition(
-    rows: Sequence[Row],
-    states: Mapping[str, str],
+    reports: Sequence[ModelReport],
     figures: Mapping[str, Figures],
     gpus: Sequence[Gpu] = (),
     media_type: str = MEDIA_TYPE,
     door: DoorFigures | None = None,
 ) -> bytes:
-    """Prometheus' text format, or that of ``OPENMETRICS``.
+    """Write every metric in Prometheus' text format, or in that of ``OPENMETRICS``.
 
     Args:
-        rows: of the models that are ready.
-        states: of every configured model.
+        reports: of every configured model.
         figures: of every model and of the graph, over all ingresses.
         gpus: of this machine.
         media_type: one of the two.
         door: of the keys and of who was refused, over all ingresses.
     """
     # OpenMetrics wants counters to end in `_total`, which Triton's do not.
-    of_triton = "unknown" if media_type == OPENMETRICS else "counter"
+    triton_type = "unknown" if media_type == OPENMETRICS else "counter"
 
     class Scrape(Collector):
         def collect(self) -> Iterable[Metric]:
-            yield from _of_requests(figures, of_triton)
+            yield from request_metrics(figures, triton_type)
             yield from _of_gpus(gpus)
-            yield _states(states)
-            yield from _of_replicas(rows)
+            yield from replica_metrics(reports)
             yield from _of_door(door or DoorFigures())
 
     registry = CollectorRegistry(auto_describe=False)
@@ -206,9 +83,10 @@ def exposition(
 
 
 def media_type_for(accept: str) -> str:
-    """The format that a header ``Accept`` likes most, ours where it names none."""
-    liked = [_range(text) for text in accept.split(",")]
-    for media_type, _ in sorted(filter(_is_liked, liked), key=lambda each: -each[1]):
+    """Return the format that a header ``Accept`` prefers, or ``MEDIA_TYPE`` if it names neither."""
+    weighted = [_weighted(text) for text in accept.split(",")]
+    accepted = [each for each in weighted if each[1] > 0]
+    for media_type, _ in sorted(accepted, key=lambda each: -each[1]):
         if media_type == "application/openmetrics-text":
             return OPENMETRICS
         if media_type in ("text/plain", "text/*", "*/*"):
@@ -216,77 +94,14 @@ def media_type_for(accept: str) -> str:
     return MEDIA_TYPE
 
 
-def _range(text: str) -> tuple[str, float]:
-    """A media type and its weight: 1 where none is said, 0 where it is no number."""
+def _weighted(text: str) -> tuple[str, float]:
+    """Return a media type and its weight: 1 if it has none, 0 if its weight is no number."""
     media_type, *parameters = (part.strip().lower() for part in text.split(";"))
     weights = [value for name, _, value in (p.partition("=") for p in parameters) if name == "q"]
     try:
         return media_type, float(weights[0]) if weights else 1.0
     except ValueError:
         return media_type, 0.0
-
-
-def _is_liked(of: tuple[str, float]) -> bool:
-    return of[1] > 0
-
-
-def _of_requests(figures: Mapping[str, Figures], of_triton: str) -> Iterator[Metric]:
-    for name, text, count_of in TRITON_COUNTERS:
-        counter = Metric(name, text, of_triton)
-        for model, of_model in figures.items():
-            counter.add_sample(name, _labels(model), count_of(of_model.statistics))
-        yield counter
-    yield _failures(figures, of_triton)
-    for name, text, count_of in OWN_COUNTERS:
-        own = CounterMetricFamily(name, text, labels=MODEL)
-        for model, of_model in figures.items():
-            own.add_metric([model, MODEL_VERSION], count_of(of_model.statistics))
-        yield own
-    for name, text, value_of in GAUGES:
-        gauge = GaugeMetricFamily(name, text, labels=MODEL)
-        for model, of_model in figures.items():
-            gauge.add_metric([model, MODEL_VERSION], value_of(of_model))
-        yield gauge
-    for name, text, times_of in HISTOGRAMS:
-        histogram = HistogramMetricFamily(name, text, labels=MODEL)
-        for model, of_model in figures.items():
-            times = times_of(of_model.statistics)
-            buckets = _buckets(TIME_BOUNDS_S, times.counts)
-            histogram.add_metric([model, MODEL_VERSION], buckets, sum_value=times.sum_s)
-        yield histogram
-    yield _batch_sizes(figures)
-
-
-def _failures(figures: Mapping[str, Figures], of_triton: str) -> Metric:
-    name = "nv_inference_request_failure"
-    counter = Metric(name, "Requests that failed, by Triton's reason.", of_triton)
-    for model, of_model in figures.items():
-        for reason in REASONS:
-            count = of_model.statistics.failures.get(reason, 0)
-            counter.add_sample(name, {**_labels(model), "reason": reason}, count)
-    return counter
-
-
-def _batch_sizes(figures: Mapping[str, Figures]) -> Metric:
-    histogram = HistogramMetricFamily("dragoman_batch_size", "Rows of a batch.", labels=MODEL)
-    for model, of_model in figures.items():
-        counts = [0] * (len(BATCH_BOUNDS) + 1)
-        rows = 0
-        for size, executions in of_model.statistics.executions.items():
-            counts[bisect_left(BATCH_BOUNDS, size)] += executions.compute_infer.count
-            rows += size * executions.compute_infer.count
-        histogram.add_metric([model, MODEL_VERSION], _buckets(BATCH_BOUNDS, counts), sum_value=rows)
-    return histogram
-
-
-def _buckets(bounds: Sequence[float], counts: Sequence[int]) -> list[tuple[str, float]]:
-    """Prometheus' cumulative buckets; the last count is of what lies above every bound."""
-    names = [*(str(float(bound)) for bound in bounds), "+Inf"]
-    return list(zip(names, map(float, accumulate(counts)), strict=True))
-
-
-def _labels(model: str) -> dict[str, str]:
-    return {"model": model, "version": MODEL_VERSION}
 
 
 def _of_gpus(gpus: Sequence[Gpu]) -> Iterator[Metric]:
@@ -297,38 +112,6 @@ def _of_gpus(gpus: Sequence[Gpu]) -> Iterator[Metric]:
                 gauge.add_metric([gpu.uuid], value)
         if gpus:
             yield gauge
-
-
-def _states(states: Mapping[str, str]) -> Metric:
-    ready = GaugeMetricFamily(
-        "dragoman_model_ready", "1 where a replica of the model is warm.", labels=["model"]
-    )
-    for model, state in states.items():
-        ready.add_metric([model], float(state == READY))
-    return ready
-
-
-def _of_replicas(rows: Sequence[Row]) -> Iterator[Metric]:
-    reports = [(row["id"], report) for row in rows for report in row["replica_reports"]]
-    on_gpu = GaugeMetricFamily(
-        "model_on_gpu", "1 where every replica of the model runs on a GPU.", labels=["model"]
-    )
-    for row in rows:
-        if row["replica_reports"]:
-            on_gpu.add_metric([row["id"]], float(is_on_gpu(row)))
-    yield on_gpu
-    yield _device_info(reports)
-    for name, text, value_of in REPLICA_GAUGES:
-        gauge = GaugeMetricFamily(name, text, labels=REPLICA)
-        for model, report in reports:
-            gauge.add_metric([model, report["replica"]], value_of(report))
-        yield gauge
-    yield _memory_bounds(reports)
-    for name, text, field in REPLICA_COUNTERS:
-        counter = CounterMetricFamily(name, text, labels=REPLICA)
-        for model, report in reports:
-            counter.add_metric([model, report["replica"]], report["statistics"][field])
-        yield counter
 
 
 def _of_door(door: DoorFigures) -> Iterator[Metric]:
@@ -345,27 +128,3 @@ def _of_door(door: DoorFigures) -> Iterator[Metric]:
     for (key, reason), count in door.refused.items():
         refused.add_metric([key, reason], count)
     yield refused
-
-
-def _memory_bounds(reports: Sequence[tuple[str, Row]]) -> Metric:
-    bounds = GaugeMetricFamily(
-        "dragoman_model_memory_bound",
-        "The largest cost of a batch that the GPU held, since one did not fit.",
-        labels=REPLICA,
-    )
-    for model, report in reports:
-        if (bound := report["statistics"]["memory_bound"]) is not None:
-            bounds.add_metric([model, report["replica"]], bound)
-    return bounds
-
-
-def _device_info(reports: Sequence[tuple[str, Row]]) -> Metric:
-    told = ("requested", "actual", "reason", "library", "precision", "gpu_name")
-    labels = [*REPLICA, *told]
-    info = GaugeMetricFamily(
-        "dragoman_model_device_info", "Where a replica runs, and why; always 1.", labels=labels
-    )
-    for model, report in reports:
-        device: Mapping[str, Any] = report["device"]
-        info.add_metric([model, report["replica"], *(str(device[n] or "") for n in told)], 1.0)
-    return info

@@ -13,10 +13,11 @@ from deployments.batching.batcher import BATCHES_A_REPLICA, Batcher
 from deployments.batching.dispatcher import BatchReply
 from deployments.catalogue.control import AppStatus, Control
 from deployments.catalogue.generation import Generation, ModelOverride
-from deployments.catalogue.placements import Description, Placements, Remote, ReplicaStats
+from deployments.catalogue.placements import Description, Placements, Remote
 from deployments.catalogue.selection import Fleet
 from deployments.config.schema import AppConfig, BatchPolicy, Limits, ModelConfig
 from deployments.serve.batch_transport import Packed
+from deployments.telemetry.model_report import ReplicaStats
 from models.errors import StartupError, Unavailable
 from models.registry import ENGINES
 

@@ -22,7 +22,15 @@ DAEMON = "(setsid sleep 600 & echo $!)"
 @contextmanager
 def kept(script: str, folder: Path | str = "") -> Iterator[tuple[subprocess.Popen[str], int]]:
     """A keeper of a shell script, and the number that the script says."""
-    command = [sys.executable, "-m", "deployments.serve.cleanup_process", str(folder), "sh", "-c", script]
+    command = [
+        sys.executable,
+        "-m",
+        "deployments.serve.cleanup_process",
+        str(folder),
+        "sh",
+        "-c",
+        script,
+    ]
     keeper = subprocess.Popen(
         command, cwd=ROOT, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True
     )

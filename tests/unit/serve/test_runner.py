@@ -10,8 +10,8 @@ import numpy as np
 import pytest
 import torch
 
-from deployments.catalogue.placements import ReplicaStats
 from deployments.serve.runner import Runner
+from deployments.telemetry.model_report import ReplicaStats
 from models.devices.device import DeviceRequest
 from models.errors import DragomanError, InternalError, TooLarge, Unavailable
 from models.fakes import SleepOptions, SleepSpeaker
