@@ -7,10 +7,10 @@ CONFIG ?= serve_config.yaml
 BIN := $(VENV)/bin
 INSTALLED := $(VENV)/.installed
 
-.PHONY: run audit deploy fetch doctor install-gpu test test-unit test-models test-e2e check install check-config tune fuzz bench bench-stages bench-replicas bench-graph bench-first-audio bench-growth bench-endurance bench-fair bench-accuracy bench-gpu bench-asr bench-speaker bench-speaker-checks bench-nmt bench-yourtts bench-overhead bench-spoken bench-kept bench-said bench-attacks clean
+.PHONY: run audit deploy drain fetch doctor install-gpu test test-unit test-models test-e2e check install check-config tune fuzz bench bench-stages bench-replicas bench-graph bench-first-audio bench-growth bench-endurance bench-fair bench-accuracy bench-gpu bench-asr bench-speaker bench-speaker-checks bench-nmt bench-yourtts bench-overhead bench-spoken bench-kept bench-said bench-attacks clean
 
 run: install
-	@$(BIN)/python -m deployments.serve.launch $(CONFIG)
+	@$(BIN)/dragoman serve --config $(CONFIG)
 
 install: $(INSTALLED)
 
@@ -39,10 +39,10 @@ install-gpu: install
 
 # Is the GPU used, and if not, why? With the fix of each problem; asks the server, too, if one runs.
 doctor: install
-	@$(BIN)/python -m deployments.doctor.diagnosis --config $(CONFIG)
+	@$(BIN)/dragoman doctor --config $(CONFIG)
 
 check-config: install
-	@$(BIN)/python -m deployments.serve.launch --check $(CONFIG)
+	@$(BIN)/dragoman check --config $(CONFIG)
 
 # Known vulnerabilities of the pinned versions. Where no advisory source is reached it says "not
 # audited" and fails.
@@ -51,17 +51,20 @@ audit:
 
 # Downloads and checks all weights ahead, so that the server starts without network.
 fetch: install
-	@$(BIN)/python -m deployments.cli.fetch $(CONFIG)
+	@$(BIN)/dragoman fetch --config $(CONFIG)
 
 # Applies a changed configuration to the running server; where only batch policies changed, no model is loaded again.
-DASHBOARD ?= http://127.0.0.1:8265
-deploy: check-config
-	RAY_AUTH_MODE=token $(BIN)/serve deploy $(CONFIG) --address $(DASHBOARD)
+deploy: install
+	@$(BIN)/dragoman deploy --config $(CONFIG) $(ARGS)
+
+# Has the running server refuse new requests and finish those that run.
+drain: install
+	@$(BIN)/dragoman drain --config $(CONFIG) $(ARGS)
 
 # Finds the best batch sizes, delays, replicas and threads on this machine, such as with
 # ARGS='--model nmt --slo-p99-ms 500'.
 tune: install
-	@$(BIN)/python -m tuning $(CONFIG) $(ARGS)
+	@$(BIN)/dragoman tune --config $(CONFIG) $(ARGS)
 
 test: check test-unit test-models test-e2e
 

@@ -110,7 +110,8 @@ def _leftovers_are_named() -> Row:
         keeper.suspend()  # so that it cannot clean up between the two
         server.process.kill()
         keeper.kill()
-        command = [sys.executable, "-m", "deployments.serve.launch", str(server.config_path)]
+        command = [sys.executable, "-m", "deployments.cli", "serve", "--config"]
+        command.append(str(server.config_path))
         again = subprocess.run(command, cwd=ROOT, capture_output=True, text=True)
         said = again.stderr.strip()
         cure = said.rpartition("end them: ")[2]

@@ -42,7 +42,7 @@ async def report_of(fleet: Fleet, name: str) -> tuple[ModelReport, RuntimeSpec]:
 def _replicas(
     descriptions: Sequence[Description], stats: Sequence[ReplicaStats]
 ) -> tuple[ReplicaReport, ...]:
-    """Pair the answers to both questions; a replica that started or died between them is left out."""
+    """Pair the answers; leave out a replica that started or died between the two questions."""
     counts = {s.replica: s for s in stats}
     return tuple(
         ReplicaReport(d.replica, d.device, d.warm_up_s, counts[d.replica])

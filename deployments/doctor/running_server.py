@@ -28,7 +28,7 @@ def ask_server(
     Returns:
         None instead of the reports, if no server answers.
     """
-    get = partial(_get, key=key, trust=trust)
+    get = partial(get_json, key=key, trust=trust)
     try:
         states: dict[str, str] = dict(get(f"{url}/health/ready", not_ready=503)["models"])
     except (OSError, ValueError, KeyError, TypeError):
@@ -52,7 +52,7 @@ def _first_line(error: Exception) -> str:
     return str(error).partition("\n")[0]
 
 
-def _get(
+def get_json(
     url: str,
     not_ready: int | None = None,
     *,

@@ -1,9 +1,9 @@
 """Apply batch policies to a running server: a process that stays a driver of its Ray cluster.
 
-``python -m deployments.serve.live_policies --address HOST:PORT`` reads lines of JSON, each the whole
-``batching`` of the configuration, and answers each with an empty line once every ingress has it.
-A re-deploy reports its end before the ingresses have the policies, and starting a driver takes
-seconds, so one driver stays.
+``python -m deployments.serve.live_policies --address HOST:PORT`` reads lines of JSON, each a
+``batching`` of the configuration as a whole, and answers each with an empty line once every ingress
+has it. A re-deploy reports its end before the ingresses have the policies, and starting a driver
+takes seconds, so one driver stays.
 """
 
 from __future__ import annotations

@@ -19,6 +19,7 @@ from tests.support.bad_input import EMBED, TRANSLATE, form, wav
 from tests.support.server import ROOT, Running, eventually, running, start
 
 SPEECH = wav(np.full(16_000, 700, np.int16))
+SERVE = [sys.executable, "-m", "deployments.cli", "serve", "--config"]
 PCM = {"content-type": "audio/pcm; rate=16000", "accept": "application/octet-stream"}
 
 
@@ -54,7 +55,7 @@ def test_a_wrong_configuration_stops_the_start(fakes: Path) -> None:
     content = yaml.safe_load(fakes.read_text())
     content["applications"][0]["args"]["models"]["asr"]["replica"] = 2
     fakes.write_text(yaml.safe_dump(content))
-    command = [sys.executable, "-m", "deployments.serve.launch", str(fakes)]
+    command = [*SERVE, str(fakes)]
     ended = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, check=False)
     assert ended.returncode == 2
     assert "models.asr.replica: Extra inputs are not permitted" in ended.stderr
@@ -65,7 +66,7 @@ def test_a_model_that_cannot_load_stops_the_start(fakes: Path) -> None:
     models = content["applications"][0]["args"]["models"]
     models["vad"] = {"engine": "silero", "weights": f"path:{fakes.parent}"}  # of another kind
     fakes.write_text(yaml.safe_dump(content))
-    command = [sys.executable, "-m", "deployments.serve.launch", str(fakes)]
+    command = [*SERVE, str(fakes)]
     ended = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, check=False)
     assert ended.returncode == 3
     assert "model vad failed" in ended.stderr
@@ -74,7 +75,7 @@ def test_a_model_that_cannot_load_stops_the_start(fakes: Path) -> None:
 
 def test_a_taken_port_is_named(fakes: Path) -> None:
     port = yaml.safe_load(fakes.read_text())["applications"][0]["args"]["ingress"]["port"]
-    command = [sys.executable, "-m", "deployments.serve.launch", str(fakes)]
+    command = [*SERVE, str(fakes)]
     with socket.socket() as taken:
         taken.bind(("127.0.0.1", port))
         taken.listen()

@@ -120,7 +120,7 @@ def start(config_path: Path) -> Running:
     Raises:
         AssertionError: it ended before that; the message is its log.
     """
-    command = [sys.executable, "-m", "deployments.serve.launch", str(config_path)]
+    command = [sys.executable, "-m", "deployments.cli", "serve", "--config", str(config_path)]
     process = subprocess.Popen(
         command, cwd=ROOT, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True
     )

@@ -37,6 +37,12 @@ def run(
     return commands.run(app, *args, obj=make_client, env=env, stdin=stdin)
 
 
+@pytest.fixture(autouse=True)
+def client_alone(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Take away the commands of an installed server, whose `doctor` replaces the client's."""
+    monkeypatch.setattr(app, "registered_groups", [])
+
+
 @pytest.fixture
 def wav(tmp_path: Path) -> Path:
     path = tmp_path / "hello.wav"
