@@ -19,9 +19,10 @@ from ray.serve.handle import DeploymentHandle
 from ray.serve.schema import ApplicationStatus, ApplicationStatusOverview
 
 from deployments.batching.batcher import BATCHES_A_REPLICA
-from deployments.catalogue.control import AppStatus, Control
+from deployments.catalogue.control import Control
 from deployments.catalogue.generation import Generation, ModelOverride, model_of
 from deployments.catalogue.placements import Description, Placements, Remote
+from deployments.catalogue.platform import AppStatus
 from deployments.config.schema import APPLICATION, CONTROL, INGRESS, AppConfig
 from deployments.serve.replica import CPUS_A_REPLICA, DRAIN_S, LOST, ModelReplica, ServeRemote
 from deployments.serve.replica_address import stay_on_loopback

@@ -11,9 +11,10 @@ from typing import Any
 
 from deployments.batching.batcher import BATCHES_A_REPLICA, Batcher
 from deployments.batching.dispatcher import BatchReply
-from deployments.catalogue.control import AppStatus, Control
+from deployments.catalogue.control import Control
 from deployments.catalogue.generation import Generation, ModelOverride
 from deployments.catalogue.placements import Description, Placements, Remote
+from deployments.catalogue.platform import AppStatus
 from deployments.catalogue.selection import Fleet
 from deployments.config.schema import AppConfig, BatchPolicy, Limits, ModelConfig
 from deployments.serve.batch_transport import Packed
