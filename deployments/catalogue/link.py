@@ -21,7 +21,7 @@ class Link:
         self._idle.set()
 
     async def infer(self, items: Sequence[Any]) -> BatchReply[Any]:
-        """Run one batch, as ``Remote.infer``; raise ``ReplicaLost`` if the link is ended meanwhile."""
+        """Run one batch as ``Remote.infer`` does. Raises ReplicaLost, also if the link ends."""
         try:
             async with asyncio.timeout(None) as call:
                 self._calls.add(call)

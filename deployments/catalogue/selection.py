@@ -7,8 +7,9 @@ from dataclasses import dataclass
 from typing import get_args
 
 from deployments.batching.statistics import Figures, ModelStatistics
+from deployments.catalogue.model import Model
 from deployments.catalogue.placements import Description, Directory, Placement
-from deployments.catalogue.serving import Follower, Model
+from deployments.catalogue.serving import Follower
 from deployments.config.schema import GRAPH, AppConfig, BatchPolicy
 from deployments.telemetry.model_report import FAILED, LOADING, READY, ReplicaStats
 from models.errors import (

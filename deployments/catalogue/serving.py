@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
 from functools import partial
 from typing import Any
 
@@ -12,10 +11,10 @@ from deployments.batching.batcher import Batcher
 from deployments.batching.concurrency import detached
 from deployments.batching.dispatcher import BatchReply, ReplicaLost
 from deployments.batching.response_cache import ResponseCache
+from deployments.catalogue.availability import check_usable, is_gone, state_of
 from deployments.catalogue.link import Link
+from deployments.catalogue.model import Model
 from deployments.catalogue.placements import (
-    IDLE,
-    UNLOADED,
     Directory,
     Placement,
     Placements,
@@ -23,9 +22,8 @@ from deployments.catalogue.placements import (
 )
 from deployments.catalogue.policies import Policies, within
 from deployments.config.schema import AppConfig, BatchPolicy
-from deployments.telemetry import model_report
 from deployments.telemetry.log import logger
-from deployments.telemetry.model_report import FAILED, LOADING, READY
+from deployments.telemetry.model_report import LOADING, READY, UNLOADED
 from models.errors import DragomanError, NotReady, Unavailable
 from models.runtime import RuntimeSpec
 
@@ -33,15 +31,6 @@ POLL_S = 0.2  # between looks while a model is still loading
 POLL_WARM_S = 2.0  # and once all have been ready
 LOOK_S = 5.0  # for one look
 END_S = 30.0  # for batches to end that were sent to replicas which have been replaced
-
-
-@dataclass(slots=True)
-class Model:
-    """A model that was ready once: its name, what it can do, and its batcher."""
-
-    name: str
-    spec: RuntimeSpec
-    batcher: Batcher[Any, Any]
 
 
 class Follower:
@@ -126,7 +115,7 @@ class Follower:
                 await self._go(name)
 
     async def settle(self, name: str, timeout_s: float) -> bool:
-        """Wait until nothing runs that the placement of a model forbids; False: not within the time."""
+        """Wait until nothing runs that a placement forbids; return False if that takes too long."""
         placement, model = self.placements.of.get(name), self._models.get(name)
         try:
             async with asyncio.timeout(timeout_s):
@@ -203,7 +192,7 @@ class Follower:
             raise ReplicaLost from error  # the model has moved: the batcher sends again
 
     async def _woken(self, name: str) -> Link:
-        self._check_there(name)
+        check_usable(name, self.placements.of.get(name))
         await self._directory.wake(name)
         if name not in self._links:
             await self._refresh()
@@ -213,28 +202,7 @@ class Follower:
 
     def is_gone(self, name: str) -> bool:
         """Tell whether no request can use a model until somebody loads it."""
-        placement = self.placements.of.get(name)
-        return (
-            placement is not None
-            and placement.state in ("UNLOADING", "UNAVAILABLE")
-            and not placement.on_demand
-        )
-
-    def _check_there(self, name: str) -> None:
-        """Refuse a model that no request may use now.
-
-        Raises:
-            NotReady: it is loading.
-            Unavailable: it was unloaded, or could not be loaded.
-        """
-        placement = self.placements.of.get(name)
-        if placement is None or placement.on_demand or placement.state == "READY":
-            return
-        if placement.state == "LOADING":
-            raise NotReady(f"model {name!r} is still loading")
-        if placement.reason == UNLOADED:
-            raise Unavailable(f"model {name!r} is unloaded")
-        raise Unavailable(f"model {name!r} could not be loaded")
+        return is_gone(self.placements.of.get(name))
 
     # ---- policies ----------------------------------------------------------------------
 
@@ -245,7 +213,7 @@ class Follower:
             model.batcher.reconfigure(self.policy(name))
 
     def base_policy(self, name: str) -> BatchPolicy:
-        """Return the configured policy within the engine's bounds, without an operator's changes."""
+        """Return the configured policy within the engine's bounds, as it stands."""
         return within(self._policies.configured(name), self._max_rows(name))
 
     def policy(self, name: str) -> BatchPolicy:
@@ -260,24 +228,21 @@ class Follower:
     # ---- what there is -----------------------------------------------------------------
 
     def readiness(self) -> dict[str, str]:
-        """Return the state of each configured model: ready, loading, unloaded, or failed and why."""
-        return {name: self._state(name) for name in self._config.models}
+        """Return each configured model's state: ready, loading, unloaded, or failed and why."""
+        of = self.placements.of
+        return {
+            name: state_of(of.get(name), is_answering=self._answers(name))
+            for name in self._config.models
+        }
 
-    def _state(self, name: str) -> str:
-        placement = self.placements.of.get(name)
-        if placement is None or placement.state == "LOADING":
-            return LOADING
-        if placement.state == "READY":
-            return READY if name in self._links and self._answering[name] else LOADING
-        if placement.reason in (UNLOADED, IDLE):
-            return model_report.UNLOADED
-        return f"{FAILED}: {placement.reason}"
+    def _answers(self, name: str) -> bool:
+        return name in self._links and self._answering[name]
 
     def is_ready(self) -> bool:
         """Tell whether every model is ready, but those that were unloaded or load on demand."""
         on_demand = {name for name, p in self.placements.of.items() if p.on_demand}
         return all(
-            state in (READY, model_report.UNLOADED) or (state == LOADING and name in on_demand)
+            state in (READY, UNLOADED) or (state == LOADING and name in on_demand)
             for name, state in self.readiness().items()
         )
 
@@ -296,7 +261,7 @@ class Follower:
             NotReady: it is still loading.
             Unavailable: it is unloaded, or could not be loaded.
         """
-        self._check_there(name)
+        check_usable(name, self.placements.of.get(name))
         if name in self._models:
             return self._models[name]
         placement = self.placements.of.get(name)

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from pathlib import Path
 
-import click
 import pytest
 import typer.main
 
@@ -29,7 +28,7 @@ COMMANDS = {
 def test_it_has_a_configuration_and_long_options_alone(name: str) -> None:
     parameters = COMMANDS[name].params
     assert "--config" in {option for each in parameters for option in each.opts}
-    assert not [each.name for each in parameters if isinstance(each, click.Argument)]
+    assert not [each.name for each in parameters if each.param_type_name == "argument"]
     assert not [o for each in parameters for o in each.opts if not o.startswith("--")]
 
 
