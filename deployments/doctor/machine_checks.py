@@ -77,7 +77,7 @@ def driver(machine: Machine, models: Models) -> Finding:
     if machine.gpus:
         found = f"{machine.gpus[0].driver}, for CUDA up to {machine.driver_cuda or 'unknown'}"
         return Finding("driver", "ok", found)
-    found = machine.driver_error or "nvidia-smi lists no GPU"
+    found = machine.driver_error or "the NVIDIA driver lists no GPU"
     if severity(models) == "failed":
         fix = "install NVIDIA's driver until `nvidia-smi` lists the GPU (in a container: start it "
         fix += "with `--gpus all`), or write device: auto to run on the CPU"

@@ -145,7 +145,7 @@ def _missing_in_torch(torch: ModuleType, said: str) -> str:
         return f"torch {torch.__version__} is built without CUDA"
     try:
         driver = nvidia.driver_cuda()
-    except OSError:  # a container may lack nvidia-smi
+    except OSError:  # a container may lack the driver's library
         driver = None
     if nvidia.needs_newer_driver(built, driver):
         return f"torch sees no GPU: its CUDA {built} is newer than the driver's {driver}"
@@ -215,9 +215,9 @@ def _share_bytes(request: DeviceRequest) -> int:
 
 
 def gpu_total_memory_bytes() -> int:
-    """Total memory of the first visible GPU; torch is asked where nvidia-smi has no figure.
+    """Total memory of the first visible GPU; torch is asked where the driver has no figure.
 
-    It has none where GPU and CPU share their memory, and where nvidia-smi is not there.
+    It has none where GPU and CPU share their memory, and where its library is not there.
     """
     gpu = nvidia.first_visible()
     if gpu is not None and gpu.total_bytes > 0:
@@ -261,7 +261,7 @@ def _on_gpu(used_before_bytes: int | None) -> tuple[str | None, int]:
 
     The driver names it by process, but not inside every container. Then it is what has been
     taken since before the load, which counts a neighbour that loads at the same time; and
-    without nvidia-smi it is what torch has reserved, if torch is what runs.
+    without the driver's library it is what torch has reserved, if torch is what runs.
     """
     gpu, own_bytes = nvidia.first_visible(), nvidia.own_bytes()
     if gpu is not None:

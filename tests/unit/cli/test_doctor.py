@@ -18,7 +18,7 @@ from deployments.doctor.machine_checks import Finding
 from deployments.doctor.probe import Machine, gather
 from deployments.serve.ports import free_port
 from dragoman_client import cli
-from tests.support import commands, nvidia_smi
+from tests.support import commands, nvidia_driver
 from tests.unit.doctor.test_running_server import serving
 
 DIAGNOSIS = Diagnosis("there", "failed", "1 failed", (Finding("driver", "failed", "none", "fix"),))
@@ -37,7 +37,7 @@ def config(tmp_path: Path, **model: Any) -> Path:
 @pytest.fixture
 def machine(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
     """A machine without a GPU, looked at in this process."""
-    nvidia_smi.remove(monkeypatch, tmp_path)
+    nvidia_driver.remove(monkeypatch, tmp_path)
     monkeypatch.setattr(probe, "look", gather)
     monkeypatch.delenv("RAY_ADDRESS", raising=False)
 

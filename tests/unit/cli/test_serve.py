@@ -15,8 +15,8 @@ from deployments.config.schema import load
 from deployments.serve.launch import Server
 from deployments.serve.ports import free_port
 from deployments.telemetry.log import logger
-from tests.support import commands, nvidia_smi
-from tests.support.nvidia_smi import gpu_row
+from tests.support import commands, nvidia_driver
+from tests.support.nvidia_driver import gpu
 
 
 def serve(path: Path) -> int:
@@ -44,7 +44,7 @@ def log(monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture) -> No
 def test_cuda_by_name_without_a_gpu_does_not_start(
     monkeypatch: pytest.MonkeyPatch, tmp_path: Path, caplog: pytest.LogCaptureFixture
 ) -> None:
-    nvidia_smi.remove(monkeypatch, tmp_path)
+    nvidia_driver.remove(monkeypatch, tmp_path)
     assert serve(config(tmp_path, device="cuda", gpu_fraction=0.5)) == 2
     assert "models.speaker.device: cuda was asked for, but there is no GPU here" in caplog.text
 
@@ -52,7 +52,7 @@ def test_cuda_by_name_without_a_gpu_does_not_start(
 def test_shares_that_do_not_fit_the_gpus_do_not_start(
     monkeypatch: pytest.MonkeyPatch, tmp_path: Path, caplog: pytest.LogCaptureFixture
 ) -> None:
-    nvidia_smi.install(monkeypatch, tmp_path, gpus=[gpu_row(0)])
+    nvidia_driver.install(monkeypatch, gpus=[gpu(0)])
     assert serve(config(tmp_path, gpu_fraction=0.6, replicas=2)) == 2
     assert "models.speaker.gpu_fraction: 0.6 of a GPU is not left" in caplog.text
 

@@ -30,7 +30,8 @@ from deployments.doctor.probe import (
 from deployments.telemetry.model_report import ModelReport, from_listing
 from models.devices.nvidia import Gpu, GpuProcess
 from models.registry import Library
-from tests.support import nvidia_smi
+from tests.support import nvidia_driver
+from tests.support.nvidia_driver import FakeProcess
 
 GPU = Gpu(0, "GPU-1", "NVIDIA L4", int(24e9), int(6e9), 40, "550.54")
 # A machine on which nothing is wrong.
@@ -48,7 +49,7 @@ NO_GPU = replace(
     GOOD,
     gpus=(),
     processes=(),
-    driver_error="no NVIDIA driver: there is no nvidia-smi here",
+    driver_error=nvidia_driver.NO_DRIVER,
     torch=Torch("2.13.0+cpu", None, False, 0),
     onnxruntime=OnnxRuntime("1.31.1", ("CPUExecutionProvider",), ("onnxruntime",)),
     ctranslate2=CTranslate2("4.8.5", 0, ("int8",)),
@@ -106,7 +107,7 @@ BOTH = OnnxRuntime("1.31.1", ("CPUExecutionProvider",), ("onnxruntime", "onnxrun
 TOO_NEW = OnnxRuntime("1.31.1", ("CUDAExecutionProvider",), ("onnxruntime-gpu",), "13.0")
 # id: (machine, models, check, status, what is found, the fix)
 WRONG: dict[str, tuple[Machine, Models, str, Status, str, str]] = {
-    "no driver": (NO_GPU, CUDA, "driver", "failed", "no nvidia-smi", "install NVIDIA's driver"),
+    "no driver": (NO_GPU, CUDA, "driver", "failed", "no NVIDIA driver", "install NVIDIA's driver"),
     "gpu full": (
         replace(GOOD, gpus=(replace(GPU, used_bytes=int(23.9e9)),)),
         *(AUTO, "gpu 0", "warning", "23.9 of 24.0 GB used", "end other processes"),
@@ -411,30 +412,34 @@ def test_facts_travel_as_json() -> None:
 
 @pytest.fixture
 def machine(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> pytest.MonkeyPatch:
-    nvidia_smi.remove(monkeypatch, tmp_path)
+    nvidia_driver.remove(monkeypatch, tmp_path)
     return monkeypatch
 
 
 def test_facts_of_a_machine_without_a_driver(machine: pytest.MonkeyPatch) -> None:
     facts = gather({"PIPER_USE_GPU": "x", "HOME": "/"})
-    assert facts.driver_error == "no NVIDIA driver: there is no nvidia-smi here"
+    assert facts.driver_error == nvidia_driver.NO_DRIVER
     assert facts.environment == {"PIPER_USE_GPU": "x"}
     assert facts.errors == {}
 
 
 def test_facts_of_a_machine_with_a_gpu(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
-    rows = [f"{nvidia_smi.UUIDS[0]}, 12, 300, python"]
-    nvidia_smi.install(monkeypatch, tmp_path, gpus=[nvidia_smi.gpu_row(0)], processes=rows)
+    used = [FakeProcess(0, 12, 300)]
+    nvidia_driver.install(monkeypatch, gpus=[nvidia_driver.gpu(0)], processes=used)
     facts = gather({})
     assert (facts.driver_cuda, len(facts.visible_gpus), len(facts.processes)) == ("12.4", 1, 1)
     assert set(facts.libraries) == {"libcublas.so.12", "libcudnn.so.9"}
 
 
-@pytest.mark.parametrize("broken", ["--query-compute-apps=*", ""], ids=["processes", "driver"])
+@pytest.mark.parametrize(
+    "broken",
+    ["nvmlDeviceGetComputeRunningProcesses", "nvmlSystemGetCudaDriverVersion_v2"],
+    ids=["processes", "CUDA"],
+)
 def test_a_question_that_fails_does_not_hide_the_gpu(
     monkeypatch: pytest.MonkeyPatch, tmp_path: Path, broken: str
 ) -> None:
-    nvidia_smi.install(monkeypatch, tmp_path, gpus=[nvidia_smi.gpu_row(0)], fails=broken)
+    nvidia_driver.install(monkeypatch, gpus=[nvidia_driver.gpu(0)], fails=broken)
     facts = gather({})
     assert (len(facts.gpus), facts.driver_error is None) == (1, False)
 
