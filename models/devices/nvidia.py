@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import os
 from collections.abc import Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -193,16 +193,12 @@ def _handles() -> list[tuple[int, Any]]:
 
 def _gpu(index: int, handle: Any, driver: str) -> Gpu:
     total_bytes, used_bytes, utilisation = 0, 0, None
-    try:
+    with suppress(pynvml.NVMLError_NotSupported):  # GPU and CPU may share their memory
         # Version 2 counts what the driver keeps for itself apart from what is used.
         memory = pynvml.nvmlDeviceGetMemoryInfo(handle, version=pynvml.nvmlMemory_v2)
         total_bytes, used_bytes = memory.total, memory.used
-    except pynvml.NVMLError_NotSupported:
-        pass  # GPU and CPU share their memory
-    try:
+    with suppress(pynvml.NVMLError_NotSupported):  # the GPU may be cut into slices (MIG)
         utilisation = pynvml.nvmlDeviceGetUtilizationRates(handle).gpu
-    except pynvml.NVMLError_NotSupported:
-        pass  # the GPU is cut into slices (MIG)
     uuid, name = pynvml.nvmlDeviceGetUUID(handle), pynvml.nvmlDeviceGetName(handle)
     return Gpu(index, uuid, name, total_bytes, used_bytes, utilisation, driver)
 
