@@ -42,7 +42,10 @@ def example(config: ServeFile, environment: Mapping[str, str] = os.environ) -> s
         get_json(f"{config.url}/health/ready", trust=trust)
     except (OSError, ValueError):
         return None
-    return " ".join([*words, _work(config.url, environment.get(KEY_VARIABLE), trust)])
+    key = environment.get(KEY_VARIABLE)
+    if config.applications[0].args.security.keys and key is None:
+        return " ".join([*words, "ready"])  # which needs no key
+    return " ".join([*words, _work(config.url, key, trust)])
 
 
 def _program() -> str | None:
@@ -62,7 +65,7 @@ def _work(url: str, key: str | None, trust: ssl.SSLContext | None) -> str:
             models = get_json(f"{url}/v1/models", key=key, trust=trust)["data"]
             voices = get_json(f"{url}/v1/audio/voices", key=key, trust=trust)["data"]
             target = spoken_target(models, voices)
-        except (OSError, ValueError, KeyError):  # the key does not allow it, or there is none
+        except (OSError, ValueError, KeyError):  # the key does not allow it
             target = None
     if target is None:
         return "ready"

@@ -51,6 +51,32 @@ def test_a_signal_drains_and_leaves_nothing_behind(fakes: Path) -> None:
     assert (exit_code, answer.status_code, left, is_held) == (0, 200, [], False)
 
 
+def test_the_command_of_the_ready_line_works_as_it_is_printed(fakes: Path, tmp_path: Path) -> None:
+    elsewhere = tmp_path / "elsewhere"
+    elsewhere.mkdir()
+    with running(fakes) as server:
+        command = server.offered_command()
+        done = subprocess.run(command, shell=True, cwd=elsewhere, capture_output=True, text=True)
+    assert (done.returncode, server.url in command) == (0, True), done.stderr
+    assert (elsewhere / "out.wav").read_bytes().startswith(b"RIFF")
+
+
+def test_a_drained_server_runs_and_takes_no_more_requests(fakes: Path) -> None:
+    with running(fakes) as server:
+        drained = server.command("drain")
+        answer = translate(server.url)
+        is_running = server.process.poll() is None
+    assert (drained.returncode, answer.status_code, is_running) == (0, 503, True), drained.stderr
+
+
+def test_a_python_in_a_path_that_a_shell_would_split_serves(fakes: Path, tmp_path: Path) -> None:
+    link = tmp_path / "my tools & more"
+    link.symlink_to(sys.prefix, target_is_directory=True)
+    python = link / Path(sys.executable).relative_to(sys.prefix)
+    with running(fakes, str(python)) as server:
+        assert httpx.get(f"{server.url}/health/ready").is_success
+
+
 def test_a_wrong_configuration_stops_the_start(fakes: Path) -> None:
     content = yaml.safe_load(fakes.read_text())
     content["applications"][0]["args"]["models"]["asr"]["replica"] = 2
