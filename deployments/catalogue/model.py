@@ -1,4 +1,4 @@
-"""One model that was ready once."""
+"""Hold a model that was ready once, with its batcher."""
 
 from __future__ import annotations
 

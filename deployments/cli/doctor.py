@@ -1,4 +1,4 @@
-"""``dragoman doctor``: tell whether the GPU is used, and if not, why."""
+"""Offer ``dragoman doctor``, which tells whether the GPU is used, and if not, why."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""``dragoman fetch``: download and check a configuration's weights, ahead of the server.
+"""Offer ``dragoman fetch``, which downloads and checks weights ahead of the server.
 
 Weights that are here already are checked alone. Conversions are left to the engines' first start.
 """

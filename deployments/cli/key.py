@@ -1,4 +1,4 @@
-"""``dragoman key new``: make a key for a server.
+"""Offer ``dragoman key new``, which makes a key for a server.
 
 The key is printed once and stored nowhere. The lines for the configuration hold its hash.
 """

@@ -1,4 +1,4 @@
-"""``dragoman deploy`` and ``dragoman drain``: change or drain a server that runs."""
+"""Offer ``dragoman deploy`` and ``dragoman drain``, which change or drain a running server."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""``dragoman serve`` and ``dragoman check``: run a server, or check its configuration alone."""
+"""Offer ``dragoman serve`` and ``dragoman check``, which run a server or check its files."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""ModelReplica, the one deployment class for every runtime, and the way to it through Serve."""
+"""Run a model in a replica of Serve: the one deployment class for every engine."""
 
 from __future__ import annotations
 
@@ -32,15 +32,15 @@ from models.registry import ENGINES
 from models.runtime import RuntimeSettings
 
 T = TypeVar("T")
-# Ray schedules by it and bounds nothing; a model's threads are what bounds its CPU.
+# Ray schedules by it and bounds nothing; a model's threads bound its CPU.
 CPUS_A_REPLICA = 0.05
-DRAIN_S = 20.0  # what a stopping replica may take to finish what it has begun
+DRAIN_S = 20.0  # for a stopping replica to finish what it has begun
 LOST = (RayActorError, NodeDiedError, WorkerCrashedError)
 
 
 @serve.deployment
 class ModelReplica:
-    """One runtime on one thread of its own: loaded and warm before the replica is ready.
+    """Run one runtime on a thread of its own, loaded and warm before the replica is ready.
 
     The event loop only moves batches; the runtime never blocks it.
     """
@@ -60,7 +60,9 @@ class ModelReplica:
         self._opened = Opened()
         self._watchdog: Watchdog | None = None
         if not settings.device.may_use_gpu:
-            os.environ[nvidia.VISIBLE] = ""  # before any library looks; Ray alone may not have
+            os.environ[nvidia.VISIBLE] = (
+                ""  # before any library looks, as Ray may not have hidden it
+            )
         self._thread = ThreadPoolExecutor(1, thread_name_prefix=settings.name)
         self._runtime = ENGINES[engine].create(settings)
         self._description = self._thread.submit(self._load).result()
@@ -70,7 +72,7 @@ class ModelReplica:
             settings.name, self._runtime, self._stats, self._watchdog, on_gpu=device == "cuda"
         )
         gc.collect()
-        gc.freeze()  # what is loaded stays: each search of it for cycles would hold a batch 0.5 s
+        gc.freeze()  # what is loaded stays; a search through it for cycles would hold a batch up
 
     async def infer(self, items: Sequence[Any] | Lent) -> Packed[Any] | None:
         """Run one batch.
@@ -95,11 +97,11 @@ class ModelReplica:
         return self._stats
 
     async def check_health(self) -> None:
-        """Serve asks it every 10 s, and replaces a replica that fails three times.
+        """Check the replica; Serve asks every 10 s, and replaces one that fails three times.
 
         Raises:
             RuntimeError: one batch holds the model's thread, or every batch fails (``Health``).
-                One that hangs is ended long before, see ``Watchdog``.
+                A replica that hangs is ended long before, see ``Watchdog``.
         """
         self._runner.health.check()
 
@@ -137,7 +139,7 @@ class ModelReplica:
 
 
 class ServeRemote:
-    """Sends batches through Serve's router, which knows the replicas with a free place."""
+    """Send batches through Serve's router, which knows the replicas with a free place."""
 
     def __init__(self, handle: DeploymentHandle[Any], blocks: Blocks | None = None) -> None:
         self._handle = handle
@@ -165,7 +167,7 @@ class ServeRemote:
         return await self._of_each("stats")
 
     async def _of_each(self, method: str) -> list[Any]:
-        """What each running replica answers; one that dies meanwhile is asked for no more."""
+        """Ask every running replica; leave out one that dies meanwhile."""
         try:
             answers: list[Any] = await self._handle.broadcast(method).results_async()
         except (*LOST, DeploymentUnavailableError) as error:

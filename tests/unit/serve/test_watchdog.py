@@ -121,10 +121,10 @@ def victims() -> Iterator[dict[str, Popen[str]]]:
 def test_a_process_is_ended_if_it_hangs(victims: dict[str, Popen[str]], name: str) -> None:
     victim = victims[name]
     assert victim.stdout is not None
-    watcher_pid = int(victim.stdout.readline())
+    watchdog_pid = int(victim.stdout.readline())
     assert victim.wait(60) == BEHAVIOURS[name][1]
     with contextlib.suppress(psutil.NoSuchProcess):
-        psutil.Process(watcher_pid).wait(60)  # never left behind
+        psutil.Process(watchdog_pid).wait(60)  # never left behind
 
 
 def test_who_was_ended_is_said(victims: dict[str, Popen[str]]) -> None:
