@@ -27,8 +27,8 @@ from deployments.http.v1.embeddings import EmbeddingEndpoint
 from deployments.http.v1.models import CatalogueRoutes
 from deployments.http.v1.openai import OpenAiRoutes
 from deployments.http.v1.translations import SpeechRoutes
-from deployments.security.keys import Keyring
-from deployments.telemetry.cluster_figures import Ledger
+from deployments.security.keys import KnownKeys
+from deployments.telemetry.cluster_figures import ClusterFigures
 
 EXPOSED = (  # headers of answers that those pages may read
     *("x-request-id", "retry-after", "server-timing", "x-warnings", "x-ignored-fields"),
@@ -40,29 +40,34 @@ def asgi_app(
     fleet: Fleet,
     config: AppConfig,
     admission: Admission,
-    ledger: Ledger | None = None,
-    keyring: Keyring | None = None,
+    cluster_figures: ClusterFigures | None = None,
+    known_keys: KnownKeys | None = None,
 ) -> ASGIApp:
     """All protocols over one fleet of models.
 
     A bare router inside the gate: Starlette's application would wrap each request in two more
     layers for errors, and the gate has to answer for errors in any case.
     """
-    keyring = keyring or Keyring(config.security)
-    ledger = ledger or Ledger("alone", fleet.figures, door=keyring.figures)
+    known_keys = known_keys or KnownKeys(config.security)
+    cluster_figures = cluster_figures or ClusterFigures(
+        "alone", fleet.figures, access=known_keys.figures
+    )
     bodies = Bodies(config.limits)
 
     def refusing() -> str | None:
         return admission.why_not_ready() or bodies.why_not_ready()
 
-    router = RememberingRouter(routes(fleet, config, refusing, ledger))
-    door = Door(config, keyring, router.template)
+    router = RememberingRouter(routes(fleet, config, refusing, cluster_figures))
+    door = Door(config, known_keys, router.template)
     gate = Gate(router, config.limits, admission, bodies, door.enter)
     return _shared(gate, config.security.origins)
 
 
 def routes(
-    fleet: Fleet, config: AppConfig, refusing: Callable[[], str | None], ledger: Ledger
+    fleet: Fleet,
+    config: AppConfig,
+    refusing: Callable[[], str | None],
+    cluster_figures: ClusterFigures,
 ) -> list[Route]:
     """Every path of every protocol. ``refusing`` says why a request would be refused now."""
     pipeline = Pipeline(fleet, config, Codecs(config.ingress.threads_of_codecs))
@@ -75,11 +80,11 @@ def routes(
 
     return [
         EmbeddingEndpoint(pipeline, config.limits).route(),
-        *OipRoutes(pipeline, config, refusing, ledger).routes(),
+        *OipRoutes(pipeline, config, refusing, cluster_figures).routes(),
         *SpeechRoutes(pipeline, config.limits).routes(),
         *OpenAiRoutes(pipeline, config.limits).routes(),
         *CatalogueRoutes(fleet, started).routes(),
-        *OperationsRoutes(fleet, config.models, ledger).routes(),
+        *OperationsRoutes(fleet, config.models, cluster_figures).routes(),
         Route("/health/live", live, methods=["GET"]),
         Route("/health/ready", ready, methods=["GET"]),
     ]

@@ -17,7 +17,7 @@ from deployments.catalogue.selection import Fleet
 from deployments.doctor.diagnosis import diagnose, without_machine
 from deployments.doctor.machine_checks import Models, settings
 from deployments.doctor.probe import Machine, look
-from deployments.telemetry.cluster_figures import Ledger
+from deployments.telemetry.cluster_figures import ClusterFigures
 from deployments.telemetry.metrics import exposition, media_type_for
 from deployments.telemetry.model_report import ModelReport
 from models.devices import nvidia
@@ -63,12 +63,12 @@ class OperationsRoutes:
         self,
         fleet: Fleet,
         models: Models,
-        ledger: Ledger,
+        cluster_figures: ClusterFigures,
         facts: MachineFacts | None = None,
     ) -> None:
         self._fleet = fleet
         self._models = models
-        self._ledger = ledger
+        self._cluster_figures = cluster_figures
         self._facts = facts or MachineFacts()
         self._reports_before: dict[str, ModelReport] = {}
 
@@ -80,11 +80,11 @@ class OperationsRoutes:
 
     async def metrics(self, request: Request) -> Response:
         reports, figures, gpus = await asyncio.gather(
-            self._reports(), self._ledger.figures(), asyncio.to_thread(_gpus)
+            self._reports(), self._cluster_figures.figures(), asyncio.to_thread(_gpus)
         )
         media_type = media_type_for(request.headers.get("accept", ""))
-        door = self._ledger.door()
-        text = exposition(reports, figures, gpus, media_type, door)
+        access = self._cluster_figures.access()
+        text = exposition(reports, figures, gpus, media_type, access)
         return Response(text, media_type=media_type, headers={"vary": "accept"})
 
     async def doctor(self, request: Request) -> Response:

@@ -25,11 +25,11 @@ from deployments.http.app import asgi_app
 from deployments.http.middleware.admission import Admission
 from deployments.http.server import Listener
 from deployments.security import audit
-from deployments.security.keys import Keyring
+from deployments.security.keys import KnownKeys
 from deployments.serve.model_control import ServeDirectory
 from deployments.serve.replica_address import stay_on_loopback
 from deployments.telemetry import tracing
-from deployments.telemetry.cluster_figures import Ledger, Page
+from deployments.telemetry.cluster_figures import ClusterFigures, IngressFigures
 from deployments.telemetry.log import logger, set_up
 
 # A request leaves dozens of objects and no cycles, so Python's default, a search for cycles every
@@ -54,9 +54,9 @@ class Ingress:
         self._admission = Admission(config.limits.max_concurrent_requests)
         own = serve.get_replica_context().replica_id.unique_id
         ask = self._ask if config.ingress.replicas > 1 else None
-        keyring = Keyring(config.security)
-        self._ledger = Ledger(own, self._fleet.figures, ask, keyring.figures)
-        app = asgi_app(self._fleet, config, self._admission, self._ledger, keyring)
+        known_keys = KnownKeys(config.security)
+        self._cluster_figures = ClusterFigures(own, self._fleet.figures, ask, known_keys.figures)
+        app = asgi_app(self._fleet, config, self._admission, self._cluster_figures, known_keys)
         at = config.ingress
         self._listener = Listener(app, at.host, at.port, at.keep_alive_timeout_s, at.tls)
         gc.freeze()  # what is loaded stays, so that no collection looks through it again
@@ -98,13 +98,13 @@ class Ingress:
         """Refuse new requests, and wait for those that run; see ``Admission.drain``."""
         return await self._admission.drain(timeout_s, self._config.ingress.drain_notice_s)
 
-    async def pages(self) -> list[Page]:
+    async def figures(self) -> list[IngressFigures]:
         """Return the figures that this ingress knows, to another one."""
-        return self._ledger.pages()
+        return self._cluster_figures.known()
 
-    async def _ask(self) -> Sequence[Sequence[Page]]:
+    async def _ask(self) -> Sequence[Sequence[IngressFigures]]:
         handle = serve.get_deployment_handle(INGRESS, APPLICATION)
-        answers = await handle.broadcast("pages").results_async(return_exceptions=True)
+        answers = await handle.broadcast("figures").results_async(return_exceptions=True)
         return [answer for answer in answers if not isinstance(answer, BaseException)]
 
     async def follow(self, placements: Placements, name: str, timeout_s: float) -> bool:

@@ -1,7 +1,7 @@
-"""Metrics for Prometheus: Triton's names, and beyond them devices, queues, keys and histograms.
+"""Write the metrics for Prometheus, with Triton's names for what Triton has.
 
-They are filled at the scrape from the counts of the replicas and of every ingress, so that sums
-over them are exact.
+The figures are read at the scrape from the counts of the replicas and of every ingress, so that
+sums over them are exact.
 """
 
 from __future__ import annotations
@@ -20,7 +20,7 @@ from deployments.batching.statistics import Figures
 from deployments.telemetry.model_report import ModelReport
 from deployments.telemetry.replica_metrics import replica_metrics
 from deployments.telemetry.request_metrics import request_metrics
-from deployments.telemetry.usage import DoorFigures, Usage
+from deployments.telemetry.usage import AccessFigures, Usage
 from models.devices.nvidia import Gpu
 
 MEDIA_TYPE = CONTENT_TYPE_PLAIN_0_0_4
@@ -44,7 +44,7 @@ GPU_GAUGES: tuple[tuple[str, str, Callable[[Gpu], float | None]], ...] = (
     ("nv_gpu_memory_total_bytes", "Memory of the GPU.", lambda gpu: gpu.total_bytes),
     ("nv_gpu_memory_used_bytes", "Memory in use, by anyone.", lambda gpu: gpu.used_bytes),
 )
-# Triton's counters have no `_total`; the library writes it into their headers all the same.
+# Triton's counters do not end in `_total`, and the library writes it into their headers.
 TRITON_HEADER = re.compile(rb"^(# (?:HELP|TYPE) nv_\w+)_total ", re.MULTILINE)
 
 
@@ -53,18 +53,18 @@ def exposition(
     figures: Mapping[str, Figures],
     gpus: Sequence[Gpu] = (),
     media_type: str = MEDIA_TYPE,
-    door: DoorFigures | None = None,
+    access: AccessFigures | None = None,
 ) -> bytes:
     """Write every metric in Prometheus' text format, or in that of ``OPENMETRICS``.
 
     Args:
-        reports: of every configured model.
-        figures: of every model and of the graph, over all ingresses.
-        gpus: of this machine.
-        media_type: one of the two.
-        door: of the keys and of who was refused, over all ingresses.
+        reports: one of every configured model.
+        figures: those of every model and of the graph, over all ingresses.
+        gpus: those of this machine.
+        media_type: MEDIA_TYPE or OPENMETRICS.
+        access: of keys and refusals, over all ingresses.
     """
-    # OpenMetrics wants counters to end in `_total`, which Triton's do not.
+    # OpenMetrics requires counters to end in `_total`, and Triton's do not.
     triton_type = "unknown" if media_type == OPENMETRICS else "counter"
 
     class Scrape(Collector):
@@ -72,7 +72,7 @@ def exposition(
             yield from request_metrics(figures, triton_type)
             yield from _of_gpus(gpus)
             yield from replica_metrics(reports)
-            yield from _of_door(door or DoorFigures())
+            yield from _of_keys(access or AccessFigures())
 
     registry = CollectorRegistry(auto_describe=False)
     registry.register(Scrape())
@@ -114,10 +114,10 @@ def _of_gpus(gpus: Sequence[Gpu]) -> Iterator[Metric]:
             yield gauge
 
 
-def _of_door(door: DoorFigures) -> Iterator[Metric]:
+def _of_keys(access: AccessFigures) -> Iterator[Metric]:
     for name, text, count_of in KEY_COUNTERS:
         counter = CounterMetricFamily(name, text, labels=["key"])
-        for key, used in door.usage.items():
+        for key, used in access.usage.items():
             counter.add_metric([key], count_of(used))
         yield counter
     refused = CounterMetricFamily(
@@ -125,6 +125,6 @@ def _of_door(door: DoorFigures) -> Iterator[Metric]:
         "Requests that were not let in, by the key that they came with.",
         labels=["key", "reason"],
     )
-    for (key, reason), count in door.refused.items():
+    for (key, reason), count in access.refused.items():
         refused.add_metric([key, reason], count)
     yield refused

@@ -1,4 +1,4 @@
-"""The report of a running model: its state, its replicas, where they run, memory, times, counts.
+"""Report a running model: its state, its replicas, where they run, memory, times, counts.
 
 ``catalogue.reports`` builds it in the ingress, ``from_listing`` from an answer of ``/v1/models``.
 The metrics and the doctor read it; ``http.v1.model_listing`` renders it as JSON.
@@ -67,7 +67,7 @@ class ModelCounts:
 
     @property
     def mean_batch_size(self) -> float:
-        """Items a batch; 0 before the first one."""
+        """Return the items a batch; 0 before the first one."""
         return self.items / self.batches if self.batches else 0.0
 
 

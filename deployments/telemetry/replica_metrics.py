@@ -1,4 +1,4 @@
-"""Metrics of the models' replicas: device, memory, times, and counts of batches."""
+"""Write the metrics of the models' replicas: device, memory, times, and counts of batches."""
 
 from __future__ import annotations
 

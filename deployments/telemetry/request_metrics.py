@@ -1,4 +1,4 @@
-"""Metrics of the requests to each model: Triton's counters, queues, batches and histograms."""
+"""Write the metrics of the requests to each model: counters, queues, batches, histograms."""
 
 from __future__ import annotations
 

@@ -29,7 +29,7 @@ from deployments.http import operations
 from deployments.http.app import asgi_app
 from deployments.http.middleware.admission import Admission
 from deployments.http.operations import KEPT_S, MachineFacts, OperationsRoutes
-from deployments.telemetry.cluster_figures import Ledger
+from deployments.telemetry.cluster_figures import ClusterFigures
 from deployments.telemetry.metrics import MEDIA_TYPE, OPENMETRICS, exposition
 from deployments.telemetry.model_report import ReplicaStats
 from models.devices.nvidia import Gpu
@@ -458,8 +458,8 @@ def look() -> Look:
 async def http(look: Look) -> AsyncIterator[httpx.AsyncClient]:
     config = fake_config()
     fleet = await fake_fleet(config)
-    ledger = Ledger("1", fleet.figures)
-    routes = OperationsRoutes(fleet, config.models, ledger, MachineFacts(look))
+    cluster_figures = ClusterFigures("1", fleet.figures)
+    routes = OperationsRoutes(fleet, config.models, cluster_figures, MachineFacts(look))
     async with connect(Router(routes.routes())) as client:
         yield client
 
