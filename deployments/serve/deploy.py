@@ -17,10 +17,11 @@ import ray
 
 def deploy(config_path: str, address: str) -> int:
     """Send a configuration to the server of the Ray cluster at ``address``."""
-    options = {"namespace": "serve", "log_to_driver": False, "logging_level": logging.ERROR}
-    dashboard = ray.init(address=address, **options).dashboard_url
+    connected = ray.init(
+        address=address, namespace="serve", log_to_driver=False, logging_level=logging.ERROR
+    )
     command = [sys.executable, "-m", "ray.serve.scripts", "deploy", config_path]
-    done = subprocess.run([*command, "--address", f"http://{dashboard}"], check=False)
+    done = subprocess.run([*command, "--address", f"http://{connected.dashboard_url}"], check=False)
     return 1 if done.returncode else 0
 
 
