@@ -1,5 +1,5 @@
-# One vocabulary for people, hooks and CI.
-# `make run` installs all and starts the server; `make test` installs all and runs every test.
+# The commands of people, hooks and CI. `make run` installs everything and starts the server;
+# `make test` installs everything and runs every test. CONFIG names another configuration.
 
 PYTHON ?= python3
 VENV ?= .venv
@@ -24,10 +24,10 @@ $(INSTALLED): pyproject.toml client/pyproject.toml constraints.txt requirements-
 	@$(BIN)/python deploy/mend_torchaudio.py
 	@touch $@
 
-# For a machine with an NVIDIA GPU; not yet run on one. PyTorch first, of the build for CUDA 12: PyPI's
-# may be for CUDA 13, whose cuDNN lies in the folder of the one that CTranslate2 and ONNX Runtime
-# want. Both go, so that the right one is written whole. In the same way onnxruntime and
-# onnxruntime-gpu write one folder. Repeat it after an `install` that changed something.
+# For a machine with an NVIDIA GPU; not yet run on one. PyTorch comes first, built for CUDA 12, because
+# PyPI's may be for CUDA 13, whose cuDNN lies in the folder of the one that CTranslate2 and ONNX
+# Runtime need. Both are removed, so that the right one is written whole. In the same way onnxruntime
+# and onnxruntime-gpu write one folder. Repeat it after an `install` that changed something.
 TORCH_INDEX ?= https://download.pytorch.org/whl/cu126
 install-gpu: install
 	$(BIN)/python -m pip install --quiet --index-url $(TORCH_INDEX) $$(sed -nE 's/^torch(audio)?==.*/&+$(notdir $(TORCH_INDEX))/p' constraints.txt)
@@ -37,31 +37,32 @@ install-gpu: install
 	$(BIN)/python -m pip install --quiet --force-reinstall --no-deps 'onnxruntime-gpu>=1.21,<1.27'
 	@$(BIN)/python deploy/mend_torchaudio.py
 
-# Is the GPU used, and if not, why? With the fix of each problem; asks the server, too, if one runs.
+# Tell whether the GPU is used, and if not, why; ask the server, too, if one runs.
 doctor: install
 	@$(BIN)/dragoman doctor --config $(CONFIG)
 
 check-config: install
 	@$(BIN)/dragoman check --config $(CONFIG)
 
-# Known vulnerabilities of the pinned versions. Where no advisory source is reached it says "not
-# audited" and fails.
+# List known vulnerabilities of the pinned versions. Where no source of advisories is reached, it
+# prints "not audited" and fails.
 audit:
 	@$(PYTHON) deploy/audit.py
 
-# Downloads and checks all weights ahead, so that the server starts without network.
+# Download and check all weights, so that the server starts without network.
 fetch: install
 	@$(BIN)/dragoman fetch --config $(CONFIG)
 
-# Applies a changed configuration to the running server; where only batch policies changed, no model is loaded again.
+# Give the running server a changed configuration; where only batch policies changed, no model is
+# loaded again.
 deploy: install
 	@$(BIN)/dragoman deploy --config $(CONFIG) $(ARGS)
 
-# Has the running server refuse new requests and finish those that run.
+# Have the running server refuse new requests and finish those that run.
 drain: install
 	@$(BIN)/dragoman drain --config $(CONFIG) $(ARGS)
 
-# Finds the best batch sizes, delays, replicas and threads on this machine, such as with
+# Find the best batch sizes, delays, replicas and threads on this machine, such as with
 # ARGS='--model nmt --slo-p99-ms 500'.
 tune: install
 	@$(BIN)/dragoman tune --config $(CONFIG) $(ARGS)
@@ -82,12 +83,12 @@ test-models: install
 test-e2e: install
 	$(BIN)/pytest tests/e2e
 
-# Damaged input by the thousand, for everything that reads some: ARGS='--examples 10000 --only forms'.
+# Feed damaged input by the thousand to everything that reads some: ARGS='--examples 10000 --only forms'.
 fuzz: install
 	$(BIN)/python -m tests.fuzz $(ARGS)
 
-# All of it: about 55 minutes on two cores, and nothing else should run. Each part writes its
-# figures to docs/bench; the page docs/benchmarks.md is made of them.
+# Run every benchmark: nothing else should run meanwhile. Each part writes its figures to docs/bench,
+# and the page docs/benchmarks.md is made of them.
 bench: bench-overhead bench-stages bench-replicas bench-graph bench-first-audio bench-growth bench-accuracy bench-gpu
 	$(BIN)/python -m bench.render
 

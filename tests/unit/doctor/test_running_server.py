@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import ssl
 import threading
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
@@ -11,6 +12,7 @@ from typing import Any
 
 import pytest
 
+from deployments.config.security import Tls
 from deployments.doctor.machine_checks import Status
 from deployments.doctor.running_server import ask_server
 from tests.unit.doctor.test_diagnosis import row
@@ -25,7 +27,9 @@ SERVERS: dict[str, tuple[tuple[int, Any], list[str], Status]] = {
 
 
 @contextmanager
-def serving(answers: Mapping[str, tuple[int, Any]]) -> Iterator[str]:
+def serving(answers: Mapping[str, tuple[int, Any]], tls: Tls | None = None) -> Iterator[str]:
+    """Answer each path for the length of a block; the server's address."""
+
     class Handler(BaseHTTPRequestHandler):
         def do_GET(self) -> None:
             status, body = answers[self.path]
@@ -37,9 +41,14 @@ def serving(answers: Mapping[str, tuple[int, Any]]) -> Iterator[str]:
             pass
 
     with ThreadingHTTPServer(("127.0.0.1", 0), Handler) as server:
+        if tls is not None:
+            context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+            context.load_cert_chain(tls.certificate, tls.key)
+            server.socket = context.wrap_socket(server.socket, server_side=True)
         thread = threading.Thread(target=server.serve_forever)
         thread.start()
-        yield f"http://127.0.0.1:{server.server_port}"
+        scheme = "http" if tls is None else "https"
+        yield f"{scheme}://127.0.0.1:{server.server_port}"
         server.shutdown()
         thread.join()
 

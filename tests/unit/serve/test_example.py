@@ -4,14 +4,17 @@ from __future__ import annotations
 
 import shlex
 import sys
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
 import pytest
 
 from deployments.config.schema import ServeFile
+from deployments.config.security import Tls
 from deployments.serve.example import example, spoken_target
+from tests.support.certificates import made
 from tests.unit.doctor.test_running_server import serving
 
 
@@ -96,3 +99,31 @@ def test_a_command_on_the_path_goes_by_its_name(
 def test_without_the_client_there_is_no_command(program: Path) -> None:
     program.unlink()
     assert offered({})[1] is None
+
+
+@contextmanager
+def over_tls(tls: Tls) -> Iterator[ServeFile]:
+    """A server with that certificate, which is ready; its configuration."""
+    with serving({"/health/ready": (200, {})}, tls) as url:
+        args = {
+            "models": {"speaker": {"engine": "sleep"}},
+            "ingress": {"port": int(url.rpartition(":")[2]), "tls": tls.model_dump()},
+            "security": {"keys": [{"name": "ann", "hash": "0" * 64, "scopes": ["infer"]}]},
+        }
+        application = {"import_path": "deployments.app:build", "args": args}
+        content = {"proxy_location": "Disabled", "applications": [application]}
+        yield ServeFile.model_validate(content)
+
+
+def test_the_certificate_is_trusted_by_the_command(program: Path, tmp_path: Path) -> None:
+    tls = made(tmp_path, signs_itself_for="127.0.0.1")
+    with over_tls(tls) as config:
+        command = example(config, {})
+    trust = f"SSL_CERT_FILE={tls.certificate}"
+    assert command is not None
+    assert shlex.split(command) == [trust, str(program), "--url", config.url, "ready"]
+
+
+def test_a_certificate_for_other_names_leaves_no_command(program: Path, tmp_path: Path) -> None:
+    with over_tls(made(tmp_path)) as config:
+        assert example(config, {}) is None
