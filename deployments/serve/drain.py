@@ -23,6 +23,7 @@ from deployments.config.schema import APPLICATION, INGRESS
 
 async def drain(address: str, timeout_s: float) -> bool:
     """Drain the server of a Ray cluster; tell whether all requests ended within the time."""
+    logging.getLogger("ray.serve").setLevel(logging.WARNING)
     ray.init(address=address, namespace="serve", log_to_driver=False, logging_level=logging.ERROR)
     ingress = serve.get_deployment_handle(INGRESS, APPLICATION)
     return all(await ingress.broadcast("drain", timeout_s).results_async())

@@ -22,23 +22,24 @@ def worker_python(folder: Path, executable: str, prefix: str) -> str:
     packages are found; a link to the executable alone would not.
 
     Args:
-        folder: takes the link; its own path needs no quotes.
+        folder: takes the link.
         executable: the path of this Python (``sys.executable``).
         prefix: the folder of its environment (``sys.prefix``).
 
     Raises:
-        ConfigError: the executable is not inside the environment, or the link cannot be made.
+        ConfigError: the executable is not inside the environment, or the folder's path needs quotes
+            as well, or the link cannot be made.
     """
     if is_one_word(executable):
         return executable
-    what = f"Ray cannot start {executable!r}: its path has characters that a shell would read"
+    link = folder / LINK
+    if not Path(executable).is_relative_to(prefix) or not is_one_word(str(link)):
+        raise _unusable(executable)
     try:
-        inside = Path(executable).relative_to(prefix)
-        link = folder / LINK
         link.symlink_to(prefix, target_is_directory=True)
-    except (ValueError, OSError) as error:
-        raise ConfigError(f"{what}; move it to a path without them ({error})") from error
-    return str(link / inside)
+    except OSError as error:
+        raise _unusable(executable) from error
+    return str(link / Path(executable).relative_to(prefix))
 
 
 def is_one_word(path: str) -> bool:
@@ -56,7 +57,11 @@ def check_worker_python(*, own_cluster: bool) -> None:
         return
     if own_cluster and Path(sys.executable).is_relative_to(sys.prefix):
         return  # the start makes a link
-    raise ConfigError(
-        f"Ray cannot start {sys.executable!r}: its path has characters that a shell would read; "
+    raise _unusable(sys.executable)
+
+
+def _unusable(executable: str) -> ConfigError:
+    return ConfigError(
+        f"Ray cannot start {executable!r}: its path has characters that a shell would read; "
         "move the environment to a path without them"
     )

@@ -46,3 +46,8 @@ def test_a_path_that_is_one_word_is_left_as_it_is(tmp_path: Path) -> None:
 def test_a_python_outside_its_environment_is_refused(tmp_path: Path) -> None:
     with pytest.raises(ConfigError, match="Ray cannot start '/my tools/python'"):
         worker_python(tmp_path, "/my tools/python", "/opt/venv")
+
+
+def test_a_folder_that_is_no_word_itself_is_refused(tmp_path: Path) -> None:
+    with pytest.raises(ConfigError, match="move the environment to a path without them"):
+        worker_python(tmp_path / "a b", "/my tools/bin/python", "/my tools")
