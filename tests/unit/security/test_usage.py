@@ -1,4 +1,4 @@
-"""What each endpoint counts for the key that asks."""
+"""Each endpoint counts for the key that asks."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""The keeper outlives its launcher, and nothing that it keeps outlives the keeper."""
+"""The cleanup process outlives its launcher, and nothing that it runs outlives it."""
 
 from __future__ import annotations
 
@@ -20,8 +20,8 @@ DAEMON = "(setsid sleep 600 & echo $!)"
 
 
 @contextmanager
-def kept(script: str, folder: Path | str = "") -> Iterator[tuple[subprocess.Popen[str], int]]:
-    """A keeper of a shell script, and the number that the script says."""
+def running(script: str, folder: Path | str = "") -> Iterator[tuple[subprocess.Popen[str], int]]:
+    """A cleanup process that runs a shell script, and the number that the script prints."""
     command = [
         sys.executable,
         "-m",
@@ -31,17 +31,17 @@ def kept(script: str, folder: Path | str = "") -> Iterator[tuple[subprocess.Pope
         "-c",
         script,
     ]
-    keeper = subprocess.Popen(
+    cleanup = subprocess.Popen(
         command, cwd=ROOT, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True
     )
-    assert keeper.stdin is not None
-    assert keeper.stdout is not None
-    with keeper.stdout:
+    assert cleanup.stdin is not None
+    assert cleanup.stdout is not None
+    with cleanup.stdout:
         try:
-            yield keeper, int(keeper.stdout.readline())
+            yield cleanup, int(cleanup.stdout.readline())
         finally:
-            keeper.stdin.close()
-            keeper.wait(END_S)
+            cleanup.stdin.close()
+            cleanup.wait(END_S)
 
 
 @pytest.fixture
@@ -54,18 +54,18 @@ def folder(tmp_path: Path) -> Path:
 
 
 def test_a_launcher_that_is_gone_leaves_no_process_and_no_file(folder: Path) -> None:
-    with kept(f"{DAEMON}; exec sleep 600", folder) as (keeper, daemon):
-        everything = [psutil.Process(daemon), *psutil.Process(keeper.pid).children(recursive=True)]
-        assert keeper.stdin is not None
-        keeper.stdin.close()  # what the kernel does for a process that was killed
-        keeper.wait(END_S)
+    with running(f"{DAEMON}; exec sleep 600", folder) as (cleanup, daemon):
+        everything = [psutil.Process(daemon), *psutil.Process(cleanup.pid).children(recursive=True)]
+        assert cleanup.stdin is not None
+        cleanup.stdin.close()  # what the kernel does for a process that was killed
+        cleanup.wait(END_S)
         assert [each for each in everything if each.is_running()] == []
     assert not folder.exists()
 
 
 def test_a_command_that_ends_leaves_nothing_and_its_code_is_told(folder: Path) -> None:
-    with kept(f"{DAEMON}; exit 7", folder) as (keeper, daemon):
-        assert keeper.wait(END_S) == 7
+    with running(f"{DAEMON}; exit 7", folder) as (cleanup, daemon):
+        assert cleanup.wait(END_S) == 7
         assert not psutil.pid_exists(daemon)
     assert not folder.exists()
 
@@ -73,17 +73,17 @@ def test_a_command_that_ends_leaves_nothing_and_its_code_is_told(folder: Path) -
 @pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM], ids=["INT", "TERM"])
 def test_a_signal_is_the_command_s(number: signal.Signals) -> None:
     script = "trap 'kill $!; exit 8' INT TERM; sleep 600 & echo $$; wait"
-    with kept(script) as (keeper, _):
-        keeper.send_signal(number)
-        assert keeper.wait(END_S) == 8
+    with running(script) as (cleanup, _):
+        cleanup.send_signal(number)
+        assert cleanup.wait(END_S) == 8
 
 
 def test_what_ends_among_the_adopted_is_reaped() -> None:
-    with kept("(sh -c 'echo $$; exec sleep 0.1' &); exec sleep 600") as (_, orphan):
+    with running("(sh -c 'echo $$; exec sleep 0.1' &); exec sleep 600") as (_, orphan):
         psutil.Process(orphan).wait(END_S)  # a zombie has not ended in its eyes
 
 
 def test_it_is_no_burden() -> None:
-    with kept("echo $$; exec sleep 600") as (keeper, _):
-        assert psutil.Process(keeper.pid).memory_info().rss < 64 << 20
-        assert os.getpgid(keeper.pid)
+    with running("echo $$; exec sleep 600") as (cleanup, _):
+        assert psutil.Process(cleanup.pid).memory_info().rss < 64 << 20
+        assert os.getpgid(cleanup.pid)

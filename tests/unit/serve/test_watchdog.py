@@ -21,7 +21,7 @@ STOPPED = Look(True)
 
 
 def verdict(*looks: Look, is_overdue: bool = True) -> bool:
-    """Of the last of some looks, each a second after the one before."""
+    """The verdict of the last of some looks, each a second after the one before."""
     judge = Judge(LOOK_S)
     return [judge.hangs(look, is_overdue=is_overdue) for look in looks][-1]
 

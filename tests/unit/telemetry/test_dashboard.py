@@ -26,7 +26,7 @@ BY = rf"\bby \(((?:{NAME}(?:, )?)+)\)"
 
 @dataclass(frozen=True)
 class Exposed:
-    """What the samples of one name have."""
+    """The type and the labels of the samples of one name."""
 
     type: str  # of the family
     labels: frozenset[str]
