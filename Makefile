@@ -1,5 +1,5 @@
-# One vocabulary for people, hooks and CI.
-# `make run` installs all and starts the server; `make test` installs all and runs every test.
+# The commands of people, hooks and CI. `make run` installs everything and starts the server;
+# `make test` installs everything and runs every test. CONFIG names another configuration.
 
 PYTHON ?= python3
 VENV ?= .venv
@@ -7,10 +7,10 @@ CONFIG ?= serve_config.yaml
 BIN := $(VENV)/bin
 INSTALLED := $(VENV)/.installed
 
-.PHONY: run audit deploy fetch doctor install-gpu test test-unit test-models test-e2e check install check-config tune fuzz fuzz-api bench bench-stages bench-replicas bench-graph bench-first-audio bench-growth bench-endurance bench-fair bench-accuracy bench-gpu bench-asr bench-speaker bench-speaker-checks bench-nmt bench-yourtts bench-overhead bench-spoken bench-kept bench-said bench-attacks clean
+.PHONY: run audit deploy drain fetch doctor install-gpu test test-unit test-models test-e2e check install check-config tune fuzz fuzz-api client-sync bench bench-stages bench-replicas bench-graph bench-first-audio bench-growth bench-endurance bench-fair bench-accuracy bench-gpu bench-asr bench-speaker bench-speaker-checks bench-nmt bench-yourtts bench-overhead bench-spoken bench-kept bench-said bench-attacks clean
 
 run: install
-	@$(BIN)/python -m deployments.serve.launch $(CONFIG)
+	@$(BIN)/dragoman serve --config $(CONFIG)
 
 install: $(INSTALLED)
 
@@ -24,10 +24,10 @@ $(INSTALLED): pyproject.toml client/pyproject.toml constraints.txt requirements-
 	@$(BIN)/python deploy/mend_torchaudio.py
 	@touch $@
 
-# For a machine with an NVIDIA GPU; not yet run on one. PyTorch first, of the build for CUDA 12: PyPI's
-# may be for CUDA 13, whose cuDNN lies in the folder of the one that CTranslate2 and ONNX Runtime
-# want. Both go, so that the right one is written whole. In the same way onnxruntime and
-# onnxruntime-gpu write one folder. Repeat it after an `install` that changed something.
+# For a machine with an NVIDIA GPU; not yet run on one. PyTorch comes first, built for CUDA 12, because
+# PyPI's may be for CUDA 13, whose cuDNN lies in the folder of the one that CTranslate2 and ONNX
+# Runtime need. Both are removed, so that the right one is written whole. In the same way onnxruntime
+# and onnxruntime-gpu write one folder. Repeat it after an `install` that changed something.
 TORCH_INDEX ?= https://download.pytorch.org/whl/cu126
 install-gpu: install
 	$(BIN)/python -m pip install --quiet --index-url $(TORCH_INDEX) $$(sed -nE 's/^torch(audio)?==.*/&+$(notdir $(TORCH_INDEX))/p' constraints.txt)
@@ -37,31 +37,35 @@ install-gpu: install
 	$(BIN)/python -m pip install --quiet --force-reinstall --no-deps 'onnxruntime-gpu>=1.21,<1.27'
 	@$(BIN)/python deploy/mend_torchaudio.py
 
-# Is the GPU used, and if not, why? With the fix of each problem; asks the server, too, if one runs.
+# Tell whether the GPU is used, and if not, why; ask the server, too, if one runs.
 doctor: install
-	@$(BIN)/python -m deployments.doctor.diagnosis --config $(CONFIG)
+	@$(BIN)/dragoman doctor --config $(CONFIG)
 
 check-config: install
-	@$(BIN)/python -m deployments.serve.launch --check $(CONFIG)
+	@$(BIN)/dragoman check --config $(CONFIG)
 
-# Known vulnerabilities of the pinned versions. Where no advisory source is reached it says "not
-# audited" and fails.
+# List known vulnerabilities of the pinned versions. Where no source of advisories is reached, it
+# prints "not audited" and fails.
 audit:
 	@$(PYTHON) deploy/audit.py
 
-# Downloads and checks all weights ahead, so that the server starts without network.
+# Download and check all weights, so that the server starts without network.
 fetch: install
-	@$(BIN)/python -m deployments.cli.fetch $(CONFIG)
+	@$(BIN)/dragoman fetch --config $(CONFIG)
 
-# Applies a changed configuration to the running server; where only batch policies changed, no model is loaded again.
-DASHBOARD ?= http://127.0.0.1:8265
-deploy: check-config
-	RAY_AUTH_MODE=token $(BIN)/serve deploy $(CONFIG) --address $(DASHBOARD)
+# Give the running server a changed configuration; where only batch policies changed, no model is
+# loaded again.
+deploy: install
+	@$(BIN)/dragoman deploy --config $(CONFIG) $(ARGS)
 
-# Finds the best batch sizes, delays, replicas and threads on this machine, such as with
+# Have the running server refuse new requests and finish those that run.
+drain: install
+	@$(BIN)/dragoman drain --config $(CONFIG) $(ARGS)
+
+# Find the best batch sizes, delays, replicas and threads on this machine, such as with
 # ARGS='--model nmt --slo-p99-ms 500'.
 tune: install
-	@$(BIN)/python -m tuning $(CONFIG) $(ARGS)
+	@$(BIN)/dragoman tune --config $(CONFIG) $(ARGS)
 
 test: check test-unit test-models test-e2e
 
@@ -79,12 +83,11 @@ test-models: install
 test-e2e: install
 	$(BIN)/pytest tests/e2e
 
-# Damaged input by the thousand, for everything that reads some: ARGS='--examples 10000 --only forms'.
+# Feed damaged input by the thousand to everything that reads some: ARGS='--examples 10000 --only forms'.
 fuzz: install
 	$(BIN)/python -m tests.fuzz $(ARGS)
 
-# Writes the client's synchronous side from its asynchronous one.
-.PHONY: client-sync
+# Write the client's synchronous side from its asynchronous one.
 client-sync: install
 	$(BIN)/python client/make_sync.py
 
@@ -92,8 +95,8 @@ client-sync: install
 fuzz-api: install
 	$(BIN)/python -m tests.fuzz.api $(ARGS)
 
-# All of it: about 55 minutes on two cores, and nothing else should run. Each part writes its
-# figures to docs/bench; the page docs/benchmarks.md is made of them.
+# Run every benchmark: nothing else should run meanwhile. Each part writes its figures to docs/bench,
+# and the page docs/benchmarks.md is made of them.
 bench: bench-overhead bench-stages bench-replicas bench-graph bench-first-audio bench-growth bench-accuracy bench-gpu
 	$(BIN)/python -m bench.render
 

@@ -1,4 +1,4 @@
-"""The application's builder: what ``serve_config.yaml`` names as its import path."""
+"""Build the application that ``serve_config.yaml`` names by its import path."""
 
 # No `from __future__ import annotations`: Serve reads the type of `build`'s argument as an object.
 import ray
@@ -12,7 +12,7 @@ from deployments.serve.replica import CPUS_A_REPLICA, DRAIN_S
 
 
 def build(args: AppConfig) -> Application:
-    """Bind the ingress and the control, which starts an application for each model.
+    """Bind the ingress, and the control that starts an application for each model.
 
     Raises:
         ConfigError: the GPU fractions do not fit the cluster's GPUs.
@@ -25,7 +25,7 @@ def build(args: AppConfig) -> Application:
     ).bind(args)
     return Ingress.options(  # type: ignore[attr-defined, no-any-return]
         num_replicas=args.ingress.replicas,
-        max_ongoing_requests=OPERATIONS,  # HTTP does not come through Serve
+        max_ongoing_requests=OPERATIONS,  # HTTP requests do not pass through Serve
         graceful_shutdown_timeout_s=DRAIN_S,
         ray_actor_options={"num_cpus": CPUS_A_REPLICA, "num_gpus": 0},
         user_config=IngressUserConfig().model_dump(),

@@ -50,12 +50,15 @@ class Options:
 @app.command()
 def tune(
     context: typer.Context,
-    config: Annotated[
-        Path, typer.Argument(metavar="CONFIG", exists=True, dir_okay=False, help="The serve file.")
-    ],
     slo_p99_ms: Annotated[
         float, typer.Option(metavar="MS", min=0.001, help="The objective: latency of 99 in 100.")
     ],
+    config: Annotated[
+        Path,
+        typer.Option(
+            metavar="FILE", exists=True, dir_okay=False, help="The configuration of the server."
+        ),
+    ] = Path("serve_config.yaml"),
     model: Annotated[str | None, typer.Option(metavar="NAME", help="What is tuned.")] = None,
     graph: Annotated[bool, typer.Option("--graph", help="Or all models of the graph.")] = False,
     batch_sizes: Annotated[

@@ -17,7 +17,7 @@ import httpx
 
 from bench.attacks.rows import Row
 from deployments.config.security import Key, Security
-from deployments.security.keys import Keyring, new_key
+from deployments.security.keys import KnownKeys, new_key
 from models.errors import Unauthorized
 from tests.support.fakes import SLEEP
 from tests.support.server import Running, config_on_a_free_port, fakes_config, running
@@ -129,7 +129,7 @@ def looked_up(key: str, digest: str) -> Row:
         Key(name=f"key{number}", hash=secrets.token_hex(32), scopes=("infer",))
         for number in range(KEYS_THERE - 1)
     ]
-    ring = Keyring(Security(keys=(Key(name="ann", hash=digest, scopes=("infer",)), *others)))
+    ring = KnownKeys(Security(keys=(Key(name="ann", hash=digest, scopes=("infer",)), *others)))
 
     def look(sent: str) -> None:
         with suppress(Unauthorized):

@@ -107,11 +107,12 @@ def _ends(process: psutil.Process, until: float) -> bool:
 
 def _leftovers_are_named() -> Row:
     with _server() as (server, processes):
-        keeper = psutil.Process(server.process.pid).children()[0]
-        keeper.suspend()  # so that it cannot clean up between the two
+        cleanup = psutil.Process(server.process.pid).children()[0]
+        cleanup.suspend()  # so that it cannot clean up between the two
         server.process.kill()
-        keeper.kill()
-        command = [sys.executable, "-m", "deployments.serve.launch", str(server.config_path)]
+        cleanup.kill()
+        command = [sys.executable, "-m", "deployments.cli", "serve", "--config"]
+        command.append(str(server.config_path))
         again = subprocess.run(command, cwd=ROOT, capture_output=True, text=True)
         said = again.stderr.strip()
         cure = said.rpartition("end them: ")[2]
@@ -122,7 +123,7 @@ def _leftovers_are_named() -> Row:
     figure = f"exit code {again.returncode}; {len(named & left)} of {len(left)} processes are named"
     return Row(
         "killed launcher",
-        "kill -9 of the launcher and its keeper, and another start",
+        "kill -9 of the launcher and its cleanup process, and another start",
         figure,
         "its message ends all of them",
         bool(left) and not stay,

@@ -69,7 +69,7 @@ def served(setup: Setup, found: Found) -> None:
 @contextmanager
 def launched(config_path: Path, log: Path, found: Found) -> Iterator[tuple[str, psutil.Popen]]:
     """The project's own command, warm; its address. Whatever happens, nothing of it stays."""
-    command = [sys.executable, "-m", "deployments.serve.launch", str(config_path)]
+    command = [sys.executable, "-m", "deployments.cli", "serve", "--config", str(config_path)]
     started_s = time.monotonic()
     with log.open("wb") as out:
         process = psutil.Popen(command, stdout=out, stderr=subprocess.STDOUT)
@@ -240,7 +240,7 @@ def operators(found: Found, url: str, config_path: Path) -> None:
     found.raw["metrics"] = gpu_metrics(url)
     with urlopen(f"{url}/v1/doctor", timeout=ASK_S) as answer:
         found.raw["doctor"] = json.load(answer)
-    command = [sys.executable, "-m", "deployments.doctor.diagnosis", "--config", str(config_path)]
+    command = [sys.executable, "-m", "deployments.cli", "doctor", "--config", str(config_path)]
     done = subprocess.run(command, capture_output=True, timeout=ASK_S, text=True, check=False)
     found.raw["doctor_text"], found.raw["doctor_exit"] = done.stdout, done.returncode
     print(done.stdout, done.stderr[-2000:], flush=True)

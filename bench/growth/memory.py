@@ -17,7 +17,7 @@ MB = 1e6
 KINDS = {
     "ingress": re.compile(r"^ray::ServeReplica:dragoman:Ingress"),
     "control": re.compile(r"^ray::ServeReplica:dragoman:ModelControl"),
-    "model replicas": re.compile(r"^ray::ServeReplica:|deployments/watcher\.py"),
+    "model replicas": re.compile(r"^ray::ServeReplica:|watchdog_process\.py"),
     "launcher": re.compile(r"deployments\.launch|/serve run "),
 }
 RAY = "Ray's own"

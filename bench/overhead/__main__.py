@@ -22,7 +22,7 @@ from bench.overhead.environments import NotToBeHad
 from bench.overhead.report import Measurement
 from bench.overhead.servers import CpuClock, DidNotServe, await_answer, running
 from bench.overhead.wrk import LoadFailed, load
-from deployments.serve.keeper import adopt_orphans
+from deployments.serve.cleanup_process import adopt_orphans
 
 WARM_UP_CALLERS, WARM_UP_S = 64, 2
 WHY_CHARS = 300

@@ -58,7 +58,7 @@ class Peer:
 
 
 def dragoman() -> Start:
-    command = [sys.executable, "-m", "deployments.serve.launch", str(CONFIG)]
+    command = [sys.executable, "-m", "deployments.cli", "serve", "--config", str(CONFIG)]
     return Start(command, load(CONFIG).url, ROOT, os.environ)
 
 

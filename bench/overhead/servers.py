@@ -16,7 +16,7 @@ from pathlib import Path
 import psutil
 
 from bench.overhead.protocols import Protocol, WrongAnswer, check
-from deployments.serve.keeper import end_all
+from deployments.serve.cleanup_process import end_all
 
 START_S = 120.0
 STOP_S = 60.0

@@ -1,1 +1,1 @@
-"""Which models there are, where they run, and who loads and unloads them."""
+"""Know which models there are and where they run; load and unload them."""

@@ -1,4 +1,4 @@
-"""One generation of a model: what it was configured as, what an operator changed, its name."""
+"""Name one generation of a model: its configuration, with what an operator changed."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ from models.registry import is_reference
 DIGEST_CHARS = 8
 SHOWN_CHARS = 80  # of a value that is refused
 HEX = f"[0-9a-f]{{{DIGEST_CHARS}}}"
-# They do not change what a replica is, so that another value of them loads no model again.
+# Another value of these fields loads no model again, as they change nothing in a replica.
 NOT_THE_REPLICAS = {"idle_unload_s"}
 
 ConfigT = TypeVar("ConfigT", bound=BaseModel)
@@ -28,7 +28,7 @@ ConfigT = TypeVar("ConfigT", bound=BaseModel)
 
 @dataclass(frozen=True, slots=True)
 class ModelOverride:
-    """Fields that stand for those of the configuration, until the model is loaded without them."""
+    """Fields that replace those of the configuration, until the model is loaded without them."""
 
     model: Mapping[str, Any] = field(default_factory=dict)  # of ModelConfig
     policy: Mapping[str, Any] = field(default_factory=dict)  # of BatchPolicy
@@ -37,7 +37,7 @@ class ModelOverride:
         return bool(self.model or self.policy)
 
     def config(self, name: str, base: ModelConfig) -> ModelConfig:
-        """The model's configuration with these fields in it.
+        """Return the model's configuration with these fields in it.
 
         Raises:
             InvalidRequest: a field is unknown or wrong, or the engine is of another kind, or it
@@ -55,7 +55,7 @@ class ModelOverride:
         return config
 
     def batching(self, base: BatchPolicy) -> BatchPolicy:
-        """A batch policy with these fields in it. Raises InvalidRequest."""
+        """Return a batch policy with these fields in it. Raises InvalidRequest."""
         return _with_fields(base, self.policy, "batching")
 
 
@@ -77,7 +77,7 @@ class Generation:
 
     @classmethod
     def of(cls, name: str, base: ModelConfig, override: ModelOverride | None = None) -> Self:
-        """Raises InvalidRequest: the override does not fit."""
+        """Name the generation of a model. Raises InvalidRequest: the override does not fit."""
         app = f"{name}-{_digest(base.model_dump(mode='json', exclude=NOT_THE_REPLICAS))}"
         if not override:
             return cls(name, app, base)
@@ -87,12 +87,12 @@ class Generation:
         return cls(name, f"{app}-{changes}", config, override)
 
     def is_base_of(self, app: str) -> bool:
-        """Whether the application is this generation, or this one with an override."""
+        """Tell whether an application is this generation, or this one with an override."""
         return re.fullmatch(rf"{re.escape(self.app)}(-{HEX})?", app) is not None
 
 
 def model_of(app: str, *deployments: str) -> str | None:
-    """The model whose application has that name and those deployments; None if it is no model's."""
+    """Return the model of an application with these deployments; None if it has none."""
     name = re.escape(deployments[0]) if len(deployments) == 1 else ".+?"
     found = re.fullmatch(rf"({name})-{HEX}(-{HEX})?", app)
     return found[1] if found and len(deployments) < 2 else None

@@ -1,4 +1,4 @@
-"""What a call that loads a model may change of it: nothing that brings in files or code unasked."""
+"""Refuse calls to load a model with files, engines or options that nobody has allowed."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from models.errors import LoadNotAllowed
 
 
 def check_load(override: ModelOverride, base: ModelConfig, allow: LoadAllow) -> None:
-    """Refuse what neither the configuration has nor ``security.load_allow`` names.
+    """Refuse changes that ``security.load_allow`` does not name.
 
     Raises:
         LoadNotAllowed: names the field and the row that would allow it.
@@ -27,7 +27,7 @@ def check_load(override: ModelOverride, base: ModelConfig, allow: LoadAllow) -> 
 def _not_allowed(
     changed: Any, base: ModelConfig, allow: LoadAllow
 ) -> Iterator[tuple[str, str, Any]]:
-    """Each field, its row of the allow-list, and the value."""
+    """Yield each field that is not allowed, its row of the allow-list, and the value."""
     weights = changed.get("weights", base.weights)
     if weights != base.weights and not _is_allowed(weights, allow.weights):
         yield "weights", "weights", weights
@@ -44,7 +44,7 @@ def _not_allowed(
 
 
 def _is_allowed(weights: Any, patterns: tuple[str, ...]) -> bool:
-    """Whether a pattern has it; a path that climbs could leave what the pattern means."""
+    """Tell whether a pattern matches; never for a path with "..", which could leave the folder."""
     if not isinstance(weights, str) or ".." in re.split(r"[/\\]", weights):
         return False
     return any(fnmatchcase(weights, pattern) for pattern in patterns)

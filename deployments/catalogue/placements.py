@@ -1,4 +1,4 @@
-"""The models' replicas as the ingress sees them: the seam between batching and Ray."""
+"""Define where models are, and how an ingress reaches their replicas; free of Ray."""
 
 from __future__ import annotations
 
@@ -8,13 +8,14 @@ from typing import Any, Literal, Protocol, TypeAlias
 
 from deployments.batching.batch import BatchReply
 from deployments.catalogue.generation import ModelOverride
+from deployments.telemetry.model_report import ReplicaStats
 from models.devices.device import DeviceReport
 from models.runtime import RuntimeSpec
 
 State: TypeAlias = Literal["READY", "LOADING", "UNLOADING", "UNAVAILABLE"]  # Triton's words
-# Why a model that did not fail is not there.
+# The reasons of a model that is unloaded.
 UNLOADED = "unloaded"  # by an operator, until it is loaded again
-IDLE = "idle"  # because nobody used it, until somebody does
+IDLE = "idle"  # nobody used it; the next request loads it
 
 
 @dataclass(frozen=True, slots=True)
@@ -28,33 +29,17 @@ class Description:
     override: ModelOverride | None = None  # with which it was loaded
 
 
-@dataclass(slots=True)
-class ReplicaStats:
-    """Counts of one replica since it started; sums over replicas are exact."""
-
-    items: int = 0
-    batches: int = 0
-    item_errors: int = 0
-    failed_batches: int = 0
-    busy_s: float = 0.0
-    first_batch_s: float | None = None  # of the first batch after the warm-up, while it ran
-    replica: str = ""
-    out_of_memory: int = 0  # attempts that found no memory on the GPU
-    starved_items: int = 0  # that fitted before, and then not even alone
-    memory_bound: float | None = None  # the largest cost of a batch that fits; None: any has
-
-
 class Remote(Protocol):
     """One model's replicas."""
 
     async def infer(self, items: Sequence[Any]) -> BatchReply[Any]:
-        """Run one batch on one replica; raises ``ReplicaLost`` if that died."""
+        """Run one batch on one replica. Raises ReplicaLost: that replica died."""
 
     async def describe(self) -> Sequence[Description]:
-        """Of each replica that is ready; raises ``Unavailable`` while there is none."""
+        """Ask each ready replica to describe itself. Raises Unavailable: none is ready."""
 
     async def stats(self) -> Sequence[ReplicaStats]:
-        """Of each replica that is ready; raises ``Unavailable`` while there is none."""
+        """Ask each ready replica for its counts. Raises Unavailable: none is ready."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -72,20 +57,20 @@ class Placement:
 
 @dataclass(frozen=True, slots=True)
 class Placements:
-    """Where every configured model is; of two, the greater ``version`` is the later one."""
+    """Where every configured model is; the greater ``version`` is the later one."""
 
     version: tuple[int, int] = (0, 0)
     of: Mapping[str, Placement] = field(default_factory=dict)
 
 
 class Directory(Protocol):
-    """Who knows where the models are, and loads and unloads them."""
+    """Tell where the models are, and load and unload them."""
 
     async def placements(self) -> Placements:
-        """Raises Unavailable: nobody answers."""
+        """Return where every model is. Raises Unavailable: nobody answers."""
 
     async def remote(self, name: str, app: str) -> Remote:
-        """The replicas of one application of a model."""
+        """Return the replicas of one application of a model."""
 
     async def load(self, name: str, override: ModelOverride | None = None) -> None:
         """Return once the model serves so; see ``Control.load`` for the errors."""

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from deployments.catalogue.serving import Model
+from deployments.catalogue.model import Model
 from models.errors import Unavailable, UnsupportedPair
 
 PIVOT = "en"  # the language through which pairs go that no model translates directly

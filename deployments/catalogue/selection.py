@@ -6,13 +6,15 @@ from collections.abc import Mapping, Sequence
 from typing import get_args
 
 from deployments.batching.statistics import Figures, ModelStatistics
-from deployments.catalogue.placements import Description, Directory, Placement, ReplicaStats
+from deployments.catalogue.model import Model
+from deployments.catalogue.placements import Description, Directory, Placement
 from deployments.catalogue.routes import Route, Routes
-from deployments.catalogue.serving import FAILED, LOADING, READY, Follower, Model
+from deployments.catalogue.serving import Follower
 from deployments.catalogue.voices import Voices, by_language, wrong_voice
 from deployments.config.names import GRAPH
 from deployments.config.policy import BatchPolicy
 from deployments.config.schema import AppConfig
+from deployments.telemetry.model_report import FAILED, LOADING, READY, ReplicaStats
 from models.errors import (
     Unavailable,
     UnknownLanguage,

@@ -1,10 +1,9 @@
-"""Where the models are, as one ingress process follows it: whose replicas each batcher sends to."""
+"""Send each model's batches to the application that serves it now, in one ingress process."""
 
 from __future__ import annotations
 
 import asyncio
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
 from functools import partial
 from typing import Any
 
@@ -12,94 +11,49 @@ from deployments.batching.batch import BatchReply, ReplicaLost
 from deployments.batching.batcher import Batcher
 from deployments.batching.concurrency import detached
 from deployments.batching.response_cache import ResponseCache
+from deployments.catalogue.availability import check_usable, is_gone, state_of
+from deployments.catalogue.link import Link
+from deployments.catalogue.model import Model
 from deployments.catalogue.placements import (
-    IDLE,
-    UNLOADED,
     Directory,
     Placement,
     Placements,
     Remote,
 )
+from deployments.catalogue.policies import Policies, within
 from deployments.config.policy import BatchPolicy
 from deployments.config.schema import AppConfig
 from deployments.telemetry.log import logger
-from models.errors import DragomanError, InvalidRequest, NotReady, Unavailable
+from deployments.telemetry.model_report import LOADING, READY, UNLOADED
+from models.errors import DragomanError, NotReady, Unavailable
 from models.runtime import RuntimeSpec
 
-# What a model can be, as ``/health/ready`` tells it.
-READY, LOADING, FAILED = "ready", "loading", "failed"  # or UNLOADED
 POLL_S = 0.2  # between looks while a model is still loading
 POLL_WARM_S = 2.0  # and once all have been ready
-LOOK_S = 5.0  # what one look may take
-END_S = 30.0  # what batches may take that were sent to replicas which others have replaced
-
-
-@dataclass(slots=True)
-class Model:
-    """A model that was ready once: its name, spec, and the queue before its replicas."""
-
-    name: str
-    spec: RuntimeSpec
-    batcher: Batcher[Any, Any]
-
-
-class Link:
-    """The way to the replicas of one application; knows what is on it."""
-
-    def __init__(self, app: str, remote: Remote) -> None:
-        self.app = app
-        self.remote = remote
-        self._calls: set[asyncio.Timeout] = set()
-        self._idle = asyncio.Event()
-        self._idle.set()
-
-    async def infer(self, items: Sequence[Any]) -> BatchReply[Any]:
-        """As ``Remote.infer``; raises ``ReplicaLost``, too, if the link was ended meanwhile."""
-        try:
-            async with asyncio.timeout(None) as call:
-                self._calls.add(call)
-                self._idle.clear()
-                try:
-                    return await self.remote.infer(items)
-                finally:
-                    self._calls.discard(call)
-                    if not self._calls:
-                        self._idle.set()
-        except TimeoutError as error:
-            if call.expired():
-                raise ReplicaLost from error
-            raise
-
-    async def end(self, after_s: float) -> None:
-        """Let what is on it finish within the time, then cut it off: nobody else might."""
-        try:
-            await asyncio.wait_for(self._idle.wait(), after_s)
-        except TimeoutError:
-            now = asyncio.get_running_loop().time()
-            for call in self._calls:
-                call.reschedule(now)
+LOOK_S = 5.0  # for one look
+END_S = 30.0  # for batches to end that were sent to replicas which have been replaced
 
 
 class Follower:
-    """Keeps a batcher for each model, whatever its replicas do; what waits is never dropped.
+    """Keep a batcher for each model, and what waits there, while applications come and go.
 
     Args:
         config: the application's.
-        directory: knows where the models are.
+        directory: tells where the models are.
     """
 
     def __init__(self, config: AppConfig, directory: Directory) -> None:
         self._config = config
         self._directory = directory
         self._cache = ResponseCache(config.ingress.response_cache_bytes)
-        self._policies: dict[str, BatchPolicy] = {}
+        self._policies = Policies()
         self._models: dict[str, Model] = {}
         self._links: dict[str, Link] = {}
         self._ending: dict[str, set[asyncio.Task[None]]] = {name: set() for name in config.models}
         self._answering = dict.fromkeys(config.models, False)  # whether a replica does
         self._one_at_a_time = asyncio.Lock()
         self._tasks: set[asyncio.Task[None]] = set()
-        # The last that is known: until somebody tells, every model is on its way.
+        # Every model counts as loading until the directory has answered.
         self.placements = Placements(
             of={name: Placement(None, "LOADING") for name in config.models}
         )
@@ -108,12 +62,12 @@ class Follower:
     # ---- life ------------------------------------------------------------------------
 
     def start(self) -> None:
-        """Begin to follow, on the running event loop."""
+        """Begin to ask the directory, on the running event loop."""
         if not self._tasks:
             self._spawn(self._watch())
 
     async def _watch(self) -> None:
-        """Ask and look for as long as this process serves: whoever tells may have died."""
+        """Ask where the models are and look at them, for as long as this process serves."""
         while True:
             await self._refresh()
             for name in self._config.models:
@@ -121,15 +75,15 @@ class Follower:
                     async with asyncio.timeout(LOOK_S):
                         await self._look_at(name)
                 except TimeoutError:
-                    pass  # it is busy: what was known of it still holds
-                except Exception:  # whatever it is, the others must be looked at
+                    pass  # it is busy: what was known still holds
+                except Exception:  # the others must be looked at all the same
                     logger.exception("looking at model %r failed", name)
             if self.is_ready():
                 self.warm.set()
             await asyncio.sleep(POLL_WARM_S if self.warm.is_set() else POLL_S)
 
     async def _refresh(self) -> None:
-        """Follow the directory; what was known holds where it does not answer."""
+        """Ask the directory; if it does not answer, what was known still holds."""
         try:
             async with asyncio.timeout(LOOK_S):
                 await self.follow(await self._directory.placements())
@@ -153,7 +107,7 @@ class Follower:
     # ---- following ---------------------------------------------------------------------
 
     async def follow(self, placements: Placements) -> None:
-        """Refuse, hold or send from now on as these say, unless later ones are known."""
+        """Apply placements, unless later ones are known."""
         if placements.version <= self.placements.version:
             return
         self.placements = placements
@@ -162,7 +116,7 @@ class Follower:
                 await self._go(name)
 
     async def settle(self, name: str, timeout_s: float) -> bool:
-        """Whether what must not go on with a model has ended within the time."""
+        """Wait until nothing runs that a placement forbids; return False if that takes too long."""
         placement, model = self.placements.of.get(name), self._models.get(name)
         try:
             async with asyncio.timeout(timeout_s):
@@ -176,7 +130,7 @@ class Follower:
         return True
 
     async def _go(self, name: str) -> None:
-        """Send a model's batches to where it is now."""
+        """Send a model's batches to the application that its placement names."""
         placement = self.placements.of.get(name)
         if placement is None:
             return
@@ -203,13 +157,13 @@ class Follower:
             task.add_done_callback(self._ending[name].discard)
 
     def _adopt(self, name: str, spec: RuntimeSpec, placement: Placement) -> Model:
-        """Another generation of a model; its batcher, and what waits there, stay."""
+        """Take over a new generation of a model; its batcher and what waits there stay."""
         model = self._models.get(name)
         if model is None:
             batcher: Batcher[Any, Any] = Batcher(
                 name,
                 partial(self._send, name),
-                self._policies.get(name, BatchPolicy()),
+                self._policies.configured(name),
                 replicas=placement.replicas,
                 length_buckets=spec.length_buckets,
                 cache=self._cache,
@@ -228,7 +182,7 @@ class Follower:
     # ---- sending -----------------------------------------------------------------------
 
     async def _send(self, name: str, items: Sequence[Any]) -> BatchReply[Any]:
-        """What a batcher dispatches with; loads a model that is loaded on demand."""
+        """Dispatch a batch; load the model first if it is loaded on demand."""
         link = self._links.get(name) or await self._woken(name)
         try:
             return await link.infer(items)
@@ -236,10 +190,10 @@ class Follower:
             await self._refresh()
             if self._links.get(name) is link:
                 raise
-            raise ReplicaLost from error  # it has moved: the batch goes there
+            raise ReplicaLost from error  # the model has moved: the batcher sends again
 
     async def _woken(self, name: str) -> Link:
-        self._check_there(name)
+        check_usable(name, self.placements.of.get(name))
         await self._directory.wake(name)
         if name not in self._links:
             await self._refresh()
@@ -248,77 +202,45 @@ class Follower:
         return self._links[name]
 
     def is_gone(self, name: str) -> bool:
-        """Whether no request can use a model until somebody loads it."""
-        placement = self.placements.of.get(name)
-        return (
-            placement is not None
-            and placement.state in ("UNLOADING", "UNAVAILABLE")
-            and not placement.on_demand
-        )
-
-    def _check_there(self, name: str) -> None:
-        """Refuse a model that no request may use now.
-
-        Raises:
-            Unavailable: it was unloaded, or could not be loaded; ``NotReady``: it is loading.
-        """
-        placement = self.placements.of.get(name)
-        if placement is None or placement.on_demand or placement.state == "READY":
-            return
-        if placement.state == "LOADING":
-            raise NotReady(f"model {name!r} is still loading")
-        if placement.reason == UNLOADED:
-            raise Unavailable(f"model {name!r} is unloaded")
-        raise Unavailable(f"model {name!r} could not be loaded")
+        """Tell whether no request can use a model until somebody loads it."""
+        return is_gone(self.placements.of.get(name))
 
     # ---- policies ----------------------------------------------------------------------
 
     def reconfigure(self, policies: Mapping[str, BatchPolicy]) -> None:
         """Apply batch policies, to models that are ready and to those that will be."""
-        self._policies = dict(policies)
+        self._policies.reconfigure(policies)
         for name, model in self._models.items():
             model.batcher.reconfigure(self.policy(name))
 
     def base_policy(self, name: str) -> BatchPolicy:
-        """The configured policy without what an operator changed, within the engine's bounds."""
-        return self._within(name, self._policies.get(name, BatchPolicy()))
+        """Return the configured policy within the engine's bounds, as it stands."""
+        return within(self._policies.configured(name), self._max_rows(name))
 
     def policy(self, name: str) -> BatchPolicy:
-        """The configured policy with what an operator changed, within the engine's bounds."""
-        policy = self._policies.get(name, BatchPolicy())
-        placement = self.placements.of.get(name)
-        if placement is not None and placement.override is not None:
-            try:
-                policy = placement.override.batching(policy)
-            except InvalidRequest as error:
-                logger.error("model %r keeps its configured batch policy: %s", name, error.message)
-        return self._within(name, policy)
+        """Return the configured policy within the engine's bounds, with an operator's changes."""
+        policy = self._policies.effective(name, self.placements.of.get(name))
+        return within(policy, self._max_rows(name))
 
-    def _within(self, name: str, policy: BatchPolicy) -> BatchPolicy:
+    def _max_rows(self, name: str) -> int | None:
         known = self._models.get(name)
-        rows = known.spec.max_batch_size if known else None
-        if rows is None or rows >= policy.max_batch_size:
-            return policy
-        return policy.model_copy(update={"max_batch_size": rows})
+        return known.spec.max_batch_size if known else None
 
     # ---- what there is -----------------------------------------------------------------
 
     def readiness(self) -> dict[str, str]:
-        """Each configured model: ready, loading, unloaded, or failed and why."""
-        return {name: self._state(name) for name in self._config.models}
+        """Return each configured model's state: ready, loading, unloaded, or failed and why."""
+        of = self.placements.of
+        return {
+            name: state_of(of.get(name), is_answering=self._answers(name))
+            for name in self._config.models
+        }
 
-    def _state(self, name: str) -> str:
-        placement = self.placements.of.get(name)
-        if placement is None or placement.state == "LOADING":
-            return LOADING
-        if placement.state == "READY":
-            return READY if name in self._links and self._answering[name] else LOADING
-        if placement.reason in (UNLOADED, IDLE):
-            return UNLOADED
-        return f"{FAILED}: {placement.reason}"
+    def _answers(self, name: str) -> bool:
+        return name in self._links and self._answering[name]
 
     def is_ready(self) -> bool:
-        """Whether every model is ready that should be: none fails, none loads but on demand."""
+        """Tell whether every model is ready, but those that were unloaded or load on demand."""
         on_demand = {name for name, p in self.placements.of.items() if p.on_demand}
         return all(
             state in (READY, UNLOADED) or (state == LOADING and name in on_demand)
@@ -326,21 +248,21 @@ class Follower:
         )
 
     def models(self) -> list[Model]:
-        """Those that were ready once."""
+        """Return the models that were ready once."""
         return list(self._models.values())
 
     def known(self, name: str) -> Model | None:
-        """A model that was ready once, whether or not it can be used now."""
+        """Return a model that was ready once, whether or not it can be used now."""
         return self._models.get(name)
 
     def model(self, name: str) -> Model:
-        """A configured model that requests may use; one that is loaded on demand, too.
+        """Return a configured model that requests may use, also one that is loaded on demand.
 
         Raises:
             NotReady: it is still loading.
             Unavailable: it is unloaded, or could not be loaded.
         """
-        self._check_there(name)
+        check_usable(name, self.placements.of.get(name))
         if name in self._models:
             return self._models[name]
         placement = self.placements.of.get(name)
@@ -357,13 +279,13 @@ class Follower:
             logger.error("%s", error.message)
 
     def remote(self, name: str) -> Remote:
-        """A model's replicas. Raises Unavailable: there are none."""
+        """Return a model's replicas. Raises Unavailable: there are none."""
         if name not in self._links:
             raise Unavailable(f"no replica of model {name!r} answers")
         return self._links[name].remote
 
     def idle(self) -> dict[str, float | None]:
-        """For how long (s) each model has had no request; None of one that is busy."""
+        """Return how long (s) each model has had no request; None for a busy one."""
         now = asyncio.get_running_loop().time()
         since = {name: model.batcher.idle_since for name, model in self._models.items()}
         return {name: None if at is None else now - at for name, at in since.items()}

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
 
-from deployments.catalogue.serving import Model
+from deployments.catalogue.model import Model
 from models.errors import UnknownVoice, Unprocessable
 from models.runtime import Voice
 from models.types import SOURCE_VOICE

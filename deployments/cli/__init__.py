@@ -1,1 +1,1 @@
-"""The server's commands of ``dragoman``."""
+"""Offer the server's commands of ``dragoman``."""

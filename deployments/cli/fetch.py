@@ -1,8 +1,6 @@
-"""Fetches the weights of a configuration ahead of the server: ``python -m deployments.cli.fetch``.
+"""Offer ``dragoman fetch``, which downloads and checks weights ahead of the server.
 
-With the client installed beside the server it is ``dragoman fetch FILE``, too. What is on the hub
-is downloaded, what is here already is checked; conversions are left to the engines' first start.
-Exit codes: 0 all weights are here, 1 some are not, 2 the command line is wrong.
+Weights that are here already are checked alone. Conversions are left to the engines' first start.
 """
 
 from __future__ import annotations
@@ -15,18 +13,25 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
+from deployments.cli.options import DEFAULT_CONFIG, AsJson, Config, exit_codes, loaded
+
 if TYPE_CHECKING:  # imported late: every run of `dragoman` imports this module
     from deployments.config.schema import ModelConfig
     from models.weights.source import CheckedFile
 
-NO_WEIGHTS = "none"  # what the configuration says of an engine without weights
-
-app = typer.Typer(pretty_exceptions_show_locals=False)
+NO_WEIGHTS = "none"  # in the configuration: the engine has no weights
+CODES = exit_codes(
+    {
+        0: "all weights are here",
+        1: "some are not",
+        2: "the command line or the configuration is wrong",
+    }
+)
 
 
 @dataclasses.dataclass(frozen=True, slots=True)
 class Fetched:
-    """The weights of one model: its files, or why they are not here."""
+    """The weights of one model: its files, or the error."""
 
     model: str
     weights: str
@@ -43,20 +48,17 @@ class Fetched:
         )
 
 
-@app.command()
 def fetch(
-    config: Annotated[
-        Path, typer.Argument(metavar="CONFIG", exists=True, dir_okay=False, help="The serve file.")
-    ],
+    config: Config = DEFAULT_CONFIG,
     model: Annotated[
         list[str] | None, typer.Option(metavar="NAME", help="Only this one; may be repeated.")
     ] = None,
-    as_json: Annotated[bool, typer.Option("--json", help="Print JSON.")] = False,
+    as_json: AsJson = False,
     pins: Annotated[
         bool, typer.Option("--pins", help="Print `sha256:` of the files that have no pin.")
     ] = False,
 ) -> None:
-    """Fetch and check the weights of every model, so that the server starts without network."""
+    """Download and check the weights of every model, so that a server starts without network."""
     if as_json and pins:
         raise typer.BadParameter("--json has the digests of all files: leave out --pins")
     results = []
@@ -76,7 +78,7 @@ def fetch(
 
 
 def fetch_model(name: str, config: ModelConfig) -> Fetched:
-    """Download what is missing of one model's weights, and check every file against its pin."""
+    """Download the files that are missing of one model's weights; check each against its pin."""
     from models.errors import WeightsError
     from models.registry import find_engine
     from models.weights.source import resolve
@@ -93,7 +95,7 @@ def fetch_model(name: str, config: ModelConfig) -> Fetched:
 
 
 def missing_pins(results: Sequence[Fetched]) -> str:
-    """YAML to be pasted into the configuration: each model's files that have no pin."""
+    """Write YAML for the configuration: the digests of each model's files that have no pin."""
     import yaml
 
     blocks = {
@@ -105,15 +107,8 @@ def missing_pins(results: Sequence[Fetched]) -> str:
 
 
 def _chosen(path: Path, names: Sequence[str]) -> Mapping[str, ModelConfig]:
-    """The models of a serve file that have weights; only those that are named, if any are."""
-    from deployments.config.files import load
-    from models.errors import ConfigError
-
-    try:
-        models = load(path).applications[0].args.models
-    except ConfigError as error:
-        typer.echo(f"dragoman: {error}", err=True)
-        raise typer.Exit(1) from None
+    """Return the models that have weights, or those of them that are named."""
+    models = loaded(path).applications[0].args.models
     unknown = sorted(set(names) - models.keys())
     if unknown:
         message = f"there is no model {unknown[0]!r}; there are {', '.join(models)}"
@@ -123,7 +118,3 @@ def _chosen(path: Path, names: Sequence[str]) -> Mapping[str, ModelConfig]:
         for name, model in models.items()
         if model.weights != NO_WEIGHTS and (not names or name in names)
     }
-
-
-if __name__ == "__main__":
-    app()

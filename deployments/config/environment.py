@@ -12,7 +12,9 @@ from models.devices.nvidia import VISIBLE
 LAUNCHED = "DRAGOMAN_LAUNCHED"
 OUTER_VISIBLE = "DRAGOMAN_CUDA_VISIBLE_DEVICES"  # CUDA_VISIBLE_DEVICES as the launcher had it
 RUN = "DRAGOMAN_RUN"  # the folder of a run, by which its processes are known
-KEEPER = "deployments.serve.keeper"  # the module of the process that outlives a killed launcher
+CLEANUP_PROCESS = (
+    "deployments.serve.cleanup_process"  # the module of the process that outlives a killed launcher
+)
 LIBRARY_PATH = "LD_LIBRARY_PATH"
 RAY_ADDRESS = "RAY_ADDRESS"
 # Named for other systems, on Linux it is the one way to keep Ray's own servers to loopback.

@@ -1,1 +1,1 @@
-"""Is the GPU used, and if not, why? Facts of the machine, checks of them, and the diagnosis."""
+"""Diagnose whether the GPU is used, and if not, why."""

@@ -1,7 +1,7 @@
-"""Is the GPU used, and if not, why? Checks of a machine's facts; each finding has its fix.
+"""Check whether a machine lets the models use its GPU; each finding has its fix.
 
-Pure functions over ``facts.Machine`` and the models' configuration. How bad a finding is depends
-on what the models ask: without a GPU, `device: auto` is meant to run on the CPU, `cuda` is not.
+The checks are pure functions over ``probe.Machine`` and the models' configuration. How bad a
+finding is depends on the models: without a GPU, `device: auto` runs on the CPU and `cuda` fails.
 """
 
 from __future__ import annotations
@@ -23,7 +23,7 @@ from models.tts.piper.engine import FALSE, TRUE, USE_GPU
 Status: TypeAlias = Literal["ok", "warning", "failed"]
 Models: TypeAlias = Mapping[str, ModelConfig]
 
-SHORT_OF_MEMORY = 0.95  # of a GPU's memory: above it, the next batch may find none
+SHORT_OF_MEMORY = 0.95  # of a GPU's memory, above which the next batch may find none
 GB = 1e9
 # As the Makefile and constraints.txt have them. With its build named, pip replaces another build.
 TORCH_INDEX = "https://download.pytorch.org/whl/cu126"
@@ -37,7 +37,7 @@ INSTALL_GPU = "make install-gpu"
 
 @dataclass(frozen=True, slots=True)
 class Finding:
-    """One answer of the diagnosis. ``fix`` is what to do, with the command; None where it is ok."""
+    """One answer of the diagnosis. ``fix`` is what to do, with the command; None if it is ok."""
 
     check: str
     status: Status
@@ -46,7 +46,7 @@ class Finding:
 
 
 def machine_findings(machine: Machine, models: Models) -> list[Finding]:
-    """Every check of the machine, in the order in which they explain each other."""
+    """Run every check of the machine, in the order in which they explain each other."""
     return [
         driver(machine, models),
         *gpus(machine),
@@ -64,7 +64,7 @@ def machine_findings(machine: Machine, models: Models) -> list[Finding]:
 
 
 def severity(models: Models, library: Library | None = None) -> Status:
-    """How bad a missing GPU is, for the models of one library or for all: by what they ask."""
+    """Return how bad a missing GPU is, for the models of one library or for all."""
     asked = {
         model.device
         for model in models.values()
@@ -75,10 +75,11 @@ def severity(models: Models, library: Library | None = None) -> Status:
 
 
 def driver(machine: Machine, models: Models) -> Finding:
+    """Check that the driver lists a GPU."""
     if machine.gpus:
         found = f"{machine.gpus[0].driver}, for CUDA up to {machine.driver_cuda or 'unknown'}"
         return Finding("driver", "ok", found)
-    found = machine.driver_error or "nvidia-smi lists no GPU"
+    found = machine.driver_error or "the NVIDIA driver lists no GPU"
     if severity(models) == "failed":
         fix = "install NVIDIA's driver until `nvidia-smi` lists the GPU (in a container: start it "
         fix += "with `--gpus all`), or write device: auto to run on the CPU"
@@ -87,7 +88,7 @@ def driver(machine: Machine, models: Models) -> Finding:
 
 
 def gpus(machine: Machine) -> list[Finding]:
-    """One finding a GPU: its memory, its use, and who computes on it."""
+    """Report each GPU: its memory, its use, and the processes on it."""
     findings = []
     for gpu in machine.gpus:
         users = [p for p in machine.processes if p.gpu_uuid == gpu.uuid]
@@ -112,6 +113,7 @@ def _user(process: GpuProcess) -> str:
 
 
 def visible_devices(machine: Machine, models: Models) -> Finding:
+    """Check that the environment does not hide every GPU."""
     named = machine.environment.get(VISIBLE)
     found = f"{VISIBLE} is not set" if named is None else f"{VISIBLE}={named!r}"
     container = machine.environment.get("NVIDIA_VISIBLE_DEVICES")
@@ -126,6 +128,7 @@ def visible_devices(machine: Machine, models: Models) -> Finding:
 
 
 def torch_build(machine: Machine, models: Models) -> Finding:
+    """Check that torch is built for a CUDA that the driver runs."""
     torch = machine.torch
     if torch is None:
         return Finding("torch", "failed", machine.errors["torch"], "reinstall it: make install")
@@ -143,6 +146,7 @@ def torch_build(machine: Machine, models: Models) -> Finding:
 
 
 def onnxruntime_provider(machine: Machine, models: Models) -> Finding:
+    """Check that ONNX Runtime has its provider for CUDA, of a version that the driver runs."""
     runtime = machine.onnxruntime
     if runtime is None:
         fix = "reinstall it: make install"
@@ -160,7 +164,7 @@ def onnxruntime_provider(machine: Machine, models: Models) -> Finding:
 
 
 def onnxruntime_clash(machine: Machine) -> list[Finding]:
-    """Both packages write the folder `onnxruntime`: what is there depends on their order."""
+    """Find both packages of ONNX Runtime, which write one folder: the last one wins."""
     packages = machine.onnxruntime.packages if machine.onnxruntime else ()
     if len(packages) < 2:
         return []
@@ -171,6 +175,7 @@ def onnxruntime_clash(machine: Machine) -> list[Finding]:
 
 
 def ctranslate2_devices(machine: Machine, models: Models) -> Finding:
+    """Check that CTranslate2 sees a GPU."""
     library = machine.ctranslate2
     if library is None:
         fix = "reinstall it: make install"
@@ -184,12 +189,12 @@ def ctranslate2_devices(machine: Machine, models: Models) -> Finding:
 
 
 def cuda_libraries(machine: Machine, models: Models) -> list[Finding]:
-    """What CTranslate2 loads by name; its wheel does not bring it."""
+    """Find the CUDA libraries that are missing; CTranslate2's wheel does not bring them."""
     missing = {name: why for name, why in machine.libraries.items() if why is not None}
     if not missing:
         return []
     fix = (
-        "pip install nvidia-cublas-cu12 nvidia-cudnn-cu12; `make run` finds them, a bare "
+        "pip install nvidia-cublas-cu12 nvidia-cudnn-cu12; `dragoman serve` finds them, a bare "
         "`serve run` needs LD_LIBRARY_PATH with .venv/lib/python3*/site-packages/nvidia/*/lib"
     )
     status = severity(models, "ctranslate2")
@@ -200,7 +205,7 @@ def cuda_libraries(machine: Machine, models: Models) -> list[Finding]:
 
 
 def cudnn_clash(machine: Machine) -> list[Finding]:
-    """Both packages write the folder `nvidia/cudnn`; CTranslate2 and ONNX Runtime want CUDA 12."""
+    """Find packages of cuDNN in one folder, or of another CUDA than torch's."""
     packages = machine.cudnn_packages
     built = machine.torch.cuda if machine.torch else None
     if len(packages) > 1:
@@ -213,7 +218,7 @@ def cudnn_clash(machine: Machine) -> list[Finding]:
 
 
 def piper_use_gpu(machine: Machine, models: Models) -> list[Finding]:
-    """Heard by Piper's models with `device: auto`."""
+    """Check the variable that Piper's models with `device: auto` obey."""
     said = machine.environment.get(USE_GPU)
     if not said:
         return []
@@ -236,7 +241,7 @@ def piper_use_gpu(machine: Machine, models: Models) -> list[Finding]:
 
 
 def shares(machine: Machine, models: Models) -> list[Finding]:
-    """The models' GPU fractions against the GPUs that this machine shows."""
+    """Check the models' GPU fractions against the GPUs that this machine shows."""
     if not models:
         return []
     visible = machine.gpu_count
@@ -252,7 +257,7 @@ def shares(machine: Machine, models: Models) -> list[Finding]:
 
 
 def cpu_threads(cores: int | None, models: Models) -> list[Finding]:
-    """A model's threads against the cores: models take turns, but its replicas run at once."""
+    """Check the threads of each model, whose replicas run at once, against the cores."""
     if not models or cores is None:
         return []
     asked = {name: model.replicas * model.cpu_threads for name, model in models.items()}
@@ -266,12 +271,12 @@ def cpu_threads(cores: int | None, models: Models) -> list[Finding]:
 
 
 def settings(environment: Mapping[str, str]) -> Finding:
-    """Whether the server's processes have the settings; ``environment`` is that of one.
+    """Check that a server's process has the settings of the fast data path in its environment.
 
-    What only costs speed is a warning.
+    Their lack costs speed alone, so it is a warning.
     """
     missing = missing_settings(environment)
     if not missing:
         return Finding("settings", "ok", "the fast data path of Ray Serve is set")
-    fix = "start with `make run`, which sets them, or export them before `serve run`"
+    fix = "start with `dragoman serve`, which sets them, or export them before `serve run`"
     return Finding("settings", "warning", f"not set: {', '.join(missing)}", fix)

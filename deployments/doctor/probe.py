@@ -1,7 +1,7 @@
-"""What there is on this machine to compute with: driver, GPUs, libraries, environment.
+"""Find out what this machine computes with: driver, GPUs, libraries, environment.
 
-``python -m deployments.doctor.probe`` prints it as JSON. ``look`` asks such a process: it must
-begin with the library path of the server's, and the ingress is not allowed to see a GPU.
+``python -m deployments.doctor.probe`` prints it as JSON. ``look`` runs such a process, because the
+library path must be set before it starts, and because the ingress may not see a GPU.
 """
 
 from __future__ import annotations
@@ -28,11 +28,11 @@ from models.devices.threads import usable_cores
 from models.tts.piper.engine import USE_GPU
 
 T = TypeVar("T")
-# What CTranslate2 4 loads by name at its first operation on CUDA 12 (its installation guide).
+# CTranslate2 4 loads these by name at its first operation on CUDA 12 (its installation guide).
 CUDA_LIBRARIES = ("libcublas.so.12", "libcudnn.so.9")
 ONNXRUNTIMES = ("onnxruntime", "onnxruntime-gpu")  # two packages that write one folder
 CUDNNS = ("nvidia-cudnn-cu12", "nvidia-cudnn-cu13")  # and so do these
-FACTS_S = 60.0  # what looking at the machine may take: it loads three libraries
+FACTS_S = 60.0  # for a look at the machine, which loads three libraries
 TOLD_VARIABLES = (VISIBLE, "NVIDIA_VISIBLE_DEVICES", USE_GPU, LIBRARY_PATH)
 
 
@@ -62,7 +62,7 @@ class CTranslate2:
 
 @dataclass(frozen=True, slots=True)
 class Machine:
-    """Facts, not judgements. ``driver_error`` and ``errors`` say why something is not known."""
+    """Facts of a machine; ``driver_error`` and ``errors`` say why something is not known."""
 
     hostname: str
     gpus: tuple[Gpu, ...] = ()
@@ -84,17 +84,17 @@ class Machine:
 
     @property
     def gpu_count(self) -> int | None:
-        """How many GPUs a process sees here; None: slices of one (MIG), which cannot be counted."""
+        """Count the GPUs that a process sees here; None: slices (MIG), which cannot be counted."""
         return None if nvidia.names_slice(self.environment) else len(self.visible_gpus)
 
     def without_names(self) -> Machine:
-        """With the memory of the processes on the GPUs, but not their names and numbers."""
+        """Leave out the names and numbers of the processes on the GPUs."""
         hidden = tuple(GpuProcess(p.gpu_uuid, 0, p.used_bytes, "") for p in self.processes)
         return replace(self, processes=hidden)
 
 
 def look(environment: Mapping[str, str]) -> Machine:
-    """Facts of a new process, which sees the GPUs and the libraries that the server's models see.
+    """Look at the machine from a new process, with the libraries and GPUs of a server's models.
 
     Raises:
         OSError: it took too long, or ended with an error.
@@ -117,7 +117,7 @@ def look(environment: Mapping[str, str]) -> Machine:
 
 
 def gather(environment: Mapping[str, str]) -> Machine:
-    """Ask everything once; loads torch, ONNX Runtime and CTranslate2 into this process."""
+    """Ask everything once; load torch, ONNX Runtime and CTranslate2 into this process."""
     driver_errors: list[str] = []
     gpus = tuple(_asked(nvidia.gpus, driver_errors) or ())
     processes = tuple((_asked(nvidia.processes, driver_errors) if gpus else None) or ())
@@ -142,16 +142,17 @@ def gather(environment: Mapping[str, str]) -> Machine:
 
 
 def to_json(machine: Machine) -> str:
+    """Write the facts as JSON."""
     return json.dumps(asdict(machine))
 
 
 def from_json(text: str | bytes) -> Machine:
-    """Raises ValueError: it is not what ``to_json`` writes."""
+    """Read what ``to_json`` writes. Raises ValueError: the text is something else."""
     return TypeAdapter(Machine).validate_json(text)
 
 
 def _asked(ask: Callable[[], T], errors: list[str]) -> T | None:
-    """An answer of the driver; each is asked for alone: one that fails must not hide the GPU."""
+    """Ask the driver one question alone, so that one that fails does not hide the GPU."""
     try:
         return ask()
     except (OSError, ValueError) as error:
@@ -162,7 +163,7 @@ def _asked(ask: Callable[[], T], errors: list[str]) -> T | None:
 def _attempt(name: str, ask: Callable[[], T], errors: dict[str, str]) -> T | None:
     try:
         return ask()
-    except Exception as error:  # a broken library is what is looked for
+    except Exception as error:  # a broken library may raise anything
         errors[name] = f"{type(error).__name__}: {error}"
         return None
 

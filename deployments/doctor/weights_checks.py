@@ -1,6 +1,6 @@
-"""Whether each model's weights are where the configuration says, before anything is started.
+"""Check that each model's weights are where the configuration says, before a start.
 
-Nothing is downloaded and no file is read: ``dragoman fetch`` does that.
+Nothing is downloaded and no file is read; ``dragoman fetch`` does that.
 """
 
 from __future__ import annotations
@@ -17,15 +17,15 @@ from models.registry import find_engine
 from models.weights import hub
 from models.weights.source import resolve
 
-ASK_S = 5.0  # what the hub may take to say whether there is such a repository
-FETCH = "run `make fetch` while there is network"
+ASK_S = 5.0  # for the hub to say whether it has a repository
+FETCH = "run `dragoman fetch` while there is network"
 MEND = "name weights that are there (README, Models)"
 
 
 def check_weights(models: Mapping[str, ModelConfig]) -> None:
-    """Warn of weights of which it is not known whether they can be had.
+    """Refuse weights that are absent, and warn of those that nobody can tell about.
 
-    On a cluster that runs already its nodes must have them, not this machine: all are warnings.
+    On a cluster that runs already, its nodes must have the weights, so absent ones are warnings.
 
     Raises:
         ConfigError: some are absent.
@@ -39,7 +39,7 @@ def check_weights(models: Mapping[str, ModelConfig]) -> None:
 
 
 def weights_findings(models: Mapping[str, ModelConfig]) -> list[Finding]:
-    """What is wrong with the weights: ``failed`` where they are absent, else a ``warning``.
+    """Return what is wrong with the weights: ``failed`` if they are absent, else ``warning``.
 
     A hub that could not be asked once is not asked again.
     """
@@ -59,7 +59,7 @@ def weights_findings(models: Mapping[str, ModelConfig]) -> list[Finding]:
 
 
 def _why_unknown(model: ModelConfig, *, ask_hub: bool) -> str | None:
-    """Why nobody can tell whether the weights can be had; None: they can.
+    """Say why nobody can tell whether the weights can be had; None: they can.
 
     Raises:
         WeightsError: they are absent.
@@ -75,7 +75,11 @@ def _why_unknown(model: ModelConfig, *, ask_hub: bool) -> str | None:
 
 
 def _why_unreachable(reference: str, *, ask: bool) -> str | None:
-    """Of weights that are not here; None: the hub has them. Raises WeightsError: it has none."""
+    """Ask the hub for weights that are not here. Return why it cannot be asked; None: it has them.
+
+    Raises:
+        WeightsError: it has none, or may not be asked.
+    """
     from huggingface_hub import constants
 
     if constants.HF_HUB_OFFLINE:

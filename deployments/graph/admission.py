@@ -8,7 +8,7 @@ from collections.abc import Sequence
 from deployments.batching.estimates.throughput import is_too_long
 from deployments.batching.refusals import queue_full, queue_too_long
 from deployments.batching.statistics import ModelStatistics
-from deployments.catalogue.serving import Model
+from deployments.catalogue.model import Model
 from deployments.graph.context import Context
 
 

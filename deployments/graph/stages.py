@@ -10,7 +10,7 @@ from typing import Any
 from deployments.batching.concurrency import all_of
 from deployments.batching.queue import Share
 from deployments.batching.request import Request
-from deployments.catalogue.serving import Model
+from deployments.catalogue.model import Model
 from deployments.graph.context import Context
 from models.types import Item
 

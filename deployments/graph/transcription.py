@@ -6,7 +6,7 @@ from collections.abc import Callable
 from typing import TypeVar
 
 from deployments.batching.concurrency import all_of
-from deployments.catalogue.serving import Model
+from deployments.catalogue.model import Model
 from deployments.graph.codecs import Codecs
 from deployments.graph.context import Context
 from deployments.graph.languages import Asr, cut_windows

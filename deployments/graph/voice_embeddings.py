@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from deployments.catalogue.serving import Model
+from deployments.catalogue.model import Model
 from deployments.graph.codecs import Codecs
 from deployments.graph.context import Context
 from deployments.graph.listening import LONG_SAMPLES

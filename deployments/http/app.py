@@ -31,8 +31,8 @@ from deployments.http.v1.text import TextTranslationEndpoint
 from deployments.http.v1.transcriptions import TranscriptionEndpoint
 from deployments.http.v1.translations import SpeechTranslationEndpoint
 from deployments.http.v1.voices import VoiceRoutes
-from deployments.security.keys import Keyring
-from deployments.telemetry.cluster_figures import Ledger
+from deployments.security.keys import KnownKeys
+from deployments.telemetry.cluster_figures import ClusterFigures
 
 EXPOSED = (  # headers of answers that those pages may read
     *("x-request-id", "retry-after", "server-timing", "x-warnings", "x-ignored-fields"),
@@ -44,29 +44,34 @@ def asgi_app(
     fleet: Fleet,
     config: AppConfig,
     admission: Admission,
-    ledger: Ledger | None = None,
-    keyring: Keyring | None = None,
+    cluster_figures: ClusterFigures | None = None,
+    known_keys: KnownKeys | None = None,
 ) -> ASGIApp:
     """All protocols over one fleet of models.
 
     The router is bare: Starlette's application would wrap each request in two more layers for
     errors, for which ``middleware.errors`` answers in any case.
     """
-    keyring = keyring or Keyring(config.security)
-    ledger = ledger or Ledger("alone", fleet.figures, door=keyring.figures)
+    known_keys = known_keys or KnownKeys(config.security)
+    cluster_figures = cluster_figures or ClusterFigures(
+        "alone", fleet.figures, access=known_keys.figures
+    )
     bodies = Bodies(config.limits)
 
     def refusing() -> str | None:
         return admission.why_not_ready() or bodies.why_not_ready()
 
-    router = RememberingRouter(routes(fleet, config, refusing, ledger))
-    door = Door(config, keyring, router.template)
+    router = RememberingRouter(routes(fleet, config, refusing, cluster_figures))
+    door = Door(config, known_keys, router.template)
     app = guarded(router, config.limits, admission, bodies, door.enter)
     return _shared(app, config.security.origins)
 
 
 def routes(
-    fleet: Fleet, config: AppConfig, refusing: Callable[[], str | None], ledger: Ledger
+    fleet: Fleet,
+    config: AppConfig,
+    refusing: Callable[[], str | None],
+    cluster_figures: ClusterFigures,
 ) -> list[Route]:
     """Every path of every protocol. ``refusing`` says why a request would be refused now."""
     pipeline = Pipeline(fleet, config, Codecs(config.ingress.threads_of_codecs))
@@ -79,14 +84,14 @@ def routes(
 
     return [
         EmbeddingEndpoint(pipeline, config.limits).route(),
-        *OipRoutes(pipeline, config, refusing, ledger).routes(),
+        *OipRoutes(pipeline, config, refusing, cluster_figures).routes(),
         *SpeechTranslationEndpoint(pipeline, config.limits).routes(),
         TextTranslationEndpoint(pipeline, config.limits).route(),
         TranscriptionEndpoint(pipeline, config.limits).route(),
         SpeechEndpoint(pipeline, config.limits).route(),
         *VoiceRoutes(fleet).routes(),
         *ModelRoutes(fleet, started).routes(),
-        *OperationsRoutes(fleet, config.models, started, ledger).routes(),
+        *OperationsRoutes(fleet, config.models, cluster_figures).routes(),
         *page.routes(),
         Route("/health/live", live, methods=["GET"]),
         Route("/health/ready", ready, methods=["GET"]),

@@ -6,20 +6,21 @@ import asyncio
 import os
 import time
 from collections.abc import Awaitable, Callable
-from typing import Any
+from dataclasses import replace
 
 from starlette.requests import Request
 from starlette.responses import JSONResponse, Response
 from starlette.routing import Route
 
+from deployments.catalogue.reports import report_of
 from deployments.catalogue.selection import Fleet
 from deployments.doctor.diagnosis import diagnose, without_machine
 from deployments.doctor.machine_checks import Models, settings
 from deployments.doctor.probe import Machine, look
 from deployments.http.media_types import preferred
-from deployments.http.v1.model_listing import model_row
-from deployments.telemetry.cluster_figures import Ledger
+from deployments.telemetry.cluster_figures import ClusterFigures
 from deployments.telemetry.metrics import MEDIA_TYPE, OPENMETRICS, exposition
+from deployments.telemetry.model_report import ModelReport
 from models.devices import nvidia
 from models.errors import DragomanError
 
@@ -58,22 +59,20 @@ class MachineFacts:
 
 
 class OperationsRoutes:
-    """The handlers, over one fleet. ``started`` is the server's start, in Unix seconds."""
+    """The handlers, over one fleet."""
 
     def __init__(
         self,
         fleet: Fleet,
         models: Models,
-        started: int,
-        ledger: Ledger,
+        cluster_figures: ClusterFigures,
         facts: MachineFacts | None = None,
     ) -> None:
         self._fleet = fleet
         self._models = models
-        self._started = started
-        self._ledger = ledger
+        self._cluster_figures = cluster_figures
         self._facts = facts or MachineFacts()
-        self._rows_before: dict[str, dict[str, Any]] = {}
+        self._reports_before: dict[str, ModelReport] = {}
 
     def routes(self) -> list[Route]:
         return [
@@ -82,42 +81,42 @@ class OperationsRoutes:
         ]
 
     async def metrics(self, request: Request) -> Response:
-        rows, figures, gpus = await asyncio.gather(
-            self._rows(), self._ledger.figures(), asyncio.to_thread(_gpus)
+        reports, figures, gpus = await asyncio.gather(
+            self._reports(), self._cluster_figures.figures(), asyncio.to_thread(_gpus)
         )
         accept = request.headers.get("accept")
         media_type = EXPOSITIONS[preferred(accept, tuple(EXPOSITIONS))]
-        door = self._ledger.door()
-        text = exposition(rows, self._fleet.readiness(), figures, gpus, media_type, door)
+        access = self._cluster_figures.access()
+        text = exposition(reports, figures, gpus, media_type, access)
         return Response(text, media_type=media_type, headers={"vary": "accept"})
 
     async def doctor(self, request: Request) -> Response:
         """The diagnosis; also where parts of it cannot be had."""
-        rows = await self._rows()
         others = [settings(os.environ)]
         try:
             machine = (await self._facts.get()).without_names()
         except (OSError, ValueError) as error:
-            fix = "run `make doctor` on the machine itself"
+            fix = "run `dragoman doctor` on the machine itself"
             return JSONResponse(without_machine(str(error), fix).to_dict())
-        states = self._fleet.readiness()
-        return JSONResponse(diagnose(machine, self._models, states, rows, others).to_dict())
+        diagnosis = diagnose(machine, self._models, await self._reports(), others)
+        return JSONResponse(diagnosis.to_dict())
 
-    async def _rows(self) -> list[dict[str, Any]]:
-        rows = await asyncio.gather(*map(self._row, self._fleet.names()))
-        return [row for row in rows if row is not None]
+    async def _reports(self) -> list[ModelReport]:
+        """Return a report of every configured model."""
+        return list(await asyncio.gather(*map(self._report, self._fleet.names())))
 
-    async def _row(self, name: str) -> dict[str, Any] | None:
-        """The last of a model that does not answer in time; None of one that is not ready."""
+    async def _report(self, name: str) -> ModelReport:
+        """Return a model's report: the one before if it does not answer in time."""
+        report = ModelReport(name, self._fleet.readiness()[name])
         try:
             async with asyncio.timeout(ROW_S):
-                row = await model_row(self._fleet, name, self._started)
+                report, _ = await report_of(self._fleet, name)
         except TimeoutError:
-            return self._rows_before.get(name)
+            return replace(self._reports_before.get(name, report), state=report.state)
         except DragomanError:
-            return None
-        self._rows_before[name] = row
-        return row
+            return report
+        self._reports_before[name] = report
+        return report
 
 
 def _gpus() -> list[nvidia.Gpu]:

@@ -1,1 +1,1 @@
-"""Who may ask the server, and for what: keys, scopes, certificates, the audit log."""
+"""Decide who may ask the server, and for what: keys, scopes, certificates, the audit log."""

@@ -1,6 +1,6 @@
-"""Who did what: one logger for what operators do and for who was refused.
+"""Log what operators do and which requests are refused, each as one line.
 
-A line names a key, never holds one, and has nothing of what callers send to be heard or read.
+A line has the name of a key and never the key, and nothing of the audio or text of callers.
 """
 
 from __future__ import annotations
@@ -15,7 +15,7 @@ from deployments.telemetry.log import printable, request_ids
 from models.errors import DragomanError
 
 logger = logging.getLogger("dragoman.audit")
-QUIET_S = 1.0  # between two lines of one reason: who is refused must not fill the log
+QUIET_S = 1.0  # between two lines of one reason, so that refused callers cannot fill the log
 
 
 def note(event: str, **fields: str | int) -> None:
@@ -33,7 +33,7 @@ def note(event: str, **fields: str | int) -> None:
 
 @contextmanager
 def action(event: str, **fields: str | int) -> Iterator[None]:
-    """Note what an operator does, once it is known how it ended."""
+    """Note what an operator does, when it has ended, with its outcome."""
     outcome = "cancelled"
     try:
         yield
@@ -49,7 +49,7 @@ def action(event: str, **fields: str | int) -> Iterator[None]:
 
 
 class Refusals:
-    """Lines about who was refused: of one reason, one in ``QUIET_S`` with the count of the rest."""
+    """Log refused requests: one line of a reason in ``QUIET_S``, with the count of the others."""
 
     def __init__(self, clock: Callable[[], float] = time.monotonic) -> None:
         self._clock = clock
@@ -57,6 +57,7 @@ class Refusals:
         self._unsaid: dict[str, int] = {}
 
     def note(self, reason: str, **fields: str | int) -> None:
+        """Log a refusal, or count it for the next line of its reason."""
         now = self._clock()
         if now - self._said_at.get(reason, -QUIET_S) < QUIET_S:
             self._unsaid[reason] = self._unsaid.get(reason, 0) + 1

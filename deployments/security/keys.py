@@ -1,4 +1,4 @@
-"""The keys of the configuration: who a request is from, and how much that one may still ask."""
+"""Find the key that a request came with, and check what that key may still ask."""
 
 from __future__ import annotations
 
@@ -14,17 +14,17 @@ from types import TracebackType
 
 from deployments.config.security import Key, Quotas, Security
 from deployments.telemetry import usage
-from deployments.telemetry.usage import Account, DoorFigures, Usage
+from deployments.telemetry.usage import AccessFigures, Account, Usage
 from models.errors import NoKey, QuotaUsed, RateLimited, TooManyRunning, Unauthorized
 
-MAX_KEY_BYTES = 256  # of what is sent as one; ours have 43
+MAX_KEY_BYTES = 256  # of what is sent as a key; those that are made here have 43
 WINDOW_S, DAY_S = 60.0, 86_400
 
 Clock = Callable[[], float]
 
 
 class Caller:
-    """One key, and what it has asked lately."""
+    """One key, with its requests and its use of the last minute and day."""
 
     def __init__(self, key: Key, used: Usage, clock: Clock, unix_clock: Clock) -> None:
         self.name = key.name
@@ -79,14 +79,14 @@ class Caller:
                 raise error
 
     def meter(self, audio_s: float, characters: int) -> None:
-        """Count what a request of this key has brought."""
+        """Count the audio and the text of a request of this key."""
         for used in (self._used, self._today):
             used.audio_s += audio_s
             used.characters += characters
 
 
 class Visit:
-    """One request of a key, as a context manager around all of it."""
+    """One request of a key: a context manager around all of it."""
 
     __slots__ = ("_caller", "_outer")
 
@@ -107,15 +107,15 @@ class Visit:
         usage.current.reset(self._outer)
 
 
-class Keyring:
-    """All keys of one process, and the figures of what they use."""
+class KnownKeys:
+    """All keys of the configuration, with the figures of this process."""
 
     def __init__(
         self, security: Security, clock: Clock = time.monotonic, unix_clock: Clock = time.time
     ) -> None:
-        self.figures = DoorFigures({key.name: Usage() for key in security.keys})
-        # A place in this dictionary is found by a hash that nobody outside can predict: what the
-        # look-up's time tells is nothing about the digests that are there.
+        self.figures = AccessFigures({key.name: Usage() for key in security.keys})
+        # A place in this dictionary is found by a hash that nobody outside can predict, so that
+        # the time of a look-up tells nothing about the digests in it.
         self._salt = secrets.token_bytes(32)
         callers = (
             Caller(key, self.figures.usage[key.name], clock, unix_clock) for key in security.keys
@@ -126,13 +126,13 @@ class Keyring:
         return bool(self._callers)
 
     def __repr__(self) -> str:
-        return f"Keyring({', '.join(self.figures.usage)})"
+        return f"KnownKeys({', '.join(self.figures.usage)})"
 
     def caller(self, authorization: bytes | None) -> Caller:
-        """Whose key that header holds.
+        """Return the owner of the key in a header ``Authorization``.
 
         Raises:
-            Unauthorized: there is none, or nobody's.
+            Unauthorized: there is no key, or it is not known.
         """
         if authorization is None:
             message = "a key is needed: send it as the header Authorization: Bearer KEY"
@@ -144,7 +144,7 @@ class Keyring:
         return self.owner(sent.strip(b" "))
 
     def owner(self, key: bytes) -> Caller:
-        """Whose key it is, however it came. Raises Unauthorized."""
+        """Return the owner of a key. Raises Unauthorized: it is not known."""
         if len(key) <= MAX_KEY_BYTES:
             digest = hashlib.sha256(key).digest()
             found = self._callers.get(self._place(digest))
@@ -157,6 +157,6 @@ class Keyring:
 
 
 def new_key() -> tuple[str, str]:
-    """A new key and its hash."""
+    """Make a key; return it and its hash."""
     key = secrets.token_urlsafe(32)  # 256 bits
     return key, hashlib.sha256(key.encode()).hexdigest()

@@ -1,4 +1,4 @@
-"""Who may do what: of each path and method, the scopes that open it. A key needs one of them."""
+"""List the scopes that open each method and path; a key needs one of them."""
 
 from __future__ import annotations
 
@@ -15,12 +15,12 @@ METRICS: Scopes = frozenset({"metrics"})
 STATISTICS: Scopes = INFER | METRICS
 ANY: Scopes = frozenset(SCOPES)
 
-MODEL_CONTROL: Mapping[tuple[str, str], Scopes] = {  # what security.model_control switches off
+MODEL_CONTROL: Mapping[tuple[str, str], Scopes] = {  # security.model_control switches these off
     ("POST", "/v2/repository/models/{name}/load"): ADMIN,
     ("POST", "/v2/repository/models/{name}/unload"): ADMIN,
 }
 RIGHTS: Mapping[tuple[str, str], Scopes] = {
-    # whether it is there
+    # health
     ("GET", "/health/live"): NOBODY_ASKED,
     ("GET", "/health/ready"): NOBODY_ASKED,
     ("GET", "/v2/health/live"): NOBODY_ASKED,
@@ -45,7 +45,7 @@ RIGHTS: Mapping[tuple[str, str], Scopes] = {
     ("GET", "/v1/audio/voice_consents/{name:path}"): INFER,
     ("POST", "/v1/audio/voice_consents/{name:path}"): INFER,
     ("DELETE", "/v1/audio/voice_consents/{name:path}"): INFER,
-    # what there is
+    # lists
     ("GET", "/v1/models"): ANY,
     ("GET", "/v1/models/{name:path}"): ANY,
     ("GET", "/v1/voices"): ANY,
@@ -59,7 +59,7 @@ RIGHTS: Mapping[tuple[str, str], Scopes] = {
     ("GET", "/v2/models/{name}/config"): ANY,
     ("GET", "/v2/models/{name}/versions/{version}/config"): ANY,
     ("POST", "/v2/repository/index"): ANY,
-    # what was done
+    # figures
     ("GET", "/metrics"): METRICS,
     ("GET", "/v2/models/stats"): STATISTICS,
     ("GET", "/v2/models/{name}/stats"): STATISTICS,

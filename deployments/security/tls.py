@@ -1,4 +1,4 @@
-"""The certificate of the ingress: checked before the start, trusted by this machine's own calls."""
+"""Check the certificate of the ingress, and trust it in this machine's own calls."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from models.errors import ConfigError
 
 
 def check(tls: Tls) -> None:
-    """Find out before the start whether HTTPS could be served.
+    """Check before the start that HTTPS can be served.
 
     Raises:
         ConfigError: a file cannot be read, or the two do not belong together.
@@ -29,7 +29,7 @@ def check(tls: Tls) -> None:
 
 
 def own(tls: Tls | None) -> ssl.SSLContext | None:
-    """What this machine's own calls to the server trust: that certificate, under any address."""
+    """Return what this machine's own calls trust: the server's certificate, at any address."""
     if tls is None:
         return None
     context = ssl.create_default_context(cafile=tls.certificate)
@@ -39,4 +39,4 @@ def own(tls: Tls | None) -> ssl.SSLContext | None:
 
 
 def _no_password() -> str:
-    raise ValueError("the key is encrypted: nobody is there to type its password")
+    raise ValueError("the key is encrypted, and nobody can type its password")

@@ -1,1 +1,1 @@
-"""The only room that imports Ray: deployments, replicas, the way of a batch, the launcher."""
+"""Run on Ray Serve: deployments, replicas, the transport of batches, the launcher."""

@@ -1,6 +1,6 @@
-"""How a batch crosses between processes: the arrays of its rows as one array, with lengths.
+"""Send a batch to another process: the arrays of its rows as one array, with lengths.
 
-On one machine that array lies in memory that both processes share; else it goes with the call.
+On one machine the array lies in memory that both processes share; else it is pickled.
 """
 
 from __future__ import annotations
@@ -18,7 +18,7 @@ from deployments.telemetry.log import logger
 from models.types import AsrItem, SpeakerItem, VadItem, Voiceprint
 
 T = TypeVar("T")
-TRIED_AGAIN = 1000  # batches after a replica could not open a block
+TRIED_AGAIN = 1000  # batches until sharing is tried again, after a replica could not open a block
 
 # The field of each row type that holds its one large array.
 ARRAY_FIELD: dict[type[Any], str] = {
@@ -34,7 +34,7 @@ OTHER_FIELDS = {
 
 
 class Ran(NamedTuple):
-    """When a replica had a batch, and for how long."""
+    """Times of a batch in a replica."""
 
     received_at: float  # Unix time, by the replica's clock
     waited_s: float  # behind the batch before
@@ -43,7 +43,7 @@ class Ran(NamedTuple):
 
 
 class Columns(NamedTuple):
-    """The rows of a batch by field: how they cross."""
+    """The rows of a batch, field by field."""
 
     row_type: type[Any]
     arrays: list[NDArray[Any]]  # of ``ARRAY_FIELD``, all of one dtype
@@ -55,7 +55,7 @@ class Columns(NamedTuple):
 
 
 def columns(rows: Sequence[Any]) -> Columns | None:
-    """Rows of one type in ``ARRAY_FIELD`` with arrays [n] of one dtype; None of any others."""
+    """Split rows by field; None if they are not all of one type with arrays [n] of one dtype."""
     row_type: type[Any] | None = type(rows[0]) if rows else None
     if row_type not in ARRAY_FIELD or any(type(row) is not row_type for row in rows):
         return None
@@ -72,7 +72,7 @@ def rows_of(
     lengths: Sequence[int],
     others: Sequence[tuple[Any, ...]],
 ) -> list[Any]:
-    """The rows again, each with its piece of ``array``."""
+    """Build rows, each with its piece of ``array``."""
     names, array_field = OTHER_FIELDS[row_type], ARRAY_FIELD[row_type]
     rows, start = [], 0
     for length, values in zip(lengths, others, strict=True):
@@ -127,7 +127,7 @@ class Lent(NamedTuple):
     others: list[tuple[Any, ...]]
 
     def rows(self, opened: Opened) -> list[Any] | None:
-        """The rows, whose arrays are views of the block, for as long as the batch runs.
+        """Return the rows, whose arrays are views of the block for as long as the batch runs.
 
         None, if the block cannot be opened.
         """
@@ -139,11 +139,11 @@ class Lent(NamedTuple):
 
 
 class Carrier:
-    """Sends batches to a model's replicas.
+    """Send batches to a model's replicas.
 
     Args:
-        call: sends a batch to one of them; None: that could not open the sender's memory.
-        blocks: for batches that need not go with the call; None: all do.
+        call: sends a batch to one replica; None: it could not open the sender's memory.
+        blocks: the memory to share; None: every batch is pickled.
     """
 
     def __init__(
@@ -156,7 +156,7 @@ class Carrier:
         self._without = 0  # batches that go with the calls, until a block is tried again
 
     async def send(self, rows: Sequence[Any]) -> Packed[Any]:
-        """The results of one batch; raises what the call raises."""
+        """Run one batch and return its results. Raises what the call raises."""
         if self._without:
             self._without -= 1
         elif self._blocks is not None and (found := columns(rows)) is not None:
@@ -174,7 +174,7 @@ class Carrier:
 
 @contextlib.contextmanager
 def _written(found: Columns, blocks: Blocks) -> Iterator[Lent | None]:
-    """A batch in a block, for as long as its call takes: see ``Blocks.lent``."""
+    """Write a batch into a block for the length of its call; see ``Blocks.lent``."""
     dtype, lengths = found.arrays[0].dtype, found.lengths
     total = sum(lengths)
     with blocks.lent(total * dtype.itemsize) as block:

@@ -1,4 +1,4 @@
-"""The Ray cluster that the launcher starts: its two processes that nothing else restarts."""
+"""Watch the two processes of a Ray cluster that nothing restarts."""
 
 from __future__ import annotations
 
@@ -8,15 +8,15 @@ from collections.abc import Callable
 
 import psutil
 
-# Without the raylet no replica can start, and without the GCS nothing is found any more. Ray
-# notices either late or not at all, and restarts neither.
+# Without the raylet no replica can start, and without the GCS no process finds another. Ray
+# notices the loss of either late or never, and restarts neither.
 VITAL = {"gcs_server": "the GCS", "raylet": "the raylet"}
-STOPPED_S = 20.0  # a process that was stopped (SIGSTOP) so long is as good as dead
+STOPPED_S = 20.0  # of a stop (SIGSTOP), after which a process counts as ended
 GONE = (psutil.STATUS_ZOMBIE, psutil.STATUS_DEAD)
 
 
 class Cluster:
-    """Watches the vital processes among this one's descendants.
+    """Watch the vital processes among this one's descendants.
 
     Args:
         clock: tells seconds.
@@ -28,7 +28,7 @@ class Cluster:
         self._stopped_at: dict[str, float] = {}
 
     def fault(self) -> str | None:
-        """Which vital process has ended or stands still, in words; None: none has."""
+        """Name a vital process that has ended or is stopped; None if all run."""
         if len(self._vital) < len(VITAL):
             self._find()
         for name, process in self._vital.items():

@@ -11,9 +11,10 @@ from ray.serve.exceptions import DeploymentUnavailableError
 from ray.serve.handle import DeploymentHandle
 
 from deployments.batching.batch import BatchReply, ReplicaLost
-from deployments.catalogue.placements import Description, ReplicaStats
+from deployments.catalogue.placements import Description
 from deployments.serve.batch_transport import Carrier
 from deployments.serve.shared_memory import Blocks
+from deployments.telemetry.model_report import ReplicaStats
 from models.errors import Unavailable
 
 LOST = (RayActorError, NodeDiedError, WorkerCrashedError)

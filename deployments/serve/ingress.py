@@ -1,4 +1,4 @@
-"""The ingress deployment: HTTP, batching and the graph in one process; no model work."""
+"""Serve HTTP, with batching and the graph, in one process that runs no model."""
 
 from __future__ import annotations
 
@@ -22,21 +22,21 @@ from deployments.http.app import asgi_app
 from deployments.http.middleware.admission import Admission
 from deployments.http.server import Listener
 from deployments.security import audit
-from deployments.security.keys import Keyring
-from deployments.serve.loopback import stay_on_loopback
+from deployments.security.keys import KnownKeys
 from deployments.serve.model_control import ServeDirectory
+from deployments.serve.replica_address import stay_on_loopback
 from deployments.telemetry import tracing
-from deployments.telemetry.cluster_figures import Ledger, Page
+from deployments.telemetry.cluster_figures import ClusterFigures, IngressFigures
 from deployments.telemetry.log import logger, set_up
 
-# A request leaves dozens of objects and no cycles: looking for these every 700 objects, as Python
-# does, took a twentieth of the ingress' time.
+# A request leaves dozens of objects and no cycles, so Python's default, a search for cycles every
+# 700 objects, would waste the ingress' time.
 GC_THRESHOLDS = (50_000, 50, 50)
 
 
 @serve.deployment(name=INGRESS)
 class Ingress:
-    """Any number of replicas: each listens itself, and has its own batchers before the models."""
+    """Listen on the server's port; each replica does, with batchers of its own."""
 
     def __init__(self, config: AppConfig, control: DeploymentHandle[Any]) -> None:
         gc.set_threshold(*GC_THRESHOLDS)
@@ -51,21 +51,21 @@ class Ingress:
         self._admission = Admission(config.limits.max_concurrent_requests)
         own = serve.get_replica_context().replica_id.unique_id
         ask = self._ask if config.ingress.replicas > 1 else None
-        keyring = Keyring(config.security)
-        self._ledger = Ledger(own, self._fleet.figures, ask, keyring.figures)
-        app = asgi_app(self._fleet, config, self._admission, self._ledger, keyring)
+        known_keys = KnownKeys(config.security)
+        self._cluster_figures = ClusterFigures(own, self._fleet.figures, ask, known_keys.figures)
+        app = asgi_app(self._fleet, config, self._admission, self._cluster_figures, known_keys)
         at = config.ingress
         self._listener = Listener(app, at.host, at.port, at.keep_alive_timeout_s, at.tls)
-        gc.freeze()  # what is here stays: no collection looks through it again
+        gc.freeze()  # what is loaded stays, so that no collection looks through it again
 
     async def reconfigure(self, user_config: dict[str, Any]) -> None:
         """Apply batch policies; a re-deploy that changes only them comes here alone.
 
-        A coroutine, so that Serve calls it on the event loop, where the batchers live. It is the
-        first thing that Serve does there, so this begins to listen, too.
+        It is a coroutine, so that Serve calls it on the event loop of the batchers. Serve calls it
+        there before anything else, so it begins to listen, too.
 
-        Wrong policies are refused here and those before stay: Serve would take an exception for a
-        dead replica, and end the requests that run in it.
+        Wrong policies are logged, and those before stay. Serve would take an exception for a dead
+        replica, and end the requests that run in it.
 
         Raises:
             OSError: the address cannot be listened on.
@@ -88,36 +88,39 @@ class Ingress:
         audit.note("policies", models=",".join(validated.batching) or "none")
 
     async def check_health(self) -> None:
-        """Serve asks for it and starts another replica after some failures. Raises RuntimeError."""
+        """Check the listener; Serve replaces an ingress that fails. Raises RuntimeError."""
         self._listener.check()
 
     async def drain(self, timeout_s: float) -> bool:
-        """See ``Admission.drain``."""
+        """Refuse new requests, and wait for those that run; see ``Admission.drain``."""
         return await self._admission.drain(timeout_s, self._config.ingress.drain_notice_s)
 
-    async def pages(self) -> list[Page]:
-        """The figures that are known here, for another ingress."""
-        return self._ledger.pages()
+    async def figures(self) -> list[IngressFigures]:
+        """Return the figures that this ingress knows, to another one."""
+        return self._cluster_figures.known()
 
-    async def _ask(self) -> Sequence[Sequence[Page]]:
+    async def _ask(self) -> Sequence[Sequence[IngressFigures]]:
         handle = serve.get_deployment_handle(INGRESS, APPLICATION)
-        answers = await handle.broadcast("pages").results_async(return_exceptions=True)
+        answers = await handle.broadcast("figures").results_async(return_exceptions=True)
         return [answer for answer in answers if not isinstance(answer, BaseException)]
 
     async def follow(self, placements: Placements, name: str, timeout_s: float) -> bool:
-        """Send each model's batches to where it is now.
+        """Follow placements; tell whether what they forbid has ended within the time.
 
-        Whether what must not go on with the model ``name`` has ended within ``timeout_s``.
+        Args:
+            placements: of every model.
+            name: the model to wait for.
+            timeout_s: how long.
         """
         await self._fleet.follower.follow(placements)
         return await self._fleet.follower.settle(name, timeout_s)
 
     async def placements(self) -> Placements:
-        """The last that is known here, for a control that was restarted."""
+        """Return the last placements known here, to a control that was restarted."""
         return self._fleet.follower.placements
 
     async def idle(self) -> dict[str, float | None]:
-        """See ``Follower.idle``."""
+        """Return how long each model has been idle; see ``Follower.idle``."""
         return self._fleet.follower.idle()
 
     async def __del__(self) -> None:  # Serve awaits it when it stops a replica

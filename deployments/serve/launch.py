@@ -1,14 +1,11 @@
-"""Starts the server: checks the configuration, sets Serve's fast data path, tells when it is warm.
+"""Start, watch and stop a server: ``serve run`` as a child process, with an orderly end.
 
-``python -m deployments.serve.launch [serve_config.yaml]`` is ``serve run serve_config.yaml`` with
-the environment that must be there before Ray starts, and an orderly end: SIGINT or SIGTERM drains,
-and no process of Ray outlives it, nor its files. Exit codes are those of ``Exit``.
+The environment that Ray reads at its start is set here. A stop drains the server first, and leaves
+no process and no file of Ray behind.
 """
 
 from __future__ import annotations
 
-import argparse
-import contextlib
 import json
 import os
 import shutil
@@ -16,7 +13,6 @@ import signal
 import subprocess
 import sys
 import time
-from collections.abc import Sequence
 from enum import IntEnum
 from pathlib import Path
 from types import FrameType
@@ -26,10 +22,8 @@ from urllib.request import urlopen
 
 import psutil
 
-from deployments.catalogue.placements import UNLOADED
-from deployments.catalogue.serving import FAILED, READY
 from deployments.config.environment import (
-    KEEPER,
+    CLEANUP_PROCESS,
     RAY_ADDRESS,
     RUN,
     SETTINGS,
@@ -38,47 +32,42 @@ from deployments.config.environment import (
     starts_own_cluster,
     with_libraries,
 )
-from deployments.config.files import ServeFile, load
-from deployments.config.schema import check_fractions
-from deployments.doctor.machine_checks import cpu_threads
-from deployments.doctor.weights_checks import check_weights
+from deployments.config.files import ServeFile
 from deployments.security import tls
+from deployments.serve.cleanup_process import adopt_orphans, end_descendants
 from deployments.serve.cluster import Cluster
-from deployments.serve.keeper import adopt_orphans, end_descendants
-from deployments.serve.ports import check_port
-from deployments.serve.private_files import RAY_FOLDER, check_auth, guard_token, make_run_folder
-from deployments.telemetry import tracing
-from deployments.telemetry.log import logger, set_up
-from models.devices import nvidia
-from models.devices.threads import usable_cores
-from models.errors import ConfigError
+from deployments.serve.private_files import RAY_FOLDER, guard_token, make_run_folder
+from deployments.serve.running_server import cluster_of
+from deployments.serve.worker_python import worker_python
+from deployments.telemetry.log import logger
+from deployments.telemetry.model_report import FAILED, READY, UNLOADED
 
 POLL_S = 0.25
-# What a start waits for: on a cluster that ran before, a model may have been unloaded.
+# The states that a start waits for. On a cluster that ran before, a model may be unloaded.
 SETTLED = {READY: "warm", UNLOADED: "unloaded"}
-DRAIN_S = 30.0  # what running requests may take to end after a signal
-STOP_S = 60.0  # what each step of stopping may take before it is cut short
-# JSON lines stand alone: Ray writes which process a line is of before it otherwise.
+DRAIN_S = 30.0  # for running requests to end after a signal
+STOP_S = 60.0  # for each step of stopping, before it is cut short
+# Ray writes the name of a process before each of its lines, which would spoil lines of JSON.
 JSON_LINES = {"RAY_DISABLE_WORKER_LOG_PREFIX": "1", "RAY_DEDUP_LOGS": "0"}
 
 
 class Exit(IntEnum):
-    """What a supervisor is told: all but STOPPED and CONFIG are worth another start."""
+    """Tell a supervisor why the server ended; all but STOPPED and CONFIG deserve another start."""
 
     STOPPED = 0  # by a signal
     ENDED = 1  # the server ended by itself
     CONFIG = 2  # the configuration or the command line is wrong, or the port is taken
     MODEL = 3  # a model could not be loaded
-    CLUSTER = 4  # a process died that Ray cannot do without
+    CLUSTER = 4  # a process of Ray died that Ray cannot replace
 
 
 class Server:
-    """``serve run`` under a keeper, which ends everything that it starts if this process cannot.
+    """Run ``serve run`` under a cleanup process, which ends all of it if this process cannot.
 
     Args:
-        config_path: what ``serve run`` reads.
-        config: the same.
-        keeps_folder: Ray's temporary files stay, for somebody who looks for a fault.
+        config_path: the file that ``serve run`` reads.
+        config: the content of that file.
+        keeps_folder: leave Ray's temporary files, its logs among them.
     """
 
     def __init__(self, config_path: Path, config: ServeFile, *, keeps_folder: bool = False) -> None:
@@ -88,7 +77,7 @@ class Server:
         self._log_format = config.applications[0].args.observability.log_format
         self._notice_s = config.applications[0].args.ingress.drain_notice_s
         self._config_path = config_path
-        self._process: subprocess.Popen[bytes] | None = None  # the keeper
+        self._process: subprocess.Popen[bytes] | None = None  # the cleanup process
         self._log: IO[bytes] | None = None
         self._folder: Path | None = None
         self._keeps_folder = keeps_folder
@@ -97,32 +86,37 @@ class Server:
         self._fault: Exit | None = None
 
     def start(self, log: IO[bytes] | None = None) -> None:
-        """Begin to start; ``log`` takes what the processes say, this terminal if it is None.
+        """Start the processes, without waiting for the models.
+
+        Args:
+            log: takes the output of the processes; None: this terminal does.
 
         Raises:
             ConfigError: there is no place for Ray's temporary files.
         """
         self._log = log
-        adopt_orphans()  # were the keeper killed, its processes would come here
+        adopt_orphans()  # if the cleanup process is killed, its children become this one's
         guard_token(os.environ)
-        # The command `serve` as a module: its script may not lie beside this Python.
-        command = [sys.executable, "-m", "ray.serve.scripts", "run", str(self._config_path)]
+        python, address = sys.executable, []
         if starts_own_cluster(os.environ):
-            command += ["--address", "local"]  # a cluster of its own, whatever else runs here
+            address = ["--address", "local"]  # a cluster of its own, whatever else runs here
             self._folder = make_run_folder(os.environ)
+            python = worker_python(self._folder, sys.executable, sys.prefix)
             logger.info("Ray's files, its logs among them, are in %s", self._folder)
+        # `serve` as a module, because its script may not lie beside this Python.
+        command = [python, "-m", "ray.serve.scripts", "run", str(self._config_path), *address]
         removed = "" if self._folder is None or self._keeps_folder else str(self._folder)
         self._process = subprocess.Popen(
-            [sys.executable, "-m", KEEPER, removed, *command],
+            [sys.executable, "-m", CLEANUP_PROCESS, removed, *command],
             env=self.environment(),
             start_new_session=True,
-            stdin=subprocess.PIPE,  # closed by the kernel, if by nobody else
+            stdin=subprocess.PIPE,  # the kernel closes it when this process ends
             stdout=log,
             stderr=log,
         )
 
     def wait_until_warm(self, started: float) -> bool:
-        """Report each model as it gets warm; False if the server ended or a model failed."""
+        """Report each model when it is warm; return False if the server ended or a model failed."""
         warm: set[str] = set()
         while not self._stopping and self._is_well():
             for name, state in self._readiness().items():
@@ -140,7 +134,7 @@ class Server:
         return False
 
     def wait(self) -> Exit:
-        """Until the server ends by itself, is told to, or cannot go on."""
+        """Wait until the server ends by itself, is asked to, or cannot go on."""
         while not self._stopping and self._is_well():
             time.sleep(POLL_S)
         if self._fault is not None:
@@ -151,18 +145,18 @@ class Server:
         return Exit.ENDED
 
     def ask_to_stop(self, number: int, frame: FrameType | None) -> None:
-        """The handler of SIGINT and SIGTERM."""
+        """Handle SIGINT and SIGTERM."""
         if not self._stopping:
             self._stopping = True
             logger.info("stopping: requests that run are finished first")
 
     def stop(self) -> None:
-        """Drain, end, and leave nothing behind."""
+        """Drain the server, end its processes, and remove its files."""
         try:
             if self._process is not None and self._is_running():
                 if self._fault is None:
                     self._drain()
-                if self._fault is Exit.CLUSTER:  # nobody is left who could shut Serve down
+                if self._fault is Exit.CLUSTER:  # nothing is left that could shut Serve down
                     self._process.communicate(timeout=STOP_S)
                 else:
                     self._process.send_signal(signal.SIGINT)  # `serve run` shuts Serve down on it
@@ -191,21 +185,16 @@ class Server:
             logger.warning("some requests had not ended after %.0f s", DRAIN_S)
 
     def cluster_address(self) -> str | None:
-        """Of the cluster that `serve run` started: Ray's own processes name it."""
+        """Return the address of the Ray cluster; None before ``serve run`` has started it."""
         if not starts_own_cluster(os.environ):
             return os.environ[RAY_ADDRESS]
-        for process in psutil.Process().children(recursive=True):
-            with contextlib.suppress(psutil.Error):
-                for argument in process.cmdline():
-                    if argument.startswith("--gcs-address="):
-                        return argument.partition("=")[2]
-        return None
+        return cluster_of(psutil.Process().children(recursive=True))
 
     def _is_running(self) -> bool:
         return self._process is not None and self._process.poll() is None
 
     def _is_well(self) -> bool:
-        """Whether the server runs, and so does what Ray cannot do without; says what does not."""
+        """Tell whether the server and the vital processes of Ray run; log what does not."""
         fault = self._cluster.fault() if self._cluster is not None else None
         if fault is not None:
             logger.error("%s: no request could be answered for long, so the server ends", fault)
@@ -220,11 +209,11 @@ class Server:
         except HTTPError as error:
             body = _json_or_nothing(error.read())
         except (URLError, OSError, ValueError):
-            return {}  # nobody listens yet
+            return {}  # nothing listens yet
         return dict(body.get("models", {}))
 
     def environment(self) -> dict[str, str]:
-        """Of every process of Ray's: the caller's wins, but for the folder of this run."""
+        """Return the environment of Ray's processes; the caller's variables win over defaults."""
         own = {**loopback(os.environ), **(JSON_LINES if self._log_format == "json" else {})}
         outer = {**os.environ, **launcher_settings(os.environ)}
         if self._folder is not None:
@@ -232,73 +221,14 @@ class Server:
         return with_libraries({**SETTINGS, **own, **outer})
 
 
+def driver_environment() -> dict[str, str]:
+    """Return the environment of a process that is to be a driver of a running server's cluster."""
+    return with_libraries({**SETTINGS, **loopback(os.environ), **os.environ})
+
+
 def _json_or_nothing(data: bytes) -> dict[str, dict[str, str]]:
     try:
         body = json.loads(data)
     except ValueError:
-        return {}  # not an answer of ours
+        return {}  # something else answers there
     return body if isinstance(body, dict) else {}
-
-
-def main(arguments: Sequence[str] | None = None) -> int:
-    parser = argparse.ArgumentParser(prog="deployments.serve.launch", description=__doc__)
-    parser.add_argument("config", type=Path, nargs="?", default=Path("serve_config.yaml"))
-    parser.add_argument("--check", action="store_true", help="validate the configuration and end")
-    parser.add_argument(
-        "--keep", action="store_true", help="leave Ray's temporary files, its logs among them"
-    )
-    options = parser.parse_args(arguments)
-    set_up()
-    try:
-        config = load(options.config)
-        observability = config.applications[0].args.observability
-        set_up(observability.log_format)
-        tracing.check(observability.trace_endpoint)  # before Ray starts
-        if (served := config.applications[0].args.ingress.tls) is not None:
-            tls.check(served)
-        check_weights(config.applications[0].args.models)
-        if not options.check:
-            return run(options.config, config, keeps_folder=options.keep)
-    except ConfigError as error:
-        logger.error("the configuration is wrong\n%s", error)
-        return Exit.CONFIG
-    logger.info("%s is valid", options.config)
-    return Exit.STOPPED
-
-
-def run(config_path: Path, config: ServeFile, *, keeps_folder: bool = False) -> Exit:
-    """Start, tell when every model is warm, and stay until a signal.
-
-    Raises:
-        ConfigError: the port is taken, the GPU shares do not fit this machine's GPUs, or Ray would
-            take commands of strangers.
-    """
-    args = config.applications[0].args
-    gpus = nvidia.count(os.environ)
-    if gpus is not None and starts_own_cluster(os.environ):  # a cluster's are its builder's affair
-        check_fractions(args.models, gpus)
-    check_auth(os.environ, args.ingress.host)
-    for finding in cpu_threads(usable_cores(), args.models):
-        if finding.fix:
-            logger.warning("cpu threads: %s; %s", finding.found, finding.fix)
-    server = Server(config_path, config, keeps_folder=keeps_folder)
-    for number in (signal.SIGINT, signal.SIGTERM):
-        signal.signal(number, server.ask_to_stop)
-    started = time.monotonic()
-    try:
-        check_port(args.ingress.host, args.ingress.port)  # the ingress would share it
-        server.start()
-        if server.wait_until_warm(started):
-            logger.info(
-                "ready at %s, every model warm after %.0f s; try: "
-                "dragoman translate tests/data/speech/en-agent-newlocation.flac --to pt -o out.wav",
-                server.url,
-                time.monotonic() - started,
-            )
-        return server.wait()
-    finally:
-        server.stop()
-
-
-if __name__ == "__main__":
-    sys.exit(main())

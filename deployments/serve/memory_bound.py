@@ -1,4 +1,4 @@
-"""The largest batch that a replica's memory holds, as the batches told that it did not hold."""
+"""Learn the largest batch that a replica's memory holds, from the batches that did not fit."""
 
 from __future__ import annotations
 
@@ -7,18 +7,18 @@ from collections.abc import Callable, Sequence
 
 from models.passes import passes
 
-# Until a batch of twice the cost is tried again: others on the GPU may have left. A try that fails
-# costs the batch its time once, and no request its answer.
+# Until a batch of twice the cost is tried again, as other processes may have left the GPU. A try
+# that fails costs the batch its time once, and no request its answer.
 HOLDS_S = 600.0
 
 
 def cost_of(lengths: Sequence[float]) -> float:
-    """Of a batch with its padding: its rows times the longest; of no length, its rows."""
+    """Return a batch's cost with padding: rows times the longest, or rows if none has a length."""
     return len(lengths) * (max(lengths) or 1.0)
 
 
 class MemoryBound:
-    """Halves with each batch that did not fit, and doubles again while all fit."""
+    """Halve the bound with each batch that does not fit; double it while all fit."""
 
     def __init__(self, clock: Callable[[], float] = time.monotonic) -> None:
         self._clock = clock
@@ -27,12 +27,12 @@ class MemoryBound:
         self.cost: float | None = None  # None: every batch has fitted
 
     def exceeded(self, cost: float) -> None:
-        """A batch of several rows did not fit."""
+        """Note that a batch of several rows did not fit."""
         self.cost = cost / 2 if self.cost is None else min(self.cost, cost / 2)
         self._changed_at = self._clock()
 
     def parts(self, lengths: Sequence[float]) -> list[list[int]]:
-        """The rows of a batch that run together: their indices; a row alone always runs."""
+        """Split a batch into parts within the bound: indices of rows; one row alone always runs."""
         self._largest = max(self._largest, cost_of(lengths))
         self._relax()
         bound = self.cost

@@ -1,7 +1,7 @@
-"""ModelControl, the deployment that loads and unloads the models, and the way to it through Serve.
+"""Load and unload models as applications of Serve, in a deployment that ingresses ask.
 
-It is a deployment of its own, so that whoever answers requests can die without it, and it without
-them. Each model is an application without a route.
+The control is a deployment of its own, so that it and the ingresses can be replaced one without
+the other. Each model is an application without a route.
 """
 
 from __future__ import annotations
@@ -19,24 +19,25 @@ from ray.serve.handle import DeploymentHandle
 from ray.serve.schema import ApplicationStatus, ApplicationStatusOverview
 
 from deployments.batching.leaving import BATCHES_A_REPLICA
-from deployments.catalogue.control import AppStatus, Control
+from deployments.catalogue.control import Control
 from deployments.catalogue.generation import Generation, ModelOverride, model_of
 from deployments.catalogue.placements import Description, Placements, Remote
+from deployments.catalogue.platform import AppStatus
 from deployments.config.names import APPLICATION, CONTROL, INGRESS
 from deployments.config.schema import AppConfig
 from deployments.serve.handle import LOST, ServeRemote
-from deployments.serve.loopback import stay_on_loopback
 from deployments.serve.replica import CPUS_A_REPLICA, DRAIN_S, ModelReplica
+from deployments.serve.replica_address import stay_on_loopback
 from deployments.serve.shared_memory import Blocks
 from deployments.telemetry.log import LogFormat, logger, set_up
 from models.errors import DragomanError, Draining, Unavailable
 
-ASK_S = 5.0  # what the ingresses may take to answer
-RECALL_S = 10.0  # what they may take to be found by a control that was restarted
+ASK_S = 5.0  # for the ingresses to answer
+RECALL_S = 10.0  # for a restarted control to find them
 PAUSE_S = 0.1  # before something is asked again
-# A control that dies under a question is replaced, and whatever it is asked may be asked twice.
+# A control that dies while it is asked is replaced, and everything it is asked may be asked twice.
 ASKED_AGAIN, LOST_PAUSE_S = 10, 1.0
-OPERATIONS = 1000  # at once: most wait for the model's own lock
+OPERATIONS = 1000  # at once; most wait for their model's lock
 
 AppState = Literal["starting", "running", "failed", "stopping"]
 STATES: dict[ApplicationStatus, AppState] = {
@@ -49,7 +50,7 @@ STATES: dict[ApplicationStatus, AppState] = {
 
 
 class ServePlatform:
-    """Applications of Serve; every call that would block the event loop is made on a thread."""
+    """Run models as applications of Serve; calls that would block the loop are made on threads."""
 
     def __init__(self, log_format: LogFormat, serve_logging: Mapping[str, Any] | None) -> None:
         self._log_format: LogFormat = log_format
@@ -106,7 +107,7 @@ class ServePlatform:
         return there.get("GPU", 0.0), free.get("GPU", 0.0)
 
     async def recall(self) -> Placements | None:
-        """Of the ingress that has heard last."""
+        """Return the latest placements that an ingress knows."""
         try:
             async with asyncio.timeout(RECALL_S):
                 while await self._are_there_ingresses():
@@ -132,7 +133,7 @@ class ServePlatform:
     async def _ask_ingresses(
         self, method: str, *args: Any, within_s: float = ASK_S, whole: bool = False
     ) -> list[Any]:
-        """What each answers; nothing if ``whole`` and one does not."""
+        """Return the answers of the ingresses; empty if ``whole`` and one does not answer."""
         try:
             handle = await _handle(INGRESS, APPLICATION)
             answers = await handle.broadcast(method, *args).results_async(
@@ -158,7 +159,7 @@ class ServePlatform:
 
 
 def bind(generation: Generation, gpus: float, log_format: LogFormat) -> Application:
-    """The application of one generation, on a cluster of so many GPUs."""
+    """Build the application of one generation, for a cluster with so many GPUs."""
     name, config = generation.name, generation.config
     return ModelReplica.options(  # type: ignore[attr-defined, no-any-return]
         name=name,
@@ -175,7 +176,7 @@ def bind(generation: Generation, gpus: float, log_format: LogFormat) -> Applicat
 
 
 def _status(app: str, of: ApplicationStatusOverview) -> AppStatus | None:
-    """None of an application that is not a model's."""
+    """Return an application's status; None if it serves no model."""
     name = model_of(app, *of.deployments)  # without a deployment in the first moment
     if name is None or of.status not in STATES:
         return None
@@ -185,7 +186,7 @@ def _status(app: str, of: ApplicationStatusOverview) -> AppStatus | None:
 
 
 async def _handle(name: str, app: str) -> DeploymentHandle[Any]:
-    """Raises Unavailable: there is no such deployment."""
+    """Return the handle of a deployment. Raises Unavailable: there is none."""
     try:
         handle: DeploymentHandle[Any] = await asyncio.to_thread(
             serve.get_deployment_handle, name, app
@@ -195,13 +196,13 @@ async def _handle(name: str, app: str) -> DeploymentHandle[Any]:
     return handle
 
 
-# Of two generations of it, the old one must not go on while the new one decides: it has no time
-# to finish anything, and the new one takes over what it began.
+# An old control must not go on while a new one decides, so it gets no time to finish. The new one
+# takes over what it began.
 @serve.deployment(name=CONTROL, health_check_period_s=2, graceful_shutdown_timeout_s=0)
 class ModelControl:
-    """One replica. What is asked of it and cannot be done is returned, not raised.
+    """Run the control, in one replica. Errors are returned instead of raised.
 
-    An exception would come out of a handle as another class, with Ray's traceback in it.
+    A raised one would come out of a handle as another class, with Ray's traceback in it.
     """
 
     def __init__(self, config: AppConfig) -> None:
@@ -225,9 +226,9 @@ class ModelControl:
 
 
 def own_logging() -> Mapping[str, Any] | None:
-    """The ``logging_config`` that this replica runs with: that of the file, where it has one.
+    """Return the file's ``logging_config``, which this replica runs with.
 
-    Serve gives it to the applications of the file alone, not to those that they start.
+    Serve applies it to the applications of the file, and not to those that they start.
     """
     config: Mapping[str, Any] | None = serve.get_replica_context()._deployment_config.logging_config
     return config
@@ -242,7 +243,7 @@ async def _error_of(operation: Awaitable[None]) -> DragomanError | None:
 
 
 class ServeDirectory:
-    """The models' directory as an ingress asks it; whatever it asks may be asked twice."""
+    """Ask the control from an ingress; everything may be asked twice."""
 
     def __init__(self, control: DeploymentHandle[Any]) -> None:
         self._control = control

@@ -1,4 +1,4 @@
-"""The port of the server: whether it is free, and if not, who holds it and how to end that."""
+"""Check the server's port: whether it is free, and if not, which process holds it."""
 
 from __future__ import annotations
 
@@ -9,16 +9,16 @@ from collections.abc import Iterator
 
 import psutil
 
-from deployments.config.environment import KEEPER, RUN
+from deployments.config.environment import CLEANUP_PROCESS, RUN
 from deployments.config.schema import address_family
 from models.errors import ConfigError
 
-# Under those that Linux gives to outgoing connections, above those of Ray's workers.
+# Below the ports that Linux gives to outgoing connections, above those of Ray's workers.
 PORTS = range(20_000, 30_000)
 
 
 def free_port() -> int:
-    """A port that nobody listens on, and that no outgoing connection will be given meanwhile."""
+    """Return a free port, outside the range that outgoing connections are given."""
     for port in random.sample(PORTS, len(PORTS)):
         with socket.socket() as probe, contextlib.suppress(OSError):
             probe.bind(("127.0.0.1", port))
@@ -27,10 +27,10 @@ def free_port() -> int:
 
 
 def check_port(host: str, port: int) -> None:
-    """Refuse a port that is taken: the ingress would share it.
+    """Refuse a port that is taken, because the ingress would share it.
 
     Raises:
-        ConfigError: something listens there; the message says what, as far as it can be known.
+        ConfigError: something listens there; the message names it if it can be seen.
     """
     with socket.socket(address_family(host)) as probe:
         probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
@@ -42,23 +42,23 @@ def check_port(host: str, port: int) -> None:
 
 
 def _held_by(port: int) -> Iterator[str]:
-    """What listens on a port, and the command that ends it where that is a Dragoman."""
-    for process in _listeners(port):
-        line = [process, *_parents(process)]
-        run = next((found for each in line if (found := _environment(each).get(RUN))), None)
-        keeper = next((each for each in line if KEEPER in _arguments(each)), None)
-        if run and keeper:
-            yield f"a Dragoman runs there; end it: kill {keeper.ppid()}"
+    """Name what listens on a port, and the command that ends it if that is a Dragoman."""
+    for process in listeners_on(port):
+        line = with_parents(process)
+        run = next((found for each in line if (found := environment_of(each).get(RUN))), None)
+        cleanup = next((each for each in line if CLEANUP_PROCESS in _arguments(each)), None)
+        if run and cleanup:
+            yield f"a Dragoman runs there; end it: kill {cleanup.ppid()}"
         elif run:
-            pids = " ".join(str(pid) for pid in sorted(_of_run(run)))
+            pids = " ".join(str(pid) for pid in sorted(p.pid for p in processes_of_run(run)))
             yield f"a Dragoman that was killed has left processes; end them: kill -9 {pids}"
         else:
             yield f"process {process.pid} ({_name(process)}) holds it"
         return
 
 
-def _listeners(port: int) -> Iterator[psutil.Process]:
-    """Those that may be seen: of other users' processes nobody but root knows."""
+def listeners_on(port: int) -> Iterator[psutil.Process]:
+    """Yield the processes that listen on a port; only root sees those of other users."""
     for connection in psutil.net_connections("tcp"):
         is_there = connection.laddr and connection.laddr.port == port
         if is_there and connection.status == psutil.CONN_LISTEN and connection.pid:
@@ -66,21 +66,29 @@ def _listeners(port: int) -> Iterator[psutil.Process]:
                 yield psutil.Process(connection.pid)
 
 
-def _of_run(run: str) -> set[int]:
-    """The processes of a run, as their environment says, and all that these have started.
+def processes_of_run(run: str) -> set[psutil.Process]:
+    """Return the processes that have a run's folder in their environment, and their descendants.
 
     A process that has given itself a title may have overwritten its environment.
     """
-    pids = set[int]()
+    found = set[psutil.Process]()
     for process in psutil.process_iter():
-        if _environment(process).get(RUN) == run:
+        if environment_of(process).get(RUN) == run:
             with contextlib.suppress(psutil.Error):
-                pids |= {child.pid for child in process.children(recursive=True)}
-            pids.add(process.pid)
-    return pids
+                found |= set(process.children(recursive=True))
+            found.add(process)
+    return found
 
 
-def _environment(process: psutil.Process) -> dict[str, str]:
+def with_parents(process: psutil.Process) -> list[psutil.Process]:
+    """Return a process and those that it descends from, as far as they can be seen."""
+    with contextlib.suppress(psutil.Error):
+        return [process, *process.parents()]
+    return [process]
+
+
+def environment_of(process: psutil.Process) -> dict[str, str]:
+    """Return a process's environment; empty if it cannot be seen."""
     with contextlib.suppress(psutil.Error):
         return process.environ()
     return {}
@@ -89,12 +97,6 @@ def _environment(process: psutil.Process) -> dict[str, str]:
 def _arguments(process: psutil.Process) -> list[str]:
     with contextlib.suppress(psutil.Error):
         return process.cmdline()
-    return []
-
-
-def _parents(process: psutil.Process) -> list[psutil.Process]:
-    with contextlib.suppress(psutil.Error):
-        return process.parents()
     return []
 
 

@@ -1,4 +1,4 @@
-"""What no other user of the machine may read: the folder of a run, and the token of Ray."""
+"""Keep the folder of a run and Ray's token from other users of the machine."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ from models.errors import ConfigError
 RAY_FOLDER = "RAY_TMPDIR"
 AUTH_MODE, TOKEN, TOKEN_PATH = "RAY_AUTH_MODE", "RAY_AUTH_TOKEN", "RAY_AUTH_TOKEN_PATH"
 PREFIX = "dragoman-"
-# The path of a socket has 107 bytes, and Ray adds up to 72 to the folder for temporary files.
+# The path of a socket has 107 bytes at most, and Ray adds up to 72 to the folder of its files.
 LONGEST_FOLDER_BYTES = 107 - 72
 LONGEST_BASE_BYTES = LONGEST_FOLDER_BYTES - len(f"/{PREFIX}12345678")  # tempfile's letters
 FOR_OTHERS = stat.S_IRWXG | stat.S_IRWXO
@@ -26,9 +26,9 @@ TOKEN_BYTES = 32
 
 
 def make_run_folder(environment: Mapping[str, str]) -> Path:
-    """A new folder for Ray's temporary files, readable by nobody else, where sockets have room.
+    """Make a folder for Ray's temporary files, which only this user can read.
 
-    It lies where the caller says (RAY_TMPDIR, else TMPDIR), or in /tmp where that is too long.
+    It lies in RAY_TMPDIR, else in TMPDIR, or in /tmp if TMPDIR is too long for Ray's sockets.
 
     Raises:
         ConfigError: the caller's RAY_TMPDIR is too long or cannot be written.
@@ -46,7 +46,7 @@ def make_run_folder(environment: Mapping[str, str]) -> Path:
 
 
 def guard_token(environment: Mapping[str, str]) -> None:
-    """Have Ray's token in a file that nobody else can read; Ray would make it readable to all."""
+    """Write Ray's token to a file that only this user can read; Ray would let everybody read it."""
     if environment.get(TOKEN) or environment.get(AUTH_MODE, "token").lower() != "token":
         return
     path = Path(environment.get(TOKEN_PATH) or Path.home() / ".ray" / "auth_token")
@@ -64,10 +64,10 @@ def guard_token(environment: Mapping[str, str]) -> None:
 
 
 def check_auth(environment: Mapping[str, str], host: str) -> None:
-    """Refuse a Ray that takes commands without a token, unless all is on loopback.
+    """Refuse a Ray that takes commands without a token, unless only this machine reaches it.
 
     Raises:
-        ConfigError: names the variable, and what is reached from elsewhere.
+        ConfigError: names the variable, and what other machines reach.
     """
     mode = environment.get(AUTH_MODE, "token")
     if mode.lower() == "token":
@@ -79,7 +79,7 @@ def check_auth(environment: Mapping[str, str], host: str) -> None:
 
 
 def _beyond_loopback(environment: Mapping[str, str], host: str) -> str | None:
-    """What another machine may reach, in words; None: nothing."""
+    """Name what another machine may reach; None: nothing."""
     if not is_loopback(host):
         return f"ingress.host is {host}"
     if not starts_own_cluster(environment):

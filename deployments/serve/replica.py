@@ -1,4 +1,4 @@
-"""ModelReplica, the one deployment class for every runtime."""
+"""Run a model in a replica of Serve: the one deployment class for every engine."""
 
 from __future__ import annotations
 
@@ -13,27 +13,28 @@ from typing import Any, TypeVar
 from ray import serve
 
 from deployments.catalogue.generation import ModelOverride
-from deployments.catalogue.placements import Description, ReplicaStats
+from deployments.catalogue.placements import Description
 from deployments.serve.batch_transport import Lent, Packed, Ran
-from deployments.serve.loopback import stay_on_loopback
+from deployments.serve.replica_address import stay_on_loopback
 from deployments.serve.runner import Runner
 from deployments.serve.shared_memory import Opened
 from deployments.serve.watchdog import Watchdog
 from deployments.telemetry.log import LogFormat, logger, set_up
+from deployments.telemetry.model_report import ReplicaStats
 from models.devices import nvidia
 from models.devices.device import load_failure, measured_again
 from models.registry import find_engine
 from models.runtime import RuntimeSettings
 
 T = TypeVar("T")
-# Ray schedules by it and bounds nothing; a model's threads are what bounds its CPU.
+# Ray schedules by it and bounds nothing; a model's threads bound its CPU.
 CPUS_A_REPLICA = 0.05
-DRAIN_S = 20.0  # what a stopping replica may take to finish what it has begun
+DRAIN_S = 20.0  # for a stopping replica to finish what it has begun
 
 
 @serve.deployment
 class ModelReplica:
-    """One runtime on one thread of its own: loaded and warm before the replica is ready.
+    """Run one runtime on a thread of its own, loaded and warm before the replica is ready.
 
     The event loop only moves batches; the runtime never blocks it.
     """
@@ -53,7 +54,9 @@ class ModelReplica:
         self._opened = Opened()
         self._watchdog: Watchdog | None = None
         if not settings.device.may_use_gpu:
-            os.environ[nvidia.VISIBLE] = ""  # before any library looks; Ray alone may not have
+            os.environ[nvidia.VISIBLE] = (
+                ""  # before any library looks, as Ray may not have hidden it
+            )
         self._thread = ThreadPoolExecutor(1, thread_name_prefix=settings.name)
         self._runtime = find_engine(engine).create(settings)
         self._description = self._thread.submit(self._load).result()
@@ -63,7 +66,7 @@ class ModelReplica:
             settings.name, self._runtime, self._stats, self._watchdog, on_gpu=device == "cuda"
         )
         gc.collect()
-        gc.freeze()  # what is loaded stays: each search of it for cycles would hold a batch 0.5 s
+        gc.freeze()  # what is loaded stays; a search through it for cycles would hold a batch up
 
     async def infer(self, items: Sequence[Any] | Lent) -> Packed[Any] | None:
         """Run one batch.
@@ -88,11 +91,11 @@ class ModelReplica:
         return self._stats
 
     async def check_health(self) -> None:
-        """Serve asks it every 10 s, and replaces a replica that fails three times.
+        """Check the replica; Serve asks every 10 s, and replaces one that fails three times.
 
         Raises:
             RuntimeError: one batch holds the model's thread, or every batch fails (``Health``).
-                One that hangs is ended long before, see ``Watchdog``.
+                A replica that hangs is ended long before, see ``Watchdog``.
         """
         self._runner.health.check()
 

@@ -1,4 +1,4 @@
-"""Runs a model's batches on its one thread: within memory, watched, counted; free of Ray."""
+"""Run a model's batches on its one thread, within its memory, and count them; free of Ray."""
 
 from __future__ import annotations
 
@@ -7,17 +7,17 @@ import time
 from collections.abc import Callable, Sequence
 from typing import Any, Protocol
 
-from deployments.catalogue.placements import ReplicaStats
 from deployments.serve.memory_bound import MemoryBound, cost_of
-from deployments.serve.progress import Health
+from deployments.serve.replica_health import Health
 from deployments.telemetry.log import logger
+from deployments.telemetry.model_report import ReplicaStats
 from models.devices.device import free_torch_memory, is_out_of_memory
 from models.errors import DragomanError, InternalError, TooLarge, Unavailable
 from models.runtime import ItemError, Runtime
 
 
 class Watch(Protocol):
-    """Who is told of each batch; see ``Watchdog``."""
+    """Take notice of each batch; see ``Watchdog``."""
 
     def begin(self, cost: float) -> None: ...
 
@@ -25,16 +25,16 @@ class Watch(Protocol):
 
 
 class Runner:
-    """The one caller of ``Runtime.run``, which it holds to its contract.
+    """Call ``Runtime.run``, and hold it to its contract.
 
-    A batch that finds no memory on the GPU runs in halves; later ones are not larger.
+    A batch that finds no memory on the GPU runs in halves, and later ones are not larger.
 
     Args:
         name: of the model.
         runtime: loaded and warm.
-        stats: the replica's counts, which are kept here.
-        on_gpu: whether the model runs there.
-        watch: who has a replica ended that hangs.
+        stats: the replica's counts, which this class updates.
+        watch: ends a replica that hangs.
+        on_gpu: whether the model runs on one.
         clock: tells seconds.
     """
 
@@ -84,7 +84,7 @@ class Runner:
 
     @property
     def memory_bound(self) -> float | None:
-        """The largest cost that fits; None: whatever was asked for."""
+        """Return the largest cost that fits; None: every batch has fitted."""
         return self._bound.cost
 
     def _count(self, results: Sequence[Any], execution_s: float) -> None:
@@ -111,7 +111,7 @@ class Runner:
         return results
 
     def _part(self, items: Sequence[Any], lengths: Sequence[float]) -> list[Any]:
-        """Run some rows together, or, if they find no memory, their halves."""
+        """Run some rows together, or in halves if they find no memory."""
         results = self._attempt(items, lengths)
         if results is not None:
             return results
@@ -127,7 +127,7 @@ class Runner:
         return self._attempt(items, lengths) or [ItemError(self._does_not_fit(lengths[0]))]
 
     def _attempt(self, items: Sequence[Any], lengths: Sequence[float]) -> list[Any] | None:
-        """None, with the memory freed that can be: there was not enough of it."""
+        """Run a batch; if there is not enough memory, free what can be freed and return None."""
         try:
             results = self._runtime.run(items)
         except Exception as error:
@@ -139,12 +139,12 @@ class Runner:
                 raise InternalError(f"{len(results)} results for {len(items)} items")
             self._longest = max(self._longest, *lengths)
             return results
-        gc.collect()  # only here are the frames gone that held the batch
+        gc.collect()  # the frames that held the batch are gone only here
         free_torch_memory()
         return None
 
     def _does_not_fit(self, length: float) -> DragomanError:
-        """Why an item alone found no memory: it is too long, or others have taken what it had."""
+        """Say why an item alone found no memory: it is too long, or others have taken memory."""
         if length > self._longest:
             return TooLarge(
                 f"model {self._name!r} has not enough memory for an item of length {length:.6g}; "

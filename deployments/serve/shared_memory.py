@@ -1,7 +1,7 @@
-"""Blocks of memory that processes of one machine share: a batch's samples are written once.
+"""Share blocks of memory between processes of one machine, so that samples are copied once.
 
-A block is anonymous (memfd): another process opens it through ``/proc`` as long as its owner
-lives, and the kernel frees it with the last process that holds it, however that ends.
+A block is anonymous (memfd). Another process opens it through ``/proc`` while its owner lives, and
+the kernel frees it with the last process that holds it.
 """
 
 from __future__ import annotations
@@ -22,8 +22,8 @@ NAME = "dragoman-block"
 TOKEN_BYTES = 16
 HEAD_BYTES = 64  # before the content: the token, and room that keeps the content aligned
 LEAST_BYTES = 1 << 20
-KEPT = 8  # free blocks; in flight are two a replica
-KEPT_OPEN = 16  # blocks of others: those of two ingresses
+KEPT = 8  # free blocks; each replica has two in flight
+KEPT_OPEN = 16  # blocks of other processes: those of two ingresses
 
 
 class Address(NamedTuple):
@@ -31,12 +31,12 @@ class Address(NamedTuple):
 
     pid: int
     descriptor: int
-    token: bytes  # that it begins with: on another machine such a descriptor is something else
+    token: bytes  # at its beginning; on another machine the descriptor is something else
     size_bytes: int
 
 
 class Block:
-    """Memory of this process that others may read. ``content`` has at least the bytes asked for."""
+    """Memory of this process that others may read; ``content`` has at least the bytes asked for."""
 
     def __init__(self, content_bytes: int) -> None:
         size_bytes = max(LEAST_BYTES, 1 << (HEAD_BYTES + content_bytes - 1).bit_length())
@@ -52,18 +52,17 @@ class Block:
 
 
 class Blocks:
-    """What a process lends to its batches, each block to one batch at a time."""
+    """Lend blocks of this process, each to one batch at a time."""
 
     def __init__(self) -> None:
-        self._free: list[Block] = []  # the one that was used last, whose pages are warm, last
+        self._free: list[Block] = []  # the one used last, whose pages are warm, is at the end
         self._warned = False
 
     @contextlib.contextmanager
     def lent(self, content_bytes: int) -> Iterator[Block | None]:
-        """A block for the length of the ``with``; None where there is none to be had.
+        """Lend a block for the length of the ``with``; None if no memory can be had.
 
-        If that ends with an error, nobody gets the block again: of a batch that was given up, a
-        replica may still read.
+        After an error the block is not lent again, because a replica may still read from it.
         """
         block = self._take(content_bytes)
         yield block
@@ -72,7 +71,7 @@ class Blocks:
             del self._free[:-KEPT]
 
     def _take(self, content_bytes: int) -> Block | None:
-        """The smallest free block that has room, or a new one."""
+        """Take the smallest free block that has room, or make one."""
         fitting = [free for free in reversed(self._free) if len(free.content) >= content_bytes]
         if fitting:
             block = min(fitting, key=lambda free: len(free.content))
@@ -80,7 +79,7 @@ class Blocks:
             return block
         try:
             return Block(content_bytes)
-        except (OSError, AttributeError) as error:  # forbidden here, or nothing is left
+        except (OSError, AttributeError) as error:  # not allowed here, or no memory is left
             if not self._warned:
                 logger.warning("no memory to share with the models: %r", error)
                 self._warned = True
@@ -88,13 +87,13 @@ class Blocks:
 
 
 class Opened:
-    """The blocks of other processes that this one has read, open for the next time."""
+    """Keep blocks of other processes open between batches."""
 
     def __init__(self) -> None:
         self._open: OrderedDict[tuple[int, int], tuple[bytes, mmap.mmap]] = OrderedDict()
 
     def content(self, address: Address) -> memoryview | None:
-        """Of a block, read-only; None if it cannot be opened: it may be another machine's."""
+        """Return a block's content, read-only; None if it cannot be opened, as from elsewhere."""
         place = address.pid, address.descriptor
         token, memory = self._open.get(place, (b"", None))
         if memory is None or token != address.token:
@@ -107,7 +106,7 @@ class Opened:
         return memoryview(memory)[HEAD_BYTES:]
 
     def _forget(self) -> None:
-        """What its owner has not any more would keep its memory here; and make room for one."""
+        """Close blocks that their owner has dropped, which use memory here; make room for one."""
         for place in [place for place in self._open if not _path(*place).is_symlink()]:
             del self._open[place]
         while len(self._open) >= KEPT_OPEN:
@@ -125,6 +124,6 @@ def _opened(address: Address) -> mmap.mmap | None:
             return None
         with path.open("rb") as file:
             memory = mmap.mmap(file.fileno(), address.size_bytes, access=mmap.ACCESS_READ)
-    except (OSError, ValueError):  # not here, not ours to read, shorter, or no room for it
+    except (OSError, ValueError):  # not here, not readable, shorter, or no room for it
         return None
     return memory if memory[:TOKEN_BYTES] == address.token else None

@@ -1,4 +1,4 @@
-"""A replica's own end of its watch: which batch runs, and when that should have ended."""
+"""Start the watchdog process of a replica, and tell it which batch runs and until when."""
 
 from __future__ import annotations
 
@@ -11,24 +11,24 @@ import time
 from pathlib import Path
 
 from deployments.batching.estimates.batch_time import Line
-from deployments.serve import watcher
+from deployments.serve import watchdog_process
 from deployments.telemetry.log import LogFormat, logger
 
 ROOT = Path(__file__).parents[2]
 OVERDUE = 3.0  # times what was expected of a batch
-LEAST_S = 2.0  # that any batch may take
+LEAST_S = 2.0  # for any batch
 
 
 class Watchdog:
-    """Has the process of a replica ended that hangs; see ``watcher`` for what that is.
+    """Have this process ended once it hangs; ``watchdog_process`` says what that means.
 
-    A batch may take ``OVERDUE`` times what its cost tells, by those before it. The first may take
-    any time.
+    A batch may take ``OVERDUE`` times what the batches before it predict. The first may take any
+    time.
 
     Args:
         name: of the model, for the log.
         device: cuda or cpu: where the model runs.
-        log_format: of the watcher's one line.
+        log_format: of the process's one line.
         look_s: between looks at the process.
     """
 
@@ -37,33 +37,33 @@ class Watchdog:
         name: str,
         device: str,
         log_format: LogFormat = "text",
-        look_s: float = watcher.LOOK_S,
+        look_s: float = watchdog_process.LOOK_S,
     ) -> None:
         self._line = Line()
         try:
             descriptor = os.memfd_create("dragoman-watch")
         except (OSError, AttributeError) as error:
-            logger.warning("model %r: no memory to share, so nobody watches it: %r", name, error)
+            logger.warning("model %r: no memory to share, so it is not watched: %r", name, error)
             self._page: mmap.mmap | None = None
             return
-        os.ftruncate(descriptor, watcher.PAGE.size)
-        self._page = mmap.mmap(descriptor, watcher.PAGE.size)
+        os.ftruncate(descriptor, watchdog_process.PAGE.size)
+        self._page = mmap.mmap(descriptor, watchdog_process.PAGE.size)
         arguments = (name, os.getpid(), descriptor, look_s, device, log_format)
         self._process = subprocess.Popen(
-            [sys.executable, "-P", watcher.__file__, *map(str, arguments)],
-            stdin=subprocess.PIPE,  # which this process holds open as long as it lives
+            [sys.executable, "-P", watchdog_process.__file__, *map(str, arguments)],
+            stdin=subprocess.PIPE,  # open as long as this process lives
             env={**os.environ, "PYTHONPATH": str(ROOT)},
-            pass_fds=[descriptor],  # and the process group is the same: who stops that, stops both
+            pass_fds=[descriptor],  # the process group is the same, so that a stop is of both
         )
         os.close(descriptor)
 
     @property
-    def watcher_pid(self) -> int | None:
-        """None where there is no watch."""
+    def process_pid(self) -> int | None:
+        """Return the watchdog process's number; None if there is none."""
         return None if self._page is None else self._process.pid
 
     def begin(self, cost: float) -> None:
-        """A batch of that cost begins."""
+        """Note that a batch of that cost begins."""
         now = time.monotonic()
         until = math.inf
         if self._line.is_known:
@@ -71,13 +71,13 @@ class Watchdog:
         self._write(now, until)
 
     def end(self, cost: float, took_s: float | None) -> None:
-        """It has ended; ``took_s`` None: with an error, which tells nothing of the next."""
+        """Note that it has ended; ``took_s`` is None after an error, which predicts nothing."""
         self._write(0.0, 0.0)
         if took_s is not None:
             self._line.learn(cost, took_s)
 
     def stop(self) -> None:
-        """End the watch."""
+        """End the watchdog process."""
         if self._page is not None:
             assert self._process.stdin is not None
             self._process.stdin.close()
@@ -85,4 +85,4 @@ class Watchdog:
 
     def _write(self, began: float, until: float) -> None:
         if self._page is not None:
-            watcher.PAGE.pack_into(self._page, 0, began, until)
+            watchdog_process.PAGE.pack_into(self._page, 0, began, until)

@@ -1,1 +1,1 @@
-"""What the server tells of itself: log, traces, metrics."""
+"""Report what the server does: log, traces, metrics."""

@@ -1,7 +1,7 @@
-"""The figures of every ingress process as one of them knows them, so that sums never run backwards.
+"""Sum the figures of every ingress process, so that no sum runs backwards when one dies.
 
-Each process counts what passed through its own queues. One that is asked for figures asks the
-others, and remembers what those that have died had last told.
+Each process counts what passed through its own queues. A process that is asked for figures asks
+the others, and remembers the last figures of those that have died.
 """
 
 from __future__ import annotations
@@ -10,91 +10,91 @@ import asyncio
 import time
 from collections.abc import Awaitable, Callable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
+from itertools import chain
 
 from deployments.batching.statistics import Figures, total
 from deployments.telemetry import usage
 from deployments.telemetry.log import logger
-from deployments.telemetry.usage import DoorFigures
+from deployments.telemetry.usage import AccessFigures
 
-ASK_S = 2.0  # what the others may take to answer
+ASK_S = 2.0  # for the others to answer
 
 
 @dataclass(frozen=True, slots=True)
-class Page:
+class IngressFigures:
     """One process' figures, by model, as they were at ``taken_at`` (Unix time)."""
 
     ingress: str
     taken_at: float
     figures: Mapping[str, Figures]
-    door: DoorFigures = field(default_factory=DoorFigures)
+    access: AccessFigures = field(default_factory=AccessFigures)
 
 
-class Ledger:
-    """The pages of all ingresses.
+class ClusterFigures:
+    """The figures of all ingresses, as one of them knows them.
 
     Args:
         ingress: this process' own name among them.
-        own: its figures now.
-        ask: the pages that every ingress knows, this one's among them; None: it is alone.
-        door: its figures of keys and of who was refused.
+        own: returns its figures.
+        ask: asks every ingress for the figures that it knows; None: there is no other.
+        access: its figures of keys and refusals.
     """
 
     def __init__(
         self,
         ingress: str,
         own: Callable[[], Mapping[str, Figures]],
-        ask: Callable[[], Awaitable[Sequence[Sequence[Page]]]] | None = None,
-        door: DoorFigures | None = None,
+        ask: Callable[[], Awaitable[Sequence[Sequence[IngressFigures]]]] | None = None,
+        access: AccessFigures | None = None,
     ) -> None:
         self._ingress = ingress
-        self._door = door or DoorFigures()
+        self._access = access or AccessFigures()
         self._own = own
         self._ask = ask
-        self._known: dict[str, Page] = {}
+        self._known: dict[str, IngressFigures] = {}
         self._living = {ingress}
 
-    def pages(self) -> list[Page]:
-        """What this process knows: its own page, and the last of the others."""
-        own = Page(self._ingress, time.time(), self._own(), self._door)
-        return [own, *(page for page in self._known.values() if page.ingress != self._ingress)]
+    def known(self) -> list[IngressFigures]:
+        """Return this process' own figures now, and the last of the others."""
+        own = IngressFigures(self._ingress, time.time(), self._own(), self._access)
+        return [own, *(each for each in self._known.values() if each.ingress != self._ingress)]
 
     async def figures(self) -> dict[str, Figures]:
-        """Each model's sum over all ingresses, living and dead. Of the dead nothing waits."""
+        """Add up each model's figures over all ingresses.
+
+        Those that have died keep their counts, and have no requests that wait.
+        """
         answers = await self._asked()
         if answers is not None:
-            self._living = {self._ingress, *(pages[0].ingress for pages in answers if pages)}
-        for pages in answers or ():
-            for page in pages:
-                known = self._known.get(page.ingress)
-                if known is None or known.taken_at < page.taken_at:
-                    self._known[page.ingress] = page
-        pages_now = [
-            page if page.ingress in self._living else _closed(page) for page in self.pages()
-        ]
-        names = dict.fromkeys(name for page in pages_now for name in page.figures)
+            self._living = {self._ingress, *(known[0].ingress for known in answers if known)}
+        for each in chain.from_iterable(answers or ()):
+            before = self._known.get(each.ingress)
+            if before is None or before.taken_at < each.taken_at:
+                self._known[each.ingress] = each
+        now = [each if each.ingress in self._living else _counts_of(each) for each in self.known()]
+        names = dict.fromkeys(name for each in now for name in each.figures)
         return {
-            name: total(page.figures[name] for page in pages_now if name in page.figures)
+            name: total(each.figures[name] for each in now if name in each.figures)
             for name in names
         }
 
-    def door(self) -> DoorFigures:
-        """The sum over all ingresses, as the last call of ``figures`` found them."""
-        return usage.total(page.door for page in self.pages())
+    def access(self) -> AccessFigures:
+        """Add up the figures of keys and refusals that the last call of ``figures`` found."""
+        return usage.total(each.access for each in self.known())
 
-    async def _asked(self) -> Sequence[Sequence[Page]] | None:
-        """None where nobody can be asked, or not all answer in time."""
+    async def _asked(self) -> Sequence[Sequence[IngressFigures]] | None:
+        """Ask the other ingresses; None if there is none, or not all answer in time."""
         if self._ask is None:
             return None
         try:
             async with asyncio.timeout(ASK_S):
                 return await self._ask()
-        except Exception as error:  # what they told before still holds
+        except Exception as error:  # the figures before still count
             logger.warning("not every ingress told its figures: %r", error)
             return None
 
 
-def _closed(page: Page) -> Page:
-    """The page of a process that has died: its counts remain."""
-    return replace(
-        page, figures={name: Figures(figures.statistics) for name, figures in page.figures.items()}
-    )
+def _counts_of(dead: IngressFigures) -> IngressFigures:
+    """Keep the counts of a process that has died, and nothing that waits."""
+    figures = {name: Figures(each.statistics) for name, each in dead.figures.items()}
+    return replace(dead, figures=figures)

@@ -1,4 +1,4 @@
-"""Dragoman's own log, of every process: to stderr, which Ray brings to the terminal."""
+"""Log to stderr, in every process; Ray brings it to the terminal."""
 
 from __future__ import annotations
 
@@ -13,20 +13,20 @@ from typing import Literal
 
 LogFormat = Literal["text", "json"]
 
-MAX_ID_CHARS = 128  # of a request's id: callers may choose it
+MAX_ID_CHARS = 128  # of a request's id, which callers may choose
 
 logger = logging.getLogger("dragoman")
-# What joins the lines of one request with each other and with its trace.
+# Joins the lines of one request with each other and with its trace.
 request_ids: ContextVar[Mapping[str, str]] = ContextVar("ids", default=MappingProxyType({}))
 
-# The process's own: Serve puts a logger in the place of `sys.stderr`, and drops lines by its level.
+# The original stderr, because Serve replaces `sys.stderr` and drops lines by its log level.
 _handler = logging.StreamHandler(sys.__stderr__)
-# The exporter of traces says in its own log what it could not send.
+# The exporter of traces logs what it could not send.
 _exporter_logger = logging.getLogger("opentelemetry")
 
 
 def set_up(log_format: LogFormat = "text") -> None:
-    """Once a process; again for another format.
+    """Prepare the log of this process; a second call changes the format.
 
     Serve's own loggers keep the settings of ``logging_config``.
     """
@@ -40,7 +40,7 @@ def set_up(log_format: LogFormat = "text") -> None:
 
 
 class JsonFormatter(logging.Formatter):
-    """A line is one JSON object in ASCII, with a request's ids and an exception where there are."""
+    """Write a line as one JSON object in ASCII, with a request's ids and an exception if any."""
 
     def format(self, record: logging.LogRecord) -> str:
         created = datetime.fromtimestamp(record.created, UTC)
@@ -60,5 +60,5 @@ class JsonFormatter(logging.Formatter):
 
 
 def printable(text: str) -> str:
-    """A caller's id for a log: bounded, and without what a terminal or a parser would obey."""
+    """Bound a caller's text for a log, and replace what a terminal or a parser would obey."""
     return "".join(char if " " <= char <= "~" else "?" for char in text[:MAX_ID_CHARS])

@@ -1,7 +1,7 @@
-"""Traces (OpenTelemetry): a span for each request, and under it one for each item of a stage.
+"""Trace requests (OpenTelemetry): a span for each, and under it one for each item of a stage.
 
-Off until ``set_up``, and then each call here is one look at ``_tracer``. The provider is
-Dragoman's own: the process-wide one belongs to Serve, which has a tracing of its hops.
+Until ``set_up`` has run, every call here only looks at ``_tracer``. The provider is Dragoman's
+own, because the process-wide one belongs to Serve, which traces its own calls.
 """
 
 from __future__ import annotations
@@ -38,14 +38,14 @@ from deployments.telemetry.log import printable, request_ids
 from models.errors import CallerError, ConfigError, DragomanError, is_fault
 
 METHODS = {"GET", "HEAD", "POST", "PUT", "DELETE", "OPTIONS", "PATCH", "CONNECT", "TRACE"}
-OTHER_METHOD = "_OTHER"  # the convention for any that a caller invents
-LEFT = (CancelledError, ClientDisconnect, GeneratorExit)  # nobody waits for it any more
+OTHER_METHOD = "_OTHER"  # the convention for methods that a caller invents
+LEFT = (CancelledError, ClientDisconnect, GeneratorExit)  # the caller has left
 MAX_ATTRIBUTE_CHARS = 1024  # of a path, which is the caller's
-EXPORT_S = 5.0  # what sending one batch of spans may take, with its repetitions
-FLUSH_S = 5.0  # what the end may wait for spans that were not sent yet
+EXPORT_S = 5.0  # for sending one batch of spans, with its repetitions
+FLUSH_S = 5.0  # at the end, for spans that were not sent yet
 
 _W3C = TraceContextTextMapPropagator()
-_NOBODY = Context()  # not the ambient one: that is Serve's
+_NOBODY = Context()  # not the ambient one, which is Serve's
 
 _provider: TracerProvider | None = None
 _tracer: Tracer | None = None
@@ -59,14 +59,14 @@ def set_up(
     *,
     exporter: SpanExporter | None = None,
 ) -> None:
-    """Once a process; again for another endpoint.
+    """Start to trace in this process; a second call changes the endpoint.
 
     Args:
         endpoint: OTLP over HTTP, such as ``http://127.0.0.1:4318/v1/traces``; None: no traces.
-        ratio: share of the requests that are traced; a caller's own decision, in
-            ``traceparent``, goes before it.
-        service_name: that the spans are found by.
-        exporter: instead of the one to ``endpoint``.
+        ratio: the share of requests that are traced; a caller's own decision, in
+            ``traceparent``, comes first.
+        service_name: the name that the spans are found by.
+        exporter: used instead of the one to ``endpoint``.
 
     Raises:
         ConfigError: the extra ``tracing`` is not installed.
@@ -80,7 +80,7 @@ def set_up(
     _provider = TracerProvider(
         sampler=ParentBased(TraceIdRatioBased(ratio)),
         resource=Resource.create({"service.name": service_name}),
-        shutdown_on_exit=False,  # it would wait for a collector that is gone
+        shutdown_on_exit=False,  # it would wait for a collector that has gone
         span_limits=SpanLimits(max_span_attribute_length=MAX_ATTRIBUTE_CHARS),
     )
     _provider.add_span_processor(BatchSpanProcessor(exporter))
@@ -88,7 +88,7 @@ def set_up(
 
 
 def shut_down() -> None:
-    """Send what was not sent yet, for ``FLUSH_S`` at most; blocks. Nothing is traced any more."""
+    """Stop to trace; block for ``FLUSH_S`` at most to send what was not sent yet."""
     global _provider, _tracer
     provider, _provider, _tracer = _provider, None, None
     if provider is not None:
@@ -98,7 +98,7 @@ def shut_down() -> None:
 
 
 def check(endpoint: str | None) -> None:
-    """Find out before the start whether spans could be sent.
+    """Check before the start that spans can be sent.
 
     Raises:
         ConfigError: the extra ``tracing`` is not installed.
@@ -108,15 +108,16 @@ def check(endpoint: str | None) -> None:
 
 
 def is_on() -> bool:
+    """Tell whether requests are traced."""
     return _tracer is not None
 
 
 @contextmanager
 def request(scope: Scope, request_id: str, send: Send) -> Iterator[Send]:
-    """The span of one request, which continues its ``traceparent``.
+    """Trace one request in a span that continues its ``traceparent``.
 
     Yields:
-        ``send``, which notes the answer's status.
+        ``send``, wrapped to note the answer's status.
     """
     if _tracer is None:
         yield send
@@ -153,12 +154,12 @@ def request(scope: Scope, request_id: str, send: Send) -> Iterator[Send]:
 
 @contextmanager
 def stage(name: str, model: str | None, outcomes: Sequence[Outcome[Any]]) -> Iterator[None]:
-    """The span of one item of a stage, or of work without a model, in the current request.
+    """Trace one item of a stage, or work without a model, in the current request.
 
     Args:
         name: of the stage.
-        model: that the item goes to.
-        outcomes: holds the item's own at the end, if it came to one.
+        model: the one that the item goes to.
+        outcomes: holds the item's outcome at the end, if it has one.
     """
     parent = _span.get()
     if _tracer is None or parent is None:
@@ -173,11 +174,11 @@ def stage(name: str, model: str | None, outcomes: Sequence[Outcome[Any]]) -> Ite
 
 
 def record_item(name: str, model: str, outcome: Outcome[Any], started_s: float) -> None:
-    """``stage`` after the fact, for a way too short for a context manager.
+    """Trace one item that has ended, as ``stage`` does, without a context manager.
 
     Args:
         name: of the stage.
-        model: that the item went to.
+        model: the one that the item went to.
         outcome: the item's.
         started_s: on ``time.perf_counter``; it ends now.
     """

@@ -1,7 +1,7 @@
-"""What each key has used in this process, and what was refused; sums over the ingresses are exact.
+"""Count what each key has used in this process, and which requests were refused.
 
-Whatever decodes audio or reads text says so here, and it counts for the key of the request that it
-runs in.
+Code that decodes audio or reads text reports it here, and it counts for the key of the request
+that it runs in. Sums over the ingresses are exact.
 """
 
 from __future__ import annotations
@@ -16,7 +16,7 @@ from deployments.batching.statistics import add
 
 @dataclass(slots=True)
 class Usage:
-    """Of one key."""
+    """What one key has used."""
 
     requests: int = 0
     audio_s: float = 0.0
@@ -24,23 +24,23 @@ class Usage:
 
 
 @dataclass(slots=True)
-class DoorFigures:
-    """Counts since the start. Labels are names of the configuration, never a key."""
+class AccessFigures:
+    """Counts since the start, by names of the configuration, and never by a key itself."""
 
     usage: dict[str, Usage] = field(default_factory=dict)  # by key
     refused: dict[tuple[str, str], int] = field(default_factory=dict)  # by key ("": none), reason
 
 
-def total(parts: Iterable[DoorFigures]) -> DoorFigures:
-    """The sum over processes."""
-    sum_ = DoorFigures()
+def total(parts: Iterable[AccessFigures]) -> AccessFigures:
+    """Add up the figures of processes."""
+    sum_ = AccessFigures()
     for part in parts:
         add(sum_, part)
     return sum_
 
 
 class Account(Protocol):
-    """Whose request it is."""
+    """The key that a request came with."""
 
     name: str
 

@@ -148,7 +148,7 @@ def _missing_in_torch(torch: ModuleType, said: str) -> str:
         return f"torch {torch.__version__} is built without CUDA"
     try:
         driver = nvidia.driver_cuda()
-    except OSError:  # a container may lack nvidia-smi
+    except OSError:  # a container may lack the driver's library
         driver = None
     if nvidia.needs_newer_driver(built, driver):
         return f"torch sees no GPU: its CUDA {built} is newer than the driver's {driver}"
@@ -223,8 +223,8 @@ def _share_bytes(request: DeviceRequest) -> int:
 def gpu_total_memory_bytes() -> int:
     """Return the total memory of the first visible GPU.
 
-    torch is asked where nvidia-smi has no figure: where GPU and CPU share their memory, and where
-    nvidia-smi is missing.
+    torch is asked where the driver has no figure: where GPU and CPU share their memory, and where
+    the driver's library is not there.
     """
     gpu = nvidia.first_visible()
     if gpu is not None and gpu.total_bytes > 0:
@@ -267,8 +267,8 @@ def _on_gpu(used_before_bytes: int | None) -> tuple[str | None, int]:
     """Return the GPU's name and this process's memory on it.
 
     The driver lists memory by process, but not inside every container. There the memory taken since
-    before the load counts, which includes a neighbour that loads at the same time. Without
-    nvidia-smi it is what torch has reserved, if the model runs on torch.
+    before the load counts, which includes a neighbour that loads at the same time. Without the
+    driver's library it is what torch has reserved, if the model runs on torch.
     """
     gpu, own_bytes = nvidia.first_visible(), nvidia.own_bytes()
     if gpu is not None:

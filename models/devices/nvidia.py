@@ -1,25 +1,21 @@
-"""What the NVIDIA driver says through ``nvidia-smi``: GPUs, their memory, and who uses it.
+"""Ask the NVIDIA driver (NVML) for the GPUs, their memory, and the processes on them.
 
-No CUDA context is made and no heavy library is loaded, so every engine and the diagnosis ask here.
+No CUDA context is made and no heavy library is loaded, so every engine and the doctor ask here.
 """
 
 from __future__ import annotations
 
 import os
-import re
-import subprocess
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
-SMI = "nvidia-smi"
-SMI_TIMEOUT_S = 20.0  # a cold driver without its persistence daemon takes seconds
+import pynvml
+
 DRIVER_DEVICE = Path("/dev/nvidiactl")  # there once the driver is loaded
 VISIBLE = "CUDA_VISIBLE_DEVICES"
-MEBIBYTE = 1 << 20  # the unit of nvidia-smi's figures
-DRIVER_CUDA = re.compile(r"CUDA (?:UMD )?Version:\s*(\d+\.\d+)")
-GPU_FIELDS = "index,uuid,name,memory.total,memory.used,utilization.gpu,driver_version"
-PROCESS_FIELDS = "gpu_uuid,pid,used_memory,process_name"
 
 
 @dataclass(frozen=True, slots=True)
@@ -29,7 +25,7 @@ class Gpu:
     index: int
     uuid: str
     name: str
-    total_bytes: int
+    total_bytes: int  # 0 where the driver has no figure
     used_bytes: int
     utilisation_percent: int | None
     driver: str  # version
@@ -50,48 +46,48 @@ class GpuProcess:
 
 
 def gpus() -> list[Gpu]:
-    """Every GPU of this machine, whatever CUDA_VISIBLE_DEVICES says.
+    """Return every GPU of this machine, whatever CUDA_VISIBLE_DEVICES says.
 
     Raises:
-        OSError: nvidia-smi is not there, or cannot speak with the driver; the message says which.
+        OSError: there is no driver, or it does not work; the message says which.
     """
-    rows = _rows("--query-gpu=" + GPU_FIELDS, fields=7)
-    return [
-        Gpu(
-            index=int(index),
-            uuid=uuid,
-            name=name,
-            total_bytes=(_number(total) or 0) * MEBIBYTE,
-            used_bytes=(_number(used) or 0) * MEBIBYTE,
-            utilisation_percent=_number(utilisation),
-            driver=driver,
-        )
-        for index, uuid, name, total, used, utilisation, driver in rows
-    ]
+    with _driver():
+        version = pynvml.nvmlSystemGetDriverVersion()
+        return [_gpu(index, handle, version) for index, handle in _handles()]
 
 
 def processes() -> list[GpuProcess]:
-    """The processes that compute on any GPU. Raises OSError as ``gpus`` does."""
-    rows = _rows("--query-compute-apps=" + PROCESS_FIELDS, fields=4)
-    return [
-        GpuProcess(uuid, int(pid), None if (mib := _number(used)) is None else mib * MEBIBYTE, name)
-        for uuid, pid, used, name in rows
-    ]
+    """Return the processes that compute on any GPU. Raises OSError as ``gpus`` does."""
+    with _driver():
+        return [
+            GpuProcess(uuid, each.pid, each.usedGpuMemory, _process_name(each.pid))
+            for _, handle in _handles()
+            for uuid in [pynvml.nvmlDeviceGetUUID(handle)]
+            for each in pynvml.nvmlDeviceGetComputeRunningProcesses(handle)
+        ]
 
 
 def driver_cuda() -> str | None:
-    """The newest CUDA that the driver runs, such as "12.4". Raises OSError as ``gpus`` does."""
-    found = DRIVER_CUDA.search(_smi())
-    return found[1] if found else None
+    """Return the newest CUDA that the driver runs, such as "12.4"; None if it has no libcuda.
+
+    Raises:
+        OSError: as ``gpus`` does.
+    """
+    with _driver():
+        try:
+            version: int = pynvml.nvmlSystemGetCudaDriverVersion_v2()
+        except pynvml.NVMLError_LibraryNotFound:
+            return None
+        return f"{version // 1000}.{version % 1000 // 10}"
 
 
 def names_slice(environment: Mapping[str, str]) -> bool:
-    """Whether an environment names a slice of a GPU (MIG), which is no row of nvidia-smi's."""
+    """Tell whether an environment names a slice of a GPU (MIG), which ``gpus`` does not list."""
     return "MIG-" in environment.get(VISIBLE, "")
 
 
 def needs_newer_driver(built: str, driver: str | None) -> bool:
-    """Whether a build for that CUDA cannot run on a driver for that one; not, if it is not known.
+    """Tell whether a build for one CUDA needs a newer driver; False if the driver's is not known.
 
     Within one major version of CUDA any driver will do (CUDA compatibility guide, "Minor Version
     Compatibility").
@@ -100,17 +96,17 @@ def needs_newer_driver(built: str, driver: str | None) -> bool:
 
 
 def count(environment: Mapping[str, str]) -> int | None:
-    """How many GPUs an environment sees; None: there may be some, but the driver does not say."""
+    """Count the GPUs that an environment sees; None: the driver is there and does not say."""
     if names_slice(environment):
         return None
     try:
         return len(visible(gpus(), environment))
-    except (OSError, ValueError):
+    except OSError:
         return None if DRIVER_DEVICE.exists() else 0
 
 
 def visible(all_gpus: Sequence[Gpu], environment: Mapping[str, str]) -> list[Gpu]:
-    """The GPUs that a process of this environment sees, in CUDA's order.
+    """Return the GPUs that a process of this environment sees, in CUDA's order.
 
     CUDA reads the variable from the left, and stops at the first entry that names no GPU
     (CUDA C++ programming guide, "CUDA Environment Variables"): "-1" and "" hide all.
@@ -128,68 +124,89 @@ def visible(all_gpus: Sequence[Gpu], environment: Mapping[str, str]) -> list[Gpu
 
 
 def first_visible() -> Gpu | None:
-    """The GPU that this process computes on; None: there is none, or the driver does not say."""
+    """Return the GPU that this process computes on; None: none, or the driver does not say."""
     try:
         seen = visible(gpus(), os.environ)
-    except (OSError, ValueError):
+    except OSError:
         return None
     return seen[0] if seen else None
 
 
 def own_bytes() -> int | None:
-    """GPU memory of this process; None where the driver does not name it, as in a container."""
+    """Return this process's GPU memory; None if the driver does not name it, as in a container."""
     try:
         own = [p.used_bytes for p in processes() if p.pid == os.getpid()]
-    except (OSError, ValueError):
+    except OSError:
         return None
     known = [used for used in own if used is not None]
     return sum(known) if known else None
 
 
 def why_no_gpu() -> str | None:
-    """What hides a GPU from this process, before any library is asked; None: nothing does."""
+    """Return what hides every GPU from this process; None: nothing does, or nobody can tell."""
     if names_slice(os.environ):
         return None
     try:
         found = gpus()
-    except (OSError, ValueError) as error:
-        return None if DRIVER_DEVICE.exists() else str(error)  # a container may lack nvidia-smi
+    except OSError as error:
+        return None if DRIVER_DEVICE.exists() else str(error)  # a container may lack the library
     if not found:
-        return f"{SMI} lists no GPU"
+        return "the NVIDIA driver lists no GPU"
     if not visible(found, os.environ):
         return f"{VISIBLE}={os.environ[VISIBLE]!r} hides every GPU from this process"
     return None
 
 
 def _named(entry: str, all_gpus: Sequence[Gpu]) -> Gpu | None:
-    """The GPU of an entry of CUDA_VISIBLE_DEVICES: an index, or the beginning of its UUID."""
+    """Find the GPU of an entry of CUDA_VISIBLE_DEVICES: an index, or the start of its UUID."""
     if entry.isdigit():
         return next((gpu for gpu in all_gpus if gpu.index == int(entry)), None)
     matching = [gpu for gpu in all_gpus if entry and gpu.uuid.startswith(entry)]
     return matching[0] if len(matching) == 1 else None
 
 
-def _rows(query: str, *, fields: int) -> list[list[str]]:
-    lines = _smi(query, "--format=csv,noheader,nounits").splitlines()
-    rows = [[cell.strip() for cell in line.split(",", fields - 1)] for line in lines]
-    return [row for row in rows if len(row) == fields]
+@contextmanager
+def _driver() -> Iterator[None]:
+    """Open the driver's library for the length of a block.
 
-
-def _number(cell: str) -> int | None:
-    """An integer, or None for what the driver writes where it has none, such as "[N/A]"."""
-    return int(cell) if cell.isdigit() else None
-
-
-def _smi(*arguments: str) -> str:
+    Raises:
+        OSError: there is no driver, or it does not answer a question of the block.
+    """
     try:
-        done = subprocess.run(
-            [SMI, *arguments], capture_output=True, text=True, timeout=SMI_TIMEOUT_S, check=False
-        )
-    except FileNotFoundError as error:
-        raise OSError(f"no NVIDIA driver: there is no {SMI} here") from error
-    except subprocess.TimeoutExpired as error:
-        raise OSError(f"the NVIDIA driver does not answer: {SMI} hung") from error
-    if done.returncode:
-        said = (done.stdout + done.stderr).strip().splitlines()
-        raise OSError(f"the NVIDIA driver does not work: {said[0] if said else SMI + ' failed'}")
-    return done.stdout
+        pynvml.nvmlInit()
+    except pynvml.NVMLError_LibraryNotFound as error:
+        raise OSError("no NVIDIA driver: its library libnvidia-ml.so.1 is not here") from error
+    except pynvml.NVMLError as error:
+        raise OSError(f"the NVIDIA driver does not work: {error}") from error
+    try:
+        yield
+    except pynvml.NVMLError as error:
+        raise OSError(f"the NVIDIA driver does not work: {error}") from error
+    finally:
+        pynvml.nvmlShutdown()
+
+
+def _handles() -> list[tuple[int, Any]]:
+    count = pynvml.nvmlDeviceGetCount()
+    return [(index, pynvml.nvmlDeviceGetHandleByIndex(index)) for index in range(count)]
+
+
+def _gpu(index: int, handle: Any, driver: str) -> Gpu:
+    total_bytes, used_bytes, utilisation = 0, 0, None
+    with suppress(pynvml.NVMLError_NotSupported):  # GPU and CPU may share their memory
+        # Version 2 counts what the driver keeps for itself apart from what is used.
+        memory = pynvml.nvmlDeviceGetMemoryInfo(handle, version=pynvml.nvmlMemory_v2)
+        total_bytes, used_bytes = memory.total, memory.used
+    with suppress(pynvml.NVMLError_NotSupported):  # the GPU may be cut into slices (MIG)
+        utilisation = pynvml.nvmlDeviceGetUtilizationRates(handle).gpu
+    uuid, name = pynvml.nvmlDeviceGetUUID(handle), pynvml.nvmlDeviceGetName(handle)
+    return Gpu(index, uuid, name, total_bytes, used_bytes, utilisation, driver)
+
+
+def _process_name(pid: int) -> str:
+    """Return a process's name; empty if it has ended, or is not in this container."""
+    try:
+        name: str = pynvml.nvmlSystemGetProcessName(pid)
+    except (pynvml.NVMLError_NotFound, pynvml.NVMLError_NoPermission):
+        return ""
+    return name

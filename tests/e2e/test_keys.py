@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import ssl
 from collections.abc import Iterator
 
@@ -48,6 +49,13 @@ def trust(server: Running) -> ssl.SSLContext:
 
 def test_the_launcher_says_where_it_is_served(server: Running) -> None:
     assert server.url.startswith("https://127.0.0.1:")
+
+
+def test_no_command_is_offered_that_would_not_work(server: Running) -> None:
+    """The certificate is for a public name, and not for the address of this machine."""
+    assert re.search(
+        r"ready at \S+, every model warm after \d+ s$", "".join(server.log), re.MULTILINE
+    )
 
 
 def test_a_client_with_a_key_is_answered(server: Running, trust: ssl.SSLContext) -> None:

@@ -19,6 +19,7 @@ from tests.support.bad_input import EMBED, TRANSLATE, form, wav
 from tests.support.server import ROOT, Running, eventually, running, start
 
 SPEECH = wav(np.full(16_000, 700, np.int16))
+SERVE = [sys.executable, "-m", "deployments.cli", "serve", "--config"]
 PCM = {"content-type": "audio/pcm; rate=16000", "accept": "application/octet-stream"}
 
 
@@ -50,11 +51,37 @@ def test_a_signal_drains_and_leaves_nothing_behind(fakes: Path) -> None:
     assert (exit_code, answer.status_code, left, is_held) == (0, 200, [], False)
 
 
+def test_the_command_of_the_ready_line_works_as_it_is_printed(fakes: Path, tmp_path: Path) -> None:
+    elsewhere = tmp_path / "elsewhere"
+    elsewhere.mkdir()
+    with running(fakes) as server:
+        command = server.offered_command()
+        done = subprocess.run(command, shell=True, cwd=elsewhere, capture_output=True, text=True)
+    assert (done.returncode, server.url in command) == (0, True), done.stderr
+    assert (elsewhere / "out.wav").read_bytes().startswith(b"RIFF")
+
+
+def test_a_drained_server_runs_and_takes_no_more_requests(fakes: Path) -> None:
+    with running(fakes) as server:
+        drained = server.command("drain")
+        answer = translate(server.url)
+        is_running = server.process.poll() is None
+    assert (drained.returncode, answer.status_code, is_running) == (0, 503, True), drained.stderr
+
+
+def test_a_python_in_a_path_that_a_shell_would_split_serves(fakes: Path, tmp_path: Path) -> None:
+    link = tmp_path / "my tools & more"
+    link.symlink_to(sys.prefix, target_is_directory=True)
+    python = link / Path(sys.executable).relative_to(sys.prefix)
+    with running(fakes, str(python)) as server:
+        assert httpx.get(f"{server.url}/health/ready").is_success
+
+
 def test_a_wrong_configuration_stops_the_start(fakes: Path) -> None:
     content = yaml.safe_load(fakes.read_text())
     content["applications"][0]["args"]["models"]["asr"]["replica"] = 2
     fakes.write_text(yaml.safe_dump(content))
-    command = [sys.executable, "-m", "deployments.serve.launch", str(fakes)]
+    command = [*SERVE, str(fakes)]
     ended = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, check=False)
     assert ended.returncode == 2
     assert "models.asr.replica: Extra inputs are not permitted" in ended.stderr
@@ -65,7 +92,7 @@ def test_a_model_that_cannot_load_stops_the_start(fakes: Path) -> None:
     models = content["applications"][0]["args"]["models"]
     models["vad"] = {"engine": "silero", "weights": f"path:{fakes.parent}"}  # of another kind
     fakes.write_text(yaml.safe_dump(content))
-    command = [sys.executable, "-m", "deployments.serve.launch", str(fakes)]
+    command = [*SERVE, str(fakes)]
     ended = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, check=False)
     assert ended.returncode == 3
     assert "model vad failed" in ended.stderr
@@ -74,7 +101,7 @@ def test_a_model_that_cannot_load_stops_the_start(fakes: Path) -> None:
 
 def test_a_taken_port_is_named(fakes: Path) -> None:
     port = yaml.safe_load(fakes.read_text())["applications"][0]["args"]["ingress"]["port"]
-    command = [sys.executable, "-m", "deployments.serve.launch", str(fakes)]
+    command = [*SERVE, str(fakes)]
     with socket.socket() as taken:
         taken.bind(("127.0.0.1", port))
         taken.listen()

@@ -44,7 +44,7 @@ def sleeper(folder: Path) -> Path:
 
 def tuned(config: Path, *more: str) -> tuple[int, str, list[psutil.Process]]:
     """Run it: the exit code, stdout, and the processes that it had while it measured."""
-    command = [sys.executable, "-m", "tuning", str(config), *OPTIONS, *more]
+    command = [sys.executable, "-m", "tuning", "--config", str(config), *OPTIONS, *more]
     pipe = subprocess.PIPE
     with subprocess.Popen(command, cwd=ROOT, stdout=pipe, stderr=pipe, text=True) as process:
         assert process.stderr is not None

@@ -249,10 +249,10 @@ class TestCheck:
 
 
 def check(hub: Hub, folder: Path, reference: str) -> tuple[int, str]:
-    """The exit code of ``make check-config``, and what it says."""
+    """The exit code of ``dragoman check``, and what it says."""
     config = serve_file(folder, asr={"engine": "whisper", "weights": reference})
     environment = {"HF_ENDPOINT": hub.endpoint, "HF_HOME": str(folder / "hub")}
-    process = spawn("-m", "deployments.serve.launch", "--check", str(config), **environment)
+    process = spawn("-m", "deployments.cli", "check", "--config", str(config), **environment)
     _, said = process.communicate()
     return process.returncode, said
 
@@ -261,7 +261,9 @@ def start(hub: Hub, config: Path, *args: str, **environment: str) -> subprocess.
     """``dragoman fetch`` against the stand-in, in another process."""
     return spawn(
         "-m",
-        "deployments.cli.fetch",
+        "deployments.cli",
+        "fetch",
+        "--config",
         str(config),
         *args,
         HF_ENDPOINT=hub.endpoint,

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import datetime
+import ipaddress
 from pathlib import Path
 
 from cryptography import x509
@@ -15,11 +16,24 @@ from deployments.config.security import Tls
 PUBLIC = "speech.example.com"
 
 
-def made(folder: Path, name: str = "server", password: bytes | None = None) -> Tls:
-    """A certificate without its issuer's, as a file of one may be, and its key."""
+def made(
+    folder: Path,
+    name: str = "server",
+    password: bytes | None = None,
+    *,
+    signs_itself_for: str | None = None,
+) -> Tls:
+    """Make a certificate without its issuer's, as a file of one may be, and its key.
+
+    ``signs_itself_for``: an IP address that it is for instead, without any issuer.
+    """
     key, issuer_key = (ec.generate_private_key(ec.SECP256R1()) for _ in range(2))
+    names: x509.GeneralName = x509.DNSName(PUBLIC)
     issuer = x509.Name([x509.NameAttribute(NameOID.COMMON_NAME, "issuer")])
     subject = x509.Name([x509.NameAttribute(NameOID.COMMON_NAME, PUBLIC)])
+    if signs_itself_for is not None:
+        issuer, issuer_key = subject, key
+        names = x509.IPAddress(ipaddress.ip_address(signs_itself_for))
     now = datetime.datetime.now(datetime.UTC)
     certificate = (
         x509.CertificateBuilder()
@@ -29,7 +43,7 @@ def made(folder: Path, name: str = "server", password: bytes | None = None) -> T
         .serial_number(x509.random_serial_number())
         .not_valid_before(now - datetime.timedelta(days=1))
         .not_valid_after(now + datetime.timedelta(days=1))
-        .add_extension(x509.SubjectAlternativeName([x509.DNSName(PUBLIC)]), critical=False)
+        .add_extension(x509.SubjectAlternativeName([names]), critical=False)
         .sign(issuer_key, hashes.SHA256())
     )
     locked = serialization.BestAvailableEncryption(password) if password else None

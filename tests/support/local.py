@@ -12,13 +12,15 @@ from typing import Any
 from deployments.batching.batch import BatchReply
 from deployments.batching.batcher import Batcher
 from deployments.batching.leaving import BATCHES_A_REPLICA
-from deployments.catalogue.control import AppStatus, Control
+from deployments.catalogue.control import Control
 from deployments.catalogue.generation import Generation, ModelOverride
-from deployments.catalogue.placements import Description, Placements, Remote, ReplicaStats
+from deployments.catalogue.placements import Description, Placements, Remote
+from deployments.catalogue.platform import AppStatus
 from deployments.catalogue.selection import Fleet
 from deployments.config.policy import BatchPolicy
 from deployments.config.schema import AppConfig, Limits, ModelConfig
 from deployments.serve.batch_transport import Packed
+from deployments.telemetry.model_report import ReplicaStats
 from models.errors import StartupError, Unavailable
 from models.registry import find_engine
 from tests.support.fakes import FAKE_ASR, FAKE_NMT, FAKE_TTS, FAKE_VAD, SLEEP

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 import re
 import signal
 import subprocess
@@ -36,18 +35,21 @@ class Running:
     log: list[str]
     reader: Thread  # takes the log's rest, so that the server never waits to write it
 
-    def dashboard(self) -> str:
-        """Where `serve deploy` reaches it."""
-        (found,) = re.findall(r"dashboard at .*?(http://[\d.]+:\d+)", "".join(self.log))
+    def command(self, name: str) -> subprocess.CompletedProcess[str]:
+        """Run a command of the server's for it, such as ``drain``, to its end."""
+        command = [sys.executable, "-m", "deployments.cli", name, "--config", str(self.config_path)]
+        return subprocess.run(command, cwd=ROOT, check=False, capture_output=True, text=True)
+
+    def offered_command(self) -> str:
+        """The command that the ready line offers."""
+        (found,) = re.findall(r"ready at .*; try: (.+)$", "".join(self.log), re.MULTILINE)
         return str(found)
 
     def deploy(self, content: dict[str, Any]) -> None:
-        """Give the running server another configuration, as `make deploy` does."""
+        """Give the running server another configuration."""
         self.config_path.write_text(yaml.safe_dump(content))
-        serve = Path(sys.executable).with_name("serve")
-        command = [str(serve), "deploy", str(self.config_path), "--address", self.dashboard()]
-        environment = {**os.environ, "RAY_AUTH_MODE": "token"}
-        subprocess.run(command, env=environment, cwd=ROOT, check=True, capture_output=True)
+        done = self.command("deploy")
+        assert done.returncode == 0, done.stdout + done.stderr
 
     def replicas(self, name: str) -> list[psutil.Process]:
         """The processes of a model's replicas, or of those of a deployment of the server."""
@@ -115,13 +117,13 @@ def eventually(condition: Callable[[], bool], what: str, within_s: float = 60.0)
         assert time.monotonic() < deadline, f"not within {within_s} s: {what}"
 
 
-def start(config_path: Path) -> Running:
-    """Start the launcher; returns once every model is warm.
+def start(config_path: Path, python: str = sys.executable) -> Running:
+    """Start the launcher with a Python; returns once every model is warm.
 
     Raises:
         AssertionError: it ended before that; the message is its log.
     """
-    command = [sys.executable, "-m", "deployments.serve.launch", str(config_path)]
+    command = [python, "-m", "deployments.cli", "serve", "--config", str(config_path)]
     process = subprocess.Popen(
         command, cwd=ROOT, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True
     )
@@ -139,9 +141,9 @@ def start(config_path: Path) -> Running:
 
 
 @contextmanager
-def running(config_path: Path) -> Iterator[Running]:
+def running(config_path: Path, python: str = sys.executable) -> Iterator[Running]:
     """A server for the length of a block."""
-    server = start(config_path)
+    server = start(config_path, python)
     try:
         yield server
     finally:

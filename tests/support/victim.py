@@ -43,7 +43,7 @@ def rests() -> None:
 
 
 def hangs() -> None:
-    """Until it is ended, however late the watcher gets a CPU."""
+    """Until it is ended, however late the watchdog process gets a CPU."""
     time.sleep(HANGS_S)
 
 
@@ -53,7 +53,7 @@ def main(behaviour: str, batches_before: int, cost: float | None) -> None:
     for _ in range(batches_before):
         dog.begin(1.0)
         dog.end(1.0, 0.01)
-    print(dog.watcher_pid, flush=True)
+    print(dog.process_pid, flush=True)
     if cost is not None:
         dog.begin(cost)
     behaviours = (stops, computes, computes_below, computes_beside, rests, hangs)

@@ -149,11 +149,12 @@ def canonical(name: str) -> str:
     return re.split(r"[^A-Za-z0-9._-]", name, maxsplit=1)[0].replace("_", "-").lower()
 
 
-def declared(path: Path) -> set[str]:
-    """The distributions that a pyproject.toml asks for, in extras or without."""
+def declared(path: Path, *, with_dev: bool) -> set[str]:
+    """Return what a pyproject.toml asks for, in extras or without; ``dev`` is for tests alone."""
     project = tomllib.loads(path.read_text())["project"]
     extras = project.get("optional-dependencies", {})
-    return {canonical(each) for each in [*project["dependencies"], *chain(*extras.values())]}
+    wanted = [extra for name, extra in extras.items() if with_dev or name != "dev"]
+    return {canonical(each) for each in [*project["dependencies"], *chain(*wanted)]}
 
 
 @pytest.mark.parametrize("room", DECLARED_IN)
@@ -161,7 +162,8 @@ def test_what_a_room_imports_is_declared(room: str) -> None:
     """A package that is there because another needs it may be gone with that one's next version."""
     weights = (ROOT / "requirements-weights.txt").read_text().splitlines()
     known = {canonical(line) for line in weights if line and not line.startswith("#")}
-    known = known.union(*(declared(path) for path in DECLARED_IN[room]))
+    with_dev = room in ("bench", "tests")
+    known = known.union(*(declared(path, with_dev=with_dev) for path in DECLARED_IN[room]))
     owners = distributions()
     files = [f for f in (ROOT / room).rglob("*.py") if not f.is_relative_to(PEERS)]
     names = set().union(*(imported(f) for f in files)) - OWN - sys.stdlib_module_names

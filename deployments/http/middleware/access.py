@@ -13,7 +13,7 @@ from starlette.types import Scope
 from deployments.config.schema import AppConfig
 from deployments.config.security import host_name, is_address, is_loopback
 from deployments.security.audit import Refusals
-from deployments.security.keys import Caller, Keyring
+from deployments.security.keys import Caller, KnownKeys
 from deployments.security.scopes import ADMIN, ANY, MODEL_CONTROL, NOBODY_ASKED, RIGHTS, Scopes
 from models.errors import (
     DragomanError,
@@ -50,15 +50,15 @@ class Door:
 
     Args:
         config: says who may ask.
-        keyring: knows the callers, and takes the figures.
+        known_keys: knows the callers, and takes the figures.
         template: the path of the route that a request takes, as it was declared; None: none. What
             the router will run is what is asked about, so no spelling of a path gets around it.
     """
 
-    def __init__(self, config: AppConfig, keyring: Keyring, template: Template) -> None:
+    def __init__(self, config: AppConfig, known_keys: KnownKeys, template: Template) -> None:
         security, host = config.security, host_name(config.ingress.host)
         self._template = template
-        self._keyring = keyring
+        self._known_keys = known_keys
         self._has_model_control = security.model_control == "admin"
         self._is_local = is_loopback(host) and not security.open and security.public_url is None
         self._names = security.names | {host}
@@ -84,7 +84,7 @@ class Door:
             scopes = self._remembered(asked) if is_short else self._scopes(asked)
             if not scopes:
                 return NOBODY
-            caller = self._keyring.caller(authorization)
+            caller = self._known_keys.caller(authorization)
             if not scopes & caller.scopes:
                 raise _lacks(scopes)
             return caller.visit()
@@ -102,7 +102,7 @@ class Door:
         self._check_page(asked)
         if route in MODEL_CONTROL and not self._has_model_control:
             raise ModelControlOff("security.model_control is off")
-        if self._keyring:
+        if self._known_keys:
             return scopes
         if scopes == ADMIN:
             self._check_local(asked)
@@ -147,7 +147,7 @@ class Door:
     def _note(self, error: DragomanError, scope: Scope, caller: Caller | None) -> None:
         """Count and note a refusal, by its route: a caller's own path may say anything."""
         name = "" if caller is None else caller.name
-        refused = self._keyring.figures.refused
+        refused = self._known_keys.figures.refused
         refused[name, error.code] = refused.get((name, error.code), 0) + 1
         method, path = self._route(scope["method"], scope["path"], scope.get("root_path", ""))
         peer = scope.get("client") or ("unknown",)

@@ -27,7 +27,7 @@ from deployments.http.triton.json_documents import json_object
 from deployments.http.triton.kinds.base import Served
 from deployments.http.triton.served import Catalogue
 from deployments.security import audit
-from deployments.telemetry.cluster_figures import Ledger
+from deployments.telemetry.cluster_figures import ClusterFigures
 from models.errors import InvalidRequest
 
 EXTENSIONS = (
@@ -50,13 +50,13 @@ class OipRoutes:
         pipeline: Pipeline,
         config: AppConfig,
         refusing: Callable[[], str | None],  # why a new request would be refused
-        ledger: Ledger,
+        cluster_figures: ClusterFigures,
     ) -> None:
         self._pipeline = pipeline
         self._fleet: Fleet = pipeline.fleet
         self._config = config
         self._refusing = refusing
-        self._ledger = ledger
+        self._cluster_figures = cluster_figures
         self._catalogue = Catalogue(pipeline, config)
 
     def routes(self) -> list[Route]:
@@ -125,11 +125,11 @@ class OipRoutes:
 
     async def statistics(self, request: Request) -> Response:
         served = self._served(request)
-        return self._as_statistics([served], await self._ledger.figures())
+        return self._as_statistics([served], await self._cluster_figures.figures())
 
     async def all_statistics(self, request: Request) -> Response:
         served = [self._catalogue.get(name) for name in self._catalogue.names()]
-        return self._as_statistics(served, await self._ledger.figures())
+        return self._as_statistics(served, await self._cluster_figures.figures())
 
     def _as_statistics(self, served: list[Served], figures: Mapping[str, Figures]) -> Response:
         rows = []

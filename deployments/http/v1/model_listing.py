@@ -1,37 +1,44 @@
-"""Describe a model as ``/v1/models`` lists it: OpenAI's fields, and what an operator asks."""
+"""Render a model's report as ``/v1/models`` lists it: OpenAI's fields, and what operators need."""
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from dataclasses import asdict
 from typing import Any
 
-from deployments.catalogue.placements import Description, ReplicaStats
+from deployments.catalogue.reports import report_of
 from deployments.catalogue.selection import Fleet
+from deployments.telemetry.model_report import ModelReport, ReplicaReport
+from models.runtime import RuntimeSpec
 
 
 async def model_row(fleet: Fleet, name: str, started: int) -> dict[str, Any]:
-    """Describe a model: its spec, device, counts over all replicas, and each replica's report.
+    """Ask a model's replicas, and render what they answer.
 
     Args:
         fleet: the models.
-        name: of the model, or an alias.
+        name: the model's name, or an alias.
         started: the server's start, in Unix seconds.
 
     Raises:
-        UnknownModel: there is none of that name.
-        Unavailable: it is still loading, or no replica answers.
+        UnknownModel: no model has that name.
+        Unavailable: the model is still loading, or no replica answers.
     """
-    model = fleet.get(name)
-    descriptions, stats = await fleet.describe(name)
-    spec = descriptions[0].spec
-    items, batches = sum(s.items for s in stats), sum(s.batches for s in stats)
+    report, spec = await report_of(fleet, name)
+    return as_row(report, spec, fleet.aliases_of(report.name), started)
+
+
+def as_row(
+    report: ModelReport, spec: RuntimeSpec, aliases: list[str], started: int
+) -> dict[str, Any]:
+    """Render the report of a model that answers."""
+    assert report.device is not None
+    counts = report.statistics
     return {
-        "id": model.name,
+        "id": report.name,
         "object": "model",
         "created": started,
         "owned_by": "dragoman",
-        "aliases": fleet.aliases_of(model.name),
+        "aliases": aliases,
         "kind": spec.kind,
         "engine": spec.engine,
         "weights": spec.weights,
@@ -41,43 +48,31 @@ async def model_row(fleet: Fleet, name: str, started: int) -> dict[str, Any]:
         "cloning_languages": spec.cloning_languages,
         "voices": [voice.id for voice in spec.voices],
         "embedding_size": spec.embedding_size,
-        "replicas": len(descriptions),
-        "device": asdict(descriptions[0].device),
-        "replica_reports": _replica_reports(descriptions, stats),
+        "replicas": report.replica_count,
+        "device": asdict(report.device),
+        "replica_reports": [_replica_row(replica) for replica in report.replicas],
         "statistics": {
-            "items": items,
-            "batches": batches,
-            "mean_batch_size": round(items / batches, 3) if batches else 0.0,
-            "item_errors": sum(s.item_errors for s in stats),
-            "failures": sum(s.failed_batches for s in stats),
-            "busy_s": round(sum(s.busy_s for s in stats), 3),
+            "items": counts.items,
+            "batches": counts.batches,
+            "mean_batch_size": round(counts.mean_batch_size, 3),
+            "item_errors": counts.item_errors,
+            "failures": counts.failures,
+            "busy_s": round(counts.busy_s, 3),
         },
     }
 
 
 def alias_row(row: dict[str, Any], alias: str, name: str) -> dict[str, Any]:
-    """Show a model's row under another name that the configuration has for it or its kind."""
+    """Return a model's row under another name, which the configuration has for it or its kind."""
     return {**row, "id": alias, "alias_of": name, "aliases": []}
 
 
-def _replica_reports(
-    descriptions: Sequence[Description], stats: Sequence[ReplicaStats]
-) -> list[dict[str, Any]]:
-    """List the replicas that answered both questions: one may have died or come in between."""
-    counts = {s.replica: s for s in stats}
-    return [
-        {
-            "replica": d.replica,
-            "device": asdict(d.device),
-            "warm_up_s": d.warm_up_s,
-            "statistics": _statistics(counts[d.replica]),
-        }
-        for d in descriptions
-        if d.replica in counts
-    ]
-
-
-def _statistics(stats: ReplicaStats) -> dict[str, Any]:
-    figures = asdict(stats)
-    del figures["replica"]
-    return figures
+def _replica_row(report: ReplicaReport) -> dict[str, Any]:
+    statistics = asdict(report.statistics)
+    del statistics["replica"]
+    return {
+        "replica": report.replica,
+        "device": asdict(report.device),
+        "warm_up_s": report.warm_up_s,
+        "statistics": statistics,
+    }

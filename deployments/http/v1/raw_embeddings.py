@@ -13,7 +13,7 @@ from starlette.responses import JSONResponse, Response
 from starlette.types import Receive, Scope, Send
 
 from deployments.batching.queue import Outcome
-from deployments.catalogue.serving import Model
+from deployments.catalogue.model import Model
 from deployments.config.schema import Limits
 from deployments.graph.context import Context
 from deployments.graph.pipeline import Pipeline

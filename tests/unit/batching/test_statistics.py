@@ -11,7 +11,7 @@ import pytest
 
 from deployments.batching.response_cache import ResponseCache
 from deployments.batching.statistics import NS, Figures, ModelStatistics, Stages, total
-from deployments.telemetry.cluster_figures import Ledger, Page
+from deployments.telemetry.cluster_figures import ClusterFigures, IngressFigures
 from models.errors import InvalidRequest
 from models.runtime import ItemError
 from tests.support.clock import settle
@@ -55,10 +55,10 @@ class Peers:
     """Two ingresses of which the other can be asked, be silent, or be gone."""
 
     def __init__(self) -> None:
-        self.answers: list[list[Page]] | Exception = []
+        self.answers: list[list[IngressFigures]] | Exception = []
 
-    def __call__(self) -> Awaitable[Sequence[Sequence[Page]]]:
-        async def answer() -> Sequence[Sequence[Page]]:
+    def __call__(self) -> Awaitable[Sequence[Sequence[IngressFigures]]]:
+        async def answer() -> Sequence[Sequence[IngressFigures]]:
             if isinstance(self.answers, Exception):
                 raise self.answers
             return self.answers
@@ -72,40 +72,49 @@ def peers() -> Peers:
 
 
 @pytest.fixture
-def ledger(peers: Peers) -> Ledger:
+def cluster_figures(peers: Peers) -> ClusterFigures:
     own: Mapping[str, Figures] = {"asr": busy(1, 1)}
-    return Ledger("mine", lambda: own, peers)
+    return ClusterFigures("mine", lambda: own, peers)
 
 
 def rows(figures: Mapping[str, Figures]) -> tuple[int, int]:
     return figures["asr"].statistics.inference_count, figures["asr"].waiting
 
 
-async def test_the_figures_of_all_ingresses_are_summed(ledger: Ledger, peers: Peers) -> None:
-    peers.answers = [ledger.pages(), [Page("other", 1.0, {"asr": busy(4, 1)})]]
-    assert rows(await ledger.figures()) == (5, 2)
+async def test_the_figures_of_all_ingresses_are_summed(
+    cluster_figures: ClusterFigures, peers: Peers
+) -> None:
+    peers.answers = [cluster_figures.known(), [IngressFigures("other", 1.0, {"asr": busy(4, 1)})]]
+    assert rows(await cluster_figures.figures()) == (5, 2)
 
 
 async def test_the_counts_of_a_dead_ingress_remain_and_its_queue_does_not(
-    ledger: Ledger, peers: Peers
+    cluster_figures: ClusterFigures, peers: Peers
 ) -> None:
-    peers.answers = [[Page("other", 1.0, {"asr": busy(4, 1)})]]
-    await ledger.figures()
-    peers.answers = [ledger.pages()]
-    assert rows(await ledger.figures()) == (5, 1)
+    peers.answers = [[IngressFigures("other", 1.0, {"asr": busy(4, 1)})]]
+    await cluster_figures.figures()
+    peers.answers = [cluster_figures.known()]
+    assert rows(await cluster_figures.figures()) == (5, 1)
 
 
-async def test_the_later_page_of_an_ingress_counts(ledger: Ledger, peers: Peers) -> None:
-    later = Page("other", 2.0, {"asr": busy(6, 1)})
-    peers.answers = [[later], [Page("third", 1.0, {}), Page("other", 1.0, {"asr": busy(4, 1)})]]
-    assert rows(await ledger.figures()) == (7, 2)
+async def test_the_later_page_of_an_ingress_counts(
+    cluster_figures: ClusterFigures, peers: Peers
+) -> None:
+    later = IngressFigures("other", 2.0, {"asr": busy(6, 1)})
+    peers.answers = [
+        [later],
+        [IngressFigures("third", 1.0, {}), IngressFigures("other", 1.0, {"asr": busy(4, 1)})],
+    ]
+    assert rows(await cluster_figures.figures()) == (7, 2)
 
 
-async def test_an_ingress_that_does_not_answer_is_remembered(ledger: Ledger, peers: Peers) -> None:
-    peers.answers = [[Page("other", 1.0, {"asr": busy(4, 1)})]]
-    await ledger.figures()
+async def test_an_ingress_that_does_not_answer_is_remembered(
+    cluster_figures: ClusterFigures, peers: Peers
+) -> None:
+    peers.answers = [[IngressFigures("other", 1.0, {"asr": busy(4, 1)})]]
+    await cluster_figures.figures()
     peers.answers = OSError("gone")
-    assert rows(await ledger.figures())[0] == 5
+    assert rows(await cluster_figures.figures())[0] == 5
 
 
 # ---- from the batcher ------------------------------------------------------------------

@@ -148,7 +148,7 @@ async def test_a_load_imports_no_class_that_the_configuration_does_not_name(
 async def test_a_generation_for_which_there_is_no_gpu_is_refused(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
-    monkeypatch.setattr("deployments.catalogue.control.SHARE_S", 0.0)
+    monkeypatch.setattr("deployments.catalogue.operations.SHARE_S", 0.0)
     config = ModelConfig(engine=SLEEP, gpu_fraction=0.6)
     platform = LocalPlatform()
     control = await started(platform, {"speaker": config})
@@ -229,8 +229,8 @@ IDLE_MODELS = {"speaker": ModelConfig(engine=SLEEP, idle_unload_s=IDLE_S)}
 
 
 async def idle_control(monkeypatch: pytest.MonkeyPatch) -> tuple[Control, Idle]:
-    for pause in ("WATCH_S", "ROUND_S", "POLL_S"):
-        monkeypatch.setattr(f"deployments.catalogue.control.{pause}", 0.0)
+    for pause in ("control.WATCH_S", "control.ROUND_S", "operations.POLL_S"):
+        monkeypatch.setattr(f"deployments.catalogue.{pause}", 0.0)
     platform = Idle()
     control = await started(platform, IDLE_MODELS, clock=lambda: platform.now)
     return control, platform

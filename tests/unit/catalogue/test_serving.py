@@ -124,7 +124,7 @@ async def test_an_unload_finishes_what_it_finds_and_refuses_what_comes(
 
 
 async def test_an_unload_does_not_wait_for_ever(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("deployments.catalogue.control.SETTLE_S", 0.01)
+    monkeypatch.setattr("deployments.catalogue.operations.SETTLE_S", 0.01)
     fleet = await fake_fleet(fake_config())
     gate = Gate(directory(fleet)["speaker"], monkeypatch)
     asked = asyncio.create_task(embed(fleet))

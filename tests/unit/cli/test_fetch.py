@@ -10,7 +10,7 @@ import pytest
 import typer.testing
 import yaml
 
-from deployments.cli.fetch import app
+from deployments.cli.app import app
 from dragoman_client import cli
 from models.registry import ENGINES
 from tests.support import commands
@@ -29,8 +29,8 @@ def folder(tmp_path: Path) -> Path:
     return made
 
 
-def run(*args: str | Path) -> typer.testing.Result:
-    return commands.run(app, *args)
+def run(config: Path, *args: str | Path) -> typer.testing.Result:
+    return commands.run(app, "fetch", "--config", config, *args)
 
 
 def test_each_model_is_one_line(tmp_path: Path, folder: Path) -> None:
@@ -104,7 +104,7 @@ def test_a_wrong_command_line(tmp_path: Path, args: list[str], said: str) -> Non
 
 def test_a_bad_configuration_names_its_field(tmp_path: Path) -> None:
     result = run(serve_file(tmp_path, vad={"engine": "silero", "wieghts": "none"}))
-    assert (result.exit_code, "models.vad.wieghts" in commands.said(result)) == (1, True)
+    assert (result.exit_code, "models.vad.wieghts" in commands.said(result)) == (2, True)
 
 
 @pytest.mark.parametrize("engine", [name for name, found in ENGINES.items() if found.engine.files])
@@ -118,7 +118,7 @@ def test_an_engine_asks_for_the_files_that_are_fetched(engine: str) -> None:
 def test_the_clients_command_has_it(tmp_path: Path, folder: Path) -> None:
     vad = {"engine": "silero", "weights": f"path:{folder}"}
     config = serve_file(tmp_path, vad=vad)
-    result = commands.run(cli.app, "fetch", config, "--pins")
+    result = commands.run(cli.app, "fetch", "--config", config, "--pins")
     assert (result.exit_code, result.stdout) == (0, run(config, "--pins").stdout)
 
 

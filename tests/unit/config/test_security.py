@@ -10,7 +10,7 @@ from typer.testing import CliRunner
 
 from deployments.catalogue.generation import ModelOverride
 from deployments.catalogue.load_rules import check_load
-from deployments.cli.new_key import app
+from deployments.cli.key import app
 from deployments.config.schema import AppConfig, ModelConfig
 from deployments.config.security import Key, LoadAllow, Security, is_loopback
 from models.errors import LoadNotAllowed

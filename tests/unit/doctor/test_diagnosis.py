@@ -2,15 +2,9 @@
 
 from __future__ import annotations
 
-import io
-import json
 import os
 import sysconfig
-import threading
-from collections.abc import Iterator, Mapping
-from contextlib import contextmanager
 from dataclasses import replace
-from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 from typing import Any
 
@@ -18,7 +12,6 @@ import pytest
 
 from deployments.config.environment import SETTINGS
 from deployments.config.schema import ModelConfig
-from deployments.doctor import diagnosis as doctor
 from deployments.doctor import machine_checks as checks
 from deployments.doctor import probe as machine_facts
 from deployments.doctor.diagnosis import Diagnosis, as_text, diagnose
@@ -34,10 +27,11 @@ from deployments.doctor.probe import (
     look,
     to_json,
 )
+from deployments.telemetry.model_report import ModelReport, from_listing
 from models.devices.nvidia import Gpu, GpuProcess
 from models.runtime import Library
-from tests.support import nvidia_smi
-from tests.support.fakes import SLEEP
+from tests.support import nvidia_driver
+from tests.support.nvidia_driver import FakeProcess
 
 GPU = Gpu(0, "GPU-1", "NVIDIA L4", int(24e9), int(6e9), 40, "550.54")
 # A machine on which nothing is wrong.
@@ -55,7 +49,7 @@ NO_GPU = replace(
     GOOD,
     gpus=(),
     processes=(),
-    driver_error="no NVIDIA driver: there is no nvidia-smi here",
+    driver_error=nvidia_driver.NO_DRIVER,
     torch=Torch("2.13.0+cpu", None, False, 0),
     onnxruntime=OnnxRuntime("1.31.1", ("CPUExecutionProvider",), ("onnxruntime",)),
     ctranslate2=CTranslate2("4.8.5", 0, ("int8",)),
@@ -113,7 +107,7 @@ BOTH = OnnxRuntime("1.31.1", ("CPUExecutionProvider",), ("onnxruntime", "onnxrun
 TOO_NEW = OnnxRuntime("1.31.1", ("CUDAExecutionProvider",), ("onnxruntime-gpu",), "13.0")
 # id: (machine, models, check, status, what is found, the fix)
 WRONG: dict[str, tuple[Machine, Models, str, Status, str, str]] = {
-    "no driver": (NO_GPU, CUDA, "driver", "failed", "no nvidia-smi", "install NVIDIA's driver"),
+    "no driver": (NO_GPU, CUDA, "driver", "failed", "no NVIDIA driver", "install NVIDIA's driver"),
     "gpu full": (
         replace(GOOD, gpus=(replace(GPU, used_bytes=int(23.9e9)),)),
         *(AUTO, "gpu 0", "warning", "23.9 of 24.0 GB used", "end other processes"),
@@ -274,17 +268,28 @@ COUNTS: dict[str, Any] = {
 
 
 def row(*, replicas: int = 1, counts: dict[str, Any] | None = None, **device: Any) -> Any:
+    """An answer of ``/v1/models/asr``, in the fields that the doctor reads."""
     report = {
         "replica": "abcdefghij",
         "device": {**DEVICE, **device},
         "warm_up_s": 1.5,
         "statistics": {**COUNTS, **(counts or {})},
     }
-    return {"id": "asr", "replica_reports": [report] * replicas}
+    return {
+        "id": "asr",
+        "replicas": replicas,
+        "device": report["device"],
+        "replica_reports": [report] * replicas,
+        "statistics": {"items": 30, "batches": 10, "mean_batch_size": 3.0, "failures": 0},
+    }
+
+
+def report(state: str = "ready", **of_row: Any) -> ModelReport:
+    return from_listing(row(**of_row), state)
 
 
 def test_a_model_tells_where_it_runs_in_what_memory_and_how_fast() -> None:
-    where, memory, times = model_findings(GOOD, {"asr": "ready"}, [row()])
+    where, memory, times = model_findings(GOOD, [report()])
     assert where.found.startswith("asked for auto, runs on NVIDIA L4 (asked for auto)")
     assert memory.found == "1.00 GB of the GPU, limit 4.00 GB"
     assert times.found == (
@@ -296,49 +301,49 @@ def test_a_model_tells_where_it_runs_in_what_memory_and_how_fast() -> None:
 
 SLOW = {"batches": 10, "busy_s": 2.9, "first_batch_s": 2.0}
 # id: (row, check, what is found)
-DOUBTFUL: dict[str, tuple[Any, str, str]] = {
-    "fell back": (row(actual="cpu", gpu_name=None, reason="too old"), "model asr", "(too old)"),
-    "memory nearly full": (row(memory_bytes=int(3.9e9)), "model asr memory", "nearly full"),
-    "slow first batch": (row(counts=SLOW), "model asr times", "first batch 2000 ms, later 100"),
-    "failed batches": (row(counts={"failed_batches": 2}), "model asr failures", "2 batches"),
+DOUBTFUL: dict[str, tuple[ModelReport, str, str]] = {
+    "fell back": (report(actual="cpu", gpu_name=None, reason="too old"), "model asr", "(too old)"),
+    "memory nearly full": (report(memory_bytes=int(3.9e9)), "model asr memory", "nearly full"),
+    "slow first batch": (report(counts=SLOW), "model asr times", "first batch 2000 ms, later 100"),
+    "failed batches": (report(counts={"failed_batches": 2}), "model asr failures", "2 batches"),
 }
 
 
 @pytest.mark.parametrize(("said", "check", "found"), DOUBTFUL.values(), ids=DOUBTFUL)
 def test_what_is_doubtful_of_a_model_is_found_with_its_fix(
-    said: Any, check: str, found: str
+    said: ModelReport, check: str, found: str
 ) -> None:
-    doubtful = [r for r in model_findings(GOOD, {"asr": "ready"}, [said]) if r.status != "ok"]
+    doubtful = [r for r in model_findings(GOOD, [said]) if r.status != "ok"]
     assert [(r.check, r.status, found in r.found) for r in doubtful] == [(check, "warning", True)]
     assert doubtful[0].fix
 
 
-FINE: dict[str, tuple[Machine, Any]] = {
-    "cpu without a gpu": (NO_GPU, row(actual="cpu", reason="no driver")),
-    "cpu without a share": (GOOD, row(actual="cpu", reason="gpu_fraction is 0")),
-    "cpu as asked": (GOOD, row(requested="cpu", actual="cpu", reason="asked for cpu")),
-    "no batch yet": (GOOD, row(counts={"batches": 0, "first_batch_s": None})),
-    "one batch": (GOOD, row(counts={"batches": 1, "busy_s": 2.0, "first_batch_s": 2.0})),
-    "too few for a mean": (GOOD, row(counts={**SLOW, "batches": 2})),
-    "no limit": (GOOD, row(memory_limit_bytes=None)),
-    "a limit of nothing": (GOOD, row(memory_limit_bytes=0)),
+FINE: dict[str, tuple[Machine, ModelReport]] = {
+    "cpu without a gpu": (NO_GPU, report(actual="cpu", reason="no driver")),
+    "cpu without a share": (GOOD, report(actual="cpu", reason="gpu_fraction is 0")),
+    "cpu as asked": (GOOD, report(requested="cpu", actual="cpu", reason="asked for cpu")),
+    "no batch yet": (GOOD, report(counts={"batches": 0, "first_batch_s": None})),
+    "one batch": (GOOD, report(counts={"batches": 1, "busy_s": 2.0, "first_batch_s": 2.0})),
+    "too few for a mean": (GOOD, report(counts={**SLOW, "batches": 2})),
+    "no limit": (GOOD, report(memory_limit_bytes=None)),
+    "a limit of nothing": (GOOD, report(memory_limit_bytes=0)),
 }
 
 
 @pytest.mark.parametrize(("machine", "said"), FINE.values(), ids=FINE)
-def test_what_is_as_it_should_be_is_no_problem(machine: Machine, said: Any) -> None:
-    findings = model_findings(machine, {"asr": "ready"}, [said])
+def test_what_is_as_it_should_be_is_no_problem(machine: Machine, said: ModelReport) -> None:
+    findings = model_findings(machine, [said])
     assert {finding.status for finding in findings} == {"ok"}
 
 
 def test_replicas_are_told_apart() -> None:
-    findings = model_findings(GOOD, {"asr": "ready"}, [row(replicas=2)])
+    findings = model_findings(GOOD, [report(replicas=2)])
     assert {finding.check.split()[2] for finding in findings} == {"abcdefgh"}
 
 
 def test_models_that_are_not_ready_are_told() -> None:
-    states = {"asr": "loading", "nmt": "failed: no weights"}
-    loading, failed = model_findings(GOOD, states, [])
+    reports = [ModelReport("asr", "loading"), ModelReport("nmt", "failed: no weights")]
+    loading, failed = model_findings(GOOD, reports)
     assert (loading.status, failed.status, failed.found) == (
         "warning",
         "failed",
@@ -364,19 +369,22 @@ def test_a_machine_without_a_gpu_is_a_failure_where_one_is_asked_for() -> None:
 
 
 VERDICTS = {
-    "on the gpu": ([row()], "1 of 1 models run on a GPU: asr"),
+    "on the gpu": ([report()], "1 of 1 models run on a GPU: asr"),
     "fell back": (
-        [row(actual="cpu", reason="x")],
+        [report(actual="cpu", reason="x")],
         "0 of 1 models run on a GPU: none; 1 warnings",
     ),
-    "no replica reports": ([row(replicas=0)], "0 of 1 models run on a GPU: none"),
-    "no server": ([], "1 GPUs can be used here"),
+    "no replica reports": ([report(replicas=0)], "0 of 1 models run on a GPU: none"),
+    "no model answers": ([ModelReport("asr", "ready")], "1 GPUs can be used here"),
+    "no server": (None, "1 GPUs can be used here"),
 }
 
 
-@pytest.mark.parametrize(("rows", "verdict"), VERDICTS.values(), ids=VERDICTS)
-def test_the_verdict_counts_the_models_on_the_gpu(rows: list[Any], verdict: str) -> None:
-    assert diagnose(GOOD, AUTO, {"asr": "ready"}, rows).verdict == verdict
+@pytest.mark.parametrize(("reports", "verdict"), VERDICTS.values(), ids=VERDICTS)
+def test_the_verdict_counts_the_models_on_the_gpu(
+    reports: list[ModelReport] | None, verdict: str
+) -> None:
+    assert diagnose(GOOD, AUTO, reports).verdict == verdict
 
 
 def test_slices_of_a_gpu_are_no_machine_without_one() -> None:
@@ -395,7 +403,7 @@ def test_the_text_has_each_fix_below_its_finding() -> None:
     ]
 
 
-# ---- the facts and the command ---------------------------------------------------------
+# ---- the facts ---------------------------------------------------------
 
 
 def test_facts_travel_as_json() -> None:
@@ -404,30 +412,34 @@ def test_facts_travel_as_json() -> None:
 
 @pytest.fixture
 def machine(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> pytest.MonkeyPatch:
-    nvidia_smi.remove(monkeypatch, tmp_path)
+    nvidia_driver.remove(monkeypatch, tmp_path)
     return monkeypatch
 
 
 def test_facts_of_a_machine_without_a_driver(machine: pytest.MonkeyPatch) -> None:
     facts = gather({"PIPER_USE_GPU": "x", "HOME": "/"})
-    assert facts.driver_error == "no NVIDIA driver: there is no nvidia-smi here"
+    assert facts.driver_error == nvidia_driver.NO_DRIVER
     assert facts.environment == {"PIPER_USE_GPU": "x"}
     assert facts.errors == {}
 
 
 def test_facts_of_a_machine_with_a_gpu(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
-    rows = [f"{nvidia_smi.UUIDS[0]}, 12, 300, python"]
-    nvidia_smi.install(monkeypatch, tmp_path, gpus=[nvidia_smi.gpu_row(0)], processes=rows)
+    used = [FakeProcess(0, 12, 300)]
+    nvidia_driver.install(monkeypatch, gpus=[nvidia_driver.gpu(0)], processes=used)
     facts = gather({})
     assert (facts.driver_cuda, len(facts.visible_gpus), len(facts.processes)) == ("12.4", 1, 1)
     assert set(facts.libraries) == {"libcublas.so.12", "libcudnn.so.9"}
 
 
-@pytest.mark.parametrize("broken", ["--query-compute-apps=*", ""], ids=["processes", "driver"])
+@pytest.mark.parametrize(
+    "broken",
+    ["nvmlDeviceGetComputeRunningProcesses", "nvmlSystemGetCudaDriverVersion_v2"],
+    ids=["processes", "CUDA"],
+)
 def test_a_question_that_fails_does_not_hide_the_gpu(
     monkeypatch: pytest.MonkeyPatch, tmp_path: Path, broken: str
 ) -> None:
-    nvidia_smi.install(monkeypatch, tmp_path, gpus=[nvidia_smi.gpu_row(0)], fails=broken)
+    nvidia_driver.install(monkeypatch, gpus=[nvidia_driver.gpu(0)], fails=broken)
     facts = gather({})
     assert (len(facts.gpus), facts.driver_error is None) == (1, False)
 
@@ -440,88 +452,3 @@ def test_a_look_has_the_library_path_of_the_server(
     monkeypatch.setattr(machine_facts, "FACTS_S", 500.0)  # libraries may come from a slow disk
     told = look(os.environ).environment["LD_LIBRARY_PATH"]
     assert told.split(":")[-1] == f"{tmp_path}/nvidia/cublas/lib"
-
-
-NOBODY = "http://127.0.0.1:9"  # the discard port: nothing listens there
-
-
-def config(tmp_path: Path, **model: Any) -> str:
-    path = tmp_path / "serve.yaml"
-    models = {"speaker": {"engine": SLEEP, **model}}
-    application = {"import_path": "deployments.app:build", "args": {"models": models}}
-    content = {"proxy_location": "Disabled", "applications": [application]}
-    path.write_text(json.dumps(content))  # JSON is YAML
-    return str(path)
-
-
-COMMANDS: dict[str, tuple[dict[str, Any], int]] = {
-    "auto": ({"device": "auto", "gpu_fraction": 0.5}, 0),
-    "cuda": ({"device": "cuda", "gpu_fraction": 0.5}, 1),
-}
-
-
-@pytest.mark.usefixtures("machine")
-@pytest.mark.parametrize(("model", "exit_code"), COMMANDS.values(), ids=COMMANDS)
-def test_the_command_works_without_a_server(
-    tmp_path: Path, model: dict[str, Any], exit_code: int
-) -> None:
-    out = io.StringIO()
-    arguments = ["--config", config(tmp_path, **model), "--url", NOBODY, "--json"]
-    assert doctor.main(arguments, out, gather) == exit_code
-    found = {row["check"]: row["found"] for row in json.loads(out.getvalue())["findings"]}
-    assert f"none answers at {NOBODY}" in found["server"]
-
-
-def test_a_machine_that_cannot_be_looked_at_is_a_finding(tmp_path: Path) -> None:
-    def fail(environment: Mapping[str, str]) -> Machine:
-        raise OSError("its process ended with 1")
-
-    out = io.StringIO()
-    arguments = ["--config", config(tmp_path), "--url", NOBODY]
-    assert doctor.main(arguments, out, fail) == 1
-    assert "it could not be looked at: its process ended with 1" in out.getvalue()
-
-
-# What a server answers: path -> (status, JSON).
-NOT_READY = (503, {"models": {"asr": "ready", "nmt": "loading"}})
-SERVERS: dict[str, tuple[tuple[int, Any], list[str], Status]] = {
-    "described": ((200, row()), ["asr"], "ok"),
-    "not available": ((503, {"error": {"message": "no replica"}}), [], "warning"),
-    "of another server": ((200, {"name": "x"}), [], "warning"),
-}
-
-
-@contextmanager
-def serving(answers: Mapping[str, tuple[int, Any]]) -> Iterator[str]:
-    class Handler(BaseHTTPRequestHandler):
-        def do_GET(self) -> None:
-            status, body = answers[self.path]
-            self.send_response(status)
-            self.end_headers()
-            self.wfile.write(json.dumps(body).encode())
-
-        def log_message(self, *arguments: Any) -> None:
-            pass
-
-    with ThreadingHTTPServer(("127.0.0.1", 0), Handler) as server:
-        thread = threading.Thread(target=server.serve_forever)
-        thread.start()
-        yield f"http://127.0.0.1:{server.server_port}"
-        server.shutdown()
-        thread.join()
-
-
-@pytest.mark.parametrize(("answer", "ids", "status"), SERVERS.values(), ids=SERVERS)
-def test_a_model_that_the_server_does_not_describe_is_a_finding(
-    answer: tuple[int, Any], ids: list[str], status: Status
-) -> None:
-    with serving({"/health/ready": NOT_READY, "/v1/models/asr": answer}) as url:
-        states, rows, finding = doctor.ask_server(url)
-    assert (states, [r["id"] for r in rows]) == (NOT_READY[1]["models"], ids)
-    assert finding.status == status
-
-
-def test_a_wrong_configuration_is_told(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
-    with pytest.raises(SystemExit, match="2"):
-        doctor.main(["--config", config(tmp_path, devise="cpu")])
-    assert "devise" in capsys.readouterr().err

@@ -17,9 +17,9 @@ from deployments.http.app import asgi_app, routes
 from deployments.http.middleware.access import Door
 from deployments.http.middleware.admission import Admission
 from deployments.http.router import RememberingRouter
-from deployments.security.keys import Keyring, new_key
+from deployments.security.keys import KnownKeys, new_key
 from deployments.security.scopes import ANY, NOBODY_ASKED, RIGHTS, Scopes
-from deployments.telemetry.cluster_figures import Ledger
+from deployments.telemetry.cluster_figures import ClusterFigures
 from models.errors import (
     DragomanError,
     HostNotAllowed,
@@ -52,14 +52,14 @@ def configured(ingress_host: str = "127.0.0.1", **security: Any) -> Any:
 def all_routes() -> list[Route]:
     config = fake_config()
     fleet = Fleet(config, fake_remotes(config))
-    return routes(fleet, config, Admission(8).why_not_ready, Ledger("alone", fleet.figures))
+    return routes(fleet, config, Admission(8).why_not_ready, ClusterFigures("alone", fleet.figures))
 
 
 ROUTER = RememberingRouter(all_routes())
 
 
 def door(config: Any) -> Door:
-    return Door(config, Keyring(config.security), ROUTER.template)
+    return Door(config, KnownKeys(config.security), ROUTER.template)
 
 
 def request(

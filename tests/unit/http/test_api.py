@@ -14,11 +14,11 @@ import pytest
 
 from deployments.catalogue.placements import Description
 from deployments.catalogue.selection import Fleet
-from deployments.catalogue.serving import READY
 from deployments.config.policy import BatchPolicy
 from deployments.config.schema import AppConfig, IngressConfig
 from deployments.http.app import asgi_app
 from deployments.http.middleware.admission import Admission
+from deployments.telemetry.model_report import READY
 from models.audio import decode as audio_io
 from models.types import Kind
 from tests.support import bad_input

@@ -7,6 +7,7 @@ import os
 import re
 import sys
 from collections.abc import AsyncIterator, Iterable, Sequence
+from dataclasses import replace
 from typing import Any
 from urllib.parse import quote
 
@@ -19,9 +20,8 @@ from prometheus_client.parser import text_string_to_metric_families
 from starlette.routing import Router
 
 from deployments.batching.statistics import Figures, ModelStatistics, Stages
-from deployments.catalogue.placements import Description, ReplicaStats
+from deployments.catalogue.placements import Description
 from deployments.catalogue.selection import Fleet
-from deployments.catalogue.serving import READY
 from deployments.config.policy import BatchPolicy
 from deployments.doctor import probe as machine_facts
 from deployments.doctor.probe import Machine
@@ -29,8 +29,9 @@ from deployments.http import operations
 from deployments.http.app import asgi_app
 from deployments.http.middleware.admission import Admission
 from deployments.http.operations import KEPT_S, MachineFacts, OperationsRoutes
-from deployments.telemetry.cluster_figures import Ledger
+from deployments.telemetry.cluster_figures import ClusterFigures
 from deployments.telemetry.metrics import MEDIA_TYPE, OPENMETRICS, exposition
+from deployments.telemetry.model_report import ReplicaStats
 from models.devices.nvidia import Gpu
 from models.errors import Unavailable
 from tests.support.asgi import SPEECH
@@ -42,7 +43,7 @@ from tests.support.local import (
     fake_remotes,
     until_queued,
 )
-from tests.unit.doctor.test_diagnosis import GOOD, NO_GPU, row
+from tests.unit.doctor.test_diagnosis import GOOD, NO_GPU, report
 
 TEXTS = {"text": ["One.", "Two."], "source_language": "en", "target_language": "pt"}
 
@@ -86,8 +87,8 @@ PLACES: dict[str, tuple[list[dict[str, Any]], float]] = {
 def test_a_model_is_on_the_gpu_if_all_of_its_replicas_are(
     devices: list[dict[str, Any]], value: float
 ) -> None:
-    reports = [report for device in devices for report in row(**device)["replica_reports"]]
-    text = exposition([{"id": "asr", "replica_reports": reports}], {}, {}).decode()
+    replicas = [replica for device in devices for replica in report(**device).replicas]
+    text = exposition([replace(report(), replicas=tuple(replicas))], {}).decode()
     assert samples(text)["model_on_gpu", "asr"] == value
 
 
@@ -140,7 +141,7 @@ EXPECTED = {  # the parser writes `_total` behind the name of every counter
 def test_each_figure_has_its_unit(name: str) -> None:
     figures = {"asr": Figures(worked(), waiting=4, pending=3, in_flight=1)}
     counts = {"out_of_memory": 2, "memory_bound": 16.0}
-    text = exposition([row(counts=counts)], {"asr": "ready"}, figures).decode()
+    text = exposition([report(counts=counts)], figures).decode()
     assert samples(text)[name, "asr"] == EXPECTED[name]
 
 
@@ -149,7 +150,7 @@ def families(text: str) -> dict[str, Any]:
 
 
 def test_triton_s_counters_are_counters_of_triton_s_names() -> None:
-    text = exposition([], {}, {"asr": Figures(worked())}).decode()
+    text = exposition([], {"asr": Figures(worked())}).decode()
     found = {name: f.type for name, f in families(text).items() if name.startswith("nv_")}
     gauges = {name for name, kind in found.items() if kind != "counter"}
     assert (len(found), gauges) == (12, {"nv_inference_pending_request_count"})
@@ -189,9 +190,9 @@ async def test_metrics_come_as_they_are_asked_for(accept: str | None, media_type
 
 def test_both_formats_say_the_same() -> None:
     figures = {"asr": Figures(worked(), waiting=5, pending=3, in_flight=1)}
-    rows = [row(**ON)]
-    plain = exposition(rows, {"asr": READY}, figures).decode()
-    strict = exposition(rows, {"asr": READY}, figures, media_type=OPENMETRICS).decode()
+    reports = [report(**ON)]
+    plain = exposition(reports, figures).decode()
+    strict = exposition(reports, figures, media_type=OPENMETRICS).decode()
     told = flat(openmetrics_families(strict))  # type: ignore[no-untyped-call]
     known = flat(text_string_to_metric_families(plain))
     assert {name.removesuffix("_total") for name, _ in told} == {
@@ -302,14 +303,14 @@ async def test_what_a_caller_writes_makes_no_label() -> None:
 
 
 def test_a_failure_has_its_reason() -> None:
-    text = exposition([], {}, {"asr": Figures(worked())}).decode()
+    text = exposition([], {"asr": Figures(worked())}).decode()
     samples_ = families(text)["nv_inference_request_failure"].samples
     reasons = {sample.labels["reason"]: sample.value for sample in samples_}
     assert reasons == {"REJECTED": 1, "CANCELED": 0, "BACKEND": 0, "OTHER": 0}
 
 
 def test_buckets_are_cumulative() -> None:
-    text = exposition([], {}, {"asr": Figures(worked())}).decode()
+    text = exposition([], {"asr": Figures(worked())}).decode()
     samples_ = families(text)["dragoman_request_duration_seconds"].samples
     buckets = {s.labels["le"]: s.value for s in samples_ if s.name.endswith("_bucket")}
     assert [buckets[le] for le in ("0.5", "1.0", "2.5", "+Inf")] == [0, 1, 2, 2]
@@ -317,7 +318,7 @@ def test_buckets_are_cumulative() -> None:
 
 def test_each_gpu_has_its_gauges() -> None:
     gpu = Gpu(0, "GPU-1", "H200", 100, 40, 75, "550")
-    found = families(exposition([], {}, {}, [gpu]).decode())
+    found = families(exposition([], {}, [gpu]).decode())
     values = {name: found[name].samples[0].value for name in found if name.startswith("nv_gpu")}
     assert values == {
         "nv_gpu_utilization": 0.75,
@@ -327,7 +328,7 @@ def test_each_gpu_has_its_gauges() -> None:
 
 
 def test_the_reason_of_a_device_is_a_label_whatever_it_says() -> None:
-    text = exposition([row(reason='a "b"\nc\\d')], {}, {}).decode()
+    text = exposition([report(reason='a "b"\nc\\d')], {}).decode()
     (info,) = [
         sample
         for family in text_string_to_metric_families(text)
@@ -460,8 +461,8 @@ def look() -> Look:
 async def http(look: Look) -> AsyncIterator[httpx.AsyncClient]:
     config = fake_config()
     fleet = await fake_fleet(config)
-    ledger = Ledger("1", fleet.figures)
-    routes = OperationsRoutes(fleet, config.models, 0, ledger, MachineFacts(look))
+    cluster_figures = ClusterFigures("1", fleet.figures)
+    routes = OperationsRoutes(fleet, config.models, cluster_figures, MachineFacts(look))
     async with connect(Router(routes.routes())) as client:
         yield client
 

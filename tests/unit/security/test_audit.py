@@ -1,4 +1,4 @@
-"""Who did what is told; what was said, heard and shown as a key is not."""
+"""Actions and refusals are logged; keys, texts and audio are not."""
 
 from __future__ import annotations
 
@@ -52,7 +52,7 @@ class Lines(logging.Handler):
 
 @pytest.fixture
 def lines(monkeypatch: pytest.MonkeyPatch) -> Iterator[Lines]:
-    """Of every logger of this process, but for those of the client that asks."""
+    """The lines of every logger of this process, without those of the client."""
     handler, root = Lines(), logging.getLogger()
     monkeypatch.setattr(log.logger, "propagate", True)
     handler.addFilter(lambda record: not record.name.startswith(("httpx", "httpcore")))

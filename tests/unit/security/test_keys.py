@@ -7,9 +7,9 @@ from typing import Any
 import pytest
 
 from deployments.config.security import Key, Quotas, Security
-from deployments.security.keys import DAY_S, Caller, Keyring, new_key
+from deployments.security.keys import DAY_S, Caller, KnownKeys, new_key
 from deployments.telemetry import usage
-from deployments.telemetry.usage import DoorFigures, Usage
+from deployments.telemetry.usage import AccessFigures, Usage
 from models.errors import QuotaUsed, RateLimited, TooManyRunning, Unauthorized
 
 SECRET, HASH = new_key()
@@ -17,7 +17,7 @@ NOON = 12 * 3600
 
 
 class Clock:
-    """Both of a keyring's clocks, moved by hand."""
+    """Both of a known_keys's clocks, moved by hand."""
 
     def __init__(self) -> None:
         self.now_s = 100.0 * DAY_S + NOON
@@ -26,18 +26,18 @@ class Clock:
         return self.now_s
 
 
-def keyring(clock: Clock, **limits: Any) -> Keyring:
+def known_keys(clock: Clock, **limits: Any) -> KnownKeys:
     key = Key(name="ann", hash=HASH, scopes=("infer",), **limits)
-    return Keyring(Security(keys=(key,)), clock, clock)
+    return KnownKeys(Security(keys=(key,)), clock, clock)
 
 
-def ann(keys: Keyring) -> Caller:
+def ann(keys: KnownKeys) -> Caller:
     return keys.caller(f"Bearer {SECRET}".encode())
 
 
 def test_a_key_may_send_so_many_requests_in_any_minute() -> None:
     clock = Clock()
-    caller = ann(keyring(clock, requests_per_minute_per_ingress=2))
+    caller = ann(known_keys(clock, requests_per_minute_per_ingress=2))
     caller.visit()
     clock.now_s += 50
     caller.visit()
@@ -51,14 +51,16 @@ def test_a_key_may_send_so_many_requests_in_any_minute() -> None:
 
 
 def test_a_key_may_have_so_many_requests_at_once() -> None:
-    caller = ann(keyring(Clock(), max_concurrent_per_ingress=1))
+    caller = ann(known_keys(Clock(), max_concurrent_per_ingress=1))
     with caller.visit(), pytest.raises(TooManyRunning):
         caller.visit()
     caller.visit()
 
 
 def test_a_request_that_is_refused_is_not_one_of_the_minute_s() -> None:
-    caller = ann(keyring(Clock(), max_concurrent_per_ingress=1, requests_per_minute_per_ingress=2))
+    caller = ann(
+        known_keys(Clock(), max_concurrent_per_ingress=1, requests_per_minute_per_ingress=2)
+    )
     with caller.visit(), pytest.raises(TooManyRunning):
         caller.visit()
     caller.visit()
@@ -73,7 +75,7 @@ QUOTAS = {
 @pytest.mark.parametrize(("quotas", "use"), QUOTAS.values(), ids=QUOTAS)
 def test_a_day_s_quota_is_there_again_on_the_next_day(quotas: Quotas, use: Any) -> None:
     clock = Clock()
-    caller = ann(keyring(clock, quotas=quotas))
+    caller = ann(known_keys(clock, quotas=quotas))
     with caller.visit():
         use()
     with pytest.raises(QuotaUsed) as refused:
@@ -85,7 +87,7 @@ def test_a_day_s_quota_is_there_again_on_the_next_day(quotas: Quotas, use: Any) 
 
 
 def test_what_is_used_counts_for_the_request_s_key_alone() -> None:
-    keys = keyring(Clock())
+    keys = known_keys(Clock())
     usage.heard(1.0)
     with ann(keys).visit():
         usage.heard(2.5)
@@ -95,16 +97,16 @@ def test_what_is_used_counts_for_the_request_s_key_alone() -> None:
 
 
 def test_figures_of_several_ingresses_add_up() -> None:
-    one = DoorFigures({"ann": Usage(1, 2.0, 3)}, {("", "no_api_key"): 1})
-    two = DoorFigures({"ann": Usage(1, 1.5, 0), "bob": Usage(2)}, {("", "no_api_key"): 2})
-    assert usage.total([one, two]) == DoorFigures(
+    one = AccessFigures({"ann": Usage(1, 2.0, 3)}, {("", "no_api_key"): 1})
+    two = AccessFigures({"ann": Usage(1, 1.5, 0), "bob": Usage(2)}, {("", "no_api_key"): 2})
+    assert usage.total([one, two]) == AccessFigures(
         {"ann": Usage(2, 3.5, 3), "bob": Usage(2)}, {("", "no_api_key"): 3}
     )
     assert one.usage["ann"] == Usage(1, 2.0, 3)
 
 
 def test_nobody_is_told_a_key() -> None:
-    keys = keyring(Clock())
+    keys = known_keys(Clock())
     with pytest.raises(Unauthorized) as refused:
         keys.caller(f"Bearer {SECRET}x".encode())
     told = repr(keys) + repr(ann(keys)) + repr(refused.value) + repr(Key.model_fields)

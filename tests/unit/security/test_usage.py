@@ -1,4 +1,4 @@
-"""What each endpoint counts for the key that asks."""
+"""Each endpoint counts for the key that asks."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ import pytest
 from deployments.config.security import Key, Security
 from deployments.http.app import asgi_app
 from deployments.http.middleware.admission import Admission
-from deployments.security.keys import Keyring, new_key
+from deployments.security.keys import KnownKeys, new_key
 from tests.support.bad_input import EMBED, SPEAK, TEXT, TRANSCRIBE, TRANSLATE, form, wav
 from tests.support.local import fake_config, fake_fleet
 
@@ -90,14 +90,17 @@ ASKS: dict[str, tuple[Ask, float, int]] = {
 @pytest.mark.parametrize(("ask", "audio_s", "characters"), ASKS.values(), ids=ASKS)
 async def test_what_is_sent_counts_for_its_key(ask: Ask, audio_s: float, characters: int) -> None:
     security = Security(keys=(Key(name="ann", hash=HASH, scopes=("infer",)),))
-    config, keyring = fake_config().model_copy(update={"security": security}), Keyring(security)
-    app = asgi_app(await fake_fleet(config), config, Admission(8), keyring=keyring)
+    config, known_keys = (
+        fake_config().model_copy(update={"security": security}),
+        KnownKeys(security),
+    )
+    app = asgi_app(await fake_fleet(config), config, Admission(8), known_keys=known_keys)
     transport, headers = httpx.ASGITransport(app), {"authorization": f"Bearer {SECRET}"}
     async with httpx.AsyncClient(
         transport=transport, base_url="http://localhost", headers=headers
     ) as http:
         answer = await ask(http)
-    used = keyring.figures.usage["ann"]
+    used = known_keys.figures.usage["ann"]
     assert answer.status_code == 200, answer.text
     found = (used.requests, round(used.audio_s, 3), used.characters)
     assert found == (1, audio_s, characters)

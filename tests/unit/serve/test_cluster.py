@@ -13,8 +13,8 @@ from pathlib import Path
 import psutil
 import pytest
 
+from deployments.serve.cleanup_process import end_all
 from deployments.serve.cluster import STOPPED_S, VITAL, Cluster
-from deployments.serve.keeper import end_all
 from tests.support.server import eventually
 
 

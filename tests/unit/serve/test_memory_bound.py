@@ -1,4 +1,4 @@
-"""What a replica's memory holds: learned by halves, and tried again later."""
+"""The bound of a replica's memory is learned by halves, and tried again later."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ class Clock:
 
 
 def rows(bound: MemoryBound, *lengths: float) -> list[int]:
-    """How many rows run together."""
+    """The number of rows that run together."""
     return [len(part) for part in bound.parts(lengths)]
 
 

@@ -14,8 +14,8 @@ from pathlib import Path
 import psutil
 import pytest
 
-from deployments.config.environment import KEEPER, RUN
-from deployments.serve.keeper import end_all
+from deployments.config.environment import CLEANUP_PROCESS, RUN
+from deployments.serve.cleanup_process import end_all
 from deployments.serve.ports import check_port, free_port
 from models.errors import ConfigError
 
@@ -74,7 +74,7 @@ def test_leftovers_are_named_with_the_command_that_ends_them() -> None:
 
 def test_a_server_that_runs_is_named_by_its_launcher() -> None:
     port = free_port()
-    with listening(port, "-m", KEEPER, ""):
+    with listening(port, "-m", CLEANUP_PROCESS, ""):
         said = refusal(port)
     assert said.endswith(f"a Dragoman runs there; end it: kill {os.getpid()}")
 

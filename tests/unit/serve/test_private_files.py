@@ -1,4 +1,4 @@
-"""What is private is: the folder of a run, Ray's token; and Ray takes no commands of strangers."""
+"""The folder of a run and Ray's token are private, and Ray takes no commands of strangers."""
 
 from __future__ import annotations
 

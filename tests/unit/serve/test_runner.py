@@ -10,8 +10,8 @@ import numpy as np
 import pytest
 import torch
 
-from deployments.catalogue.placements import ReplicaStats
 from deployments.serve.runner import Runner
+from deployments.telemetry.model_report import ReplicaStats
 from models.devices.device import DeviceRequest
 from models.errors import DragomanError, InternalError, TooLarge, Unavailable
 from models.runtime import ItemError, RuntimeSettings
@@ -27,7 +27,7 @@ OUT_OF_MEMORY = {
 
 @pytest.fixture(autouse=True)
 def loaded() -> Iterator[None]:
-    """What is loaded is kept out of garbage collection, as a replica does."""
+    """Keep what is loaded out of garbage collection, as a replica does."""
     gc.freeze()
     yield
     gc.unfreeze()
@@ -55,7 +55,7 @@ class Short(SleepSpeaker):
 
 @dataclass
 class Told:
-    """What the watch was told."""
+    """A watch that notes what it is told."""
 
     began: int = 0
     took: list[bool] = field(default_factory=list)

@@ -12,7 +12,7 @@ import psutil
 import pytest
 
 from deployments.batching.estimates.batch_time import Line
-from deployments.serve.watcher import QUIET_LOOKS, Judge, Look
+from deployments.serve.watchdog_process import QUIET_LOOKS, Judge, Look
 from tests.support.processes import spawn
 
 LOOK_S = 1.0
@@ -21,7 +21,7 @@ STOPPED = Look(True)
 
 
 def verdict(*looks: Look, is_overdue: bool = True) -> bool:
-    """Of the last of some looks, each a second after the one before."""
+    """The verdict of the last of some looks, each a second after the one before."""
     judge = Judge(LOOK_S)
     return [judge.hangs(look, is_overdue=is_overdue) for look in looks][-1]
 
@@ -121,10 +121,10 @@ def victims() -> Iterator[dict[str, Popen[str]]]:
 def test_a_process_is_ended_if_it_hangs(victims: dict[str, Popen[str]], name: str) -> None:
     victim = victims[name]
     assert victim.stdout is not None
-    watcher_pid = int(victim.stdout.readline())
+    watchdog_pid = int(victim.stdout.readline())
     assert victim.wait(60) == BEHAVIOURS[name][1]
     with contextlib.suppress(psutil.NoSuchProcess):
-        psutil.Process(watcher_pid).wait(60)  # never left behind
+        psutil.Process(watchdog_pid).wait(60)  # never left behind
 
 
 def test_who_was_ended_is_said(victims: dict[str, Popen[str]]) -> None:

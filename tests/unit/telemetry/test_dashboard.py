@@ -14,7 +14,7 @@ from prometheus_client.parser import text_string_to_metric_families
 
 from deployments.http.app import asgi_app
 from deployments.http.middleware.admission import Admission
-from tests.support import nvidia_smi
+from tests.support import nvidia_driver
 from tests.support.local import fake_config, fake_fleet
 from tests.unit.http.test_operations import connect
 
@@ -26,7 +26,7 @@ BY = rf"\bby \(((?:{NAME}(?:, )?)+)\)"
 
 @dataclass(frozen=True)
 class Exposed:
-    """What the samples of one name have."""
+    """The type and the labels of the samples of one name."""
 
     type: str  # of the family
     labels: frozenset[str]
@@ -74,7 +74,7 @@ def expressions() -> list[Expression]:
 @pytest.fixture
 async def exposed(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> dict[str, Exposed]:
     """Every sample that the application on fakes exposes, on a machine with a GPU."""
-    nvidia_smi.install(monkeypatch, tmp_path, gpus=[nvidia_smi.gpu_row(0)])
+    nvidia_driver.install(monkeypatch, gpus=[nvidia_driver.gpu(0)])
     config = fake_config()
     async with connect(asgi_app(await fake_fleet(config), config, Admission(8))) as http:
         text = (await http.get("/metrics")).text

@@ -45,7 +45,7 @@ def record(message: str, *values: object, exc_info: Any = None) -> logging.LogRe
 
 
 def line(message: str, *values: object, exc_info: Any = None) -> dict[str, Any]:
-    """What a collector reads of one record, which must be one line."""
+    """Return what a collector reads of one record, which must be one line."""
     text = JsonFormatter().format(record(message, *values, exc_info=exc_info))
     assert text.isascii()
     assert len(text.splitlines()) == 1

@@ -41,7 +41,7 @@ MODELS = ("vad", "asr", "nmt", "tts")
 
 
 class Spans:
-    """What was exported of the requests so far; asked once, because it ends the tracing."""
+    """The spans of the requests so far; asked once, because it ends the tracing."""
 
     def __init__(self, exporter: InMemorySpanExporter) -> None:
         self._exporter = exporter

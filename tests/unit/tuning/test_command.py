@@ -23,8 +23,8 @@ def no_cluster(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.delenv("RAY_ADDRESS", raising=False)
 
 
-def run(*args: str | Path) -> typer.testing.Result:
-    return commands.run(app, *args)
+def run(config: Path, *args: str | Path) -> typer.testing.Result:
+    return commands.run(app, "--config", config, *args)
 
 
 MODEL = ("--model", "speaker")
@@ -89,5 +89,5 @@ def test_a_bad_configuration_names_its_field(tmp_path: Path) -> None:
 
 def test_the_clients_command_has_it(tmp_path: Path) -> None:
     config = serve_file(tmp_path, speaker=SLEEPER)
-    result = commands.run(cli.app, "tune", config, *SLO)
+    result = commands.run(cli.app, "tune", "--config", config, *SLO)
     assert (result.exit_code, "either --model or --graph" in said(result)) == (2, True)

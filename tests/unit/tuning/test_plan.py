@@ -11,8 +11,8 @@ import pytest
 
 from deployments.config.files import ServeFile, load
 from load.endpoints import SAMPLE
-from tests.support import nvidia_smi
-from tests.support.nvidia_smi import gpu_row
+from tests.support import nvidia_driver
+from tests.support.nvidia_driver import gpu
 from tuning.command import Options
 from tuning.plan import Plan, plan
 from tuning.server import server_content
@@ -48,7 +48,7 @@ OPTIONS = Options(
 @pytest.fixture(autouse=True)
 def four_cores(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
     """And no GPU."""
-    nvidia_smi.remove(monkeypatch, tmp_path)
+    nvidia_driver.remove(monkeypatch, tmp_path)
     monkeypatch.delenv("RAY_ADDRESS", raising=False)
     monkeypatch.setattr("os.sched_getaffinity", lambda _: {0, 1, 2, 3})
 
@@ -85,7 +85,7 @@ def test_values_that_are_named_are_tried_whatever_the_machine() -> None:
 def test_replicas_that_the_gpus_cannot_hold_are_not_tried(
     monkeypatch: pytest.MonkeyPatch, tmp_path: Path
 ) -> None:
-    nvidia_smi.install(monkeypatch, tmp_path, gpus=[gpu_row(0)])
+    nvidia_driver.install(monkeypatch, gpus=[gpu(0)])
     replicas = {count for count, _ in planned(model="asr").space["asr"].instances}
     assert replicas == {1, 2}  # 0.3 of a GPU each, 0.4 are the others'
 

@@ -9,7 +9,7 @@ from abc import ABC, abstractmethod
 from collections.abc import Callable, Sequence
 from typing import ClassVar
 
-from deployments.catalogue.serving import Model
+from deployments.catalogue.model import Model
 from deployments.config.schema import AppConfig, Limits
 from deployments.graph.context import Context
 from deployments.graph.pipeline import Pipeline

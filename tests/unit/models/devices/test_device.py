@@ -26,8 +26,8 @@ from models.devices.device import (
     report,
 )
 from models.errors import ConfigError, DeviceError
-from tests.support import nvidia_smi
-from tests.support.nvidia_smi import UUIDS, gpu_row
+from tests.support import nvidia_driver
+from tests.support.nvidia_driver import FakeProcess
 
 MISSING = "this build has no CUDA"
 CUDA = ["CUDAExecutionProvider", "CPUExecutionProvider"]
@@ -38,12 +38,12 @@ AUTO = DeviceRequest("auto", 0.5)
 
 @pytest.fixture(autouse=True)
 def _a_machine_without_gpu(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
-    nvidia_smi.remove(monkeypatch, tmp_path)
+    nvidia_driver.remove(monkeypatch, tmp_path)
 
 
 @pytest.fixture
 def gpu(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
-    nvidia_smi.install(monkeypatch, tmp_path, gpus=[gpu_row(0)])
+    nvidia_driver.install(monkeypatch, gpus=[nvidia_driver.gpu(0)])
 
 
 # ---- what is asked and what is there --------------------------------------------------
@@ -79,7 +79,7 @@ def test_cuda_without_a_share_of_a_gpu_names_the_field(available: bool) -> None:
 
 @pytest.fixture
 def full_gpu(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
-    nvidia_smi.install(monkeypatch, tmp_path, gpus=[gpu_row(0, used_mib=24_000)])
+    nvidia_driver.install(monkeypatch, gpus=[nvidia_driver.gpu(0, used_mib=24_000)])
 
 
 @pytest.mark.usefixtures("full_gpu")
@@ -96,7 +96,7 @@ def test_cuda_by_name_does_not_start_on_a_gpu_that_is_full() -> None:
 
 
 def test_half_a_share_is_enough_to_start(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
-    nvidia_smi.install(monkeypatch, tmp_path, gpus=[gpu_row(0, used_mib=18_000)])
+    nvidia_driver.install(monkeypatch, gpus=[nvidia_driver.gpu(0, used_mib=18_000)])
     assert choose(AUTO, cuda_available=True, missing=MISSING).actual == "cuda"
 
 
@@ -179,7 +179,7 @@ def test_torch_on_cuda_is_bound_by_its_fraction(monkeypatch: pytest.MonkeyPatch)
     assert (torch.fraction, torch.threads) == (0.25, 3)
 
 
-def test_torch_tells_the_memory_where_nvidia_smi_is_not(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_torch_tells_the_memory_where_the_driver_is_not(monkeypatch: pytest.MonkeyPatch) -> None:
     with_torch(monkeypatch)
     assert choose_torch(AUTO).memory_limit_bytes == 4_000
 
@@ -189,7 +189,7 @@ def test_torch_without_a_gpu_names_the_driver(
     monkeypatch: pytest.MonkeyPatch, cuda: str | None
 ) -> None:
     with_torch(monkeypatch, cuda=cuda, is_available=False)
-    assert choose_torch(AUTO) == Device("cpu", "no NVIDIA driver: there is no nvidia-smi here")
+    assert choose_torch(AUTO) == Device("cpu", nvidia_driver.NO_DRIVER)
 
 
 @pytest.mark.usefixtures("gpu")
@@ -216,7 +216,7 @@ def test_torch_that_the_driver_could_run_gives_its_own_warning(
 def test_torch_tells_the_memory_that_gpu_and_cpu_share(
     monkeypatch: pytest.MonkeyPatch, tmp_path: Path
 ) -> None:
-    nvidia_smi.install(monkeypatch, tmp_path, gpus=[nvidia_smi.SHARED_MEMORY_ROW])
+    nvidia_driver.install(monkeypatch, gpus=[nvidia_driver.SHARED_MEMORY])
     with_torch(monkeypatch)
     assert choose_torch(AUTO).memory_limit_bytes == 4_000
 
@@ -275,7 +275,7 @@ def test_onnxruntime_without_a_gpu_names_the_driver(
     monkeypatch: pytest.MonkeyPatch, providers: list[str]
 ) -> None:
     with_onnxruntime(monkeypatch, providers)
-    assert choose_onnxruntime(AUTO)[0].reason == "no NVIDIA driver: there is no nvidia-smi here"
+    assert choose_onnxruntime(AUTO)[0].reason == nvidia_driver.NO_DRIVER
 
 
 @pytest.mark.usefixtures("gpu")
@@ -340,8 +340,8 @@ def on_cuda(device: Device) -> tuple[str | None, int]:
 def test_a_report_of_a_gpu_counts_what_the_driver_gives_this_process(
     monkeypatch: pytest.MonkeyPatch, tmp_path: Path
 ) -> None:
-    own = f"{UUIDS[0]}, {os.getpid()}, 300, python"
-    nvidia_smi.install(monkeypatch, tmp_path, gpus=[gpu_row(0)], processes=[own])
+    own = FakeProcess(0, os.getpid(), 300)
+    nvidia_driver.install(monkeypatch, gpus=[nvidia_driver.gpu(0)], processes=[own])
     assert on_cuda(Device("cuda", "")) == ("NVIDIA L4", 300 << 20)
 
 
@@ -350,14 +350,14 @@ def test_a_process_that_the_driver_does_not_name_counts_what_was_taken_since_the
     assert on_cuda(Device("cuda", "", used_before_bytes=400 << 20)) == ("NVIDIA L4", 600 << 20)
 
 
-def test_without_nvidia_smi_a_report_counts_what_torch_holds(
+def test_without_a_driver_a_report_counts_what_torch_holds(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     with_torch(monkeypatch)
     assert on_cuda(Device("cuda", "")) == ("of torch", 123)
 
 
-def test_without_nvidia_smi_and_torch_a_report_has_no_figure(
+def test_without_a_driver_and_torch_a_report_has_no_figure(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     monkeypatch.setitem(sys.modules, "torch", None)  # importing it raises
@@ -367,10 +367,10 @@ def test_without_nvidia_smi_and_torch_a_report_has_no_figure(
 def test_memory_is_measured_again_from_where_the_load_began(
     monkeypatch: pytest.MonkeyPatch, tmp_path: Path
 ) -> None:
-    nvidia_smi.install(monkeypatch, tmp_path, gpus=[gpu_row(0, used_mib=500)])
+    nvidia_driver.install(monkeypatch, gpus=[nvidia_driver.gpu(0, used_mib=500)])
     device = Device("cuda", "", used_before_bytes=400 << 20)
     made = report(AUTO, device, library="", precision="", load_s=0.0)
-    nvidia_smi.install(monkeypatch, tmp_path, gpus=[gpu_row(0, used_mib=900)])
+    nvidia_driver.install(monkeypatch, gpus=[nvidia_driver.gpu(0, used_mib=900)])
     assert (made.memory_bytes, measured_again(made).memory_bytes) == (100 << 20, 500 << 20)
 
 

@@ -1,4 +1,4 @@
-"""What the driver says: GPUs, who uses them, and which of them a process sees."""
+"""The driver is asked for GPUs, their processes, and which of them a process sees."""
 
 from __future__ import annotations
 
@@ -8,52 +8,55 @@ from pathlib import Path
 import pytest
 
 from models.devices import nvidia
-from models.devices.nvidia import MEBIBYTE, Gpu
-from tests.support import nvidia_smi
-from tests.support.nvidia_smi import UUIDS, gpu_row
+from models.devices.nvidia import Gpu, GpuProcess
+from tests.support import nvidia_driver
+from tests.support.nvidia_driver import DRIVER, MIB, NO_DRIVER, UUIDS, FakeGpu, FakeProcess, gpu
 
 TWO = [Gpu(i, UUIDS[i], "NVIDIA L4", 24 << 30, 0, 0, "550.54") for i in range(2)]
 
 
 def test_a_gpu_is_read_with_its_units(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
-    nvidia_smi.install(monkeypatch, tmp_path, gpus=[gpu_row(0, used_mib=500)])
-    (gpu,) = nvidia.gpus()
-    assert gpu == Gpu(0, UUIDS[0], "NVIDIA L4", 24 << 30, 500 * MEBIBYTE, 7, "550.54")
-    assert gpu.free_bytes == 24_076 * MEBIBYTE
+    nvidia_driver.install(monkeypatch, gpus=[gpu(0, used_mib=500)])
+    (found,) = nvidia.gpus()
+    assert found == Gpu(0, UUIDS[0], "NVIDIA L4", 24 << 30, 500 * MIB, 7, DRIVER)
+    assert found.free_bytes == 24_076 * MIB
 
 
-def test_figures_that_the_driver_has_not_are_none(
+def test_figures_and_names_that_the_driver_has_not(
     monkeypatch: pytest.MonkeyPatch, tmp_path: Path
 ) -> None:
-    row = "GPU-aaaa-1, 12, [N/A], python, of a comma"
-    nvidia_smi.install(monkeypatch, tmp_path, processes=[row, "no such row"])
-    assert nvidia.processes() == [nvidia.GpuProcess("GPU-aaaa-1", 12, None, "python, of a comma")]
+    without = FakeGpu(UUIDS[0], total_bytes=None, used_bytes=None, utilisation_percent=None)
+    unnamed = FakeProcess(0, 12, None, name=None)
+    nvidia_driver.install(monkeypatch, gpus=[without], processes=[unnamed])
+    assert nvidia.processes() == [GpuProcess(UUIDS[0], 12, None, "")]
+    (found,) = nvidia.gpus()
+    assert (found.total_bytes, found.used_bytes, found.utilisation_percent) == (0, 0, None)
 
 
-@pytest.mark.parametrize(
-    "header",
-    [
-        pytest.param(nvidia_smi.HEADER, id="of today"),
-        pytest.param("| Driver Version: 590.1   CUDA UMD Version: 12.4 |", id="of newer drivers"),
-    ],
-)
-def test_the_drivers_cuda(monkeypatch: pytest.MonkeyPatch, tmp_path: Path, header: str) -> None:
-    nvidia_smi.install(monkeypatch, tmp_path, header=header)
-    assert nvidia.driver_cuda() == "12.4"
+CUDAS = {"12.4": (12_040, "12.4"), "13.1": (13_010, "13.1"), "no libcuda": (None, None)}
+
+
+@pytest.mark.parametrize(("cuda", "told"), CUDAS.values(), ids=CUDAS)
+def test_the_drivers_cuda(
+    monkeypatch: pytest.MonkeyPatch, cuda: int | None, told: str | None
+) -> None:
+    nvidia_driver.install(monkeypatch, cuda=cuda)
+    assert nvidia.driver_cuda() == told
 
 
 def test_a_machine_without_a_driver_says_so(
     monkeypatch: pytest.MonkeyPatch, tmp_path: Path
 ) -> None:
-    nvidia_smi.remove(monkeypatch, tmp_path)
-    assert nvidia.why_no_gpu() == "no NVIDIA driver: there is no nvidia-smi here"
+    nvidia_driver.remove(monkeypatch, tmp_path)
+    assert nvidia.why_no_gpu() == NO_DRIVER
 
 
+@pytest.mark.parametrize("broken", ["nvmlInit", "nvmlDeviceGetName"])
 def test_a_driver_that_does_not_work_says_what_it_says(
-    monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+    monkeypatch: pytest.MonkeyPatch, broken: str
 ) -> None:
-    nvidia_smi.install(monkeypatch, tmp_path, gpus=["couldn't communicate"], exit_code=9)
-    with pytest.raises(OSError, match="driver does not work: couldn't communicate"):
+    nvidia_driver.install(monkeypatch, gpus=[gpu(0)], fails=broken)
+    with pytest.raises(OSError, match="the NVIDIA driver does not work: Unknown Error"):
         nvidia.gpus()
 
 
@@ -76,10 +79,10 @@ def test_visible_gpus(value: str | None, indices: list[int]) -> None:
 
 
 HIDDEN = {
-    "hidden": ([gpu_row(0)], "", "CUDA_VISIBLE_DEVICES='' hides every GPU from this process"),
-    "none listed": ([], None, "nvidia-smi lists no GPU"),
-    "there": ([gpu_row(0)], None, None),
-    "a slice": ([gpu_row(0)], "MIG-1234", None),
+    "hidden": ([gpu(0)], "", "CUDA_VISIBLE_DEVICES='' hides every GPU from this process"),
+    "none listed": ([], None, "the NVIDIA driver lists no GPU"),
+    "there": ([gpu(0)], None, None),
+    "a slice": ([gpu(0)], "MIG-1234", None),
 }
 
 
@@ -87,38 +90,38 @@ HIDDEN = {
 def test_why_there_is_no_gpu(
     monkeypatch: pytest.MonkeyPatch,
     tmp_path: Path,
-    rows: list[str],
+    rows: list[FakeGpu],
     value: str | None,
     why: str | None,
 ) -> None:
-    nvidia_smi.install(monkeypatch, tmp_path, gpus=rows)
+    nvidia_driver.install(monkeypatch, gpus=rows)
     if value is not None:
         monkeypatch.setenv(nvidia.VISIBLE, value)
     assert nvidia.why_no_gpu() == why
 
 
 def test_the_memory_of_this_process(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
-    rows = [f"{UUIDS[0]}, {os.getpid()}, 300, python", f"{UUIDS[0]}, 1, 900, other"]
-    nvidia_smi.install(monkeypatch, tmp_path, processes=rows)
-    assert nvidia.own_bytes() == 300 * MEBIBYTE
+    used = [FakeProcess(0, os.getpid(), 300), FakeProcess(0, 1, 900)]
+    nvidia_driver.install(monkeypatch, gpus=[gpu(0)], processes=used)
+    assert nvidia.own_bytes() == 300 * MIB
 
 
 def test_a_process_that_the_driver_does_not_name_has_no_figure(
     monkeypatch: pytest.MonkeyPatch, tmp_path: Path
 ) -> None:
-    nvidia_smi.install(monkeypatch, tmp_path, processes=[f"{UUIDS[0]}, 1, 900, other"])
+    nvidia_driver.install(monkeypatch, gpus=[gpu(0)], processes=[FakeProcess(0, 1, 900)])
     assert nvidia.own_bytes() is None
 
 
 def test_gpus_are_counted_as_the_environment_shows_them(
     monkeypatch: pytest.MonkeyPatch, tmp_path: Path
 ) -> None:
-    nvidia_smi.install(monkeypatch, tmp_path, gpus=[gpu_row(0), gpu_row(1)])
+    nvidia_driver.install(monkeypatch, gpus=[gpu(0), gpu(1)])
     assert nvidia.count({nvidia.VISIBLE: "1"}) == 1
 
 
 def test_slices_of_a_gpu_cannot_be_counted(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
-    nvidia_smi.install(monkeypatch, tmp_path, gpus=[gpu_row(0)])
+    nvidia_driver.install(monkeypatch, gpus=[gpu(0)])
     assert nvidia.count({nvidia.VISIBLE: "MIG-1234"}) is None
 
 
@@ -138,10 +141,10 @@ def test_a_build_of_a_newer_major_cuda_needs_a_newer_driver(
 
 
 @pytest.mark.parametrize(("has_driver", "counted"), [(False, 0), (True, None)], ids=["no", "yes"])
-def test_without_nvidia_smi_a_loaded_driver_leaves_the_count_open(
+def test_without_the_library_a_loaded_driver_leaves_the_count_open(
     monkeypatch: pytest.MonkeyPatch, tmp_path: Path, has_driver: bool, counted: int | None
 ) -> None:
-    nvidia_smi.remove(monkeypatch, tmp_path)
+    nvidia_driver.remove(monkeypatch, tmp_path)
     if has_driver:
         nvidia.DRIVER_DEVICE.touch()
     assert nvidia.count({}) == counted

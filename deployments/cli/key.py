@@ -1,6 +1,6 @@
-"""Makes a key: ``dragoman key new --name ann``, or ``python -m deployments.cli.new_key new``.
+"""Offer ``dragoman key new``, which makes a key for a server.
 
-The key is printed once and kept nowhere; its lines for the configuration hold a hash of it.
+The key is printed once and stored nowhere. The lines for the configuration hold its hash.
 """
 
 from __future__ import annotations
@@ -9,22 +9,26 @@ from typing import Annotated
 
 import typer
 
-app = typer.Typer(name="key", help="Keys of a server.", no_args_is_help=True)
+from deployments.cli.options import exit_codes
+
+CODES = exit_codes({0: "printed", 2: "the command line is wrong"})
+
+app = typer.Typer(name="key", help="Make the keys of a server.", no_args_is_help=True)
 
 
 @app.callback()
 def keys() -> None:
-    """Keys of a server."""
+    """Make the keys of a server."""
 
 
-@app.command()
+@app.command(epilog=CODES)
 def new(
-    name: Annotated[str, typer.Option(metavar="NAME", help="Stands in logs and metrics.")],
+    name: Annotated[str, typer.Option(metavar="NAME", help="For logs and metrics.")],
     scopes: Annotated[
         str, typer.Option(metavar="SCOPE[,SCOPE...]", help="Of infer, admin, metrics.")
     ] = "infer",
 ) -> None:
-    """Make a key: print it, and its lines for the configuration, once."""
+    """Print a new key, and its lines for the configuration; the key is stored nowhere."""
     # Imported late: every run of `dragoman` imports this module.
     import yaml
     from pydantic import ValidationError
@@ -40,11 +44,7 @@ def new(
     except ValidationError as error:
         raise typer.BadParameter(messages(error)[0]) from None
     lines = yaml.safe_dump([row], sort_keys=False, default_flow_style=None, width=1000)
-    typer.echo("# for its owner, who sends it as Authorization: Bearer KEY; it is kept nowhere:")
+    typer.echo("# for its owner, who sends it as Authorization: Bearer KEY; it is stored nowhere:")
     typer.echo(key)
     typer.echo("# for the configuration, under args: security: keys:")
     typer.echo(lines, nl=False)
-
-
-if __name__ == "__main__":
-    app()

@@ -1,10 +1,10 @@
-"""Ends a server's processes once its launcher has ended, however that ended.
+"""End a server's processes once its launcher has ended, even if the launcher was killed.
 
-``python -m deployments.serve.keeper FOLDER COMMAND...`` runs the command, passes SIGINT and
-SIGTERM on to it, and waits until it ends or standard input does: a pipe whose other end the
-launcher alone holds. Then it ends what is left of the command's descendants, removes FOLDER, if it
-is not empty, and exits with the command's code. Ray's processes outlive their parents, and come to
-this one then.
+``python -m deployments.serve.cleanup_process FOLDER COMMAND...`` runs the command and passes SIGINT
+and SIGTERM on to it. It waits until the command ends or standard input does, which is a pipe whose
+other end the launcher alone holds. Then it ends what is left of the command's descendants, removes
+FOLDER if one is named, and exits with the command's code. Processes of Ray that outlive their
+parents become children of this one.
 """
 
 from __future__ import annotations
@@ -23,10 +23,10 @@ from types import FrameType
 import psutil
 
 POLL_S = 0.2
-ASKED_S = 5.0  # what a process may take to end by itself
-KILLED_S = 5.0  # what the kernel may take to end it
-ROUNDS = 3  # of ending what is left: one that ends may have started another meanwhile
-PR_SET_CHILD_SUBREAPER = 36  # prctl(2): orphans of our descendants become our children
+ASKED_S = 5.0  # for a process to end by itself
+KILLED_S = 5.0  # for the kernel to end it
+ROUNDS = 3  # of ending what is left, as a process that ends may have started another
+PR_SET_CHILD_SUBREAPER = 36  # prctl(2): orphaned descendants become children of this process
 
 
 def adopt_orphans() -> None:
@@ -35,7 +35,7 @@ def adopt_orphans() -> None:
 
 
 def end_all(processes: Sequence[psutil.Process]) -> None:
-    """What Ray left: first asked, then killed, then reaped."""
+    """Ask processes to end, kill those that do not, and reap them all."""
     for process in processes:
         _signal(process, signal.SIGTERM)
     _, alive = psutil.wait_procs(processes, timeout=ASKED_S)
@@ -45,7 +45,7 @@ def end_all(processes: Sequence[psutil.Process]) -> None:
 
 
 def end_descendants() -> None:
-    """Of this process: all of them."""
+    """End every descendant of this process."""
     for _ in range(ROUNDS):
         if not (left := psutil.Process().children(recursive=True)):
             return
@@ -57,8 +57,8 @@ def _signal(process: psutil.Process, number: int) -> None:
         process.send_signal(number)
 
 
-def keep(folder: str, command: Sequence[str]) -> int:
-    """Run the command until it ends or standard input does; its exit code."""
+def run(folder: str, command: Sequence[str]) -> int:
+    """Run the command until it ends or standard input does, then clean up; return its exit code."""
     asked: list[int] = []
 
     def ask(number: int, frame: FrameType | None) -> None:
@@ -81,12 +81,12 @@ def keep(folder: str, command: Sequence[str]) -> int:
     return child.returncode if child.returncode is not None else 1
 
 
-def _reap_orphans(but: int) -> None:
-    """What ended among the adopted children; of the command, its ``Popen`` takes the exit code."""
+def _reap_orphans(command_pid: int) -> None:
+    """Reap adopted children that have ended; the command is left to its ``Popen``."""
     peek = os.WEXITED | os.WNOHANG | os.WNOWAIT
-    while (ended := os.waitid(os.P_ALL, 0, peek)) is not None and ended.si_pid != but:
+    while (ended := os.waitid(os.P_ALL, 0, peek)) is not None and ended.si_pid != command_pid:
         os.waitpid(ended.si_pid, 0)
 
 
 if __name__ == "__main__":
-    sys.exit(keep(sys.argv[1], sys.argv[2:]))
+    sys.exit(run(sys.argv[1], sys.argv[2:]))

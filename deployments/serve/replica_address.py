@@ -1,6 +1,7 @@
-"""Keeps Serve's own server of each replica to loopback, where all of Ray's other servers are.
+"""Bind Serve's own server in each replica to the address of Ray's node, instead of to all.
 
-Serve binds it to every interface and has no setting for that.
+Serve has no setting for it. Ray's other servers are on the loopback address already. The names of
+Ray's that are used here were read in Ray 2.60.0.
 """
 
 from __future__ import annotations
@@ -15,11 +16,11 @@ from ray.serve._private import replica
 from deployments.config.environment import RAY_REACHABLE
 
 EVERY_INTERFACE = "[::]:"
-BIND = "add_port_to_grpc_server"  # what Serve's replica calls, once
+BIND = "add_port_to_grpc_server"  # the function that Serve's replica calls, once
 
 
 def stay_on_loopback() -> None:
-    """In a replica's process, before Serve starts its server there; nothing in a real cluster.
+    """Change how this process binds Serve's server, unless the cluster has other machines.
 
     Raises:
         AttributeError: this version of Ray binds it otherwise.
@@ -30,7 +31,7 @@ def stay_on_loopback() -> None:
 
 
 def _bind_to_the_node(server: Any, address: str) -> int:
-    """At the address that Ray gives the others, which is one of loopback here."""
+    """Bind to the address of Ray's node, which is a loopback address here."""
     node = ray.util.get_node_ip_address()  # type: ignore[no-untyped-call]
     here = f"[{node}]:" if ":" in node else f"{node}:"
     port: int = add_port_to_grpc_server(  # type: ignore[no-untyped-call]

@@ -1,8 +1,8 @@
-"""The process beside a model's replica that ends it once it hangs; nothing of it can hang with it.
+"""End a model's replica that hangs, from a process beside it that cannot hang with it.
 
-Run as a script, which imports little, since there is one for each replica. It looks at the replica
-once a second, and sees in memory that both share which batch runs and when that should have ended.
-It ends with the replica, which holds the other end of its standard input.
+It is a script that imports little, because there is one for each replica. It looks at the replica
+once a second. Memory that both share tells which batch runs and when that should have ended. The
+process ends with the replica, which holds the other end of its standard input.
 """
 
 from __future__ import annotations
@@ -21,7 +21,7 @@ from pathlib import Path
 PAGE = struct.Struct("=dd")  # when a batch began, 0 where none runs; when it should have ended
 LOOK_S = 1.0
 QUIET_LOOKS = 5  # in a row, before a replica that does nothing is ended
-# Of a core, that a replica may use and yet do nothing: the threads of Ray and Serve in it take 1 %.
+# Share of a core below which a replica does nothing; the threads of Ray and Serve in it use some.
 IDLE_SHARE = 0.05
 PROC = Path("/proc")
 STOPPED = "T"  # by a signal; not by a debugger
@@ -31,7 +31,7 @@ TICKS_A_SECOND = os.sysconf("SC_CLK_TCK")
 
 @dataclass(frozen=True, slots=True)
 class Look:
-    """What a replica was seen to do, its threads and child processes with it."""
+    """One look at a replica, with its threads and child processes."""
 
     is_stopped: bool
     is_ready: bool = False  # a thread runs, or waits for a CPU or a disk
@@ -40,7 +40,7 @@ class Look:
 
 
 class Judge:
-    """Tells a replica that hangs from one that is slow."""
+    """Tell a replica that hangs from one that is slow."""
 
     def __init__(self, look_s: float) -> None:
         self._idle_s = IDLE_SHARE * look_s
@@ -48,10 +48,10 @@ class Judge:
         self._quiet = 0
 
     def hangs(self, look: Look, *, is_overdue: bool) -> bool:
-        """Whether it does, by this look and those before; ``is_overdue``: its batch is.
+        """Tell whether a replica hangs, by this look and those before.
 
-        One that wants a CPU and gets none, or reads from a disk, is slow. So is one that is
-        stopped for a moment.
+        A replica that waits for a CPU, or reads from a disk, is slow. So is one that is stopped
+        for a moment. ``is_overdue``: its batch should have ended.
         """
         before, self._before = self._before, look
         is_quiet = look.is_stopped or (is_overdue and before is not None and self._rests(before))
@@ -66,7 +66,7 @@ class Judge:
 
 
 def look_at(pid: int, *, closely: bool) -> Look | None:
-    """Look at a process; unless ``closely``, only whether it is stopped. None: it has ended."""
+    """Look at a process, or only whether it is stopped unless ``closely``. None: it has ended."""
     try:
         state = _stat(PROC / str(pid))[0]
     except OSError:
@@ -78,7 +78,7 @@ def look_at(pid: int, *, closely: bool) -> Look | None:
         try:
             fields = _stat(process)
             states = [_stat(thread)[0] for thread in (process / "task").iterdir()]
-        except OSError:  # it has just ended: something happens there
+        except OSError:  # a process has just ended, so something happens there
             return Look(False, is_ready=True)
         faults += int(fields[9])
         cpu_ticks += sum(int(fields[index]) for index in (11, 12, 13, 14))
@@ -87,12 +87,12 @@ def look_at(pid: int, *, closely: bool) -> Look | None:
 
 
 def _stat(process: Path) -> list[str]:
-    """The fields of a process or a thread from its state on (proc(5): the third is the first)."""
+    """Read the fields of a process or thread from its state on, which is the third in proc(5)."""
     return (process / "stat").read_text().rpartition(")")[2].split()
 
 
 def _family(pid: int) -> Iterator[Path]:
-    """A process and all below it, but this one."""
+    """Yield a process and its descendants, without this one."""
     children: dict[int, list[int]] = {}
     for process in PROC.iterdir():
         if process.name.isdecimal():
@@ -107,7 +107,7 @@ def _family(pid: int) -> Iterator[Path]:
 
 
 def _gpu_rests() -> bool:
-    """Whether no GPU that the replica sees has run anything of late, as far as the driver says."""
+    """Tell whether the driver says that no GPU the replica sees has run anything of late."""
     from models.devices import nvidia
 
     try:
@@ -135,14 +135,14 @@ def watch(pid: int, page: mmap.mmap, look_s: float, *, on_gpu: bool) -> str | No
 
 
 def main(name: str, pid: int, descriptor: int, look_s: float, device: str, log_format: str) -> None:
-    signal.signal(signal.SIGINT, signal.SIG_IGN)  # of a terminal: the replica decides what ends it
+    signal.signal(signal.SIGINT, signal.SIG_IGN)  # of a terminal; this ends with the replica
     page = mmap.mmap(descriptor, PAGE.size, access=mmap.ACCESS_READ)
     why = watch(pid, page, look_s, on_gpu=device == "cuda")
     if why is None or os.getppid() != pid:
         return
     from deployments.telemetry.log import logger, set_up
 
-    # Said first: Ray ends what a replica leaves behind at once.
+    # Logged before, because Ray ends at once what a replica leaves behind.
     set_up("json" if log_format == "json" else "text")
     logger.error("a replica of model %r hangs (%s): process %d is ended", name, why, pid)
     os.kill(pid, signal.SIGKILL)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from deployments.serve.progress import FAILED_IN_A_ROW, STUCK_S, Health
+from deployments.serve.replica_health import FAILED_IN_A_ROW, STUCK_S, Health
 
 
 class Clock:

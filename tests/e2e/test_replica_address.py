@@ -11,7 +11,7 @@ BINDS = """
 import asyncio, json, os
 import grpc, psutil, ray
 from ray.serve._private import replica
-from deployments.serve.loopback import BIND, stay_on_loopback
+from deployments.serve.replica_address import BIND, stay_on_loopback
 from deployments.config.environment import RAY_REACHABLE
 
 async def address():
