@@ -21,6 +21,7 @@ from deployments.http.app import asgi_app
 from deployments.http.middleware.admission import Admission
 from deployments.security.keys import new_key
 from tests.fuzz.api.narrowing import SPARE
+from tests.support.fakes import SLEEP
 from tests.support.local import fake_config, fake_fleet
 from tests.support.sockets import serving
 
@@ -44,7 +45,7 @@ async def ask(examples: int, seed: int, others: Sequence[str] = ()) -> tuple[int
     """Ask every operation; return the requests that came, and schemathesis' exit status."""
     key, digest = new_key()
     config = fake_config(max_audio_s=60)
-    spare = {SPARE: ModelConfig(engine="sleep")}
+    spare = {SPARE: ModelConfig(engine=SLEEP)}
     owner = Key(name="fuzz", hash=digest, scopes=SCOPES)
     config = config.model_copy(
         update={"models": {**config.models, **spare}, "security": Security(keys=(owner,))}

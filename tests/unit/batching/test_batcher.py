@@ -6,6 +6,7 @@ import asyncio
 
 import pytest
 
+from deployments.batching.queue import Outcome, Share
 from deployments.config.policy import BatchPolicy
 from models.errors import (
     DeadlinePassed,
@@ -244,3 +245,38 @@ async def test_the_mean_batch_size_is_counted() -> None:
     await b.arrive("a", "b", "c")
     await finish_all(b)
     assert (b.batcher.statistics.execution_count, b.batcher.statistics.inference_count) == (1, 3)
+
+
+async def test_more_replicas_take_what_waits_at_once() -> None:
+    b = bench(max_batch_size=1, max_queue_delay_ms=0)
+    await b.arrive("a", "b", "c")
+    b.batcher.retarget(replicas=2, length_buckets=())
+    await settle()
+    assert b.model.batches == ["a", "b", "c"]
+    await finish_all(b)
+
+
+@pytest.mark.parametrize(
+    ("preserve_ordering", "expected_s"),
+    [(False, 2 + 1 + 1), (True, 2 + 3 + 1)],
+    ids=["by turns", "in the order of arrival"],
+)
+async def test_a_new_caller_expects_to_wait_for_what_leaves_before(
+    preserve_ordering: bool, expected_s: float
+) -> None:
+    """Two batches in flight, one item or three of another caller, and its own; each takes 1 s."""
+    b = bench(max_batch_size=1, preserve_ordering=preserve_ordering)
+    await b.arrive("first")
+    await b.clock.advance(1.0)
+    await b.model.finish(0)
+    await b.arrive("running", "behind")
+    share = Share()
+
+    async def one(name: str) -> Outcome[str]:
+        with b.batcher.request(share=share) as request:
+            return await request.submit(Piece(name))
+
+    b.callers |= {name: asyncio.create_task(one(name)) for name in "abc"}
+    await settle()
+    assert b.batcher.expected_s() == pytest.approx(expected_s)
+    await finish_all(b)

@@ -122,6 +122,7 @@ async def test_a_full_batch_counts_more_than_what_was_guessed_of_one() -> None:
     learning = Learning()
     for rows in (1, 2):
         ended(learning, sent(learning, [2.0] * rows, at=20.0 * rows), 2.0 + 2.0 * rows)
+    ended(learning, sent(learning, [2.0], at=60.0, is_full=False), 4.0)
     assert learning.throughput.s_a_cost == pytest.approx((0.9 * 4.0 + 6.0) / (0.9 * 2.0 + 4.0))
 
 

@@ -19,6 +19,7 @@ from deployments.doctor.probe import Machine, gather
 from deployments.serve.ports import free_port
 from dragoman_client import cli
 from tests.support import commands, nvidia_driver
+from tests.support.fakes import SLEEP
 from tests.unit.doctor.test_running_server import serving
 
 DIAGNOSIS = Diagnosis("there", "failed", "1 failed", (Finding("driver", "failed", "none", "fix"),))
@@ -26,7 +27,7 @@ DIAGNOSIS = Diagnosis("there", "failed", "1 failed", (Finding("driver", "failed"
 
 def config(tmp_path: Path, **model: Any) -> Path:
     path = tmp_path / "serve.yaml"
-    models = {"speaker": {"engine": "sleep", **model}}
+    models = {"speaker": {"engine": SLEEP, **model}}
     args = {"models": models, "ingress": {"port": free_port()}}
     application = {"import_path": "deployments.app:build", "args": args}
     content = {"proxy_location": "Disabled", "applications": [application]}

@@ -16,6 +16,7 @@ from deployments.http.middleware.admission import Admission
 from models.errors import Unavailable, UnknownLanguage, Unprocessable, UnsupportedPair
 from models.types import SOURCE_VOICE
 from tests.support.bad_input import TRANSLATE, form, wav
+from tests.support.fakes import FAKE_NMT
 from tests.support.local import fake_config, fake_fleet, fake_remotes
 
 SPEECH = wav(np.full(16_000, 700, np.int16))
@@ -25,7 +26,7 @@ TO_PORTUGUESE = TranslateOptions("pt")
 async def two_translators() -> Fleet:
     """A fleet of which either translation model does what the other does."""
     config = fake_config()
-    config.models["other"] = ModelConfig(engine="fake-nmt")
+    config.models["other"] = ModelConfig(engine=FAKE_NMT)
     return await fake_fleet(config)
 
 

@@ -15,6 +15,7 @@ from deployments.config.files import ServeFile
 from deployments.config.security import Tls
 from deployments.serve.example import example, spoken_target
 from tests.support.certificates import made
+from tests.support.fakes import SLEEP
 from tests.unit.doctor.test_running_server import serving
 
 
@@ -58,7 +59,7 @@ def offered(answers: Mapping[str, tuple[int, Any]]) -> tuple[str, list[str] | No
     """The address of a server that answers so, and the words of its example."""
     with serving({"/health/ready": (200, {}), **answers}) as url:
         port = int(url.rpartition(":")[2])
-        args = {"models": {"speaker": {"engine": "sleep"}}, "ingress": {"port": port}}
+        args = {"models": {"speaker": {"engine": SLEEP}}, "ingress": {"port": port}}
         application = {"import_path": "deployments.app:build", "args": args}
         content = {"proxy_location": "Disabled", "applications": [application]}
         command = example(ServeFile.model_validate(content), {})
@@ -106,7 +107,7 @@ def over_tls(tls: Tls) -> Iterator[ServeFile]:
     """A server with that certificate, which is ready; its configuration."""
     with serving({"/health/ready": (200, {})}, tls) as url:
         args = {
-            "models": {"speaker": {"engine": "sleep"}},
+            "models": {"speaker": {"engine": SLEEP}},
             "ingress": {"port": int(url.rpartition(":")[2]), "tls": tls.model_dump()},
             "security": {"keys": [{"name": "ann", "hash": "0" * 64, "scopes": ["infer"]}]},
         }

@@ -18,6 +18,7 @@ from tests.support.asgi import (
     connect,
 )
 from tests.support.bad_input import EMBED, wav
+from tests.support.fakes import SLEEP
 from tests.support.local import fake_fleet
 from tests.support.speech import clip
 
@@ -120,7 +121,7 @@ async def test_a_clip_without_speech_is_no_speaker(http: httpx.AsyncClient) -> N
 
 
 async def test_without_a_vad_a_clip_is_taken_as_it_is() -> None:
-    config = AppConfig(models={"speaker": ModelConfig(engine="sleep")})
+    config = AppConfig(models={"speaker": ModelConfig(engine=SLEEP)})
     fleet = await fake_fleet(config)
     async with connect(asgi_app(fleet, config, Admission(64))) as http:
         (row,) = (await embedded(http, SPOKEN, "file")).json()["data"]

@@ -11,6 +11,7 @@ from tests.support.asgi import (
     connect,
 )
 from tests.support.bad_input import TEXT, TEXT_OK
+from tests.support.fakes import FAKE_TTS
 from tests.support.local import fake_config, fake_fleet
 
 
@@ -40,8 +41,8 @@ async def test_an_unloaded_model_is_left_out_of_the_list() -> None:
 
 async def test_an_alias_of_a_kind_is_a_model() -> None:
     models = {
-        "voices-a": ModelConfig(engine="fake-tts"),
-        "voices-b": ModelConfig(engine="fake-tts"),
+        "voices-a": ModelConfig(engine=FAKE_TTS),
+        "voices-b": ModelConfig(engine=FAKE_TTS),
     }
     config = AppConfig(models=models, aliases={"tts-1": "tts"})
     fleet = await fake_fleet(config)

@@ -29,6 +29,7 @@ from tests.support.asgi import (
     translate,
 )
 from tests.support.bad_input import TRANSLATE, form, wav
+from tests.support.fakes import FAKE_TTS
 from tests.support.local import fake_config, fake_fleet, fake_remotes
 
 
@@ -194,7 +195,7 @@ async def test_a_language_without_a_voice_is_refused_before_it_is_heard(
 
 async def test_what_the_last_model_could_not_do_in_time_does_not_begin() -> None:
     config = fake_config()
-    slow = ModelConfig(engine="fake-tts", options={"base_ms": 300.0})
+    slow = ModelConfig(engine=FAKE_TTS, options={"base_ms": 300.0})
     config = config.model_copy(update={"models": {**config.models, "tts": slow}})
     remotes = fake_remotes(config)
     fleet = await fake_fleet(config, remotes, tts=BatchPolicy(max_batch_size=1))
