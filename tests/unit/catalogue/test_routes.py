@@ -29,7 +29,9 @@ def translator(name: str, *pairs: str, languages: tuple[str, ...] = ()) -> Model
 
 
 def hops(route: Route | None) -> list[str] | None:
-    return route and [f"{hop.model.name} {hop.source}-{hop.target}" for hop in route.hops]
+    if route is None:
+        return None
+    return [f"{hop.model.name} {hop.source}-{hop.target}" for hop in route.hops]
 
 
 @pytest.mark.parametrize(
