@@ -31,7 +31,7 @@ from models.errors import Unavailable
 from models.types import Audio, Speech, TtsItem
 from tests.support.bad_input import SPEAK
 from tests.support.clock import settle
-from tests.support.local import LocalRemote, fake_config, fake_fleet, fake_remotes
+from tests.support.local import LocalRemote, fake_config, fake_fleet, fake_remotes, until_queued
 
 TEXT = "One is spoken. Two is held. Three is last."
 ONE, TWO, THREE = "One is spoken.", "Two is held.", "Three is last."
@@ -210,7 +210,7 @@ async def test_a_long_text_leaves_others_their_first_sentence(server: Server) ->
     long = server.ask(TEXT + " Four. Five.")
     await long.start()
     other = server.ask("Of another. Goodbye.")
-    await settle()
+    await until_queued(server.fleet.pick("tts").batcher)
     server.voice.gates[TWO].set()
     await asyncio.gather(long.rest(), other.task)
     texts = [text for batch in server.voice.asked for text in batch]
