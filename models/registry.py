@@ -1,4 +1,4 @@
-"""Where each engine's runtime class is imported from: by a name, or by ``package.module:Class``."""
+"""The registry of engines: finds a runtime class by a name, or by ``package.module:Class``."""
 
 from __future__ import annotations
 
@@ -19,13 +19,13 @@ METHODS = ("load", "warm_up", "run", "close")
 
 @dataclass(frozen=True, slots=True)
 class RuntimeClass:
-    """A runtime class by its reference, ``package.module:Class``; imported when it is needed."""
+    """Name a runtime class as ``package.module:Class``, and import it when it is needed."""
 
     reference: str
 
     @property
     def engine(self) -> Engine:
-        """What the class declares of itself. Raises ConfigError: it is no runtime class."""
+        """Return what the class declares of itself. Raises ConfigError: it is no runtime class."""
         engine: Engine = _import(self.reference).engine
         return engine
 

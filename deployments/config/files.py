@@ -84,7 +84,7 @@ class ServeFile(Strict):
 
     @property
     def url(self) -> str:
-        """Where a server of this configuration answers on its own machine."""
+        """Tell where a server of this configuration answers on its own machine."""
         ingress = self.applications[0].args.ingress
         host = {"0.0.0.0": "127.0.0.1", "::": "::1"}.get(ingress.host, ingress.host)
         scheme = "http" if ingress.tls is None else "https"
