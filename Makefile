@@ -7,7 +7,7 @@ CONFIG ?= serve_config.yaml
 BIN := $(VENV)/bin
 INSTALLED := $(VENV)/.installed
 
-.PHONY: run audit deploy fetch doctor install-gpu test test-unit test-models test-e2e check install check-config tune fuzz bench bench-stages bench-replicas bench-graph bench-first-audio bench-growth bench-endurance bench-fair bench-accuracy bench-gpu bench-asr bench-speaker bench-speaker-checks bench-nmt bench-yourtts bench-overhead bench-spoken bench-kept bench-said bench-attacks clean
+.PHONY: run audit deploy fetch doctor install-gpu test test-unit test-models test-e2e check install check-config tune fuzz fuzz-api bench bench-stages bench-replicas bench-graph bench-first-audio bench-growth bench-endurance bench-fair bench-accuracy bench-gpu bench-asr bench-speaker bench-speaker-checks bench-nmt bench-yourtts bench-overhead bench-spoken bench-kept bench-said bench-attacks clean
 
 run: install
 	@$(BIN)/python -m deployments.serve.launch $(CONFIG)
@@ -82,6 +82,10 @@ test-e2e: install
 # Damaged input by the thousand, for everything that reads some: ARGS='--examples 10000 --only forms'.
 fuzz: install
 	$(BIN)/python -m tests.fuzz $(ARGS)
+
+# Ask every operation of the HTTP API by its description, with schemathesis: ARGS='--examples 20'.
+fuzz-api: install
+	$(BIN)/python -m tests.fuzz.api $(ARGS)
 
 # All of it: about 55 minutes on two cores, and nothing else should run. Each part writes its
 # figures to docs/bench; the page docs/benchmarks.md is made of them.

@@ -141,13 +141,13 @@ def deadline_of(scope: Scope, timeout_ms: str | None, limits: Limits) -> float:
     timeout_s = limits.request_timeout_s
     if timeout_ms is not None:
         try:
-            asked_s = float(timeout_ms) / 1000
+            asked_ms = float(timeout_ms)
         except ValueError:
-            asked_s = math.nan
-        if not asked_s > 0:
+            asked_ms = math.nan
+        if not asked_ms > 0:
             message = f"{TIMEOUT_HEADER} must be a positive number of milliseconds"
             raise InvalidRequest(message, param=TIMEOUT_HEADER)
-        timeout_s = min(timeout_s, asked_s)
+        timeout_s = min(timeout_s, asked_ms / 1000)
     began_s: float | None = scope.get("state", {}).get(BEGAN)
     return (asyncio.get_running_loop().time() if began_s is None else began_s) + timeout_s
 

@@ -1,10 +1,11 @@
-"""Starlette's router, which remembers which route a path took."""
+"""Starlette's router, which remembers which route a path took, and names all methods of a path."""
 
 from __future__ import annotations
 
 from collections.abc import Sequence
 from functools import lru_cache
 
+from starlette.exceptions import HTTPException
 from starlette.routing import Match, Route, Router
 from starlette.types import Receive, Scope, Send
 
@@ -25,15 +26,37 @@ class RememberingRouter(Router):
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         found = None
         if scope["type"] == "http":
-            asked = scope["method"], scope["path"], scope.get("root_path", "")
+            asked = _asked(scope)
             found = self._known(*asked) if sum(map(len, asked)) <= MAX_KNOWN_CHARS else None
-        if found is None:  # redirected or refused
-            await super().__call__(scope, receive, send)
+        if found is None:
+            await self._unknown(scope, receive, send)
             return
         route, of_path = found
         scope.update(of_path, route=route, router=self)
         scope["path_params"] = dict(of_path["path_params"])  # the request's own
         await route.app(scope, receive, send)
+
+    async def _unknown(self, scope: Scope, receive: Receive, send: Send) -> None:
+        """Take a path that is not remembered, redirect it, or refuse it.
+
+        Raises:
+            HTTPException: there is no such path, or it takes other methods. Where several routes
+                share it, ``Allow`` names the methods of all; Starlette's names those of the first.
+        """
+        if scope["type"] == "http" and self._route_of(*_asked(scope)) is None:
+            methods = self._methods(scope["path"], scope.get("root_path", ""))
+            if methods:
+                raise HTTPException(405, headers={"Allow": ", ".join(sorted(methods))})
+        await super().__call__(scope, receive, send)
+
+    def _methods(self, path: str, root_path: str) -> set[str]:
+        """Return the methods that a path takes; none where there is no such path."""
+        found = set[str]()
+        for route in self.routes:
+            scope = {"type": "http", "method": "", "path": path, "root_path": root_path}
+            if isinstance(route, Route) and route.matches(scope)[0] is not Match.NONE:
+                found |= route.methods or set()
+        return found
 
     def template(self, method: str, path: str, root_path: str) -> str | None:
         """The path of the route that such a request takes, as declared; None: it takes none."""
@@ -48,3 +71,8 @@ class RememberingRouter(Router):
             if match is Match.FULL and isinstance(route, Route):
                 return route, of_path
         return None
+
+
+def _asked(scope: Scope) -> tuple[str, str, str]:
+    """Return what decides the route: the method, the path and its root."""
+    return scope["method"], scope["path"], scope.get("root_path", "")

@@ -26,7 +26,7 @@ from deployments.http.openapi.operations import (
     Route,
     Schema,
 )
-from deployments.http.parsing import ForgivingFields
+from deployments.http.parsing import Fields, ForgivingFields
 from deployments.security.scopes import ANY, NOBODY_ASKED, RIGHTS, Scopes
 
 OPERATIONS: Mapping[Route, Operation] = {**v1.OPERATIONS, **triton.OPERATIONS}
@@ -35,6 +35,29 @@ REFS = "#/components/schemas/{model}"
 OF_ALL = (400, 403, 500, 504)
 OF_KEYS = (401, 429)  # where a key is asked for
 OF_WORK = (408, 413, 503)  # where a body is waited for and a place is taken
+# What handlers ask for beyond the types of single fields, by the type of the request.
+RULES: Mapping[str, Schema] = {
+    "EmbeddingFields": {
+        "dependentRequired": {"threshold": ["compare"], "top_k": ["compare"]},
+        "if": {
+            "properties": {"include_embedding": {"const": False}},
+            "required": ["include_embedding"],
+        },
+        "then": {"required": ["compare"]},
+    },
+    "TranscriptionFields": {
+        "properties": {"stream": {"const": False, "description": "not there yet"}},
+        "if": {
+            "properties": {"timestamp_granularities[]": {"contains": {"const": "word"}}},
+            "required": ["timestamp_granularities[]"],
+        },
+        "then": {
+            "properties": {"response_format": {"const": "verbose_json"}},
+            "required": ["response_format"],
+        },
+    },
+    "SpeechFields": {"anyOf": [{"required": ["voice"]}, {"required": ["language"]}]},
+}
 DESCRIPTION = """\
 Batched speech translation. Under `/v1` are Dragoman's own endpoints and OpenAI's audio API, under
 `/v2` the Open Inference Protocol with Triton's extensions. A key is needed where the server's
@@ -79,7 +102,7 @@ def document() -> dict[str, Any]:
 
 
 def _operation(route: Route, operation: Operation, schemas: dict[str, Schema]) -> dict[str, Any]:
-    method, path = route
+    _, path = route
     scopes = RIGHTS[route]
     answers = {str(s): _answer(a, schemas) for s, a in operation.answers.items()}
     for status in _errors(operation, scopes):
@@ -174,11 +197,22 @@ def _schema(kind: Any, schemas: dict[str, Schema]) -> Schema:
 def _body(of: type | Form | Schema, schemas: dict[str, Schema]) -> Schema:
     if isinstance(of, dict):
         return of
+    kind = of.fields if isinstance(of, Form) else of
+    own: dict[str, Schema] = {}
+    reference = _schema(kind, own)
+    schema = own[kind.__name__]
     if isinstance(of, Form):
-        return _form(of, schemas)
-    reference = _schema(of, schemas)
-    if issubclass(of, ForgivingFields):
-        _take_nulls(schemas[of.__name__])
+        schema["properties"] = {**of.files, **schema["properties"]}
+        schema["required"] = [*of.required, *schema.get("required", [])]
+    if issubclass(kind, ForgivingFields) and not isinstance(of, Form):
+        _take_nulls(schema)
+    elif isinstance(of, Form) or not issubclass(kind, Fields):
+        for each in own.values():  # in a form and under /v2 a field is there or left out
+            _refuse_nulls(each)
+    rules = dict(RULES.get(kind.__name__, {}))
+    schema["properties"] |= rules.pop("properties", {})
+    schema |= rules
+    schemas.update(own)
     return reference
 
 
@@ -197,21 +231,15 @@ def _without_names(field: Schema) -> Schema:
     return {key: field.pop(key) for key in list(field) if key not in kept}
 
 
-def _form(form: Form, schemas: dict[str, Schema]) -> Schema:
-    """Return the schema of a form: the fields, none of which can be null, and the files."""
-    name = form.fields.__name__
-    _schema(form.fields, schemas)
-    schema = schemas[name]
-    for field in schema["properties"].values():
+def _refuse_nulls(schema: Schema) -> None:
+    """Let no field be null."""
+    for field in schema.get("properties", {}).values():
         alternatives = [each for each in field.get("anyOf", ()) if each != {"type": "null"}]
         if len(alternatives) == 1:
             del field["anyOf"]
             field.update(alternatives[0])
         if "default" in field and field["default"] is None:
             del field["default"]
-    schema["properties"] = {**form.files, **schema["properties"]}
-    schema["required"] = [*form.required, *schema.get("required", [])]
-    return {"$ref": REFS.format(model=name)}
 
 
 def _told(words: Any, glue: str = ", ") -> str:

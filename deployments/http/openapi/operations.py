@@ -26,7 +26,7 @@ PARAMETERS: Mapping[str, Schema] = {
     "Timeout": {
         "name": TIMEOUT_HEADER,
         "in": "header",
-        "description": "Milliseconds that the answer may take; the server's own limit goes before.",
+        "description": "Milliseconds that the answer may take, within the server's own limit.",
         "schema": {"type": "number", "exclusiveMinimum": 0},
     },
     "Priority": {

@@ -90,7 +90,7 @@ OPERATIONS: Mapping[Route, Operation] = {
             200: Answer(
                 "The audio, sentence by sentence, or server-sent events with "
                 "`stream_format` `sse`.",
-                {**dict.fromkeys(MEDIA_TYPES.values(), FILE), "text/event-stream": TEXT},
+                {**dict.fromkeys(MEDIA_TYPES.values(), FILE), "text/event-stream": {}},
                 (*WORK, IGNORED_HEADER),
             )
         },
@@ -114,7 +114,7 @@ OPERATIONS: Mapping[Route, Operation] = {
                 EmbeddingFields,
                 {
                     "file": {"type": "array", "items": FILE, "minItems": 1},
-                    "compare": {"type": "array", "items": FILE},
+                    "compare": {"type": "array", "items": FILE, "minItems": 1},
                 },
             ),
             "audio/pcm; rate=16000; channels=1": {
