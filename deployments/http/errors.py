@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import json
 from collections.abc import Mapping
-from functools import cache
 from http import HTTPStatus
 from typing import Any, NamedTuple
 
@@ -103,7 +102,6 @@ TABLE: Mapping[type[DragomanError], Row] = {
 }
 
 
-@cache
 def row_of(kind: type[DragomanError]) -> Row:
     """Return the row of a class, or of the nearest one that it is derived from."""
     return next((TABLE[each] for each in kind.__mro__ if each in TABLE), TABLE[InternalError])

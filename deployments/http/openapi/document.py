@@ -56,7 +56,12 @@ RULES: Mapping[str, Schema] = {
             "required": ["response_format"],
         },
     },
-    "SpeechFields": {"anyOf": [{"required": ["voice"]}, {"required": ["language"]}]},
+    "SpeechFields": {
+        "anyOf": [
+            {"required": ["voice"], "properties": {"voice": {"type": ["string", "object"]}}},
+            {"required": ["language"], "properties": {"language": {"type": "string"}}},
+        ]
+    },
 }
 DESCRIPTION = """\
 Batched speech translation. Under `/v1` are Dragoman's own endpoints and OpenAI's audio API, under

@@ -38,7 +38,8 @@ ANY_AUDIO = "A recording, in whatever FFmpeg reads."
 
 def _not_there(identity: str, summary: str, *parameters: str) -> Operation:
     """Return an operation of OpenAI's that is refused here, with a message that says why."""
-    return Operation(identity, VOICES, summary, {}, parameters=parameters, errors=(400,))
+    errors = (404,) if parameters else ()
+    return Operation(identity, VOICES, summary, {}, parameters=parameters, errors=errors)
 
 
 OPERATIONS: Mapping[Route, Operation] = {
@@ -114,7 +115,7 @@ OPERATIONS: Mapping[Route, Operation] = {
                 EmbeddingFields,
                 {
                     "file": {"type": "array", "items": FILE, "minItems": 1},
-                    "compare": {"type": "array", "items": FILE, "minItems": 1},
+                    "compare": {"type": "array", "items": FILE},
                 },
             ),
             "audio/pcm; rate=16000; channels=1": {
