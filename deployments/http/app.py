@@ -44,7 +44,7 @@ def asgi_app(
     ledger: Ledger | None = None,
     keyring: Keyring | None = None,
 ) -> ASGIApp:
-    """All protocols over one fleet of models.
+    """Serve all protocols over one fleet of models.
 
     The router is bare: Starlette's application would wrap each request in two more layers for
     errors, for which ``middleware.errors`` answers in any case.
@@ -65,7 +65,7 @@ def asgi_app(
 def routes(
     fleet: Fleet, config: AppConfig, refusing: Callable[[], str | None], ledger: Ledger
 ) -> list[Route]:
-    """Every path of every protocol. ``refusing`` says why a request would be refused now."""
+    """Return the routes of every protocol. ``refusing`` says why a request would be refused now."""
     pipeline = Pipeline(fleet, config, Codecs(config.ingress.threads_of_codecs))
     started = int(time.time())
 

@@ -1,4 +1,4 @@
-"""Requests that fail before a model's queue counts them: in the statistics of the model they meant.
+"""Count requests that fail before a model's queue does, for the model that they meant.
 
 Labels are names of the configuration alone: what a caller wrote makes none.
 """
@@ -22,7 +22,7 @@ Handler: TypeAlias = Callable[[Request], Awaitable[Response]]
 
 
 class Meant:
-    """The model that a request is for, as a context manager around all of the request.
+    """Name the model that a request is for, as a context manager around all of the request.
 
     What fails inside, and no model or graph has counted, counts as a failed request of the model.
     A kind's ``name`` stands for its first model, until more is known.
@@ -53,7 +53,7 @@ class Meant:
 
 
 def counted(fleet: Fleet, name: str, handler: Handler) -> Handler:
-    """A handler whose refusals count for the model or kind of that name.
+    """Wrap a handler, so that its refusals count for the model or kind of that name.
 
     The handler may know better: ``request.state.meant.name``.
     """
@@ -67,5 +67,5 @@ def counted(fleet: Fleet, name: str, handler: Handler) -> Handler:
 
 
 def _is_counted(error: Exception) -> bool:
-    """Also where another error was made of it, to name the field of a protocol."""
+    """Return whether it was counted, or the error that it was made of."""
     return any(getattr(each, "is_counted", False) for each in (error, error.__cause__))

@@ -1,4 +1,4 @@
-"""What an operator asks a running server: ``/metrics`` for Prometheus, ``/v1/doctor``."""
+"""The operator's questions: ``/metrics`` for Prometheus, and ``/v1/doctor``."""
 
 from __future__ import annotations
 
@@ -31,7 +31,7 @@ KEPT_S = 30.0  # that a look at the machine serves everybody who asks
 
 
 class MachineFacts:
-    """The machine's facts, gathered in a process of their own, by one look at a time.
+    """Gather the machine's facts in a process of their own, by one look at a time.
 
     Args:
         look: gathers them; a process by default.
@@ -49,7 +49,7 @@ class MachineFacts:
         self._looked_at = 0.0
 
     async def get(self) -> Machine:
-        """Of a look that began in the last ``KEPT_S``. Raises OSError or ValueError."""
+        """Return facts that are at most ``KEPT_S`` old. Raises OSError or ValueError."""
         is_old = self._clock() - self._looked_at >= KEPT_S
         if self._task is None or (is_old and self._task.done()):
             self._looked_at = self._clock()
@@ -92,7 +92,7 @@ class OperationsRoutes:
         return Response(text, media_type=media_type, headers={"vary": "accept"})
 
     async def doctor(self, request: Request) -> Response:
-        """The diagnosis; also where parts of it cannot be had."""
+        """Send the diagnosis, also where parts of it cannot be had."""
         rows = await self._rows()
         others = [settings(os.environ)]
         try:
@@ -108,7 +108,7 @@ class OperationsRoutes:
         return [row for row in rows if row is not None]
 
     async def _row(self, name: str) -> dict[str, Any] | None:
-        """The last of a model that does not answer in time; None of one that is not ready."""
+        """Return a model's row: the last one if it is late, None if it is not ready."""
         try:
             async with asyncio.timeout(ROW_S):
                 row = await model_row(self._fleet, name, self._started)
@@ -121,7 +121,7 @@ class OperationsRoutes:
 
 
 def _gpus() -> list[nvidia.Gpu]:
-    """Every GPU of this machine; none where the driver does not say."""
+    """List every GPU of this machine; none where the driver does not say."""
     try:
         return nvidia.gpus()
     except (OSError, ValueError):
@@ -129,5 +129,5 @@ def _gpus() -> list[nvidia.Gpu]:
 
 
 async def look_at_machine() -> Machine:
-    """``facts.look`` beside the event loop; raises as it does."""
+    """Run ``look`` beside the event loop; it raises the same."""
     return await asyncio.to_thread(look, os.environ)
