@@ -47,7 +47,7 @@ def asgi_app(
     cluster_figures: ClusterFigures | None = None,
     known_keys: KnownKeys | None = None,
 ) -> ASGIApp:
-    """All protocols over one fleet of models.
+    """Serve all protocols over one fleet of models.
 
     The router is bare: Starlette's application would wrap each request in two more layers for
     errors, for which ``middleware.errors`` answers in any case.
@@ -73,7 +73,7 @@ def routes(
     refusing: Callable[[], str | None],
     cluster_figures: ClusterFigures,
 ) -> list[Route]:
-    """Every path of every protocol. ``refusing`` says why a request would be refused now."""
+    """Return the routes of every protocol. ``refusing`` says why a request would be refused now."""
     pipeline = Pipeline(fleet, config, Codecs(config.ingress.threads_of_codecs))
     started = int(time.time())
 

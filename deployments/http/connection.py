@@ -28,7 +28,7 @@ BETWEEN, HEAD, BODY = range(3)  # where in a message a connection is
 
 
 class Accepted(ServerState):
-    """The server's connections, how many there have been, and how many there may be at once."""
+    """Count the server's connections, and bound how many there are at once."""
 
     def __init__(self) -> None:
         super().__init__()
@@ -38,7 +38,7 @@ class Accepted(ServerState):
 
 
 class OneByOne(FlowControl):
-    """Nothing more is read while a request waits for the answer to one before it."""
+    """Read nothing more while a request waits for the answer to one before it."""
 
     def __init__(self, transport: asyncio.Transport, waiting: Sized) -> None:
         super().__init__(transport)
@@ -50,11 +50,11 @@ class OneByOne(FlowControl):
 
 
 class Refused(Exception):
-    """The parser stops; the message is the answer."""
+    """Stop the parser; the message is the answer."""
 
 
 class Connection(HttpToolsProtocol):
-    """When a client leaves, its request ends at once.
+    """End the request of a client that leaves, at once.
 
     What has no end yet, a head, a chunk's first line or a trailer, is no longer than all that came
     since the parser last told of anything. So that is what is counted, piece by piece.
@@ -160,7 +160,7 @@ class Connection(HttpToolsProtocol):
             self._wait_for_a_head()
 
     def _head_bytes(self) -> int:
-        """The length of a head that has ended. Raises Refused: it is too long."""
+        """Return the length of a head that has ended. Raises Refused: it is too long."""
         size = len(self.url) + sum(len(name) + len(value) + 4 for name, value in self.headers)
         if size > MAX_HEAD_BYTES or len(self.headers) > MAX_HEADERS:
             raise self._refused(HEAD_LIMITS)
@@ -187,20 +187,20 @@ class Connection(HttpToolsProtocol):
             self.transport.close()
 
     def _is_refusable(self, running: RequestResponseCycle) -> bool:
-        """Whether it is the running request itself that arrives, without an answer so far."""
+        """Return whether the running request itself still arrives and has no answer so far."""
         return self._at == BODY and running is self.cycle and not running.response_started
 
     # ---- time --------------------------------------------------------------------------
 
     def _wait_for_a_head(self) -> None:
-        """Not for ever: uvicorn itself waits so long for another request, but not for the first."""
+        """Bound the wait for a head: uvicorn does so for later requests, but not for the first."""
         if self._head_timer is None:
             self._head_timer = self.loop.call_later(
                 self.timeout_keep_alive, self.timeout_keep_alive_handler
             )
 
     def _is_at_rest(self) -> bool:
-        """Whether every request has been answered; line ends may come all the same."""
+        """Return whether every request has been answered; line ends may come all the same."""
         done = self.cycle is None or self.cycle.response_complete
         return done and self._at == BETWEEN
 

@@ -56,7 +56,7 @@ CHALLENGE = 'Bearer realm="dragoman"'  # what a 401 asks for
 
 
 class Row(NamedTuple):
-    """What HTTP says of one class of errors, beside its code."""
+    """The status and headers of one class of errors."""
 
     status: HTTPStatus
     retry_after_s: int | None = None

@@ -1,4 +1,4 @@
-"""What is wrong with a request's fields, in words for people who do not know pydantic."""
+"""Say what is wrong with a request's fields, in words for people who do not know pydantic."""
 
 from __future__ import annotations
 
@@ -40,7 +40,7 @@ MUST = {
 
 
 def what_is_wrong(error: ValidationError) -> tuple[str, str]:
-    """What the first wrong field must be, and that field's name."""
+    """Say what the first wrong field must be, and return that field's name, too."""
     errors = error.errors(include_url=False)
     param = _field(errors[0])
     of_field = [each for each in errors if _field(each) == param]
@@ -56,7 +56,7 @@ def _field(error: ErrorDetails) -> str:
 
 
 def _place(error: ErrorDetails) -> str:
-    """The field, and which of its entries where it is a list."""
+    """Name the field, and which of its entries where it is a list."""
     return _field(error) + "".join(f"[{part}]" for part in error["loc"] if isinstance(part, int))
 
 

@@ -1,4 +1,4 @@
-"""What a probe is answered, whichever protocol it asks in."""
+"""Answers to probes, whichever protocol they ask in."""
 
 from __future__ import annotations
 
@@ -11,12 +11,12 @@ RETRY_AFTER = {"retry-after": "1"}
 
 
 async def live(request: Request) -> Response:
-    """The process answers: that is all."""
+    """Say that the process answers."""
     return JSONResponse({"live": True})
 
 
 def readiness(is_ready: bool, refusing: str | None, **fields: Any) -> Response:
-    """200, or 503 with the time to ask again; ``fields`` beside ``ready`` in the body.
+    """Answer 200, or 503 with the time to ask again; ``fields`` stand beside ``ready``.
 
     Args:
         is_ready: whether what was asked for is there.

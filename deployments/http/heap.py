@@ -1,4 +1,4 @@
-"""Gives memory back that large bodies lay in: the settings of the launcher keep what was freed."""
+"""Give memory of large bodies back to the system: glibc, as the launcher sets it, keeps it."""
 
 from __future__ import annotations
 
@@ -14,14 +14,14 @@ _trim: Callable[[int], int] | None = getattr(ctypes.CDLL(None), "malloc_trim", N
 
 
 class Trimmer:
-    """Counts what was freed, and trims the heap in a thread once that is much."""
+    """Count what was freed, and trim the heap in a thread once that is much."""
 
     def __init__(self) -> None:
         self._freed_bytes = 0
         self._timer: asyncio.TimerHandle | None = None
 
     def freed(self, size_bytes: int) -> None:
-        """So much was freed just now, on the event loop."""
+        """Count bytes that were freed just now, on the event loop."""
         self._freed_bytes += size_bytes
         if self._freed_bytes >= WORTH_BYTES and self._timer is None and _trim is not None:
             self._timer = asyncio.get_running_loop().call_later(PAUSE_S, self._give_back)

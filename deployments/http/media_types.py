@@ -1,4 +1,4 @@
-"""Media types in headers: what a body is, and which answer its sender prefers (RFC 9110)."""
+"""Media types in headers: the type of a body, and the answer that its sender prefers (RFC 9110)."""
 
 from __future__ import annotations
 
@@ -18,20 +18,20 @@ PCM_ONLY = {"bits": ("16",), "endianness": ("little-endian", "little", "le"), "c
 
 @dataclass(frozen=True, slots=True)
 class PcmFormat:
-    """How raw samples lie in a body: int16 little-endian, channels interleaved."""
+    """The layout of raw samples in a body: int16 little-endian, channels interleaved."""
 
     rate_hz: int
     channels: int
 
 
 def is_pcm(content_type: str) -> bool:
-    """Is it raw samples? ``audio/pcma`` and ``audio/pcmu`` are others."""
+    """Return whether it is raw samples; ``audio/pcma`` and ``audio/pcmu`` are others."""
     return content_type.partition(";")[0].strip().lower() == PCM
 
 
 @lru_cache(maxsize=64)
 def pcm_format(content_type: str) -> PcmFormat:
-    """The format that ``audio/pcm; rate=16000; channels=2`` names.
+    """Read the format that ``audio/pcm; rate=16000; channels=2`` names.
 
     Raises:
         InvalidRequest: no rate, a number out of range, or a parameter that is not taken.
@@ -50,7 +50,7 @@ def pcm_format(content_type: str) -> PcmFormat:
 
 
 def preferred(accept: str | None, offers: Sequence[str]) -> str:
-    """The offer that ``Accept`` rates highest; the first one where it rates none.
+    """Return the offer that ``Accept`` rates highest; the first one where it rates none.
 
     Of two that are rated equally, the one that is named more exactly, then earlier, then the
     first one offered.
@@ -86,7 +86,7 @@ def q_value(text: str) -> float:
 
 
 def _parsed(text: str) -> tuple[str, dict[str, str]]:
-    """A media type and its parameters, names in lower case."""
+    """Return a media type and its parameters, names in lower case."""
     name, parameters = parse_options_header(text.strip())
     return name.decode("latin-1").lower(), {
         key.decode("latin-1").lower(): value.decode("latin-1") for key, value in parameters.items()

@@ -1,4 +1,4 @@
-"""What an operator asks a running server: ``/metrics`` for Prometheus, ``/v1/doctor``."""
+"""The operator's questions: ``/metrics`` for Prometheus, and ``/v1/doctor``."""
 
 from __future__ import annotations
 
@@ -32,7 +32,7 @@ KEPT_S = 30.0  # that a look at the machine serves everybody who asks
 
 
 class MachineFacts:
-    """The machine's facts, gathered in a process of their own, by one look at a time.
+    """Gather the machine's facts in a process of their own, by one look at a time.
 
     Args:
         look: gathers them; a process by default.
@@ -50,7 +50,7 @@ class MachineFacts:
         self._looked_at = 0.0
 
     async def get(self) -> Machine:
-        """Of a look that began in the last ``KEPT_S``. Raises OSError or ValueError."""
+        """Return facts that are at most ``KEPT_S`` old. Raises OSError or ValueError."""
         is_old = self._clock() - self._looked_at >= KEPT_S
         if self._task is None or (is_old and self._task.done()):
             self._looked_at = self._clock()
@@ -91,7 +91,7 @@ class OperationsRoutes:
         return Response(text, media_type=media_type, headers={"vary": "accept"})
 
     async def doctor(self, request: Request) -> Response:
-        """The diagnosis; also where parts of it cannot be had."""
+        """Send the diagnosis, also where parts of it cannot be had."""
         others = [settings(os.environ)]
         try:
             machine = (await self._facts.get()).without_names()
@@ -120,7 +120,7 @@ class OperationsRoutes:
 
 
 def _gpus() -> list[nvidia.Gpu]:
-    """Every GPU of this machine; none where the driver does not say."""
+    """List every GPU of this machine; none where the driver does not say."""
     try:
         return nvidia.gpus()
     except (OSError, ValueError):
@@ -128,5 +128,5 @@ def _gpus() -> list[nvidia.Gpu]:
 
 
 async def look_at_machine() -> Machine:
-    """``facts.look`` beside the event loop; raises as it does."""
+    """Run ``look`` beside the event loop; it raises the same."""
     return await asyncio.to_thread(look, os.environ)

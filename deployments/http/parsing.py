@@ -1,4 +1,4 @@
-"""What callers send, typed: forms, JSON bodies and headers; what is wrong names its field."""
+"""Read what callers send into types: forms, JSON bodies and headers; errors name the field."""
 
 from __future__ import annotations
 
@@ -73,13 +73,13 @@ Text = Annotated[str, AfterValidator(_encodable)]
 
 
 class Fields(BaseModel):
-    """Base of every request: a field that it does not have is an error, not ignored."""
+    """Base of every request: an unknown field is an error, not ignored."""
 
     model_config = ConfigDict(extra="forbid", frozen=True, populate_by_name=True)
 
 
 class ForgivingFields(Fields):
-    """Base of OpenAI's requests: a field that it does not have is ignored, and named as that.
+    """Base of OpenAI's requests: an unknown field is ignored, and a header of the answer names it.
 
     What a client sends beyond them is meant for other models or is of no effect here. A null is a
     field that was left out.
@@ -98,14 +98,14 @@ class ForgivingFields(Fields):
         }
 
     def ignored(self) -> str:
-        """The names for ``IGNORED_HEADER``, without what stands in brackets behind them."""
+        """Return the names for ``IGNORED_HEADER``, without what stands in brackets behind them."""
         names = dict.fromkeys(name.partition("[")[0] for name in self.model_extra or ())
         told = [_header_name(name) for name in islice(names, MAX_IGNORED)]
         return ", ".join([*told, *(["..."] if len(names) > MAX_IGNORED else [])])
 
 
 def _header_name(text: str) -> str:
-    """A caller's text as a header may have it, without what would end a name or a line."""
+    """Return a caller's text as a header may have it, without what would end a name or a line."""
     short = text[:MAX_IGNORED_CHARS]
     return "".join(c if c.isascii() and (c.isalnum() or c in "_-.") else "?" for c in short) or "?"
 
@@ -114,14 +114,14 @@ FieldsT = TypeVar("FieldsT", bound=Fields)
 
 
 def context_of(request: Request, limits: Limits) -> Context:
-    """What goes with the request through every stage."""
+    """Make what goes with the request through every stage."""
     headers = request.headers
     deadline = deadline_of(request.scope, headers.get(TIMEOUT_HEADER), limits)
     return Context(deadline, priority_of(headers.get(PRIORITY_HEADER)))
 
 
 def priority_of(asked: str | None) -> int:
-    """The caller's priority; 0: none. Raises InvalidRequest: the header is no whole number."""
+    """Return the caller's priority; 0: none. Raises InvalidRequest: it is no whole number."""
     if asked is None:
         return 0
     if not (asked.isascii() and asked.isdigit()):
@@ -131,7 +131,7 @@ def priority_of(asked: str | None) -> int:
 
 
 def deadline_of(scope: Scope, timeout_ms: str | None, limits: Limits) -> float:
-    """The caller's deadline on the event loop's clock, within the server's own limit.
+    """Return the caller's deadline on the event loop's clock, within the server's own limit.
 
     Time counts from the head of a request, however long its body took.
 
@@ -153,7 +153,7 @@ def deadline_of(scope: Scope, timeout_ms: str | None, limits: Limits) -> float:
 
 
 async def body(receive: Receive) -> bytes:
-    """The whole body of a request; one piece is not copied.
+    """Read the whole body of a request; a single piece is not copied.
 
     Raises:
         ClientDisconnect: the client left while it sent.
@@ -169,7 +169,7 @@ async def body(receive: Receive) -> bytes:
 
 
 async def json_fields(request: Request, fields: type[FieldsT], limits: Limits) -> FieldsT:
-    """The typed fields of a JSON body.
+    """Read the typed fields of a JSON body.
 
     Raises:
         InvalidRequest: not JSON, not an object, or a field is wrong.
@@ -195,7 +195,7 @@ async def json_fields(request: Request, fields: type[FieldsT], limits: Limits) -
 async def form_fields(
     request: Request, fields: type[FieldsT], *, max_files: int = 1
 ) -> tuple[FieldsT, list[bytes]]:
-    """The typed fields of a multipart form, and the bytes of its ``file`` parts.
+    """Read the typed fields of a multipart form, and the bytes of its ``file`` parts.
 
     A name that ends in ``[]`` or ``[0]``, or stands more than once, is a list. A field without a
     value is one that was left out: forms send what nobody filled in.
@@ -211,7 +211,7 @@ async def form_fields(
 async def form_parts(
     request: Request, fields: type[FieldsT], file_names: Sequence[str], *, max_files: int
 ) -> tuple[FieldsT, list[list[bytes]]]:
-    """Like ``form_fields``, of a form whose files have several names.
+    """Read a form whose files have several names; else like ``form_fields``.
 
     The first name must stand in the form; ``max_files`` bounds all of them together.
     """
@@ -228,14 +228,14 @@ async def form_parts(
 
 
 def _content_type(request: Request) -> str:
-    """Of the body, in small letters and without its parameters, fit to be named."""
+    """Return the media type of the body, in small letters and short enough for a message."""
     media_type = request.headers.get("content-type", "").partition(";")[0].strip().lower()
     return printable(media_type[:MAX_ECHO_CHARS]) or "a body of no content-type"
 
 
 @cache
 def _names(fields: type[Fields]) -> frozenset[str]:
-    """What a request's fields may be called."""
+    """Return all names that a request's fields may have."""
     aliases = [field.alias for field in fields.model_fields.values() if field.alias]
     return frozenset([*fields.model_fields, *aliases])
 
@@ -284,7 +284,7 @@ def warnings_json(warnings: Sequence[AnswerWarning]) -> list[dict[str, str]]:
 
 @contextmanager
 def blaming(param: str, field: str) -> Iterator[None]:
-    """An error names the request's ``field``, where the models know it as ``param``."""
+    """Let an error name the request's ``field`` where the models call it ``param``."""
     try:
         yield
     except DragomanError as error:

@@ -13,7 +13,7 @@ KNOWN_PATHS, MAX_KNOWN_CHARS = 1024, 256  # how many are remembered, and of what
 
 
 class RememberingRouter(Router):
-    """A request whose method and path were here before goes straight to its route.
+    """Send a request whose method and path were here before straight to its route.
 
     Its regular expressions are tried one after the other otherwise, which takes up to 30 us of
     the some 100 that a small request takes in all.
@@ -59,12 +59,12 @@ class RememberingRouter(Router):
         return found
 
     def template(self, method: str, path: str, root_path: str) -> str | None:
-        """The path of the route that such a request takes, as declared; None: it takes none."""
+        """Return the path of the route that a request takes, as declared; None: there is none."""
         found = self._route_of(method, path, root_path)
         return None if found is None else found[0].path
 
     def _route_of(self, method: str, path: str, root_path: str) -> tuple[Route, Scope] | None:
-        """The route that takes it, and what that adds to a request's scope."""
+        """Return the route that takes it, and what that adds to a request's scope."""
         scope = {"type": "http", "method": method, "path": path, "root_path": root_path}
         for route in self.routes:
             match, of_path = route.matches(scope)

@@ -23,7 +23,7 @@ TCP_INFO_QUEUE = struct.Struct("24xI")  # of a listening socket: how many wait t
 
 
 class Listener:
-    """Serves an ASGI application on one address, on the event loop that starts it."""
+    """Serve an ASGI application on one address, on the event loop that starts it."""
 
     def __init__(
         self,
@@ -100,7 +100,7 @@ class Listener:
 
 
 def listening_socket(host: str, port: int) -> socket.socket:
-    """A socket that shares its port with those of other ingress replicas."""
+    """Open a socket that shares its port with those of other ingress replicas."""
     listening = socket.socket(address_family(host), socket.SOCK_STREAM)
     try:
         listening.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)

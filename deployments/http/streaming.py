@@ -1,4 +1,4 @@
-"""Answers that are sent while they are made: bare pieces, or server-sent events of OpenAI's."""
+"""Answers that are sent while they are made: bare pieces, or OpenAI's server-sent events."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ UNBUFFERED = {"cache-control": "no-cache", "x-accel-buffering": "no"}
 
 
 class StreamedResponse(Response):
-    """An answer of pieces, of which the first is there: until then errors have their status.
+    """Send an answer in pieces. The first is there already: until then errors have their status.
 
     An error on the way breaks the connection off, so that nobody takes what came for the whole;
     a caller that leaves ends the request, and with it the making.
@@ -50,7 +50,7 @@ def _body(piece: bytes, *, more: bool = True) -> Message:
 async def speech_events(
     pieces: AsyncGenerator[bytes], done: Callable[[], Mapping[str, Any]], request_id: str
 ) -> AsyncGenerator[bytes]:
-    """A ``speech.audio.delta`` for each piece, and ``speech.audio.done`` with what ``done`` gives.
+    """Make a ``speech.audio.delta`` of each piece, then ``speech.audio.done`` with ``done()``.
 
     An error behind the first piece is the last event; before that it is raised.
     """
@@ -72,5 +72,5 @@ async def speech_events(
 
 
 def event(body: Mapping[str, Any]) -> bytes:
-    """One server-sent event, in ASCII."""
+    """Return one server-sent event, in ASCII."""
     return f"data: {json.dumps(body)}\n\n".encode()

@@ -1,4 +1,4 @@
-"""Who may come in: the one place that looks at a request's host, page and key, before all else."""
+"""Who may come in: the one place that checks a request's host, page and key, before all else."""
 
 from __future__ import annotations
 
@@ -35,7 +35,7 @@ KNOWN, MAX_KNOWN_CHARS = 1024, 256  # requests that are remembered, with paths o
 
 
 class Asked(NamedTuple):
-    """What of a request decides, beside its key, whether it is let in."""
+    """The parts of a request that decide, beside its key, whether it is let in."""
 
     method: str
     path: str
@@ -46,7 +46,7 @@ class Asked(NamedTuple):
 
 
 class Door:
-    """Lets a request in, or says why not.
+    """Let a request in, or say why not.
 
     Args:
         config: says who may ask.
@@ -93,7 +93,7 @@ class Door:
             raise
 
     def _scopes(self, asked: Asked) -> Scopes:
-        """Which scopes open it: none where no key is needed. Raises Forbidden."""
+        """Return which scopes open it; none where no key is needed. Raises Forbidden."""
         route = self._route(asked.method, asked.path, asked.root_path)
         scopes = RIGHTS.get(route, ANY)
         self._check_host(asked)
@@ -113,7 +113,7 @@ class Door:
         return named, self._template(method, path, root_path) or ""
 
     def _check_host(self, asked: Asked) -> None:
-        """A page whose name was made to mean this machine asks under that name."""
+        """Refuse a name that is not this server's: a foreign page may have made it point here."""
         if asked.host is not None and not self._is_known(asked.host):
             message = (
                 "the header Host is none of this server's names; security.hosts and "
@@ -128,7 +128,7 @@ class Door:
         )
 
     def _check_page(self, asked: Asked) -> None:
-        """Another site's page may ask only where the configuration names that site."""
+        """Refuse pages of other sites, unless the configuration names the site."""
         is_foreign = asked.is_elsewhere
         if asked.origin is not None:
             is_foreign = asked.origin not in self._origins and not _is_own(asked)
@@ -137,7 +137,7 @@ class Door:
             raise OriginNotAllowed(message, param="origin")
 
     def _check_local(self, asked: Asked) -> None:
-        """Without keys, only this machine itself is an operator."""
+        """Refuse callers from other machines where there are no keys."""
         name = _name(asked.host or b"")
         is_own = asked.origin is None or _is_own(asked)
         if not (self._is_local and name is not None and is_loopback(name) and is_own):
@@ -156,7 +156,7 @@ class Door:
 
 
 def _asked(scope: Scope) -> tuple[Asked, bytes | None]:
-    """What decides, and the header that holds a key.
+    """Return what decides, and the header that holds a key.
 
     Raises InvalidRequest where a header stands twice, and could be either.
     """
@@ -177,13 +177,13 @@ def _asked(scope: Scope) -> tuple[Asked, bytes | None]:
 
 
 def _name(authority: bytes) -> str | None:
-    """The host of a header Host, without its port; None of what is no host."""
+    """Return the host of a header Host, without its port; None where it is no host."""
     found = AUTHORITY.fullmatch(authority)
     return host_name(found[1].decode()) if found else None
 
 
 def _is_own(asked: Asked) -> bool:
-    """Whether it is a page of this server: its scheme aside, which a proxy may have changed."""
+    """Return whether a page of this server asks. A proxy may have changed the scheme."""
     scheme, _, authority = (asked.origin or b"").partition(b"://")
     host = asked.host
     return scheme in (b"http", b"https") and host is not None and authority == host.lower()

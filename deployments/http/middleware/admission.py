@@ -26,7 +26,7 @@ Enter = Callable[[Scope], AbstractContextManager[None]]
 
 
 class Admission:
-    """The places of running requests; each is taken as a context manager."""
+    """Hold the places of running requests; each is taken as a context manager."""
 
     def __init__(self, max_requests: int) -> None:
         self._max_requests = max_requests
@@ -118,7 +118,7 @@ class Admission:
 
 
 class Admitting:
-    """The layer that lets a request in, waits for its body, and gives it a place and a time.
+    """Let a request in, wait for its body, and give it a place and a time.
 
     Args:
         app: answers what is admitted.

@@ -29,7 +29,7 @@ ROOM_BYTES = 1 << 20  # a clip: with less than that left, the server is not read
 
 
 class Body:
-    """One body that arrives in parts; ``receive`` gives it to the application."""
+    """One body that arrives in parts; ``receive`` hands it to the application."""
 
     __slots__ = (
         "_bodies",
@@ -69,7 +69,7 @@ class Body:
         return bool(message.get("more_body", False))
 
     async def receive(self) -> Message:
-        """The next piece, as ASGI has it; behind the last one, what the connection says."""
+        """Return the next piece, as ASGI has it; behind the last one, what the connection says."""
         if self._is_given:
             return await self._connection()
         await asyncio.sleep(0)  # whoever reads a long body lets others in between
@@ -78,7 +78,7 @@ class Body:
         return {"type": "http.request", "body": piece, "more_body": not self._is_given}
 
     def staying_s(self, now_s: float) -> float:
-        """How long it would take at its present speed to send what is here."""
+        """Return how long it would take at its present speed to send what is here."""
         took_s = now_s - self._window_s
         came = self.size_bytes - self._window_bytes
         # A window that has just begun says nothing: then the one before counts.
@@ -86,7 +86,7 @@ class Body:
         return self.size_bytes / max(speed, 1.0)
 
     def is_too_slow(self, now_s: float, least_bytes_s: float) -> bool:
-        """Whether the window that ends now brought less than the least rate. A new one begins."""
+        """Return whether the window that ends now had less than the least rate; begin a new one."""
         took_s = now_s - self._window_s
         if took_s < RATE_WINDOW_S:
             return False
@@ -96,7 +96,7 @@ class Body:
 
 
 class Bodies:
-    """All bodies of one process."""
+    """Count and time all bodies of one process."""
 
     def __init__(self, limits: Limits) -> None:
         self._limits = limits
@@ -110,16 +110,16 @@ class Bodies:
 
     @property
     def held_bytes(self) -> int:
-        """Of all bodies, as far as they have come, whose requests are not over."""
+        """Return the bytes that have come of all bodies whose requests are not over."""
         return self._held_bytes
 
     @property
     def arriving(self) -> int:
-        """How many bodies have not come to their end."""
+        """Return how many bodies have not come to their end."""
         return len(self._arriving)
 
     def why_not_ready(self) -> str | None:
-        """Why a probe is told not to send requests; None: it may."""
+        """Return why a probe is told not to send requests; None: it may."""
         left = self._limits.max_bodies_bytes - self._held_bytes
         return "the bodies of requests fill their memory" if left < ROOM_BYTES else None
 
@@ -140,7 +140,7 @@ class Bodies:
 
     @contextmanager
     def expected(self, scope: Scope, receive: Receive, announced: int) -> Iterator[Body]:
-        """A body that is still to arrive, for the length of its request.
+        """Expect a body that is still to arrive, for the length of its request.
 
         Args:
             scope: of the request.

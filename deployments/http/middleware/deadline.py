@@ -1,4 +1,4 @@
-"""What ends a request from outside: its time, its caller's leaving, or another's need of room."""
+"""End requests from outside: when their time is over, their caller leaves, or room is needed."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ OVER = Exception("the request is over: too late to end it")
 
 
 class Ending:
-    """Ends what runs within it from outside, as a context manager.
+    """End what runs within it from outside, as a context manager.
 
     Args:
         scope: of the request.
@@ -73,7 +73,7 @@ class Ending:
 
 
 def leave(state: Mapping[str, Any]) -> None:
-    """The caller of the request of that ASGI state has left: nobody waits for its answer."""
+    """End the request of that ASGI state, whose caller has left: nobody waits for its answer."""
     ending: Ending | None = state.get("ending")
     if ending is not None:
         ending.now(ClientDisconnect())

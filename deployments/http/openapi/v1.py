@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 
 from deployments.doctor.diagnosis import Diagnosis
-from deployments.http.openapi import answers
+from deployments.http.openapi import answers, lists
 from deployments.http.openapi.operations import (
     BYTES,
     FILE,
@@ -108,7 +108,7 @@ OPERATIONS: Mapping[Route, Operation] = {
         {
             200: Answer(
                 "The embeddings; bare float32 where `Accept` prefers `application/octet-stream`.",
-                {JSON: answers.Embeddings, BYTES: FILE},
+                {JSON: lists.Embeddings, BYTES: FILE},
                 WORK,
             )
         },
@@ -133,13 +133,13 @@ OPERATIONS: Mapping[Route, Operation] = {
         "list_models",
         MODELS,
         "List the models that can be used now",
-        {200: Answer("The models, and behind them their aliases.", {JSON: answers.Models})},
+        {200: Answer("The models, and behind them their aliases.", {JSON: lists.Models})},
     ),
     ("GET", "/v1/models/{name:path}"): Operation(
         "show_model",
         MODELS,
         "Show one model",
-        {200: Answer("The model.", {JSON: answers.Model})},
+        {200: Answer("The model.", {JSON: lists.Model})},
         parameters=("ModelName",),
         errors=(404,),
     ),
@@ -147,19 +147,19 @@ OPERATIONS: Mapping[Route, Operation] = {
         "list_voices",
         VOICES,
         "List the voices",
-        {200: Answer("The voices.", {JSON: answers.Voices})},
+        {200: Answer("The voices.", {JSON: lists.Voices})},
     ),
     ("GET", "/v1/audio/models"): Operation(
         "list_speaking_models",
         MODELS,
         "List the models that speak",
-        {200: Answer("What `model` may name.", {JSON: answers.SpeakingModels})},
+        {200: Answer("What `model` may name.", {JSON: lists.SpeakingModels})},
     ),
     ("GET", "/v1/audio/voices"): Operation(
         "list_named_voices",
         VOICES,
         "List what `voice` may name",
-        {200: Answer("Voices, and aliases of voices.", {JSON: answers.NamedVoices})},
+        {200: Answer("Voices, and aliases of voices.", {JSON: lists.NamedVoices})},
     ),
     ("POST", "/v1/audio/translations"): _not_there(
         "translate_audio", "OpenAI's translation into English: use /v1/speech/translations"
@@ -189,7 +189,7 @@ OPERATIONS: Mapping[Route, Operation] = {
         "live",
         SERVER,
         "Say that the process answers",
-        {200: Answer("It does.", {JSON: answers.Live})},
+        {200: Answer("It does.", {JSON: lists.Live})},
         is_probe=True,
     ),
     ("GET", "/health/ready"): Operation(
@@ -197,8 +197,8 @@ OPERATIONS: Mapping[Route, Operation] = {
         SERVER,
         "Say whether requests may be sent",
         {
-            200: Answer("They may.", {JSON: answers.Ready}),
-            503: Answer("They may not, and why.", {JSON: answers.Ready}, ("retry-after",)),
+            200: Answer("They may.", {JSON: lists.Ready}),
+            503: Answer("They may not, and why.", {JSON: lists.Ready}, ("retry-after",)),
         },
         is_probe=True,
     ),

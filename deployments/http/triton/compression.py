@@ -12,7 +12,7 @@ GZIP, ZLIB, RAW_DEFLATE = 31, 15, -15  # zlib's wbits
 
 
 def decompressed(body: bytes, encoding: str | None, limit_bytes: int) -> bytes:
-    """A body without its ``Content-Encoding``.
+    """Return a body without its ``Content-Encoding``.
 
     Raises:
         UnsupportedEncoding: neither gzip nor deflate nor identity.
@@ -35,12 +35,12 @@ def decompressed(body: bytes, encoding: str | None, limit_bytes: int) -> bytes:
 
 
 def _is_zlib(data: bytes) -> bool:
-    """Whether deflated data has zlib's header; some clients leave it out."""
+    """Return whether deflated data has zlib's header; some clients leave it out."""
     return len(data) >= 2 and data[0] & 0x0F == 8 and int.from_bytes(data[:2]) % 31 == 0
 
 
 def _inflated(data: bytes, name: str, wbits: int, limit_bytes: int) -> bytes:
-    """At most one byte over the limit, which tells that there is more."""
+    """Inflate to at most one byte over the limit, which tells that there is more."""
     stream = zlib.decompressobj(wbits)
     try:
         out = stream.decompress(data, limit_bytes + 1)
@@ -56,7 +56,7 @@ def _inflated(data: bytes, name: str, wbits: int, limit_bytes: int) -> bytes:
 
 
 def compressed(body: bytes, accept_encoding: str | None) -> tuple[bytes, str | None]:
-    """A body as the client likes it best, and its ``Content-Encoding``, if any."""
+    """Compress a body as the client prefers; return its ``Content-Encoding``, too, if any."""
     if not accept_encoding:
         return body, None
     weights = _weights(accept_encoding)
@@ -71,7 +71,7 @@ def compressed(body: bytes, accept_encoding: str | None) -> tuple[bytes, str | N
 
 
 def _weights(accept_encoding: str) -> dict[str, float]:
-    """The q-value of each encoding that ``Accept-Encoding`` names; one that is none is 0."""
+    """Return the q-value of each encoding in ``Accept-Encoding``; 0 where it is no number."""
     weights: dict[str, float] = {}
     for part in accept_encoding.lower().split(","):
         name, *options = (piece.strip() for piece in part.split(";"))

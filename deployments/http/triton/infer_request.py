@@ -33,7 +33,7 @@ KNOWN_HEADS, MAX_KNOWN_BYTES = 1024, 1024
 def parse(
     body: bytes | memoryview, header_length: str | None, model: str, raw_input: TensorSpec | None
 ) -> InferRequest:
-    """An infer request from its decompressed body.
+    """Read an infer request from its decompressed body.
 
     A body without JSON gives nothing but that input: all outputs are binary then.
 
@@ -62,7 +62,7 @@ def parse(
 
 @dataclass(frozen=True, slots=True, eq=False)
 class _Head:
-    """The JSON of a request, checked."""
+    """The checked JSON of a request."""
 
     id: str
     parameters: dict[str, Any]
@@ -98,7 +98,7 @@ def _id(document: dict[str, Any]) -> str:
 
 
 def _parameters(owner: dict[str, Any], where: str) -> dict[str, Any]:
-    """What stands under ``parameters``: plain values, none of them of shared memory."""
+    """Read ``parameters``: plain values, none of them of shared memory."""
     parameters = owner.get("parameters")
     if parameters is None and "parameters" not in owner:
         return {}
@@ -211,7 +211,7 @@ def _shape(entry: dict[str, Any], name: str, datatype: str) -> tuple[int, ...]:
 
 
 def _raw_tensor(body: bytes | memoryview, model: str, spec: TensorSpec | None) -> Tensor:
-    """All of the body as the one input of one row."""
+    """Take all of the body as the one input of one row."""
     if spec is None:
         message = f"Raw request must only have 1 input to be deduced: model '{model}' needs others"
         raise InvalidRequest(message, param=HEADER_LENGTH)

@@ -30,7 +30,7 @@ _Output: TypeAlias = tuple[str, str, tuple[int, ...], int | None]
 def render(
     model: str, version: str, request: InferRequest, outputs: Sequence[Tensor]
 ) -> tuple[dict[str, str], bytes]:
-    """Headers and body of the answer: the outputs asked for, in that order.
+    """Return headers and body of the answer: the outputs asked for, in that order.
 
     JSON has neither NaN nor infinity, nor bytes that are no text: such an output is refused,
     rather than bent, and can be had in binary.
@@ -62,7 +62,7 @@ def render(
 def _answer_head(
     model: str, version: str, id_: str, outputs: Sequence[_Output], values: Sequence[Any]
 ) -> bytes:
-    """The JSON of an answer; ``values`` are of the outputs that stand in it."""
+    """Write the JSON of an answer; ``values`` are of the outputs that stand in it."""
     entries: list[dict[str, Any]] = []
     for (name, datatype, shape, size_bytes), data in zip(outputs, values, strict=True):
         entry: dict[str, Any] = {"name": name, "datatype": datatype, "shape": list(shape)}
@@ -78,12 +78,12 @@ def _answer_head(
 
 @lru_cache(KNOWN_HEADS)
 def _binary_head(model: str, version: str, id_: str, outputs: tuple[_Output, ...]) -> bytes:
-    """The JSON of an answer whose outputs all follow it: the same for each answer to a client."""
+    """Write the JSON of an answer whose outputs all follow it: it is often the same."""
     return _answer_head(model, version, id_, outputs, [None] * len(outputs))
 
 
 def _encoded(tensor: Tensor) -> bytes:
-    """A tensor as it lies behind the JSON."""
+    """Return the bytes of a tensor as they lie behind the JSON."""
     array = tensor.array
     if tensor.datatype == "BYTES":
         return b"".join(struct.pack("<I", len(value)) + value for value in array.flat)
@@ -93,7 +93,7 @@ def _encoded(tensor: Tensor) -> bytes:
 
 
 def _upper_halves(array: NDArray[Any]) -> NDArray[np.uint16]:
-    """BF16 from float32, rounded to the nearest, halves to even."""
+    """Make BF16 of float32, rounded to the nearest, halves to even."""
     bits = np.ascontiguousarray(array, np.float32).view(np.uint32)
     rounded = (bits + 0x7FFF + (bits >> 16 & 1)) >> 16
     quiet = bits >> 16 | 0x40  # a NaN stays one, whatever its lower bits
@@ -101,7 +101,7 @@ def _upper_halves(array: NDArray[Any]) -> NDArray[np.uint16]:
 
 
 def _listed(tensor: Tensor) -> list[Any]:
-    """A tensor's values, flat, for JSON."""
+    """List a tensor's values, flat, for JSON."""
     array, name = tensor.array, tensor.name
     if tensor.datatype in BINARY_ONLY:
         message = f"sending {tensor.datatype} data via JSON is not supported"

@@ -1,4 +1,4 @@
-"""JSON of callers: an object of numbers that are some, and strings that can be written again.
+"""Read callers' JSON: finite numbers only, and strings that UTF-8 can hold.
 
 Python's own reader takes NaN, halves of surrogate pairs and numbers of any length.
 """
@@ -19,7 +19,7 @@ _decoder = json.JSONDecoder(parse_constant=_refuse_constant)
 
 
 def json_object(data: bytes | memoryview) -> dict[str, Any]:
-    """The object that is all of ``data``.
+    """Read the object that is all of ``data``.
 
     Raises:
         InvalidRequest: it is none, in Triton's words.

@@ -30,7 +30,7 @@ ON_GPU = {"cuda": "KIND_GPU", "cpu": "KIND_CPU"}
 def as_json(
     served: Served, config: ModelConfig | None, policy: BatchPolicy | None = None
 ) -> dict[str, Any]:
-    """The configuration of one name, and its batch policy; None: it is no model of its own."""
+    """Show the configuration of one name. ``config`` is None where that is no model of its own."""
     common = {
         "name": served.name,
         "platform": platform(served, config),
@@ -59,7 +59,7 @@ def as_json(
 
 
 def platform(served: Served, config: ModelConfig | None) -> str:
-    """Triton's word for what runs it; a kind's name is served by whichever of its models fits."""
+    """Return Triton's word for what runs it; any model of a kind may serve the kind's name."""
     if served.name == GRAPH:
         return "ensemble"
     return "dragoman_any" if config is None else f"dragoman_{config.engine}"
@@ -101,7 +101,7 @@ def _as_text(value: Any) -> str:
 
 
 def override(text: str, current: Mapping[str, Any]) -> ModelOverride:
-    """What an operator's configuration changes of the file's, as ``as_json`` gave that.
+    """Find what an operator's configuration changes of the file's, as ``as_json`` showed that.
 
     A key that says what the file does changes nothing, so that a configuration that was read can
     be sent back with one value changed.
@@ -144,7 +144,7 @@ POLICIES: Mapping[str, Policy] = {
 
 
 class _Changes:
-    """What differs from the current configuration, in our words."""
+    """Collect what differs from the current configuration, in the words of ours."""
 
     def __init__(self) -> None:
         self.model: dict[str, Any] = {}
@@ -161,7 +161,7 @@ class _Changes:
             raise _wrong(path, "cannot be changed")
 
     def walk(self, path: str, value: Any, current: Any) -> None:
-        """An object within the configuration."""
+        """Go through an object within the configuration."""
         if not isinstance(value, dict):
             raise _wrong(path, "must be an object")
         for key, inner in value.items():
@@ -172,7 +172,7 @@ class _Changes:
                 self.apply(f"{path}.{key}", inner, known)
 
     def parameters(self, value: Any, current: Mapping[str, Any]) -> None:
-        """Our own settings; each is ``{"string_value": text}``."""
+        """Read our own settings; each is ``{"string_value": text}``."""
         if not isinstance(value, dict):
             raise _wrong("parameters", "must be an object")
         for key, inner in value.items():
@@ -192,7 +192,7 @@ class _Changes:
                 raise _wrong(f"parameters.{key}", f"is unknown; there are {known}")
 
     def mean_triton_s_delay(self, wanted: Mapping[str, Any], current: Mapping[str, Any]) -> None:
-        """Who sets the delay in Triton's words asks for its meaning: before a free replica, too.
+        """Let Triton's delay mean what it means there: batches wait at a free replica, too.
 
         Unless they say otherwise, as a configuration that was read does.
         """
@@ -203,7 +203,7 @@ class _Changes:
             self.policy[WHEN_IDLE] = delay > 0
 
     def _option(self, name: str, text: str, current: Mapping[str, Any]) -> None:
-        """One option more; those that the configuration has stay."""
+        """Set one option of the engine; the others stay as they are."""
         if "options" not in self.model:
             self.model["options"] = {
                 key.removeprefix(OPTION): _value(kept["string_value"])
@@ -214,7 +214,7 @@ class _Changes:
 
 
 def _value(text: str) -> Any:
-    """JSON where it is some, else the text itself."""
+    """Return the JSON value of a text, or the text itself where it is no JSON."""
     try:
         return json.loads(text)
     except ValueError:
@@ -228,12 +228,12 @@ def _number(value: Any) -> float:
 
 
 def _or(value: Any, default: int) -> Any:
-    """Triton's 0, which means its default."""
+    """Replace Triton's 0, which means the default."""
     return default if type(value) is int and value == 0 else value
 
 
 def _count(groups: Any, current: Any) -> int:
-    """The instances of all groups, on the device that the model has."""
+    """Count the instances of all groups, on the device that the model has."""
     if not isinstance(groups, list) or not all(isinstance(group, dict) for group in groups):
         raise _wrong("instance_group", "must be a list of objects")
     for group in groups:

@@ -43,7 +43,7 @@ NOTHING = Figures()
 
 
 class OipRoutes:
-    """The handlers, over one pipeline."""
+    """Handle the requests, over one pipeline."""
 
     def __init__(
         self,
@@ -95,7 +95,7 @@ class OipRoutes:
         return self._catalogue.get(path["name"], path.get("version"))
 
     def _own_config(self, name: str) -> ModelConfig | None:
-        """As the model was loaded; None of a name that is no model's own."""
+        """Return what a model was loaded with; None where the name is no model's own."""
         config = self._config.models.get(name)
         placement = self._fleet.placements().get(name)
         override = placement.override if placement else None
@@ -142,7 +142,7 @@ class OipRoutes:
     # ---- the repository ------------------------------------------------------------------
 
     def _placement(self, served: Served) -> Placement:
-        """Of a name that is no model's own: the first of its models' that is not ready."""
+        """Return the placement of a name: that of its first model that is not ready."""
         placements = self._fleet.placements()
         parts = [placements[name] for name in self._models_of(served)]
         return next((part for part in parts if part.state != "READY"), parts[0])
@@ -209,7 +209,7 @@ class OipRoutes:
         return Response()
 
     def _models_of(self, served: Served) -> list[str]:
-        """The configured models behind a name."""
+        """List the configured models behind a name."""
         if served.name in self._config.models:
             return [served.name]
         return [
@@ -218,14 +218,14 @@ class OipRoutes:
 
 
 def _told(override: ModelOverride | None) -> dict[str, str]:
-    """What of a model is changed, for the audit log."""
+    """Return what of a model is changed, for the audit log."""
     if not override:
         return {}
     return {"changes": json.dumps({**override.model, **override.policy}, default=str)}
 
 
 async def _json_object(request: Request) -> dict[str, Any]:
-    """A JSON object as the body, or nothing."""
+    """Read a JSON object; an empty body is an empty object."""
     data = await body(request.receive)
     return json_object(data) if data.strip() else {}
 

@@ -1,4 +1,4 @@
-"""What a model takes and gives over the Open Inference Protocol, and whether a request fits it."""
+"""The inputs and outputs of a model over the Open Inference Protocol, and the check of requests."""
 
 from __future__ import annotations
 
@@ -49,12 +49,12 @@ class Signature:
 
     @property
     def raw_input(self) -> TensorSpec | None:
-        """The input that a body without JSON is; None if more than one is required."""
+        """Return the input that a body without JSON is; None if more than one is required."""
         return self.required[0] if len(self.required) == 1 else None
 
 
 def check(request: InferRequest, model: str, signature: Signature, max_batch_size: int) -> int:
-    """The number of rows of a request.
+    """Return the number of rows of a request.
 
     Raises:
         InvalidRequest: it does not fit the signature, in Triton's words where it has some.
@@ -117,7 +117,7 @@ def _check_tensor(tensor: Tensor, model: str, spec: TensorSpec) -> None:
 
 
 def _rows(tensors: Iterable[Tensor], model: str) -> int:
-    """The first dimension of all tensors, which they share."""
+    """Return the first dimension of all tensors, which they must share."""
     rows: int | None = None
     for tensor in tensors:
         got = tensor.array.shape[0]
@@ -135,14 +135,14 @@ def _rows(tensors: Iterable[Tensor], model: str) -> int:
 
 
 def metadata(specs: Sequence[TensorSpec]) -> list[dict[str, Any]]:
-    """As a model's metadata lists them: with the rows, -1, before the dims."""
+    """List tensors as a model's metadata has them: with the rows, -1, before the dims."""
     return [
         {"name": spec.name, "datatype": spec.datatype, "shape": [-1, *spec.dims]} for spec in specs
     ]
 
 
 def config(specs: Sequence[TensorSpec]) -> list[dict[str, Any]]:
-    """As a model's configuration lists them: without the rows."""
+    """List tensors as a model's configuration has them: without the rows."""
     return [
         {
             "name": spec.name,

@@ -13,7 +13,7 @@ DURATIONS = ("success", "fail", "queue", *STAGES, "cache_hit", "cache_miss")
 
 
 def as_json(name: str, done: ModelStatistics) -> dict[str, Any]:
-    """One entry of ``model_stats``; all numbers are unsigned integers."""
+    """Return one entry of ``model_stats``; all numbers are unsigned integers."""
     return {
         "name": name,
         "version": MODEL_VERSION,

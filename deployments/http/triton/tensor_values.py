@@ -22,7 +22,7 @@ from models.errors import InvalidRequest
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Announced:
-    """An input as the JSON has it: with its values, or with the bytes of those behind it."""
+    """An input as the JSON has it: with its values, or with the size of those behind the JSON."""
 
     name: str
     datatype: str
@@ -40,7 +40,7 @@ class Announced:
 
 
 def from_json(data: Any, name: str, datatype: str, shape: tuple[int, ...]) -> NDArray[Any]:
-    """Values that stand in the JSON, nested as the shape says or flat."""
+    """Read values that stand in the JSON, nested as the shape says or flat."""
     if datatype in BINARY_ONLY:
         message = (
             f"receiving {datatype} data via JSON is not supported. "
@@ -69,7 +69,7 @@ def from_json(data: Any, name: str, datatype: str, shape: tuple[int, ...]) -> ND
 
 
 def _flat(data: Any, name: str, shape: tuple[int, ...]) -> list[Any]:
-    """The scalars, after a check that they are as many, and nested, as the shape says."""
+    """Return the scalars, after a check of their number and nesting against the shape."""
     if type(data) is not list:
         raise InvalidRequest(f"data of input '{name}' must be a list", param=name)
     values: list[Any] = data
@@ -102,7 +102,7 @@ def objects(values: list[bytes]) -> NDArray[Any]:
 
 
 class Blobs:
-    """The binary tensors behind the JSON, taken one after the other."""
+    """Take the binary tensors behind the JSON, one after the other."""
 
     def __init__(self, body: bytes | memoryview, start: int, model: str) -> None:
         self.model = model
@@ -111,11 +111,11 @@ class Blobs:
 
     @property
     def left(self) -> int:
-        """Bytes that no tensor has taken."""
+        """Return how many bytes no tensor has taken."""
         return len(self._body) - self._start
 
     def take(self, announced: Announced) -> NDArray[Any]:
-        """The next bytes as the tensor that was announced."""
+        """Take the next bytes as the tensor that was announced."""
         name, datatype, size = announced.name, announced.datatype, announced.size_bytes
         dtype, count, start = DTYPES[datatype], announced.count, self._start
         if size != count * dtype.itemsize and datatype != "BYTES":
@@ -141,7 +141,7 @@ class Blobs:
 
 
 def _decoded(array: NDArray[Any], name: str, datatype: str) -> NDArray[Any]:
-    """A binary tensor in the type that it is computed with; a view of it where that can be."""
+    """Return a binary tensor in the type to compute with, as a view where that is possible."""
     if datatype == "BOOL":
         if array.size and array.max() > 1:
             raise InvalidRequest(f"input '{name}' must hold 0 and 1 only, as BOOL is", param=name)
@@ -152,7 +152,7 @@ def _decoded(array: NDArray[Any], name: str, datatype: str) -> NDArray[Any]:
 
 
 def _strings(data: bytes | memoryview, name: str, count: int) -> list[bytes]:
-    """``count`` elements of BYTES, each behind its length."""
+    """Read ``count`` elements of BYTES, each behind its length."""
     values: list[bytes] = []
     start, end = 0, len(data)
     while start < end:

@@ -42,7 +42,7 @@ JSON_TYPES: dict[str, tuple[str, set[type]]] = {
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Tensor:
-    """``array`` is row-major and may be read-only; of BF16 float32, of BYTES ``bytes`` objects."""
+    """One tensor. ``array`` may be read-only; float32 stands for BF16, ``bytes`` for BYTES."""
 
     name: str
     datatype: str

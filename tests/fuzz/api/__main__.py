@@ -10,6 +10,7 @@ import argparse
 import asyncio
 import os
 import sys
+import tempfile
 from collections.abc import Sequence
 from pathlib import Path
 
@@ -51,22 +52,24 @@ async def ask(examples: int, seed: int, others: Sequence[str] = ()) -> tuple[int
         update={"models": {**config.models, **spare}, "security": Security(keys=(owner,))}
     )
     app = Counting(asgi_app(await fake_fleet(config), config, Admission(64)))
-    async with serving(app) as url:
-        program = [sys.executable, "-m", "schemathesis.cli", "run", f"{url}openapi.json"]
-        asked = await asyncio.create_subprocess_exec(
-            *program,
-            *("--header", f"Authorization: Bearer {key}"),
-            *("--max-examples", str(examples), "--seed", str(seed), "--continue-on-failure"),
-            *("--request-timeout", str(PATIENCE_S)),
-            *others,
-            env={
-                **os.environ,
-                "PYTHONPATH": str(ROOT),
-                "SCHEMATHESIS_HOOKS": "tests.fuzz.api.narrowing",
-            },
-        )
-        status = await asked.wait()
-    return app.requests, status
+    with tempfile.TemporaryDirectory() as folder:  # for what schemathesis remembers
+        async with serving(app) as url:
+            program = [sys.executable, "-m", "schemathesis.cli", "run", f"{url}openapi.json"]
+            asked = await asyncio.create_subprocess_exec(
+                *program,
+                *("--header", f"Authorization: Bearer {key}"),
+                *("--max-examples", str(examples), "--seed", str(seed), "--continue-on-failure"),
+                *("--request-timeout", str(PATIENCE_S)),
+                *others,
+                cwd=folder,
+                env={
+                    **os.environ,
+                    "PYTHONPATH": str(ROOT),
+                    "SCHEMATHESIS_HOOKS": "tests.fuzz.api.narrowing",
+                },
+            )
+            status = await asked.wait()
+        return app.requests, status
 
 
 def main() -> int:

@@ -186,7 +186,7 @@ def _has_a_blank_body(case: Any, response: Any) -> bool:
 
 # Failures of checks that are none, each with its reason.
 EXCLUSIONS: Mapping[str, Callable[[Any, Any], bool]] = {
-    "a deadline shorter than the narrowed one is valid, and may pass": _has_a_short_deadline,
+    "a deadline below the narrowed one is valid, and may pass": _has_a_short_deadline,
     "a number in JSON is taken as text or as true, too, as forms send it": _has_a_number_as_text,
     "a voice that nothing is spoken with is not looked at": _has_an_idle_voice,
     "a model that another request has unloaded is a 503": _is_unloaded,

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import pytest
+from starlette.exceptions import HTTPException
 from starlette.requests import Request
 from starlette.responses import PlainTextResponse
 from starlette.routing import Route, Router
@@ -50,7 +51,6 @@ def plain() -> TestClient:
         pytest.param("POST", "/models/asr", id="another-method"),
         pytest.param("HEAD", "/models/asr", id="head"),
         pytest.param("GET", "/models/all", id="the-first-that-fits"),
-        pytest.param("DELETE", "/models/asr", id="no-such-method"),
         pytest.param("GET", "/nothing", id="no-such-path"),
         pytest.param("GET", "/models/asr/", id="redirected"),
         pytest.param("GET", "/models/a%20b", id="encoded"),
@@ -64,6 +64,21 @@ def test_every_time_the_answer_is_that_of_starlette(
     for _ in range(3):
         answer = remembering.request(method, path)
         assert (answer.status_code, answer.text) == (expected.status_code, expected.text)
+
+
+@pytest.mark.parametrize(
+    ("path", "allowed"),
+    [
+        pytest.param("/models/asr", "GET, HEAD, POST", id="two-routes"),
+        pytest.param("/careless/asr", "GET, HEAD", id="one-route"),
+    ],
+)
+def test_a_wrong_method_is_told_every_right_one(
+    path: str, allowed: str, remembering: TestClient
+) -> None:
+    with pytest.raises(HTTPException) as caught:
+        remembering.delete(path)
+    assert (caught.value.status_code, caught.value.headers) == (405, {"Allow": allowed})
 
 
 def test_two_paths_of_one_route_keep_their_own_names(remembering: TestClient) -> None:

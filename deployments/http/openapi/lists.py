@@ -1,0 +1,194 @@
+"""The JSON of what there is, as types: voices, models, and the state of the server."""
+
+from __future__ import annotations
+
+from typing import Any, Literal
+
+from pydantic import BaseModel, Field
+
+from deployments.http.openapi.answers import Timings
+from models.devices.device import DeviceReport
+from models.types import AnswerWarning
+
+# ---- voices ------------------------------------------------------------------------------
+
+
+class Embedding(BaseModel):
+    """The voice of one clip."""
+
+    object: Literal["embedding"]
+    index: int
+    embedding: list[float] | None = Field(None, description="left out by include_embedding=false")
+    duration_s: float
+    speech_s: float | None = Field(description="how much of it is speech; null: nobody looked")
+
+
+class VoiceComparison(BaseModel):
+    """One clip beside another."""
+
+    index: int
+    compare_index: int
+    rank: int
+    cosine: float
+    same_speaker: bool | None
+    threshold: float | None
+    speech_s: float | None
+
+
+class Embeddings(BaseModel):
+    """The voices of all clips, and how alike they are to those of ``compare``."""
+
+    object: Literal["list"]
+    model: str
+    data: list[Embedding]
+    warnings: list[AnswerWarning]
+    timings: Timings | None = None
+    threshold: float | None = None
+    comparisons: list[VoiceComparison] | None = None
+
+
+class Voice(BaseModel):
+    """A voice that the server has."""
+
+    id: str
+    language: str
+    engine: str
+    model: str
+    sample_rate_hz: int
+
+
+class CloningModel(BaseModel):
+    """A model that speaks in the voice of a recording."""
+
+    voice: str
+    use: str
+    model: str
+    languages: list[str]
+
+
+class Voices(BaseModel):
+    """All voices, and who speaks in a caller's own."""
+
+    object: Literal["list"]
+    data: list[Voice]
+    cloning: list[CloningModel]
+
+
+class NamedVoice(BaseModel):
+    """What ``voice`` may name."""
+
+    id: str
+    name: str
+    language: str
+    model: str | None = None
+    alias_of: dict[str, str] | None = None
+
+
+class NamedVoices(BaseModel):
+    """What ``voice`` may name; ``voices`` and ``data`` are the same."""
+
+    object: Literal["list"]
+    data: list[NamedVoice]
+    voices: list[NamedVoice]
+
+
+# ---- models ------------------------------------------------------------------------------
+
+
+class ReplicaStatistics(BaseModel):
+    """What one replica has done since it started."""
+
+    items: int
+    batches: int
+    item_errors: int
+    failed_batches: int
+    busy_s: float
+    first_batch_s: float | None
+    out_of_memory: int
+    starved_items: int
+    memory_bound: float | None
+
+
+class ReplicaReport(BaseModel):
+    """One replica of a model."""
+
+    replica: str
+    device: DeviceReport
+    warm_up_s: float
+    statistics: ReplicaStatistics
+
+
+class ModelStatistics(BaseModel):
+    """What all replicas of a model have done."""
+
+    items: int
+    batches: int
+    mean_batch_size: float
+    item_errors: int
+    failures: int
+    busy_s: float
+
+
+class Model(BaseModel):
+    """A model that can be used now."""
+
+    id: str
+    object: Literal["model"]
+    created: int
+    owned_by: str
+    alias_of: str | None = None
+    aliases: list[str]
+    kind: Literal["vad", "asr", "nmt", "tts", "speaker"]
+    engine: str
+    weights: str
+    licence: str
+    languages: list[str]
+    pairs: list[Any]
+    cloning_languages: list[str]
+    voices: list[str]
+    embedding_size: int | None
+    replicas: int
+    device: DeviceReport
+    replica_reports: list[ReplicaReport]
+    statistics: ModelStatistics
+
+
+class Models(BaseModel):
+    """All models that can be used now, under each of their names."""
+
+    object: Literal["list"]
+    data: list[Model]
+
+
+class SpeakingModel(BaseModel):
+    """A model that speaks."""
+
+    id: str
+    name: str
+    object: Literal["model"]
+    owned_by: str
+
+
+class SpeakingModels(BaseModel):
+    """What ``model`` may name where a text is spoken; ``models`` and ``data`` are the same."""
+
+    object: Literal["list"]
+    data: list[SpeakingModel]
+    models: list[SpeakingModel]
+
+
+# ---- operations --------------------------------------------------------------------------
+
+
+class Live(BaseModel):
+    """The process answers."""
+
+    live: Literal[True]
+
+
+class Ready(BaseModel):
+    """Whether requests may be sent; ``refusing`` says why not."""
+
+    ready: bool
+    refusing: str | None = None
+    models: dict[str, str] | None = None
