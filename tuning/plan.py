@@ -25,7 +25,7 @@ from load.steps import Load
 from models.devices import nvidia
 from models.errors import ConfigError, DragomanError
 from models.registry import ENGINES
-from tuning.command import Options
+from tuning.options import Options
 from tuning.requests import bodies
 from tuning.rig import Measurement
 from tuning.space import Candidate, Settings, Space, Values, present, values

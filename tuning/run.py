@@ -18,7 +18,7 @@ from dragoman_client import DragomanError, console
 from models.errors import ConfigError
 from tuning import report, writing
 from tuning.choice import Choice, choose
-from tuning.command import Options
+from tuning.options import Options
 from tuning.plan import Plan, plan
 from tuning.rig import ServerRig
 from tuning.search import Budget, Search
