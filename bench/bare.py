@@ -1,4 +1,4 @@
-"""A runtime called in-process, without a server, in a process of its own."""
+"""The limit of a stage: its runtime called in a process of its own, without a server."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ _loaded: Runtime[Any, Any]  # in the process of its own
 
 @contextmanager
 def own_process(begin: Any, *arguments: Any) -> Iterator[Executor]:
-    """A process that has called ``begin`` and keeps memory as a replica does (``SETTINGS``)."""
+    """Start a process that calls ``begin``, and that keeps memory as a replica does."""
     keeping = {name: value for name, value in SETTINGS.items() if name.startswith("MALLOC_")}
     os.environ.update(keeping)  # glibc reads them when the process starts
     with ProcessPoolExecutor(1, get_context("spawn"), begin, arguments) as process:
@@ -36,7 +36,7 @@ class Bare:
     process: Executor
 
     def rate(self, items: Sequence[Any], batch_size: int, counted: int) -> float:
-        """Items a second, the items in turn, in batches as they come."""
+        """Return the items a second, the items in turn, in batches as they come."""
         return self.process.submit(_rate, items, batch_size, counted).result()
 
 

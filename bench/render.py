@@ -1,4 +1,4 @@
-"""Makes ``docs/benchmarks.md`` and its pictures of what the benches wrote to ``docs/bench``.
+"""Make ``docs/benchmarks.md`` and its pictures from the JSON files in ``docs/bench``.
 
 python -m bench.render
 """

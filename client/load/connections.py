@@ -66,7 +66,7 @@ class Connections:
         connection = None
         try:
             async with asyncio.timeout(self._timeout_s):
-                connection = self._free.pop() if self._free else await self._opened()
+                connection = self._kept() or await self._opened()
                 reply = await connection.send(request)
         except TimeoutError as error:
             raise dragoman_client.TimeoutError(f"no answer within {self._timeout_s:g} s") from error
@@ -81,6 +81,13 @@ class Connections:
         """Close all connections that are free."""
         while self._free:
             self._free.pop().abort()
+
+    def _kept(self) -> _Connection | None:
+        """Take a free connection that the server has not closed meanwhile."""
+        while self._free:
+            if (connection := self._free.pop()).is_free:
+                return connection
+        return None
 
     async def _opened(self) -> _Connection:
         loop = asyncio.get_running_loop()
