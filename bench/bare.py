@@ -6,7 +6,7 @@ import os
 import time
 from collections.abc import Iterator, Sequence
 from concurrent.futures import Executor, ProcessPoolExecutor
-from contextlib import contextmanager
+from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
 from itertools import cycle, islice
 from multiprocessing import get_context
@@ -14,6 +14,7 @@ from typing import Any
 
 from deployments.config.environment import SETTINGS
 from deployments.config.schema import ModelConfig
+from models.devices.device import DeviceRequest
 from models.registry import ENGINES
 from models.runtime import ItemError, Runtime, RuntimeSettings
 
@@ -46,6 +47,27 @@ def bare(name: str, config: ModelConfig) -> Iterator[Bare]:
         yield Bare(process)
 
 
+def loaded(
+    stack: ExitStack, engine: str, weights: str, threads: int, **options: Any
+) -> Runtime[Any, Any]:
+    """Open a warm runtime on the CPU, until the stack is closed."""
+    settings = RuntimeSettings(engine, weights, DeviceRequest("cpu", threads=threads), options)
+    runtime: Runtime[Any, Any] = ENGINES[engine].create(settings)
+    runtime.load()
+    stack.callback(runtime.close)
+    runtime.warm_up()
+    return runtime
+
+
+def answers(runtime: Runtime[Any, Any], items: Sequence[Any]) -> list[Any]:
+    """Run a batch; raise the error of an item that has one."""
+    results = runtime.run(items)
+    for result in results:
+        if isinstance(result, ItemError):
+            raise result.error
+    return results
+
+
 def _load(engine: str, settings: RuntimeSettings) -> None:
     global _loaded
     _loaded = ENGINES[engine].create(settings)
@@ -57,9 +79,5 @@ def _rate(items: Sequence[Any], batch_size: int, counted: int) -> float:
     source = cycle(items)
     batches = [list(islice(source, batch_size)) for _ in range(-(-counted // batch_size))]
     started_s = time.perf_counter()
-    results = [result for batch in batches for result in _loaded.run(batch)]
-    took_s = time.perf_counter() - started_s
-    for result in results:
-        if isinstance(result, ItemError):
-            raise result.error
-    return len(results) / took_s
+    count = sum(len(answers(_loaded, batch)) for batch in batches)
+    return count / (time.perf_counter() - started_s)

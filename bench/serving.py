@@ -28,6 +28,7 @@ from tests.support.server import ROOT, Running, config_on_a_free_port, running
 
 Config: TypeAlias = dict[str, Any]
 CONFIG = ROOT / "serve_config.yaml"
+LOG_CHARS = 4000  # of a server that ended
 REPLICA = re.compile(r"ray::ServeReplica:[^:]+:([\w-]+)")
 COUNTS = {
     "nv_inference_count": "items",
@@ -173,7 +174,7 @@ def serving(config: Config) -> Iterator[Server]:
     """Run a server of this configuration on a free port, for the length of a block.
 
     Raises:
-        BenchFailed: it did not start; the message is what it said.
+        BenchFailed: it did not start, or it ended by itself; the message is what it said.
     """
     with tempfile.TemporaryDirectory() as folder:
         path = config_on_a_free_port(Path(folder), config)
@@ -185,6 +186,11 @@ def serving(config: Config) -> Iterator[Server]:
             raise BenchFailed(str(error)) from error
         try:
             yield Server(server, time.monotonic() - started_s)
+        except Exception as error:
+            if server.process.poll() is None:
+                raise
+            said = "".join(server.log)[-LOG_CHARS:]
+            raise BenchFailed(f"the server ended: {error}; its log ends:\n{said}") from error
         finally:
             starting.__exit__(None, None, None)
 
