@@ -79,9 +79,12 @@ class Length:
     duration_s: float | None = None
     requests: int | None = None
     answers: int | None = None
+    until: asyncio.Event | None = None  # ends it, too, once it is set
 
     def is_over(self, number: int, elapsed_s: float) -> bool:
-        """Whether the request of this number, at this time, is not begun any more."""
+        """Tell whether the request of this number, at this time, is not begun any more."""
+        if self.until is not None and self.until.is_set():
+            return True
         if self.requests is not None:
             return number >= self.requests
         return self.duration_s is not None and elapsed_s >= self.duration_s
