@@ -111,7 +111,7 @@ def _other(char: str) -> str:
 
 
 def looked_up(key: str, digest: str) -> Row:
-    """Time the look-up alone, among other keys: what cannot be seen here is not seen over a network."""
+    """Time the look-up alone, among other keys: no network hides what it tells."""
     others = [
         Key(name=f"key{number}", hash=secrets.token_hex(32), scopes=("infer",))
         for number in range(KEYS_THERE - 1)

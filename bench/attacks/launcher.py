@@ -173,7 +173,7 @@ def _digests(folder: Path) -> dict[Path, str]:
 
 
 def _is_kept(path: Path) -> bool:
-    """Tell whether it is of ours, or weights; the hub's client has lists of its own beside these."""
+    """Tell whether it is of ours, or weights: the hub's client has lists of its own."""
     return "locks" not in path.parts and ("hub" not in path.parts or "blobs" in path.parts)
 
 

@@ -41,6 +41,8 @@ class Callers:
     server: Server
     recording: Recording = field(default_factory=lambda: Recording(Load("closed", CALLERS)))
     right: int = 0
+    _wanted: int = 0
+    _enough: asyncio.Event = field(default_factory=asyncio.Event)
 
     @property
     def lost(self) -> int:
@@ -62,6 +64,8 @@ class Callers:
                 reply = await connections.send(requests[number % CALLERS])
                 if reply.status == 200 and _whose(reply.body) == number % CALLERS:
                     self.right += 1
+                    if self.right >= self._wanted:
+                        self._enough.set()
                 return Answer()
 
             stepper = Stepper(ask, RealClock())
@@ -75,9 +79,8 @@ class Callers:
 
     async def answered(self, more: int) -> None:
         """Return once so many more requests have been answered."""
-        wanted = self.right + more
-        while self.right < wanted:
-            await asyncio.sleep(0.05)
+        self._wanted, self._enough = self.right + more, asyncio.Event()
+        await self._enough.wait()
 
 
 def _whose(embedding: bytes) -> int:
