@@ -43,7 +43,7 @@ def foreign() -> dict[str, str]:
 
 
 def made(name: str, packages: Sequence[str], base: Path | None = None) -> Path:
-    """Return the Python of an environment with these packages, made where it is not there as asked for.
+    """Return the Python of an environment with these packages, which is made where need be.
 
     Raises:
         NotToBeHad: no environment, or pip did not install the packages.

@@ -56,7 +56,7 @@ def results(
 
 
 def ratios(measured: Iterable[Measurement], label: str, callers: int) -> list[float]:
-    """Return of each round that has both the ratio: the reference's answers a second to those of ``label``."""
+    """Divide the reference's answers/s by those of ``label``, in each round that has both."""
     rates = {(m.label, m.round): m.load.answers_a_second for m in measured if m.callers == callers}
     return [
         rates[REFERENCE, number] / rate

@@ -89,13 +89,13 @@ def _post(url: str, protocol: Protocol) -> tuple[Mapping[str, str], bytes]:
 
 
 class CpuClock:
-    """Measure the CPU time of all that this process started: user and system, of every process below."""
+    """Measure the CPU time, user and system, of every process below this one."""
 
     def __init__(self) -> None:
         self._before = _cpu_seconds()
 
     def seconds(self) -> float:
-        """Return the seconds spent since the clock was made; a process that ended in between is not counted."""
+        """Return the seconds since the clock was made; of processes that are still there."""
         return sum(
             spent - self._before.get(process, 0.0) for process, spent in _cpu_seconds().items()
         )

@@ -8,7 +8,6 @@ from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import asynccontextmanager
 
 import pytest
-
 from bench.callers import load_from_loop, post
 
 HEAD = b"HTTP/1.1 200 OK\r\n"
