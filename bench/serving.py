@@ -4,11 +4,12 @@ from __future__ import annotations
 
 import json
 import re
+import subprocess
 import tempfile
 import time
 from collections import defaultdict
 from collections.abc import Collection, Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass, fields
 from pathlib import Path
 from typing import Any, TypeAlias
@@ -21,10 +22,11 @@ from prometheus_client.parser import text_string_to_metric_families
 
 from deployments.config.schema import AppConfig
 from deployments.config.schema import load as load_config
+from deployments.serve.keeper import end_all
 from load.connections import asker, connected
 from load.figures import after, percentile
 from load.steps import Length, Load, Outcome, RealClock, Recording, Stepper
-from tests.support.server import ROOT, Running, config_on_a_free_port, running
+from tests.support.server import ROOT, Running, config_on_a_free_port, start
 
 Config: TypeAlias = dict[str, Any]
 CONFIG = ROOT / "serve_config.yaml"
@@ -176,14 +178,17 @@ def serving(config: Config) -> Iterator[Server]:
     Raises:
         BenchFailed: it did not start, or it ended by itself; the message is what it said.
     """
+    others = set(psutil.Process().children(recursive=True))
     with tempfile.TemporaryDirectory() as folder:
         path = config_on_a_free_port(Path(folder), config)
         started_s = time.monotonic()
-        starting = running(path)
         try:
-            server = starting.__enter__()
+            server = start(path)
         except AssertionError as error:
             raise BenchFailed(str(error)) from error
+        except BaseException:
+            _end_but(others)
+            raise
         try:
             yield Server(server, time.monotonic() - started_s)
         except Exception as error:
@@ -192,7 +197,16 @@ def serving(config: Config) -> Iterator[Server]:
             said = "".join(server.log)[-LOG_CHARS:]
             raise BenchFailed(f"the server ended: {error}; its log ends:\n{said}") from error
         finally:
-            starting.__exit__(None, None, None)
+            if server.process.poll() is None:
+                family = psutil.Process(server.process.pid).children(recursive=True)
+                with suppress(subprocess.TimeoutExpired):
+                    server.stop()
+                end_all([process for process in family if process.is_running()])
+
+
+def _end_but(others: Collection[psutil.Process]) -> None:
+    """End what is left below this process; ``others`` were there before."""
+    end_all([c for c in psutil.Process().children(recursive=True) if c not in others])
 
 
 # ---- its load ----------------------------------------------------------------------------

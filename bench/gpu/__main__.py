@@ -1,4 +1,4 @@
-"""Every model at its published size on a GPU, and the graph of them; one script, no network.
+"""All models at their published sizes on a GPU, and the graph of them; one script, no network.
 
     python -m bench.gpu [--budget-s 470] [--only PART ...] [--skip PART ...] [--name gpu-l4]
 
@@ -62,7 +62,7 @@ TO_END_S = 20.0  # what a part in a process of its own has, once its time is up,
 
 @dataclass
 class Run:
-    """What has been found so far."""
+    """Hold what has been found so far."""
 
     setup: Setup
     until_s: float  # on time.monotonic
@@ -129,7 +129,7 @@ def in_own_process(name: str, setup: Setup, found: Found, limit_s: float) -> Non
 
 
 def free(setup: Setup) -> None:
-    """What a part has left on the device."""
+    """Give back what a part has left on the device."""
     import gc
 
     import torch
@@ -147,7 +147,7 @@ def forget_peak(setup: Setup) -> None:
 
 
 def peak_bytes(setup: Setup) -> int | None:
-    """Of PyTorch's memory on the device since ``forget_peak``."""
+    """Return PyTorch's most memory on the device since ``forget_peak``."""
     import torch
 
     return int(torch.cuda.max_memory_allocated()) if setup.on_gpu else None

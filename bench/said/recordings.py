@@ -112,7 +112,7 @@ def floor(duration_s: float, *what: object) -> NDArray[np.int16]:
 def joined(
     name: str, said: Sequence[Clip], pauses_s: Sequence[float], margin_s: float = 0.0
 ) -> Recording:
-    """Join clips one after the other, with the pauses between them. One without a text is no part."""
+    """Join clips with the pauses between them; one without a text is no part."""
     pieces, parts = [floor(margin_s, name)], []
     at_s = margin_s
     for number, (clip, pause_s) in enumerate(zip(said, [*pauses_s, margin_s], strict=True)):

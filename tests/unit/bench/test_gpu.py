@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import json
 import signal
-import subprocess
 import sys
 import time
 from collections.abc import Callable
@@ -13,10 +12,9 @@ from pathlib import Path
 from types import SimpleNamespace
 from typing import Any
 
-import psutil
 import pytest
 
-from bench.gpu import report, served, served_report
+from bench.gpu import report, served_report
 from bench.gpu.__main__ import PARTS, Part, Run, arguments, keep, run_all
 from bench.gpu.ceilings import Ceilings
 from bench.gpu.measure import Found, OutOfTimeError, Row, Setup, bounded, busy_ms
@@ -245,22 +243,3 @@ def test_what_is_served_is_told_as_a_share_of_the_best_batch_in_process() -> Non
     assert "in-process" not in served_report.findings(raw, [])[0]
     (table,) = served_report.tables(raw, [captured])
     assert table.rows[0][:7] == ["speaker, 1 s", 64, 1600.0, 9.0, 20.0, 21.4, 0.5]
-
-
-def test_a_server_that_does_not_end_when_asked_is_killed_with_its_children(
-    monkeypatch: pytest.MonkeyPatch,
-) -> None:
-    monkeypatch.setattr(served, "END_S", 1.0)
-    deaf = (
-        "import signal, subprocess, sys, time; signal.signal(signal.SIGTERM, signal.SIG_IGN); "
-        "subprocess.Popen([sys.executable, '-c', 'import time; time.sleep(60)']); "
-        "print('there', flush=True); time.sleep(60)"
-    )
-    with psutil.Popen([sys.executable, "-c", deaf], stdout=subprocess.PIPE) as process:
-        process.stdout.readline()
-        (child,) = process.children()
-
-        served.end(process)
-
-        assert process.poll() is not None
-        assert not child.is_running() or child.status() == psutil.STATUS_ZOMBIE
