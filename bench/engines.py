@@ -1,6 +1,6 @@
 """Single engines on the CPU by batch size, each beside what a user would call instead.
 
-    python -m bench.engines [--only asr speaker nmt tts] [--threads 2] [--rounds 3] [--tiny]
+    python -m bench.engines [--only asr speaker nmt yourtts] [--threads 2] [--rounds 3] [--tiny]
 
 Whisper by window beside faster-whisper one by one; GE2E and ECAPA-TDNN beside one clip at a time;
 M2M100 on CTranslate2 beside transformers; YourTTS beside Coqui's own inference. ECAPA-TDNN, M2M100
@@ -180,7 +180,7 @@ def unheard(item: TtsItem, noise: np.random.Generator) -> TtsItem:
     return TtsItem(item.text, SOURCE_VOICE, language=language, reference=samples)
 
 
-PARTS = {"asr": asr, "speaker": speaker, "nmt": nmt, "tts": tts}
+PARTS = {"asr": asr, "speaker": speaker, "nmt": nmt, "yourtts": tts}
 
 
 def bench(args: argparse.Namespace) -> Results:

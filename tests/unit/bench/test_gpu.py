@@ -15,7 +15,7 @@ from typing import Any
 import pytest
 
 from bench.gpu import report, served_report
-from bench.gpu.__main__ import PARTS, Part, Run, arguments, keep, run_all
+from bench.gpu.__main__ import PARTS, Part, Run, arguments, run_all
 from bench.gpu.ceilings import Ceilings
 from bench.gpu.measure import Found, OutOfTimeError, Row, Setup, bounded, busy_ms
 from bench.results import Spread
@@ -177,41 +177,6 @@ def test_what_a_part_found_in_its_own_process_comes_back_whole() -> None:
     parent.take(json.loads(json.dumps(own.as_raw())))
 
     assert (parent.rows, parent.raw, parent.notes) == ([ROW], {"lines": [1]}, ["a note"])
-
-
-def earlier_run() -> dict[str, Any]:
-    return {
-        "taken_at": "2026-01-02T03:04:05+00:00",
-        "raw": {
-            "gpu": "NVIDIA L4",
-            "parts": {
-                "ceilings": Found(raw={"tflops": {"float32": 50.0}, "copy_gb_s": 9.0}).as_raw(),
-                "ecapa": json.loads(json.dumps(Found([ROW]).as_raw())),
-            },
-            "skipped": {"ecapa": "cut short: it had 9 s"},
-            "took_s": {"ceilings": 1.0, "ecapa": 9.0},
-        },
-    }
-
-
-def test_a_part_measured_again_stands_beside_those_of_the_earlier_run(tmp_path: Path) -> None:
-    run = run_of(tmp_path)
-    run.found["m2m100"], run.took_s["m2m100"] = Found(), 3.0
-
-    keep(run, earlier_run(), "NVIDIA L4")
-
-    assert list(run.took_s) == ["ceilings", "ecapa", "m2m100"]
-    assert run.found["ecapa"].rows == [ROW]
-    assert run.skipped == {"ecapa": "cut short: it had 9 s"}
-    assert run.ceilings == Ceilings({"float32": 50.0}, 9.0)
-    assert run.found["m2m100"].notes == [
-        "Measured again on its own: m2m100; the rest is of 2026-01-02T03:04:05+00:00."
-    ]
-
-
-def test_runs_on_two_kinds_of_gpu_are_not_mixed(tmp_path: Path) -> None:
-    with pytest.raises(ValueError, match="it ran on NVIDIA L4"):
-        keep(run_of(tmp_path), earlier_run(), "NVIDIA T4")
 
 
 def test_a_model_is_told_beside_the_cpu_where_it_ran_on_both() -> None:
