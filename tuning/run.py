@@ -61,7 +61,7 @@ def run(options: Options) -> None:
 
 
 def _searched(planned: Plan, budget: Budget, turns: int) -> tuple[Search, int]:
-    """The search, as far as it came, and the exit code if it was broken off, or 0."""
+    """Return the search, as far as it came, and the exit code if it was broken off, or 0."""
     tuned = [name for name, _ in planned.start.models]
     server = TunedServer(planned.config, planned.running)
     rig = ServerRig(server, tuned, planned.how)

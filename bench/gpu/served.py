@@ -35,7 +35,7 @@ FEW_BYTES = 64 << 20  # by which the driver's figure of used memory may differ
 
 @dataclass(frozen=True)
 class Work:
-    """What callers ask of one model: whole requests, without the address."""
+    """The requests that callers send to one model, without the address."""
 
     name: str
     model: str

@@ -43,7 +43,7 @@ PARAGRAPH = (
 
 @dataclass(frozen=True)
 class Target:
-    """What is loaded: one request again and again, and the callers of the closed loop before."""
+    """One request that is sent again and again, and the callers of the closed loop before."""
 
     name: str
     path: str

@@ -22,7 +22,7 @@ NOTE = (
 
 @dataclass(frozen=True)
 class Step:
-    """What one load came to in one round."""
+    """The figures of one load in one round."""
 
     multiple: float
     rate_rps: float

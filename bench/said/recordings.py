@@ -65,7 +65,7 @@ class Recording:
 
     @property
     def language(self) -> str | None:
-        """None where there are several, or nothing is said."""
+        """Return the one language; None where there are several, or nothing is said."""
         found = {part.language for part in self.parts}
         return found.pop() if len(found) == 1 else None
 

@@ -20,7 +20,7 @@ AIM_CPU = 0.35  # of faster-whisper's
 
 @dataclass(frozen=True)
 class Found:
-    """What each run heard of the clips. ``crowded`` has many callers at once."""
+    """The runs over the clips. ``crowded`` has many callers at once."""
 
     recordings: Sequence[Recording]
     reference: Run

@@ -57,7 +57,7 @@ class RealClock:
 
 @dataclass(frozen=True, slots=True)
 class Load:
-    """How much is asked: a rate (open loop) or a number of callers (closed loop)."""
+    """The load that is asked for: a rate (open loop) or a number of callers (closed loop)."""
 
     loop: Literal["open", "closed"]
     value: float  # requests/s, or callers
@@ -70,7 +70,7 @@ class Load:
 
 @dataclass(frozen=True, slots=True)
 class Length:
-    """How long a step goes on: so many seconds, or so many requests.
+    """The length of a step: so many seconds, or so many requests.
 
     After ``answers`` a closed loop ends at once: who still waits leaves, so that no caller idles
     while the last answers are counted.
@@ -92,7 +92,7 @@ class Length:
 
 @dataclass(frozen=True, slots=True)
 class Failure:
-    """Why there was no answer: the status and code, such as ``503 queue_full``."""
+    """The reason why there was no answer: the status and code, such as ``503 queue_full``."""
 
     kind: str
     is_overload: bool
@@ -125,7 +125,7 @@ class Outcome:
 
 @dataclass(slots=True)
 class Recording:
-    """What a step has seen so far; ``elapsed_s`` runs to the end of its last request."""
+    """The record of a step so far; ``elapsed_s`` runs to the end of its last request."""
 
     load: Load
     outcomes: list[Outcome] = field(default_factory=list)
@@ -189,7 +189,7 @@ class Stepper:
     async def _call_again(
         self, recording: Recording, length: Length, start_s: float, numbers: Iterator[int]
     ) -> None:
-        """One caller: the next request follows the answer to the last."""
+        """Call as one caller: the next request follows the answer to the last."""
         for number in numbers:
             elapsed_s = self.clock.time() - start_s
             if length.is_over(number, elapsed_s):

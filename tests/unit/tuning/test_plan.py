@@ -1,4 +1,4 @@
-"""What the tuner tries, starts and sends, of a configuration and a command line."""
+"""The tuner's plan: what it tries, starts and sends."""
 
 from __future__ import annotations
 
