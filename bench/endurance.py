@@ -59,7 +59,7 @@ class Callers:
     """Send the requests of the load; ``expected`` is what each is answered alone."""
 
     http: httpx.AsyncClient
-    rng: random.Random
+    seed: int
     outcomes: Outcomes = field(default_factory=Outcomes)
     expected: dict[Case, Content] = field(default_factory=dict)
     alone_s: dict[Case, float] = field(default_factory=dict)
@@ -76,9 +76,10 @@ class Callers:
 
     async def ask(self, number: int) -> Answer:
         """Send one request and wait for its answer, or leave in the middle."""
-        case = self.rng.choice([*self.expected])
-        if self.rng.random() < LEAVE:
-            after_s, sending = self.rng.random() * self.alone_s[case], self.rng.random() < 0.5
+        chance = random.Random(f"{self.seed} {number}")
+        case = chance.choice([*self.expected])
+        if chance.random() < LEAVE:
+            after_s, sending = chance.random() * self.alone_s[case], chance.random() < 0.5
             await leave(self.http, case, after_s, sending=sending)
             end, told = "left", ""
         else:
@@ -147,7 +148,7 @@ async def tell(outcomes: Outcomes, duration_s: float) -> None:
 async def endure(server: Server, args: argparse.Namespace) -> Results:
     limits = httpx.Limits(max_connections=None)
     async with httpx.AsyncClient(base_url=server.url, timeout=ANSWER_S, limits=limits) as http:
-        callers = Callers(http, random.Random(args.seed))
+        callers = Callers(http, args.seed)
         await callers.ask_alone()
         await asyncio.sleep(REST_S)
         before_mb, outcomes = resident_mb(server), callers.outcomes

@@ -128,13 +128,12 @@ class Asking:
         """Note each model's longest batch during a block: how far its busy time goes at once."""
 
         async def watch(model: str) -> None:
-            before = await asyncio.to_thread(self.server.counts, model)
+            before = await asyncio.to_thread(self.server.statistics, model)
             while True:
                 await asyncio.sleep(WATCH_S)
-                now = await asyncio.to_thread(self.server.counts, model)
-                ran = now - before
-                if ran.batches:
-                    mean_s = ran.busy_s / ran.batches
+                now = await asyncio.to_thread(self.server.statistics, model)
+                if ran := now["batches"] - before["batches"]:
+                    mean_s = (now["busy_s"] - before["busy_s"]) / ran
                     longest_s[model] = max(longest_s.get(model, 0.0), mean_s)
                     before = now
 

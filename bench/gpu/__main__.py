@@ -193,7 +193,10 @@ def run_all(args: argparse.Namespace, folder: Path, gpu: str | None) -> None:
             run.run(name, part)
     ceilings = run.ceilings or Ceilings()
     said = results(run.found, run.skipped, run.took_s, ceilings, gpu)
-    write(replace(said, name=args.name or said.name), args.out)
+    failed = any(why.startswith("failed") for why in run.skipped.values())
+    write(replace(said, name=args.name or said.name, failed=failed), args.out)
+    if failed:
+        sys.exit(1)
 
 
 def main() -> None:

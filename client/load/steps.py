@@ -183,8 +183,8 @@ class Stepper:
             async with asyncio.TaskGroup() as callers:
                 for _ in range(int(recording.load.value)):
                     callers.create_task(self._call_again(recording, length, start_s, numbers))
-        except* _Enough:
-            pass
+        except* _Enough:  # who ended in the same moment is not counted
+            del recording.outcomes[length.answers :]
 
     async def _call_again(
         self, recording: Recording, length: Length, start_s: float, numbers: Iterator[int]
