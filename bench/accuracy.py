@@ -154,7 +154,8 @@ def bergamot_table(stack: ExitStack, threads: int, rounds: int) -> Table:
 
 
 def _item(text: str, pair: str) -> NmtItem:
-    return NmtItem(text, *pair.split("-"))
+    source, target = pair.split("-")
+    return NmtItem(text, source, target)
 
 
 def _texts(way: Way) -> list[str]:
@@ -173,7 +174,8 @@ def ge2e_table(stack: ExitStack, threads: int, rounds: int) -> Table:
     quantise_lstm(int8._encoder)  # type: ignore[attr-defined]
     runs = {"float32": float32.run, "int8, dynamic": int8.run}
     recording = np.concatenate([clip.samples() for clip in clips()])
-    pieces = [np.asarray(piece) for piece in cut(recording, SAMPLE_RATE_HZ)[:-1]]
+    whole = len(recording) // SAMPLE_RATE_HZ
+    pieces = np.split(recording[: whole * SAMPLE_RATE_HZ], whole)
     items = [SpeakerItem(samples) for samples in pieces if np.abs(samples).max() > 1000][:32]
     sizes = (1, 32)
     timed = {

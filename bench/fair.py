@@ -67,7 +67,7 @@ class Round:
         for where, asked in (("alone", self.alone), ("beside", self.beside)):
             decode, whole = of(asked, "decode_ms"), of(asked, "whole_ms")
             row: list[Cell] = [number, where, len(asked), decode.text(), whole.text(0)]
-            last = [round(self.longest_s, 2), round(self.long_s, 1)]
+            last: list[Cell] = [round(self.longest_s, 2), round(self.long_s, 1)]
             yield row + (last if where == "beside" else [None, None])
 
 

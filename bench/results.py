@@ -79,7 +79,7 @@ class Series:
     most: Sequence[float] = ()
 
     @classmethod
-    def of(cls, name: str, points: Mapping[float, Spread]) -> Series:
+    def of(cls, name: str, points: Mapping[float, Spread] | Mapping[int, Spread]) -> Series:
         """Make a line of medians with its spread, by their place on the x axis."""
         spreads = points.values()
         figures = ([getattr(s, which) for s in spreads] for which in ("median", "least", "most"))

@@ -1,104 +1,36 @@
-"""Orders from pages of other sites, and what the time of a refusal tells of a key."""
+"""Keys: the time of a refusal, which must not tell how much of a key is right."""
 
 from __future__ import annotations
 
-import json
 import secrets
 import statistics
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
 from contextlib import suppress
 from functools import partial
-from typing import Any
 
 import httpx
 
 from bench.attacks.target import Row, attacked
-from bench.serving import Server
 from deployments.config.security import Key, Security
 from deployments.security.keys import Keyring, new_key
 from models.errors import Unauthorized
 
-REPOSITORY = "/v2/repository/models/speaker"
-EVIL = {"origin": "http://evil.example"}
-PLAIN = {"content-type": "text/plain"}
 LOOKS, ASKS = 20_000, 2_000  # of each kind of key
 MOST_APART = 0.05  # of the medians, that the machine's own noise makes
 KEYS_THERE = 50
 
 
 def measure() -> list[Row]:
-    with attacked() as server, _http(server) as http:
-        rows = [orders(http), loads(http)]
     key, digest = new_key()
-    rows.append(looked_up(key, digest))
+    rows = [looked_up(key, digest)]
     owner = {"name": "ann", "hash": digest, "scopes": ["infer"]}
-    with attacked(security={"keys": [owner]}) as server, _http(server) as http:
+    with (
+        attacked(security={"keys": [owner]}) as server,
+        httpx.Client(base_url=server.url, timeout=60) as http,
+    ):
         rows.append(asked(http, key))
     return rows
-
-
-def _http(server: Server) -> httpx.Client:
-    return httpx.Client(base_url=server.url, timeout=60)
-
-
-# ---- orders ----------------------------------------------------------------------------
-
-
-def orders(http: httpx.Client) -> Row:
-    """Send what a page of another site can send without asking first, and under a rebound name."""
-    pages: Sequence[dict[str, str]] = (
-        {**EVIL, **PLAIN},
-        {"origin": "null", **PLAIN},
-        {"origin": "http://localhost:3000", **PLAIN},
-        {"host": "evil.example", **PLAIN},
-        {"host": "evil.example", "origin": "http://evil.example"},
-        {"sec-fetch-site": "cross-site"},
-    )
-    paths = [("POST", f"{REPOSITORY}/{what}") for what in ("unload", "load")]
-    paths.append(("GET", "/v1/doctor"))
-    answers = [
-        http.request(method, path, headers=headers).status_code
-        for headers in pages
-        for method, path in paths
-    ]
-    done = sum(status != 403 for status in answers)
-    state = http.post("/v2/repository/index").json()[0]["state"]
-    return Row(
-        "orders of other sites",
-        f"{len(answers)} unloads, loads and doctors from foreign pages and under foreign names",
-        f"{done} done; the model is {state}",
-        "0 done, and the model READY",
-        done == 0 and state == "READY",
-    )
-
-
-def loads(http: httpx.Client) -> Row:
-    """Ask for what a caller on the machine itself cannot load."""
-    changes: Sequence[dict[str, Any]] = (
-        {"parameters": {"weights": {"string_value": "path:/tmp"}}},
-        {"parameters": {"weights": {"string_value": "hf:evil/model@main"}}},
-        {"parameters": {"engine": {"string_value": "ge2e"}}},
-        {"parameters": {"options.base_ms": {"string_value": "60000"}}},
-        {"instance_group": [{"count": 256}]},
-    )
-    statuses = [
-        http.post(
-            f"{REPOSITORY}/load", json={"parameters": {"config": json.dumps(change)}}
-        ).status_code
-        for change in changes
-    ]
-    done = sum(status != 403 for status in statuses)
-    return Row(
-        "loads of what nobody allowed",
-        f"{len(statuses)} loads with other weights, engines, options and 256 replicas",
-        f"{done} done",
-        "0 done",
-        done == 0,
-    )
-
-
-# ---- time ------------------------------------------------------------------------------
 
 
 def near_and_far(key: str) -> dict[str, str]:
