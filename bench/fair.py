@@ -71,7 +71,7 @@ class Round:
             yield row + (last if where == "beside" else [None, None])
 
 
-class Refused(Exception):
+class Refused(BenchFailed):
     """The server has as much to do as it takes."""
 
 
@@ -88,7 +88,7 @@ class Asking:
         sent_s = time.perf_counter()
         reply = await self.connections.send(request)
         if reply.status == 503:
-            raise Refused
+            raise Refused(f"503: {reply.body[:300]!r}")
         if reply.status != 200:
             raise BenchFailed(f"status {reply.status}: {reply.body[:300]!r}")
         took_ms = (time.perf_counter() - sent_s) * 1000

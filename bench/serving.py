@@ -202,7 +202,8 @@ def serving(config: Config) -> Iterator[Server]:
             raise BenchFailed(f"the server ended: {error}; its log ends:\n{said}") from error
         finally:
             if server.process.poll() is None:
-                family = psutil.Process(server.process.pid).children(recursive=True)
+                launcher = psutil.Process(server.process.pid)
+                family = [launcher, *launcher.children(recursive=True)]
                 with suppress(subprocess.TimeoutExpired):
                     server.stop()
                 end_all([process for process in family if process.is_running()])

@@ -14,6 +14,7 @@ import argparse
 import math
 from collections.abc import Callable, Sequence
 from dataclasses import asdict, dataclass, field
+from functools import partial
 from statistics import harmonic_mean, median
 from typing import TypeAlias
 
@@ -239,14 +240,20 @@ def _shares(found: Sequence[Figures], plan: Plan, title: str, ratio: Ratio) -> T
 
 
 def _in_process(found: Sequence[Figures]) -> Table:
-    rows: list[list[Cell]] = [
-        [f.stage, f.best_batch, Spread.of(f.limits).text(), Spread.of(f.ones).text()]
-        + [f.by_batch.get(size) for size in BATCH_SIZES]
-        for f in found
-    ]
-    sizes = [f"batch {size}" for size in BATCH_SIZES]
-    columns = ["stage", "best batch", "limit", "one at a time", *sizes]
-    return Table("In-process, items/s", columns, rows)
+    def at(figures: Figures, size: int) -> Cell:
+        return figures.by_batch.get(size)
+
+    return Table.of(
+        "In-process, items/s",
+        found,
+        {
+            "stage": lambda f: f.stage,
+            "best batch": lambda f: f.best_batch,
+            "limit": lambda f: Spread.of(f.limits).text(),
+            "one at a time": lambda f: Spread.of(f.ones).text(),
+            **{f"batch {size}": partial(at, size=size) for size in BATCH_SIZES},
+        },
+    )
 
 
 def _ran(found: Sequence[Figures]) -> Table:
