@@ -166,7 +166,10 @@ def _columns(found: Found) -> dict[str, Callable[[Group], Cell]]:
         columns[f"with words, {name}"] = partial(count, run=run, at_most=1)
     for name, run in runs.items():
         columns[f"words, {name}"] = partial(count, run=run)
-    answers = lambda group: map(found.heard, group[1])  # noqa: E731
+
+    def answers(group: Group) -> list[Heard]:
+        return [found.heard(each) for each in group[1]]
+
     columns["with a warning"] = lambda group: sum(bool(h.warnings) for h in answers(group))
     columns["no sign of doubt"] = lambda group: sum(map(_unmarked, answers(group)))
     return columns

@@ -13,7 +13,7 @@ from deployments.config.schema import ServeFile, load
 from load.endpoints import SAMPLE
 from tests.support import nvidia_smi
 from tests.support.nvidia_smi import gpu_row
-from tuning.command import Options
+from tuning.options import Options
 from tuning.plan import Plan, plan
 from tuning.server import server_content
 
