@@ -7,6 +7,7 @@ what the command says of itself.
 from __future__ import annotations
 
 import argparse
+import signal
 import sys
 from collections.abc import Callable, Collection, Mapping, Sequence
 from pathlib import Path
@@ -55,6 +56,7 @@ def run(
         SystemExit: the bench could not measure, with the reason; or something failed.
     """
     args = parsed(doc, options, arguments)
+    signal.signal(signal.SIGTERM, signal.default_int_handler)  # servers end on the way out
     try:
         results = measure(args)
     except BenchFailed as error:

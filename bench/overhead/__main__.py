@@ -10,7 +10,6 @@ from __future__ import annotations
 
 import argparse
 import shutil
-import signal
 import sys
 import textwrap
 from collections.abc import Callable, Iterator, Sequence
@@ -36,7 +35,6 @@ def bench(options: argparse.Namespace) -> Results:
     if shutil.which("wrk") is None:
         raise BenchFailed("wrk is needed: apt-get install wrk")
     adopt_orphans()
-    signal.signal(signal.SIGTERM, signal.default_int_handler)  # ends the server on its way out
     seconds = options.seconds or (3 if options.quick else 6)
     rounds = options.rounds or (1 if options.quick else 3)
     chosen = [peer for peer in PEERS if peer.name in options.peers]

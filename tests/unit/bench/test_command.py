@@ -5,6 +5,8 @@ from __future__ import annotations
 import argparse
 import json
 import re
+import signal
+from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
@@ -17,6 +19,14 @@ from bench.serving import BenchFailed, config_of, serving
 def results(args: argparse.Namespace) -> Results:
     table = Table.of("numbers", range(args.count), {"n": lambda n: n, "square": lambda n: n * n})
     return Results("some", "Some", ["it is so"], [table], failed=args.fail)
+
+
+@pytest.fixture(autouse=True)
+def sigterm() -> Iterator[None]:
+    """Keep this process's own way to be ended."""
+    before = signal.getsignal(signal.SIGTERM)
+    yield
+    signal.signal(signal.SIGTERM, before)
 
 
 OPTIONS = {"count": command.value(3), "fail": command.flag("fails")}
