@@ -5,9 +5,10 @@ PYTHON ?= python3
 VENV ?= .venv
 CONFIG ?= serve_config.yaml
 BIN := $(VENV)/bin
+BENCHES := accuracy attacks endurance engines fair first-audio gpu graph growth kept overhead said speaker-checks spoken stages
 INSTALLED := $(VENV)/.installed
 
-.PHONY: run audit deploy drain fetch doctor install-gpu test test-unit test-models test-e2e check install check-config tune fuzz fuzz-api client-sync bench bench-stages bench-replicas bench-graph bench-first-audio bench-growth bench-endurance bench-fair bench-accuracy bench-gpu bench-asr bench-speaker bench-speaker-checks bench-nmt bench-yourtts bench-overhead bench-spoken bench-kept bench-said bench-attacks clean
+.PHONY: run audit deploy drain fetch doctor install-gpu test test-unit test-models test-e2e check install check-config tune fuzz fuzz-api client-sync bench bench-replicas bench-asr bench-speaker bench-nmt bench-yourtts $(BENCHES:%=bench-%) clean
 
 run: install
 	@$(BIN)/dragoman serve --config $(CONFIG)
@@ -102,32 +103,14 @@ fuzz-api: install
 bench: bench-overhead bench-stages bench-replicas bench-graph bench-first-audio bench-growth bench-accuracy bench-gpu
 	$(BIN)/python -m bench.render
 
-bench-stages bench-graph bench-first-audio bench-accuracy bench-gpu bench-growth bench-endurance bench-fair bench-said bench-speaker-checks bench-attacks: bench-%: install
+$(BENCHES:%=bench-%): bench-%: install
 	PYTHONPATH=client $(BIN)/python -m bench.$(subst -,_,$*) $(ARGS)
 
 bench-replicas: install
 	PYTHONPATH=client $(BIN)/python -m bench.stages --replicas 2 --stages nmt 'speaker, 1 s'
 
-bench-asr: install
-	$(BIN)/python -m bench.asr_windows
-
-bench-speaker: install
-	$(BIN)/python -m bench.speaker
-
-bench-nmt: install
-	$(BIN)/python -m bench.nmt_engines
-
-bench-kept: install
-	$(BIN)/python -m bench.kept
-
-bench-yourtts: install
-	$(BIN)/python -m bench.yourtts
-
-bench-spoken: install
-	$(BIN)/python -m bench.spoken
-
-bench-overhead: install
-	$(BIN)/python -m bench.overhead
+bench-asr bench-speaker bench-nmt bench-yourtts: bench-%: install
+	PYTHONPATH=client $(BIN)/python -m bench.engines --only $* $(ARGS)
 
 clean:
 	rm -rf $(VENV)

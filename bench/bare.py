@@ -1,4 +1,4 @@
-"""A runtime called in-process, without a server, in a process of its own."""
+"""The limit of a stage: its runtime called in a process of its own, without a server."""
 
 from __future__ import annotations
 
@@ -6,7 +6,7 @@ import os
 import time
 from collections.abc import Iterator, Sequence
 from concurrent.futures import Executor, ProcessPoolExecutor
-from contextlib import contextmanager
+from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
 from itertools import cycle, islice
 from multiprocessing import get_context
@@ -14,7 +14,8 @@ from typing import Any
 
 from deployments.config.environment import SETTINGS
 from deployments.config.schema import ModelConfig
-from models.registry import find_engine
+from models.devices.device import DeviceRequest
+from models.registry import ENGINES
 from models.runtime import ItemError, Runtime, RuntimeSettings
 
 _loaded: Runtime[Any, Any]  # in the process of its own
@@ -22,7 +23,7 @@ _loaded: Runtime[Any, Any]  # in the process of its own
 
 @contextmanager
 def own_process(begin: Any, *arguments: Any) -> Iterator[Executor]:
-    """A process that has called ``begin`` and keeps memory as a replica does (``SETTINGS``)."""
+    """Start a process that calls ``begin``, and that keeps memory as a replica does."""
     keeping = {name: value for name, value in SETTINGS.items() if name.startswith("MALLOC_")}
     os.environ.update(keeping)  # glibc reads them when the process starts
     with ProcessPoolExecutor(1, get_context("spawn"), begin, arguments) as process:
@@ -36,7 +37,7 @@ class Bare:
     process: Executor
 
     def rate(self, items: Sequence[Any], batch_size: int, counted: int) -> float:
-        """Items a second, the items in turn, in batches as they come."""
+        """Return the items a second, the items in turn, in batches as they come."""
         return self.process.submit(_rate, items, batch_size, counted).result()
 
 
@@ -46,9 +47,30 @@ def bare(name: str, config: ModelConfig) -> Iterator[Bare]:
         yield Bare(process)
 
 
+def loaded(
+    stack: ExitStack, engine: str, weights: str, threads: int, **options: Any
+) -> Runtime[Any, Any]:
+    """Open a warm runtime on the CPU, until the stack is closed."""
+    settings = RuntimeSettings(engine, weights, DeviceRequest("cpu", threads=threads), options)
+    runtime: Runtime[Any, Any] = ENGINES[engine].create(settings)
+    runtime.load()
+    stack.callback(runtime.close)
+    runtime.warm_up()
+    return runtime
+
+
+def answers(runtime: Runtime[Any, Any], items: Sequence[Any]) -> list[Any]:
+    """Run a batch; raise the error of an item that has one."""
+    results = runtime.run(items)
+    for result in results:
+        if isinstance(result, ItemError):
+            raise result.error
+    return results
+
+
 def _load(engine: str, settings: RuntimeSettings) -> None:
     global _loaded
-    _loaded = find_engine(engine).create(settings)
+    _loaded = ENGINES[engine].create(settings)
     _loaded.load()
     _loaded.warm_up()
 
@@ -57,9 +79,5 @@ def _rate(items: Sequence[Any], batch_size: int, counted: int) -> float:
     source = cycle(items)
     batches = [list(islice(source, batch_size)) for _ in range(-(-counted // batch_size))]
     started_s = time.perf_counter()
-    results = [result for batch in batches for result in _loaded.run(batch)]
-    took_s = time.perf_counter() - started_s
-    for result in results:
-        if isinstance(result, ItemError):
-            raise result.error
-    return len(results) / took_s
+    count = sum(len(answers(_loaded, batch)) for batch in batches)
+    return count / (time.perf_counter() - started_s)

@@ -1,4 +1,4 @@
-"""The requests of the endurance bench, and whether an answer is the request's own."""
+"""The requests of the endurance bench, and the judge of whose an answer is."""
 
 from __future__ import annotations
 
@@ -7,12 +7,12 @@ import json
 import wave
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
-from difflib import SequenceMatcher
 from typing import Any, TypeAlias
 
 import httpx
 import numpy as np
 from numpy.typing import NDArray
+from rapidfuzz.distance import Indel
 
 from tests.support.speech import SHORT_SPEECH, Clip, clips
 
@@ -45,7 +45,7 @@ class Case:
 
 
 def cases() -> list[Case]:
-    """Of every endpoint that runs a model."""
+    """Make requests of every endpoint that runs a model."""
     spoken, longer = clips("en", SHORT_SPEECH)[:CLIPS], clips("en")[:CLIPS]
     return [
         *(_transcription(clip) for clip in spoken),
@@ -118,7 +118,7 @@ def _tensor_translation(text: str) -> Case:
 
 
 def _text(*keys: str | int) -> Callable[[httpx.Response], Content]:
-    """Reads the text that stands under these keys."""
+    """Read the text that stands under these keys."""
 
     def read(answer: httpx.Response) -> Content:
         value: Any = answer.json()
@@ -130,7 +130,7 @@ def _text(*keys: str | int) -> Callable[[httpx.Response], Content]:
 
 
 def _seconds(answer: httpx.Response) -> Content:
-    """Of a WAV file that was streamed, whose header does not know how long it is."""
+    """Measure a WAV file that was streamed, whose header does not know how long it is."""
     with wave.open(io.BytesIO(answer.content)) as file:
         bytes_a_second = file.getframerate() * file.getsampwidth() * file.getnchannels()
     return float(len(answer.content) / bytes_a_second)
@@ -140,16 +140,16 @@ def _seconds(answer: httpx.Response) -> Content:
 
 
 def is_own(case: Case, content: Content, expected: Mapping[Case, Content]) -> bool:
-    """Whether an answer is nearest to what its own request was answered alone, and near it."""
+    """Tell whether an answer is nearest to what its own request was answered alone, and near it."""
     own = apart(content, expected[case])
     others = [apart(content, e) for c, e in expected.items() if c.kind == case.kind]
     return own <= min(others) and own <= MOST_APART[_sort(content)]
 
 
 def apart(one: Content, other: Content) -> float:
-    """0 of two that are the same."""
+    """Return the distance of two contents, 0 if they are the same."""
     if isinstance(one, str) and isinstance(other, str):
-        return 1 - SequenceMatcher(None, one, other, autojunk=False).ratio()
+        return Indel.normalized_distance(one, other)
     if isinstance(one, float) and isinstance(other, float):
         return float(abs(one - other) / other)
     first, second = np.asarray(one), np.asarray(other)

@@ -1,30 +1,28 @@
-"""When speech begins to arrive: the first audio of four sentences against the whole answer's time.
+"""When speech begins to arrive: the first audio of four sentences, of the whole answer's time.
+
+    python -m bench.first_audio [--rounds 8] [--quick]
 
 The same text in turns, streamed and as a whole file, by one caller of the default voices; and
 streamed by many callers at once.
-
-    python -m bench.first_audio [--rounds 8] [--quick]
 """
 
 from __future__ import annotations
 
 import argparse
 import asyncio
-import tempfile
 import time
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass
-from pathlib import Path
-from typing import Any
 
-import yaml
-
-from bench.results import Cell, Chart, Results, Series, Spread, Table, write
+from bench.command import flag, run, value
+from bench.results import Cell, Chart, Results, Series, Spread, Table
+from bench.serving import check, default_config, serving
 from dragoman_client import AsyncClient, Voice
+from load.endpoints import Answer
+from load.steps import Length, Load, RealClock, Recording, Stepper
 from models.audio.encode import PCM_RATE_HZ
-from tests.support.server import ROOT, config_on_a_free_port, running
 
-BYTES_A_SAMPLE = 2  # of `pcm`
+BYTES_A_S = 2 * PCM_RATE_HZ  # of `pcm`
 CALLERS, CROWDED = 8, "en"  # so many at once, of that text
 TEXTS = {
     "en": "Good morning, and thank you for calling. The office is open from nine to five on "
@@ -60,16 +58,37 @@ class Pair:
     whole_s: float
 
 
-def main() -> None:
-    parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument("--rounds", type=int, default=8)
-    parser.add_argument("--quick", action="store_true", help="two rounds")
-    options = parser.parse_args()
-    rounds = 2 if options.quick else options.rounds
-    with tempfile.TemporaryDirectory() as folder:
-        path = config_on_a_free_port(Path(folder), voices_alone())
-        with running(path) as server:
-            write(asyncio.run(measure(server.url, rounds)))
+async def stream(client: AsyncClient, language: str) -> Streamed:
+    arrivals_s, bytes_so_far = [], []
+    started_s, count = time.perf_counter(), 0
+    async for piece in client.stream_speech(
+        TEXTS[language], language=language, response_format="pcm"
+    ):
+        count += len(piece)
+        arrivals_s.append(time.perf_counter() - started_s)
+        bytes_so_far.append(count)
+    return Streamed(tuple(arrivals_s), tuple(bytes_so_far))
+
+
+async def pair(client: AsyncClient, language: str) -> Pair:
+    streamed = await stream(client, language)
+    started_s = time.perf_counter()
+    await client.speak(TEXTS[language], language=language, response_format="pcm")
+    return Pair(streamed, time.perf_counter() - started_s)
+
+
+async def crowd(client: AsyncClient) -> list[Streamed]:
+    """Stream to many callers at once."""
+    found: list[Streamed] = []
+
+    async def ask(number: int) -> Answer:
+        found.append(await stream(client, CROWDED))
+        return Answer()
+
+    recording = Recording(Load("closed", CALLERS))
+    await Stepper(ask, RealClock()).run(recording, Length(requests=CALLERS))
+    check(recording)
+    return found
 
 
 async def measure(url: str, rounds: int) -> Results:
@@ -78,62 +97,46 @@ async def measure(url: str, rounds: int) -> Results:
         for language in TEXTS:
             await pair(client, language)  # warm-up
         pairs: dict[str, list[Pair]] = {language: [] for language in TEXTS}
-        crowds = []
+        crowds: list[Streamed] = []
         for _ in range(rounds):
             for language, of_language in pairs.items():
                 of_language.append(await pair(client, language))
-            crowds += await asyncio.gather(*(stream(client, CROWDED) for _ in range(CALLERS)))
+            crowds += await crowd(client)
     return results(pairs, crowds, voices)
-
-
-def voices_alone() -> dict[str, Any]:
-    """The default configuration without the models that do not speak."""
-    config: dict[str, Any] = yaml.safe_load((ROOT / "serve_config.yaml").read_text())
-    (application,) = config["applications"]
-    models = application["args"]["models"]
-    application["args"]["models"] = {n: m for n, m in models.items() if n.startswith("tts")}
-    application["args"]["aliases"] = {}
-    (ingress,) = application["deployments"]
-    batching = ingress["user_config"]["batching"]
-    ingress["user_config"]["batching"] = {
-        name: policy for name, policy in batching.items() if name.startswith("tts")
-    }
-    return config
-
-
-async def stream(client: AsyncClient, language: str) -> Streamed:
-    arrivals_s, bytes_so_far = [], []
-    started, count = time.perf_counter(), 0
-    async for piece in client.stream_speech(
-        TEXTS[language], language=language, response_format="pcm"
-    ):
-        count += len(piece)
-        arrivals_s.append(time.perf_counter() - started)
-        bytes_so_far.append(count)
-    return Streamed(tuple(arrivals_s), tuple(bytes_so_far))
-
-
-async def pair(client: AsyncClient, language: str) -> Pair:
-    streamed = await stream(client, language)
-    started = time.perf_counter()
-    await client.speak(TEXTS[language], language=language, response_format="pcm")
-    return Pair(streamed, time.perf_counter() - started)
 
 
 def results(
     pairs: Mapping[str, Sequence[Pair]], crowds: Sequence[Streamed], voices: Mapping[str, Voice]
 ) -> Results:
-    alone = {language: of_one(voices[language], each) for language, each in pairs.items()}
-    crowd_row, crowd_finding = of_crowd(crowds)
+    rows, findings = [], []
+    for language, each in pairs.items():
+        voice, whole_s = voices[language], [one.whole_s for one in each]
+        first_s = [one.streamed.first_s for one in each]
+        first = Spread.of_ratios(first_s, whole_s)
+        last = Spread.of_ratios([one.streamed.last_s for one in each], whole_s)
+        spreads = (Spread.of(first_s), Spread.of(whole_s), first, last)
+        rows.append([f"{voice.id} ({voice.engine})", *(spread.text(2) for spread in spreads)])
+        findings.append(
+            f"With {voice.engine} the first audio of four sentences is there after "
+            f"{_percents(first)} of the time of the whole answer, the last after {last.median:.0%}."
+        )
+    firsts_s, lasts_s = [one.first_s for one in crowds], [one.last_s for one in crowds]
+    share = Spread.of_ratios(firsts_s, lasts_s)
+    findings.append(
+        f"With {CALLERS} callers at once a caller's first audio is there after {_percents(share)} "
+        "of the time of the last."
+    )
+    spreads_of_crowd = (Spread.of(firsts_s), Spread.of(lasts_s), share)
+    crowd_row: list[Cell] = [CALLERS, *(spread.text(2) for spread in spreads_of_crowd)]
     return Results(
         name="first-audio",
         title="First audio",
-        findings=[*(finding for _, finding in alone.values()), crowd_finding],
+        findings=findings,
         tables=[
             Table(
                 "Four sentences, streamed and as a whole, one caller",
                 ["voice", "first audio s", "whole answer s", "first / whole", "streamed / whole"],
-                [row for row, _ in alone.values()],
+                rows,
             ),
             Table(
                 f"Streamed to many callers at once, {voices[CROWDED].id}",
@@ -144,51 +147,30 @@ def results(
         charts=[arrival_chart(voices[language], each[-1]) for language, each in pairs.items()],
         notes=["Each stream and the whole file after it are one pair; shares are of pairs."],
         raw={
-            "pairs": {
-                language: [asdict(pair) for pair in each] for language, each in pairs.items()
-            },
-            "crowds": [asdict(streamed) for streamed in crowds],
+            "pairs": {language: [*map(asdict, each)] for language, each in pairs.items()},
+            "crowds": [*map(asdict, crowds)],
         },
     )
 
 
-def of_one(voice: Voice, pairs: Sequence[Pair]) -> tuple[Sequence[Cell], str]:
-    """A voice's row and finding, with one caller."""
-    first_s = Spread.of([pair.streamed.first_s for pair in pairs])
-    whole_s = Spread.of([pair.whole_s for pair in pairs])
-    first = Spread.of([pair.streamed.first_s / pair.whole_s for pair in pairs])
-    last = Spread.of([pair.streamed.last_s / pair.whole_s for pair in pairs])
-    finding = (
-        f"With {voice.engine} the first audio of four sentences is there after {first.median:.0%} "
-        f"({first.least:.0%} to {first.most:.0%}) of the time of the whole answer, the last after "
-        f"{last.median:.0%}."
-    )
-    name = f"{voice.id} ({voice.engine})"
-    return [name, *(spread.text(2) for spread in (first_s, whole_s, first, last))], finding
+def _percents(share: Spread) -> str:
+    return f"{share.median:.0%} ({share.least:.0%} to {share.most:.0%})"
 
 
-def of_crowd(crowds: Sequence[Streamed]) -> tuple[Sequence[Cell], str]:
-    """The row and the finding of many callers at once."""
-    first_s = Spread.of([streamed.first_s for streamed in crowds])
-    last_s = Spread.of([streamed.last_s for streamed in crowds])
-    share = Spread.of([streamed.first_s / streamed.last_s for streamed in crowds])
-    finding = (
-        f"With {CALLERS} callers at once a caller's first audio is there after {share.median:.0%} "
-        f"({share.least:.0%} to {share.most:.0%}) of the time of the last."
-    )
-    return [CALLERS, *(spread.text(2) for spread in (first_s, last_s, share))], finding
-
-
-def arrival_chart(voice: Voice, pair: Pair) -> Chart:
-    """Of one pair: seconds of audio that a listener has, against time."""
-    bytes_a_second = BYTES_A_SAMPLE * PCM_RATE_HZ
-    audio_s = [count / bytes_a_second for count in pair.streamed.bytes_so_far]
+def arrival_chart(voice: Voice, one: Pair) -> Chart:
+    """Draw the seconds of audio that a listener has, against time."""
+    audio_s = [count / BYTES_A_S for count in one.streamed.bytes_so_far]
     series = [
-        Series("streamed", pair.streamed.arrivals_s, audio_s),
-        Series("whole", [pair.whole_s], audio_s[-1:]),
+        Series("streamed", one.streamed.arrivals_s, audio_s),
+        Series("whole", [one.whole_s], audio_s[-1:]),
     ]
     return Chart(f"{voice.id}: what has come, by when", "s since the request", "s of audio", series)
 
 
+def bench(args: argparse.Namespace) -> Results:
+    with serving(default_config(only=("tts-en", "tts-pt"))) as server:
+        return asyncio.run(measure(server.url, 2 if args.quick else args.rounds))
+
+
 if __name__ == "__main__":
-    main()
+    run(__doc__, bench, {"quick": flag("two rounds"), "rounds": value(8)})

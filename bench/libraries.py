@@ -1,4 +1,4 @@
-"""The libraries themselves, one after the other, as a service without batching calls them.
+"""The peers of the graph: the libraries, one after the other, as without a server.
 
 Silero's package finds speech, faster-whisper transcribes, the native Bergamot engine translates,
 Piper's package speaks English. Kokoro has no package here: its graph is called by our runtime.
@@ -6,20 +6,22 @@ Piper's package speaks English. Kokoro has no package here: its graph is called 
 
 from __future__ import annotations
 
+import asyncio
 import threading
-import time
 from collections.abc import Iterator, Sequence
 from concurrent.futures import Executor, ThreadPoolExecutor
 from contextlib import contextmanager
 from dataclasses import dataclass
-from itertools import cycle, islice
-from typing import Any
+from typing import Any, TypeAlias
 
 import numpy as np
 from numpy.typing import NDArray
 
 from bench.bare import own_process
 from deployments.config.schema import AppConfig, ModelConfig
+from load.endpoints import Answer
+from load.figures import after
+from load.steps import Length, Load, RealClock, Recording, Stepper
 from models.asr.model import model_folder
 from models.audio.decode import resample
 from models.audio.samples import to_float32
@@ -47,7 +49,7 @@ class Job:
 
 
 class Libraries:
-    """All of them, loaded and called with their own defaults but for the number of threads.
+    """Load and call all of them with their own defaults but for the number of threads.
 
     Whisper and Kokoro get the threads that the server's replicas have. Several threads may call
     ``translate`` at once.
@@ -113,29 +115,23 @@ def _source(model: ModelConfig) -> source.WeightSource:
 
 # ---- from another process --------------------------------------------------------------
 
-
-@dataclass(frozen=True)
-class InSequence:
-    """What so many callers came to."""
-
-    rate: float  # utterances/s
-    took_s: Sequence[float]  # of each
+Taken: TypeAlias = tuple[float, list[float]]  # utterances/s, and the seconds of each
 
 
 @contextmanager
 def libraries(models: AppConfig) -> Iterator[Executor]:
-    """A process that has loaded them, for ``spoken`` and ``in_sequence``."""
+    """Start a process that has loaded them, for ``spoken`` and ``in_sequence``."""
     with own_process(_load, models) as process:
         yield process
 
 
 def spoken(process: Executor, texts: Sequence[str]) -> list[NDArray[np.int16]]:
-    """The texts in Kokoro's Portuguese voice: int16 [n] at 16 kHz each."""
+    """Speak the texts in Kokoro's Portuguese voice: int16 [n] at 16 kHz each."""
     return process.submit(_spoken, texts).result()
 
 
-def in_sequence(process: Executor, jobs: Sequence[Job], callers: int, counted: int) -> InSequence:
-    """The jobs in turn, by so many threads, each one job at a time, over the same models.
+def in_sequence(process: Executor, jobs: Sequence[Job], callers: int, counted: int) -> Taken:
+    """Run the jobs in turn, by so many threads, each one job at a time, over the same models.
 
     Several threads are all busy before the count begins.
     """
@@ -151,26 +147,17 @@ def _spoken(texts: Sequence[str]) -> list[NDArray[Any]]:
     return [resample(_libraries.speak(text, KOKORO), SAMPLE_RATE_HZ).samples for text in texts]
 
 
-def _in_sequence(jobs: Sequence[Job], callers: int, counted: int) -> InSequence:
+def _in_sequence(jobs: Sequence[Job], callers: int, counted: int) -> Taken:
     ahead = callers if callers > 1 else 0
-    source, lock = islice(cycle(jobs), ahead + counted + callers - 1), threading.Lock()
-    ends: list[tuple[float, float]] = []  # when, after how long
-
-    def call(_: int) -> None:
-        while True:
-            with lock:
-                job = next(source, None)
-            if job is None:
-                return
-            sent_s = time.perf_counter()
-            _libraries.translate(job)
-            ended_s = time.perf_counter()
-            ends.append((ended_s, ended_s - sent_s))
-
-    begin_s = time.perf_counter()
+    recording = Recording(Load("closed", callers))
     with ThreadPoolExecutor(callers) as threads:
-        list(threads.map(call, range(callers)))
-    ends.sort()
-    begin_s = ends[ahead - 1][0] if ahead else begin_s
-    within = ends[ahead : ahead + counted]  # behind them not every thread has work
-    return InSequence(counted / (within[-1][0] - begin_s), [took_s for _, took_s in within])
+
+        async def ask(number: int) -> Answer:
+            job = jobs[number % len(jobs)]
+            await asyncio.get_running_loop().run_in_executor(threads, _libraries.translate, job)
+            return Answer()
+
+        length = Length(answers=ahead + counted)
+        asyncio.run(Stepper(ask, RealClock()).run(recording, length))
+    kept = after(recording, ahead)
+    return counted / kept.elapsed_s, [outcome.latency_ms / 1000 for outcome in kept.outcomes]

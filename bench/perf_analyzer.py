@@ -66,7 +66,7 @@ class NotToBeHad(Exception):
 
 
 def command() -> list[str]:
-    """What starts perf_analyzer here; fetched first where it is not in the cache.
+    """Return what starts perf_analyzer here; fetch it first where it is not in the cache.
 
     Raises:
         NotToBeHad: another processor, no network, or a file that is not the pinned one.
@@ -86,7 +86,7 @@ def _glibc() -> tuple[int, ...]:
 
 
 def _fetch_program(path: Path) -> None:
-    """The one file of the wheel that is not Python."""
+    """Take the one file of the wheel that is not Python."""
     with tempfile.TemporaryDirectory() as folder:
         wanted = Path(folder, "requirements.txt")
         wanted.write_text(f"perf-analyzer=={VERSION} --hash=sha256:{WHEEL_SHA256}\n")
@@ -114,7 +114,7 @@ def _fetch_libraries(folder: Path) -> None:
 
 
 def download(name: str, pin: str) -> bytes:
-    """A file of Debian's, from the first place that has it."""
+    """Fetch a file of Debian's from the first place that has it."""
     failures = []
     for base in DEBIAN:
         try:
@@ -133,7 +133,7 @@ def download(name: str, pin: str) -> bytes:
 
 
 def write_inputs(model: str, folder: Path) -> Path:
-    """The --input-data file of a shipped model; each step is one request.
+    """Write the --input-data file of a shipped model; each step is one request.
 
     Raises:
         KeyError: of another model.
@@ -144,7 +144,7 @@ def write_inputs(model: str, folder: Path) -> Path:
 
 
 def _speech(language: str | None = None, **texts: str) -> list[dict[str, Any]]:
-    """A step a short clip, with ``texts`` beside it.
+    """Make a step of each short clip, with ``texts`` beside it.
 
     All are padded to the longest, because -b puts several into one request; AUDIO_LENGTH tells
     how long each is.

@@ -1,4 +1,4 @@
-"""Makes ``docs/benchmarks.md`` and its pictures of what the benches wrote to ``docs/bench``.
+"""Make ``docs/benchmarks.md`` and its pictures from the JSON files in ``docs/bench``.
 
 python -m bench.render
 """
@@ -50,7 +50,7 @@ def _place(path: Path) -> tuple[int, str]:
 
 
 def section(content: dict[str, Any]) -> str:
-    """One bench's part of the page; draws its charts."""
+    """Write one bench's part of the page, and draw its charts."""
     results = parsed(content)
     parts = [
         f"## {results.title}\n",
@@ -68,7 +68,7 @@ def section(content: dict[str, Any]) -> str:
 
 
 def parsed(content: dict[str, Any]) -> Results:
-    """The results in a JSON file's content."""
+    """Read the results from a JSON file's content."""
     return Results(
         name=content["name"],
         title=content["title"],

@@ -1,4 +1,4 @@
-"""Speaker checks: what silence does to an embedding, and the threshold by the length of speech.
+"""Speaker checks: silence beside an embedding's speech, and the threshold by speech's length.
 
     python -m bench.speaker_checks [--threads 2] [--padded 12]
 
@@ -9,8 +9,7 @@ embedded alone. The prompts are of five voices on a telephone. Some minutes; sil
 from __future__ import annotations
 
 import argparse
-import json
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from contextlib import ExitStack
 from dataclasses import dataclass
 from itertools import combinations_with_replacement, product
@@ -18,86 +17,65 @@ from itertools import combinations_with_replacement, product
 import numpy as np
 from numpy.typing import NDArray
 
-from bench.accuracy import loaded
-from bench.results import Cell, Results, Table, write
+from bench.bare import answers, loaded
+from bench.command import run, value
+from bench.results import Cell, Results, Table
+from bench.turns import cut
 from deployments.http.v1.comparison import threshold_of
 from models.audio.samples import levelled
-from models.runtime import Runtime
 from models.speaker.voice_clips import voice_in
 from models.types import SAMPLE_RATE_HZ, Audio, SpeakerItem, VadItem
 from tests.support.padding import NOISES, PLACES, padded
-from tests.support.speech import SPEECH
+from tests.support.speech import SHORT_SPEECH, SPEECH, Clip, clips
 
-SHORT_SPEECH = SPEECH.with_name("speech-short")
 LENGTHS_S = (0.5, 1.0, 1.5, 2.0, 3.0, 5.0)
 RATIOS = (0.5, 2.0, 8.0)  # silence, in lengths of the clip
 OLD_THRESHOLD = 0.79  # of raw clips, whatever their length
 LEAST_COSINE = 0.95
 BATCH = 16
-
-
-@dataclass(frozen=True, eq=False)
-class Prompt:
-    speaker: str
-    samples: NDArray[np.int16]
+Samples = NDArray[np.int16]
 
 
 class Listener:
-    """The two models, as ``Pipeline.embed`` puts them together."""
+    """Put the two models together, as the server does."""
 
     def __init__(self, stack: ExitStack, threads: int) -> None:
-        self._vad: Runtime[VadItem, object] = loaded(stack, "silero", "package:silero_vad", threads)
-        self._speaker: Runtime[SpeakerItem, object] = loaded(
-            stack, "ge2e", "package:resemblyzer", threads
-        )
+        self._vad = loaded(stack, "silero", "package:silero_vad", threads)
+        self._speaker = loaded(stack, "ge2e", "package:resemblyzer", threads)
 
-    def speech(self, clips: Sequence[NDArray[np.int16]]) -> list[NDArray[np.int16]]:
-        """The speech of each clip alone; a clip without any as it is."""
-        found = []
-        for batch in _batches(clips):
-            heard = self._vad.run([VadItem(levelled(samples)) for samples in batch])
-            for samples, result in zip(batch, heard, strict=True):
-                voice, _ = voice_in(Audio(samples), result)  # type: ignore[arg-type]
-                found.append(voice.samples)
-        return found  # type: ignore[return-value]
+    def speech(self, some: Sequence[Samples]) -> list[Samples]:
+        """Return the speech of each clip alone; a clip without any as it is."""
+        found: list[Samples] = []
+        for batch in cut(some, BATCH):
+            heard = answers(self._vad, [VadItem(levelled(samples)) for samples in batch])
+            voices = (voice_in(Audio(s), h)[0] for s, h in zip(batch, heard, strict=True))
+            found += [np.asarray(voice.samples, np.int16) for voice in voices]
+        return found
 
-    def embed(self, clips: Sequence[NDArray[np.int16]]) -> NDArray[np.float32]:
-        """float32 [n, 256]."""
+    def embed(self, some: Sequence[Samples]) -> NDArray[np.float32]:
+        """Return float32 [n, 256]."""
         rows = [
-            result.embedding  # type: ignore[attr-defined]
-            for batch in _batches(clips)
-            for result in self._speaker.run([SpeakerItem(samples) for samples in batch])
+            result.embedding
+            for batch in cut([SpeakerItem(samples) for samples in some], BATCH)
+            for result in answers(self._speaker, batch)
         ]
         return np.stack(rows)
 
 
-def _batches(clips: Sequence[NDArray[np.int16]]) -> Iterator[Sequence[NDArray[np.int16]]]:
-    for first in range(0, len(clips), BATCH):
-        yield clips[first : first + BATCH]
-
-
-def prompts() -> list[Prompt]:
-    import soundfile
-
-    found = []
-    for folder in (SPEECH, SHORT_SPEECH):
-        for line in (folder / "manifest.jsonl").read_text().splitlines():
-            row = json.loads(line)
-            samples, _ = soundfile.read(folder / row["file"], dtype="int16")
-            found.append(Prompt(row["speaker"], samples))
-    return found
+def prompts() -> list[Clip]:
+    return [clip for folder in (SPEECH, SHORT_SPEECH) for clip in clips(folder=folder)]
 
 
 @dataclass(frozen=True, eq=False)
 class Cut:
-    """The speech of all prompts that have enough, cut to one length."""
+    """Hold the speech of all prompts that have enough, cut to one length."""
 
     numbers: NDArray[np.int64]  # of the prompts
     speakers: NDArray[np.str_]
     embeddings: NDArray[np.float32]
 
     def beside(self, other: Cut) -> Pairs:
-        """Every prompt beside every other one; none beside itself."""
+        """Pair every prompt with every other one, and none with itself."""
         alike = self.embeddings @ other.embeddings.T
         same = self.speakers[:, None] == other.speakers[None]
         others = self.numbers[:, None] != other.numbers[None]
@@ -106,26 +84,26 @@ class Cut:
 
 @dataclass(frozen=True, eq=False)
 class Pairs:
-    """The cosines of pairs of clips: of one speaker, and of two."""
+    """Hold the cosines of pairs of clips: of one speaker, and of two."""
 
     same: NDArray[np.float32]
     different: NDArray[np.float32]
 
     def equal_error(self) -> float:
-        """The threshold at which as large a share of one kind is misjudged as of the other."""
+        """Find the threshold at which as large a share of one kind is misjudged as of the other."""
         candidates = np.arange(0.3, 1.0, 0.005)
         gaps = [abs(np.subtract(*self.errors(at))) for at in candidates]
         return float(candidates[int(np.argmin(gaps))])
 
     def errors(self, threshold: float) -> tuple[float, float]:
-        """The shares of false rejections and of false acceptances."""
+        """Return the shares of false rejections and of false acceptances."""
         rejected, accepted = self.same < threshold, self.different >= threshold
         return float(np.mean(rejected)), float(np.mean(accepted))
 
 
 def cuts(listener: Listener) -> dict[float, Cut]:
     found = prompts()
-    spoken = listener.speech([prompt.samples for prompt in found])
+    spoken = listener.speech([prompt.samples() for prompt in found])
     speakers = np.array([prompt.speaker for prompt in found])
     by_length = {}
     for seconds in LENGTHS_S:
@@ -137,7 +115,7 @@ def cuts(listener: Listener) -> dict[float, Cut]:
 
 
 def lengths_table(listener: Listener) -> Table:
-    """Each two lengths: the threshold of equal errors, and the errors before and by the table."""
+    """Compare each two lengths: the threshold of equal errors, and errors before and now."""
     by_length = cuts(listener)
     rows: list[list[Cell]] = []
     for one, other in combinations_with_replacement(LENGTHS_S, 2):
@@ -168,16 +146,16 @@ def lengths_table(listener: Listener) -> Table:
 
 
 def silence_table(listener: Listener, count: int) -> tuple[Table, float]:
-    """Each clip beside itself with silence, whole and its speech alone; and the least cosine."""
-    whole = [prompt.samples for prompt in prompts()[:48]]
-    clips = [whole[number] for number in np.linspace(0, len(whole) - 1, count).astype(int)]
-    raw, alone = listener.embed(clips), listener.embed(listener.speech(clips))
+    """Compare each clip with itself and silence, whole and its speech alone."""
+    whole = [prompt.samples() for prompt in prompts()[:48]]
+    some = [whole[number] for number in np.linspace(0, len(whole) - 1, count).astype(int)]
+    raw, alone = listener.embed(some), listener.embed(listener.speech(some))
     rows: list[list[Cell]] = []
     least_of_all = 1.0
     for noise, ratio in product(NOISES, RATIOS):
         before, after = [], []
         for place in PLACES:
-            silent = [padded(samples, ratio, place, noise) for samples in clips]
+            silent = [padded(samples, ratio, place, noise) for samples in some]
             before.append(np.sum(listener.embed(silent) * raw, axis=1))
             after.append(np.sum(listener.embed(listener.speech(silent)) * alone, axis=1))
         under = f"{int(np.sum(np.array(after) < LEAST_COSINE))} of {np.size(after)}"
@@ -194,25 +172,20 @@ def silence_table(listener: Listener, count: int) -> tuple[Table, float]:
     return table, least_of_all
 
 
-def main() -> None:
-    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0] if __doc__ else None)
-    parser.add_argument("--threads", type=int, default=2)
-    parser.add_argument("--padded", type=int, default=12, help="clips that silence is added to")
-    args = parser.parse_args()
+def bench(args: argparse.Namespace) -> Results:
     with ExitStack() as stack:
         listener = Listener(stack, args.threads)
         lengths = lengths_table(listener)
         silence, least = silence_table(listener, args.padded)
-    write(
-        Results(
-            name="speaker_checks",
-            title="Speaker checks: silence, and the length of speech",
-            findings=[f"The least cosine of a clip to itself with silence is {least:.3f}."],
-            tables=[lengths, silence],
-            notes=["Pairs of clips cut to two lengths of speech; five voices, one a language."],
-        )
+    return Results(
+        name="speaker_checks",
+        title="Speaker checks: silence, and the length of speech",
+        findings=[f"The least cosine of a clip to itself with silence is {least:.3f}."],
+        tables=[lengths, silence],
+        notes=["Pairs of clips cut to two lengths of speech; five voices, one a language."],
     )
 
 
 if __name__ == "__main__":
-    main()
+    options = {"threads": value(2), "padded": value(12, "clips that silence is added to")}
+    run(__doc__, bench, options)

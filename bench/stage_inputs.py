@@ -1,20 +1,28 @@
-"""What the benches give each stage: real speech and sentences, as items and as HTTP requests."""
+"""Inputs of each stage: real speech and sentences, as items and as HTTP requests."""
 
 from __future__ import annotations
 
-import io
 import json
 from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
-import soundfile
 from numpy.typing import NDArray
 
-from bench.callers import post
+from load.connections import prepared
+from models.audio.encode import encode
 from models.text.sentences import split
-from models.types import SAMPLE_RATE_HZ, AsrItem, Item, NmtItem, SpeakerItem, TtsItem, VadItem
+from models.types import (
+    SAMPLE_RATE_HZ,
+    AsrItem,
+    Audio,
+    Item,
+    NmtItem,
+    SpeakerItem,
+    TtsItem,
+    VadItem,
+)
 from tests.support.speech import SPEECH, Clip, clips
 
 LONGEST_CLIP_S = 8.0
@@ -31,10 +39,10 @@ class Stage:
     model: str
     endpoint: str
     items: Sequence[Item]
-    contents: Sequence[dict[str, Any]]  # of each request, as ``bench.callers.post`` takes it
+    contents: Sequence[dict[str, Any]]  # of each request, as ``prepared`` takes it
 
     def requests(self, url: str) -> list[bytes]:
-        return [post(f"{url}{self.endpoint}", **content) for content in self.contents]
+        return [prepared(f"{url}{self.endpoint}", **content) for content in self.contents]
 
 
 def stages() -> list[Stage]:
@@ -62,10 +70,8 @@ def sentences(pair: str) -> list[str]:
     return [text for text in texts if len(split(text, language).sentences) == 1]
 
 
-def wav(samples: NDArray[np.int16], rate_hz: int = SAMPLE_RATE_HZ) -> bytes:
-    file = io.BytesIO()
-    soundfile.write(file, samples, rate_hz, format="WAV", subtype="PCM_16")
-    return file.getvalue()
+def wav(samples: NDArray[np.int16]) -> bytes:
+    return encode(Audio(samples), "wav")
 
 
 def _vad(some: Sequence[NDArray[np.int16]]) -> Stage:

@@ -1,4 +1,4 @@
-"""Each stage with its default model: through the server, beside the same model called in-process.
+"""Each stage with its default model: through the server, beside the same model in-process.
 
     python -m bench.stages [--quick] [--replicas 2] [--stages nmt "speaker, 1 s" ...]
 
@@ -14,12 +14,14 @@ import argparse
 import math
 from collections.abc import Callable, Sequence
 from dataclasses import asdict, dataclass, field
+from functools import partial
 from statistics import harmonic_mean, median
+from typing import TypeAlias
 
-from bench import callers, results
 from bench.bare import Bare, bare
+from bench.command import flag, run, some, value
 from bench.results import Cell, Chart, Results, Series, Spread, Table
-from bench.serving import Counts, Server, default_server
+from bench.serving import Server, default_config, load, serving
 from bench.stage_inputs import Stage, stages
 
 BATCH_SIZES = (1, 2, 4, 8, 16, 32)
@@ -34,7 +36,7 @@ SLOW = ("tts-pt",)  # slower than speech: left out where it must be quick
 
 @dataclass(frozen=True)
 class Plan:
-    """How long the bench may take."""
+    """Say how long the bench may take."""
 
     seconds: float  # of each turn
     rounds: int
@@ -51,7 +53,7 @@ QUICK = Plan(0.5, 1, 1, (1, SHOWN_CALLERS), (1, 8, 32), 1, 2.0)
 
 @dataclass
 class Seen:
-    """What one number of callers came to: ``rates`` of each round, the others of each turn."""
+    """Collect one number of callers: ``rates`` of each round, the others of each turn."""
 
     rates: list[float] = field(default_factory=list)  # requests/s
     batches: list[float] = field(default_factory=list)  # mean rows
@@ -77,14 +79,20 @@ class Figures:
         return max(self.by_batch, key=lambda size: self.by_batch[size])
 
     def to_limit(self, callers: int) -> Spread:
-        return _ratios(self.served[callers].rates, self.limits)
+        return Spread.of_ratios(self.served[callers].rates, self.limits)
 
     def to_one(self, callers: int) -> Spread:
-        return _ratios(self.served[callers].rates, self.ones)
+        return Spread.of_ratios(self.served[callers].rates, self.ones)
 
+    def cpu_ms(self, *processes: str) -> float:
+        """Return the CPU ms a request at ``SHOWN_CALLERS``, of these processes or of all."""
+        spent = self.served[SHOWN_CALLERS].cpu_ms
+        sums = [sum(of[name] for name in (processes or of)) for of in spent]
+        return Spread.of(sums).median
 
-def _ratios(rates: Sequence[float], references: Sequence[float]) -> Spread:
-    return Spread.of([rate / beside for rate, beside in zip(rates, references, strict=True)])
+    def shown(self, name: str) -> Spread:
+        figures: Sequence[float] = getattr(self.served[SHOWN_CALLERS], name)
+        return Spread.of(figures)
 
 
 # ---- measuring -------------------------------------------------------------------------
@@ -101,7 +109,7 @@ def measure(stage: Stage, server: Server, plan: Plan) -> Figures:
 
 
 def sweep(stage: Stage, model: Bare, plan: Plan) -> dict[int, float]:
-    """Items a second by batch size: of each the median of some halves of a turn, all in turns."""
+    """Return the items a second by batch size: medians of some halves of a turn, in turns."""
     alone = model.rate(stage.items, 1, len(stage.items))
     longest = max(1.0, alone * plan.longest_batch_s)
     rates: dict[int, list[float]] = {size: [] for size in plan.batch_sizes if size <= longest}
@@ -120,7 +128,7 @@ def measure_round(
     requests: Sequence[bytes],
     plan: Plan,
 ) -> None:
-    """One turn of each; of the callers that are shown several, between turns of the limit.
+    """Take one turn of each; of the callers that are shown several, between turns of the limit.
 
     The machine drifts, and some seconds of it are half as fast as the ones before.
     """
@@ -145,12 +153,12 @@ def measure_round(
 
 
 def pairs(plan: Plan, turn_s: float) -> int:
-    """Fewer where a turn takes longer than planned: a batch of it alone does."""
+    """Take fewer where a turn takes longer than planned: a batch of it alone does."""
     return max(1, min(plan.pairs, round(plan.pairs * plan.seconds / turn_s)))
 
 
 def counted(stage: Stage, rate: float, seconds: float, at_least: int = 1, batch: int = 1) -> int:
-    """Whole rounds of the stage's inputs, which are not of one length, and the last batch's rest.
+    """Count whole rounds of the inputs, which are not of one length, and the last batch's rest.
 
     A turn that ended within a batch would have waited for all of it and counted some of it.
     """
@@ -166,23 +174,19 @@ def serve(
     seen: Seen,
     how: tuple[int, int, int],  # callers, answers counted, answers before
 ) -> float:
-    """One turn's requests/s."""
+    """Return one turn's requests/s."""
     counts, cpu_s = server.counts(stage.model), server.cpu_s()
-    load = callers.load(server.url, requests, *how)
-    spent = {name: cpu - cpu_s.get(name, 0.0) for name, cpu in server.cpu_s().items()}
+    loaded = load(server.url, requests, *how)
+    spent_s = {name: cpu - cpu_s.get(name, 0.0) for name, cpu in server.cpu_s().items()}
     ran = server.counts(stage.model) - counts
     # Who left in the middle may have left a batch that still runs: the next turn waits for it.
-    callers.load(server.url, requests, callers=1, counted=1, ahead=0)
-    _add(seen, load, ran, spent)
-    return load.rate
-
-
-def _add(seen: Seen, load: callers.Load, ran: Counts, spent: dict[str, float]) -> None:
+    load(server.url, requests, callers=1, counted=1)
     seen.batches.append(ran.mean_batch)
     seen.padding.append(ran.padding_share)
-    seen.busy.append(ran.busy_s / load.whole_s)
-    seen.callers_cpu.append(load.cpu_s / load.whole_s)
-    seen.cpu_ms.append({name: 1000 * cpu / load.all_answers for name, cpu in spent.items()})
+    seen.busy.append(ran.busy_s / loaded.whole_s)
+    seen.callers_cpu.append(loaded.cpu_s / loaded.whole_s)
+    seen.cpu_ms.append({name: 1000 * cpu / loaded.all_answers for name, cpu in spent_s.items()})
+    return loaded.rate
 
 
 # ---- telling ---------------------------------------------------------------------------
@@ -227,88 +231,67 @@ def _finding(figures: Figures) -> str:
     )
 
 
-Ratio = Callable[[Figures, int], Spread]
+Ratio: TypeAlias = Callable[[Figures, int], Spread]
 
 
 def _shares(found: Sequence[Figures], plan: Plan, title: str, ratio: Ratio) -> Table:
-    rows = [
-        [figures.stage, *(ratio(figures, count).text(2) for count in plan.callers)]
-        for figures in found
-    ]
+    rows = [[f.stage, *(ratio(f, count).text(2) for count in plan.callers)] for f in found]
     return Table(title, ["stage", *(f"callers: {count}" for count in plan.callers)], rows)
 
 
 def _in_process(found: Sequence[Figures]) -> Table:
-    rows: list[list[Cell]] = [
-        [
-            figures.stage,
-            figures.best_batch,
-            Spread.of(figures.limits).text(),
-            Spread.of(figures.ones).text(),
-            *(figures.by_batch.get(size) for size in BATCH_SIZES),
-        ]
-        for figures in found
-    ]
-    sizes = [f"batch {size}" for size in BATCH_SIZES]
-    columns = ["stage", "best batch", "limit", "one at a time", *sizes]
-    return Table("In-process, items/s", columns, rows)
+    def at(figures: Figures, size: int) -> Cell:
+        return figures.by_batch.get(size)
+
+    return Table.of(
+        "In-process, items/s",
+        found,
+        {
+            "stage": lambda f: f.stage,
+            "best batch": lambda f: f.best_batch,
+            "limit": lambda f: Spread.of(f.limits).text(),
+            "one at a time": lambda f: Spread.of(f.ones).text(),
+            **{f"batch {size}": partial(at, size=size) for size in BATCH_SIZES},
+        },
+    )
 
 
 def _ran(found: Sequence[Figures]) -> Table:
-    rows: list[list[Cell]] = []
-    for figures in found:
-        seen = figures.served[SHOWN_CALLERS]
-        cpu = [sum(spent.values()) for spent in seen.cpu_ms]
-        parts = [
-            Spread.of([spent[name] for spent in seen.cpu_ms]).median
-            for name in (figures.model, "Ingress")
-        ]
-        rows.append(
-            [
-                figures.stage,
-                Spread.of(seen.batches).text(),
-                f"{Spread.of(seen.padding).median:.0%}",
-                f"{Spread.of(seen.busy).median:.0%}",
-                *parts,
-                Spread.of(cpu).median - sum(parts),
-                f"{Spread.of(seen.callers_cpu).median:.0%}",
-            ]
-        )
-    cpu_ms = ["CPU ms a request: model", "ingress", "the rest"]
-    ran = ["mean batch", "padding", "the model ran"]
-    columns = ["stage", *ran, *cpu_ms, "callers' share of a core"]
-    return Table(f"What ran at {SHOWN_CALLERS} callers", columns, rows)
+    return Table.of(
+        f"What ran at {SHOWN_CALLERS} callers",
+        found,
+        {
+            "stage": lambda f: f.stage,
+            "mean batch": lambda f: f.shown("batches").text(),
+            "padding": lambda f: f"{f.shown('padding').median:.0%}",
+            "the model ran": lambda f: f"{f.shown('busy').median:.0%}",
+            "CPU ms a request: model": lambda f: f.cpu_ms(f.model),
+            "ingress": lambda f: f.cpu_ms("Ingress"),
+            "the rest": lambda f: f.cpu_ms() - f.cpu_ms(f.model) - f.cpu_ms("Ingress"),
+            "callers' share of a core": lambda f: f"{f.shown('callers_cpu').median:.0%}",
+        },
+    )
 
 
 def _chart(found: Sequence[Figures], plan: Plan, what: str, ratio: Ratio) -> Chart:
-    series = []
-    for figures in found:
-        spreads = [ratio(figures, count) for count in plan.callers]
-        series.append(
-            Series(
-                figures.stage,
-                plan.callers,
-                [spread.median for spread in spreads],
-                [spread.least for spread in spreads],
-                [spread.most for spread in spreads],
-            )
-        )
+    series = [Series.of(f.stage, {n: ratio(f, n) for n in plan.callers}) for f in found]
     return Chart(f"Throughput {what}", "callers", "ratio", series, x_scale="log")
 
 
-def main() -> None:
-    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0] if __doc__ else None)
-    known = {stage.name: stage for stage in stages()}
-    parser.add_argument("--quick", action="store_true", help="about a minute, and rough")
-    parser.add_argument("--stages", nargs="+", choices=known, help="all, if none is named")
-    parser.add_argument("--replicas", type=int, default=1, help="of each of their models")
-    args = parser.parse_args()
+def bench(args: argparse.Namespace) -> Results:
     plan = QUICK if args.quick else FULL
-    chosen = args.stages or [name for name in known if not (args.quick and name in SLOW)]
-    with default_server({known[name].model: args.replicas for name in chosen}) as server:
+    known = {stage.name: stage for stage in stages()}
+    chosen = [name for name in args.stages if not (args.quick and name in SLOW)]
+    replicas = {known[name].model: args.replicas for name in chosen}
+    with serving(default_config(replicas=replicas)) as server:
         found = [measure(known[name], server, plan) for name in chosen]
-    results.write(told(found, plan, args.replicas))
+    return told(found, plan, args.replicas)
 
 
 if __name__ == "__main__":
-    main()
+    OPTIONS = {
+        "quick": flag("about a minute, and rough; without what is slower than speech"),
+        "stages": some([stage.name for stage in stages()]),
+        "replicas": value(1, "of each of their models"),
+    }
+    run(__doc__, bench, OPTIONS)

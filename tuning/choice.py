@@ -30,12 +30,12 @@ class Finalist:
 
     @property
     def meets(self) -> bool:
-        """Whether no request was lost in any turn, and the middle turn was in time."""
+        """Tell whether no request was lost in any turn, and the middle turn was in time."""
         in_time = sum(trial.meets for trial in self.trials)
         return all(trial.is_whole for trial in self.trials) and in_time > len(self.trials) / 2
 
     def is_as_good_as(self, other: Finalist) -> bool:
-        """Whether it was not behind in each turn, or by too little to tell."""
+        """Tell whether it was not behind in each turn, or by too little to tell."""
         pairs = zip(self.goodputs_rps, other.goodputs_rps, strict=True)
         is_once_ahead = any(mine >= others for mine, others in pairs)
         return is_once_ahead or self.median_rps >= other.median_rps * (1 - MARGIN)
@@ -57,7 +57,7 @@ class Gain:
 
 @dataclass(frozen=True, slots=True)
 class Choice:
-    """What to set; ``outcome`` is
+    """The settings that were chosen; ``outcome`` is
 
     - ``better``: it serves more than the present settings, or as much for less;
     - ``present``: nothing does, so the present settings stay;
@@ -74,7 +74,7 @@ class Choice:
 
 
 def choose(search: Search, start: Candidate) -> Choice:
-    """Of a search with at least one measurement."""
+    """Choose from a search with at least one measurement."""
     finalists = _finalists(search, start)
     reach = [finalist for finalist in finalists if finalist.meets]
     if not reach:
@@ -91,7 +91,7 @@ def choose(search: Search, start: Candidate) -> Choice:
 
 
 def _finalists(search: Search, start: Candidate) -> list[Finalist]:
-    """The present settings first; by the turns, or by the search where there was time for none."""
+    """List the present settings first; by the turns, or by the search where there were none."""
     trials = search.trials
     turns = search.rounds or [{c: trials[c] for c in search.finalists(start) or [start]}]
     return [Finalist(candidate, [turn[candidate] for turn in turns]) for candidate in turns[0]]

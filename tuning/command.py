@@ -1,5 +1,6 @@
-"""The command ``dragoman tune``: its options. What it does is imported late, as every run of
-``dragoman`` imports this module.
+"""The command ``dragoman tune``: its options and their help.
+
+The work is imported late, as every run of ``dragoman`` imports this module.
 
 Exit codes: 0 the settings were chosen and written; 1 nothing met the objective, or the server or a
 file said no; 2 the command line is wrong; 130 interrupted, with a report of what was measured.
@@ -7,44 +8,15 @@ file said no; 2 the command line is wrong; 130 interrupted, with a report of wha
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from pathlib import Path
 from typing import Annotated
 
 import typer
 
 from dragoman_client.options import writable
+from tuning.options import Options
 
 app = typer.Typer(pretty_exceptions_show_locals=False)
-
-
-@dataclass(frozen=True, slots=True)
-class Options:
-    """The command line; names are the parameters' of ``tune``."""
-
-    config: Path
-    slo_p99_ms: float
-    model: str | None
-    graph: bool
-    batch_sizes: str | None
-    delays_ms: str | None
-    replicas: str | None
-    threads: str | None
-    callers: int | None
-    rate: float | None
-    duration: float
-    warm_up: float
-    turns: int
-    budget_s: float
-    audio: Path | None
-    text: list[str] | None
-    source: str
-    to: str
-    timeout: float | None
-    seed: int
-    output: Path
-    json_file: Path | None
-    picture: Path | None
 
 
 @app.command()

@@ -1,4 +1,4 @@
-"""What the command line asks for, checked: which models, which values, which load."""
+"""The plan of a run, checked: which models, which values, which load."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ from load.steps import Load
 from models.devices import nvidia
 from models.errors import ConfigError, DragomanError
 from models.registry import find_engine
-from tuning.command import Options
+from tuning.options import Options
 from tuning.requests import bodies
 from tuning.rig import Measurement
 from tuning.space import Candidate, Settings, Space, Values, present, values
@@ -36,7 +36,7 @@ GRAPH_KINDS = ("vad", "asr", "nmt", "tts")
 
 @dataclass(frozen=True, slots=True)
 class Plan:
-    """Of one run: ``running`` models are started, ``start`` has those that are tuned."""
+    """The plan of one run: ``running`` models are started, ``start`` has those that are tuned."""
 
     config: ServeFile
     title: str
@@ -129,14 +129,14 @@ def _check_budget(options: Options) -> None:
 
 @dataclass(frozen=True, slots=True)
 class Machine:
-    """What the models share; ``gpus`` is None where they cannot be counted."""
+    """The machine that the models share; ``gpus`` is None where they cannot be counted."""
 
     cores: int
     gpus: int | None
     models: dict[str, ModelConfig]
 
     def misfit(self, name: str, replicas: int) -> str | None:
-        """Why the GPUs cannot hold so many replicas of a model; None: they can."""
+        """Say why the GPUs cannot hold so many replicas of a model; None: they can."""
         if self.gpus is None:
             return None
         changed = self.models[name].model_copy(update={"replicas": replicas})
@@ -147,7 +147,7 @@ class Machine:
         return None
 
     def computes_on_cpu(self, name: str) -> bool:
-        """Whether a model's threads matter."""
+        """Tell whether a model's threads matter."""
         model = self.models[name]
         on_gpu = model.device != "cpu" and model.gpu_fraction > 0 and self.gpus != 0
         return find_engine(model.engine).engine.library is not None and not on_gpu
@@ -156,7 +156,7 @@ class Machine:
 def _values(
     options: Options, machine: Machine, name: str, at: Settings, most_rows: int | None
 ) -> Values:
-    """What is tried of one model; ``most_rows`` can be in a batch at once."""
+    """List the values to try of one model; ``most_rows`` can be in a batch at once."""
     sizes = _numbers(options.batch_sizes, "--batch-sizes", BatchPolicy, "max_batch_size")
     delays = _numbers(options.delays_ms, "--delays-ms", BatchPolicy, "max_queue_delay_ms")
     replicas = _numbers(options.replicas, "--replicas", ModelConfig, "replicas")
@@ -179,14 +179,14 @@ def _values(
 
 
 def _up_to(sizes: Sequence[int], most: int | None) -> Sequence[int]:
-    """As far as the first that holds them all."""
+    """Take the sizes as far as the first that holds them all."""
     if most is None:
         return sizes
     return [size for place, size in enumerate(sizes) if not place or sizes[place - 1] < most]
 
 
 def _numbers(text: str | None, option: str, of: type[BaseModel], field: str) -> list[Any]:
-    """The numbers of an option, each as the field of the configuration takes it."""
+    """Read the numbers of an option, each as the field of the configuration takes it."""
     if text is None:
         return []
     info = of.model_fields[field]

@@ -1,4 +1,4 @@
-"""What the tuner says: a line a measurement, the tables, the choice in words, and all as JSON."""
+"""The tuner's report: a line a measurement, the tables, the choice in words, and all as JSON."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ MB = 1e6
 
 
 def line(trial: Trial, start: Candidate, budget_s: float, spent_s: float) -> str:
-    """One measurement, and how much of the budget is spent."""
+    """Tell one measurement, and how much of the budget is spent."""
     text = f"{spent_s:4.0f} of {budget_s:.0f} s  {trial.candidate.told(start)}: "
     if trial.figures is not None and trial.p99_ms is not None:
         text += f"{trial.figures.throughput_rps:.1f}/s, p99 {trial.p99_ms:.0f} ms, "
@@ -30,7 +30,7 @@ def line(trial: Trial, start: Candidate, budget_s: float, spent_s: float) -> str
 
 
 def show_trials(trials: Sequence[Trial], start: Candidate) -> None:
-    """The table of the search on stdout; the most goodput is the last line."""
+    """Print the table of the search; the most goodput is the last line."""
     columns = ("settings", "answers/s", "in SLO/s", "p50 ms", "p99 ms", "batch", "MB", "verdict")
     ordered = sorted(trials, key=lambda trial: (trial.meets, trial.goodput_rps))
     console.show_table(columns, [_row(trial, start) for trial in ordered])
@@ -53,7 +53,7 @@ def _row(trial: Trial, start: Candidate) -> tuple[console.Cell, ...]:
 
 
 def show_finalists(finalists: Sequence[Finalist], start: Candidate) -> None:
-    """What was measured in turns, on stdout."""
+    """Print what was measured in turns."""
     columns = ("in turns", "in SLO/s", "least", "most", "p99 ms, middle", "verdict")
     console.show_table(columns, [_finalist_row(finalist, start) for finalist in finalists])
 
@@ -74,7 +74,7 @@ def _finalist_row(finalist: Finalist, start: Candidate) -> tuple[console.Cell, .
 def verdict(
     choice: Choice, start: Candidate, trials: Sequence[Trial], load: Load, slo_ms: float
 ) -> str:
-    """The choice in a sentence or two."""
+    """Tell the choice in a sentence or two."""
     if choice.outcome == "missed":
         return _missed(choice, start, trials, load, slo_ms)
     if choice.outcome == "present":
@@ -102,7 +102,7 @@ def _missed(
 
 
 def skipped(search: Search) -> str | None:
-    """What there was no time for."""
+    """Say what there was no time for."""
     parts = []
     if untried := search.skipped - search.trials.keys():
         parts.append(f"{len(untried)} settings were not tried")

@@ -29,7 +29,7 @@ class Body:
 
 
 def bodies(kind: Kind, work: Work, limits: Limits) -> list[Body]:
-    """The requests to a kind of model: texts for translation and synthesis, clips for the others.
+    """Make requests to a kind of model: texts for translation and synthesis, else clips.
 
     They are sent in turn. A voice speaks its own language.
 
@@ -70,7 +70,7 @@ def _of_clip(content: bytes, max_audio_s: float) -> Body:
 
 
 def asker(http: httpx.AsyncClient, model: str, bodies: Sequence[Body]) -> Ask:
-    """The way to send these bodies to a model; raises the client's errors."""
+    """Return the way to send these bodies to a model; it raises the client's errors."""
     path = f"/v2/models/{quote(model, safe='')}/infer"
 
     async def ask(number: int) -> Answer:

@@ -25,7 +25,7 @@ UNBOUNDED = httpx.Limits(max_connections=None, max_keepalive_connections=None)
 
 @dataclass(frozen=True, slots=True)
 class Measurement:
-    """How to measure; ``bodies`` go to the one model, or else the work to the graph."""
+    """The way to measure; ``bodies`` go to the one model, or else the work to the graph."""
 
     load: Load
     duration_s: float
@@ -53,7 +53,7 @@ class ServerRig:
     _took_s: float = 0.0  # that the last step took, with the wait for its last answers
 
     def expected_s(self, candidate: Candidate, after: Candidate | None = None) -> float:
-        """The step, and the loading of models that must be loaded again."""
+        """Estimate the step, and the loading of models that must be loaded again."""
         step_s = max(self.how.warm_up_s + self.how.duration_s, self._took_s)
         return step_s + self.server.loading_s(candidate, after)
 
@@ -131,7 +131,7 @@ class Quiet:
 
 
 async def _models(client: AsyncClient) -> dict[str, Model]:
-    """None where the server does not tell: it may be overloaded."""
+    """Ask for the models; none where the server does not tell: it may be overloaded."""
     try:
         return {model.id: model for model in await client.models()}
     except DragomanError:

@@ -18,7 +18,7 @@ from dragoman_client import DragomanError, console
 from models.errors import ConfigError
 from tuning import report, writing
 from tuning.choice import Choice, choose
-from tuning.command import Options
+from tuning.options import Options
 from tuning.plan import Plan, plan
 from tuning.rig import ServerRig
 from tuning.search import Budget, Search
@@ -61,7 +61,7 @@ def run(options: Options) -> None:
 
 
 def _searched(planned: Plan, budget: Budget, turns: int) -> tuple[Search, int]:
-    """The search, as far as it came, and the exit code if it was broken off, or 0."""
+    """Return the search, as far as it came, and the exit code if it was broken off, or 0."""
     tuned = [name for name, _ in planned.start.models]
     server = TunedServer(planned.config, planned.running)
     rig = ServerRig(server, tuned, planned.how)

@@ -26,13 +26,13 @@ NEAR = 0.9  # of the best goodput: what has less is no finalist
 
 
 class Rig(Protocol):
-    """What measures: a server and a load."""
+    """The door to what measures: a server and a load."""
 
     def measure(self, candidate: Candidate) -> Trial:
         """Apply the candidate, load it, and say what it did; never raises for its sake."""
 
     def expected_s(self, candidate: Candidate, after: Candidate | None = None) -> float:
-        """How long a measurement may take, after that of another candidate; None: the last."""
+        """Estimate how long a measurement may take, after another candidate; None: the last."""
 
 
 @dataclass(slots=True)
@@ -95,11 +95,11 @@ class Search:
 
     @property
     def trials(self) -> dict[Candidate, Trial]:
-        """The last of each candidate."""
+        """Return the last measurement of each candidate."""
         return {trial.candidate: trial for trial in self.history}
 
     def finalists(self, start: Candidate, best: Candidate | None = None) -> list[Candidate]:
-        """The present settings, the best, and the cheapest of what may be as good.
+        """Choose the present settings, the best, and the cheapest of what may be as good.
 
         There are none if nothing met the objective. ``best`` is where the search ended.
         """
@@ -116,7 +116,7 @@ class Search:
         return [start, *list(chosen)[:FINALISTS]]
 
     def _improve(self, best: Trial, name: str) -> Trial:
-        """One setting of a model after the other."""
+        """Try one setting of a model after the other."""
         for setting in (self._batch_sizes, self._delays, self._instances):
             known = self.trials
             untried = [c for c in setting(best.candidate, name) if c not in known]
@@ -142,7 +142,7 @@ class Search:
             yield at.with_(name, replicas=replicas, threads=threads)
 
     def _measure_in_time(self, candidate: Candidate) -> Trial | None:
-        """None if there is no time for it beside the turns."""
+        """Measure a candidate; None if there is no time for it beside the turns."""
         if self._needed_s(candidate) > self.budget.left_s:
             self.skipped.add(candidate)
             return None
@@ -155,7 +155,7 @@ class Search:
         return trial
 
     def _needed_s(self, candidate: Candidate) -> float:
-        """What it would take, and the turns, if it were the last and became a finalist."""
+        """Estimate its time with the turns, if it were the last and became a finalist."""
         start = self.history[0].candidate
         finalists = [*(self.finalists(start) or [start])[:FINALISTS], candidate]
         turns_s = self.turns * self._turn_s(finalists, after=candidate)
@@ -185,7 +185,7 @@ class Search:
 
 
 def _busiest_first(trial: Trial, candidate: Candidate) -> list[str]:
-    """The models that ran, by how busy a replica of each was."""
+    """Sort the models that ran by how busy a replica of each was."""
     busy = {
         name: trial.busy_s[name] / settings.replicas
         for name, settings in candidate.models

@@ -40,7 +40,7 @@ class ServerError(Exception):
 
 
 def server_content(config: ServeFile, names: Sequence[str], port: int) -> dict[str, Any]:
-    """A configuration of those models alone, for this machine alone, on that port.
+    """Make a configuration of those models alone, for this machine alone, on that port.
 
     No answer comes from a cache and no model is unloaded as idle: what is measured is their work.
     """
@@ -116,13 +116,13 @@ class TunedServer:
         self.url = server.url
 
     def loading_s(self, candidate: Candidate, after: Candidate | None = None) -> float:
-        """How long loading models again may take, after another candidate; None: as it is now."""
+        """Estimate how long loading models again may take; ``after`` None: from how it is now."""
         before = {name: s.instances for name, s in after.models} if after else self._loaded
         loads = sum(before.get(name) != s.instances for name, s in candidate.models)
         return loads * (self._load_s or self._start_s)
 
     def apply(self, candidate: Candidate) -> str | None:
-        """Why the server cannot be so; None: it is.
+        """Apply a candidate; return why the server cannot be so, or None.
 
         Batch policies change at once. A model is loaded again only for replicas and threads,
         after it was unloaded: there may be no room for both.
@@ -159,7 +159,7 @@ class TunedServer:
         return None
 
     def _bound(self, http: httpx.Client, candidate: Candidate) -> str | None:
-        """Why a batch size is none of the server's: an engine may have a bound of its own.
+        """Say why a batch size is not the server's: an engine may have a bound of its own.
 
         The present one may be above it; the server then takes the bound.
         """
@@ -172,7 +172,7 @@ class TunedServer:
 
 
 def _parameters(base: ModelConfig, settings: Settings) -> dict[str, str]:
-    """Of a load in Triton's words; none, if the configuration says so already."""
+    """Return the parameters of a load in Triton's words; none, if they are the configuration's."""
     if settings.instances == (base.replicas, base.cpu_threads):
         return {}
     config = {

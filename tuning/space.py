@@ -1,4 +1,4 @@
-"""What is tuned: settings of each model, candidates made of them, and the values to try."""
+"""The space of the search: settings of each model, candidates made of them, values to try."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ Instances: TypeAlias = tuple[int, int]
 
 @dataclass(frozen=True, slots=True)
 class Settings:
-    """What is tuned of one model; names are the configuration's."""
+    """The tuned settings of one model; names are the configuration's."""
 
     max_batch_size: int
     max_queue_delay_ms: float
@@ -44,7 +44,7 @@ class Candidate:
         return dict(self.models)[name]
 
     def with_(self, name: str, **changes: Any) -> Candidate:
-        """With other values of one model's settings."""
+        """Return the candidate with other values of one model's settings."""
         return Candidate(
             tuple(
                 (known, replace(settings, **changes) if known == name else settings)
@@ -54,7 +54,7 @@ class Candidate:
 
     @property
     def cost(self) -> tuple[int, int, int]:
-        """What it takes of the machine, to be compared: replicas, threads, rows of its batches."""
+        """Return what it takes of the machine: replicas, threads, rows of its batches."""
         every = [settings for _, settings in self.models]
         return (
             sum(s.replicas for s in every),
@@ -63,7 +63,7 @@ class Candidate:
         )
 
     def changes(self, base: Candidate) -> int:
-        """How many settings differ."""
+        """Count the settings that differ."""
         pairs = zip(self.models, base.models, strict=True)
         return sum(
             one != other
@@ -72,7 +72,7 @@ class Candidate:
         )
 
     def preference(self, base: Candidate) -> tuple[int, int, int, int]:
-        """Of equals the least is best: replicas, threads, changes, rows of batches."""
+        """Rank equals, the least first: by replicas, threads, changes, rows of batches."""
         replicas, threads, rows = self.cost
         return replicas, threads, self.changes(base), rows
 
@@ -88,7 +88,7 @@ class Candidate:
 
 @dataclass(frozen=True, slots=True)
 class Values:
-    """What is tried of one model, the present values among them."""
+    """The values to try of one model, the present ones among them."""
 
     batch_sizes: tuple[int, ...]
     delays_ms: tuple[float, ...]
@@ -99,7 +99,7 @@ Space: TypeAlias = Mapping[str, Values]
 
 
 def present(config: ServeFile, names: Sequence[str]) -> Candidate:
-    """What the configuration says of these models."""
+    """Read what the configuration says of these models."""
     application = config.applications[0]
     return Candidate(
         tuple(
@@ -110,7 +110,7 @@ def present(config: ServeFile, names: Sequence[str]) -> Candidate:
 
 
 def policy_of(config: ServeFile, name: str) -> BatchPolicy:
-    """A model's batch policy, or the default one."""
+    """Return a model's batch policy, or the default one."""
     for override in config.applications[0].deployments:
         if name in override.user_config.batching:
             return override.user_config.batching[name]
@@ -131,7 +131,7 @@ def values(
     threads: Sequence[int],
     most_threads: int | None = None,
 ) -> Values:
-    """Every value once, ascending, with those of ``at``.
+    """List every value once, ascending, with those of ``at``.
 
     ``most_threads`` leaves out replicas that would have more threads together, but not ``at``'s.
     """

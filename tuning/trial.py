@@ -14,7 +14,7 @@ MARGIN = 0.03
 
 @dataclass(frozen=True, slots=True)
 class Trial:
-    """What a candidate did under the load; ``reason`` says why it could not be measured.
+    """The figures of a candidate under the load, or the ``reason`` why there are none.
 
     ``busy_s`` is by model, of all its replicas; ``memory_bytes`` what the tuned models had after
     loading, of the GPU or of the machine.
@@ -37,18 +37,18 @@ class Trial:
 
     @property
     def answered_share(self) -> float:
-        """Of the requests, in time or not; nothing where nothing was asked."""
+        """Return the share of the requests that were answered, in time or not."""
         figures = self.figures
         return figures.answered / figures.requests if figures and figures.requests else 0.0
 
     @property
     def is_whole(self) -> bool:
-        """Whether every request was answered."""
+        """Tell whether every request was answered."""
         return self.answered_share == 1.0
 
     @property
     def meets(self) -> bool:
-        """Whether every request was answered, and all but one in a hundred in time."""
+        """Tell whether every request was answered, and all but one in a hundred in time."""
         if self.figures is None or self.figures.slo_ms is None or self.p99_ms is None:
             return False
         return self.is_whole and self.p99_ms <= self.figures.slo_ms
@@ -65,7 +65,7 @@ class Trial:
 
 
 def is_better(one: Trial, other: Trial) -> bool:
-    """Whether one is to be preferred: meets the objective, serves more, or as much for less."""
+    """Tell whether one is to be preferred: in time, serving more, or as much for less."""
     if one.meets != other.meets:
         return one.meets
     if _is_clearly_more(one.goodput_rps, other.goodput_rps):

@@ -22,7 +22,7 @@ MAX_WIDTH = 1 << 16  # characters: no line is broken that was not
 
 
 def changes(config: ServeFile, present: Candidate, chosen: Candidate) -> list[Change]:
-    """The keys that differ; paths begin under ``args``, or under the ingress' ``user_config``.
+    """List the keys that differ; paths begin under ``args``, or the ingress' ``user_config``.
 
     With the replicas go the threads where the file names none: they depend on them there.
     """
@@ -54,7 +54,7 @@ def changes(config: ServeFile, present: Candidate, chosen: Candidate) -> list[Ch
 
 
 def tuned(text: str, wanted: list[Change]) -> str:
-    """The text of a valid serve file with these keys changed, and nothing else."""
+    """Return the text of a valid serve file with these keys changed, and nothing else."""
     _, indent, offset = load_yaml_guess_indent(text)
     yaml = YAML()
     yaml.preserve_quotes, yaml.width = True, MAX_WIDTH
@@ -86,7 +86,7 @@ def write(source: Path, config: ServeFile, wanted: list[Change], output: Path) -
 
 
 def expected(config: ServeFile, wanted: list[Change]) -> ServeFile:
-    """The configuration with these keys changed, whatever its text looks like."""
+    """Return the configuration with these keys changed, whatever its text looks like."""
     content = config.model_dump(mode="json", exclude_unset=True)
     _set(content, wanted)
     return ServeFile.model_validate(content)
@@ -102,7 +102,7 @@ def _set(content: Any, wanted: list[Change]) -> None:
 
 
 def _ingress(application: Any) -> Any:
-    """The ingress' entry among the deployments, made where there is none."""
+    """Return the ingress' entry among the deployments, made where there is none."""
     deployments = _own(application, "deployments", CommentedSeq)
     found = [place for place in deployments if place["name"] == INGRESS]
     if not found:
@@ -111,7 +111,7 @@ def _ingress(application: Any) -> Any:
 
 
 def _own(place: Any, key: str, kind: type[Any] = CommentedMap) -> Any:
-    """What stands under a key, made where nothing does; a copy of what others share (``&``)."""
+    """Return what stands under a key, made where nothing does; copy what others share (``&``)."""
     if place.get(key) is None:
         place[key] = kind()
     node = place[key]

@@ -1,4 +1,4 @@
-"""What strangers can do to a server: each attack against a real one with models that do nothing.
+"""Attacks of strangers: each against a real server with models that do nothing.
 
     PYTHONPATH=client python -m bench.attacks [--part PART ...]
 
@@ -9,38 +9,36 @@ from __future__ import annotations
 
 import argparse
 import importlib
-import sys
-from collections.abc import Sequence
 
-from bench.attacks.rows import Row
-from bench.results import Results, Table, write
+from bench.attacks.target import Row
+from bench.command import run, some
+from bench.results import Results, Table
 
 PARTS = ("uploads", "framing", "slow", "keys", "launcher", "replicas")
-COLUMNS = ("attack", "what was tried", "figure", "asked", "held")
 
 
-def main() -> None:
-    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0] if __doc__ else None)
-    parser.add_argument("--part", choices=PARTS, nargs="+", default=PARTS, help="only these")
+def bench(args: argparse.Namespace) -> Results:
     rows: list[Row] = []
-    for name in parser.parse_args().part:
+    for name in args.part:
         for row in importlib.import_module(f"bench.attacks.{name}").measure():
             print(f"{'held' if row.held else 'FELL'}: {row.tried}: {row.figure}", flush=True)
             rows.append(row)
-    write(results(rows))
-    sys.exit(0 if all(row.held for row in rows) else 1)
-
-
-def results(rows: Sequence[Row]) -> Results:
-    cells = [
-        (row.attack, row.tried, row.figure, row.held_if, "yes" if row.held else "no")
-        for row in rows
-    ]
     held = sum(row.held for row in rows)
-    finding = f"{held} of {len(rows)} attacks held."
-    table = Table("Attacks", COLUMNS, cells)
-    return Results("attacks", "What strangers can do", [finding], [table])
+    table = Table.of(
+        "Attacks",
+        rows,
+        {
+            "attack": lambda row: row.attack,
+            "what was tried": lambda row: row.tried,
+            "figure": lambda row: row.figure,
+            "asked": lambda row: row.held_if,
+            "held": lambda row: "yes" if row.held else "no",
+        },
+    )
+    findings = [f"{held} of {len(rows)} attacks held."]
+    title = "What strangers can do"
+    return Results("attacks", title, findings, [table], failed=held < len(rows))
 
 
 if __name__ == "__main__":
-    main()
+    run(__doc__, bench, {"part": some(PARTS)})

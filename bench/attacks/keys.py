@@ -1,121 +1,40 @@
-"""Pages of other sites that give orders, and what the time of a refusal tells of a key."""
+"""Keys: the time of a refusal, which must not tell how much of a key is right."""
 
 from __future__ import annotations
 
-import json
 import secrets
 import statistics
-import tempfile
 import time
-from collections.abc import Callable, Iterator, Sequence
-from contextlib import contextmanager, suppress
+from collections.abc import Callable
+from contextlib import suppress
 from functools import partial
-from pathlib import Path
-from typing import Any
 
 import httpx
 
-from bench.attacks.rows import Row
+from bench.attacks.target import Row, attacked
 from deployments.config.security import Key, Security
 from deployments.security.keys import KnownKeys, new_key
 from models.errors import Unauthorized
-from tests.support.fakes import SLEEP
-from tests.support.server import Running, config_on_a_free_port, fakes_config, running
 
-REPOSITORY = "/v2/repository/models/speaker"
-EVIL = {"origin": "http://evil.example"}
-PLAIN = {"content-type": "text/plain"}
 LOOKS, ASKS = 20_000, 2_000  # of each kind of key
 MOST_APART = 0.05  # of the medians, that the machine's own noise makes
 KEYS_THERE = 50
 
 
 def measure() -> list[Row]:
-    with served() as server, httpx.Client(base_url=server.url, timeout=60) as http:
-        rows = [orders(http), loads(http)]
     key, digest = new_key()
-    rows.append(looked_up(key, digest))
+    rows = [looked_up(key, digest)]
     owner = {"name": "ann", "hash": digest, "scopes": ["infer"]}
-    with served(keys=[owner]) as server, httpx.Client(base_url=server.url, timeout=60) as http:
+    with (
+        attacked(security={"keys": [owner]}) as server,
+        httpx.Client(base_url=server.url, timeout=60) as http,
+    ):
         rows.append(asked(http, key))
     return rows
 
 
-@contextmanager
-def served(**security: Any) -> Iterator[Running]:
-    """One model that only sleeps, under this ``security``."""
-    config = fakes_config()
-    args = config["applications"][0]["args"]
-    args["models"] = {"speaker": {"engine": SLEEP}}
-    args["security"] = security
-    with (
-        tempfile.TemporaryDirectory() as folder,
-        running(config_on_a_free_port(Path(folder), config)) as server,
-    ):
-        yield server
-
-
-# ---- orders ----------------------------------------------------------------------------
-
-
-def orders(http: httpx.Client) -> Row:
-    """What a page of another site can send without asking first, and under a rebound name."""
-    pages: Sequence[dict[str, str]] = (
-        {**EVIL, **PLAIN},
-        {"origin": "null", **PLAIN},
-        {"origin": "http://localhost:3000", **PLAIN},
-        {"host": "evil.example", **PLAIN},
-        {"host": "evil.example", "origin": "http://evil.example"},
-        {"sec-fetch-site": "cross-site"},
-    )
-    paths = [("POST", f"{REPOSITORY}/{what}") for what in ("unload", "load")]
-    paths.append(("GET", "/v1/doctor"))
-    answers = [
-        http.request(method, path, headers=headers).status_code
-        for headers in pages
-        for method, path in paths
-    ]
-    done = sum(status != 403 for status in answers)
-    state = http.post("/v2/repository/index").json()[0]["state"]
-    return Row(
-        "orders of other sites",
-        f"{len(answers)} unloads, loads and doctors from foreign pages and under foreign names",
-        f"{done} done; the model is {state}",
-        "0 done, and the model READY",
-        done == 0 and state == "READY",
-    )
-
-
-def loads(http: httpx.Client) -> Row:
-    """What a caller on the machine itself cannot load."""
-    changes: Sequence[dict[str, Any]] = (
-        {"parameters": {"weights": {"string_value": "path:/tmp"}}},
-        {"parameters": {"weights": {"string_value": "hf:evil/model@main"}}},
-        {"parameters": {"engine": {"string_value": "ge2e"}}},
-        {"parameters": {"options.base_ms": {"string_value": "60000"}}},
-        {"instance_group": [{"count": 256}]},
-    )
-    statuses = [
-        http.post(
-            f"{REPOSITORY}/load", json={"parameters": {"config": json.dumps(change)}}
-        ).status_code
-        for change in changes
-    ]
-    done = sum(status != 403 for status in statuses)
-    return Row(
-        "loads of what nobody allowed",
-        f"{len(statuses)} loads with other weights, engines, options and 256 replicas",
-        f"{done} done",
-        "0 done",
-        done == 0,
-    )
-
-
-# ---- time ------------------------------------------------------------------------------
-
-
 def near_and_far(key: str) -> dict[str, str]:
-    """Wrong keys by how much of a right one they have."""
+    """Make wrong keys by how much of a right one they have."""
     return {"first": _other(key[0]) + key[1:], "last": key[:-1] + _other(key[-1])}
 
 
@@ -124,7 +43,7 @@ def _other(char: str) -> str:
 
 
 def looked_up(key: str, digest: str) -> Row:
-    """The look-up alone, among other keys: what cannot be seen here is not seen over a network."""
+    """Time the look-up alone, among other keys: no network hides what it tells."""
     others = [
         Key(name=f"key{number}", hash=secrets.token_hex(32), scopes=("infer",))
         for number in range(KEYS_THERE - 1)
@@ -135,24 +54,21 @@ def looked_up(key: str, digest: str) -> Row:
         with suppress(Unauthorized):
             ring.owner(sent.encode())
 
-    kinds = {**near_and_far(key), "right": key}
-    medians = in_turns({kind: partial(look, sent) for kind, sent in kinds.items()}, LOOKS)
-    return _row(f"the look-up among {KEYS_THERE} keys, {LOOKS:,} of each in turns", medians)
+    what = f"the look-up among {KEYS_THERE} keys, {LOOKS:,} of each in turns"
+    return _compared(what, key, look, LOOKS)
 
 
 def asked(http: httpx.Client, key: str) -> Row:
-    """The same over HTTP, on one connection."""
+    """Time the same over HTTP, on one connection."""
 
     def ask(sent: str) -> None:
         http.get("/v2", headers={"authorization": f"Bearer {sent}"})
 
-    kinds = {**near_and_far(key), "right": key}
-    medians = in_turns({kind: partial(ask, sent) for kind, sent in kinds.items()}, ASKS)
-    return _row(f"GET /v2 over HTTP, {ASKS:,} of each in turns", medians)
+    return _compared(f"GET /v2 over HTTP, {ASKS:,} of each in turns", key, ask, ASKS)
 
 
 def in_turns(calls: dict[str, Callable[[], None]], rounds: int) -> dict[str, float]:
-    """The median time of each call, in microseconds."""
+    """Return the median time of each call, in microseconds."""
     taken_us: dict[str, list[float]] = {kind: [] for kind in calls}
     for _ in range(rounds):
         for kind, call in calls.items():
@@ -162,7 +78,9 @@ def in_turns(calls: dict[str, Callable[[], None]], rounds: int) -> dict[str, flo
     return {kind: statistics.median(values) for kind, values in taken_us.items()}
 
 
-def _row(tried: str, medians: dict[str, float]) -> Row:
+def _compared(tried: str, key: str, call: Callable[[str], None], rounds: int) -> Row:
+    kinds = {**near_and_far(key), "right": key}
+    medians = in_turns({kind: partial(call, sent) for kind, sent in kinds.items()}, rounds)
     apart = abs(medians["first"] - medians["last"]) / medians["first"]
     return Row(
         "a key's time",

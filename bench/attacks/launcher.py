@@ -1,4 +1,4 @@
-"""Kills what a server stands on, and damages each file that it keeps.
+"""Kills of what a server stands on, and damage to each file that it keeps.
 
 A part of ``bench.attacks``.
 """
@@ -19,11 +19,11 @@ from pathlib import Path
 import psutil
 import yaml
 
-from bench.attacks.rows import Row
-from tests.support.fakes import SLEEP
+from bench.attacks.target import Row
+from bench.serving import config_of, serving, sleeper
 from tests.support.hub import COMMIT, Hub, serve
 from tests.support.published.m2m100 import TINY, write_model, write_tokenizer
-from tests.support.server import ROOT, Running, config_on_a_free_port, fakes_config, start
+from tests.support.server import ROOT, Running
 
 END_S = 60.0  # what a server may take to end, whatever dies
 CLUSTER_DIED = 4  # the launcher's exit code
@@ -37,7 +37,7 @@ from models.registry import ENGINES
 from models.runtime import RuntimeSettings
 engine, weights = sys.argv[1:]
 device = DeviceRequest("cpu", threads=1)
-settings = RuntimeSettings(engine, weights, device, files=ENGINES[engine].engine.files)
+settings = RuntimeSettings(engine, weights, device, files=ENGINES[engine].files)
 ENGINES[engine].create(settings).load()
 """
 FIND = """
@@ -49,7 +49,7 @@ for name in sys.argv[2:]:
 
 
 def measure() -> list[Row]:
-    """Every attack of this file, one after another."""
+    """Try every attack of this file, one after another."""
     kills = [_ended_by(name, kill) for name, kill in KILLS.items()]
     return [*kills, _leftovers_are_named(), *_damaged_files()]
 
@@ -70,16 +70,9 @@ KILLS: dict[str, Callable[[Running, list[psutil.Process]], psutil.Process]] = {
 
 @contextmanager
 def _server() -> Iterator[tuple[Running, list[psutil.Process]]]:
-    """A server of one model, and its processes."""
-    config = fakes_config()
-    config["applications"][0]["args"]["models"] = {"speaker": {"engine": SLEEP}}
-    with tempfile.TemporaryDirectory() as folder:
-        server = start(config_on_a_free_port(Path(folder), config))
-        try:
-            yield server, psutil.Process(server.process.pid).children(recursive=True)
-        finally:
-            if server.process.poll() is None:
-                server.stop()
+    """Run a server of one model; yield it with its processes."""
+    with serving(config_of({"speaker": sleeper()})) as server:
+        yield server.running, server.process.children(recursive=True)
 
 
 def _ended_by(name: str, victim: Callable[[Running, list[psutil.Process]], psutil.Process]) -> Row:
@@ -172,7 +165,7 @@ def _healed(kind: str, folder: str, opening: Opening) -> Iterator[Row]:
 
 
 def _digests(folder: Path) -> dict[Path, str]:
-    """Of the files that are read, but for links, whose targets are there."""
+    """Digest the files that are read, but for links, whose targets are there."""
     return {
         path: hashlib.sha256(path.read_bytes()).hexdigest()
         for path in sorted(folder.rglob("*"))
@@ -181,7 +174,7 @@ def _digests(folder: Path) -> dict[Path, str]:
 
 
 def _is_kept(path: Path) -> bool:
-    """Whether it is of ours, or weights; the hub's client has lists of its own beside these."""
+    """Tell whether it is of ours, or weights: the hub's client has lists of its own."""
     return "locks" not in path.parts and ("hub" not in path.parts or "blobs" in path.parts)
 
 

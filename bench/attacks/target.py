@@ -1,23 +1,20 @@
-"""A whole server with one model that only sleeps, and callers who want nothing but an answer."""
+"""The target of attacks: a whole server with one model that only sleeps; and its usual callers."""
 
 from __future__ import annotations
 
 import asyncio
-import http.client
-import tempfile
-import time
-from collections import Counter
 from collections.abc import Iterator
 from contextlib import contextmanager
-from pathlib import Path
-from threading import Event, Thread
+from dataclasses import dataclass
 from typing import Any
 from urllib.parse import urlsplit
 
 import httpx
 
-from tests.support.fakes import SLEEP
-from tests.support.server import Running, config_on_a_free_port, eventually, fakes_config, running
+from bench.serving import Server, config_of, serving, sleeper
+from load.connections import asker, connected, prepared
+from load.steps import Length, Load, RealClock, Recording, Stepper
+from tests.support.server import eventually
 
 MODEL = "speaker"
 SAMPLES = b"\1\0" * 16_000  # a second of audio: a request that comes in one piece
@@ -27,18 +24,23 @@ EMBEDDINGS = "/v1/audio/embeddings"
 MB = 1 << 20
 
 
+@dataclass(frozen=True)
+class Row:
+    """One attack, its figure, and whether the server held."""
+
+    attack: str
+    tried: str
+    figure: str  # with its unit
+    held_if: str  # what was asked of the figure
+    held: bool
+
+
 @contextmanager
-def attacked(**limits: Any) -> Iterator[Running]:
-    """A warm server, for the length of a block; ``limits`` other than the default."""
-    config = fakes_config()
-    args = config["applications"][0]["args"]
-    args["models"] = {MODEL: {"engine": SLEEP, "options": {"base_ms": 5.0}}}
-    args["limits"] = limits
-    with (
-        tempfile.TemporaryDirectory() as folder,
-        running(config_on_a_free_port(Path(folder), config)) as server,
-    ):
-        eventually(lambda: _answers(server.url), "an answer")
+def attacked(replicas: int = 1, base_ms: float = 5.0, **args: Any) -> Iterator[Server]:
+    """Run a warm server for the length of a block; ``args`` are its limits or security."""
+    with serving(config_of({MODEL: sleeper(replicas, base_ms=base_ms)}, **args)) as server:
+        keyed = "security" in args
+        eventually(lambda: keyed or _answers(server.url), "an answer")
         yield server
 
 
@@ -46,61 +48,33 @@ def _answers(url: str) -> bool:
     return httpx.post(url + EMBEDDINGS, content=SAMPLES, headers=PCM).status_code == 200
 
 
-def address(server: Running) -> tuple[str, int]:
+def address(server: Server) -> tuple[str, int]:
     parts = urlsplit(server.url)
     assert parts.hostname is not None
     assert parts.port is not None
     return parts.hostname, parts.port
 
 
-def rss_mb(server: Running) -> float:
-    """Of the ingress."""
-    (ingress,) = server.replicas("Ingress")
+def head(server: Server, content_type: str, length_bytes: int) -> bytes:
+    """Begin an upload that announces so many bytes."""
+    return (
+        f"POST {EMBEDDINGS} HTTP/1.1\r\nhost: {address(server)[0]}\r\n"
+        f"content-type: {content_type}\r\ncontent-length: {length_bytes}\r\n\r\n"
+    ).encode()
+
+
+def rss_mb(server: Server) -> float:
+    """Measure the resident memory of the ingress."""
+    (ingress,) = server.running.replicas("Ingress")
     return float(ingress.memory_info().rss / MB)
 
 
-class Probe:
-    """Asks for liveness again and again from a thread of its own: its longest wait is a stall."""
-
-    def __init__(self, server: Running) -> None:
-        self._address = address(server)
-        self._over = Event()
-        self._thread = Thread(target=self._ask, daemon=True)
-        self.longest_s = 0.0
-        self.failed = 0
-
-    def _ask(self) -> None:
-        connection = http.client.HTTPConnection(*self._address, timeout=120)
-        while not self._over.wait(0.01):
-            asked_s = time.perf_counter()
-            try:
-                connection.request("GET", "/health/live")
-                connection.getresponse().read()
-            except OSError:
-                self.failed += 1
-                connection.close()
-            self.longest_s = max(self.longest_s, time.perf_counter() - asked_s)
-        connection.close()
-
-    def __enter__(self) -> Probe:
-        self._thread.start()
-        return self
-
-    def __exit__(self, *_: object) -> None:
-        self._over.set()
-        self._thread.join(120)
-
-
-async def normal_callers(server: Running, callers: int, over: asyncio.Event) -> Counter[int]:
-    """The statuses that callers of short and long requests get until ``over``."""
-    statuses: Counter[int] = Counter()
-
-    async def one(number: int) -> None:
-        body = LONG if number % 2 else SAMPLES
-        async with httpx.AsyncClient(base_url=server.url, timeout=60) as http_client:
-            while not over.is_set():
-                answer = await http_client.post(EMBEDDINGS, content=body, headers=PCM)
-                statuses[answer.status_code] += 1
-
-    await asyncio.gather(*map(one, range(callers)))
-    return statuses
+async def usual_callers(server: Server, callers: int, over: asyncio.Event) -> Recording:
+    """Send short and long requests from so many callers until ``over``."""
+    url = server.url + EMBEDDINGS
+    requests = [prepared(url, content=body, headers=PCM) for body in (SAMPLES, LONG)]
+    recording = Recording(Load("closed", callers))
+    async with connected(server.url, 60) as connections:
+        stepper = Stepper(asker(connections, requests), RealClock())
+        await stepper.run(recording, Length(until=over))
+    return recording

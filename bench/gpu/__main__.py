@@ -1,10 +1,9 @@
-"""Every model at its published size on a GPU, and the graph of them; one script, no network.
+"""All models at their published sizes on a GPU, and the graph of them; one script, no network.
 
     python -m bench.gpu [--budget-s 470] [--only PART ...] [--skip PART ...] [--name gpu-l4]
 
 Each part has a share of the budget; what does not fit is skipped and named, and so is a part that
-fails, with its reason (its traceback is in the JSON). ``--onto FILE`` keeps the parts of an earlier
-run on such a GPU that are not run again. Without a GPU the same parts run on the CPU,
+fails, with its reason (its traceback is in the JSON). Without a GPU the same parts run on the CPU,
 reduced. What each part needs beside PyTorch: ECAPA speechbrain; YourTTS coqui-tts; Piper piper-tts
 and a voice; M2M100 and Whisper transformers; Silero silero-vad; CTranslate2 its own package; the
 graph all of these; the server Ray, too.
@@ -62,7 +61,7 @@ TO_END_S = 20.0  # what a part in a process of its own has, once its time is up,
 
 @dataclass
 class Run:
-    """What has been found so far."""
+    """Hold what has been found so far."""
 
     setup: Setup
     until_s: float  # on time.monotonic
@@ -129,7 +128,7 @@ def in_own_process(name: str, setup: Setup, found: Found, limit_s: float) -> Non
 
 
 def free(setup: Setup) -> None:
-    """What a part has left on the device."""
+    """Give back what a part has left on the device."""
     import gc
 
     import torch
@@ -147,7 +146,7 @@ def forget_peak(setup: Setup) -> None:
 
 
 def peak_bytes(setup: Setup) -> int | None:
-    """Of PyTorch's memory on the device since ``forget_peak``."""
+    """Return PyTorch's most memory on the device since ``forget_peak``."""
     import torch
 
     return int(torch.cuda.max_memory_allocated()) if setup.on_gpu else None
@@ -168,7 +167,6 @@ def arguments(argv: Sequence[str] | None = None) -> argparse.Namespace:
     parser.add_argument("--folder", type=Path, help="where weights are written and kept")
     parser.add_argument("--out", type=Path, default=FOLDER)
     parser.add_argument("--name", help="of the files: a second card beside the first")
-    parser.add_argument("--onto", type=Path, help="an earlier run's JSON, to measure a part again")
     parser.add_argument("--raw", type=Path, help="write what one part found to this file alone")
     return parser.parse_args(argv)
 
@@ -193,38 +191,12 @@ def run_all(args: argparse.Namespace, folder: Path, gpu: str | None) -> None:
     for name, part in PARTS.items():
         if name in args.only and name not in args.skip:
             run.run(name, part)
-    if args.onto:
-        keep(run, json.loads(args.onto.read_text()), gpu)
     ceilings = run.ceilings or Ceilings()
     said = results(run.found, run.skipped, run.took_s, ceilings, gpu)
-    write(replace(said, name=args.name or said.name), args.out)
-
-
-def keep(run: Run, earlier: dict[str, Any], gpu: str | None) -> None:
-    """Take what a run has not measured from an earlier one, and say so.
-
-    Raises:
-        ValueError: that one was on another device.
-    """
-    from bench.gpu.ceilings import Ceilings
-
-    said = earlier["raw"]
-    if said["gpu"] != gpu:
-        raise ValueError(f"--onto: it ran on {said['gpu']}, this is {gpu}")
-    again = list(run.took_s)
-    for name in (name for name in said["took_s"] if name not in run.took_s):
-        part = run.found[name] = Found(peak_bytes=said["parts"][name]["peak_bytes"])
-        part.take(said["parts"][name])
-        run.took_s[name] = said["took_s"][name]
-        if name in said["skipped"]:
-            run.skipped[name] = said["skipped"][name]
-        if name == "ceilings":
-            run.ceilings = Ceilings(part.raw.get("tflops", {}), part.raw.get("copy_gb_s"))
-    run.found = {name: run.found[name] for name in PARTS if name in run.found}
-    run.took_s = {name: run.took_s[name] for name in PARTS if name in run.took_s}
-    run.found[again[0]].notes.append(
-        f"Measured again on its own: {', '.join(again)}; the rest is of {earlier['taken_at']}."
-    )
+    failed = any(why.startswith("failed") for why in run.skipped.values())
+    write(replace(said, name=args.name or said.name, failed=failed), args.out)
+    if failed:
+        sys.exit(1)
 
 
 def main() -> None:

@@ -9,8 +9,8 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from bench.gpu.measure import Found, Row, Setup, measure
-from bench.speaker import speech
+from bench.engine_inputs import speech
+from bench.gpu.measure import Found, Precision, Setup, point
 from models.audio.samples import to_float32
 from models.types import SAMPLE_RATE_HZ
 
@@ -43,7 +43,7 @@ START = 3  # any token
 
 
 class Whisper:
-    """Random values; greedy, for a number of tokens. Half precision on a GPU."""
+    """Decode with random values; greedy, for a number of tokens. Half precision on a GPU."""
 
     def __init__(self, setup: Setup, window_s: int) -> None:
         import torch
@@ -53,7 +53,7 @@ class Whisper:
             WhisperForConditionalGeneration,
         )
 
-        self._device = "cuda" if setup.on_gpu else "cpu"
+        self._device = setup.device
         self.sizes = TURBO if setup.on_gpu else SMALL
         config = WhisperConfig(
             **self.sizes,
@@ -72,7 +72,7 @@ class Whisper:
         )
 
     def __call__(self, audio: Sequence[NDArray[np.float32]], tokens: int = TOKENS) -> Any:
-        """Token ids [B, tokens] on the CPU, of clips [n] that the window holds."""
+        """Return token ids [B, tokens] on the CPU, of clips [n] that the window holds."""
         import torch
 
         features = self._features(
@@ -92,7 +92,7 @@ class Whisper:
             return torch.cat(said, dim=1).cpu()
 
     def gbytes(self, tokens: int = TOKENS) -> float:
-        """The weights that a pass reads: the encoder's once, the decoder's at each step."""
+        """Count the weights that a pass reads: the encoder's once, the decoder's at each step."""
         d, sizes = self.sizes["d_model"], self.sizes
         encoder = sizes["encoder_layers"] * (4 * d * d + 2 * d * sizes["encoder_ffn_dim"])
         decoder = sizes["decoder_layers"] * (8 * d * d + 2 * d * sizes["decoder_ffn_dim"])
@@ -105,22 +105,20 @@ def whisper(setup: Setup, found: Found) -> None:
         network = Whisper(setup, window_s)
         for batch_size in batch_sizes if setup.on_gpu else (1, 2):
             audio = [to_float32(item.samples) for item in speech(batch_size, UTTERANCE_S)]
-            timing = measure(setup.on_gpu, partial(network, audio))
-            found.add(
-                Row(
+            precision: Precision = "float16" if setup.on_gpu else "float32"
+            point(
+                found,
+                partial(network, audio),
+                (
                     "Whisper turbo" if setup.on_gpu else "Whisper (small)",
-                    f"transformers, {'float16' if setup.on_gpu else 'float32'}, "
-                    f"window {window_s} s",
+                    f"transformers, {precision}, window {window_s} s",
                     batch_size,
                     f"{UTTERANCE_S} s, {TOKENS} tokens",
-                    "float16" if setup.on_gpu else "float32",
-                    timing.wall_ms,
-                    timing.kernels_ms,
-                    timing.gflop,
-                    gbytes=network.gbytes() if setup.on_gpu else None,
-                    audio_s=float(UTTERANCE_S * batch_size),
-                    on="cuda" if setup.on_gpu else "cpu",
-                )
+                ),
+                on=setup.device,
+                precision=precision,
+                gbytes=network.gbytes() if setup.on_gpu else None,
+                audio_s=float(UTTERANCE_S * batch_size),
             )
         del network
     found.notes.append(

@@ -1,4 +1,4 @@
-"""What a GPU can do at best: one large product in each precision, one large copy."""
+"""The limits of a GPU, measured: one large product in each precision, one large copy."""
 
 from __future__ import annotations
 
@@ -16,13 +16,13 @@ SIZE, COPIED_BYTES = 8192, 2 << 30
 
 @dataclass(frozen=True)
 class Ceilings:
-    """Measured, not from a data sheet."""
+    """Hold limits that were measured, not read from a data sheet."""
 
     tflops: Mapping[Precision, float] = field(default_factory=dict)
     copy_gb_s: float | None = None  # bytes read and bytes written
 
     def limit_ms(self, row: Row) -> float | None:
-        """The least that a row could take here: its products, or what it must read."""
+        """Return the least that a row could take here: its products, or what it must read."""
         limits: list[float] = []
         if row.gflop is not None and row.precision in self.tflops:
             limits.append(row.gflop / self.tflops[row.precision])
@@ -53,7 +53,7 @@ def measure_ceilings(setup: Setup, found: Found) -> Ceilings:
 
 
 def best_s(call: Callable[[], object]) -> float:
-    """The best of some calls on the GPU."""
+    """Return the best time of some calls on the GPU."""
     import torch
 
     call()

@@ -18,13 +18,15 @@ from typing import Any
 import numpy as np
 import yaml
 
+from bench.bare import answers
+from bench.engine_inputs import speech
 from bench.gpu.asr import TOKENS, Whisper
 from bench.gpu.measure import Found, Setup, busy_ms
 from bench.gpu.nmt import weights_folder
-from bench.gpu.speaker import answers, ecapa_folder
+from bench.gpu.speaker import ecapa_folder
 from bench.gpu.tts import yourtts_folder
 from bench.results import Spread
-from bench.speaker import speech
+from bench.serving import BenchFailed
 from deployments.catalogue.placements import Description
 from deployments.config.policy import BatchPolicy
 from deployments.config.schema import AppConfig, ModelConfig
@@ -32,6 +34,8 @@ from deployments.graph.codecs import Codecs
 from deployments.graph.context import Context
 from deployments.graph.pipeline import Pipeline
 from deployments.graph.plan import TranslateOptions
+from load.endpoints import Answer
+from load.steps import Length, Load, RealClock, Recording, Stepper
 from models.audio.samples import to_float32
 from models.devices.device import DeviceReport, DeviceRequest
 from models.registry import ENGINES
@@ -50,6 +54,7 @@ from models.types import (
 from tests.support.local import LocalDirectory, LocalPlatform, LocalRemote, fake_fleet
 
 UTTERANCE_S = 5
+ANSWER_S = 120
 CALLERS, REDUCED_CALLERS = (1, 8, 32), (1, 4)
 ROUNDS = 3
 WINDOW_S = 10
@@ -66,7 +71,7 @@ ENGINES_OF = {
 
 
 class Heard:
-    """The network of Whisper as a runtime: it says the recorded text."""
+    """Run the network of Whisper as a runtime that says the recorded text."""
 
     def __init__(self, setup: Setup) -> None:
         self._network = Whisper(setup, WINDOW_S)
@@ -80,7 +85,7 @@ class Heard:
 
 
 class Translated:
-    """M2M100 for as many tokens; it says the recorded translation."""
+    """Run M2M100 for as many tokens, and say the recorded translation."""
 
     def __init__(self, runtime: Runtime[Any, Any]) -> None:
         self._runtime = runtime
@@ -161,74 +166,67 @@ async def _serve(setup: Setup, found: Found, loaded: Loaded, utterances: Sequenc
     }
     fleet = await fake_fleet(config, RuntimeDirectory(config, remotes), **policies())
     with Codecs(4) as codecs:
-        pipeline = Pipeline(fleet, config, codecs)
-        await _callers(pipeline, utterances, 8, 16)  # warms the shapes up
-        for callers in CALLERS if setup.on_gpu else REDUCED_CALLERS:
-            count = max(8, 4 * callers)
-            await _callers(pipeline, utterances, callers, 2 * callers)
-            rounds = [await _callers(pipeline, utterances, callers, count) for _ in range(ROUNDS)]
-            latencies_s = np.concatenate([one.latencies_s for one in rounds])
+        callers = Callers(Pipeline(fleet, config, codecs), utterances)
+        await callers.ask(8, 16)  # warms the shapes up
+        for count in CALLERS if setup.on_gpu else REDUCED_CALLERS:
+            asked = max(8, 4 * count)
+            await callers.ask(count, 2 * count)
+            rounds = [await callers.ask(count, asked) for _ in range(ROUNDS)]
+            every_ms = [outcome.latency_ms for one in rounds for outcome in one.outcomes]
             line = {
-                "callers": callers,
-                "utterances_a_s": vars(Spread.of([count / one.wall_s for one in rounds])),
-                "p50_s": float(np.quantile(latencies_s, 0.5)),
-                "p95_s": float(np.quantile(latencies_s, 0.95)),
+                "callers": count,
+                "utterances_a_s": vars(Spread.of([asked / one.elapsed_s for one in rounds])),
+                "p50_s": float(np.quantile(every_ms, 0.5)) / 1000,
+                "p95_s": float(np.quantile(every_ms, 0.95)) / 1000,
                 "rows_a_batch": {
-                    name: float(np.mean(remote.batches[-count:]))
+                    name: float(np.mean(remote.batches[-asked:]))
                     for name, remote in remotes.items()
                 },
-                "busy": await _busy(pipeline, utterances, callers) if setup.on_gpu else None,
+                "busy": await _busy(callers, count) if setup.on_gpu else None,
             }
             found.raw["callers"].append(line)
             print(f"  {line}", flush=True)
 
 
 @dataclass(frozen=True)
-class Served:
-    wall_s: float
-    latencies_s: list[float]
+class Callers:
+    """Ask the graph for utterances, each caller for its next once it has its answer."""
 
+    pipeline: Pipeline
+    utterances: Sequence[Any]
 
-async def _callers(
-    pipeline: Pipeline, utterances: Sequence[Any], callers: int, count: int
-) -> Served:
-    """So many callers, each sending its next utterance when it has the answer to the last."""
-    waiting = iter(range(count))
-    latencies_s: list[float] = []
-    options = TranslateOptions("pt", source_language="en", embed=True)
+    async def ask(self, callers: int, count: int) -> Recording:
+        options = TranslateOptions("pt", source_language="en", embed=True)
+        plan = self.pipeline.planner.speech_translation(options)
 
-    async def caller() -> None:
-        for place in waiting:
-            started_s = time.perf_counter()
-            deadline = asyncio.get_running_loop().time() + 120
-            plan = pipeline.planner.speech_translation(options)
-            answer = await pipeline.translate_speech(
-                Audio(utterances[place % len(utterances)]), plan, Context(deadline)
-            )
-            latencies_s.append(time.perf_counter() - started_s)
+        async def ask(number: int) -> Answer:
+            deadline = asyncio.get_running_loop().time() + ANSWER_S
+            audio = Audio(self.utterances[number % len(self.utterances)])
+            answer = await self.pipeline.translate_speech(audio, plan, Context(deadline))
             if answer.audio is None or not len(answer.audio.samples):
-                raise RuntimeError(f"utterance {place} became no speech")
+                raise BenchFailed(f"utterance {number} became no speech")
+            return Answer()
 
-    began_s = time.perf_counter()
-    await asyncio.gather(*(caller() for _ in range(callers)))
-    return Served(time.perf_counter() - began_s, latencies_s)
+        recording = Recording(Load("closed", callers))
+        await Stepper(ask, RealClock()).run(recording, Length(requests=count))
+        return recording
 
 
-async def _busy(pipeline: Pipeline, utterances: Sequence[Any], callers: int) -> float:
-    """Share of the time in which a kernel ran, an utterance a caller, but no fewer than 8.
+async def _busy(callers: Callers, count: int) -> float:
+    """Return the share of the time in which a kernel ran; at least 8 utterances.
 
     The profiler, which looks on, costs some; what it has seen takes it longer to read than to see.
     """
     import torch
 
     with torch.profiler.profile(activities=[torch.profiler.ProfilerActivity.CUDA]) as profile:
-        served = await _callers(pipeline, utterances, callers, max(8, callers))
+        taken = await callers.ask(count, max(8, count))
         torch.cuda.synchronize()
-    return busy_ms(profile) / 1000 / served.wall_s
+    return busy_ms(profile) / 1000 / taken.elapsed_s
 
 
 def one_by_one(loaded: Loaded, utterances: Sequence[Any]) -> None:
-    """The same models called one after the other, an utterance at a time."""
+    """Call the same models one after the other, an utterance at a time."""
     run: Callable[[str, Any], Any] = lambda name, item: loaded.runtimes[name].run([item])[0]  # noqa: E731
     voice = loaded.descriptions["tts"].spec.voices
     speaks = next(one.id for one in voice if one.language == "pt")
@@ -241,7 +239,7 @@ def one_by_one(loaded: Loaded, utterances: Sequence[Any]) -> None:
 
 
 def policies() -> dict[str, BatchPolicy]:
-    """As the configuration for a GPU sets them."""
+    """Read the policies of the configuration for a GPU."""
     (application,) = yaml.safe_load(POLICIES.read_text())["applications"]
     (ingress,) = application["deployments"]
     return {name: BatchPolicy(**p) for name, p in ingress["user_config"]["batching"].items()}

@@ -1,4 +1,4 @@
-"""One call, measured: its wall time, the time in which kernels ran, its floating-point work."""
+"""Measure one call: its wall time, the time in which kernels ran, its floating-point work."""
 
 from __future__ import annotations
 
@@ -20,12 +20,12 @@ FEWEST_ROUNDS, MOST_ROUNDS = 3, 15
 
 
 class OutOfTimeError(Exception):
-    """What runs has had its share of the budget."""
+    """A part has had its share of the budget."""
 
 
 @contextmanager
 def bounded(limit_s: float) -> Iterator[None]:
-    """Raises ``OutOfTimeError`` inside, once the time is up, when Python next runs."""
+    """Raise ``OutOfTimeError`` inside, once the time is up, when Python next runs."""
 
     def ring(*_: object) -> None:
         raise OutOfTimeError(f"it had {limit_s:.0f} s")
@@ -41,11 +41,15 @@ def bounded(limit_s: float) -> Iterator[None]:
 
 @dataclass(frozen=True)
 class Setup:
-    """Where the parts run. Without a GPU they are reduced: small models, few points."""
+    """Say where the parts run. Without a GPU they are reduced: small models, few points."""
 
     on_gpu: bool
     folder: Path  # for the weights that they write
     threads: int
+
+    @property
+    def device(self) -> str:
+        return "cuda" if self.on_gpu else "cpu"
 
     @property
     def request(self) -> DeviceRequest:
@@ -56,7 +60,7 @@ class Setup:
         return DeviceRequest("cpu", threads=self.threads)
 
     def weights(self, name: str) -> Path:
-        """A folder for a model's weights, empty where they were not written yet."""
+        """Return a folder for a model's weights, empty where they were not written yet."""
         path = self.folder / name
         path.mkdir(exist_ok=True)
         return path
@@ -84,7 +88,7 @@ class Row:
 
     @property
     def busy(self) -> float | None:
-        """Share of the wall time in which kernels ran."""
+        """Return the share of the wall time in which kernels ran."""
         return None if self.kernels_ms is None else min(1.0, self.kernels_ms / self.wall_ms.median)
 
     @property
@@ -94,7 +98,7 @@ class Row:
 
 @dataclass
 class Found:
-    """What a part found; it fills as the part goes on, so that what was measured stays."""
+    """Collect what a part found while it goes on, so that what was measured stays."""
 
     rows: list[Row] = field(default_factory=list)
     raw: dict[str, Any] = field(default_factory=dict)
@@ -111,7 +115,7 @@ class Found:
         )
 
     def take(self, said: dict[str, Any]) -> None:
-        """What a part found in a process of its own, as its ``as_raw`` has it."""
+        """Take what a part found in a process of its own, as its ``as_raw`` has it."""
         own = ("rows", "notes", "peak_bytes")
         for row in said["rows"]:
             self.rows.append(Row(**row | {"wall_ms": Spread(**row["wall_ms"])}))
@@ -160,8 +164,27 @@ def measure(
     return Timing(Spread.of(times_ms), kernels_ms(call) if on_gpu else None, gflop)
 
 
+def point(
+    found: Found,
+    call: Callable[[], object],
+    what: tuple[str, str, int, str],
+    *,
+    on: str,
+    precision: Precision = "float32",
+    gflop: float | None = None,
+    count: bool = True,
+    gbytes: float | None = None,
+    audio_s: float | None = None,
+) -> Timing:
+    """Time a call and add its row. ``what``: model, variant, batch size, and what an item is."""
+    timing = measure(on == "cuda", call, gflop=gflop, count=count)
+    figures = (timing.wall_ms, timing.kernels_ms, timing.gflop)
+    found.add(Row(*what, precision, *figures, gbytes, audio_s, on))
+    return timing
+
+
 def counted_gflop(call: Callable[[], object]) -> float | None:
-    """By PyTorch's counter, which knows products and convolutions; None: it saw none."""
+    """Count by PyTorch's counter, which knows products and convolutions; None: it saw none."""
     from torch.utils.flop_counter import FlopCounterMode
 
     with FlopCounterMode(display=False) as counter:
@@ -170,7 +193,7 @@ def counted_gflop(call: Callable[[], object]) -> float | None:
 
 
 def kernels_ms(call: Callable[[], object]) -> float:
-    """Milliseconds of a call in which at least one kernel or copy ran on the device."""
+    """Return the milliseconds of a call in which at least one kernel or copy ran on the device."""
     import torch
 
     with torch.profiler.profile(activities=[torch.profiler.ProfilerActivity.CUDA]) as profile:
@@ -180,7 +203,7 @@ def kernels_ms(call: Callable[[], object]) -> float:
 
 
 def busy_ms(profile: Any) -> float:
-    """The length of the union of all times in which something ran on the device."""
+    """Return the length of the union of all times in which something ran on the device."""
     ranges = sorted(
         (event.time_range.start, event.time_range.end)
         for event in profile.events()

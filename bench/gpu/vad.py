@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from functools import partial
 
-from bench.gpu.measure import Found, Row, Setup, measure
-from bench.gpu.speaker import answers
-from bench.speaker import speech
+from bench.bare import answers
+from bench.engine_inputs import speech
+from bench.gpu.measure import Found, Setup, point
 from models.devices.device import DeviceReport, DeviceRequest
 from models.registry import ENGINES
 from models.runtime import RuntimeSettings
@@ -16,7 +16,7 @@ UTTERANCE_S = 5
 
 
 def silero(setup: Setup, found: Found) -> None:
-    """On the CUDA provider, where there is one, and on one thread of the CPU."""
+    """Run on the CUDA provider, where there is one, and on one thread of the CPU."""
     request = DeviceRequest("auto", 0.1 if setup.on_gpu else 0.0, threads=1)
     report = _rows(found, request)
     found.notes.append(f"Silero VAD, with its own weights, ran on {report.actual}: {report.reason}")
@@ -30,19 +30,13 @@ def _rows(found: Found, request: DeviceRequest) -> DeviceReport:
     runtime.warm_up()
     for batch_size in (1, 8, 32):
         batch = [VadItem(item.samples) for item in speech(batch_size, UTTERANCE_S)]
-        timing = measure(report.actual == "cuda", partial(answers, runtime, batch), count=False)
-        found.add(
-            Row(
-                "Silero VAD",
-                f"{report.library} on {report.actual}",
-                batch_size,
-                f"{UTTERANCE_S} s",
-                "float32",
-                timing.wall_ms,
-                timing.kernels_ms,
-                audio_s=float(UTTERANCE_S * batch_size),
-                on=report.actual,
-            )
+        point(
+            found,
+            partial(answers, runtime, batch),
+            ("Silero VAD", f"{report.library} on {report.actual}", batch_size, f"{UTTERANCE_S} s"),
+            on=report.actual,
+            count=False,
+            audio_s=float(UTTERANCE_S * batch_size),
         )
     runtime.close()
     return report

@@ -1,1 +1,1 @@
-"""How cost grows: with the offered load, with models and replicas, with the length of audio."""
+"""The growth of cost: with the offered load, models and replicas, and the length of audio."""

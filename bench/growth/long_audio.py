@@ -1,4 +1,4 @@
-"""Long recordings: their time, what the processes hold meanwhile, and who else waits for them.
+"""Long recordings: their time, the memory of the processes meanwhile, and who else waits.
 
 Real speech, repeated with pauses, goes through transcription and through the graph without
 speech. A probe asks for ``/health/live`` every 100 ms: its latency is the ingress' event loop's.
@@ -6,40 +6,40 @@ speech. A probe asks for ``/health/live`` every 100 ms: its latency is the ingre
 
 from __future__ import annotations
 
+import argparse
 import asyncio
-import io
+import json
 import time
 from collections.abc import Sequence
-from dataclasses import dataclass
-from http.client import HTTPConnection
-from threading import Event, Thread
-from typing import Any
-from urllib.parse import urlsplit
+from dataclasses import asdict, dataclass
 
-import aiohttp
-import numpy as np
-
-from bench.growth.configs import Config, Started, default_config, serving
-from bench.growth.memory import Peak
-from bench.results import Cell, Table
+from bench.long_speech import long_speech
+from bench.memory import INGRESS, REPLICAS, Peak
+from bench.probe import Probe
+from bench.results import Results, Table
+from bench.serving import BenchFailed, Config, Server, default_config, serving
+from load.connections import Reply, connected, prepared
 from load.figures import percentile
 from models.audio.encode import encode
 from models.types import SAMPLE_RATE_HZ, Audio
 from tests.support.fakes import FAKE_ASR
-from tests.support.speech import clips
 
-PAUSE_S = 0.8
 PROBE_S = 0.1
 IDLE_S = 5.0  # of probes before, when nothing runs
 BYTES_A_S = 2 * SAMPLE_RATE_HZ  # int16
-LIMITS = {"max_audio_s": 3700, "request_timeout_s": 3600}
+ANSWER_S = 3600
+LIMITS = {"max_audio_s": 3700, "request_timeout_s": ANSWER_S}
 TRANSCRIBE = ("transcription", "/v1/audio/transcriptions", {"response_format": "verbose_json"})
 TRANSLATE = (
     "graph without speech",
     "/v1/speech/translations",
     {"target_language": "pt", "audio_format": "none"},
 )
-FAKE = "transcription, fake recogniser"
+FAKE = ("transcription, fake recogniser", *TRANSCRIBE[1:])
+NOTE = (
+    "The fake recogniser takes no time: what its rows show is decoding, the real detector and "
+    "the server. An int16 copy of an hour at 16 kHz is 115 MB."
+)
 
 
 @dataclass(frozen=True)
@@ -61,133 +61,93 @@ class Long:
 
     @property
     def ingress_copies(self) -> float:
-        """What the ingress held at most, in int16 copies of the audio."""
+        """Return what the ingress held at most, in int16 copies of the audio."""
         before, peak, _ = self.ingress_mb
         return (peak - before) * 1e6 / (60 * self.minutes * BYTES_A_S)
 
 
-class Probe:
-    """Asks whether the ingress lives, every 100 ms, on a thread and connection of its own."""
-
-    def __init__(self, url: str) -> None:
-        self._address = urlsplit(url).netloc
-        self._over = Event()
-        self._thread = Thread(target=self._ask, daemon=True)
-        self._latencies_ms: list[float] = []
-
-    def __enter__(self) -> Probe:
-        self._thread.start()
-        return self
-
-    def __exit__(self, *error: object) -> None:
-        self._over.set()
-        self._thread.join()
-
-    def latencies_ms(self) -> list[float]:
-        """Ascending."""
-        return sorted(self._latencies_ms)
-
-    def _ask(self) -> None:
-        connection = HTTPConnection(self._address, timeout=60)
-        while not self._over.wait(PROBE_S):
-            started = time.perf_counter()
-            connection.request("GET", "/health/live")
-            connection.getresponse().read()
-            self._latencies_ms.append((time.perf_counter() - started) * 1000)
-        connection.close()
-
-
-def recording(minutes: int) -> bytes:
-    """English speech as a WAV file: the clips with pauses, again and again."""
-    pause = np.zeros(round(PAUSE_S * SAMPLE_RATE_HZ), np.int16)
-    once = np.concatenate([part for clip in clips("en") for part in (clip.samples(), pause)])
-    return encode(Audio(np.resize(once, 60 * minutes * SAMPLE_RATE_HZ)), "wav")
-
-
 def fake_config() -> Config:
-    """The real detector, and a recogniser that takes no time: what the server itself does."""
-    config = default_config(**LIMITS)
-    (application,) = config["applications"]
-    models = application["args"]["models"]
-    application["args"]["models"] = {"vad": models["vad"], "asr": {"engine": FAKE_ASR}}
-    application["args"]["aliases"] = {}
-    policies = application["deployments"][0]["user_config"]["batching"]
-    application["deployments"][0]["user_config"]["batching"] = {
-        name: policies[name] for name in ("vad", "asr")
-    }
+    """Serve the real detector, and a recogniser that takes no time."""
+    config = default_config(only=("vad", "asr"), limits=LIMITS)
+    config["applications"][0]["args"]["models"]["asr"] = {"engine": FAKE_ASR}
     return config
 
 
-def measure(quick: bool, full: bool) -> list[Long]:
-    """Every recording, one after another; the first of each server warms it up."""
-    found = []
-    with serving(fake_config()) as started:
-        _run(started, TRANSCRIBE, 1)
-        found += [_run(started, (FAKE, *TRANSCRIBE[1:]), minutes) for minutes in (1, 10, 60)]
-    if quick:
-        return found
-    with serving(default_config(**LIMITS)) as started:
-        _run(started, TRANSCRIBE, 1)
-        lengths = (1, 10, 60) if full else (1, 10)
-        found += [_run(started, TRANSCRIBE, minutes) for minutes in lengths]
-        found.append(_run(started, TRANSLATE, 60 if full else 10))
-    return found
+def measure(args: argparse.Namespace) -> Results:
+    """Send every recording, one after another; the first of each server warms it up."""
+    with serving(fake_config()) as server:
+        _run(server, TRANSCRIBE, 1)
+        found = [_run(server, FAKE, minutes) for minutes in (1, 10, 60)]
+    if not args.quick:
+        with serving(default_config(limits=LIMITS)) as server:
+            _run(server, TRANSCRIBE, 1)
+            lengths = (1, 10, 60) if args.full else (1, 10)
+            found += [_run(server, TRANSCRIBE, minutes) for minutes in lengths]
+            found.append(_run(server, TRANSLATE, 60 if args.full else 10))
+    return results(found)
 
 
-def _run(started: Started, how: tuple[str, str, dict[str, str]], minutes: int) -> Long:
+def _run(server: Server, how: tuple[str, str, dict[str, str]], minutes: int) -> Long:
     what, path, fields = how
-    content = recording(minutes)
-    with Probe(started.url) as idle:
+    content = encode(Audio(long_speech(60 * minutes)), "wav")
+    files = {"file": ("long.wav", content, "audio/wav")}
+    request = prepared(server.url + path, data=fields, files=files)
+    with Probe(server.url, PROBE_S) as idle:
         time.sleep(IDLE_S)
-    peak = Peak(started.server, "ingress", "model replicas")
-    begun = time.perf_counter()
-    with peak, Probe(started.url) as probe:
-        answer = asyncio.run(_send(started.url + path, content, fields))
-        took_s = time.perf_counter() - begun
+    peak = Peak(server, INGRESS, REPLICAS)
+    begun_s = time.perf_counter()
+    with peak, Probe(server.url, PROBE_S) as probe:
+        reply = asyncio.run(_send(server.url, request))
+        took_s = time.perf_counter() - begun_s
+    if reply.status != 200:
+        raise BenchFailed(f"{what}, {minutes} min: {reply.status} {reply.body[:300]!r}")
     found = Long(
         what,
         minutes,
         took_s,
-        peak.of("ingress"),
-        peak.of("model replicas"),
-        probe.latencies_ms(),
-        idle.latencies_ms(),
-        len(answer["segments"]),
+        peak.of(INGRESS),
+        peak.of(REPLICAS),
+        sorted(probe.waits_ms),
+        sorted(idle.waits_ms),
+        len(json.loads(reply.body)["segments"]),
     )
     print(
         f"{what}, {minutes} min: {took_s:.1f} s, ingress MB {found.ingress_mb}, replicas "
-        f"{found.replicas_mb}, probe p99 {percentile(found.probes_ms, 99):.1f} ms, max "
-        f"{found.probes_ms[-1]:.1f}, {found.segments} segments",
+        f"{found.replicas_mb}, longest probe {found.probes_ms[-1]:.1f} ms, {found.segments} "
+        "segments",
         flush=True,
     )
     return found
 
 
-async def _send(url: str, content: bytes, fields: dict[str, str]) -> Any:
-    form = aiohttp.FormData(fields)
-    form.add_field("file", io.BytesIO(content), filename="long.wav", content_type="audio/wav")
-    timeout = aiohttp.ClientTimeout(total=LIMITS["request_timeout_s"])
-    async with (
-        aiohttp.ClientSession(timeout=timeout, raise_for_status=True) as session,
-        session.post(url, data=form) as answer,
-    ):
-        return await answer.json()
+async def _send(url: str, request: bytes) -> Reply:
+    async with connected(url, ANSWER_S) as connections:
+        return await connections.send(request)
 
 
-def table(found: Sequence[Long]) -> Table:
-    columns = ["request", "audio min", "s", "real-time factor", "segments"]
-    columns += ["ingress USS MB before", "at most", "after", "at most, in copies of the audio"]
-    columns += ["replicas USS MB before", "at most", "probe ms idle p99", "meanwhile p99", "max"]
-    rows = []
-    for each in found:
-        idle_ms, probe_ms = (percentile(p, 99) for p in (each.idle_probes_ms, each.probes_ms))
-        row: list[Cell] = [each.what, each.minutes, round(each.took_s, 1)]
-        row += [f"{each.real_time_factor:.3f}", each.segments]
-        row += [round(mb) for mb in each.ingress_mb]
-        row += [f"{each.ingress_copies:.1f}", *(round(mb) for mb in each.replicas_mb[:2])]
-        row += [round(ms, 1) for ms in (idle_ms, probe_ms, each.probes_ms[-1])]
-        rows.append(row)
-    return Table("Long recordings", columns, rows)
+def results(found: Sequence[Long]) -> Results:
+    table = Table.of(
+        "Long recordings",
+        found,
+        {
+            "request": lambda each: each.what,
+            "audio min": lambda each: each.minutes,
+            "s": lambda each: round(each.took_s, 1),
+            "real-time factor": lambda each: f"{each.real_time_factor:.3f}",
+            "segments": lambda each: each.segments,
+            "ingress USS MB before": lambda each: round(each.ingress_mb[0]),
+            "ingress at most": lambda each: round(each.ingress_mb[1]),
+            "ingress after": lambda each: round(each.ingress_mb[2]),
+            "at most, in copies of the audio": lambda each: f"{each.ingress_copies:.1f}",
+            "replicas USS MB before": lambda each: round(each.replicas_mb[0]),
+            "replicas at most": lambda each: round(each.replicas_mb[1]),
+            "probe ms idle p99": lambda each: round(percentile(each.idle_probes_ms, 99), 1),
+            "meanwhile p99": lambda each: round(percentile(each.probes_ms, 99), 1),
+            "max": lambda each: round(each.probes_ms[-1], 1),
+        },
+    )
+    raw = {"steps": [asdict(each) for each in found]}
+    return Results("long", "Long audio", findings(found), [table], notes=[NOTE], raw=raw)
 
 
 def findings(found: Sequence[Long]) -> list[str]:

@@ -6,18 +6,22 @@ real weights stands beside them.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from dataclasses import dataclass
+import argparse
+from collections.abc import Mapping, Sequence
+from dataclasses import asdict, dataclass
+from functools import partial
 
-from bench.growth.configs import Config, config_of, default_config, serving
-from bench.growth.memory import ALL_KINDS, RAY, Held, held
-from bench.results import Cell, Chart, Series, Table
-from tests.support.fakes import SLEEP
+from bench.memory import ALL_KINDS, INGRESS, RAY, REPLICAS, Held, held
+from bench.results import Cell, Chart, Results, Series, Table
+from bench.serving import Config, config_of, default_config, serving, sleeper
 
-MODELS = (1, 2, 4, 8)
-REPLICAS = (2, 4)  # of one model; one of one is in MODELS
+MODELS, OF_ONE_MODEL = (1, 2, 4, 8), (2, 4)  # numbers of models, and of replicas
+QUICK_MODELS, QUICK_OF_ONE_MODEL = (1, 4), (4,)
 REAL = "the default, real weights"
-QUICK_MODELS, QUICK_REPLICAS = (1, 4), (4,)
+NOTE = (
+    "PSS shares a page's memory among the processes that hold it, USS counts a process's own "
+    "pages alone."
+)
 
 
 @dataclass(frozen=True)
@@ -28,94 +32,91 @@ class Scaled:
     models: int
     replicas: int  # of each
     start_s: float
-    held: dict[str, Held]
+    held: Mapping[str, Held]
 
     @property
     def total(self) -> Held:
         return sum(self.held.values(), Held())
 
+    def pss_mb(self, kind: str) -> Cell:
+        return round(self.held[kind].pss_mb)
 
-def measure(quick: bool) -> list[Scaled]:
-    """One server after another, and the default configuration last."""
-    models, replicas = (QUICK_MODELS, QUICK_REPLICAS) if quick else (MODELS, REPLICAS)
+
+def measure(args: argparse.Namespace) -> Results:
+    """Start one server after another, and the default configuration last."""
+    models, replicas = (QUICK_MODELS, QUICK_OF_ONE_MODEL) if args.quick else (MODELS, OF_ONE_MODEL)
     found = [_one(f"{count} x 1 replica", sleepers(count), count, 1) for count in models]
     found += [_one(f"1 x {count} replicas", sleepers(1, count), 1, count) for count in replicas]
-    if not quick:
+    if not args.quick:
         config = default_config()
         count = len(config["applications"][0]["args"]["models"])
         found.append(_one(REAL, config, count, 1))
-    return found
+    return results(found)
 
 
 def sleepers(models: int, replicas: int = 1) -> Config:
-    """So many models that only sleep."""
-    sleeper = {"engine": SLEEP, "replicas": replicas}
-    return config_of({f"m{number}": dict(sleeper) for number in range(1, models + 1)})
+    return config_of({f"m{number}": sleeper(replicas) for number in range(1, models + 1)})
 
 
 def _one(name: str, config: Config, models: int, replicas: int) -> Scaled:
-    with serving(config) as started:
-        scaled = Scaled(name, models, replicas, started.start_s, held(started.server))
+    with serving(config) as server:
+        scaled = Scaled(name, models, replicas, server.start_s, held(server))
     print(f"{name}: {scaled.start_s:.1f} s to warm, {scaled.total.pss_mb:.0f} MB PSS", flush=True)
     return scaled
 
 
-def table(found: Sequence[Scaled]) -> Table:
-    columns = ["models x replicas", "s to warm", "processes", "PSS MB", "USS MB"]
-    rows: list[list[Cell]] = []
-    for each in found:
-        total = each.total
-        kinds: list[Cell] = [round(each.held[kind].pss_mb) for kind in ALL_KINDS]
-        rows.append(
-            [
-                each.name,
-                round(each.start_s, 1),
-                total.processes,
-                round(total.pss_mb),
-                round(total.uss_mb),
-                *kinds,
-            ]
-        )
-    return Table(
-        "Memory and start against models and replicas; the last columns are PSS in MB",
-        [*columns, *ALL_KINDS],
-        rows,
-    )
-
-
-def _sleepers_of_one_replica(found: Sequence[Scaled]) -> list[Scaled]:
-    return [each for each in found if each.replicas == 1 and each.name != REAL]
-
-
-def chart(found: Sequence[Scaled]) -> Chart:
-    by_models = _sleepers_of_one_replica(found)
+def results(found: Sequence[Scaled]) -> Results:
+    by_models = [each for each in found if each.replicas == 1 and each.name != REAL]
+    kinds = {kind: partial(Scaled.pss_mb, kind=kind) for kind in ALL_KINDS}
     x = [float(each.models) for each in by_models]
-    return Chart(
-        "Memory of the whole server against its models",
-        "models that only sleep",
-        "PSS, MB",
-        [
-            Series("all", x, [each.total.pss_mb for each in by_models]),
-            *(
-                Series(kind, x, [each.held[kind].pss_mb for each in by_models])
-                for kind in ("model replicas", "ingress", RAY)
-            ),
+    lines = {"all": [each.total.pss_mb for each in by_models]} | {
+        kind: [each.held[kind].pss_mb for each in by_models] for kind in (REPLICAS, INGRESS, RAY)
+    }
+    return Results(
+        name="scaled",
+        title="Scale",
+        findings=findings(by_models, [each for each in found if each.replicas > 1]),
+        tables=[
+            Table.of(
+                "Memory and start against models and replicas; the last columns are PSS in MB",
+                found,
+                {
+                    "models x replicas": lambda each: each.name,
+                    "s to warm": lambda each: round(each.start_s, 1),
+                    "processes": lambda each: each.total.processes,
+                    "PSS MB": lambda each: round(each.total.pss_mb),
+                    "USS MB": lambda each: round(each.total.uss_mb),
+                    **kinds,
+                },
+            )
         ],
+        charts=[
+            Chart(
+                "Memory of the whole server against its models",
+                "models that only sleep",
+                "PSS, MB",
+                [Series(name, x, line) for name, line in lines.items()],
+            )
+        ],
+        notes=[NOTE],
+        raw={"steps": [asdict(each) for each in found]},
     )
 
 
-def findings(found: Sequence[Scaled]) -> list[str]:
-    by_models = _sleepers_of_one_replica(found)
-    by_replicas = [by_models[0], *(each for each in found if each.replicas > 1)]
-    first, last = by_models[0], by_models[-1]
+def findings(by_models: Sequence[Scaled], by_replicas: Sequence[Scaled]) -> list[str]:
+    first, last, most = by_models[0], by_models[-1], by_replicas[-1]
     added = last.models - first.models
-    most = by_replicas[-1]
+    memory, start = last.total.pss_mb - first.total.pss_mb, last.start_s - first.start_s
+
+    def times(one: Scaled) -> tuple[str, str]:
+        memory_times = one.total.pss_mb / first.total.pss_mb
+        return f"{memory_times:.2f}", f"{one.start_s / first.start_s:.2f}"
+
     return [
-        f"{last.models} models hold {last.total.pss_mb / first.total.pss_mb:.2f} times the "
-        f"memory of {first.models} ({(last.total.pss_mb - first.total.pss_mb) / added:.0f} MB "
-        f"PSS each more) and are warm after {last.start_s / first.start_s:.2f} times the time "
-        f"({(last.start_s - first.start_s) / added:.1f} s each more).",
-        f"{most.replicas} replicas of one model hold "
-        f"{most.total.pss_mb / first.total.pss_mb:.2f} times the memory of one, and are warm "
-        f"after {most.start_s / first.start_s:.2f} times the time.",
+        "{0} models hold {2} times the memory of {1} ({4:.0f} MB PSS each more) and are warm after "
+        "{3} times the time ({5:.1f} s each more).".format(
+            last.models, first.models, *times(last), memory / added, start / added
+        ),
+        "{} replicas of one model hold {} times the memory of one, and are warm after {} times "
+        "the time.".format(most.replicas, *times(most)),
     ]

@@ -1,1 +1,1 @@
-"""What serving costs: Dragoman beside what a user would pick instead, in one run."""
+"""The cost of serving: Dragoman beside what a user would pick instead, in one run."""

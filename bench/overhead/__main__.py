@@ -10,39 +10,44 @@ from __future__ import annotations
 
 import argparse
 import shutil
-import signal
 import sys
 import textwrap
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
+from typing import Any
 
-from bench import results
+from bench import command
+from bench.command import flag
 from bench.overhead import report
 from bench.overhead.catalogue import PEERS, Peer, Start
 from bench.overhead.environments import NotToBeHad
 from bench.overhead.report import Measurement
 from bench.overhead.servers import CpuClock, DidNotServe, await_answer, running
 from bench.overhead.wrk import LoadFailed, load
+from bench.results import Results
+from bench.serving import BenchFailed
 from deployments.serve.cleanup_process import adopt_orphans
 
 WARM_UP_CALLERS, WARM_UP_S = 64, 2
 WHY_CHARS = 300
 
 
-def main() -> None:
-    options = _options()
+def bench(options: argparse.Namespace) -> Results:
     if shutil.which("wrk") is None:
-        sys.exit("wrk is needed: apt-get install wrk")
+        raise BenchFailed("wrk is needed: apt-get install wrk")
     adopt_orphans()
-    signal.signal(signal.SIGTERM, signal.default_int_handler)  # ends the server on its way out
+    seconds = options.seconds or (3 if options.quick else 6)
+    rounds = options.rounds or (1 if options.quick else 3)
     chosen = [peer for peer in PEERS if peer.name in options.peers]
-    measured, missing = run(chosen, options.callers, options.seconds, options.rounds)
-    results.write(report.results(measured, missing, options.rounds, options.seconds))
+    measured, missing = run(chosen, options.callers, seconds, rounds)
+    if not measured:
+        raise BenchFailed("; ".join(f"{label}: {why}" for label, why in missing.items()))
+    return report.results(measured, missing, rounds, seconds)
 
 
 def run(
     peers: Sequence[Peer], callers: Sequence[int], seconds: int, rounds: int
 ) -> tuple[list[Measurement], dict[str, str]]:
-    """All rounds; what was measured, and of each row that is not in all of them, why.
+    """Take all rounds; return what was measured, and why a row is not in all of them.
 
     Every second round goes backwards, so that a drift of the machine's speed favours nobody.
     """
@@ -62,7 +67,7 @@ def run(
 
 
 def _prepared(peers: Sequence[Peer], missing: dict[str, str]) -> Iterator[tuple[str, Start]]:
-    """Installs all of them first, so that no download runs beside a measurement."""
+    """Install all of them first, so that no download runs beside a measurement."""
     for peer in peers:
         try:
             yield peer.name, peer.prepare()
@@ -71,7 +76,7 @@ def _prepared(peers: Sequence[Peer], missing: dict[str, str]) -> Iterator[tuple[
 
 
 def _missing(peer: Peer, error: Exception) -> dict[str, str]:
-    """Why the rows of a peer have no figures, in one line."""
+    """Say in one line why the rows of a peer have no figures."""
     why = textwrap.shorten(str(error), WHY_CHARS).replace("|", "/")  # it stands in a table
     print(f"{peer.name}: {why}", file=sys.stderr)
     return {way.label: why for way in peer.ways}
@@ -80,7 +85,7 @@ def _missing(peer: Peer, error: Exception) -> dict[str, str]:
 def _turn(
     peer: Peer, start: Start, callers: Sequence[int], seconds: int, number: int
 ) -> Iterator[Measurement]:
-    """One server, from its start to its end.
+    """Measure one server, from its start to its end.
 
     Raises:
         DidNotServe: it gave no right answer.
@@ -109,42 +114,35 @@ def _line(measurement: Measurement) -> str:
     )
 
 
-def _options() -> argparse.Namespace:
-    parser = argparse.ArgumentParser(
-        prog="python -m bench.overhead",
-        description=__doc__,
-        formatter_class=argparse.RawDescriptionHelpFormatter,
-    )
-    names = [peer.name for peer in PEERS]
-    parser.add_argument("--peers", type=_names, default=names, help=", ".join(names))
-    parser.add_argument("--callers", type=_numbers, default=[8, 64, 256])
-    parser.add_argument("--seconds", type=_number, help="of each load (6)")
-    parser.add_argument("--rounds", type=_number, help="(3)")
-    parser.add_argument("--quick", action="store_true", help="one round, 3 s a load")
-    options = parser.parse_args()
-    options.seconds = options.seconds or (3 if options.quick else 6)
-    options.rounds = options.rounds or (1 if options.quick else 3)
-    return options
+def _some(read: Callable[[str], Any]) -> Callable[[str], list[Any]]:
+    """Read values that stand with commas between them."""
+
+    def values(text: str) -> list[Any]:
+        return [read(part) for part in text.split(",")]
+
+    return values
 
 
-def _names(text: str) -> list[str]:
-    names = text.split(",")
-    known = [peer.name for peer in PEERS]
-    if unknown := [name for name in names if name not in known]:
-        raise argparse.ArgumentTypeError(f"no such peer: {unknown[0]}; {', '.join(known)}")
-    return names
+def _name(text: str) -> str:
+    if text not in NAMES:
+        raise argparse.ArgumentTypeError(f"no such peer: {text}; {', '.join(NAMES)}")
+    return text
 
 
 def _number(text: str) -> int:
-    number = int(text)
-    if number < 1:
+    if (number := int(text)) < 1:
         raise argparse.ArgumentTypeError(f"{text}: at least 1")
     return number
 
 
-def _numbers(text: str) -> list[int]:
-    return [_number(part) for part in text.split(",")]
-
+NAMES = [peer.name for peer in PEERS]
+OPTIONS: command.Options = {
+    "peers": {"type": _some(_name), "default": NAMES, "help": ", ".join(NAMES)},
+    "callers": {"type": _some(_number), "default": [8, 64, 256]},
+    "seconds": {"type": _number, "help": "of each load (6)"},
+    "rounds": {"type": _number, "help": "(3)"},
+    "quick": flag("one round, 3 s a load"),
+}
 
 if __name__ == "__main__":
-    main()
+    command.run(__doc__, bench, OPTIONS)

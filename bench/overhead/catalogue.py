@@ -1,4 +1,4 @@
-"""What is measured: Dragoman and its peers, each with packages, command and protocol."""
+"""The servers that are measured: Dragoman and its peers, with packages, command and protocol."""
 
 from __future__ import annotations
 
@@ -38,7 +38,7 @@ class Way:
 
 @dataclass(frozen=True)
 class Start:
-    """How a server is started, and where it answers."""
+    """Say how a server is started, and where it answers."""
 
     command: Sequence[str]
     url: str
@@ -96,7 +96,7 @@ def ray_serve() -> Start:
 
 
 def _script(python: Path, name: str, ports: Sequence[int], environment: Mapping[str, str]) -> Start:
-    """A peer's file that takes its ports as arguments, the one for HTTP first."""
+    """Start a peer's file that takes its ports as arguments, the one for HTTP first."""
     return Start([str(python), name, *map(str, ports)], _local(ports[0]), SCRIPTS, environment)
 
 

@@ -33,17 +33,17 @@ class NotToBeHad(Exception):
 
 
 def own() -> Path:
-    """Dragoman's own Python."""
+    """Return Dragoman's own Python."""
     return Path(sys.executable)
 
 
 def foreign() -> dict[str, str]:
-    """This process's environment without what leads to Dragoman's own packages."""
+    """Return this process's environment without what leads to Dragoman's own packages."""
     return {name: value for name, value in os.environ.items() if name not in OURS}
 
 
 def made(name: str, packages: Sequence[str], base: Path | None = None) -> Path:
-    """The Python of an environment with these packages, made where it is not there as asked for.
+    """Return the Python of an environment with these packages, which is made where need be.
 
     Raises:
         NotToBeHad: no environment, or pip did not install the packages.
@@ -63,7 +63,7 @@ def made(name: str, packages: Sequence[str], base: Path | None = None) -> Path:
 
 
 def with_shared_library() -> tuple[Path, str]:
-    """A Python that Triton's Python backend can run, and the folder of its shared library.
+    """Find a Python that Triton's Python backend can run, and the folder of its shared library.
 
     The backend's stub loads ``libpython3.N.so.1.0`` and gives it the interpreter's standard
     library, so both must be of one patch release: looked for are Dragoman's own Python, Debian's
@@ -87,7 +87,7 @@ def with_shared_library() -> tuple[Path, str]:
 
 
 def _answer(python: Path, program: str, environment: dict[str, str] | None = None) -> str | None:
-    """What a Python prints; None if it fails."""
+    """Return what a Python prints; None if it fails."""
     command = [str(python), "-c", program]
     done = subprocess.run(command, env=environment, capture_output=True, text=True, timeout=30)
     return done.stdout.strip() if done.returncode == 0 else None

@@ -1,4 +1,4 @@
-"""How one second of audio is asked about: the bytes sent, and the 192 float32 of the answer."""
+"""The requests for one second of audio, and the 192 float32 of each answer."""
 
 from __future__ import annotations
 
@@ -26,7 +26,7 @@ class WrongAnswer(Exception):
 
 @dataclass(frozen=True)
 class Protocol:
-    """What is sent, and how the vector is read from an answer's headers and body."""
+    """Say what is sent, and how the vector is read from an answer."""
 
     headers: Mapping[str, str]
     body: bytes
@@ -34,7 +34,7 @@ class Protocol:
 
 
 def clip() -> NDArray[np.int16]:
-    """The same noise each time: text made of it is as long as of speech."""
+    """Make the same noise each time: text made of it is as long as of speech."""
     return np.random.default_rng(0).integers(-8_000, 8_000, SAMPLES).astype(np.int16)
 
 
@@ -57,12 +57,12 @@ def check(protocol: Protocol, headers: Headers, body: bytes) -> None:
 
 
 def raw(headers: Mapping[str, str]) -> Protocol:
-    """Bare int16 in, bare float32 out."""
+    """Send bare int16, and read bare float32."""
     return Protocol(headers, clip().tobytes(), lambda _, body: np.frombuffer(body, np.float32))
 
 
 def tensors(audio: str, embedding: str) -> Protocol:
-    """The Open Inference Protocol with binary tensors, as Triton's clients send them."""
+    """Speak the Open Inference Protocol with binary tensors, as Triton's clients send them."""
     samples = clip()
     size = {"binary_data_size": samples.nbytes}
     shape = [1, SAMPLES]
@@ -74,7 +74,7 @@ def tensors(audio: str, embedding: str) -> Protocol:
 
 
 def base64_json(clip_of: Callable[[str], object]) -> Protocol:
-    """JSON with base64 in it; ``clip_of`` makes the value of "audio" of that."""
+    """Send JSON with base64 in it; ``clip_of`` makes the value of "audio" of that."""
     text = base64.b64encode(clip().tobytes()).decode()
     body = json.dumps({"audio": clip_of(text)}).encode()
     return Protocol({"Content-Type": JSON}, body, _numbers)
@@ -85,6 +85,6 @@ def _tensor(headers: Headers, body: bytes) -> Vector:
 
 
 def _numbers(headers: Headers, body: bytes) -> Vector:
-    """Of ``{"embedding": [...]}``, or of a batch of one, ``[[...]]``."""
+    """Read ``{"embedding": [...]}``, or of a batch of one, ``[[...]]``."""
     answer = json.loads(body)
     return np.array(answer["embedding"] if isinstance(answer, dict) else answer[0], np.float32)

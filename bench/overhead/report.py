@@ -1,4 +1,4 @@
-"""From what was measured to tables, chart and findings: pure functions."""
+"""Tables, chart and findings of what was measured, as pure functions."""
 
 from __future__ import annotations
 
@@ -41,7 +41,7 @@ class Measurement:
 def results(
     measured: Sequence[Measurement], missing: Mapping[str, str], rounds: int, seconds: int
 ) -> Results:
-    """All of one run; ``missing`` says for each row why it was not measured in every round."""
+    """Tell all of one run; ``missing`` says for each row why it was not measured in every round."""
     callers = sorted({measurement.callers for measurement in measured})
     return Results(
         name="overhead",
@@ -51,11 +51,12 @@ def results(
         charts=[_chart(measured)],
         notes=_notes(rounds, seconds, missing),
         raw={"measurements": [asdict(measurement) for measurement in measured], "missing": missing},
+        failed=any(label.startswith(REFERENCE) for label in missing),
     )
 
 
 def ratios(measured: Iterable[Measurement], label: str, callers: int) -> list[float]:
-    """Of each round that has both: the reference's answers a second to those of ``label``."""
+    """Divide the reference's answers/s by those of ``label``, in each round that has both."""
     rates = {(m.label, m.round): m.load.answers_a_second for m in measured if m.callers == callers}
     return [
         rates[REFERENCE, number] / rate
@@ -65,7 +66,7 @@ def ratios(measured: Iterable[Measurement], label: str, callers: int) -> list[fl
 
 
 def _table(measured: Sequence[Measurement], missing: Mapping[str, str], callers: int) -> Table:
-    """The fastest first, then what could not be measured."""
+    """List the fastest first, then what could not be measured."""
     of_label = _by_label([m for m in measured if m.callers == callers])
     fastest = sorted(of_label, key=lambda label: -_median_rate(of_label[label]))
     rows = [_row(label, of_label[label], ratios(measured, label, callers)) for label in fastest]
@@ -92,7 +93,7 @@ def _row(label: str, runs: Sequence[Measurement], compared: Sequence[float]) -> 
 
 
 def _errors(runs: Sequence[Measurement]) -> str:
-    """Such as ``2 refusals, 1 timeouts``, of all runs together."""
+    """Count the errors of all runs together, such as ``2 refusals, 1 timeouts``."""
     kinds = ("refusals", "timeouts", "socket_errors")
     counts = {kind: sum(getattr(run.load, kind) for run in runs) for kind in kinds}
     named = [f"{count:,} {kind.replace('_', ' ')}" for kind, count in counts.items() if count]
@@ -119,20 +120,16 @@ def _by_label(measured: Iterable[Measurement]) -> dict[str, list[Measurement]]:
 def _chart(measured: Sequence[Measurement]) -> Chart:
     series = []
     for label, runs in _by_label(measured).items():
-        callers = sorted({run.callers for run in runs})
-        spreads = [
-            Spread.of([run.load.answers_a_second for run in runs if run.callers == count])
-            for count in callers
-        ]
-        median, least, most = (
-            [getattr(spread, name) for spread in spreads] for name in ("median", "least", "most")
-        )
-        series.append(Series(label, callers, median, least, most))
+        rates = {
+            count: Spread.of([run.load.answers_a_second for run in runs if run.callers == count])
+            for count in sorted({run.callers for run in runs})
+        }
+        series.append(Series.of(label, rates))
     return Chart("Serving overhead", "callers", "requests/s", series, x_scale="log")
 
 
 def _findings(measured: Sequence[Measurement], callers: int) -> list[str]:
-    """How many times over each other server Dragoman is, with the spread, the nearest first."""
+    """Say how many times over each other server Dragoman is, the nearest first."""
     labels = {m.label for m in measured if not m.label.startswith(REFERENCE)}
     compared = {label: ratios(measured, label, callers) for label in labels}
     spreads = {label: Spread.of(values) for label, values in compared.items() if values}

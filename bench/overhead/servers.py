@@ -1,4 +1,4 @@
-"""A server: started, awaited until its answer is right, ended with all that it started."""
+"""A peer's server: started, awaited until its answer is right, ended with all that it started."""
 
 from __future__ import annotations
 
@@ -32,7 +32,7 @@ class DidNotServe(Exception):
 def running(
     command: Sequence[str], environment: Mapping[str, str], folder: Path
 ) -> Iterator[subprocess.Popen[bytes]]:
-    """A server for the length of a block, started in ``folder``; its log goes to a file.
+    """Run a server for the length of a block, started in ``folder``; its log goes to a file.
 
     Raises:
         DidNotServe: from within the block, with the end of the log added.
@@ -89,13 +89,13 @@ def _post(url: str, protocol: Protocol) -> tuple[Mapping[str, str], bytes]:
 
 
 class CpuClock:
-    """The CPU time of all that this process started: user and system, of every process below."""
+    """Measure the CPU time, user and system, of every process below this one."""
 
     def __init__(self) -> None:
         self._before = _cpu_seconds()
 
     def seconds(self) -> float:
-        """Spent since the clock was made; a process that ended in between is not counted."""
+        """Return the seconds since the clock was made; of processes that are still there."""
         return sum(
             spent - self._before.get(process, 0.0) for process, spent in _cpu_seconds().items()
         )

@@ -1,4 +1,4 @@
-"""The load generator: runs wrk (Debian: ``apt-get install wrk``) and reads what it prints."""
+"""The peers' load generator: run wrk (``apt-get install wrk``) and read what it prints."""
 
 from __future__ import annotations
 
@@ -96,6 +96,6 @@ def _found(pattern: str, text: str) -> tuple[str, ...]:
 
 
 def _count(pattern: str, text: str) -> int:
-    """What wrk prints only where it is not zero."""
+    """Read what wrk prints only where it is not zero."""
     match = re.search(rf"\b{pattern}", text)
     return int(match[1]) if match else 0

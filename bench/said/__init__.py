@@ -1,1 +1,1 @@
-"""What is recognised through the whole server, beside faster-whisper on the same weights."""
+"""Recognition through the whole server, beside faster-whisper on the same weights."""

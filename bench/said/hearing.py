@@ -1,4 +1,4 @@
-"""Hears the recordings: the whole server by HTTP, and faster-whisper in a process of its own.
+"""The hearers of the recordings: the whole server, and faster-whisper in a process of its own.
 
 The server's CPU time is that of its ingress, detector and recogniser; faster-whisper's that of its
 process. Both run one recording at a time, unless several callers are asked for.
@@ -6,21 +6,25 @@ process. Both run one recording at a time, unless several callers are asked for.
 
 from __future__ import annotations
 
+import asyncio
 import time
 from collections.abc import Iterator, Mapping, Sequence
-from concurrent.futures import Executor, ThreadPoolExecutor
+from concurrent.futures import Executor
 from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import Any, Literal, TypeAlias
 
-import httpx
 import numpy as np
 from numpy.typing import NDArray
 
 from bench.bare import own_process
 from bench.said.recordings import Recording
-from bench.serving import Server, default_server
+from bench.serving import Server, default_config, serving
 from bench.stage_inputs import wav
+from load.connections import Reply, connected, prepared
+from load.endpoints import Answer
+from load.steps import Length, Load, RealClock, Stepper
+from load.steps import Recording as Recorded
 from models.asr.model import model_folder
 from models.audio.samples import to_float32
 from models.weights import source
@@ -31,6 +35,7 @@ COUNTED = ("Ingress", "vad", "asr")  # processes whose CPU time recognition cost
 PRECISION = "int8"
 UNNAMED = "no language named"
 Form: TypeAlias = Literal["json", "verbose_json"]
+Item: TypeAlias = tuple[NDArray[np.int16], str | None]  # samples, and their language
 
 _whisper: Any  # in the process of its own
 
@@ -49,7 +54,7 @@ class Piece:
 
 @dataclass(frozen=True)
 class Heard:
-    """What one answer says."""
+    """One answer."""
 
     text: str
     language: str | None = None
@@ -66,9 +71,6 @@ class Run:
     heard: Mapping[str, Heard]  # by the recordings' names
     cpu_s: float
     took_s: float
-
-    def texts(self, recordings: Sequence[Recording]) -> list[str]:
-        return [self.heard[recording.name].text for recording in recordings]
 
     @property
     def refused(self) -> int:
@@ -90,81 +92,91 @@ class Ears:
         named: bool = True,
         callers: int = 1,
     ) -> Run:
-        """Through the server; ``named`` tells it the language, where a recording has one."""
-        with httpx.Client(base_url=self.server.url, timeout=TIMEOUT_S) as client:
-
-            def heard(recording: Recording) -> Heard:
-                return _asked(client, recording, form, recording.language if named else None)
-
-            before_s, started_s = self._cpu_s(), time.perf_counter()
-            with ThreadPoolExecutor(callers) as threads:
-                answers = list(threads.map(heard, recordings))
-            took_s, cpu_s = time.perf_counter() - started_s, self._cpu_s() - before_s
+        """Hear through the server; ``named`` tells it the language, where a recording has one."""
+        requests = [self._request(r, form, r.language if named else None) for r in recordings]
+        before_s, started_s = self._cpu_s(), time.perf_counter()
+        answers = asyncio.run(self._asked(requests, callers))
+        took_s, cpu_s = time.perf_counter() - started_s, self._cpu_s() - before_s
         way = ["server", form]
         way += [] if named else [UNNAMED]
         way += [f"{callers} callers"] if callers > 1 else []
-        return _told(Run(", ".join(way), _by_name(recordings, answers), cpu_s, took_s))
+        return _told(way, recordings, answers, cpu_s, took_s)
 
     def reference(
         self, recordings: Sequence[Recording], *, named: bool = True, **options: Any
     ) -> Run:
-        """By ``WhisperModel.transcribe`` with its defaults but for ``options``."""
+        """Hear by ``WhisperModel.transcribe`` with its defaults but for ``options``."""
         items = [(each.samples, each.language if named else None) for each in recordings]
         answers, cpu_s, took_s = self.process.submit(_transcribed, items, options).result()
         way = ["faster-whisper", *([] if named else [UNNAMED])]
         way += [f"{name}={value}" for name, value in options.items()]
-        return _told(Run(", ".join(way), _by_name(recordings, answers), cpu_s, took_s))
+        return _told(way, recordings, answers, cpu_s, took_s)
 
     def timed_words(self, recordings: Sequence[Recording]) -> list[list[Piece]]:
-        """Each recording's words and their times, as faster-whisper hears them."""
+        """Return each recording's words and their times, as faster-whisper hears them."""
         items = [(each.samples, each.language) for each in recordings]
         found: list[list[Piece]] = self.process.submit(_timed, items).result()
         return found
 
     def detected(self, recordings: Sequence[Recording]) -> list[str]:
-        """The languages that faster-whisper finds in the recordings."""
-        found: list[str] = self.process.submit(
-            _detected, [recording.samples for recording in recordings]
-        ).result()
+        """Return the languages that faster-whisper finds in the recordings."""
+        every = [recording.samples for recording in recordings]
+        found: list[str] = self.process.submit(_detected, every).result()
         return found
 
     def _cpu_s(self) -> float:
         spent = self.server.cpu_s()
         return sum(spent[name] for name in COUNTED)
 
+    def _request(self, recording: Recording, form: Form, language: str | None) -> bytes:
+        fields = {"model": "asr", "response_format": form}
+        fields |= {"language": language} if language else {}
+        files = {"file": ("a.wav", wav(recording.samples), "audio/wav")}
+        return prepared(f"{self.server.url}{ENDPOINT}", data=fields, files=files)
+
+    async def _asked(self, requests: Sequence[bytes], callers: int) -> list[Heard]:
+        found: dict[int, Heard] = {}
+        async with connected(self.server.url, TIMEOUT_S) as connections:
+
+            async def ask(number: int) -> Answer:
+                found[number] = _heard(await connections.send(requests[number]))
+                return Answer()
+
+            recording, length = Recorded(Load("closed", callers)), Length(requests=len(requests))
+            await Stepper(ask, RealClock()).run(recording, length)
+        return [found.get(n, Heard("", refused="no answer")) for n in range(len(requests))]
+
 
 @contextmanager
 def ears() -> Iterator[Ears]:
-    """For the length of a block; the server has its detector and recogniser alone."""
-    with default_server(only=("vad", "asr")) as server:
+    """Open both for the length of a block; the server has its detector and recogniser alone."""
+    with serving(default_config(only=("vad", "asr"))) as server:
         asr = server.models.models["asr"]
         with own_process(_load, asr.weights, asr.threads) as process:
             yield Ears(server, process)
 
 
-def _by_name(recordings: Sequence[Recording], answers: Sequence[Heard]) -> dict[str, Heard]:
+def _told(
+    way: Sequence[str],
+    recordings: Sequence[Recording],
+    answers: Sequence[Heard],
+    cpu_s: float,
+    took_s: float,
+) -> Run:
+    """Make the run, and tell whoever waits how far the bench is."""
     named = {each.name: heard for each, heard in zip(recordings, answers, strict=True)}
     assert len(named) == len(recordings), "two recordings have one name"
-    return named
-
-
-def _told(run: Run) -> Run:
-    """The same; whoever waits sees how far the bench is."""
-    print(f"  {run.way}: {len(run.heard)} in {run.took_s:.0f} s, CPU {run.cpu_s:.1f} s", flush=True)
+    run = Run(", ".join(way), named, cpu_s, took_s)
+    print(f"  {run.way}: {len(named)} in {took_s:.0f} s, CPU {cpu_s:.1f} s", flush=True)
     return run
 
 
-def _asked(client: httpx.Client, recording: Recording, form: Form, language: str | None) -> Heard:
-    fields = {"model": "asr", "response_format": form}
-    if language:
-        fields["language"] = language
-    files = {"file": ("a.wav", wav(recording.samples), "audio/wav")}
-    answer = client.post(ENDPOINT, data=fields, files=files)
-    codes = answer.headers.get("x-warnings", "")
+def _heard(reply: Reply) -> Heard:
+    codes = reply.headers.get("x-warnings", "")
     warnings = tuple(code.strip() for code in codes.split(",") if code.strip())
-    if answer.status_code != httpx.codes.OK:
-        refused = f"{answer.status_code}: {answer.text[:200]}"
-        return Heard("", warnings=warnings, refused=refused)
+    answer = reply.as_response()
+    if answer.is_error:
+        return Heard("", warnings=warnings, refused=f"{answer.status_code}: {answer.text[:200]}")
     body = answer.json()
     warnings += tuple(warning["code"] for warning in body.get("warnings") or ())
     pieces = tuple(map(_piece, body.get("segments", ())))
@@ -189,9 +201,9 @@ def _load(reference: str, threads: int) -> None:
 
 
 def _transcribed(
-    items: Sequence[tuple[NDArray[np.int16], str | None]], options: Mapping[str, Any]
+    items: Sequence[Item], options: Mapping[str, Any]
 ) -> tuple[list[Heard], float, float]:
-    """The answers, CPU seconds of this process and seconds."""
+    """Return the answers, the CPU seconds of this process and the seconds."""
     started_s, before_s = time.perf_counter(), time.process_time()
     answers = []
     for samples, language in items:
@@ -204,12 +216,11 @@ def _transcribed(
     return answers, time.process_time() - before_s, time.perf_counter() - started_s
 
 
-def _timed(items: Sequence[tuple[NDArray[np.int16], str | None]]) -> list[list[Piece]]:
+def _timed(items: Sequence[Item]) -> list[list[Piece]]:
     found = []
     for samples, language in items:
-        segments, _ = _whisper.transcribe(
-            to_float32(samples), language=language, word_timestamps=True
-        )
+        options = {"language": language, "word_timestamps": True}
+        segments, _ = _whisper.transcribe(to_float32(samples), **options)
         found.append([Piece(w.start, w.end, w.word) for s in segments for w in s.words])
     return found
 

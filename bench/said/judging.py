@@ -1,4 +1,4 @@
-"""Judges what was heard by what was said. Pure functions over texts.
+"""The judges of what was heard by what was said: pure functions over texts.
 
 Words are compared in lower case and without punctuation; passages by the share of letters that two
 of them have in common, since a recogniser seldom hears a sentence twice in the same way.
@@ -9,9 +9,10 @@ from __future__ import annotations
 import re
 from collections import defaultdict
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import astuple, dataclass
 from functools import lru_cache
 from itertools import pairwise
+from operator import add
 
 from rapidfuzz.distance import Indel
 
@@ -33,7 +34,7 @@ ELLIPSIS = re.compile(r"^[\"'«“(]*(\.\.|…)")
 
 @dataclass(frozen=True)
 class Repeated:
-    """A passage that stands in a text so many times, back to back."""
+    """Name a passage that stands in a text so many times, back to back."""
 
     passage: str
     times: int
@@ -41,7 +42,7 @@ class Repeated:
 
 @dataclass(frozen=True)
 class Lost:
-    """How the words of a text differ from those of its reference."""
+    """Count how the words of a text differ from those of its reference."""
 
     words: int  # of the reference
     deleted: int
@@ -49,29 +50,29 @@ class Lost:
     substituted: int
 
     def __add__(self, other: Lost) -> Lost:
-        return Lost(
-            self.words + other.words,
-            self.deleted + other.deleted,
-            self.inserted + other.inserted,
-            self.substituted + other.substituted,
-        )
+        return Lost(*map(add, astuple(self), astuple(other)))
+
+    @property
+    def cells(self) -> list[int | float]:
+        """Return the deleted, inserted and substituted words, and the WER in %."""
+        return [self.deleted, self.inserted, self.substituted, 100 * self.wer]
 
     @property
     def wer(self) -> float:
-        """A fraction; 0 where nothing was said and nothing heard."""
+        """Return a fraction; 0 where nothing was said and nothing heard."""
         wrong = self.deleted + self.inserted + self.substituted
         return wrong / max(self.words, 1)
 
 
 @dataclass(frozen=True)
 class Recovered:
-    """Of a language's words: how many there were, and how many a text has."""
+    """Count a language's words: how many there were, and how many a text has."""
 
-    words: int
-    found: int
+    words: int = 0
+    found: int = 0
 
     def __add__(self, other: Recovered) -> Recovered:
-        return Recovered(self.words + other.words, self.found + other.found)
+        return Recovered(*map(add, astuple(self), astuple(other)))
 
     @property
     def share(self) -> float:
@@ -83,7 +84,7 @@ def words(text: str) -> list[str]:
 
 
 def alike(one: Sequence[str], other: Sequence[str]) -> float:
-    """The share of letters in common of two passages, 0 to 1; where words part does not count."""
+    """Return the share of letters in common, 0 to 1; where words part does not count."""
     return Indel.normalized_similarity("".join(one), "".join(other))
 
 
@@ -96,7 +97,7 @@ def _near(one: Sequence[str], other: Sequence[str], least: float) -> bool:
 
 
 def said_twice(text: str, *references: str) -> tuple[Repeated, ...]:
-    """What ``text`` says more times in a row than any of the references.
+    """Find what ``text`` says more times in a row than any of the references.
 
     That is the whole of it, of whatever length, or passages of at least ``LEAST_WORDS`` words.
     """
@@ -114,7 +115,7 @@ def said_twice(text: str, *references: str) -> tuple[Repeated, ...]:
 
 @lru_cache(maxsize=1024)
 def repeats(text: str) -> tuple[Repeated, ...]:
-    """All that stands in a text several times back to back, as its shortest passages."""
+    """Find all that stands in a text several times back to back, as its shortest passages."""
     said = words(text)
     passages = tuple(_passages(said))
     most = min(MOST_TIMES, len(said)) if len(said) <= MOST_WHOLE and not passages else 1
@@ -139,7 +140,7 @@ def _passages(said: Sequence[str]) -> Iterator[Repeated]:
 
 
 def _equal_parts(said: Sequence[str], times: int) -> Sequence[str] | None:
-    """The first of so many nearly equal parts of a whole text."""
+    """Return the first of so many nearly equal parts of a whole text."""
     length = round(len(said) / times)
     spare = 0 if len(said) < 2 * LEAST_WORDS else max(1, length // 6)
     for first in range(max(length - spare, 1), length + spare + 1):
@@ -158,7 +159,7 @@ class _Passage:
 
 
 def _passage_at(said: Sequence[str], place: int, least: float) -> _Passage | None:
-    """The shortest passage from a place that comes again at once."""
+    """Find the shortest passage from a place that comes again at once."""
     for length in range(LEAST_WORDS, min(MOST_WORDS, len(said) - place) + 1):
         passage, times, end = said[place : place + length], 1, place + length
         while again := _again(said, end, passage, least):
@@ -169,7 +170,7 @@ def _passage_at(said: Sequence[str], place: int, least: float) -> _Passage | Non
 
 
 def _again(said: Sequence[str], begin: int, passage: Sequence[str], least: float) -> int | None:
-    """Where the same passage ends if it begins at a place."""
+    """Find where the same passage ends if it begins at a place."""
     length = len(passage)
     if list(said[begin : begin + length]) == list(passage):
         return begin + length
@@ -184,7 +185,7 @@ def _again(said: Sequence[str], begin: int, passage: Sequence[str], least: float
 
 
 def kept_repetition(text: str, times: int, *passages: str) -> bool:
-    """Whether a text has a passage exactly so many times.
+    """Tell whether a text has a passage exactly so many times.
 
     ``passages`` are ways to write it, such as the script and what was heard of it alone.
     """
@@ -192,7 +193,7 @@ def kept_repetition(text: str, times: int, *passages: str) -> bool:
 
 
 def occurrences(text: str, passage: str) -> int:
-    """How many times a text has a passage, or nearly so, without overlap."""
+    """Count how many times a text has a passage, or nearly so, without overlap."""
     said, wanted = words(text), words(passage)
     if any(letter.isdigit() for letter in passage):  # "4 7 1", "471" and "4.71" are one number
         digits, number = "".join(said), "".join(wanted)
@@ -231,7 +232,7 @@ def words_lost(text: str, reference: str) -> Lost:
 
 
 def aligned(reference: Sequence[str], heard: Sequence[str]) -> list[int | None]:
-    """Of each word of the reference, the place of the word heard for it; None where it is lost."""
+    """Find the place of the word heard for each of the reference; None where it is lost."""
     import jiwer
 
     found: list[int | None] = [None] * len(reference)
@@ -246,14 +247,14 @@ def aligned(reference: Sequence[str], heard: Sequence[str]) -> list[int | None]:
 
 
 def by_language(text: str, parts: Sequence[tuple[str, str]]) -> dict[str, Recovered]:
-    """The words of each language that a text has, of those that its parts give alone.
+    """Count the words of each language that a text has, of those that its parts give alone.
 
     ``parts`` are (language, text) in order. A word that was heard a little otherwise is there; one
     in another language in its place is not.
     """
     tagged = [(language, word) for language, part in parts for word in words(part)]
     heard = words(text)
-    found: defaultdict[str, Recovered] = defaultdict(lambda: Recovered(0, 0))
+    found: defaultdict[str, Recovered] = defaultdict(Recovered)
     places = aligned([word for _, word in tagged], heard)
     for (language, word), place in zip(tagged, places, strict=True):
         there = place is not None and _near([word], [heard[place]], NEAR_WORD)
@@ -262,7 +263,7 @@ def by_language(text: str, parts: Sequence[tuple[str, str]]) -> dict[str, Recove
 
 
 def broken_at(text: str, before: str, after: str) -> bool:
-    """Whether a text ends a sentence between two halves of one, or has dots there."""
+    """Tell whether a text ends a sentence between two halves of one, or has dots there."""
     # A sign that stands alone belongs to the word ahead of it.
     joined = re.sub(r"\s+(?=[^\w\s]+(\s|$))", "", text)
     tokens = [(word, token) for token in joined.split() for word in words(token)]

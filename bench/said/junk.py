@@ -1,21 +1,23 @@
-"""Part ``junk``: what is not speech, and whether words that come of it are told to be doubtful."""
+"""Part ``junk``: sounds that are not speech, and whether their words are told to be doubtful."""
 
 from __future__ import annotations
 
 import statistics
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
+from functools import partial
+from typing import TypeAlias
 
 import numpy as np
 from numpy.typing import NDArray
 
-from bench.results import Cell, Table
+from bench.results import Aim, Cell, Table
 from bench.said import telling
 from bench.said.hearing import Ears, Heard, Run
 from bench.said.judging import words
 from bench.said.music import NoMusicError, music
 from bench.said.recordings import LANGUAGES, SEED, Recording, floor, of_language
-from bench.said.telling import Aim, Told
+from bench.said.telling import Told
 from models.types import SAMPLE_RATE_HZ
 
 SECONDS = (3.0, 8.0, 20.0)
@@ -34,9 +36,12 @@ class Found:
     json: Run
     verbose: Run
 
+    def heard(self, recording: Recording) -> Heard:
+        return self.verbose.heard[recording.name]
+
 
 def kinds(quick: bool) -> tuple[dict[str, list[Recording]], list[str]]:
-    """With what cannot be had, and why."""
+    """Make the recordings of each kind; say which cannot be had, and why."""
     lengths_s = QUICK_SECONDS if quick else SECONDS
     count = 1 if quick else REVERSED_A_LANGUAGE
     made: dict[str, Callable[[int], NDArray[np.float64]]] = {
@@ -76,7 +81,7 @@ def _white(count: int) -> NDArray[np.float64]:
 
 
 def _pink(count: int) -> NDArray[np.float64]:
-    """Its power falls by 3 dB an octave."""
+    """Make noise whose power falls by 3 dB an octave."""
     spectrum = np.fft.rfft(_white(count))
     shaped: NDArray[np.float64] = np.fft.irfft(
         spectrum / np.sqrt(np.maximum(np.arange(len(spectrum)), 1)), count
@@ -114,18 +119,26 @@ def measure(ears: Ears, quick: bool) -> Told:
 
 def report(found: Found, missing: Sequence[str] = ()) -> Told:
     flat = [each for group in found.kinds.values() for each in group]
-    unmarked = [each for each in flat if _unmarked(found.verbose.heard[each.name])]
     runs = (found.reference, found.json, found.verbose)
+    unmarked = [each for each in flat if _unmarked(found.verbose.heard[each.name])]
+    measured = f"{len(unmarked)} of {len(flat)}"
+    what = "junk: answers with words and no sign of doubt"
     return Told(
-        tables=[_table(found), _texts_table(found)],
-        aims=[
-            Aim(
-                "junk: answers with words and no sign of doubt",
-                f"{len(unmarked)} of {len(flat)}",
-                "none",
-                not unmarked,
-            )
+        tables=[
+            Table.of("What is not speech", found.kinds.items(), _columns(found)),
+            Table.of(
+                "Words heard of what is not speech",
+                [each for each in flat if words(found.verbose.heard[each.name].text)],
+                {
+                    "recording": lambda each: each.name,
+                    "heard (verbose_json)": lambda each: found.heard(each).text[:80],
+                    "avg_logprob": lambda each: _middle(found.heard(each), "avg_logprob"),
+                    "no_speech_prob": lambda each: _middle(found.heard(each), "no_speech_prob"),
+                    "warnings": lambda each: ", ".join(found.heard(each).warnings) or None,
+                },
+            ),
         ],
+        aims=[Aim(what, measured, "none", not unmarked)],
         raw=telling.raw(flat, runs),
         notes=[
             f"Junk: a sign of doubt is a warning, or an avg_logprob below {UNSURE_LOGPROB:g} or a "
@@ -135,56 +148,42 @@ def report(found: Found, missing: Sequence[str] = ()) -> Told:
     )
 
 
-def _middle(values: Sequence[float | None]) -> float | None:
+Group: TypeAlias = tuple[str, Sequence[Recording]]
+
+
+def _columns(found: Found) -> dict[str, Callable[[Group], Cell]]:
+    runs = {"faster-whisper": found.reference, "json": found.json, "verbose_json": found.verbose}
+
+    def count(group: Group, run: Run, at_most: int | None = None) -> int:
+        counts = (len(words(run.heard[each.name].text)) for each in group[1])
+        return sum(one if at_most is None else min(at_most, one) for one in counts)
+
+    columns: dict[str, Callable[[Group], Cell]] = {
+        "kind": lambda group: group[0],
+        "recordings": lambda group: len(group[1]),
+    }
+    for name, run in runs.items():
+        columns[f"with words, {name}"] = partial(count, run=run, at_most=1)
+    for name, run in runs.items():
+        columns[f"words, {name}"] = partial(count, run=run)
+
+    def answers(group: Group) -> list[Heard]:
+        return [found.heard(each) for each in group[1]]
+
+    columns["with a warning"] = lambda group: sum(bool(h.warnings) for h in answers(group))
+    columns["no sign of doubt"] = lambda group: sum(map(_unmarked, answers(group)))
+    return columns
+
+
+def _middle(heard: Heard, figure: str) -> float | None:
+    values = (getattr(piece, figure) for piece in heard.pieces)
     known = [value for value in values if value is not None]
     return statistics.median(known) if known else None
 
 
-def _figures(heard: Heard) -> tuple[float | None, float | None]:
-    logprob = _middle([piece.avg_logprob for piece in heard.pieces])
-    return logprob, _middle([piece.no_speech_prob for piece in heard.pieces])
-
-
 def _unmarked(heard: Heard) -> bool:
-    logprob, silence = _figures(heard)
+    logprob, silence = _middle(heard, "avg_logprob"), _middle(heard, "no_speech_prob")
     doubted = (logprob is not None and logprob < UNSURE_LOGPROB) or (
         silence is not None and silence > UNSURE_SILENCE
     )
     return bool(words(heard.text)) and not heard.warnings and not doubted
-
-
-def _table(found: Found) -> Table:
-    columns = ["kind", "recordings", "with words, faster-whisper", "json", "verbose_json"]
-    columns += [
-        "words, faster-whisper",
-        "json",
-        "verbose_json",
-        "with a warning",
-        "no sign of doubt",
-    ]
-    rows: list[list[Cell]] = []
-    for kind, some in found.kinds.items():
-        counts = [
-            [len(words(run.heard[each.name].text)) for each in some]
-            for run in (found.reference, found.json, found.verbose)
-        ]
-        answers = [found.verbose.heard[each.name] for each in some]
-        row: list[Cell] = [kind, len(some)]
-        row += [sum(count > 0 for count in of_run) for of_run in counts]
-        row += [sum(of_run) for of_run in counts]
-        row += [sum(bool(heard.warnings) for heard in answers), sum(map(_unmarked, answers))]
-        rows.append(row)
-    return Table("What is not speech", columns, rows)
-
-
-def _texts_table(found: Found) -> Table:
-    rows: list[list[Cell]] = []
-    for some in found.kinds.values():
-        for each in some:
-            heard = found.verbose.heard[each.name]
-            if words(heard.text):
-                logprob, silence = _figures(heard)
-                told = ", ".join(heard.warnings) or None
-                rows.append([each.name, heard.text[:80], logprob, silence, told])
-    columns = ["recording", "heard (verbose_json)", "avg_logprob", "no_speech_prob", "warnings"]
-    return Table("Words heard of what is not speech", columns, rows)

@@ -5,12 +5,13 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from bench.results import Cell, Table
+from bench.results import Aim, Cell, Table
 from bench.said import telling
 from bench.said.hearing import Ears, Run
+from bench.said.judging import Lost, Repeated
 from bench.said.music import NoMusicError, music
 from bench.said.recordings import LANGUAGES, Recording, long
-from bench.said.telling import Told, at_most, lost, twice
+from bench.said.telling import LOST_COLUMNS, Told, examples, lost, twice
 
 MINUTES, LONGEST_MINUTES = 5.0, 10.0
 QUICK_MINUTES, QUICK_LANGUAGES = 1.0, ("en", "es")
@@ -32,9 +33,24 @@ class Found:
     def runs(self) -> tuple[Run, ...]:
         return (self.reference, self.filtered, self.json, self.verbose)
 
+    def lost(self, run: Run) -> Lost:
+        return lost([self.recording], run)
+
+    def twice(self, run: Run) -> list[Repeated]:
+        beside = None if run is self.reference else self.reference
+        return [repeated for _, repeated in twice([self.recording], run, beside)]
+
+    def cpu_ratio(self, run: Run) -> float:
+        return run.cpu_s / self.reference.cpu_s
+
+    def row(self, run: Run) -> list[Cell]:
+        counted = self.lost(run)
+        row: list[Cell] = [self.recording.name, run.way, counted.words, *counted.cells]
+        return [*row, run.cpu_s, self.cpu_ratio(run), len(self.twice(run)), run.refused]
+
 
 def recordings(quick: bool) -> tuple[list[Recording], list[str]]:
-    """With what cannot be had, and why."""
+    """Make the recordings; say which cannot be had, and why."""
     minutes = QUICK_MINUTES if quick else MINUTES
     chosen = QUICK_LANGUAGES if quick else LANGUAGES
     found = [long(language, minutes, f"{language}, {minutes:g} min") for language in chosen]
@@ -66,11 +82,21 @@ def _measured(ears: Ears, recording: Recording) -> Found:
 
 
 def report(found: Sequence[Found], missing: Sequence[str] = ()) -> Told:
-    rows = [_row(each, run) for each in found for run in each.runs]
-    columns = ["recording", "who", "words", "deleted", "inserted", "wrong", "WER %"]
+    columns = ["recording", "who", "words", *LOST_COLUMNS]
     columns += ["CPU s", "CPU, of faster-whisper's", "said twice", "refused"]
+    rows = [each.row(run) for each in found for run in each.runs]
+    doubled = [
+        [run.way, each.recording.name, f"{repeated.times} times: {repeated.passage}"]
+        for each in found
+        for run in (each.json, each.verbose)
+        for repeated in each.twice(run)
+    ]
+    names = ["who", "recording", "what"]
     return Told(
-        tables=[Table("Long recordings", columns, rows), *_twice_table(found)],
+        tables=[
+            Table("Long recordings", columns, rows),
+            *examples("Long recordings, said twice", names, doubled, len(doubled)),
+        ],
         aims=[aim for form in ("json", "verbose") for aim in _aims(found, form)],
         raw={each.recording.name: telling.raw([each.recording], each.runs) for each in found},
         notes=[
@@ -82,44 +108,17 @@ def report(found: Sequence[Found], missing: Sequence[str] = ()) -> Told:
     )
 
 
-def _row(found: Found, run: Run) -> list[Cell]:
-    counted = lost([found.recording], run)
-    row: list[Cell] = [found.recording.name, run.way, counted.words]
-    row += [counted.deleted, counted.inserted, counted.substituted, 100 * counted.wer]
-    row += [run.cpu_s, run.cpu_s / found.reference.cpu_s]
-    return [*row, len(_twice(found, run)), run.refused]
-
-
-def _twice(found: Found, run: Run) -> Sequence[object]:
-    return twice([found.recording], run, None if run is found.reference else found.reference)
-
-
-def _twice_table(found: Sequence[Found]) -> list[Table]:
-    rows: list[list[Cell]] = [
-        [run.way, each.recording.name, f"{repeated.times} times: {repeated.passage}"]
-        for each in found
-        for run in (each.json, each.verbose)
-        for _, repeated in twice([each.recording], run, each.reference)
-    ]
-    return (
-        [Table("Long recordings, said twice", ["who", "recording", "what"], rows)] if rows else []
-    )
-
-
-def _aims(found: Sequence[Found], form: str) -> list[telling.Aim]:
-    """Over all recordings together, but for the CPU time: that of the worst."""
+def _aims(found: Sequence[Found], form: str) -> list[Aim]:
+    """Judge all recordings together, but for the CPU time: that of the worst."""
     runs: list[Run] = [getattr(each, form) for each in found]
     pairs = list(zip(found, runs, strict=True))
-    more = sum(
-        lost([each.recording], run).deleted - lost([each.recording], each.reference).deleted
-        for each, run in pairs
-    )
-    doubled = sum(len(_twice(each, run)) for each, run in pairs)
-    ratios = {each.recording.name: run.cpu_s / each.reference.cpu_s for each, run in pairs}
+    more = sum(each.lost(run).deleted - each.lost(each.reference).deleted for each, run in pairs)
+    ratios = {each.recording.name: each.cpu_ratio(run) for each, run in pairs}
     worst = max(ratios, key=ratios.__getitem__)
-    what = f"long, {runs[0].way}"
+    what, at_worst = f"long, {runs[0].way}", f"at worst ({worst})"
+    doubled = sum(len(each.twice(run)) for each, run in pairs)
     return [
-        at_most(f"{what}: words lost over faster-whisper's", more, AIM_LOST),
-        at_most(f"{what}: CPU of faster-whisper's, at worst ({worst})", ratios[worst], AIM_CPU),
-        at_most(f"{what}: passages said twice", doubled, 0),
+        Aim.at_most(f"{what}: words lost over faster-whisper's", more, AIM_LOST),
+        Aim.at_most(f"{what}: CPU of faster-whisper's, {at_worst}", ratios[worst], AIM_CPU),
+        Aim.at_most(f"{what}: passages said twice", doubled, 0),
     ]

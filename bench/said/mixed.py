@@ -7,7 +7,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from itertools import permutations
 
-from bench.results import Cell, Table
+from bench.results import Aim, Cell, Table
 from bench.said import telling
 from bench.said.hearing import Ears, Piece, Run
 from bench.said.judging import Recovered, by_language
@@ -21,7 +21,7 @@ from bench.said.recordings import (
     joined,
     of_language,
 )
-from bench.said.telling import Told, at_least
+from bench.said.telling import Told, examples
 
 GAPS_S = (0.5, 1.0, 2.0, 4.0)  # where the language changes
 WITHIN_S = 0.5  # between clips of one language
@@ -63,12 +63,30 @@ class Found:
     served_alone: Run
     reference_alone: Run
 
-    def alone(self, run: Run) -> Run:
-        return self.reference_alone if run in self.reference else self.served_alone
+    def of_one(self, run: Run, spoken: Spoken) -> Mapping[str, Recovered]:
+        alone = self.reference_alone if run in self.reference else self.served_alone
+        parts = [(clip.language, alone.heard[clip.name].text) for clip in spoken.clips]
+        return by_language(run.heard[spoken.recording.name].text, parts)
+
+    def recovered(self, run: Run) -> Mapping[str, float]:
+        """Return the words recovered of each language, in %."""
+        total: defaultdict[str, Recovered] = defaultdict(Recovered)
+        for spoken in self.spoken:
+            for language, its in self.of_one(run, spoken).items():
+                total[language] += its
+        return {name: 100 * total[name].share for name in LANGUAGES if name in total}
+
+    def languages(self, run: Run) -> list[tuple[str | None, str | None]]:
+        """Pair the language that each segment tells with the one that is spoken."""
+        return [
+            (piece.language, _expected(piece, spoken.recording.parts))
+            for spoken in self.spoken
+            for piece in run.heard[spoken.recording.name].pieces
+        ]
 
 
 def recordings() -> list[Spoken]:
-    """Each two languages in both orders, and some threes."""
+    """Make each two languages in both orders, and some threes."""
     orders = [*permutations(LANGUAGES, 2), *THREES]
     return [_spoken(order, number) for number, order in enumerate(orders)]
 
@@ -105,28 +123,36 @@ def measure(ears: Ears, quick: bool) -> Told:
 
 def report(found: Found) -> Told:
     runs = [*found.reference, *found.served]
-    recovered = {run.way: _recovered(found, run) for run in runs}
-    names = [name for name in LANGUAGES if name in recovered[runs[0].way]]
-    rows: list[list[Cell]] = []
-    for run in runs:
-        of_run = recovered[run.way]
-        rows.append([run.way, *(100 * of_run[name].share for name in names), run.refused])
-    columns = ["who", *(f"{name} words recovered %" for name in names), "refused"]
-    verbose = found.served[0]
+    shares = {run.way: found.recovered(run) for run in runs}
+    names = [*shares[runs[0].way]]
+    table = Table(
+        f"{len(found.spoken)} recordings of several languages",
+        ["who", *(f"{name} words recovered %" for name in names), "refused"],
+        [[run.way, *(shares[run.way][name] for name in names), run.refused] for run in runs],
+    )
     aims = []
     for run in found.served:
-        shares = {name: 100 * recovered[run.way][name].share for name in names}
-        worst = min(shares, key=shares.__getitem__)
+        of_run = shares[run.way]
+        worst = min(of_run, key=of_run.__getitem__)
         what = f"mixed, {run.way}: words recovered in the worst language ({worst})"
-        aims.append(at_least(what, shares[worst], AIM_RECOVERED, " %"))
-    right, segments = _languages_right(found.spoken, verbose)
-    share = 100 * right / max(segments, 1)
-    aims.append(at_least("mixed: segments whose language is right", share, AIM_RECOVERED, " %"))
+        aims.append(Aim.at_least(what, of_run[worst], AIM_RECOVERED, " %"))
+    verbose = found.served[0]
+    told = found.languages(verbose)
+    right = sum(language == expected for language, expected in told)
+    share = 100 * right / max(len(told), 1)
+    aims.append(Aim.at_least("mixed: segments whose language is right", share, AIM_RECOVERED, " %"))
+    named = sum(language is not None for language, _ in told)
+    columns = ["who", "segments", "that tell their language", "rightly"]
+    segments: list[Cell] = [verbose.way, len(told), named, right]
     return Told(
         tables=[
-            Table(f"{len(found.spoken)} recordings of several languages", columns, rows),
-            _segments_table(found.spoken, verbose),
-            _recordings_table(found, verbose),
+            table,
+            Table("The language of each segment", columns, [segments]),
+            *examples(
+                "Recordings of several languages, the worst",
+                ["recording", "words recovered", f"heard by {verbose.way}"],
+                _worst_first(found, verbose),
+            ),
         ],
         aims=aims,
         raw=telling.raw([each.recording for each in found.spoken], runs),
@@ -138,58 +164,21 @@ def report(found: Found) -> Told:
     )
 
 
-def _recovered(found: Found, run: Run) -> Mapping[str, Recovered]:
-    total: defaultdict[str, Recovered] = defaultdict(lambda: Recovered(0, 0))
-    for spoken in found.spoken:
-        for language, its in _of_one(found, run, spoken).items():
-            total[language] += its
-    return total
-
-
-def _of_one(found: Found, run: Run, spoken: Spoken) -> Mapping[str, Recovered]:
-    alone = found.alone(run)
-    parts = [(clip.language, alone.heard[clip.name].text) for clip in spoken.clips]
-    return by_language(run.heard[spoken.recording.name].text, parts)
-
-
 def _expected(piece: Piece, parts: Sequence[Part]) -> str | None:
-    """The language that is spoken for most of a segment; None where nothing is."""
-    shared: defaultdict[str, float] = defaultdict(float)
+    """Find the language that is spoken for most of a segment; None where nothing is."""
+    shared_s: defaultdict[str, float] = defaultdict(float)
     for part in parts:
-        shared[part.language] += max(
-            0.0, min(piece.end_s, part.end_s) - max(piece.start_s, part.start_s)
-        )
-    best = max(shared, key=shared.__getitem__)
-    return best if shared[best] else None
+        both_s = min(piece.end_s, part.end_s) - max(piece.start_s, part.start_s)
+        shared_s[part.language] += max(0.0, both_s)
+    best = max(shared_s, key=shared_s.__getitem__)
+    return best if shared_s[best] else None
 
 
-def _languages_right(some: Sequence[Spoken], run: Run) -> tuple[int, int]:
-    pairs = [
-        (piece.language, _expected(piece, spoken.recording.parts))
-        for spoken in some
-        for piece in run.heard[spoken.recording.name].pieces
-    ]
-    return sum(told == expected for told, expected in pairs), len(pairs)
-
-
-def _segments_table(some: Sequence[Spoken], run: Run) -> Table:
-    pieces = [piece for spoken in some for piece in run.heard[spoken.recording.name].pieces]
-    told = sum(piece.language is not None for piece in pieces)
-    right, _ = _languages_right(some, run)
-    columns = ["who", "segments", "that tell their language", "rightly"]
-    return Table("The language of each segment", columns, [[run.way, len(pieces), told, right]])
-
-
-def _recordings_table(found: Found, run: Run) -> Table:
-    """The worst ones."""
-    scored = []
+def _worst_first(found: Found, run: Run) -> list[list[Cell]]:
+    scored: list[tuple[float, list[Cell]]] = []
     for spoken in found.spoken:
-        of_one = _of_one(found, run, spoken)
+        of_one, heard = found.of_one(run, spoken), run.heard[spoken.recording.name]
         told = ", ".join(f"{name} {its.found}/{its.words}" for name, its in of_one.items())
         least = min(its.share for its in of_one.values())
-        heard = run.heard[spoken.recording.name]
         scored.append((least, [spoken.recording.name, told, heard.refused or heard.text]))
-    scored.sort(key=lambda pair: pair[0])
-    rows: list[list[Cell]] = [[*row] for _, row in scored[: telling.SHOWN]]
-    columns = ["recording", "words recovered", f"heard by {run.way}"]
-    return Table("Recordings of several languages, the worst", columns, rows)
+    return [row for _, row in sorted(scored, key=lambda pair: pair[0])]

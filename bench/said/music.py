@@ -26,7 +26,7 @@ class NoMusicError(Exception):
 
 
 def music() -> list[Clip]:
-    """Pieces of several tunes, without a text.
+    """Cut pieces of several tunes, without a text.
 
     Raises:
         NoMusicError: there is no network, or no apt here.

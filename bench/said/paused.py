@@ -7,7 +7,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from bench.results import Cell, Table
+from bench.results import Aim, Cell, Table
 from bench.said import telling
 from bench.said.hearing import Ears, Piece, Run
 from bench.said.judging import broken_at
@@ -20,7 +20,7 @@ from bench.said.recordings import (
     floor,
     of_language,
 )
-from bench.said.telling import Told, at_most, lost
+from bench.said.telling import LOST_COLUMNS, Told, examples, lost
 from models.types import SAMPLE_RATE_HZ
 
 PAUSES_S = (0.7, 1.5, 3.0, 5.0, 8.0)
@@ -36,7 +36,7 @@ AIM_WER = 1.0  # points over the same clips without a pause
 
 @dataclass(frozen=True)
 class Cut:
-    """A place between two words of a clip."""
+    """Name a place between two words of a clip."""
 
     clip: Clip
     at_s: float
@@ -45,7 +45,7 @@ class Cut:
     loudness: float  # RMS
 
     def paused(self, pause_s: float) -> Recording:
-        """The clip with a pause there; none is the clip as it is."""
+        """Return the clip with a pause there, or as it is."""
         text, language = self.clip.text, self.clip.language
         if not pause_s:
             return as_recording(self.clip)
@@ -60,7 +60,7 @@ class Cut:
 
 
 def cuts(clip: Clip, words: Sequence[Piece]) -> Iterator[Cut]:
-    """The places of a clip where a pause would stand within a sentence."""
+    """Find the places of a clip where a pause would stand within a sentence."""
     for number in range(LEAST_WORDS, len(words) - LEAST_WORDS + 1):
         before, after = words[:number], words[number:]
         if not before[-1].text.strip()[-1:].isalpha():
@@ -86,7 +86,7 @@ def _quietest(clip: Clip, end_s: float, start_s: float) -> tuple[float, float]:
 
 
 def chosen(ears: Ears, quick: bool) -> list[Cut]:
-    """Of some clips of each language the quietest place; clips with quiet ones first."""
+    """Choose the quietest place of some clips of each language, the quietest ones first."""
     least_s, most_s = LENGTHS_S
     found: list[Cut] = []
     for language in LANGUAGES:
@@ -112,7 +112,7 @@ class Found:
     runs: Sequence[Run]  # faster-whisper first
 
     def broken(self, run: Run, pause_s: float) -> list[Cut]:
-        """The sentences that are two, where without a pause they are one."""
+        """Find the sentences that are two, where without a pause they are one."""
         pairs = zip(self.cuts, self.recordings[pause_s], self.recordings[0.0], strict=True)
         return [
             cut
@@ -120,6 +120,10 @@ class Found:
             if broken_at(run.heard[paused.name].text, cut.before, cut.after)
             and not broken_at(run.heard[plain.name].text, cut.before, cut.after)
         ]
+
+    def row(self, run: Run, pause_s: float) -> list[Cell]:
+        counted, broken = lost(self.recordings[pause_s], run), len(self.broken(run, pause_s))
+        return [run.way, f"{pause_s:g}", len(self.cuts), broken, *counted.cells]
 
 
 def measure(ears: Ears, quick: bool) -> Told:
@@ -131,42 +135,32 @@ def measure(ears: Ears, quick: bool) -> Told:
 
 
 def report(found: Found) -> Told:
-    rows = [_row(found, run, pause_s) for run in found.runs for pause_s in found.recordings]
-    columns = ["who", "pause s", "sentences", "broken", "deleted", "inserted", "wrong", "WER %"]
+    rows = [found.row(run, pause_s) for run in found.runs for pause_s in found.recordings]
+    broken = [
+        [run.way, f"{pause_s:g}", run.heard[cut.paused(pause_s).name].text]
+        for run in found.runs[1:]
+        for pause_s in PAUSES_S
+        for cut in found.broken(run, pause_s)
+    ]
     aims = []
     for run in found.runs[1:]:
-        broken = sum(len(found.broken(run, pause_s)) for pause_s in PAUSES_S)
-        aims.append(at_most(f"pauses, {run.way}: sentences broken", broken, AIM_BROKEN))
+        count = sum(row[0] == run.way for row in broken)
+        aims.append(Aim.at_most(f"pauses, {run.way}: sentences broken", count, AIM_BROKEN))
         plain = lost(found.recordings[0.0], run).wer
         worst = max(lost(found.recordings[pause_s], run).wer for pause_s in PAUSES_S)
         what = f"pauses, {run.way}: WER over that without a pause, at worst"
-        aims.append(at_most(what, 100 * (worst - plain), AIM_WER, " points"))
-    flat = [each for group in found.recordings.values() for each in group]
+        aims.append(Aim.at_most(what, 100 * (worst - plain), AIM_WER, " points"))
+    columns = ["who", "pause s", "sentences", "broken", *LOST_COLUMNS]
     return Told(
-        tables=[Table("Sentences with a pause in the middle", columns, rows), *_broken(found)],
+        tables=[
+            Table("Sentences with a pause in the middle", columns, rows),
+            *examples("Sentences broken, some", ["who", "pause s", "heard"], broken),
+        ],
         aims=aims,
-        raw=telling.raw(flat, found.runs),
+        raw=telling.raw([r for group in found.recordings.values() for r in group], found.runs),
         notes=[
             "Pauses: low noise at the quietest moment between two words, none of them beside a "
             "sign in faster-whisper's text. Broken is a sentence that ends there, or has dots, "
             "and does not without the pause."
         ],
     )
-
-
-def _row(found: Found, run: Run, pause_s: float) -> list[Cell]:
-    counted = lost(found.recordings[pause_s], run)
-    row: list[Cell] = [run.way, f"{pause_s:g}", len(found.cuts), len(found.broken(run, pause_s))]
-    return [*row, counted.deleted, counted.inserted, counted.substituted, 100 * counted.wer]
-
-
-def _broken(found: Found) -> list[Table]:
-    rows: list[list[Cell]] = [
-        [run.way, f"{pause_s:g}", run.heard[cut.paused(pause_s).name].text]
-        for run in found.runs[1:]
-        for pause_s in PAUSES_S
-        for cut in found.broken(run, pause_s)
-    ]
-    if not rows:
-        return []
-    return [Table("Sentences broken, some", ["who", "pause s", "heard"], rows[: telling.SHOWN])]

@@ -1,11 +1,10 @@
-"""Recordings made of the spoken prompts, with what is said in them and when.
+"""Recordings made of the spoken prompts, with the text and the time of each part.
 
 Everything is drawn from a seed, so that two runs hear the same.
 """
 
 from __future__ import annotations
 
-import json
 import random
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
@@ -14,13 +13,12 @@ from itertools import cycle
 from pathlib import Path
 
 import numpy as np
-import soundfile
 from numpy.typing import NDArray
 
 from models.types import SAMPLE_RATE_HZ
-from tests.support.speech import SPEECH
+from tests.support import speech
+from tests.support.speech import SHORT_SPEECH, SPEECH
 
-FOLDERS = (SPEECH, SPEECH.parent / "speech-short")
 SEED = 20_240_517
 FLOOR = 3.0  # of the noise in pauses, RMS in int16: no telephone or microphone is silent
 LANGUAGES = ("en", "es", "fr", "it", "ru")
@@ -31,7 +29,7 @@ MARGIN_S = 0.3  # before the first clip and after the last
 
 @dataclass(frozen=True)
 class Part:
-    """What is said in one stretch of a recording."""
+    """Tell what is said in one stretch of a recording."""
 
     text: str
     language: str
@@ -67,7 +65,7 @@ class Recording:
 
     @property
     def language(self) -> str | None:
-        """None where there are several, or nothing is said."""
+        """Return the one language; None where there are several, or nothing is said."""
         found = {part.language for part in self.parts}
         return found.pop() if len(found) == 1 else None
 
@@ -78,18 +76,16 @@ class Recording:
 
 @cache
 def clips() -> tuple[Clip, ...]:
-    """All of them, by language and name."""
+    """Read all of them, by language and name."""
     return tuple(sorted(_read(), key=lambda clip: (clip.language, clip.name)))
 
 
 def _read() -> Iterator[Clip]:
-    for folder in FOLDERS:
-        for row in map(json.loads, (folder / "manifest.jsonl").read_text().splitlines()):
-            samples, rate_hz = soundfile.read(folder / row["file"], dtype="int16")
-            assert rate_hz == SAMPLE_RATE_HZ
+    for folder in (SPEECH, SHORT_SPEECH):
+        for clip in speech.clips(folder=folder):
             # Two folders may have prompts of one name.
-            name = f"{folder.name}/{Path(row['file']).stem}"
-            yield Clip(name, row["language"], row["text"], samples)
+            name = f"{folder.name}/{Path(clip.name).stem}"
+            yield Clip(name, clip.language, clip.text, clip.samples())
 
 
 def of_language(language: str) -> list[Clip]:
@@ -102,12 +98,12 @@ def as_recording(clip: Clip) -> Recording:
 
 
 def generator(*what: object) -> random.Random:
-    """Of one purpose: what another draws does not change it."""
+    """Seed the chance of one purpose: what another draws does not change it."""
     return random.Random(f"{SEED} {what}")
 
 
 def floor(duration_s: float, *what: object) -> NDArray[np.int16]:
-    """A pause, as low noise."""
+    """Make a pause of low noise."""
     numbers = np.random.default_rng(abs(generator("floor", duration_s, *what).getrandbits(63)))
     count = round(duration_s * SAMPLE_RATE_HZ)
     return np.rint(numbers.normal(0, FLOOR, count)).astype(np.int16)
@@ -116,7 +112,7 @@ def floor(duration_s: float, *what: object) -> NDArray[np.int16]:
 def joined(
     name: str, said: Sequence[Clip], pauses_s: Sequence[float], margin_s: float = 0.0
 ) -> Recording:
-    """Clips one after the other, with the pauses between them. One without a text is no part."""
+    """Join clips with the pauses between them; one without a text is no part."""
     pieces, parts = [floor(margin_s, name)], []
     at_s = margin_s
     for number, (clip, pause_s) in enumerate(zip(said, [*pauses_s, margin_s], strict=True)):
@@ -128,7 +124,7 @@ def joined(
 
 
 def long(language: str, minutes: float, name: str, sounds: Sequence[Clip] = ()) -> Recording:
-    """Clips of a language in other orders again and again, as far as ``minutes`` hold them.
+    """Join clips of a language in other orders again and again, as far as ``minutes`` hold them.
 
     ``sounds``, which are not speech, come in turn after every ``CLIPS_A_SOUND`` clips.
     """
@@ -147,7 +143,7 @@ def long(language: str, minutes: float, name: str, sounds: Sequence[Clip] = ()) 
 
 
 def _in_other_orders(some: Sequence[Clip], draw: random.Random) -> Iterator[Clip]:
-    """Without end; no clip follows itself."""
+    """Draw clips without end; no clip follows itself."""
     last: Clip | None = None
     while True:
         order = draw.sample(some, len(some))

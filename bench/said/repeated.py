@@ -4,10 +4,13 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Iterator, Sequence
+from contextlib import ExitStack
 from dataclasses import dataclass
 from itertools import cycle, islice
 
-from bench.results import Cell, Table
+from bench.bare import answers, loaded
+from bench.engine_inputs import PIPER
+from bench.results import Aim, Cell, Table
 from bench.said import telling
 from bench.said.hearing import Ears, Run
 from bench.said.judging import kept_repetition
@@ -20,9 +23,12 @@ from bench.said.recordings import (
     joined,
     of_language,
 )
-from bench.said.telling import Told, at_least
-from bench.said.voice import spoken
+from bench.said.telling import Told, examples
+from models.audio.decode import resample
+from models.audio.samples import to_int16
+from models.types import SAMPLE_RATE_HZ, TtsItem
 
+VOICE = "en_US-joe-medium"
 PAUSES_S = (0.1, 0.3, 0.5, 0.7, 1.0)
 MARGIN_S = 0.2
 SHORT_S, SHORTEST_S = 2.5, 1.9  # a clip that stands twice or three times in less than 10 s
@@ -62,7 +68,7 @@ class Repetition:
 
 @dataclass(frozen=True)
 class Found:
-    """What each run heard of the repetitions, and of every clip of theirs alone."""
+    """Hold what each run heard of the repetitions, and of every clip of theirs alone."""
 
     repetitions: Sequence[Repetition]
     reference: Run
@@ -71,7 +77,7 @@ class Found:
     alone: Sequence[Run]
 
     def kept(self, repetition: Repetition, run: Run) -> bool:
-        """Whether each clip stands in the text as often as it was said."""
+        """Tell whether each clip stands in the text as often as it was said."""
         text = run.heard[repetition.recording.name].text
         return all(
             kept_repetition(text, times, clip.text, *self._heard_alone(clip))
@@ -83,9 +89,8 @@ class Found:
 
 
 def repetitions() -> list[Repetition]:
-    """Forty; nearly all of them fit into one short window."""
-    words = spoken([*dict.fromkeys(text for text, _ in WORDS), *NUMBERS])
-    by_text = {clip.text: clip for clip in words}
+    """Make forty; nearly all of them fit into one short window."""
+    by_text = spoken([*dict.fromkeys(text for text, _ in WORDS), *NUMBERS])
     return [
         *_clips("a clip twice", TWICE, (0, 0), SHORT_S),
         *_clips("a clip three times", THRICE, (0, 0, 0), SHORTEST_S),
@@ -99,7 +104,7 @@ def repetitions() -> list[Repetition]:
 
 
 def _clips(kind: str, count: int, order: Sequence[int], longest_s: float) -> Iterator[Repetition]:
-    """So many recordings, the languages in turn; ``order`` is of the clips drawn for each."""
+    """Make so many recordings, the languages in turn; ``order`` is of the clips drawn for each."""
     draw = generator("repetitions", kind)
     short = {
         language: [clip for clip in of_language(language) if clip.duration_s <= longest_s]
@@ -114,6 +119,21 @@ def _repetition(kind: str, said: Sequence[Clip], number: int) -> Repetition:
     pauses_s = [PAUSES_S[(number + step) % len(PAUSES_S)] for step in range(len(said) - 1)]
     name = f"{kind} {number + 1}: {said[0].text}"
     return Repetition(kind, tuple(said), joined(name, said, pauses_s, MARGIN_S))
+
+
+def spoken(texts: Sequence[str]) -> dict[str, Clip]:
+    """Speak words that no prompt has, in the English voice that ships with the project.
+
+    The voice never says a text twice in the same way, so these alone differ from run to run.
+    """
+    found = {}
+    with ExitStack() as stack:
+        runtime = loaded(stack, "piper", PIPER, 1)
+        for text in texts:
+            (speech,) = answers(runtime, [TtsItem(text, VOICE)])
+            samples = to_int16(resample(speech.audio, SAMPLE_RATE_HZ).samples)
+            found[text] = Clip(f"voice/{text}", "en", text, samples)
+    return found
 
 
 def measure(ears: Ears, quick: bool) -> Told:
@@ -133,18 +153,29 @@ def measure(ears: Ears, quick: bool) -> Told:
 
 def report(found: Found) -> Told:
     runs = (found.reference, found.json, found.verbose)
-    kinds = [*dict.fromkeys(each.kind for each in found.repetitions), None]
     rows: list[list[Cell]] = []
-    for kind in kinds:
+    for kind in [*dict.fromkeys(each.kind for each in found.repetitions), None]:
         some = [each for each in found.repetitions if kind in (None, each.kind)]
         kept = [sum(found.kept(each, run) for each in some) for run in runs]
         rows.append([kind or "all", len(some), *kept])
     columns = ["what is said", "recordings", *(f"kept by {run.way}" for run in runs)]
     count, theirs, *ours = (int(str(cell)) for cell in rows[-1][1:])
+    not_kept = [
+        [each.recording.name, run.way, run.heard[each.recording.name].text]
+        for each in found.repetitions
+        for run in runs
+        if not found.kept(each, run)
+    ]
+    names = ["recording", "who", "heard"]
     return Told(
-        tables=[Table("Repetitions that are meant", columns, rows), *_lost_table(found, runs)],
+        tables=[
+            Table("Repetitions that are meant", columns, rows),
+            *examples("Repetitions not kept", names, not_kept, len(not_kept)),
+        ],
         aims=[
-            at_least(f"repetitions kept of {count}, {run.way}, as by faster-whisper", kept, theirs)
+            Aim.at_least(
+                f"repetitions kept of {count}, {run.way}, as by faster-whisper", kept, theirs
+            )
             for run, kept in zip(runs[1:], ours, strict=True)
         ],
         raw=telling.raw([each.recording for each in found.repetitions], runs),
@@ -154,13 +185,3 @@ def report(found: Found) -> Told:
             "which never says a text in the same way again."
         ],
     )
-
-
-def _lost_table(found: Found, runs: Sequence[Run]) -> list[Table]:
-    rows: list[list[Cell]] = [
-        [each.recording.name, run.way, run.heard[each.recording.name].text]
-        for each in found.repetitions
-        for run in runs
-        if not found.kept(each, run)
-    ]
-    return [Table("Repetitions not kept", ["recording", "who", "heard"], rows)] if rows else []

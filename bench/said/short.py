@@ -4,12 +4,13 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from functools import partial
 
-from bench.results import Cell, Table
+from bench.results import Aim, Table
 from bench.said import telling
 from bench.said.hearing import Ears, Run
 from bench.said.recordings import Recording, as_recording, clips
-from bench.said.telling import Told, at_least, at_most, languages, twice, wer_percent
+from bench.said.telling import Told, examples, languages, twice, wer_percent
 
 QUICK_EVERY = 6
 CALLERS = 8  # who share batches
@@ -19,7 +20,7 @@ AIM_CPU = 0.35  # of faster-whisper's
 
 @dataclass(frozen=True)
 class Found:
-    """What each run heard of the clips. ``crowded`` has many callers at once."""
+    """The runs over the clips. ``crowded`` has many callers at once."""
 
     recordings: Sequence[Recording]
     reference: Run
@@ -33,6 +34,29 @@ class Found:
     @property
     def served(self) -> tuple[Run, ...]:
         return (self.json, self.verbose, self.crowded, self.unnamed, self.unnamed_json)
+
+    def twice(self, run: Run) -> list[Recording]:
+        beside = None if run is self.reference else self.reference
+        return [recording for recording, _ in twice(self.recordings, run, beside)]
+
+    def wer(self, run: Run, language: str | None = None) -> float:
+        return wer_percent(self.recordings, run, language)
+
+    def worse(self, run: Run, language: str | None = None) -> float:
+        return self.wer(run, language) - self.wer(self.reference, language)
+
+    def cpu_ratio(self, run: Run) -> float:
+        return run.cpu_s / self.reference.cpu_s
+
+    def right(self, run: Run) -> float | None:
+        """Return the share of languages found right, where nobody named them."""
+        told: Sequence[str | None] = self.detected
+        if run is self.unnamed:
+            told = [run.heard[each.name].language for each in self.recordings]
+        elif run is not self.reference:
+            return None
+        pairs = zip(told, self.recordings, strict=True)
+        return 100 * sum(one == each.language for one, each in pairs) / len(self.recordings)
 
 
 def measure(ears: Ears, quick: bool) -> Told:
@@ -52,9 +76,31 @@ def measure(ears: Ears, quick: bool) -> Told:
 
 def report(found: Found) -> Told:
     runs = [found.reference, *found.served]
+    table = Table.of(
+        f"{len(found.recordings)} clips",
+        runs,
+        {
+            "who": lambda run: run.way,
+            "said twice": lambda run: len(found.twice(run)),
+            "WER %": found.wer,
+            **{
+                f"WER % {name}": partial(found.wer, language=name)
+                for name in languages(found.recordings)
+            },
+            "CPU s": lambda run: run.cpu_s,
+            "CPU, of faster-whisper's": found.cpu_ratio,
+            "language right %": found.right,
+            "refused": lambda run: run.refused,
+        },
+    )
+    doubled = [
+        [run.way, each.name, run.heard[each.name].text]
+        for run in found.served
+        for each in found.twice(run)
+    ]
     return Told(
-        tables=[_table(found), *_twice_table(found)],
-        aims=_aims(found),
+        tables=[table, *examples("Clips said twice, some", ["who", "clip", "heard"], doubled)],
+        aims=_aims(found, len(doubled)),
         raw=telling.raw(found.recordings, runs),
         notes=[
             "Clips: CPU seconds are of the ingress, the detector and the recogniser together, and "
@@ -66,67 +112,25 @@ def report(found: Found) -> Told:
     )
 
 
-def _table(found: Found) -> Table:
-    names = languages(found.recordings)
-    rows = [_row(found, run, names) for run in (found.reference, *found.served)]
-    columns = ["who", "said twice", "WER %", *(f"WER % {name}" for name in names)]
-    columns += ["CPU s", "CPU, of faster-whisper's", "language right %", "refused"]
-    return Table(f"{len(found.recordings)} clips", columns, rows)
-
-
-def _row(found: Found, run: Run, names: Sequence[str]) -> list[Cell]:
-    beside = None if run is found.reference else found.reference
-    row: list[Cell] = [run.way, len(twice(found.recordings, run, beside))]
-    row += [wer_percent(found.recordings, run, name) for name in (None, *names)]
-    row += [run.cpu_s, run.cpu_s / found.reference.cpu_s]
-    return [*row, _right(found, run), run.refused]
-
-
-def _right(found: Found, run: Run) -> float | None:
-    """The share of languages found right, where nobody named them."""
-    if run is found.reference:
-        told: Sequence[str | None] = found.detected
-    elif run is found.unnamed:
-        told = [run.heard[each.name].language for each in found.recordings]
-    else:
-        return None
-    pairs = zip(told, found.recordings, strict=True)
-    return 100 * sum(one == each.language for one, each in pairs) / len(found.recordings)
-
-
-def _twice_table(found: Found) -> list[Table]:
-    rows: list[list[Cell]] = [
-        [run.way, each.name, run.heard[each.name].text]
-        for run in found.served
-        for each, _ in twice(found.recordings, run, found.reference)
-    ]
-    if not rows:
-        return []
-    return [Table("Clips said twice, some", ["who", "clip", "heard"], rows[: telling.SHOWN])]
-
-
-def _aims(found: Found) -> list[telling.Aim]:
-    some, reference = found.recordings, found.reference
-    doubled = sum(len(twice(some, run, reference)) for run in found.served)
-    aims = [at_most(f"clips said twice, of {len(found.served) * len(some)} answers", doubled, 0)]
+def _aims(found: Found, doubled: int) -> list[Aim]:
+    answers = len(found.served) * len(found.recordings)
+    aims = [Aim.at_most(f"clips said twice, of {answers} answers", doubled, 0)]
     for run in (found.json, found.verbose):
-        worse = {
-            name: wer_percent(some, run, name) - wer_percent(some, reference, name)
-            for name in (None, *languages(some))
-        }
-        aims.append(
-            at_most(f"clips, {run.way}: WER over faster-whisper's", worse[None], AIM_WER, " points")
-        )
-        by_name = {name: points for name, points in worse.items() if name}
+        by_name = {name: found.worse(run, name) for name in languages(found.recordings)}
         worst = max(by_name, key=by_name.__getitem__)
-        what = f"clips, {run.way}: the same in the worst language ({worst})"
-        aims.append(at_most(what, by_name[worst], AIM_WER_LANGUAGE, " points"))
-        ratio = run.cpu_s / reference.cpu_s
-        aims.append(at_most(f"clips, {run.way}: CPU of faster-whisper's", ratio, AIM_CPU))
-    forms = abs(wer_percent(some, found.json) - wer_percent(some, found.verbose))
-    aims.append(at_most("clips: WER of json and verbose_json apart", forms, AIM_FORMS, " points"))
-    theirs, ours = _right(found, reference), _right(found, found.unnamed)
+        what = f"clips, {run.way}"
+        over, same = f"{what}: WER over faster-whisper's", f"{what}: the same in the worst language"
+        aims += [
+            Aim.at_most(over, found.worse(run), AIM_WER, " points"),
+            Aim.at_most(f"{same} ({worst})", by_name[worst], AIM_WER_LANGUAGE, " points"),
+            Aim.at_most(f"{what}: CPU of faster-whisper's", found.cpu_ratio(run), AIM_CPU),
+        ]
+    forms = abs(found.wer(found.json) - found.wer(found.verbose))
+    aims.append(
+        Aim.at_most("clips: WER of json and verbose_json apart", forms, AIM_FORMS, " points")
+    )
+    theirs, ours = found.right(found.reference), found.right(found.unnamed)
     assert theirs is not None
     assert ours is not None
-    aims.append(at_least("clips: languages found right, as by faster-whisper", ours, theirs, " %"))
-    return aims
+    what = "clips: languages found right, as by faster-whisper"
+    return [*aims, Aim.at_least(what, ours, theirs, " %")]

@@ -1,33 +1,20 @@
-"""What the parts of the bench have in common when they tell what they found."""
+"""The findings of a part, and what the parts have in common when they tell them."""
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
 from functools import reduce
 from operator import add
 from typing import Any
 
-from bench.results import Cell, Table
+from bench.results import Aim, Cell, Table
 from bench.said.hearing import Run
 from bench.said.judging import Lost, Repeated, said_twice, words_lost
 from bench.said.recordings import LANGUAGES, Recording
 
 SHOWN = 12  # texts of a table of examples
-
-
-@dataclass(frozen=True)
-class Aim:
-    """One figure and what it should be."""
-
-    what: str
-    measured: str
-    aim: str
-    met: bool
-
-    @property
-    def row(self) -> list[Cell]:
-        return [self.what, self.measured, self.aim, "yes" if self.met else "no"]
+LOST_COLUMNS = ("deleted", "inserted", "wrong", "WER %")
 
 
 @dataclass(frozen=True)
@@ -40,23 +27,19 @@ class Told:
     notes: Sequence[str] = ()
 
 
-def at_most(what: str, measured: float, aim: float, unit: str = "") -> Aim:
-    return Aim(what, f"{measured:.2f}{unit}", f"at most {aim:g}{unit}", measured <= aim + 1e-9)
-
-
-def at_least(what: str, measured: float, aim: float, unit: str = "") -> Aim:
-    return Aim(what, f"{measured:.1f}{unit}", f"at least {aim:g}{unit}", measured >= aim - 1e-9)
-
-
-def aims_table(aims: Sequence[Aim]) -> Table:
-    return Table("Aims", ["what", "measured", "aim", "met"], [aim.row for aim in aims])
+def examples(
+    title: str, columns: Sequence[str], rows: Iterable[Sequence[Cell]], most: int = SHOWN
+) -> list[Table]:
+    """Make a table of some texts; none where there are none."""
+    shown = [*rows][:most]
+    return [Table(title, columns, shown)] if shown else []
 
 
 # ---- over recordings -------------------------------------------------------------------
 
 
 def lost(recordings: Sequence[Recording], run: Run, language: str | None = None) -> Lost:
-    """Over all recordings together, or those of one language."""
+    """Sum up the words lost over all recordings, or over those of one language."""
     some = [each for each in recordings if language in (None, each.language)]
     found = (words_lost(run.heard[each.name].text, each.text) for each in some)
     return reduce(add, found, Lost(0, 0, 0, 0))
@@ -74,7 +57,7 @@ def languages(recordings: Sequence[Recording]) -> list[str]:
 def twice(
     recordings: Sequence[Recording], run: Run, beside: Run | None
 ) -> list[tuple[Recording, Repeated]]:
-    """What a run says more often in a row than the script and the run beside it."""
+    """Find what a run says more often in a row than the script and the run beside it."""
     found = []
     for each in recordings:
         references = [each.text] + ([beside.heard[each.name].text] if beside else [])
@@ -84,7 +67,7 @@ def twice(
 
 
 def raw(recordings: Sequence[Recording], runs: Sequence[Run]) -> dict[str, Any]:
-    """Every text, for whoever judges otherwise."""
+    """Keep every text, for whoever judges otherwise."""
     return {
         "cpu_s": {run.way: round(run.cpu_s, 2) for run in runs},
         "took_s": {run.way: round(run.took_s, 2) for run in runs},

@@ -1,4 +1,4 @@
-"""What one request of the load test is: the endpoints, through the client, and its inputs."""
+"""The requests of the load test: the endpoints, asked through the client, and their inputs."""
 
 from __future__ import annotations
 
@@ -20,16 +20,18 @@ DEFAULT_TEXT = "Please try your call again later."
 
 @dataclass(frozen=True, slots=True)
 class Answer:
-    """What is kept of an answer.
+    """Keep what the figures need of an answer.
 
     ``audio_s`` is the audio that was heard, or of ``speech`` the audio that was made; None for
     texts. ``queue_ms`` and ``execution_ms`` are sums over the items of all stages; None where
-    the answer does not tell.
+    the answer does not tell. ``first_byte_s`` is from the sending to the body's begin; None where
+    the answer is taken as a whole.
     """
 
     audio_s: float | None = None
     queue_ms: float | None = None
     execution_ms: float | None = None
+    first_byte_s: float | None = None
 
 
 # Sends the request of a number: 0, 1, 2, ...
@@ -44,7 +46,7 @@ class Clip:
 
 @dataclass(frozen=True, slots=True)
 class Work:
-    """What is asked for. Requests take the clips or texts in turn."""
+    """Say what is asked for. Requests take the clips or texts in turn."""
 
     endpoint: Endpoint
     clips: tuple[Clip, ...]
@@ -53,7 +55,7 @@ class Work:
     target_language: str
 
     def asker(self, client: AsyncClient) -> Ask:
-        """The way to send the requests of this work with a client."""
+        """Return the way to send the requests of this work with a client."""
         calls: dict[Endpoint, Ask] = {
             "translate": lambda number: self._translate(client, number),
             "transcribe": lambda number: self._transcribe(client, number),
@@ -90,7 +92,7 @@ class Work:
 
 
 def read_clips(path: Path) -> tuple[Clip, ...]:
-    """The audio file, or all audio files of the folder by name.
+    """Read the audio file, or all audio files of the folder by name.
 
     Raises:
         OSError: a file cannot be read.
@@ -105,14 +107,14 @@ def read_clips(path: Path) -> tuple[Clip, ...]:
 
 
 def _answer(audio_s: float | None, stages: Sequence[StageTiming]) -> Answer:
-    """The stages of models; their times are means over items in the answer."""
+    """Sum up the stages of models; their times are means over items in the answer."""
     queue_ms = sum(stage.queue_ms * stage.items for stage in stages if stage.model)
     execution_ms = sum(stage.execution_ms * stage.items for stage in stages if stage.model)
     return Answer(audio_s, queue_ms, execution_ms)
 
 
 def _wav_duration_s(content: bytes) -> float | None:
-    """The duration that a WAV file's header says; None if it is no such file."""
+    """Return the duration that a WAV file's header says; None if it is no such file."""
     try:
         with wave.open(io.BytesIO(content)) as file:
             frames, rate_hz = file.getnframes(), file.getframerate()

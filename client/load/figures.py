@@ -1,11 +1,11 @@
-"""The figures of a step: a pure function of what was recorded."""
+"""The figures of a step, as a pure function of what was recorded."""
 
 from __future__ import annotations
 
 import math
 from collections import Counter
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from dragoman_client import Model
 
@@ -16,7 +16,7 @@ PERCENTILES = (50, 90, 95, 99)
 
 @dataclass(frozen=True, slots=True)
 class StepFigures:
-    """What one step measured. None: nothing was measured of it.
+    """Hold the figures of one step. None: nothing was measured of it.
 
     ``latency_ms`` (p50, p90, p95, p99, max) is of the requests that were answered: a quick
     refusal must not look like a quick answer. Rates are per second of ``elapsed_s``.
@@ -45,7 +45,7 @@ class StepFigures:
 def summarise(
     recording: Recording, *, slo_ms: float | None, mean_batch: Mapping[str, float]
 ) -> StepFigures:
-    """The figures of a recording."""
+    """Compute the figures of a recording."""
     outcomes, elapsed_s = recording.outcomes, recording.elapsed_s
     answers = [outcome.answer for outcome in outcomes if outcome.answer is not None]
     latencies = sorted(outcome.latency_ms for outcome in outcomes if outcome.answer is not None)
@@ -77,14 +77,27 @@ def summarise(
     )
 
 
+def after(recording: Recording, ahead: int) -> Recording:
+    """Leave out the first answers: the count begins when they have come and every caller is busy.
+
+    Times stay those of the whole step; ``elapsed_s`` is from the last answer that is left out to
+    the last that is counted.
+    """
+    outcomes = recording.outcomes
+    begin_s = outcomes[ahead - 1].ended_s if ahead else 0.0
+    counted = outcomes[ahead:]
+    elapsed_s = counted[-1].ended_s - begin_s
+    return replace(recording, outcomes=counted, sent=len(counted), elapsed_s=elapsed_s)
+
+
 def latency_percentiles(ordered_ms: Sequence[float]) -> dict[str, float]:
-    """p50 to p99 and max of latencies in ascending order, at least one."""
+    """Return p50 to p99 and the maximum of latencies in ascending order, at least one."""
     named = {f"p{percent}": percentile(ordered_ms, percent) for percent in PERCENTILES}
     return {**named, "max": ordered_ms[-1]}
 
 
 def percentile(ordered: Sequence[float], percent: float) -> float:
-    """The nearest rank: the least value that ``percent`` % of all values do not exceed.
+    """Return the nearest rank: the least value that ``percent`` % of all values do not exceed.
 
     Always a value that was measured: of few values, p99 is the greatest and no guess beyond.
 
@@ -95,7 +108,7 @@ def percentile(ordered: Sequence[float], percent: float) -> float:
 
 
 def mean_batches(before: Sequence[Model], after: Sequence[Model]) -> dict[str, float]:
-    """Items a batch of each model that ran between two looks at the server's counts."""
+    """Return the items a batch of each model that ran between two looks at the server's counts."""
     counts = {model.id: model.statistics for model in before}
     means = {}
     for model in after:

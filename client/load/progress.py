@@ -1,4 +1,4 @@
-"""How far the load test is: a bar on a terminal, a line a step elsewhere; both on stderr."""
+"""The load test's progress: a bar on a terminal, a line a step elsewhere; both on stderr."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ from .steps import Length, Load, Recording
 
 @contextmanager
 def shown() -> Iterator[sweep.Progress]:
-    """The progress that suits stderr."""
+    """Yield the progress that suits stderr."""
     if not sys.stderr.isatty():
         yield Lines()
         return

@@ -26,7 +26,7 @@ LATENCIES = ("p50", "p90", "p95", "p99", "max")
 
 
 def show(steps: Sequence[StepFigures]) -> None:
-    """The table on stdout, and on stderr what should be known of its figures.
+    """Print the table, and on stderr what should be known of its figures.
 
     In a pipe a step is a line; on a terminal it is a column, as there are more figures.
     """
@@ -49,7 +49,7 @@ def show(steps: Sequence[StepFigures]) -> None:
 def document(
     sweep: Sweep, work: Work, settings: Mapping[str, Any], started: datetime
 ) -> dict[str, Any]:
-    """All that was asked, where, and what was measured: plain values for JSON.
+    """Return all that was asked, where, and what was measured, as plain values for JSON.
 
     ``outcomes`` of a step has a row for each request, in order of their ends: the second it was
     intended at, its latency in ms, and the kind of its error or null.
@@ -80,7 +80,7 @@ def document(
 
 
 def _figures(steps: Sequence[StepFigures]) -> Iterator[tuple[console.Cell, ...]]:
-    """The name of each figure, and its value in each step; only those that a step has."""
+    """Yield the name of each figure, and its value in each step; only those that a step has."""
     rows: list[tuple[str, Callable[[StepFigures], console.Cell]]] = [
         ("requests", lambda step: step.requests),
         ("answered", lambda step: step.answered),

@@ -1,4 +1,7 @@
-"""One step of a load: requests go out by a schedule or from callers, and are written down."""
+"""The load generator: requests go out by a schedule or from callers, and are written down.
+
+How a request is sent is the caller's: through the client, or over raw connections.
+"""
 
 from __future__ import annotations
 
@@ -35,7 +38,7 @@ LOCAL_KINDS: dict[type[DragomanError], str] = {
 
 
 class Clock(Protocol):
-    """The time that steps live in; tests bring their own."""
+    """Tell the time to steps; tests bring their own."""
 
     def time(self) -> float: ...
 
@@ -54,7 +57,7 @@ class RealClock:
 
 @dataclass(frozen=True, slots=True)
 class Load:
-    """How much is asked: a rate (open loop) or a number of callers (closed loop)."""
+    """The load that is asked for: a rate (open loop) or a number of callers (closed loop)."""
 
     loop: Literal["open", "closed"]
     value: float  # requests/s, or callers
@@ -67,13 +70,21 @@ class Load:
 
 @dataclass(frozen=True, slots=True)
 class Length:
-    """How long a step goes on: so many seconds, or so many requests."""
+    """The length of a step: so many seconds, or so many requests.
+
+    After ``answers`` a closed loop ends at once: who still waits leaves, so that no caller idles
+    while the last answers are counted.
+    """
 
     duration_s: float | None = None
     requests: int | None = None
+    answers: int | None = None
+    until: asyncio.Event | None = None  # ends it, too, once it is set
 
     def is_over(self, number: int, elapsed_s: float) -> bool:
-        """Whether the request of this number, at this time, is not begun any more."""
+        """Tell whether the request of this number, at this time, is not begun any more."""
+        if self.until is not None and self.until.is_set():
+            return True
         if self.requests is not None:
             return number >= self.requests
         return self.duration_s is not None and elapsed_s >= self.duration_s
@@ -81,10 +92,12 @@ class Length:
 
 @dataclass(frozen=True, slots=True)
 class Failure:
-    """Why there was no answer: the status and code, such as ``503 queue_full``."""
+    """The reason why there was no answer: the status and code, such as ``503 queue_full``."""
 
     kind: str
     is_overload: bool
+    message: str = field(default="", compare=False)
+    retry_after_s: float | None = field(default=None, compare=False)
 
 
 @dataclass(frozen=True, slots=True)
@@ -112,7 +125,7 @@ class Outcome:
 
 @dataclass(slots=True)
 class Recording:
-    """What a step has seen so far; ``elapsed_s`` runs to the end of its last request."""
+    """The record of a step so far; ``elapsed_s`` runs to the end of its last request."""
 
     load: Load
     outcomes: list[Outcome] = field(default_factory=list)
@@ -121,12 +134,16 @@ class Recording:
     is_whole: bool = False  # False: it was interrupted
 
 
+class _Enough(Exception):
+    """So many answers have come as were asked for."""
+
+
 Listener: TypeAlias = Callable[[Recording], None]
 
 
 @dataclass(frozen=True, slots=True)
 class Stepper:
-    """Runs steps. ``listener`` hears of each answer."""
+    """Run steps. ``listener`` hears of each answer."""
 
     ask: Ask
     clock: Clock
@@ -162,19 +179,24 @@ class Stepper:
 
     async def _closed_loop(self, recording: Recording, length: Length, start_s: float) -> None:
         numbers = itertools.count()
-        async with asyncio.TaskGroup() as callers:
-            for _ in range(int(recording.load.value)):
-                callers.create_task(self._call_again(recording, length, start_s, numbers))
+        try:
+            async with asyncio.TaskGroup() as callers:
+                for _ in range(int(recording.load.value)):
+                    callers.create_task(self._call_again(recording, length, start_s, numbers))
+        except* _Enough:  # who ended in the same moment is not counted
+            del recording.outcomes[length.answers :]
 
     async def _call_again(
         self, recording: Recording, length: Length, start_s: float, numbers: Iterator[int]
     ) -> None:
-        """One caller: the next request follows the answer to the last."""
+        """Call as one caller: the next request follows the answer to the last."""
         for number in numbers:
             elapsed_s = self.clock.time() - start_s
             if length.is_over(number, elapsed_s):
                 return
             await self._send(recording, number, start_s, elapsed_s)
+            if length.answers is not None and len(recording.outcomes) >= length.answers:
+                raise _Enough
 
     async def _send(
         self, recording: Recording, number: int, start_s: float, intended_s: float
@@ -192,10 +214,11 @@ class Stepper:
 
 
 def failure_of(error: DragomanError) -> Failure:
-    """The kind of an error. A 503 without a code is a proxy's, which is full as well."""
+    """Name the kind of an error. A 503 without a code is a proxy's, which is full as well."""
     for cls, kind in LOCAL_KINDS.items():
         if isinstance(error, cls):
-            return Failure(kind, is_overload=False)
+            return Failure(kind, False, str(error))
     kind = " ".join(str(part) for part in (error.status, error.code) if part)
     from_proxy = isinstance(error, Unavailable) and error.code is None
-    return Failure(kind or type(error).__name__, isinstance(error, OVERLOAD) or from_proxy)
+    is_overload = isinstance(error, OVERLOAD) or from_proxy
+    return Failure(kind or type(error).__name__, is_overload, str(error), error.retry_after_s)

@@ -14,7 +14,7 @@ from .steps import Length, Load, Outcome, Recording, Stepper
 
 @dataclass(frozen=True, slots=True)
 class Plan:
-    """What a sweep does; ``warm_up`` requests go one after another, before the first step."""
+    """The plan of a sweep; ``warm_up`` requests go one after another, before the first step."""
 
     loads: tuple[Load, ...]
     length: Length
@@ -23,7 +23,7 @@ class Plan:
 
 
 class Progress(Protocol):
-    """What hears of the steps while they run."""
+    """A listener to the steps while they run."""
 
     def begin(self, load: Load, length: Length) -> None: ...
 
@@ -70,7 +70,7 @@ class Sweep:
             self.progress.end(figures)
 
     async def _look(self) -> Sequence[Model]:
-        """The server's models and counts; none where it does not tell (it may be overloaded)."""
+        """Ask for the server's models and counts; none where it does not tell."""
         try:
             return await self.client.models()
         except DragomanError:

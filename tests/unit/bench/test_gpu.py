@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import json
 import signal
-import subprocess
 import sys
 import time
 from collections.abc import Callable
@@ -13,11 +12,10 @@ from pathlib import Path
 from types import SimpleNamespace
 from typing import Any
 
-import psutil
 import pytest
 
-from bench.gpu import report, served, served_report
-from bench.gpu.__main__ import PARTS, Part, Run, arguments, keep, run_all
+from bench.gpu import report, served_report
+from bench.gpu.__main__ import PARTS, Part, Run, arguments, run_all
 from bench.gpu.ceilings import Ceilings
 from bench.gpu.measure import Found, OutOfTimeError, Row, Setup, bounded, busy_ms
 from bench.results import Spread
@@ -181,41 +179,6 @@ def test_what_a_part_found_in_its_own_process_comes_back_whole() -> None:
     assert (parent.rows, parent.raw, parent.notes) == ([ROW], {"lines": [1]}, ["a note"])
 
 
-def earlier_run() -> dict[str, Any]:
-    return {
-        "taken_at": "2026-01-02T03:04:05+00:00",
-        "raw": {
-            "gpu": "NVIDIA L4",
-            "parts": {
-                "ceilings": Found(raw={"tflops": {"float32": 50.0}, "copy_gb_s": 9.0}).as_raw(),
-                "ecapa": json.loads(json.dumps(Found([ROW]).as_raw())),
-            },
-            "skipped": {"ecapa": "cut short: it had 9 s"},
-            "took_s": {"ceilings": 1.0, "ecapa": 9.0},
-        },
-    }
-
-
-def test_a_part_measured_again_stands_beside_those_of_the_earlier_run(tmp_path: Path) -> None:
-    run = run_of(tmp_path)
-    run.found["m2m100"], run.took_s["m2m100"] = Found(), 3.0
-
-    keep(run, earlier_run(), "NVIDIA L4")
-
-    assert list(run.took_s) == ["ceilings", "ecapa", "m2m100"]
-    assert run.found["ecapa"].rows == [ROW]
-    assert run.skipped == {"ecapa": "cut short: it had 9 s"}
-    assert run.ceilings == Ceilings({"float32": 50.0}, 9.0)
-    assert run.found["m2m100"].notes == [
-        "Measured again on its own: m2m100; the rest is of 2026-01-02T03:04:05+00:00."
-    ]
-
-
-def test_runs_on_two_kinds_of_gpu_are_not_mixed(tmp_path: Path) -> None:
-    with pytest.raises(ValueError, match="it ran on NVIDIA L4"):
-        keep(run_of(tmp_path), earlier_run(), "NVIDIA T4")
-
-
 def test_a_model_is_told_beside_the_cpu_where_it_ran_on_both() -> None:
     cuda = replace(ROW, model="Piper medium", batch_size=8, wall_ms=Spread(100.0, 90.0, 120.0, 3))
     alone = replace(cuda, on="cpu", batch_size=1)
@@ -245,22 +208,3 @@ def test_what_is_served_is_told_as_a_share_of_the_best_batch_in_process() -> Non
     assert "in-process" not in served_report.findings(raw, [])[0]
     (table,) = served_report.tables(raw, [captured])
     assert table.rows[0][:7] == ["speaker, 1 s", 64, 1600.0, 9.0, 20.0, 21.4, 0.5]
-
-
-def test_a_server_that_does_not_end_when_asked_is_killed_with_its_children(
-    monkeypatch: pytest.MonkeyPatch,
-) -> None:
-    monkeypatch.setattr(served, "END_S", 1.0)
-    deaf = (
-        "import signal, subprocess, sys, time; signal.signal(signal.SIGTERM, signal.SIG_IGN); "
-        "subprocess.Popen([sys.executable, '-c', 'import time; time.sleep(60)']); "
-        "print('there', flush=True); time.sleep(60)"
-    )
-    with psutil.Popen([sys.executable, "-c", deaf], stdout=subprocess.PIPE) as process:
-        process.stdout.readline()
-        (child,) = process.children()
-
-        served.end(process)
-
-        assert process.poll() is not None
-        assert not child.is_running() or child.status() == psutil.STATUS_ZOMBIE

@@ -1,4 +1,4 @@
-"""What perf_analyzer is fed with, and that only pinned files are run."""
+"""The inputs of perf_analyzer, and that only pinned files are run."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""How the bench of recognition judges texts."""
+"""The judges of the bench of recognition."""
 
 from __future__ import annotations
 

@@ -8,6 +8,7 @@ from itertools import pairwise
 import numpy as np
 import pytest
 
+from bench.results import Aim
 from bench.said import junk, length, mixed, paused, repeated, short
 from bench.said.hearing import Heard, Piece, Run
 from bench.said.recordings import (
@@ -21,7 +22,7 @@ from bench.said.recordings import (
     long,
     of_language,
 )
-from bench.said.telling import Aim, Told
+from bench.said.telling import Told
 from models.types import SAMPLE_RATE_HZ
 
 Hearer = Callable[[Recording], Heard]

@@ -1,4 +1,4 @@
-"""What the benches of stages give, count and compare."""
+"""The stages' bench: its inputs, counts and comparisons."""
 
 from __future__ import annotations
 

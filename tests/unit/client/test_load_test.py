@@ -114,7 +114,7 @@ def rows(result: typer.testing.Result) -> list[dict[str, str]]:
 
 
 def measured(tmp_path: Path, server: Server, *args: str | Path) -> Any:
-    """What ``--json`` writes."""
+    """Return what ``--json`` writes."""
     run(server, *args, "--json", tmp_path / "load.json")
     return json.loads((tmp_path / "load.json").read_text())
 
@@ -234,7 +234,7 @@ def test_texts_take_turns() -> None:
 
 
 def test_no_pool_holds_an_open_loop_back() -> None:
-    """Nothing is answered before all requests are there: more than httpx's default pool has."""
+    """Answer nothing before all requests are there: more than httpx's default pool has."""
     count = 120
     with holding(count) as url:
         args = ["--url", url, "--endpoint", "text", "--rate", "2000", "--requests", str(count)]
@@ -244,7 +244,7 @@ def test_no_pool_holds_an_open_loop_back() -> None:
 
 @pytest.fixture
 def heeds_ctrl_c() -> Iterator[None]:
-    """As in a terminal, also where this process was started to ignore it."""
+    """Interrupt as in a terminal, also where this process was started to ignore it."""
     before = signal.signal(signal.SIGINT, signal.default_int_handler)
     yield
     signal.signal(signal.SIGINT, before)

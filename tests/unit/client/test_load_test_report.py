@@ -1,4 +1,4 @@
-"""How the load test is shown on a terminal, and its picture."""
+"""The load test's table on a terminal, and its picture."""
 
 from __future__ import annotations
 

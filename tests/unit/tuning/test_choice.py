@@ -31,7 +31,7 @@ def measured(turns: Mapping[Candidate, Sequence[Trial]]) -> Search:
 
 
 def chosen(**rates_rps: tuple[Candidate, Sequence[float]]) -> Choice:
-    """Of candidates and their answers a second, all in time."""
+    """Make a search of candidates and their answers a second, all in time."""
     turns = {
         candidate: [trial(candidate, rate) for rate in (rates[0], *rates)]
         for candidate, rates in rates_rps.values()

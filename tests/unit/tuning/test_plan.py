@@ -1,4 +1,4 @@
-"""What the tuner tries, starts and sends, of a configuration and a command line."""
+"""The tuner's plan: what it tries, starts and sends."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from deployments.config.files import ServeFile, load
 from load.endpoints import SAMPLE
 from tests.support import nvidia_driver
 from tests.support.nvidia_driver import gpu
-from tuning.command import Options
+from tuning.options import Options
 from tuning.plan import Plan, plan
 from tuning.server import server_content
 

@@ -1,4 +1,4 @@
-"""How the tuner's measurements are shown: tables, a document, a picture."""
+"""The tuner's report: tables, a document, a picture."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What the tuner sends to a model by its name, and how answers and refusals are counted."""
+"""The tuner's requests to a model by its name, and how answers and refusals are counted."""
 
 from __future__ import annotations
 

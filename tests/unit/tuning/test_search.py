@@ -42,7 +42,7 @@ def test_only_the_best_is_measured_again_before_each_setting() -> None:
 
 
 def test_a_machine_that_gets_slower_does_not_favour_what_was_measured_first() -> None:
-    """Each measurement has a tenth less than the one before; two replicas have 30 % more."""
+    """A rig that has a tenth less with each measurement, and 30 % more with two replicas."""
     numbers = count()
 
     def drifting(candidate: Candidate) -> Figures:

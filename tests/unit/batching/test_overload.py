@@ -3,7 +3,7 @@
 Requests arrive by a Poisson process at a multiple of what the model can do, each with a deadline,
 on a virtual clock; a batch takes a fixed time and one by its cost, within ``NOISE``. What came in
 the first ``LEARNING`` deadlines is not counted: until a full batch is back, nobody knows its time.
-``pytest tests/unit/bench/test_overload.py -s`` prints what came of each.
+``pytest tests/unit/batching/test_overload.py -s`` prints what came of each.
 """
 
 from __future__ import annotations
