@@ -206,12 +206,13 @@ async def test_a_sentence_without_a_sound_takes_no_gap(server: Server, silent: s
 async def test_a_long_text_leaves_others_their_first_sentence(server: Server) -> None:
     """The voice takes one sentence at a time; the long text keeps it busy, and no more."""
     server.fleet.reconfigure({"tts": BatchPolicy(max_batch_size=1)})
-    server.voice.hold(TWO)
+    server.voice.hold(TWO, THREE)  # one runs, one stands ready behind it
     long = server.ask(TEXT + " Four. Five.")
     await long.start()
     other = server.ask("Of another. Goodbye.")
     await until_queued(server.fleet.pick("tts").batcher)
-    server.voice.gates[TWO].set()
+    for gate in server.voice.gates.values():
+        gate.set()
     await asyncio.gather(long.rest(), other.task)
     texts = [text for batch in server.voice.asked for text in batch]
     assert texts[:4] == [ONE, TWO, THREE, "Of another."]
