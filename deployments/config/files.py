@@ -7,10 +7,16 @@ from typing import Annotated, Literal, Self
 
 import yaml
 from pydantic import Field, ValidationError, model_validator
+from pydantic_core import ErrorDetails
 
 from deployments.config.policy import IngressUserConfig, Strict
 from deployments.config.schema import AppConfig
 from models.errors import ConfigError
+
+# Keys of earlier configurations, and what they are called now.
+RENAMED = {
+    "http_options": "applications.0.args.ingress (host, port, keep_alive_timeout_s)",
+}
 
 
 class LoggingOptions(Strict):
@@ -121,7 +127,14 @@ def load(path: Path) -> ServeFile:
 def messages(error: ValidationError, *where: str) -> list[str]:
     """Write a line for each error: the field's path, which ``where`` begins, and what is wrong."""
     return [
-        f"{'.'.join([*where, *map(str, e['loc'])]) or 'file'}: "
-        f"{e['msg'].removeprefix('Value error, ')}"
-        for e in error.errors()
+        f"{'.'.join([*where, *map(str, e['loc'])]) or 'file'}: {_what(e)}" for e in error.errors()
     ]
+
+
+def _what(error: ErrorDetails) -> str:
+    """Say what is wrong with a field; of one that was renamed, its new name."""
+    said = error["msg"].removeprefix("Value error, ")
+    renamed = RENAMED.get(str(error["loc"][-1])) if error["loc"] else None
+    return (
+        f"{said}; it is {renamed} now" if error["type"] == "extra_forbidden" and renamed else said
+    )

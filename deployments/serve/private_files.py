@@ -33,7 +33,8 @@ def make_run_folder(environment: Mapping[str, str]) -> Path:
     Raises:
         ConfigError: the caller's RAY_TMPDIR is too long or cannot be written.
     """
-    base = environment.get(RAY_FOLDER) or environment.get("TMPDIR") or "/tmp"
+    asked = environment.get(RAY_FOLDER) or environment.get("TMPDIR") or "/tmp"
+    base = str(Path(asked).absolute())  # Ray's processes run in folders of their own
     if len(os.fsencode(base)) > LONGEST_BASE_BYTES:
         if environment.get(RAY_FOLDER):
             longest = f"the paths of Ray's sockets have room for {LONGEST_BASE_BYTES} bytes"

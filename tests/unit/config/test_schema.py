@@ -165,6 +165,11 @@ WRONG: dict[str, tuple[tuple[str | int, ...], Any, str]] = {
         r"models\.tts: the name is that of a kind, and silero is vad",
     ),
     "a proxy beside the ingress": (("proxy_location",), "EveryNode", "proxy_location"),
+    "a key that was renamed": (
+        ("http_options",),
+        {"port": 8000},
+        r"http_options: .*; it is applications\.0\.args\.ingress \(host, port",
+    ),
     "another import path": (("applications", 0, "import_path"), "a:b", "import_path"),
 }
 

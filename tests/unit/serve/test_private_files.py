@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import logging
 import os
+import tempfile
+from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
@@ -57,11 +59,16 @@ class TestFolder:
             make_run_folder({"RAY_TMPDIR": "/nowhere"})
 
     @pytest.fixture
-    def short_folder(self, monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> Path:
-        """This test's own, by a relative name that is short enough for sockets."""
-        monkeypatch.chdir(tmp_path)
-        (tmp_path / "t").mkdir()
-        return Path("t")
+    def short_folder(self) -> Iterator[Path]:
+        """Make a folder of the test's own, whose name is short enough for sockets."""
+        with tempfile.TemporaryDirectory(dir="/tmp") as folder:
+            yield Path(folder)
+
+    def test_a_relative_one_is_found_from_every_folder(
+        self, short_folder: Path, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        monkeypatch.chdir(short_folder)
+        assert make_run_folder({"TMPDIR": "."}).is_absolute()
 
 
 class TestToken:
