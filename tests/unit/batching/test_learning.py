@@ -44,7 +44,7 @@ def ended(
         end,
         now,
         were_all_busy=were_all_busy,
-        may_return=1,
+        waiting={1},  # the second item's request has more in the queue
         replicas=replicas,
         policy=BatchPolicy(max_batch_size=4),
     )
