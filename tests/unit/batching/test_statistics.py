@@ -252,3 +252,13 @@ async def test_items_whose_callers_left_while_they_waited_are_counted() -> None:
         b.callers[name].cancel()
     await finish_all(b)
     assert b.batcher.statistics.abandoned == 1
+
+
+async def test_a_batcher_is_idle_only_once_what_nobody_waits_for_has_ended() -> None:
+    b = bench()
+    await b.arrive("a")
+    b.callers["a"].cancel()
+    await settle()
+    assert b.batcher.idle_since is None
+    await b.model.finish(0)
+    await b.batcher.until_idle()
