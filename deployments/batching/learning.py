@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Container
 from enum import Enum
 from typing import Any
 
@@ -41,7 +42,7 @@ class Learning:
         now: float,
         *,
         were_all_busy: bool,
-        may_return: int,
+        waiting: Container[object],
         replicas: int,
         policy: BatchPolicy,
     ) -> None:
@@ -50,7 +51,7 @@ class Learning:
         Args:
             were_all_busy: until then every replica had a batch. The throughput is that of all
                 replicas: one that worked alone does not tell it.
-            may_return: how many of its items are of callers who may ask again.
+            waiting: the requests that have more items in the queue: their callers do not ask again.
         """
         for replied in batch.replies:
             self._learn(replied, replicas, policy)
@@ -58,6 +59,7 @@ class Learning:
             is_full = batch.is_full and were_all_busy
             self.throughput.came_back(batch.cost, batch.rows, is_full=is_full, now=now)
             mean_cost = batch.cost / batch.rows
+            may_return = sum([ticket.group not in waiting for ticket in batch.tickets])
             self.returning_callers.ended(may_return, mean_cost, now, replicas=replicas)
         elif end is End.HUNG and batch.is_full:
             self.throughput.hung(batch.cost, batch.rows, now)

@@ -180,13 +180,12 @@ class Scheduler(Generic[ItemT, ResultT]):
         if batch.replies and batch.replies[-1].reply.memory_bound != self._memory_bound:
             self._memory_bound = batch.replies[-1].reply.memory_bound
             self._bound_policy()
-        waiting = self._queue.groups
         self.learning.ended(
             batch,
             end,
             now,
             were_all_busy=were_all_busy,
-            may_return=sum([ticket.group not in waiting for ticket in batch.tickets]),
+            waiting=self._queue.groups,
             replicas=self.replicas,
             policy=self.policy,
         )

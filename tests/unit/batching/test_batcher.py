@@ -280,3 +280,12 @@ async def test_a_new_caller_expects_to_wait_for_what_leaves_before(
     await settle()
     assert b.batcher.expected_s() == pytest.approx(expected_s)
     await finish_all(b)
+
+
+async def test_a_batch_that_others_could_not_join_tells_the_model_s_speed() -> None:
+    b = bench(max_padding=0)
+    await b.arrive("a", Piece("b", 9.0))
+    await b.clock.advance(1.0)
+    await b.model.finish(0)
+    assert b.batcher.expected_s() == pytest.approx(9.0 + 1.0)  # the rest of b, and its own
+    await finish_all(b)

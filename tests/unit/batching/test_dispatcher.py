@@ -93,6 +93,15 @@ async def test_what_stands_behind_another_and_nobody_waits_for_never_begins() ->
     await finish_all(b)
 
 
+async def test_what_never_began_tells_nothing_of_the_model_s_speed() -> None:
+    b = bench(max_batch_size=1, max_queue_delay_ms=0)
+    await b.arrive("running")
+    await b.arrive("behind", deadline=1.0)
+    await b.clock.advance(1.0)
+    assert b.batcher.expected_s() == 0.0
+    await finish_all(b)
+
+
 async def test_a_model_without_replicas_says_so_to_each() -> None:
     b = bench()
 

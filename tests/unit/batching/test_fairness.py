@@ -269,3 +269,19 @@ async def test_a_short_deadline_holds_behind_long_recordings() -> None:
     b.tasks.append(clip)
     await b.finish()
     assert clip.result().result == "clip"
+
+
+async def test_rows_beyond_one_batch_leave_after_another_callers_item() -> None:
+    b = await bench(max_batch_size=4)
+    await b.arrive("first")
+
+    async def rows() -> None:
+        with b.batcher.request() as request:
+            pieces = [Piece(f"row{number}", CLIP) for number in range(8)]
+            await asyncio.gather(*map(request.submit, pieces))
+
+    b.tasks.append(asyncio.create_task(rows()))
+    await settle()
+    await b.arrive("other")
+    await b.finish()
+    assert "other0" in b.model.sent[2]

@@ -44,7 +44,7 @@ def ended(
         end,
         now,
         were_all_busy=were_all_busy,
-        may_return=1,
+        waiting={1},  # the second item's request has more in the queue
         replicas=replicas,
         policy=BatchPolicy(max_batch_size=4),
     )
@@ -82,9 +82,10 @@ async def test_whatever_came_of_a_batch_it_is_in_flight_no_more(end: End) -> Non
 
 async def test_a_batch_takes_time_by_its_cost_with_padding() -> None:
     learning = Learning()
-    ended(learning, sent(learning, [1.0, 3.0], at=0.0), 2.0)
-    running = sent(learning, [1.0, 3.0], at=10.0)
-    assert (learning.batch_time.times.mean_cost, running.padded_cost) == (6.0, 6.0)
+    ended(learning, sent(learning, [2.0], at=0.0), 4.0)
+    ended(learning, sent(learning, [1.0, 3.0], at=10.0), 8.0)  # its cost is 6
+    sent(learning, [1.0, 3.0], at=20.0)
+    assert learning.batch_time.next_at(1) == pytest.approx(28.0)
 
 
 async def test_what_is_in_flight_counts_for_the_throughput_without_padding() -> None:

@@ -128,6 +128,12 @@ ROWS = [
         "a b c d",
         {**ENDS_AT_105, "batch_times": BatchTimes(LONG_S)},
     ),
+    Row(
+        "a batch that is just long is not sent ahead",
+        "a b c d",
+        "until 105",
+        {**ENDS_AT_105, "batch_times": BatchTimes(1.01 * LONG_S)},
+    ),
     # ---- callers who come back
     Row("a free replica waits for callers who come back", "a", "until 101", RETURNING),
     Row("nobody waits longer for them than they usually take", "a", "a", returning(until=100.0)),

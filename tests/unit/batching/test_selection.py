@@ -153,3 +153,19 @@ def test_the_most_rows_of_one_cost(cost: float, most_cost: float | None, rows: i
 )
 def test_a_length_is_padded_up_to_its_bucket(length: float, cost: float) -> None:
     assert padded(length, [5.0, 30.0]) == cost
+
+
+async def test_what_a_replica_said_last_bounds_a_batch() -> None:
+    bounds = iter([2.0, 3.0])
+
+    async def dispatch(batch: Sequence[Piece]) -> BatchReply[str]:
+        if len(batch) == 2:
+            raise ValueError("tried item by item after that")
+        return BatchReply([p.name for p in batch], 0.0, memory_bound=next(bounds, 3.0))
+
+    b = bench(dispatch)
+    await b.arrive("a", "b")
+    await asyncio.gather(*b.callers.values())
+    await b.arrive(*"cdefgh")
+    await asyncio.gather(*b.callers.values())
+    assert {(await b.callers[name]).batch_size for name in "cdefgh"} == {3}

@@ -12,7 +12,7 @@ import pytest
 from deployments.batching.response_cache import ResponseCache
 from deployments.batching.statistics import NS, Figures, ModelStatistics, Stages, total
 from deployments.telemetry.cluster_figures import ClusterFigures, IngressFigures
-from models.errors import InvalidRequest
+from models.errors import InternalError, InvalidRequest
 from models.runtime import ItemError
 from tests.support.clock import settle
 from tests.unit.batching.bench import Bench, Piece, bench, finish_all
@@ -261,3 +261,24 @@ async def test_items_whose_callers_left_while_they_waited_are_counted() -> None:
         b.callers[name].cancel()
     await finish_all(b)
     assert b.batcher.statistics.abandoned == 1
+
+
+async def test_a_batcher_is_idle_only_once_what_nobody_waits_for_has_ended() -> None:
+    b = bench()
+    await b.arrive("a")
+    b.callers["a"].cancel()
+    await settle()
+    assert b.batcher.idle_since is None
+    await b.model.finish(0)
+    await b.batcher.until_idle()
+
+
+async def test_a_request_fails_for_its_first_error_and_each_is_marked_as_counted() -> None:
+    b = bench(max_batch_size=1)
+    errors = {"a": InvalidRequest("no"), "b": InternalError("broken")}
+    b.model.answer = lambda batch: [ItemError(errors[batch[0].name])]
+    with b.batcher.request() as request:
+        b.callers |= {name: create_task(request.submit(Piece(name))) for name in "ab"}
+        await finish_all(b)
+    assert b.batcher.statistics.failures == {"OTHER": 1}
+    assert [error.is_counted for error in errors.values()] == [True, True]
