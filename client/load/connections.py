@@ -110,6 +110,7 @@ async def connected(url: str, timeout_s: float = ANSWER_S) -> AsyncIterator[Conn
         yield connections
     finally:
         connections.close()
+        await asyncio.sleep(0)  # so that the loop sees them closed before it ends
 
 
 def asker(connections: Connections, requests: Sequence[bytes]) -> Ask:

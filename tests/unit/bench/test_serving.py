@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import asyncio
 from collections.abc import Callable
 
 import pytest
@@ -21,6 +20,7 @@ from bench.serving import (
 from deployments.config.files import ServeFile
 from load.connections import prepared
 from load.steps import Failure, Load, Outcome, Recording
+from tests.support.answering import answering
 
 CONFIGS: dict[str, Callable[[], Config]] = {
     "the default": default_config,
@@ -58,16 +58,8 @@ def test_a_failed_request_is_told_with_what_it_was_told() -> None:
         check(recording)
 
 
-async def answer(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
-    """Answer each request of this file."""
-    while await reader.read(1 << 16):
-        writer.write(b"HTTP/1.1 200 OK\r\ncontent-length: 2\r\n\r\nok")
-    writer.close()
-
-
 async def test_so_many_answers_are_counted_after_so_many_that_are_not() -> None:
-    async with await asyncio.start_server(answer, "127.0.0.1", 0) as server:
-        url = f"http://127.0.0.1:{server.sockets[0].getsockname()[1]}"
+    async with answering() as url:
         loaded = await load_in_loop(url, [prepared(f"{url}/x", json=1)], 2, counted=5, ahead=3)
 
     assert (len(loaded.answers), len(loaded.took_s), loaded.all_answers) == (5, 5, 8)

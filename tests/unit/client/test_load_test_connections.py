@@ -4,8 +4,6 @@ from __future__ import annotations
 
 import asyncio
 import json
-from collections.abc import AsyncIterator, Awaitable, Callable
-from contextlib import asynccontextmanager
 
 import pytest
 
@@ -14,36 +12,11 @@ from dragoman_client import ConnectionFailed, QueueFull
 from load.connections import Connections, asker, connected, prepared
 from load.figures import after
 from load.steps import Length, Load, RealClock, Recording, Stepper
+from tests.support.answering import SHORT, answering
 
 HEAD = b"HTTP/1.1 200 OK\r\n"
-SHORT = HEAD + b"content-length: 2\r\n\r\nok"
 FULL = json.dumps({"error": {"code": "queue_full", "message": "full"}}).encode()
 BUSY = b"HTTP/1.1 503 Busy\r\ncontent-length: %d\r\n\r\n%s" % (len(FULL), FULL)
-Respond = Callable[[bytes, asyncio.StreamWriter], Awaitable[None]]
-
-
-@asynccontextmanager
-async def serving(respond: Respond) -> AsyncIterator[str]:
-    """A server that reads whole requests of this file and lets ``respond`` write."""
-
-    async def talk(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
-        try:
-            while True:
-                head = await reader.readuntil(b"\r\n\r\n")
-                length = int(head.lower().split(b"content-length: ")[1].split(b"\r\n")[0])
-                await respond(await reader.readexactly(length), writer)
-        except (asyncio.IncompleteReadError, ConnectionError):
-            pass  # the caller has left
-        finally:
-            writer.close()
-
-    server = await asyncio.start_server(talk, "127.0.0.1", 0)
-    async with server:
-        yield f"http://127.0.0.1:{server.sockets[0].getsockname()[1]}"
-
-
-async def at_once(body: bytes, writer: asyncio.StreamWriter) -> None:
-    writer.write(SHORT)
 
 
 async def load(url: str, callers: int, length: Length, requests: int = 1) -> Recording:
@@ -62,7 +35,7 @@ async def test_requests_go_out_in_turn_and_from_the_first_again() -> None:
         seen.append(json.loads(body))
         writer.write(SHORT)
 
-    async with serving(respond) as url:
+    async with answering(respond) as url:
         await load(url, 1, Length(requests=5), requests=3)
 
     assert seen == [0, 1, 2, 0, 1]
@@ -80,7 +53,7 @@ async def test_every_caller_has_one_request_at_a_time() -> None:
         await all_here.wait()
         writer.write(SHORT)
 
-    async with serving(respond) as url:
+    async with answering(respond) as url:
         recording = await load(url, 4, Length(answers=4))
 
     assert len(recording.outcomes) == 4
@@ -93,7 +66,7 @@ async def test_a_connection_is_used_again() -> None:
         callers.add(writer)
         writer.write(SHORT)
 
-    async with serving(respond) as url:
+    async with answering(respond) as url:
         await load(url, 1, Length(requests=5))
 
     assert len(callers) == 1
@@ -104,7 +77,7 @@ async def test_a_connection_that_the_server_closes_is_not_used_again() -> None:
         writer.write(SHORT.replace(b"\r\n\r\n", b"\r\nconnection: close\r\n\r\n"))
         writer.close()
 
-    async with serving(respond) as url, connected(url) as connections:
+    async with answering(respond) as url, connected(url) as connections:
         request = prepared(f"{url}/x", json=1)
         assert [(await connections.send(request)).body for _ in range(3)] == [b"ok"] * 3
 
@@ -118,7 +91,7 @@ async def test_who_still_waits_leaves_once_the_answers_are_there() -> None:
         first.set()
         writer.write(SHORT)
 
-    async with serving(respond) as url:
+    async with answering(respond) as url:
         recording = await load(url, 2, Length(answers=1))
 
     assert (len(recording.outcomes), recording.sent, recording.is_whole) == (1, 2, True)
@@ -132,14 +105,14 @@ async def test_callers_end_when_they_are_told() -> None:
             over.set()
         writer.write(SHORT)
 
-    async with serving(respond) as url:
+    async with answering(respond) as url:
         recording = await load(url, 1, Length(until=over), requests=9)
 
     assert len(recording.outcomes) == 3
 
 
 async def test_what_comes_ahead_is_not_counted() -> None:
-    async with serving(at_once) as url:
+    async with answering() as url:
         recording = await load(url, 2, Length(requests=8))
 
     counted = after(recording, 3)
@@ -156,7 +129,7 @@ async def test_the_first_byte_of_a_streamed_answer_comes_before_its_end() -> Non
         await begun.wait()
         writer.write(b"2\r\ncd\r\n0\r\n\r\n")
 
-    async with serving(respond) as url:
+    async with answering(respond) as url:
         recording = await load(url, 1, Length(requests=1))
 
     (outcome,) = recording.outcomes
@@ -169,7 +142,7 @@ async def test_a_refusal_is_the_clients_error() -> None:
     async def respond(body: bytes, writer: asyncio.StreamWriter) -> None:
         writer.write(BUSY)
 
-    async with serving(respond) as url, connected(url) as connections:
+    async with answering(respond) as url, connected(url) as connections:
         with pytest.raises(QueueFull, match="full"):
             await asker(connections, [prepared(f"{url}/x", json=1)])(0)
 
@@ -178,13 +151,13 @@ async def test_a_connection_that_breaks_is_the_clients_error() -> None:
     async def respond(body: bytes, writer: asyncio.StreamWriter) -> None:
         writer.close()
 
-    async with serving(respond) as url, connected(url) as connections:
+    async with answering(respond) as url, connected(url) as connections:
         with pytest.raises(ConnectionFailed, match="closed"):
             await connections.send(prepared(f"{url}/x", json=1))
 
 
 async def test_nobody_there_is_the_clients_error() -> None:
-    async with serving(at_once) as url:
+    async with answering() as url:
         pass
     with pytest.raises(ConnectionFailed, match="cannot reach"):
         await Connections(url).send(prepared(f"{url}/x", json=1))
@@ -194,6 +167,6 @@ async def test_no_answer_in_time_is_the_clients_error() -> None:
     async def respond(body: bytes, writer: asyncio.StreamWriter) -> None:
         await asyncio.Event().wait()
 
-    async with serving(respond) as url, connected(url, timeout_s=0.02) as connections:
+    async with answering(respond) as url, connected(url, timeout_s=0.02) as connections:
         with pytest.raises(dragoman_client.TimeoutError, match=r"within 0\.02 s"):
             await connections.send(prepared(f"{url}/x", json=1))
