@@ -26,7 +26,7 @@ class RememberingRouter(Router):
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         found = None
         if scope["type"] == "http":
-            asked = _asked(scope)
+            asked = scope["method"], scope["path"], scope.get("root_path", "")
             found = self._known(*asked) if sum(map(len, asked)) <= MAX_KNOWN_CHARS else None
         if found is None:
             await self._unknown(scope, receive, send)
@@ -43,9 +43,10 @@ class RememberingRouter(Router):
             HTTPException: there is no such path, or it takes other methods. Where several routes
                 share it, ``Allow`` names the methods of all; Starlette's names those of the first.
         """
-        if scope["type"] == "http" and self._route_of(*_asked(scope)) is None:
-            methods = self._methods(scope["path"], scope.get("root_path", ""))
-            if methods:
+        if scope["type"] == "http":
+            method, path, root_path = scope["method"], scope["path"], scope.get("root_path", "")
+            methods = self._methods(path, root_path)
+            if methods and method not in methods:
                 raise HTTPException(405, headers={"Allow": ", ".join(sorted(methods))})
         await super().__call__(scope, receive, send)
 
@@ -71,8 +72,3 @@ class RememberingRouter(Router):
             if match is Match.FULL and isinstance(route, Route):
                 return route, of_path
         return None
-
-
-def _asked(scope: Scope) -> tuple[str, str, str]:
-    """Return what decides the route: the method, the path and its root."""
-    return scope["method"], scope["path"], scope.get("root_path", "")

@@ -20,6 +20,7 @@ from deployments.http.openapi.operations import (
     JSON,
     PARAMETERS,
     REQUIRED_HEADERS,
+    TEXT,
     Answer,
     Form,
     Operation,
@@ -55,6 +56,14 @@ RULES: Mapping[str, Schema] = {
             "properties": {"response_format": {"const": "verbose_json"}},
             "required": ["response_format"],
         },
+    },
+    "TextTranslationFields": {
+        "properties": {
+            "text": {
+                "title": "Text",
+                "anyOf": [TEXT, {"type": "array", "items": TEXT, "minItems": 1}],
+            }
+        }
     },
     "SpeechFields": {
         "anyOf": [

@@ -62,6 +62,8 @@ class Asset(NamedTuple):
 
 
 def routes() -> list[Route]:
+    """Return the routes. The description is made now, as that would hold up requests later."""
+    _description()
     return [
         Route("/openapi.json", describe, methods=["GET"]),
         Route("/docs", page, methods=["GET"]),
@@ -70,7 +72,7 @@ def routes() -> list[Route]:
 
 
 async def describe(request: Request) -> Response:
-    """Send the description, which is made once."""
+    """Send the description."""
     return _sent(request, _description())
 
 

@@ -144,7 +144,7 @@ POLICIES: Mapping[str, Policy] = {
 
 
 class _Changes:
-    """Collect what differs from the current configuration, in the words of ours."""
+    """Collect what differs from the current configuration, in our own words."""
 
     def __init__(self) -> None:
         self.model: dict[str, Any] = {}
