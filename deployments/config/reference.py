@@ -23,7 +23,7 @@ INTRODUCTION = """# Configuration
 <!-- Made by `python -m deployments.config.reference` of the types in deployments/config. -->
 
 Every key of `serve_config.yaml`, with its type, bounds, default and meaning. An unknown key or a
-wrong value stops the start, and the message names it. `dragoman check FILE` only checks.
+wrong value stops the start, and the message names it. `dragoman check --config FILE` only checks.
 
 Paths are shortened: `args` is `applications[].args`, and `deployments[]` is
 `applications[].deployments[]`. `NAME` is a name of your own, such as a model's. What stands under
