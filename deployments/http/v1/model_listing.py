@@ -1,4 +1,4 @@
-"""Describe a model as ``/v1/models`` lists it: OpenAI's fields, and what an operator asks."""
+"""A model as ``/v1/models`` lists it: OpenAI's fields, and what an operator asks."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from deployments.catalogue.selection import Fleet
 
 
 async def model_row(fleet: Fleet, name: str, started: int) -> dict[str, Any]:
-    """Describe a model: its spec, device, counts over all replicas, and each replica's report.
+    """Its spec, device, counts over all replicas, and each replica's own report.
 
     Args:
         fleet: the models.
@@ -56,14 +56,14 @@ async def model_row(fleet: Fleet, name: str, started: int) -> dict[str, Any]:
 
 
 def alias_row(row: dict[str, Any], alias: str, name: str) -> dict[str, Any]:
-    """Show a model's row under another name that the configuration has for it or its kind."""
+    """The row of a model under another name, which the configuration has for it or its kind."""
     return {**row, "id": alias, "alias_of": name, "aliases": []}
 
 
 def _replica_reports(
     descriptions: Sequence[Description], stats: Sequence[ReplicaStats]
 ) -> list[dict[str, Any]]:
-    """List the replicas that answered both questions: one may have died or come in between."""
+    """Those that answered both questions: one may have died or come between them."""
     counts = {s.replica: s for s in stats}
     return [
         {
