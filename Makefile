@@ -8,7 +8,7 @@ BIN := $(VENV)/bin
 BENCHES := accuracy attacks endurance engines fair first-audio gpu graph growth kept overhead said speaker-checks spoken stages
 INSTALLED := $(VENV)/.installed
 
-.PHONY: run audit deploy drain fetch doctor install-gpu test test-unit test-models test-e2e check install check-config tune fuzz fuzz-api client-sync bench bench-replicas bench-asr bench-speaker bench-nmt bench-yourtts $(BENCHES:%=bench-%) clean
+.PHONY: run audit deploy drain fetch doctor install-gpu test test-unit test-models test-e2e check install check-config tune fuzz fuzz-api generate bench bench-replicas bench-asr bench-speaker bench-nmt bench-yourtts $(BENCHES:%=bench-%) clean
 
 run: install
 	@$(BIN)/dragoman serve --config $(CONFIG)
@@ -88,8 +88,11 @@ test-e2e: install
 fuzz: install
 	$(BIN)/python -m tests.fuzz $(ARGS)
 
-# Write the client's synchronous side from its asynchronous one.
-client-sync: install
+# Make anew what is generated and checked in: the configuration's reference and schema, the OpenAPI
+# document, and the client's synchronous side.
+generate: install
+	$(BIN)/python -m deployments.config.reference
+	$(BIN)/python -m deployments.http.openapi
 	$(BIN)/python client/make_sync.py
 
 # Ask every operation of the HTTP API by its description, with schemathesis: ARGS='--examples 20'.

@@ -1,4 +1,4 @@
-"""Write the synchronous client from the asynchronous one: ``make client-sync``.
+"""Write the synchronous client from the asynchronous one: ``make generate``.
 
 Each ``async_NAME.py`` of the package gives a ``NAME.py``. unasync changes the code; the docstrings
 and comments are changed here, and ruff sorts and formats the result. ``--check`` writes nothing and
@@ -79,7 +79,7 @@ def _with_words(source: Path, text: str) -> str:
     text = names.sub(lambda found: NAMES[found[1]], text)
     for pattern, word in WORDS.items():
         text = re.sub(pattern, word, text)
-    return f"# Generated from {source.name} by `make client-sync`: change that file.\n{text}"
+    return f"# Generated from {source.name} by `make generate`: change that file.\n{text}"
 
 
 def _ruff(*args: str) -> None:
@@ -91,7 +91,7 @@ def main() -> None:
     stale = {path: text for path, text in generated().items() if _text_of(path) != text}
     for path, text in stale.items():
         if "--check" in sys.argv:
-            print(f"{path.name} is stale: run `make client-sync`", file=sys.stderr)  # noqa: T201
+            print(f"{path.name} is stale: run `make generate`", file=sys.stderr)  # noqa: T201
         else:
             path.write_text(text, "utf-8")
     if stale and "--check" in sys.argv:

@@ -1,4 +1,4 @@
-# Generated from async_client.py by `make client-sync`: change that file.
+# Generated from async_client.py by `make generate`: change that file.
 """Client: every call of the API as a method."""
 
 from __future__ import annotations

@@ -1,4 +1,4 @@
-# Generated from async_connection.py by `make client-sync`: change that file.
+# Generated from async_connection.py by `make generate`: change that file.
 """Connection: sends every call of the client to the server."""
 
 from __future__ import annotations

@@ -1,4 +1,4 @@
-# Generated from async_speech.py by `make client-sync`: change that file.
+# Generated from async_speech.py by `make generate`: change that file.
 """Speech: the calls that send speech and return its translation or transcript."""
 
 from __future__ import annotations

@@ -1,4 +1,4 @@
-# Generated from async_transport.py by `make client-sync`: change that file.
+# Generated from async_transport.py by `make generate`: change that file.
 """RetryTransport: wraps a transport of httpx, tries again, and ends calls at their deadline.
 
 All of Dragoman's endpoints are free of side effects: a call that is sent twice changes nothing on

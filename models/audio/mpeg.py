@@ -149,4 +149,7 @@ def frames_end(data: bytes, start: int, end: int) -> int:
 def has_count(data: bytes, at: int) -> bool:
     """Tell whether the first frame holds a Xing/Info header that counts the frames."""
     found = re.search(rb"Xing|Info", data[at : at + 44])
-    return found is not None and bool(data[at + found.end() + 3] & 1)
+    if found is None:
+        return False
+    flags = data[at + found.end() + 3 : at + found.end() + 4]  # nothing of a file that was cut here
+    return bool(flags and flags[0] & 1)

@@ -41,7 +41,7 @@ def test_a_changed_source_makes_its_file_stale(copy: Path) -> None:
     source.write_text(source.read_text("utf-8").replace("Write down speech", "Transcribe speech"))
     checked = check(copy)
     assert checked.returncode == 1
-    assert checked.stderr == "speech.py is stale: run `make client-sync`\n"
+    assert checked.stderr == "speech.py is stale: run `make generate`\n"
 
 
 @pytest.mark.parametrize("source", SOURCES, ids=[path.stem for path in SOURCES])

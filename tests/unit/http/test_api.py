@@ -23,7 +23,7 @@ from models.audio import decode as audio_io
 from models.types import Kind
 from tests.support import bad_input
 from tests.support.asgi import SPEECH, connect, translate
-from tests.support.bad_input import EMBED, TEXT, TEXT_OK, TRANSCRIBE, wav
+from tests.support.bad_input import EMBED, TEXT, TEXT_OK, TRANSCRIBE, TRANSLATE, form, wav
 from tests.support.clock import settle
 from tests.support.local import LocalRemote, fake_config, fake_fleet, fake_remotes, until_queued
 
@@ -93,6 +93,7 @@ async def test_more_requests_than_the_server_takes_are_told_when_to_return() -> 
     assert served.status_code == 200
 
 
+PCM = {"content-type": "audio/pcm; rate=16000"}
 READY_PATHS = ("/health/ready", "/v2/health/ready", "/v2/models/asr/ready")
 
 
@@ -168,6 +169,32 @@ async def test_a_full_queue_refuses_a_file_unread(kind: Kind, path: str, cached:
     assert refused.json()["error"]["code"] == code
     assert [answer.status_code for answer in served] == [200] * 3
     assert batcher.statistics.failures == ({"OTHER": 1} if cached else {"REJECTED": 1})
+
+
+UNREAD: dict[str, tuple[Kind, str, dict[str, Any]]] = {
+    "an embedding of a file": ("vad", EMBED, {"files": {"file": b"no audio"}}),
+    "an embedding of raw samples": ("speaker", EMBED, {"content": b"odd", "headers": PCM}),
+    "a transcript": ("vad", TRANSCRIBE, {"files": {"file": b"no audio"}}),
+    "a translation": ("nmt", TRANSLATE, form(b"no audio")),
+    "a voice": ("tts", TRANSLATE, form(b"no audio")),
+    "a translation and an embedding": (
+        "speaker",
+        TRANSLATE,
+        form(b"no audio", **{"include[]": "embedding"}),
+    ),
+}
+
+
+@pytest.mark.parametrize(("kind", "path", "asked"), UNREAD.values(), ids=UNREAD)
+async def test_what_needs_an_unloaded_model_is_refused_unread(
+    kind: Kind, path: str, asked: dict[str, Any]
+) -> None:
+    config = fake_config()
+    fleet = await fake_fleet(config)
+    await fleet.directory.unload(kind)
+    async with connect(asgi_app(fleet, config, Admission(64))) as http:
+        refused = await http.post(path, **asked)
+    assert (refused.status_code, refused.json()["error"]["code"]) == (503, "unavailable")
 
 
 @pytest.mark.parametrize(

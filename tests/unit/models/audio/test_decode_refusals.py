@@ -19,7 +19,7 @@ from tests.support.audio_files import (
     ffmpeg,
     file,
 )
-from tests.support.sounds import wav, written
+from tests.support.sounds import tone, wav, written
 
 
 def with_channels(count: int) -> bytes:
@@ -36,8 +36,8 @@ BAD_FILES: dict[str, tuple[Callable[[], bytes], type[DragomanError], str]] = {
     "noise": (lambda: np.random.default_rng(1).bytes(5_000), NotAudio, "no audio"),
     "picture": (sounds.picture, NotAudio, "no audio"),
     "video-without-sound": (sounds.silent_video, NotAudio, "no sound track"),
-    "codec-not-taken": (lambda: ffmpeg("matroska", "ac3"), NotAudio, "codec"),
-    "wav-big-endian": (lambda: endian("WAV", "BIG"), NotAudio, "no audio"),
+    "codec-not-taken": (lambda: ffmpeg(tone, "matroska", "ac3"), NotAudio, "codec"),
+    "wav-big-endian": (lambda: endian(tone, "WAV", "BIG"), NotAudio, "no audio"),
     "riff-but-no-wav": (lambda: b"RIFF\x24\0\0\0AVI LIST" + bytes(99), NotAudio, "no audio"),
     "wav-header-alone": (lambda: wav(b""), InvalidRequest, "no samples"),
     "wav-without-data": (lambda: file("wav")[:36], InvalidRequest, "before its samples"),
@@ -67,7 +67,7 @@ BAD_FILES: dict[str, tuple[Callable[[], bytes], type[DragomanError], str]] = {
     ),
     "too-many-channels": (lambda: with_channels(100), InvalidRequest, "100 channels"),
     "formats-are-listed": (lambda: b"no audio", NotAudio, "Taken are WAV"),
-    "codecs-are-listed": (lambda: ffmpeg("matroska", "ac3"), NotAudio, "Taken are WAV"),
+    "codecs-are-listed": (lambda: ffmpeg(tone, "matroska", "ac3"), NotAudio, "Taken are WAV"),
     "too-long": (
         lambda: written(np.zeros(480_001, np.int16), 16_000, "WAV", "PCM_16"),
         TooLarge,
