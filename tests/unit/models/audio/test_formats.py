@@ -116,6 +116,12 @@ def test_a_walk_through_chunks_ends(chunks: int, monkeypatch: pytest.MonkeyPatch
     assert (wav.read(data, 0, len(data)) is not None) == (chunks < FEW)
 
 
+@pytest.mark.parametrize("kept", range(9), ids=lambda kept: f"{kept} bytes of the header")
+def test_a_file_that_is_cut_in_its_count_has_none(kept: int) -> None:
+    data = MP3_FRAME[:36] + b"Info\0\0\0\1"[:kept]
+    assert mpeg.has_count(data, 0) is (kept == 8)
+
+
 def test_tags_before_a_file_are_counted() -> None:
     tag = b"ID3\3\0\0\0\0\0\0"
     assert mpeg.behind_tags(tag * 99, 0) == mpeg.MAX_TAGS * len(tag)
