@@ -1,6 +1,6 @@
 """Dynamic batching where requests arrive: pure asyncio, no Ray, on an injected clock.
 
-Items of different callers wait here and leave together. When a batch leaves (``leaving``):
+Items of different callers wait here and leave together. When a batch leaves (``forming``):
 
 - A free replica takes the best batch at once. With ``delay_when_idle`` the oldest item waits for
   ``max_queue_delay_ms`` first, unless the batch is full.
@@ -43,8 +43,8 @@ from deployments.batching.queue import ItemT, Outcome, Queue, ResultT, Share, Ti
 from deployments.batching.refusals import queue_full, queue_too_long
 from deployments.batching.request import Request
 from deployments.batching.response_cache import ResponseCache
-from deployments.batching.scheduler import Scheduler
 from deployments.batching.selection import padded
+from deployments.batching.sender import BatchSender
 from deployments.batching.statistics import ModelStatistics
 from deployments.config.policy import BatchPolicy
 from models.errors import QueueFull
@@ -84,7 +84,7 @@ class Batcher(Generic[ItemT, ResultT]):
         answers: Answers[ItemT, ResultT] = Answers()
         deadlines = Deadlines(name, queue, answers, self.statistics, clock)
         dispatcher = Dispatcher(name, dispatch, answers, self.statistics, clock)
-        self._scheduler = Scheduler(
+        self._sender = BatchSender(
             dispatcher, policy, queue, answers, deadlines, clock, self._rest, replicas=replicas
         )
         self._queue, self._answers, self._deadlines, self._clock = queue, answers, deadlines, clock
@@ -97,7 +97,7 @@ class Batcher(Generic[ItemT, ResultT]):
     @property
     def policy(self) -> BatchPolicy:
         """Return how batches are formed now."""
-        return self._scheduler.policy
+        return self._sender.policy
 
     @property
     def waiting(self) -> int:
@@ -112,7 +112,7 @@ class Batcher(Generic[ItemT, ResultT]):
     @property
     def in_flight(self) -> int:
         """Count the batches that are sent and not yet answered."""
-        return self._scheduler.in_flight
+        return self._sender.in_flight
 
     @property
     def idle_since(self) -> float | None:
@@ -132,9 +132,9 @@ class Batcher(Generic[ItemT, ResultT]):
         """
         if share is not None and share.is_admitted:
             return True
-        queue, most = self._queue, self._scheduler.policy.max_queue_size
+        queue, most = self._queue, self._sender.policy.max_queue_size
         if len(queue.groups) >= most:
-            self._scheduler.form()  # what came in this turn of the event loop may leave at once
+            self._sender.form()  # what came in this turn of the event loop may leave at once
         return queue.callers < most
 
     def expected_s(
@@ -144,11 +144,11 @@ class Batcher(Generic[ItemT, ResultT]):
 
         ``cost`` None: of a usual item. ``share`` None: of a new caller.
         """
-        if self._scheduler.is_free:
+        if self._sender.is_free:
             return 0.0
         is_first = not self.policy.preserve_ordering and (share is None or not share.waiting)
         before = self._queue.cost_before(self._level(priority), is_first=is_first)
-        return self._scheduler.learning.throughput.wait_s(before, cost, self._clock.time())
+        return self._sender.learning.throughput.wait_s(before, cost, self._clock.time())
 
     async def until_idle(self) -> None:
         """Return once nothing waits and nothing runs."""
@@ -156,14 +156,14 @@ class Batcher(Generic[ItemT, ResultT]):
 
     def reconfigure(self, policy: BatchPolicy) -> None:
         """Apply another policy to what waits and to what comes."""
-        self._scheduler.reconfigure(policy)
+        self._sender.reconfigure(policy)
 
     def retarget(self, *, replicas: int, length_buckets: Sequence[float]) -> None:
         """Send what waits to another generation of the model, which stands behind ``dispatch``."""
-        self._scheduler.replicas = replicas
+        self._sender.replicas = replicas
         self._buckets = sorted(length_buckets)
         self._generation += 1
-        self._scheduler.schedule()
+        self._sender.schedule()
 
     def request(
         self,
@@ -237,9 +237,9 @@ class Batcher(Generic[ItemT, ResultT]):
 
     async def _wait_for(self, item: ItemT, request: Request[ItemT, ResultT]) -> Outcome[ResultT]:
         ticket = self._enqueue(item, request)
-        default_s = self._scheduler.policy.default_timeout_s
+        default_s = self._sender.policy.default_timeout_s
         timers = self._deadlines.timers(ticket, request.queue_timeout_s, default_s)
-        self._scheduler.schedule()
+        self._sender.schedule()
         try:
             outcome = await ticket.future
         except asyncio.CancelledError:
@@ -260,7 +260,7 @@ class Batcher(Generic[ItemT, ResultT]):
             self._admit(request, cost)
         self._arrivals += 1
         now = self._clock.time()
-        self._scheduler.learning.returning_callers.came(now)
+        self._sender.learning.returning_callers.came(now)
         ticket: Ticket[ItemT, ResultT] = Ticket(
             item=item,
             number=self._arrivals,
@@ -272,7 +272,7 @@ class Batcher(Generic[ItemT, ResultT]):
             share=request.share,
             deadline=request.deadline,
         )
-        rows = self._scheduler.policy.max_batch_size
+        rows = self._sender.policy.max_batch_size
         self._queue.add(ticket, is_row=(request.items - 1) % rows != 0)
         return ticket
 
@@ -295,5 +295,5 @@ class Batcher(Generic[ItemT, ResultT]):
 
     def _level(self, asked: int) -> int:
         """Return the level asked for; as in Triton, the default for one that there is not."""
-        policy = self._scheduler.policy
+        policy = self._sender.policy
         return asked if 1 <= asked <= policy.priority_levels else policy.default_priority

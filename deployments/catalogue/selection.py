@@ -6,9 +6,9 @@ from collections.abc import Mapping, Sequence
 from typing import get_args
 
 from deployments.batching.statistics import Figures, ModelStatistics
+from deployments.catalogue.language_pairs import Route, Routes
 from deployments.catalogue.model import Model
 from deployments.catalogue.placements import Description, Directory, Placement
-from deployments.catalogue.routes import Route, Routes
 from deployments.catalogue.serving import Follower
 from deployments.catalogue.voices import Voices, by_language, wrong_voice
 from deployments.config.names import GRAPH

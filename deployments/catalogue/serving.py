@@ -21,6 +21,7 @@ from deployments.catalogue.placements import (
     Remote,
 )
 from deployments.catalogue.policies import Policies, within
+from deployments.catalogue.unloading import Unloading
 from deployments.config.policy import BatchPolicy
 from deployments.config.schema import AppConfig
 from deployments.telemetry.log import logger
@@ -31,7 +32,6 @@ from models.runtime import RuntimeSpec
 POLL_S = 0.2  # between looks while a model is still loading
 POLL_WARM_S = 2.0  # and once all have been ready
 LOOK_S = 5.0  # for one look
-END_S = 30.0  # for batches to end that were sent to replicas which have been replaced
 
 
 class Follower:
@@ -49,7 +49,7 @@ class Follower:
         self._policies = Policies()
         self._models: dict[str, Model] = {}
         self._links: dict[str, Link] = {}
-        self._ending: dict[str, set[asyncio.Task[None]]] = {name: set() for name in config.models}
+        self._unloading = Unloading()
         self._answering = dict.fromkeys(config.models, False)  # whether a replica does
         self._one_at_a_time = asyncio.Lock()
         self._tasks: set[asyncio.Task[None]] = set()
@@ -118,16 +118,9 @@ class Follower:
     async def settle(self, name: str, timeout_s: float) -> bool:
         """Wait until nothing runs that a placement forbids; return False if that takes too long."""
         placement, model = self.placements.of.get(name), self._models.get(name)
-        try:
-            async with asyncio.timeout(timeout_s):
-                refused = placement and placement.state == "UNLOADING" and not placement.on_demand
-                if refused and model is not None:
-                    await model.batcher.until_idle()
-                while self._ending[name]:
-                    await asyncio.wait(self._ending[name])
-        except TimeoutError:
-            return False
-        return True
+        refused = placement and placement.state == "UNLOADING" and not placement.on_demand
+        waiting = model.batcher if refused and model is not None else None
+        return await self._unloading.settled(name, waiting, timeout_s)
 
     async def _go(self, name: str) -> None:
         """Send a model's batches to the application that its placement names."""
@@ -151,10 +144,7 @@ class Follower:
             self._links[name] = Link(app, remote)
             self._answering[name] = True
         if link is not None:
-            is_gone = placement.state == "UNAVAILABLE"
-            task = self._spawn(link.end(0.0 if is_gone else END_S))
-            self._ending[name].add(task)
-            task.add_done_callback(self._ending[name].discard)
+            self._unloading.end(name, link, is_gone=placement.state == "UNAVAILABLE")
 
     def _adopt(self, name: str, spec: RuntimeSpec, placement: Placement) -> Model:
         """Take over a new generation of a model; its batcher and what waits there stay."""

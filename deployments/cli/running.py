@@ -49,7 +49,7 @@ def deploy(config: Config = DEFAULT_CONFIG, address: Address = None) -> None:
     except ConfigError as error:
         fail(f"the configuration is wrong\n{error}", WRONG)
     cluster = address or _cluster(config)
-    raise typer.Exit(_as_driver("deployments.serve.deploy", str(config), "--address", cluster))
+    raise typer.Exit(_as_driver("deployments.serve.redeploy", str(config), "--address", cluster))
 
 
 def drain(

@@ -8,8 +8,8 @@ from __future__ import annotations
 
 from dataclasses import dataclass, replace
 
+from deployments.catalogue.language_pairs import Hop, Route, Routes
 from deployments.catalogue.model import Model
-from deployments.catalogue.routes import Hop, Route, Routes
 from deployments.catalogue.selection import Fleet
 from deployments.telemetry.log import logger
 from models.errors import Unavailable, UnsupportedPair

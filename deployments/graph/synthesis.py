@@ -9,7 +9,7 @@ from functools import partial
 import numpy as np
 
 from deployments.batching.concurrency import all_of, in_order
-from deployments.batching.leaving import BATCHES_A_REPLICA
+from deployments.batching.forming import BATCHES_A_REPLICA
 from deployments.catalogue.selection import Fleet
 from deployments.graph.context import Context
 from deployments.graph.plan import Speaking

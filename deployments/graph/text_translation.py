@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from deployments.batching.concurrency import all_of
-from deployments.catalogue.routes import Route
+from deployments.catalogue.language_pairs import Route
 from deployments.graph.context import Context
 from deployments.graph.plan import GREEDY, TextOptions
 from deployments.graph.stages import StageRunner

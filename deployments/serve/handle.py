@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import asyncio
 import time
 from collections.abc import Sequence
 from typing import Any
 
+from ray import serve
 from ray.exceptions import NodeDiedError, RayActorError, WorkerCrashedError
 from ray.serve.exceptions import DeploymentUnavailableError
 from ray.serve.handle import DeploymentHandle
@@ -58,3 +60,14 @@ class ServeRemote:
 
     def _unavailable(self) -> Unavailable:
         return Unavailable(f"no replica of model {self._handle.deployment_name!r} answers")
+
+
+async def handle_of(name: str, app: str) -> DeploymentHandle[Any]:
+    """Return the handle of a deployment. Raises Unavailable: there is none."""
+    try:
+        handle: DeploymentHandle[Any] = await asyncio.to_thread(
+            serve.get_deployment_handle, name, app
+        )
+    except KeyError as error:
+        raise Unavailable(f"there is no deployment {name!r}") from error
+    return handle

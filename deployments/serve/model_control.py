@@ -7,193 +7,28 @@ the other. Each model is an application without a route.
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Awaitable, Mapping, Sequence
-from concurrent.futures import ThreadPoolExecutor
-from typing import Any, Literal
+from collections.abc import Awaitable, Mapping
+from typing import Any
 
-import ray
 from ray import serve
-from ray.serve import Application, RunTarget
 from ray.serve.exceptions import DeploymentUnavailableError
 from ray.serve.handle import DeploymentHandle
-from ray.serve.schema import ApplicationStatus, ApplicationStatusOverview
 
-from deployments.batching.leaving import BATCHES_A_REPLICA
 from deployments.catalogue.control import Control
-from deployments.catalogue.generation import Generation, ModelOverride, model_of
-from deployments.catalogue.placements import Description, Placements, Remote
-from deployments.catalogue.platform import AppStatus
-from deployments.config.names import APPLICATION, CONTROL, INGRESS
+from deployments.catalogue.generation import ModelOverride
+from deployments.catalogue.placements import Placements, Remote
+from deployments.config.names import CONTROL
 from deployments.config.schema import AppConfig
-from deployments.serve.handle import LOST, ServeRemote
-from deployments.serve.replica import CPUS_A_REPLICA, DRAIN_S, ModelReplica
+from deployments.serve.handle import LOST, ServeRemote, handle_of
+from deployments.serve.model_deployment import ServePlatform
 from deployments.serve.replica_address import stay_on_loopback
 from deployments.serve.shared_memory import Blocks
-from deployments.telemetry.log import LogFormat, logger, set_up
-from models.errors import DragomanError, Draining, Unavailable
+from deployments.telemetry.log import set_up
+from models.errors import DragomanError, Unavailable
 
-ASK_S = 5.0  # for the ingresses to answer
-RECALL_S = 10.0  # for a restarted control to find them
-PAUSE_S = 0.1  # before something is asked again
 # A control that dies while it is asked is replaced, and everything it is asked may be asked twice.
 ASKED_AGAIN, LOST_PAUSE_S = 10, 1.0
 OPERATIONS = 1000  # at once; most wait for their model's lock
-
-AppState = Literal["starting", "running", "failed", "stopping"]
-STATES: dict[ApplicationStatus, AppState] = {
-    ApplicationStatus.RUNNING: "running",
-    ApplicationStatus.UNHEALTHY: "running",  # a replica has died; Serve makes another one
-    ApplicationStatus.DEPLOYING: "starting",
-    ApplicationStatus.DEPLOY_FAILED: "failed",
-    ApplicationStatus.DELETING: "stopping",
-}
-
-
-class ServePlatform:
-    """Run models as applications of Serve; calls that would block the loop are made on threads."""
-
-    def __init__(self, log_format: LogFormat, serve_logging: Mapping[str, Any] | None) -> None:
-        self._log_format: LogFormat = log_format
-        self._serve_logging = serve_logging
-        self._deletions = ThreadPoolExecutor(thread_name_prefix="delete")
-
-    async def start(self, generation: Generation) -> None:
-        gpus, _ = await self.gpus()
-        app = RunTarget(
-            bind(generation, gpus, self._log_format),
-            name=generation.app,
-            route_prefix=None,
-            logging_config=dict(self._serve_logging) if self._serve_logging else None,
-        )
-        await asyncio.to_thread(
-            serve.run_many,
-            [app],
-            wait_for_ingress_deployment_creation=False,
-            wait_for_applications_running=False,
-        )
-
-    async def delete(self, app: str) -> None:
-        while app in await self._applications():
-            try:
-                loop = asyncio.get_running_loop()
-                await loop.run_in_executor(self._deletions, serve.delete, app)
-            except TimeoutError:
-                logger.warning("application %s is still stopping", app)
-
-    async def status(self) -> Mapping[str, AppStatus]:
-        applications = await self._applications()
-        server = applications.get(APPLICATION)
-        if server is None or server.status == ApplicationStatus.DELETING:
-            raise Draining("the server is stopping")
-        found = {app: _status(app, of) for app, of in applications.items()}
-        return {app: status for app, status in found.items() if status is not None}
-
-    async def describe(self, name: str, app: str) -> Description | None:
-        remote = ServeRemote(await _handle(name, app))
-        try:
-            async with asyncio.timeout(ASK_S):
-                while True:  # the handle may not know yet what the controller knows
-                    try:
-                        return (await remote.describe())[0]
-                    except Unavailable:
-                        await asyncio.sleep(PAUSE_S)
-        except TimeoutError:
-            return None
-
-    async def gpus(self) -> tuple[float, float]:
-        there, free = await asyncio.gather(
-            asyncio.to_thread(ray.cluster_resources), asyncio.to_thread(ray.available_resources)
-        )
-        return there.get("GPU", 0.0), free.get("GPU", 0.0)
-
-    async def recall(self) -> Placements | None:
-        """Return the latest placements that an ingress knows."""
-        try:
-            async with asyncio.timeout(RECALL_S):
-                while await self._are_there_ingresses():
-                    known: list[Placements] = await self._ask_ingresses("placements")
-                    if known:
-                        return max(known, key=lambda placements: placements.version)
-                    await asyncio.sleep(PAUSE_S)
-        except TimeoutError:
-            logger.error("no ingress tells what was unloaded: every model is loaded")
-        return None
-
-    async def tell(self, placements: Placements, name: str, timeout_s: float) -> None:
-        answers = await self._ask_ingresses(
-            "follow", placements, name, timeout_s, within_s=timeout_s + ASK_S
-        )
-        if not all(answers):
-            logger.warning("batches of model %r had not ended after %.0f s", name, timeout_s)
-
-    async def idle(self) -> Sequence[Mapping[str, float | None]] | None:
-        answers = await self._ask_ingresses("idle", within_s=ASK_S, whole=True)
-        return answers or None
-
-    async def _ask_ingresses(
-        self, method: str, *args: Any, within_s: float = ASK_S, whole: bool = False
-    ) -> list[Any]:
-        """Return the answers of the ingresses; empty if ``whole`` and one does not answer."""
-        try:
-            handle = await _handle(INGRESS, APPLICATION)
-            answers = await handle.broadcast(method, *args).results_async(
-                timeout_s=within_s, return_exceptions=True
-            )
-        except (DeploymentUnavailableError, Unavailable, TimeoutError, *LOST) as error:
-            logger.debug("no ingress answers %s: %s", method, error)
-            return []
-        for answer in answers:
-            if isinstance(answer, Exception) and not isinstance(answer, LOST):
-                logger.error("an ingress failed to %s", method, exc_info=answer)
-        told = [answer for answer in answers if not isinstance(answer, BaseException)]
-        return [] if whole and len(told) < len(answers) else told
-
-    async def _are_there_ingresses(self) -> bool:
-        application = (await self._applications()).get(APPLICATION)
-        ingress = application and application.deployments.get(INGRESS)
-        states = ingress.replica_states if ingress else {}
-        return any(state == "RUNNING" and count for state, count in states.items())
-
-    async def _applications(self) -> Mapping[str, ApplicationStatusOverview]:
-        return (await asyncio.to_thread(serve.status)).applications
-
-
-def bind(generation: Generation, gpus: float, log_format: LogFormat) -> Application:
-    """Build the application of one generation, for a cluster with so many GPUs."""
-    name, config = generation.name, generation.config
-    return ModelReplica.options(  # type: ignore[attr-defined, no-any-return]
-        name=name,
-        num_replicas=config.replicas,
-        max_ongoing_requests=BATCHES_A_REPLICA,
-        graceful_shutdown_timeout_s=DRAIN_S,
-        ray_actor_options={
-            "num_cpus": CPUS_A_REPLICA,
-            # On a host without GPUs a fraction would never be scheduled; the model's own
-            # `device` decides there.
-            "num_gpus": config.gpu_fraction if gpus and config.device != "cpu" else 0,
-        },
-    ).bind(config.engine, config.settings(name), generation.override, log_format)
-
-
-def _status(app: str, of: ApplicationStatusOverview) -> AppStatus | None:
-    """Return an application's status; None if it serves no model."""
-    name = model_of(app, *of.deployments)  # without a deployment in the first moment
-    if name is None or of.status not in STATES:
-        return None
-    message = of.deployments[name].message if of.deployments else of.message
-    reason = (message.strip().splitlines() or ["see the log"])[-1]
-    return AppStatus(name, STATES[of.status], reason, of.last_deployed_time_s)
-
-
-async def _handle(name: str, app: str) -> DeploymentHandle[Any]:
-    """Return the handle of a deployment. Raises Unavailable: there is none."""
-    try:
-        handle: DeploymentHandle[Any] = await asyncio.to_thread(
-            serve.get_deployment_handle, name, app
-        )
-    except KeyError as error:
-        raise Unavailable(f"there is no deployment {name!r}") from error
-    return handle
 
 
 # An old control must not go on while a new one decides, so it gets no time to finish. The new one
@@ -254,7 +89,7 @@ class ServeDirectory:
         return placements
 
     async def remote(self, name: str, app: str) -> Remote:
-        return ServeRemote(await _handle(name, app), self._blocks)
+        return ServeRemote(await handle_of(name, app), self._blocks)
 
     async def load(self, name: str, override: ModelOverride | None = None) -> None:
         await self._ask("load", name, override)

@@ -11,7 +11,7 @@ from typing import Any
 
 from deployments.batching.batch import BatchReply
 from deployments.batching.batcher import Batcher
-from deployments.batching.leaving import BATCHES_A_REPLICA
+from deployments.batching.forming import BATCHES_A_REPLICA
 from deployments.catalogue.control import Control
 from deployments.catalogue.generation import Generation, ModelOverride
 from deployments.catalogue.placements import Description, Placements, Remote

@@ -11,7 +11,7 @@ import pytest
 
 from deployments.batching.batch import BatchReply
 from deployments.batching.batcher import Batcher
-from deployments.batching.leaving import LONG_S
+from deployments.batching.forming import LONG_S
 from deployments.batching.queue import Share
 from deployments.config.policy import BatchPolicy
 from models.errors import QueueFull

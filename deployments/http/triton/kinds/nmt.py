@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from deployments.batching.concurrency import all_of
-from deployments.catalogue.routes import Route
+from deployments.catalogue.language_pairs import Route
 from deployments.graph.context import Context
 from deployments.graph.plan import TextOptions
 from deployments.http.parsing import MAX_BEAM_SIZE

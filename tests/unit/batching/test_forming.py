@@ -15,7 +15,7 @@ import pytest
 
 from deployments.batching.estimates.batch_time import BatchTimes
 from deployments.batching.estimates.returning_callers import Returning
-from deployments.batching.leaving import LONG_S, Moment, decide
+from deployments.batching.forming import LONG_S, Moment, decide
 from deployments.config.policy import BatchPolicy
 
 NOW = 100.0

@@ -1,6 +1,6 @@
 """Give a running server another configuration, through the dashboard of its Ray cluster.
 
-``python -m deployments.serve.deploy FILE --address HOST:PORT`` is run by ``dragoman deploy``. It
+``python -m deployments.serve.redeploy FILE --address HOST:PORT`` is run by ``dragoman deploy``. It
 exits with 1 if the server refuses or does not answer.
 """
 
@@ -26,7 +26,7 @@ def deploy(config_path: str, address: str) -> int:
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
-    parser = argparse.ArgumentParser(prog="deployments.serve.deploy", description=__doc__)
+    parser = argparse.ArgumentParser(prog="deployments.serve.redeploy", description=__doc__)
     parser.add_argument("config")
     parser.add_argument("--address", required=True, help="of the Ray cluster")
     options = parser.parse_args(arguments)

@@ -6,8 +6,8 @@ from typing import Any
 
 import pytest
 
+from deployments.catalogue.language_pairs import Route, Routes
 from deployments.catalogue.model import Model
-from deployments.catalogue.routes import Route, Routes
 from models.errors import Unavailable
 from models.runtime import RuntimeSpec
 

@@ -1,4 +1,4 @@
-"""Send a model's batches when ``leaving`` says so, give up hung ones, and learn where each ends."""
+"""Send a model's batches when ``forming`` says so, give up hung ones, and learn where each ends."""
 
 from __future__ import annotations
 
@@ -13,14 +13,14 @@ from deployments.batching.concurrency import detached
 from deployments.batching.deadlines import Deadlines
 from deployments.batching.delivery import Answers
 from deployments.batching.dispatcher import Dispatcher
+from deployments.batching.forming import BATCHES_A_REPLICA, Moment, decide
 from deployments.batching.learning import End, Learning
-from deployments.batching.leaving import BATCHES_A_REPLICA, Moment, decide
 from deployments.batching.queue import ItemT, Queue, ResultT, Ticket
 from deployments.batching.selection import is_full
 from deployments.config.policy import BatchPolicy
 
 
-class Scheduler(Generic[ItemT, ResultT]):
+class BatchSender(Generic[ItemT, ResultT]):
     """The batches of one model: those that its queue may form, and those in flight.
 
     ``rested`` is called after each batch that ended.
