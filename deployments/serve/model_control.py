@@ -20,7 +20,7 @@ from deployments.catalogue.placements import Placements, Remote
 from deployments.config.names import CONTROL
 from deployments.config.schema import AppConfig
 from deployments.serve.handle import LOST, ServeRemote, handle_of
-from deployments.serve.model_deployment import ServePlatform
+from deployments.serve.model_replicas import ServePlatform
 from deployments.serve.replica_address import stay_on_loopback
 from deployments.serve.shared_memory import Blocks
 from deployments.telemetry.log import set_up

@@ -13,14 +13,8 @@ from prometheus_client.core import (
     Metric,
 )
 
-from deployments.batching.statistics import (
-    BATCH_BOUNDS,
-    REASONS,
-    TIME_BOUNDS_S,
-    Figures,
-    ModelStatistics,
-    Times,
-)
+from deployments.batching.histograms import BATCH_BOUNDS, TIME_BOUNDS_S, Times
+from deployments.batching.statistics import REASONS, Figures, ModelStatistics
 from deployments.config.names import MODEL_VERSION
 
 MODEL = ("model", "version")  # Triton's labels

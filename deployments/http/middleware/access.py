@@ -13,7 +13,8 @@ from starlette.types import Scope
 from deployments.config.schema import AppConfig
 from deployments.config.security import host_name, is_address, is_loopback
 from deployments.security.audit import Refusals
-from deployments.security.keys import Caller, KnownKeys
+from deployments.security.key_limits import Caller
+from deployments.security.keys import KnownKeys
 from deployments.security.scopes import ADMIN, ANY, MODEL_CONTROL, NOBODY_ASKED, RIGHTS, Scopes
 from models.errors import (
     DragomanError,

@@ -7,7 +7,8 @@ from typing import Any
 import pytest
 
 from deployments.config.security import Key, Quotas, Security
-from deployments.security.keys import DAY_S, Caller, KnownKeys, new_key
+from deployments.security.key_limits import DAY_S, Caller
+from deployments.security.keys import KnownKeys, new_key
 from deployments.telemetry import usage
 from deployments.telemetry.usage import AccessFigures, Usage
 from models.errors import QuotaUsed, RateLimited, TooManyRunning, Unauthorized
