@@ -117,11 +117,16 @@ def test_a_batch_policy_changes_live_and_no_model_is_loaded_again(fakes: Path) -
         user_config = content["applications"][0]["deployments"][0]["user_config"]
         user_config["batching"] = {"nmt": {"max_queue_size": 1, "max_batch_size": 1}}
         server.deploy(content)
-        many = {"text": ["Hello."] * 40, "source_language": "en", "target_language": "pt"}
+        body = {"text": "Hello.", "source_language": "en", "target_language": "pt"}
+
+        def ask(_: int) -> int:
+            return httpx.post(
+                server.url + "/v1/text/translations", json=body, timeout=60
+            ).status_code
 
         def refused() -> bool:
-            url = server.url + "/v1/text/translations"
-            return httpx.post(url, json=many, timeout=60).status_code == 503
+            with ThreadPoolExecutor(16) as callers:
+                return 503 in callers.map(ask, range(32))
 
         eventually(refused, "a queue of one refuses: the new policy has come")
         after = {name: server.replicas(name) for name in ("asr", "speaker")}
