@@ -15,7 +15,7 @@ from typing import Any
 from deployments.config.environment import SETTINGS
 from deployments.config.schema import ModelConfig
 from models.devices.device import DeviceRequest
-from models.registry import ENGINES
+from models.registry import find_engine
 from models.runtime import ItemError, Runtime, RuntimeSettings
 
 _loaded: Runtime[Any, Any]  # in the process of its own
@@ -52,7 +52,7 @@ def loaded(
 ) -> Runtime[Any, Any]:
     """Open a warm runtime on the CPU, until the stack is closed."""
     settings = RuntimeSettings(engine, weights, DeviceRequest("cpu", threads=threads), options)
-    runtime: Runtime[Any, Any] = ENGINES[engine].create(settings)
+    runtime: Runtime[Any, Any] = find_engine(engine).create(settings)
     runtime.load()
     stack.callback(runtime.close)
     runtime.warm_up()
@@ -70,7 +70,7 @@ def answers(runtime: Runtime[Any, Any], items: Sequence[Any]) -> list[Any]:
 
 def _load(engine: str, settings: RuntimeSettings) -> None:
     global _loaded
-    _loaded = ENGINES[engine].create(settings)
+    _loaded = find_engine(engine).create(settings)
     _loaded.load()
     _loaded.warm_up()
 

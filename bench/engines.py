@@ -33,6 +33,7 @@ from models.tts.yourtts import checkpoint
 from models.types import SAMPLE_RATE_HZ, SOURCE_VOICE, AsrItem, TtsItem
 from models.weights import source
 from models.weights.cached_files import cache_folder
+from tests.support.m2m100_transformers import TRANSFORMERS
 from tests.support.published import yourtts
 from tests.support.published.ecapa import SMALL_CHANNELS, SMALL_SPEAKERS, write_ecapa
 from tests.support.speech import clips, wer
@@ -133,8 +134,7 @@ def nmt(args: argparse.Namespace, stack: ExitStack) -> list[Table]:
     place = cache_folder() / "bench" / ("m2m100-tiny" if args.tiny else "m2m100")
     weights = f"path:{inputs.build_m2m100(place, tiny=args.tiny).absolute()}"
     engines = {
-        name: loaded(stack, name, weights, args.threads)
-        for name in ("m2m100-transformers", "m2m100")
+        name: loaded(stack, name, weights, args.threads) for name in (TRANSFORMERS, "m2m100")
     }
     tables = []
     for size in NMT_BATCHES:

@@ -18,8 +18,8 @@ INGRESS, REPLICAS, RAY = "ingress", "model replicas", "Ray's own"
 KINDS = {
     INGRESS: re.compile(r"^ray::ServeReplica:dragoman:Ingress"),
     "control": re.compile(r"^ray::ServeReplica:dragoman:ModelControl"),
-    REPLICAS: re.compile(r"^ray::ServeReplica:|deployments/(serve/)?watcher\.py"),
-    "launcher": re.compile(r"deployments\.(serve\.)?launch|/serve run "),
+    REPLICAS: re.compile(r"^ray::ServeReplica:|deployments/serve/watchdog_process\.py"),
+    "launcher": re.compile(r"deployments\.cli serve|dragoman serve|/serve run "),
 }
 ALL_KINDS = (*KINDS, RAY)
 SAMPLE_S = 0.1

@@ -33,12 +33,12 @@ Opening = Callable[[], None]
 LOAD = """
 import json, sys
 from models.devices.device import DeviceRequest
-from models.registry import ENGINES
+from models.registry import find_engine
 from models.runtime import RuntimeSettings
 engine, weights = sys.argv[1:]
 device = DeviceRequest("cpu", threads=1)
-settings = RuntimeSettings(engine, weights, device, files=ENGINES[engine].files)
-ENGINES[engine].create(settings).load()
+settings = RuntimeSettings(engine, weights, device, files=find_engine(engine).engine.files)
+find_engine(engine).create(settings).load()
 """
 FIND = """
 import sys

@@ -38,7 +38,7 @@ from load.endpoints import Answer
 from load.steps import Length, Load, RealClock, Recording, Stepper
 from models.audio.samples import to_float32
 from models.devices.device import DeviceReport, DeviceRequest
-from models.registry import ENGINES
+from models.registry import find_engine
 from models.runtime import Runtime, RuntimeSettings, RuntimeSpec
 from models.types import (
     AsrItem,
@@ -52,6 +52,7 @@ from models.types import (
     VadItem,
 )
 from tests.support.local import LocalDirectory, LocalPlatform, LocalRemote, fake_fleet
+from tests.support.m2m100_transformers import TRANSFORMERS
 
 UTTERANCE_S = 5
 ANSWER_S = 120
@@ -64,7 +65,7 @@ POLICIES = Path(__file__).parents[2] / "deploy" / "serve_config.gpu.yaml"
 ENGINES_OF = {
     "vad": "silero",
     "asr": "whisper",
-    "nmt": "m2m100-transformers",
+    "nmt": TRANSFORMERS,
     "tts": "yourtts",
     "speaker": "ecapa",
 }
@@ -138,7 +139,7 @@ def load(setup: Setup) -> Loaded:
     spec = RuntimeSpec("asr", "whisper", "random", "none", languages=("en",))
     descriptions = {"asr": Description(spec, report)}
     for name, (weights, request, options) in sources.items():
-        engine = ENGINES[ENGINES_OF[name]]
+        engine = find_engine(ENGINES_OF[name])
         runtime = engine.create(RuntimeSettings(name, weights, request, options))
         descriptions[name] = Description(*runtime.load())
         runtime.warm_up()

@@ -8,8 +8,9 @@ from typing import Any
 from bench.bare import answers
 from bench.engine_inputs import build_m2m100, texts_to_translate
 from bench.gpu.measure import Found, Precision, Setup, point
-from models.registry import ENGINES
+from models.registry import find_engine
 from models.runtime import RuntimeSettings
+from tests.support.m2m100_transformers import TRANSFORMERS
 from tests.support.published.m2m100 import PUBLISHED, PUBLISHED_VOCABULARY
 
 TOKENS = 20  # of each translation
@@ -18,7 +19,7 @@ WHAT = f"a sentence, {TOKENS} tokens"
 
 
 def m2m100_transformers(setup: Setup, found: Found) -> None:
-    _m2m100(setup, found, "m2m100-transformers", ("float16", "float32"), "precision")
+    _m2m100(setup, found, TRANSFORMERS, ("float16", "float32"), "precision")
 
 
 def m2m100_ctranslate2(setup: Setup, found: Found) -> None:
@@ -36,7 +37,7 @@ def _m2m100(
     folder = weights_folder(setup)
     for precision in precisions if setup.on_gpu else ("float32",):
         options = {option: precision} if setup.on_gpu else {}
-        runtime = ENGINES[engine].create(
+        runtime = find_engine(engine).create(
             RuntimeSettings(engine, f"path:{folder}", setup.request, options)
         )
         _, report = runtime.load()
@@ -52,7 +53,7 @@ def _m2m100(
                 ),
                 on=report.actual,
                 precision=precision,
-                count=engine == "m2m100-transformers",
+                count=engine == TRANSFORMERS,
                 gbytes=m2m100_gbytes(precision) if setup.on_gpu else None,
             )
         runtime.close()

@@ -36,6 +36,8 @@ class Link:
             if call.expired():
                 raise ReplicaLost from error
             raise
+        finally:
+            del call  # it holds the task, whose error would hold this frame and the batch: no cycle
 
     async def end(self, after_s: float) -> None:
         """Wait for the running calls, and cut off those that have not ended within the time."""

@@ -66,7 +66,9 @@ async def speech_events(
             raise
         ours = as_ours(error, request_id)
         tracing.failed(ours, error)
-        yield event(error_body(ours))
+        last = event(error_body(ours))
+        del ours  # its traceback holds this frame: no cycle
+        yield last
     else:
         yield event({"type": "speech.audio.done", **done()})
 

@@ -21,8 +21,10 @@ from deployments.serve.shared_memory import Opened
 from deployments.serve.watchdog import Watchdog
 from deployments.telemetry.log import LogFormat, logger, set_up
 from deployments.telemetry.model_report import ReplicaStats
+from models.contract.spec import wrong_spec
 from models.devices import nvidia
 from models.devices.device import load_failure, measured_again
+from models.errors import ConfigError
 from models.registry import find_engine
 from models.runtime import RuntimeSettings
 
@@ -58,7 +60,9 @@ class ModelReplica:
                 ""  # before any library looks, as Ray may not have hidden it
             )
         self._thread = ThreadPoolExecutor(1, thread_name_prefix=settings.name)
-        self._runtime = find_engine(engine).create(settings)
+        found = find_engine(engine)
+        self._engine = found.engine
+        self._runtime = found.create(settings)
         self._description = self._thread.submit(self._load).result()
         device = self._description.device.actual
         self._watchdog = Watchdog(settings.name, device, log_format)
@@ -106,7 +110,10 @@ class ModelReplica:
 
     def _load(self) -> Description:
         try:
-            spec, device = self._runtime.load()
+            loaded = self._runtime.load()
+            if wrong := wrong_spec(self._engine, loaded):
+                raise ConfigError(f"models.{self._name}.engine: {wrong}")
+            spec, device = loaded
             started = time.perf_counter()
             self._runtime.warm_up()
             warm_up_s = time.perf_counter() - started

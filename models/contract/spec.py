@@ -60,8 +60,8 @@ def _wrong_nmt(spec: RuntimeSpec) -> str | None:
 
 
 def _wrong_tts(spec: RuntimeSpec) -> str | None:
-    if not spec.voices and not spec.cloning_languages:
-        return "spec.voices must name what it speaks with"
+    if not spec.voices:
+        return "spec.voices must name a voice, also where it clones others: its rate is theirs"
     ids = [voice.id for voice in spec.voices]
     if len(set(ids)) < len(ids) or not all(ids):
         return f"spec.voices must have ids of their own, not {', '.join(map(repr, ids))}"

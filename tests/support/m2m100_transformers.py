@@ -31,6 +31,9 @@ class Options(BatchOptions):
     float32."""
 
 
+TRANSFORMERS = "tests.support.m2m100_transformers:M2m100TransformersNmt"
+
+
 class M2m100TransformersNmt:
     """M2M100 (Fan et al. 2020, https://arxiv.org/abs/2010.11125; weights MIT).
 

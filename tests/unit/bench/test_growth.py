@@ -42,8 +42,8 @@ def test_what_did_not_happen_has_no_figure() -> None:
     [
         pytest.param("ray::ServeReplica:dragoman:Ingress", INGRESS, id="ingress"),
         pytest.param("ray::ServeReplica:asr-1f:asr.infer", REPLICAS, id="replica"),
-        pytest.param("python /x/deployments/serve/watcher.py 5", REPLICAS, id="watcher"),
-        pytest.param("python -m deployments.serve.launch x.yaml", "launcher", id="launcher"),
+        pytest.param("python /x/deployments/serve/watchdog_process.py 5", REPLICAS, id="watchdog"),
+        pytest.param("python -m deployments.cli serve --config x.yaml", "launcher", id="launcher"),
         pytest.param("/x/raylet --a", RAY, id="raylet"),
     ],
 )

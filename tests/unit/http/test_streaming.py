@@ -4,8 +4,10 @@ from __future__ import annotations
 
 import asyncio
 import base64
+import gc
 import json
-from collections.abc import AsyncIterator, Mapping, Sequence
+import weakref
+from collections.abc import AsyncGenerator, AsyncIterator, Mapping, Sequence
 from dataclasses import replace
 from typing import Any
 
@@ -22,12 +24,13 @@ from deployments.http.app import asgi_app
 from deployments.http.middleware.admission import Admission
 from deployments.http.middleware.deadline import leave
 from deployments.http.server import Listener
+from deployments.http.streaming import speech_events
 from deployments.serve.ports import free_port
 from deployments.telemetry import tracing
 from dragoman_client import AsyncClient, ConnectionFailed
 from dragoman_client.headers import server_timing_ms
 from models.audio.encode import encode
-from models.errors import Unavailable
+from models.errors import InvalidRequest, Unavailable
 from models.types import Audio, Speech, TtsItem
 from tests.support.bad_input import SPEAK
 from tests.support.clock import settle
@@ -451,3 +454,24 @@ async def test_the_server_is_told_of_a_client_that_has_had_enough(server: Server
         async with asyncio.timeout(10):
             await server.fleet.of_kind("tts")[0].batcher.until_idle()
     assert not server.voice.gates[TWO].is_set()
+
+
+async def test_the_frames_of_a_failed_stream_wait_for_no_collection() -> None:
+    class Held:
+        """Stands for the audio that a frame holds."""
+
+    held: list[weakref.ref[Held]] = []
+
+    async def pieces() -> AsyncGenerator[bytes]:
+        audio = Held()
+        held.append(weakref.ref(audio))
+        yield b"first"
+        raise InvalidRequest("the second sentence fails")
+
+    gc.disable()
+    try:
+        events = [event async for event in speech_events(pieces(), dict, "an-id")]
+        assert b"the second sentence fails" in events[-1]
+        assert held[0]() is None
+    finally:
+        gc.enable()
