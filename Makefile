@@ -101,8 +101,6 @@ fuzz-api: install
 
 # Run every benchmark: nothing else should run meanwhile. Each part writes its figures to docs/bench,
 # and the page docs/benchmarks.md is made of them.
-# All of it: about 55 minutes on two cores, and nothing else should run. Each part writes its
-# figures to docs/bench; the page docs/benchmarks.md is made of them.
 bench: bench-overhead bench-stages bench-replicas bench-graph bench-first-audio bench-growth bench-accuracy bench-gpu
 	$(BIN)/python -m bench.render
 

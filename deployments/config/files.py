@@ -65,7 +65,7 @@ class Application(Strict):
     import_path: Literal["deployments.app:build"]
     """The application's builder."""
     args: AppConfig
-    """The application's arguments. A change here loads the models again."""
+    """The application's arguments. A change here loads the changed models again."""
     deployments: list[IngressOverride] = Field(default_factory=list)
     """What applies to a running server."""
 

@@ -19,7 +19,7 @@ from models.weights.source import resolve
 
 ASK_S = 5.0  # for the hub to say whether it has a repository
 FETCH = "run `dragoman fetch` while there is network"
-MEND = "name weights that are there (README, Models)"
+MEND = "name weights that are there (docs/models.md)"
 
 
 def check_weights(models: Mapping[str, ModelConfig]) -> None:
