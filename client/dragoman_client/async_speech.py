@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from functools import partial
+
+import httpx
 
 from . import parsing
 from .async_connection import AsyncConnection
-from .exchange import Call, Form, form_of, read_upload_async
+from .exchange import Call, Form, Result, form_of, read_upload_async
 from .types import (
     AudioFile,
     AudioFormat,
@@ -61,9 +64,8 @@ class AsyncSpeech(AsyncConnection):
         )
         if include_embedding:
             form["include[]"] = ["embedding"]
-        upload = await read_upload_async(file)
         parse = parsing.speech_translation
-        return await self._send(Call("POST", TRANSLATIONS, parse, form=form, uploads=[upload]))
+        return await self._post(TRANSLATIONS, parse, form, file)
 
     async def translate_speech_audio(
         self,
@@ -89,9 +91,8 @@ class AsyncSpeech(AsyncConnection):
             speed=speed,
             response_format=response_format,
         )
-        upload = await read_upload_async(file)
         parse = partial(parsing.translated_audio, audio_format=response_format)
-        return await self._send(Call("POST", TRANSLATIONS, parse, form=form, uploads=[upload]))
+        return await self._post(TRANSLATIONS, parse, form, file)
 
     async def subtitles(
         self,
@@ -114,10 +115,7 @@ class AsyncSpeech(AsyncConnection):
             source_language=source_language,
             response_format=f"bilingual_{response_format}" if bilingual else response_format,
         )
-        upload = await read_upload_async(file)
-        return await self._send(
-            Call("POST", TRANSLATIONS, parsing.text, form=form, uploads=[upload])
-        )
+        return await self._post(TRANSLATIONS, parsing.text, form, file)
 
     async def transcribe(
         self,
@@ -139,9 +137,8 @@ class AsyncSpeech(AsyncConnection):
         [('Hello.', 0.12)]
         """
         form = _form("verbose_json", language, prompt, temperature, word_timestamps, model)
-        upload = await read_upload_async(file)
         parse = parsing.transcription
-        return await self._send(Call("POST", TRANSCRIPTIONS, parse, form=form, uploads=[upload]))
+        return await self._post(TRANSCRIPTIONS, parse, form, file)
 
     async def transcribe_as(
         self,
@@ -159,10 +156,14 @@ class AsyncSpeech(AsyncConnection):
         >>> Path("hello.vtt").write_text(await client.transcribe_as("hello.wav", "vtt"))
         """
         form = _form(response_format, language, prompt, temperature, word_timestamps, model)
+        return await self._post(TRANSCRIPTIONS, parsing.text, form, file)
+
+    async def _post(
+        self, path: str, parse: Callable[[httpx.Response], Result], form: Form, file: AudioFile
+    ) -> Result:
+        """Send a form with one file."""
         upload = await read_upload_async(file)
-        return await self._send(
-            Call("POST", TRANSCRIPTIONS, parsing.text, form=form, uploads=[upload])
-        )
+        return await self._send(Call("POST", path, parse, form=form, uploads=[upload]))
 
 
 def _form(

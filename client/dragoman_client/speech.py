@@ -3,11 +3,14 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from functools import partial
+
+import httpx
 
 from . import parsing
 from .connection import Connection
-from .exchange import Call, Form, form_of, read_upload
+from .exchange import Call, Form, Result, form_of, read_upload
 from .types import (
     AudioFile,
     AudioFormat,
@@ -62,9 +65,8 @@ class Speech(Connection):
         )
         if include_embedding:
             form["include[]"] = ["embedding"]
-        upload = read_upload(file)
         parse = parsing.speech_translation
-        return self._send(Call("POST", TRANSLATIONS, parse, form=form, uploads=[upload]))
+        return self._post(TRANSLATIONS, parse, form, file)
 
     def translate_speech_audio(
         self,
@@ -90,9 +92,8 @@ class Speech(Connection):
             speed=speed,
             response_format=response_format,
         )
-        upload = read_upload(file)
         parse = partial(parsing.translated_audio, audio_format=response_format)
-        return self._send(Call("POST", TRANSLATIONS, parse, form=form, uploads=[upload]))
+        return self._post(TRANSLATIONS, parse, form, file)
 
     def subtitles(
         self,
@@ -115,8 +116,7 @@ class Speech(Connection):
             source_language=source_language,
             response_format=f"bilingual_{response_format}" if bilingual else response_format,
         )
-        upload = read_upload(file)
-        return self._send(Call("POST", TRANSLATIONS, parsing.text, form=form, uploads=[upload]))
+        return self._post(TRANSLATIONS, parsing.text, form, file)
 
     def transcribe(
         self,
@@ -138,9 +138,8 @@ class Speech(Connection):
         [('Hello.', 0.12)]
         """
         form = _form("verbose_json", language, prompt, temperature, word_timestamps, model)
-        upload = read_upload(file)
         parse = parsing.transcription
-        return self._send(Call("POST", TRANSCRIPTIONS, parse, form=form, uploads=[upload]))
+        return self._post(TRANSCRIPTIONS, parse, form, file)
 
     def transcribe_as(
         self,
@@ -158,8 +157,14 @@ class Speech(Connection):
         >>> Path("hello.vtt").write_text(client.transcribe_as("hello.wav", "vtt"))
         """
         form = _form(response_format, language, prompt, temperature, word_timestamps, model)
+        return self._post(TRANSCRIPTIONS, parsing.text, form, file)
+
+    def _post(
+        self, path: str, parse: Callable[[httpx.Response], Result], form: Form, file: AudioFile
+    ) -> Result:
+        """Send a form with one file."""
         upload = read_upload(file)
-        return self._send(Call("POST", TRANSCRIPTIONS, parsing.text, form=form, uploads=[upload]))
+        return self._send(Call("POST", path, parse, form=form, uploads=[upload]))
 
 
 def _form(

@@ -14,15 +14,13 @@ from deployments.catalogue.voices import Voices, by_language, wrong_voice
 from deployments.config.names import GRAPH
 from deployments.config.policy import BatchPolicy
 from deployments.config.schema import AppConfig
-from deployments.telemetry.model_report import FAILED, LOADING, READY, ReplicaStats
+from deployments.telemetry.model_report import FAILED, READY, ReplicaStats
 from models.errors import (
     Unavailable,
     UnknownLanguage,
     UnknownModel,
 )
 from models.types import Kind
-
-__all__ = ["FAILED", "LOADING", "READY", "Fleet", "Model"]
 
 
 class Fleet:

@@ -19,7 +19,7 @@ from models.types import SOURCE_VOICE, Kind, Samples, Task
 
 @dataclass(frozen=True, slots=True)
 class TranscribeOptions:
-    """How to transcribe.
+    """Options of a transcription.
 
     Attributes:
         language: None: as each stretch of the recording is heard.
@@ -36,7 +36,7 @@ class TranscribeOptions:
 
 @dataclass(frozen=True, slots=True)
 class TextOptions:
-    """How to translate text, where the engine can; see ``NmtItem``."""
+    """Options of a text's translation, where the engine has them; see ``NmtItem``."""
 
     beam_size: int = 1
     length_penalty: float = 1.0
@@ -48,7 +48,7 @@ GREEDY = TextOptions()
 
 @dataclass(frozen=True, slots=True)
 class TranslateOptions:
-    """What a caller asks of translated speech.
+    """Options of translated speech.
 
     Attributes:
         source_language: None: as it is heard.

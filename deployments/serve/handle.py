@@ -51,7 +51,7 @@ class ServeRemote:
         return await self._of_each("stats")
 
     async def _of_each(self, method: str) -> list[Any]:
-        """What each running replica answers; one that dies meanwhile is asked for no more."""
+        """Ask every running replica; leave out one that dies meanwhile."""
         try:
             answers: list[Any] = await self._handle.broadcast(method).results_async()
         except (*LOST, DeploymentUnavailableError) as error:

@@ -18,8 +18,6 @@ from deployments.http.triton.kinds.vad import Vad
 from models.errors import UnknownModel
 from models.types import Kind
 
-__all__ = ["Catalogue", "Served"]
-
 SERVED: Mapping[str, type[Served]] = {
     served.kind: served for served in (Vad, Asr, Nmt, Tts, Speaker)
 }
