@@ -1,0 +1,32 @@
+"""The models that a live session asks: what it needs of them, whoever runs them."""
+
+from __future__ import annotations
+
+from typing import Protocol
+
+from models.types import AsrItem, Audio, Samples, Transcript, Translation, VadItem, VadResult
+
+
+class LiveModels(Protocol):
+    """Answer one item at a time; pieces of many sessions meet in batches behind it.
+
+    Every method raises ``DragomanError`` where a model cannot answer.
+    """
+
+    async def hear(self, item: VadItem) -> VadResult:
+        """Find speech in a piece of a stream."""
+        ...
+
+    async def recognise(self, item: AsrItem) -> Transcript:
+        """Write down the open audio of a turn."""
+        ...
+
+    async def translate(self, text: str, source: str, target: str) -> Translation:
+        """Translate a clause. Raises UnsupportedPair: no model translates it."""
+        ...
+
+    async def speak(
+        self, text: str, target: str, voice: str | None, speed: float, reference: Samples | None
+    ) -> Audio:
+        """Speak a clause, with the voice of that id or the first of the language."""
+        ...
