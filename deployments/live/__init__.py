@@ -1,1 +1,1 @@
-"""Live sessions: speech is recognised, translated and spoken while it is said; no protocol, no Ray."""
+"""Sessions of live speech: recognised, translated and spoken while it is said."""
