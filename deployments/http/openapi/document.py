@@ -47,7 +47,6 @@ RULES: Mapping[str, Schema] = {
         "then": {"required": ["compare"]},
     },
     "TranscriptionFields": {
-        "properties": {"stream": {"const": False, "description": "not there yet"}},
         "if": {
             "properties": {"timestamp_granularities[]": {"contains": {"const": "word"}}},
             "required": ["timestamp_granularities[]"],

@@ -24,7 +24,7 @@ from deployments.http.app import asgi_app
 from deployments.http.middleware.admission import Admission
 from deployments.http.middleware.deadline import leave
 from deployments.http.server import Listener
-from deployments.http.streaming import speech_events
+from deployments.http import streaming
 from deployments.serve.ports import free_port
 from deployments.telemetry import tracing
 from dragoman_client import AsyncClient, ConnectionFailed
@@ -470,8 +470,9 @@ async def test_the_frames_of_a_failed_stream_wait_for_no_collection() -> None:
 
     gc.disable()
     try:
-        events = [event async for event in speech_events(pieces(), dict, "an-id")]
-        assert b"the second sentence fails" in events[-1]
+        bodies = streaming.speech_bodies(pieces(), dict)
+        told = [event async for event in streaming.events(bodies, "an-id")]
+        assert b"the second sentence fails" in told[-1]
         assert held[0]() is None
     finally:
         gc.enable()
