@@ -71,7 +71,8 @@ def prompt_of(options: TranscribeOptions) -> str | None:
     """Return what the recogniser takes for the text before: the keywords, then the prompt."""
     if not options.keywords:
         return options.prompt
-    return f"{', '.join(options.keywords)}. {options.prompt or ''}".strip()
+    keywords = ", ".join(options.keywords)
+    return f"{keywords}. {options.prompt}" if options.prompt else keywords
 
 
 def _halves(samples: Samples) -> tuple[SpeechSpan, ...]:

@@ -11,7 +11,7 @@ from deployments.graph.sentences import Sentence
 from models.audio import decode
 from models.types import Audio
 
-SENTENCE, DONE = "speech.translation.sentence", "speech.translation.done"
+SENTENCE, WHOLE = "speech.translation.sentence", "speech.translation.done"
 AudioJson = Callable[[Audio | None], Awaitable[dict[str, Any] | None]]
 
 
@@ -31,7 +31,7 @@ async def translation_bodies(
     async with aclosing(parts):
         async for part in parts:
             if isinstance(part, SpeechTranslation):
-                yield {"type": DONE, **done_json(part)}
+                yield {"type": WHOLE, **done_json(part)}
                 continue
             audio = part.audio if part.audio is not None and len(part.audio.samples) else None
             if audio is not None and spoken:
