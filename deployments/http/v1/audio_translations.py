@@ -1,4 +1,4 @@
-"""``POST /v1/audio/translations``: OpenAI's endpoint, into English or any language that is named."""
+"""``POST /v1/audio/translations``: OpenAI's endpoint, into English or a language that is named."""
 
 from __future__ import annotations
 

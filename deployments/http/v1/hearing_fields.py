@@ -1,4 +1,4 @@
-"""What requests say of how speech is heard: where it is cut, which words and languages are likely."""
+"""How a request wants speech to be heard: where it is cut, which words and languages are likely."""
 
 from __future__ import annotations
 
@@ -70,7 +70,9 @@ def _few_keywords(keywords: tuple[str, ...]) -> tuple[str, ...]:
         raise ValueError(f"must hold at most {MAX_KEYWORDS} keywords")
     if sum(map(len, keywords)) > MAX_KEYWORD_CHARS:
         raise ValueError(f"must have at most {MAX_KEYWORD_CHARS} characters in all")
-    return tuple(dict.fromkeys(" ".join(keyword.split()) for keyword in keywords if keyword.strip()))
+    return tuple(
+        dict.fromkeys(" ".join(keyword.split()) for keyword in keywords if keyword.strip())
+    )
 
 
 def _codes(value: Any) -> Any:

@@ -20,10 +20,10 @@ from deployments.batching.batch import BatchReply
 from deployments.catalogue.selection import Fleet
 from deployments.config.policy import BatchPolicy
 from deployments.config.schema import AppConfig
+from deployments.http import streaming
 from deployments.http.app import asgi_app
 from deployments.http.middleware.admission import Admission
 from deployments.http.server import Listener
-from deployments.http import streaming
 from deployments.serve.ports import free_port
 from deployments.telemetry import tracing
 from dragoman_client import AsyncClient, ConnectionFailed
