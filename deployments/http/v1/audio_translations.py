@@ -11,6 +11,7 @@ from starlette.requests import Request
 from starlette.responses import JSONResponse, PlainTextResponse, Response
 from starlette.routing import Route
 
+from deployments.catalogue.model import Model
 from deployments.config.names import GRAPH
 from deployments.config.schema import Limits
 from deployments.graph.admission import admit
@@ -34,7 +35,7 @@ from deployments.http.v1.transcript_parts import languages_json, segment_json, u
 from models.asr.decoding import compression_ratio
 from models.audio.subtitles import Phrase, lay_out
 from models.errors import InvalidRequest
-from models.types import AnswerWarning, Audio, Segment, Transcript
+from models.types import UNDETERMINED, AnswerWarning, Audio, Segment
 
 ENGLISH = "en"
 BY_HEADER = "x-translated-by"  # the models that translated
@@ -95,34 +96,44 @@ class AudioTranslationEndpoint:
         request.state.meant.name = asr.name if fields.target_language is None else GRAPH
         if fields.prompt is not None:
             check_text_length(len(fields.prompt), self._limits, param="prompt")
-        if fields.target_language is None:
-            options = TranscribeOptions(
-                fields.language,
-                task="translate",
-                prompt=fields.prompt,
-                temperature=fields.temperature or None,
-            )
-            hearing = self._pipeline.planner.transcription(options, asr)
-            admit(hearing.models, context)
-            audio = await self._pipeline.files.decode(files.pop(), context)
-            heard = await self._pipeline.transcriber.transcribe(audio, hearing, context)
-            translated = _by_recogniser(heard, asr.name)
-        else:
-            plan = self._pipeline.planner.speech_translation(
-                TranslateOptions(
-                    fields.target_language,
-                    fields.language,
-                    speak=False,
-                    prompt=fields.prompt,
-                    temperature=fields.temperature or None,
-                ),
-                asr,
-            )
-            admit(plan.models, context, self._pipeline.fleet.graph)
-            audio = await self._pipeline.files.decode(files.pop(), context)
-            (answer,) = await self._pipeline.run([audio], [plan], context)
-            translated = _by_graph(answer, plan)
+        by = self._by_recogniser if fields.target_language is None else self._by_graph
+        audio, translated = await by(fields, files, asr, context)
         return await self._rendered(fields, translated, audio, context)
+
+    async def _by_recogniser(
+        self, fields: AudioTranslationFields, files: list[bytes], asr: Model, context: Context
+    ) -> tuple[Audio, Translated]:
+        """Translate into English, as the recogniser itself can."""
+        options = TranscribeOptions(
+            fields.language,
+            task="translate",
+            prompt=fields.prompt,
+            temperature=fields.temperature or None,
+        )
+        hearing = self._pipeline.planner.transcription(options, asr)
+        admit(hearing.models, context)
+        audio = await self._pipeline.files.decode(files.pop(), context)  # the file is not kept
+        heard = await self._pipeline.transcriber.transcribe(audio, hearing, context)
+        languages = languages_json(heard)
+        return audio, Translated(heard.text, ENGLISH, languages, heard.segments, [asr.name])
+
+    async def _by_graph(
+        self, fields: AudioTranslationFields, files: list[bytes], asr: Model, context: Context
+    ) -> tuple[Audio, Translated]:
+        """Translate what is recognised into the language that is named."""
+        assert fields.target_language is not None
+        options = TranslateOptions(
+            fields.target_language,
+            fields.language,
+            speak=False,
+            prompt=fields.prompt,
+            temperature=fields.temperature or None,
+        )
+        plan = self._pipeline.planner.speech_translation(options, asr)
+        admit(plan.models, context, self._pipeline.fleet.graph)
+        audio = await self._pipeline.files.decode(files.pop(), context)
+        (answer,) = await self._pipeline.run([audio], [plan], context)
+        return audio, _translated(answer, plan)
 
     async def _rendered(
         self,
@@ -141,12 +152,9 @@ class AudioTranslationEndpoint:
         return timed(naming_ignored(response, fields), context)
 
 
-def _by_recogniser(heard: Transcript, name: str) -> Translated:
-    return Translated(heard.text, ENGLISH, languages_json(heard), heard.segments, [name])
-
-
-def _by_graph(answer: SpeechTranslation, plan: Plan) -> Translated:
-    spoken = list(dict.fromkeys(sentence.language for sentence in answer.sentences))
+def _translated(answer: SpeechTranslation, plan: Plan) -> Translated:
+    languages = dict.fromkeys(sentence.language for sentence in answer.sentences)
+    spoken = [language for language in languages if language != UNDETERMINED]
     routes = [plan.translating.route_from(language) for language in spoken]
     hops = [hop.model.name for route in routes if route is not None for hop in route.hops]
     segments = [

@@ -9,10 +9,11 @@ from typing import Any
 import httpx2
 import openai
 import pytest
+from openai.types.audio import TranscriptionTextDeltaEvent, TranscriptionTextDoneEvent
 
 from deployments.http.app import asgi_app
 from deployments.http.middleware.admission import Admission
-from tests.support.asgi import HEARD, SPEECH
+from tests.support.asgi import HEARD, SPEECH, TRANSLATED
 from tests.support.local import fake_config, fake_fleet
 
 VOICES = (
@@ -105,6 +106,36 @@ async def test_what_would_change_the_answer_and_is_not_there_is_refused(
     with pytest.raises(openai.BadRequestError, match="yet") as caught:
         await sdk.audio.transcriptions.create(file=a_file(), model="whisper-1", **asked)
     assert caught.value.param == param
+
+
+async def test_a_streamed_transcript_has_the_types_of_the_client(sdk: openai.AsyncOpenAI) -> None:
+    stream = await sdk.audio.transcriptions.create(
+        file=a_file(), model="gpt-4o-transcribe", stream=True
+    )
+    *deltas, done = [event async for event in stream]
+    assert isinstance(done, TranscriptionTextDoneEvent)
+    assert done.text == HEARD
+    assert [type(delta) for delta in deltas] == [TranscriptionTextDeltaEvent]
+
+
+# ---- translations -------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("response_format", ["json", "verbose_json"])
+async def test_a_translation_has_the_fields_of_the_client(
+    sdk: openai.AsyncOpenAI, response_format: Any
+) -> None:
+    answer = await sdk.audio.translations.create(
+        file=a_file(), model="whisper-1", response_format=response_format
+    )
+    assert answer.text == HEARD
+
+
+async def test_a_translation_into_a_language_that_is_named(sdk: openai.AsyncOpenAI) -> None:
+    answer = await sdk.audio.translations.create(
+        file=a_file(), model="whisper-1", extra_body={"target_language": "pt"}
+    )
+    assert answer.text == TRANSLATED
 
 
 # ---- speech -------------------------------------------------------------------------------
