@@ -269,6 +269,8 @@ def rows() -> list[Bad]:
             "/v1/speech/translations", request=heard(good, stream="true")),
         Bad("no such pair of OpenAI's", AUDIO_TRANSLATE, 422, "target_language", "en-pt",
             request=heard(good, target_language="pt", language="fr")),
+        Bad("an unknown language to translate from", AUDIO_TRANSLATE, 400, "language", "ISO 639-1",
+            request=heard(good, target_language="pt", language="klingon")),
         Bad("a translation as speech", AUDIO_TRANSLATE, 400, "response_format", "verbose_json",
             request=heard(good, response_format="wav")),
         Bad("a translation of text", AUDIO_TRANSLATE, 415, "file", "",

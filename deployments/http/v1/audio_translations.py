@@ -23,6 +23,7 @@ from deployments.http.parsing import (
     DetectedLanguage,
     ForgivingFields,
     Language,
+    blaming,
     check_text_length,
     context_of,
     form_fields,
@@ -129,7 +130,8 @@ class AudioTranslationEndpoint:
             prompt=fields.prompt,
             temperature=fields.temperature or None,
         )
-        plan = self._pipeline.planner.speech_translation(options, asr)
+        with blaming("source_language", "language"):
+            plan = self._pipeline.planner.speech_translation(options, asr)
         admit(plan.models, context, self._pipeline.fleet.graph)
         audio = await self._pipeline.files.decode(files.pop(), context)
         (answer,) = await self._pipeline.run([audio], [plan], context)
