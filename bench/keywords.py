@@ -67,17 +67,27 @@ class Heard:
     said: Sequence[Said]
     texts: Sequence[str]
 
-    def row(self) -> list[Cell]:
-        pairs = [
-            (word, _has(each.text, word), _has(text, word))
+    @property
+    def keywords(self) -> list[tuple[bool, bool]]:
+        """Tell of each clip's keywords whether it was said, and whether it was heard."""
+        return [
+            (_has(each.text, word), _has(text, word))
             for each, text in zip(self.said, self.texts, strict=True)
             for word in each.keywords
         ]
-        said = [heard for _, was_said, heard in pairs if was_said]
-        made_up = sum(heard for _, was_said, heard in pairs if not was_said)
-        error = 100 * wer([each.text for each in self.said], [*self.texts])
-        counts = [len(self.texts), f"{sum(said)} of {len(said)}", made_up]
-        return [self.clips, self.way, *counts, round(error, 1)]
+
+    @property
+    def made_up(self) -> int:
+        return sum(heard for said, heard in self.keywords if not said)
+
+    @property
+    def found(self) -> str:
+        heard = [heard for said, heard in self.keywords if said]
+        return f"{sum(heard)} of {len(heard)}"
+
+    def row(self) -> list[Cell]:
+        error = round(100 * wer([each.text for each in self.said], [*self.texts]), 1)
+        return [self.clips, self.way, len(self.texts), self.found, self.made_up, error]
 
 
 def _has(text: str, word: str) -> bool:
@@ -116,7 +126,10 @@ def bench(args: argparse.Namespace) -> Results:
     return Results(
         name="keywords",
         title="Keywords told to the recogniser",
-        findings=[],
+        findings=[
+            f"{each.clips}, {each.way}: {each.found} said are heard, {each.made_up} are made up."
+            for each in heard
+        ],
         tables=[Table("What is heard", columns, [each.row() for each in heard])],
         notes=[f"Each clip is heard with {KEYWORDS_A_CLIP} keywords; Whisper base, int8."],
         raw={f"{each.clips}, {each.way}": [*each.texts] for each in heard},

@@ -30,10 +30,10 @@ class Wrong(Exception):
     """An answer is not what it must be."""
 
 
-def check(is_right: object, what: str) -> None:
+def check(is_right: object, got: object) -> None:
     """Raise Wrong, with what was got, unless it is right."""
     if not is_right:
-        raise Wrong(what)
+        raise Wrong(str(got))
 
 
 class Calls:
@@ -156,7 +156,7 @@ class Calls:
             text = self._create(endpoint, response_format=name, model="whisper-1")
             check(isinstance(text, str) and text.startswith(begins), text)
             check(not text.startswith(('"', "{")), text)
-            return text
+            return str(text)
 
         return ask
 
@@ -180,7 +180,7 @@ class Calls:
 
     # ---- speech ------------------------------------------------------------------------
 
-    def spoken(self, name: str) -> Call:
+    def spoken(self, name: Any) -> Call:
         def ask() -> str:
             answer = self.client.audio.speech.create(
                 model="tts-1", voice="alloy", input=TEXT, response_format=name

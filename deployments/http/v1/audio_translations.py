@@ -204,7 +204,7 @@ def _response(
         "languages": translated.spoken,
         "translated_by": [*translated.by],
         "pivot": translated.pivot,
-        "usage": usage_json(audio),
+        "usage": usage_json(audio.duration_s),
     }
     if warnings:
         body["warnings"] = warnings_json(warnings)

@@ -13,15 +13,15 @@ from deployments.graph.sentences import UNSURE_PROBABILITY
 from deployments.graph.transcripts import RunningText, joined
 from deployments.http.parsing import warnings_json
 from models.asr.decoding import UNSPACED_LANGUAGES
-from models.types import Audio, Segment, Transcript
+from models.types import Segment, Transcript
 
 FRAMES_A_SECOND = 100  # of Whisper's mel spectrogram, the unit of ``seek``
 LEAST_PROBABILITY = 1e-9  # of a word: JSON has no infinity
 
 
-def usage_json(audio: Audio) -> dict[str, Any]:
+def usage_json(duration_s: float) -> dict[str, Any]:
     """Count a recording as OpenAI does: by its seconds."""
-    return {"type": "duration", "seconds": round(audio.duration_s, 3)}
+    return {"type": "duration", "seconds": round(duration_s, 3)}
 
 
 def languages_json(heard: Transcript) -> list[dict[str, str]]:
@@ -63,14 +63,14 @@ def segment_json(number: int, segment: Segment, written_in: str | None = None) -
 async def transcript_bodies(
     windows: AsyncGenerator[Transcript],
     options: TranscribeOptions,
-    audio: Audio,
+    duration_s: float,
     context: Context,
     *,
     logprobs: bool,
 ) -> AsyncGenerator[Mapping[str, Any]]:
     """Make a ``transcript.text.delta`` of each window, then ``transcript.text.done``.
 
-    The deltas put together are the text.
+    The deltas put together are the text. ``duration_s`` is the recording's.
     """
     running = RunningText(options.written_in)
     parts: list[Transcript] = []
@@ -85,7 +85,7 @@ async def transcript_bodies(
         "type": "transcript.text.done",
         "text": heard.text,
         "languages": languages_json(heard),
-        "usage": usage_json(audio),
+        "usage": usage_json(duration_s),
         "timings": context.timings.as_json(),
     }
     if logprobs:

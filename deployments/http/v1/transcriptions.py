@@ -169,7 +169,11 @@ class TranscriptionEndpoint:
         """Send each window's text once it and those before it are heard."""
         windows = self._pipeline.transcriber.transcribe_in_turn(audio, plan, context)
         bodies = transcript_bodies(
-            windows, plan.options, audio, context, logprobs="logprobs" in fields.include
+            windows,
+            plan.options,
+            audio.duration_s,
+            context,
+            logprobs="logprobs" in fields.include,
         )
         told = events(bodies, request.headers["x-request-id"], end=DONE)
         return StreamedResponse(await anext(told), told, EVENTS)
@@ -195,7 +199,7 @@ def _transcription(
         body["logprobs"] = logprobs_json(heard.segments)
     if fields.response_format == "verbose_json":
         body |= _verbose(fields, heard, audio)
-    body["usage"] = usage_json(audio)
+    body["usage"] = usage_json(audio.duration_s)
     if warnings:
         body["warnings"] = warnings_json(warnings)
     return JSONResponse(body)

@@ -132,7 +132,7 @@ class SpeechTranslationEndpoint:
 
         def done(answer: SpeechTranslation) -> dict[str, Any]:
             whole = _whole(request_id, fields, answer, context)
-            return {**whole, "usage": usage_json(audio)}
+            return {**whole, "usage": usage_json(answer.duration_s)}
 
         async def audio_json(spoken: Audio | None) -> dict[str, Any] | None:
             return await self._spoken(fields, spoken, context)
@@ -145,8 +145,7 @@ class SpeechTranslationEndpoint:
             done,
         )
         told = events(bodies, request_id, end=DONE)
-        with blaming("text", "target_language"):
-            return StreamedResponse(await anext(told), told, EVENTS)
+        return StreamedResponse(await anext(told), told, EVENTS)
 
     async def _as_json(
         self,
