@@ -47,9 +47,18 @@ class Transcriber:
         """Return the call that recognises one window of a request."""
         return lambda item: self._stages.run("asr", asr, item, context)
 
-    async def transcribe(self, audio: Audio, plan: Hearing, context: Context) -> Transcript:
-        """Return the transcript of a recording; times count from its start."""
-        windows, hear = await self._windows(audio, plan, context)
+    async def transcribe(
+        self,
+        audio: Audio,
+        plan: Hearing,
+        context: Context,
+        heard: tuple[Audio, VadResult] | None = None,
+    ) -> Transcript:
+        """Return the transcript of a recording; times count from its start.
+
+        ``heard``: what ``listen`` returned for it, where it has been asked.
+        """
+        windows, hear = await self._windows(audio, plan, context, heard)
         parts = await all_of(map(hear, windows))
         _warn(parts, context)
         return joined(parts, plan.options.language, plan.options.written_in)
@@ -68,11 +77,15 @@ class Transcriber:
                 yield part
 
     async def _windows(
-        self, audio: Audio, plan: Hearing, context: Context
+        self,
+        audio: Audio,
+        plan: Hearing,
+        context: Context,
+        heard: tuple[Audio, VadResult] | None = None,
     ) -> tuple[Sequence[Window], Hear]:
         """Cut a recording into windows, and return them with the call that recognises one."""
         asr = self.recogniser(plan.asr, context)
-        loud, speech = await self.listen(audio, plan.vad, context, plan.options.vad)
+        loud, speech = heard or await self.listen(audio, plan.vad, context, plan.options.vad)
 
         async def one(window: Window) -> Transcript:
             return in_recording(await transcript_of(loud, window, plan.options, asr), window)
