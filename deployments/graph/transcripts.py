@@ -37,10 +37,14 @@ async def transcript_of(
     """Recognise one window; times are the window's own.
 
     Where the text is too short for the speech, as Whisper writes once what is said twice, each
-    stretch of it is heard alone; what says more counts.
+    stretch of it is heard alone; what says more counts. Where none of the keywords is said, the
+    window is heard once more without them: they make other words less sure.
     """
     samples = window.cut(audio)
     heard = await asr(_item(samples, window.language, window.speech, options))
+    if options.keywords and not _says_any(heard.text, options.keywords):
+        options = replace(options, keywords=())
+        heard = await asr(_item(samples, window.language, window.speech, options))
     if _is_sparse(heard, window.speech, options.written_in or heard.language):
         apart = window.speech if len(window.speech) > 1 else _halves(samples)
         heard = _fuller(heard, await _heard_apart(samples, heard, apart, options, asr))
@@ -65,6 +69,11 @@ def _item(
         speech=speech,
         languages=options.languages,
     )
+
+
+def _says_any(text: str, keywords: Sequence[str]) -> bool:
+    said = text.casefold()
+    return any(keyword.casefold() in said for keyword in keywords)
 
 
 def prompt_of(options: TranscribeOptions) -> str | None:

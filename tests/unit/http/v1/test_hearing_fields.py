@@ -56,14 +56,21 @@ async def rules(**fields: str) -> VadParameters:
 
 
 async def test_keywords_stand_before_the_prompt() -> None:
-    item = await asr_item(**{"keywords[]": " Zephyrine  Okonkwo ", "prompt": "She said:"})
-    assert item.prompt == "Zephyrine Okonkwo. She said:"
+    fields = {"keywords[]": " there  ARE ", "prompt": "She said:"}  # as the fake says
+    (item,) = await sent("asr", heard(SPEECH, **fields))
+    assert item.prompt == "there ARE. She said:"
 
 
 async def test_keywords_alone_are_a_list() -> None:
-    words = [("keywords[]", (None, word)) for word in ("Dragoman", "Lisbon", "Dragoman")]
+    words = [("keywords[]", (None, word)) for word in ("Dragoman", "samples", "Dragoman")]
     (item,) = await sent("asr", {"files": [("file", ("a.wav", SPEECH)), *words]})
-    assert item.prompt == "Dragoman, Lisbon"
+    assert item.prompt == "Dragoman, samples"
+
+
+async def test_where_no_keyword_is_said_none_is_told() -> None:
+    fields = {"keywords[]": "Dragoman", "prompt": "She said:"}
+    first, second = await sent("asr", heard(SPEECH, **fields))
+    assert (first.prompt, second.prompt) == ("Dragoman. She said:", "She said:")
 
 
 async def test_more_keywords_than_the_prompt_holds_are_refused(http: httpx.AsyncClient) -> None:
