@@ -29,6 +29,7 @@ NAMES = {
     "AsyncRetryTransport": "RetryTransport",
     "AsyncSleep": "Sleep",
     "AsyncSpeech": "Speech",
+    "AsyncStreams": "Streams",
     "aclose": "close",
     "aclosing": "closing",
     "aiter": "iter",
@@ -37,6 +38,7 @@ NAMES = {
     "aread": "read",
     "async_connection": "connection",
     "async_speech": "speech",
+    "async_streams": "streams",
     "async_transport": "transport",
     "asyncio": "time",  # of which the clients use ``sleep`` alone
     "handle_async_request": "handle_request",

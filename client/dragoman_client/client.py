@@ -18,6 +18,7 @@ from .exchange import Call, Result, form_of, read_upload, what_is_missing
 from .policy import Timeout
 from .server_types import Diagnosis, Model, Readiness, Voice
 from .speech import Speech
+from .streams import Streams
 from .types import (
     AudioFile,
     AudioResult,
@@ -33,7 +34,7 @@ EMBEDDINGS = "/v1/audio/embeddings"
 PROBE_TIMEOUT = Timeout(total_s=5.0, connect_s=2.0)
 
 
-class Client(Speech):
+class Client(Speech, Streams):
     """A server's API as methods. One client serves many threads and keeps connections open.
 
     >>> with Client("http://127.0.0.1:8000", timeout=30) as client:

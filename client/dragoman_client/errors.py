@@ -227,6 +227,16 @@ def from_response(response: httpx.Response, request_id: str) -> StatusError:
     )
 
 
+def from_event(error: dict[str, Any]) -> StatusError:
+    """Return the error that a stream tells in its last event, which has no status of its own."""
+    code = _text(error.get("code"))
+    error_class = BY_CODE.get(code or "", ServerError)
+    if error.get("type") == "invalid_request_error" and error_class is ServerError:
+        error_class = InvalidRequest
+    message = _text(error.get("message")) or "the server tells an error without a message"
+    return error_class(message, code=code, param=_text(error.get("param")))
+
+
 def from_transport(error: httpx.HTTPError, request: httpx.Request) -> DragomanError:
     """Return the error of a call that has no response."""
     request_id = request.headers.get(headers.REQUEST_ID)

@@ -20,6 +20,7 @@ AudioFile: TypeAlias = str | PathLike[str] | bytes | BinaryIO
 
 AudioFormat: TypeAlias = Literal["wav", "mp3", "opus", "flac"]
 InlineAudioFormat: TypeAlias = Literal["wav", "mp3", "opus", "flac", "none"]
+StreamedAudioFormat: TypeAlias = Literal["wav", "mp3", "opus", "flac", "pcm", "none"]
 SpokenFormat: TypeAlias = Literal["wav", "mp3", "opus", "flac", "aac", "pcm"]
 SubtitleFormat: TypeAlias = Literal["srt", "vtt"]
 TranscriptFormat: TypeAlias = Literal["text", "json", "srt", "vtt", "verbose_json"]
@@ -135,6 +136,12 @@ class SpeechTranslation(Answer, frozen=True, kw_only=True):
     warnings: tuple[AnswerWarning, ...] = ()
 
 
+class TranslatedSentence(Segment, frozen=True):
+    """A sentence of a stream, with the audio that speaks it, if any."""
+
+    audio: Audio | None = None
+
+
 class AudioResult(Answer, frozen=True):
     """An audio file."""
 
@@ -201,6 +208,22 @@ class Transcription(Answer, frozen=True, kw_only=True):
     words: tuple[Word, ...] = ()
     server_timing_ms: Mapping[str, float]  # the time of each stage
     request_id: str
+    warnings: tuple[AnswerWarning, ...] = ()
+
+
+class TranscriptDelta(Answer, frozen=True):
+    """What a streamed transcript goes on with; its own spaces are in it."""
+
+    text: str = field(name="delta")
+
+
+class StreamedTranscript(Answer, frozen=True, kw_only=True):
+    """The whole of a streamed transcript, its last item."""
+
+    text: str
+    languages: tuple[str, ...]  # that were surely heard, the one of most of it first
+    duration_s: float
+    timings: Timings
     warnings: tuple[AnswerWarning, ...] = ()
 
 

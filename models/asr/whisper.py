@@ -264,7 +264,7 @@ class WhisperAsr:
             word_timestamps=row.item.word_timestamps,
         )
         is_first = not row.segments
-        if not is_first and row.repeats(join_text(said, language)):
+        if not is_first and row.repeats(join_text(said, row.written_in)):
             row.frame += row.frames_left
             return
         row.segments += said

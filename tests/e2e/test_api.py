@@ -17,7 +17,7 @@ import pytest
 import soundfile
 from prometheus_client.parser import text_string_to_metric_families
 
-from dragoman_client import Client, SpeechTranslation
+from dragoman_client import Client, SpeechTranslation, StreamedTranscript
 from tests.support import bad_input
 from tests.support.bad_input import TEXT, TEXT_OK, wav
 from tests.support.server import Running
@@ -161,6 +161,42 @@ def test_openais_client_gets_words(sdk: openai.OpenAI) -> None:
     starts = [word.start for word in answer.words]
     assert starts == sorted(starts)
     assert normalise(" ".join(word.word for word in answer.words)) == normalise(answer.text)
+
+
+def test_a_streamed_transcript_is_the_whole_one(client: Client) -> None:
+    heard = clip("en-demo-abouttotry")
+    *deltas, whole = client.stream_transcription(heard.path)
+    assert isinstance(whole, StreamedTranscript)
+    assert "".join(delta.text for delta in deltas) == whole.text
+    assert wer([heard.text], [whole.text]) <= 0.2
+    assert whole.languages == ("en",)
+
+
+def test_a_streamed_translation_has_its_sentences_in_order(client: Client) -> None:
+    path = clip("en-demo-abouttotry").path
+    *sentences, whole = client.stream_translation(path, "pt")
+    assert isinstance(whole, SpeechTranslation)
+    assert len(sentences) >= 3
+    assert whole.segments == tuple(sentences)
+    at_once = client.translate_speech(path, "pt", audio_format="none")
+    assert alike(whole.translation.text, at_once.translation.text) > ITS_OWN
+
+
+def test_the_recogniser_itself_translates_into_english(client: Client) -> None:
+    spoken = client.speak("Bom dia. O trem sai ao meio-dia.", language="pt").audio
+    heard = client.translate_audio(spoken, language="pt")
+    assert wer(["Good morning. The train leaves at noon."], [heard]) <= 0.6
+
+
+def test_keywords_are_heard_where_they_are_said(sdk: openai.OpenAI, client: Client) -> None:
+    text = "Please send the report to Levothyroxine before noon."
+    spoken = client.speak(text, language="en").audio
+    keywords = ["Reykjavik", "Levothyroxine", "Okonkwo"]
+    answer = sdk.audio.transcriptions.create(
+        file=("a.wav", spoken), model="gpt-transcribe", language="en", keywords=keywords
+    )
+    assert "Levothyroxine" in answer.text
+    assert "Okonkwo" not in answer.text
 
 
 def test_openais_client_speaks(sdk: openai.OpenAI) -> None:

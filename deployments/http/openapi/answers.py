@@ -89,7 +89,7 @@ class SpokenAudio(BaseModel):
     """The translation as it is spoken."""
 
     data: str = Field(description="the file, in base64")
-    format: Literal["wav", "mp3", "opus", "flac"]
+    format: Literal["wav", "mp3", "opus", "flac", "pcm"]
     sample_rate_hz: int
     duration_s: float
 
@@ -162,11 +162,27 @@ class TranscriptWord(BaseModel):
     end: float
 
 
+class HeardLanguage(BaseModel):
+    """A language that is surely heard."""
+
+    code: str = Field(description="ISO 639-1, such as en")
+
+
+class WordLogprob(BaseModel):
+    """How likely a word is, in the fields of OpenAI's tokens."""
+
+    token: str
+    bytes: list[int]
+    logprob: float
+
+
 class Transcription(BaseModel):
-    """What was said. ``verbose_json`` has the fields behind ``usage``, too."""
+    """What was said. ``verbose_json`` has the fields behind ``logprobs``, too."""
 
     text: str
+    languages: list[HeardLanguage]
     usage: DurationUsage
+    logprobs: list[WordLogprob] | None = Field(None, description="where include[] asks for it")
     warnings: list[AnswerWarning] | None = None
     task: Literal["transcribe"] | None = None
     language: str | None = None
@@ -174,3 +190,18 @@ class Transcription(BaseModel):
     duration: float | None = None
     segments: list[TranscriptSegment] | None = None
     words: list[TranscriptWord] | None = None
+
+
+class AudioTranslation(BaseModel):
+    """What a recording says in another language. ``verbose_json`` has the last fields, too."""
+
+    text: str
+    languages: list[HeardLanguage]
+    translated_by: list[str] = Field(description="the models that translated")
+    pivot: str | None = Field(description="the language between, where no model has the pair")
+    usage: DurationUsage
+    warnings: list[AnswerWarning] | None = None
+    task: Literal["translate"] | None = None
+    language: str | None = None
+    duration: float | None = None
+    segments: list[TranscriptSegment] | None = None

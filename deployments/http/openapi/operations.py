@@ -98,6 +98,7 @@ HEADERS: Mapping[str, Schema] = {
     "x-source-language": {"description": "The language that was spoken.", "schema": TEXT},
     "x-target-language": {"description": "The language of the translation.", "schema": TEXT},
     "x-pivot-language": {"description": "The language between the two, if any.", "schema": TEXT},
+    "x-translated-by": {"description": "The models that translated.", "schema": TEXT},
     "x-voice": {"description": "The voice that speaks.", "schema": TEXT},
     "x-voice-similarity": {
         "description": "The cosine of the speaker's own voice and the one that speaks.",
