@@ -142,7 +142,7 @@ async def test_an_update_changes_the_language_with_the_next_sentence():
     live.ear.say(" And goes on.")
     await clock.advance(1.0)
     events = waiting(live.listener)
-    assert text_of(events, "pt") == ("<en>pt:The old one is there and goes on, <en>pt:to its end.")
+    assert text_of(events, "pt") == ("<en>pt:The old one is there and goes on, to its end.")
     assert text_of(events, "fr") == "<en>fr:The new one begins. <en>fr:And goes on."
     live.session.abort()
 
