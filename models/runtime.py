@@ -95,6 +95,7 @@ class RuntimeSpec:
     licence: str
     languages: tuple[str, ...] = ()  # ASR: ISO 639-1 codes; NMT: between any two of which
     pairs: tuple[tuple[str, str], ...] = ()  # NMT: (source, target), beside those of languages
+    continues: bool = False  # NMT: whether it can go on from the start of a sentence
     voices: tuple[Voice, ...] = ()  # TTS
     cloning_languages: tuple[str, ...] = ()  # TTS: that it speaks in the voice of a reference clip
     embedding_size: int | None = None  # speaker

@@ -22,7 +22,7 @@ from deployments.live.events import (
     TurnDone,
 )
 from deployments.live.listeners import Listener
-from deployments.live.models import LiveModels
+from deployments.live.models import Begun, LiveModels
 from deployments.live.options import LiveOptions
 from deployments.live.patience import until
 from deployments.live.senses import Senses
@@ -68,6 +68,7 @@ class FakeModels:
     failing_speech: list[Exception | None] = field(default_factory=list)
     gate: asyncio.Event = field(default_factory=asyncio.Event)
     translated: list[tuple[str, str, str]] = field(default_factory=list)
+    begun: list[Begun | None] = field(default_factory=list)
     spoken: list[tuple[str, str, str | None, float]] = field(default_factory=list)
     references: list[Samples | None] = field(default_factory=list)
 
@@ -92,8 +93,11 @@ class FakeModels:
     async def recognise(self, item: AsrItem) -> Transcript:
         return Transcript("", "en", 1.0, ())
 
-    async def translate(self, text: str, source: str, target: str) -> Translation:
+    async def translate(
+        self, text: str, source: str, target: str, begun: Begun | None = None
+    ) -> Translation:
         self.translated.append((text, source, target))
+        self.begun.append(begun)
         await self.gate.wait()
         if self.translate_s:
             await until(self.clock, self.clock.time() + self.translate_s)
