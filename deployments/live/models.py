@@ -34,6 +34,10 @@ class LiveModels(Protocol):
         """Resolve one language more; refuse it where nothing translates to it or speaks it."""
         ...
 
+    def close(self) -> None:
+        """Let go of the models: the session is over."""
+        ...
+
     async def hear(self, item: VadItem) -> VadResult:
         """Find speech in a piece of a stream."""
         ...

@@ -66,6 +66,7 @@ class FakeModels:
     targets: tuple[str, ...] = ("en", "pt", "fr", "es")
     failing: list[Exception | None] = field(default_factory=list)
     failing_speech: list[Exception | None] = field(default_factory=list)
+    is_closed: bool = False
     gate: asyncio.Event = field(default_factory=asyncio.Event)
     translated: list[tuple[str, str, str]] = field(default_factory=list)
     begun: list[Begun | None] = field(default_factory=list)
@@ -84,6 +85,9 @@ class FakeModels:
             raise UnsupportedPair(f"nothing translates to {target}", param="target_language")
         if speaks and voice == "mute":
             raise Unprocessable("no such voice", param="voice")
+
+    def close(self) -> None:
+        self.is_closed = True
 
     async def hear(self, item: VadItem) -> VadResult:
         seconds = len(item.samples) / SAMPLE_RATE_HZ
@@ -143,8 +147,10 @@ class FakeHearing:
     def heard_s(self) -> float:
         return self.taken / SAMPLE_RATE_HZ
 
-    async def add(self, samples: NDArray[np.int16]) -> None:
+    def add(self, samples: NDArray[np.int16]) -> None:
         self.taken += len(samples)
+
+    async def until_heard(self, at_most_s: float) -> None:
         await self.room.wait()
 
     def say(self, text: str, language: str = "en", *, start_s: float | None = None) -> None:
@@ -195,7 +201,7 @@ class PassingResampler:
         size = round(len(samples) * SAMPLE_RATE_HZ / self._rate_hz)
         return np.resize(samples, size).astype(np.int16) if len(samples) else samples
 
-    def finish(self) -> NDArray[np.int16]:
+    def flush(self) -> NDArray[np.int16]:
         return np.zeros(0, np.int16)
 
 

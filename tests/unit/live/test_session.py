@@ -239,7 +239,7 @@ async def test_lag_is_told_from_the_last_sample_of_what_an_event_covers():
     await clock.advance(0.3)
     live.ear.emit(TranscriptDelta(0, "Hi.", 0.0, 1.0, "en"))
     await clock.advance(1.0)
-    p50 = {stage: round(f.p50_s, 3) for stage, f in live.session.lag.figures(clock.time()).items()}
+    p50 = {stage: round(f.p50_s, 3) for stage, f in live.session.lag.figures().items()}
     assert p50 == {"received": 0.0, "recognised": 0.7, "translated": 1.2, "spoken": 1.45}
     live.session.abort()
 
