@@ -44,9 +44,10 @@ class Tape:
 
     def drop(self, before: int) -> None:
         """Forget what lies before a place."""
+        before = min(before, self.end)
         if before > self.start:
             del self._bytes[: (before - self.start) * SAMPLE_BYTES]
-            self.start = min(before, self.end)
+            self.start = before
 
     def _levelled(self, samples: NDArray[np.int16]) -> NDArray[np.int16]:
         self._loudest_dbfs = max(self._loudest_dbfs, loudness_dbfs(samples))
