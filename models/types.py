@@ -83,6 +83,11 @@ class AsrItem:
         speech: where a VAD heard speech, in order, with a little silence around; decoding goes on
             until its text is found. Empty: not known.
         languages: those in which doubtful speech is tried; empty: the likeliest.
+        prefix: what is known to be said from the start of the audio on, with its spaces; the
+            answer's text goes on from it, and its words are those of both. The window is decoded
+            once, without times in the text. None: nothing is known, and long audio is decoded to
+            its end.
+        beam_size: 1 is greedy; None: the engine's own.
     """
 
     samples: Samples
@@ -94,6 +99,8 @@ class AsrItem:
     timestamps: bool = True
     speech: tuple[SpeechSpan, ...] = ()
     languages: tuple[str, ...] = ()
+    prefix: str | None = None
+    beam_size: int | None = None
 
     @property
     def length(self) -> float:
