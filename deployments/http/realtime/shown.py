@@ -4,12 +4,19 @@ from __future__ import annotations
 
 from typing import Any
 
-from deployments.http.realtime.session_fields import Own, TranscriptionSession, TranslationSession
+from deployments.http.realtime.session_fields import (
+    InputTranscription,
+    Own,
+    Transcription,
+    TranscriptionSession,
+    TranslationSession,
+)
 
 NO_NOISE_REDUCTION = {
     "code": "noise_reduction_off",
     "message": "this server reduces no noise: the recogniser hears the audio as it is sent",
 }
+ANY_MODEL = "transcription"  # where the client leaves the choice to the server
 Shown = dict[str, Any]
 
 
@@ -27,8 +34,7 @@ def transcription(
         "audio": {
             "input": {
                 "format": given.format.model_dump(),
-                "transcription": given.transcription
-                and given.transcription.model_dump(exclude_none=True),
+                "transcription": _transcription(given.transcription),
                 "turn_detection": given.turn_detection
                 and given.turn_detection.model_dump(exclude_none=True),
                 "noise_reduction": None,
@@ -52,8 +58,7 @@ def translation(
         "audio": {
             "input": {
                 **given.model_dump(exclude_none=True),
-                "transcription": given.transcription
-                and given.transcription.model_dump(exclude_none=True),
+                "transcription": _transcription(given.transcription),
                 "noise_reduction": None,
             },
             "output": {"language": None, **output.model_dump(exclude_defaults=True)},
@@ -61,6 +66,10 @@ def translation(
         **_warnings(reduces_noise=given.noise_reduction is not None),
         **_own(asked.dragoman, name),
     }
+
+
+def _transcription(given: Transcription | InputTranscription | None) -> Shown | None:
+    return given and {"model": ANY_MODEL, **given.model_dump(exclude_none=True)}
 
 
 def _warnings(*, reduces_noise: bool) -> Shown:
