@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import Protocol
 
+from deployments.live.options import LiveOptions
 from models.types import AsrItem, Audio, Samples, Transcript, Translation, VadItem, VadResult
 
 
@@ -12,6 +13,17 @@ class LiveModels(Protocol):
 
     Every method raises ``DragomanError`` where a model cannot answer.
     """
+
+    def prepare(self, options: LiveOptions) -> None:
+        """Resolve what a session asks for, its languages and voices; refuse what there is not.
+
+        A session calls it before it starts, and before each change.
+        """
+        ...
+
+    def prepare_target(self, target: str, voice: str | None, *, speaks: bool) -> None:
+        """Resolve one language more; refuse it where nothing translates to it or speaks it."""
+        ...
 
     async def hear(self, item: VadItem) -> VadResult:
         """Find speech in a piece of a stream."""
