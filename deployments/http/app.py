@@ -36,6 +36,7 @@ from deployments.http.v1.text import TextTranslationEndpoint
 from deployments.http.v1.transcriptions import TranscriptionEndpoint
 from deployments.http.v1.translations import SpeechTranslationEndpoint
 from deployments.http.v1.voices import VoiceRoutes
+from deployments.live.fleet_sessions import sessions_of
 from deployments.live.sessions import Sessions
 from deployments.security.keys import KnownKeys
 from deployments.security.tokens import Tokens
@@ -71,7 +72,7 @@ def asgi_app(
     def refusing() -> str | None:
         return admission.why_not_ready() or bodies.why_not_ready()
 
-    assert live is not None
+    live = live or LiveParts(sessions_of(fleet, config))
     tokens = Tokens(live.signing_key, known_keys)
     router = RememberingRouter(
         [

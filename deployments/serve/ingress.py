@@ -22,6 +22,7 @@ from deployments.http.app import LiveParts, asgi_app
 from deployments.http.middleware.admission import Admission
 from deployments.http.realtime.relay import Answer, Ask, Elsewhere, Relays
 from deployments.http.server import Listener
+from deployments.live.fleet_sessions import sessions_of
 from deployments.security import audit
 from deployments.security.keys import KnownKeys
 from deployments.serve.model_control import ServeDirectory

@@ -30,5 +30,6 @@ def signing_key(environment: Mapping[str, str]) -> bytes:
             raise ConfigError(f"{SIGNING_KEY} must have at least {LEAST_CHARS} characters")
         return given.encode()
     kv: Any = internal_kv
-    kv._internal_kv_put(PLACE, secrets.token_bytes(MADE_BYTES), overwrite=False, namespace=NAMESPACE)
+    made = secrets.token_bytes(MADE_BYTES)
+    kv._internal_kv_put(PLACE, made, overwrite=False, namespace=NAMESPACE)
     return bytes(kv._internal_kv_get(PLACE, namespace=NAMESPACE))

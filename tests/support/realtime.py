@@ -21,6 +21,7 @@ from deployments.http.app import LiveParts, asgi_app
 from deployments.http.middleware.admission import Admission
 from deployments.http.realtime.relay import Elsewhere
 from deployments.live.events import (
+    Cleared,
     Event,
     IdleTimeout,
     SpeechStarted,
@@ -33,6 +34,7 @@ from deployments.live.models import LiveModels
 from deployments.live.options import LiveOptions
 from deployments.live.senses import Senses
 from deployments.live.sessions import Sessions
+from models.errors import EmptyCommit
 from models.types import SAMPLE_RATE_HZ
 from tests.support.live import FakeModels, PassingResampler
 from tests.support.local import fake_config, fake_fleet
@@ -61,6 +63,7 @@ class Ear:
         self.options, self._emit = options, emit
         self._at = self._loud = self._quiet = 0  # samples
         self._turn, self._words = 0, 0
+        self._from = 0  # where the audio begins that may be committed
         self._start_s: float | None = None
         self._text = ""
         self.room = asyncio.Event()
@@ -89,7 +92,7 @@ class Ear:
         quiet_s = self._quiet / SAMPLE_RATE_HZ
         if self._start_s is not None and quiet_s >= (turns.silence_s or 0.5):
             self._emit(SpeechStopped(self._turn, self._at / SAMPLE_RATE_HZ))
-            self.commit()
+            self._end_turn()
         elif turns.idle_timeout_s is not None and quiet_s >= turns.idle_timeout_s:
             self._emit(IdleTimeout(self._at / SAMPLE_RATE_HZ - quiet_s, self._at / SAMPLE_RATE_HZ))
             self._quiet = 0
@@ -103,16 +106,25 @@ class Ear:
         self._emit(TranscriptDelta(self._turn, word, end_s - WORD_S, end_s, "en"))
 
     def commit(self) -> None:
+        if self._at - self._from < 0.1 * SAMPLE_RATE_HZ:
+            raise EmptyCommit("there is next to no audio")
+        self._end_turn()
+
+    def _end_turn(self) -> None:
+        self._from = self._at
         start_s, end_s = self._start_s or 0.0, self._at / SAMPLE_RATE_HZ
         self._emit(TurnCommitted(self._turn, start_s, end_s))
         speech_s = self._loud / SAMPLE_RATE_HZ
-        self._emit(
-            TurnDone(self._turn, self._text, start_s, end_s, "en", 0.9, speech_s, -0.2)
-        )
+        self._emit(TurnDone(self._turn, self._text, start_s, end_s, "en", 0.9, speech_s, -0.2))
         self._turn += 1
-        self.clear()
+        self._forget()
 
     def clear(self) -> None:
+        self._from = self._at
+        self._forget()
+        self._emit(Cleared())
+
+    def _forget(self) -> None:
         self._start_s, self._text, self._loud, self._quiet = None, "", 0, 0
 
     def update(self, options: LiveOptions) -> None:
@@ -120,7 +132,7 @@ class Ear:
 
     async def finish(self) -> None:
         if self._text:
-            self.commit()
+            self._end_turn()
 
     def abort(self) -> None:
         """Nothing runs."""

@@ -15,8 +15,8 @@ from deployments.config.security import host_name, is_address, is_loopback
 from deployments.security.audit import Refusals
 from deployments.security.key_limits import Caller
 from deployments.security.keys import KnownKeys
-from deployments.security.tokens import OPENS, Tokens, is_token
 from deployments.security.scopes import ADMIN, ANY, MODEL_CONTROL, NOBODY_ASKED, RIGHTS, Scopes
+from deployments.security.tokens import OPENS, Tokens, is_token
 from models.errors import (
     DragomanError,
     HostNotAllowed,

@@ -12,8 +12,8 @@ from deployments.http.realtime.client_secrets import ClientSecretFields, ListenT
 
 LIVE = "Live"
 SOCKET = (
-    "A WebSocket of JSON events, as OpenAI's clients speak it. A browser, which can send no header, "
-    "offers the subprotocols `realtime` and `openai-insecure-api-key.KEY`."
+    "A WebSocket of JSON events, as OpenAI's clients speak it. A browser, which can send no "
+    "header, offers the subprotocols `realtime` and `openai-insecure-api-key.KEY`."
 )
 OPENED = Answer("The WebSocket is open.", {}, ())
 

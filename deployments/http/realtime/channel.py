@@ -6,6 +6,7 @@ import asyncio
 import json
 from collections import deque
 from collections.abc import AsyncGenerator, Mapping
+from contextlib import suppress
 from dataclasses import dataclass
 from typing import Any
 
@@ -113,10 +114,8 @@ class Channel:
             )
             waiting.cancel()
         self._sending.cancel()
-        try:
+        with suppress(*GONE):  # the caller was quicker
             await self._send({"type": "websocket.close", "code": code, "reason": reason})
-        except GONE:
-            pass  # the caller was quicker
 
     async def _send_all(self) -> None:
         while True:

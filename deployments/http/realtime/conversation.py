@@ -116,9 +116,7 @@ async def hear(session: Session, samples: NDArray[int16], rate_hz: int) -> None:
         await session.add(samples[start : start + step], rate_hz)
 
 
-async def _show(
-    listener: Listener, dialogue: Dialogue, channel: Channel
-) -> DragomanError | None:
+async def _show(listener: Listener, dialogue: Dialogue, channel: Channel) -> DragomanError | None:
     """Write all that a session tells; return what it ended with."""
     try:
         async for event in listener:

@@ -93,4 +93,3 @@ def sentence(event: SentenceDone) -> dict[str, Any]:
 def ms(seconds: float) -> int:
     """Return milliseconds, as events have them."""
     return round(seconds * 1000)
-

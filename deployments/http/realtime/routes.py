@@ -102,9 +102,8 @@ class Realtime:
     async def _open(self, scope: Scope, options: LiveOptions, name: str | None) -> Opened:
         """Open a session. Raises DragomanError, which the handshake is answered with."""
         mine = owner(scope)
-        if name is not None and self._elsewhere is not None:
-            if await find(self._sessions, self._elsewhere, name, mine) is not None:
-                raise _taken(name)
+        if name is not None and await find(self._sessions, self._elsewhere, name, mine):
+            raise _taken(name)
         session = self._sessions.open(options, mine, name)
         expires_at = round(session.opened_at + self._limits.max_session_s)
         return Opened(session, expires_at, self._check_model, self._claim)

@@ -7,9 +7,9 @@ from collections.abc import Mapping
 from typing import Any
 
 from deployments.http.errors import error_body
+from deployments.http.realtime import own_events, shown
 from deployments.http.realtime.channel import Channel, ClientEvent
 from deployments.http.realtime.conversation import hear
-from deployments.http.realtime import own_events, shown
 from deployments.http.realtime.opened import Opened
 from deployments.http.realtime.own_events import OwnEvents, ms
 from deployments.http.realtime.session_fields import (
@@ -20,6 +20,7 @@ from deployments.http.realtime.session_fields import (
 )
 from deployments.http.realtime.sound import rate_of, samples_of
 from deployments.live.events import (
+    Cleared,
     Event,
     IdleTimeout,
     SpeechStarted,
@@ -31,7 +32,7 @@ from deployments.live.events import (
     TurnFailed,
 )
 from deployments.live.options import LiveOptions, VadTurns
-from models.errors import EmptyCommit, InvalidRequest
+from models.errors import InvalidRequest
 from models.types import UNDETERMINED
 
 # Silence that ends a turn, where the client leaves it to the server: a pause within a sentence is
@@ -40,7 +41,6 @@ EAGERNESS_S = {"high": 0.8, "medium": 1.2, "auto": 1.2, "low": 2.0}
 ITEM = "conversation.item"
 TRANSCRIPT = f"{ITEM}.input_audio_transcription"
 BUFFER = "input_audio_buffer"
-LEAST_COMMIT_S = 0.1
 
 
 def live_options(session: TranscriptionSession) -> LiveOptions:
@@ -88,7 +88,6 @@ class TranscriptionDialogue:
         self._id = secrets.token_hex(8)
         self._committed: str | None = None  # the item before
         self._next_turn = 0
-        self._open_s = 0.0  # of audio since the last commit or clear
 
     def begin(self) -> None:
         self._channel.tell("session.created", session=self._shown())
@@ -123,22 +122,13 @@ class TranscriptionDialogue:
     async def _append(self, fields: Mapping[str, Any]) -> None:
         encoding = self._asked.audio.input.format.type
         samples, rate_hz = samples_of(fields.get("audio"), encoding), rate_of(encoding)
-        self._open_s += len(samples) / rate_hz
         await hear(self._session, samples, rate_hz)
 
     async def _commit(self, fields: Mapping[str, Any]) -> None:
-        if self._open_s < LEAST_COMMIT_S:
-            raise EmptyCommit(
-                f"the buffer has {self._open_s * 1000:.0f} ms of audio; "
-                f"a commit needs {LEAST_COMMIT_S * 1000:.0f} ms"
-            )
         self._session.commit()
-        self._open_s = 0.0
 
     async def _clear(self, fields: Mapping[str, Any]) -> None:
         self._session.clear()
-        self._open_s = 0.0
-        self._channel.tell(f"{BUFFER}.cleared")
 
     # ---- the session's events ------------------------------------------------------------
 
@@ -157,6 +147,8 @@ class TranscriptionDialogue:
             case TurnFailed() if self._transcribes:
                 error = error_body(event.error)["error"]
                 self._at(event.turn, f"{TRANSCRIPT}.failed", content_index=0, error=error)
+            case Cleared():
+                self._channel.tell(f"{BUFFER}.cleared")
             case IdleTimeout():
                 self._at(
                     self._next_turn,
@@ -171,7 +163,7 @@ class TranscriptionDialogue:
 
     def _committed_turn(self, event: TurnCommitted) -> None:
         previous, item_id = self._committed, self._item(event.turn)
-        self._committed, self._next_turn, self._open_s = item_id, event.turn + 1, 0.0
+        self._committed, self._next_turn = item_id, event.turn + 1
         self._channel.tell(f"{BUFFER}.committed", item_id=item_id, previous_item_id=previous)
         item = {
             "id": item_id,

@@ -7,9 +7,9 @@ from collections.abc import Mapping
 from typing import Any
 
 from deployments.http.parsing import blaming
+from deployments.http.realtime import own_events, shown
 from deployments.http.realtime.channel import Channel, ClientEvent
 from deployments.http.realtime.conversation import hear, in_background
-from deployments.http.realtime import own_events, shown
 from deployments.http.realtime.opened import Opened
 from deployments.http.realtime.own_events import OwnEvents, Tells
 from deployments.http.realtime.session_fields import TranslationSession, updated
@@ -160,7 +160,7 @@ class TranslationDialogue:
     async def _append(self, fields: Mapping[str, Any]) -> None:
         samples = samples_of(fields.get("audio"))
         if not targets_of(self._asked):
-            message = f"{LANGUAGE} must be set before audio is sent: nobody knows what to translate to"
+            message = f"{LANGUAGE} must be set before audio is sent"
             raise InvalidRequest(message, param=LANGUAGE)
         await hear(self._session, samples, RATE_HZ)
 

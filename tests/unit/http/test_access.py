@@ -18,8 +18,8 @@ from deployments.http.middleware.access import Door
 from deployments.http.middleware.admission import Admission
 from deployments.http.router import RememberingRouter
 from deployments.security.keys import KnownKeys, new_key
-from deployments.security.tokens import Tokens
 from deployments.security.scopes import ANY, NOBODY_ASKED, RIGHTS, Scopes
+from deployments.security.tokens import Tokens
 from deployments.telemetry.cluster_figures import ClusterFigures
 from models.errors import (
     DragomanError,
