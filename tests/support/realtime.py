@@ -6,13 +6,14 @@ import asyncio
 import base64
 import json
 from collections.abc import AsyncIterator, Callable
-from contextlib import asynccontextmanager
+from contextlib import asynccontextmanager, suppress
 from typing import Any
 from urllib.parse import urlencode
 
 import numpy as np
 from numpy.typing import NDArray
 from websockets.asyncio.client import ClientConnection, connect
+from websockets.exceptions import ConnectionClosedError
 
 from deployments.batching.clock import Clock
 from deployments.config.live import Live
@@ -202,8 +203,12 @@ class Talk:
 
     async def rest(self) -> list[dict[str, Any]]:
         """Read until the socket is closed."""
-        async with asyncio.timeout(10):
-            return [json.loads(text) async for text in self.socket]
+        events = []
+        with suppress(ConnectionClosedError):
+            async with asyncio.timeout(10):
+                async for text in self.socket:
+                    events.append(json.loads(text))  # noqa: PERF401 - kept when it breaks off
+        return events
 
 
 @asynccontextmanager

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import secrets
 from collections.abc import Mapping
 from typing import Any
@@ -88,6 +89,7 @@ class TranscriptionDialogue:
         self._id = secrets.token_hex(8)
         self._committed: str | None = None  # the item before
         self._next_turn = 0
+        self._cleared = asyncio.Event()
 
     def begin(self) -> None:
         self._channel.tell("session.created", session=self._shown())
@@ -128,7 +130,9 @@ class TranscriptionDialogue:
         self._session.commit()
 
     async def _clear(self, fields: Mapping[str, Any]) -> None:
+        self._cleared.clear()
         self._session.clear()
+        await self._cleared.wait()  # so that it is told before what comes next is answered
 
     # ---- the session's events ------------------------------------------------------------
 
@@ -149,6 +153,7 @@ class TranscriptionDialogue:
                 self._at(event.turn, f"{TRANSCRIPT}.failed", content_index=0, error=error)
             case Cleared():
                 self._channel.tell(f"{BUFFER}.cleared")
+                self._cleared.set()
             case IdleTimeout():
                 self._at(
                     self._next_turn,

@@ -158,7 +158,9 @@ async def test_it_ends_as_openai_agents_ends_it() -> None:
         talking(place.at(TRANSCRIPTION, intent="transcription")) as talk,
     ):
         vad = {"turn_detection": {"type": "semantic_vad"}}
-        await talk.send("session.update", session={"type": "transcription", "audio": {"input": vad}})
+        await talk.send(
+            "session.update", session={"type": "transcription", "audio": {"input": vad}}
+        )
         await append(talk, speech(0.5))
         await talk.send(f"{BUFFER}.commit", event_id="end")
         await talk.send(f"{BUFFER}.clear", event_id="clear")
