@@ -3,6 +3,7 @@
 DragomanError
 ├── CallerError                 up to the caller: the request, its key, or how much it asks for
 │   ├── InvalidRequest          malformed; ``param`` names the field
+│   │   ├── EmptyCommit         there is no audio to end a turn with
 │   │   ├── LoadFailed          a model cannot be loaded so; what served before still does
 │   │   └── UnknownLanguage
 │   ├── Unauthorized            a key that is not known
@@ -19,6 +20,7 @@ DragomanError
 │   │   ├── UnknownVoice
 │   │   └── UnknownSession
 │   ├── MethodNotAllowed        the path is known and takes other methods
+│   ├── UpgradeRequired         the path is a WebSocket, and this is no handshake
 │   ├── BodyTooSlow             the body did not come in its time, or not at the least rate
 │   ├── TooLarge                body, audio or text over a limit
 │   ├── NotAudio                no audio that can be decoded
@@ -80,6 +82,10 @@ class CallerError(DragomanError):
 
 class InvalidRequest(CallerError):
     """Malformed, or a value that is not taken; ``param`` names the field."""
+
+
+class EmptyCommit(InvalidRequest):
+    code = "input_audio_buffer_commit_empty"
 
 
 class LoadFailed(InvalidRequest):
@@ -165,6 +171,10 @@ class ReaderTooSlow(SessionEnded):
 class MethodNotAllowed(CallerError):
     code = "method_not_allowed"
     allowed = ""  # the methods that the path takes, with commas between
+
+
+class UpgradeRequired(CallerError):
+    code = "upgrade_required"
 
 
 class BodyTooSlow(CallerError):

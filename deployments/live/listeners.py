@@ -87,6 +87,11 @@ class Listener:
         self._waiting.clear()
         self._end()
 
+    @property
+    def has_more(self) -> bool:
+        """Tell whether an event can be read without waiting."""
+        return bool(self._waiting)
+
     def __aiter__(self) -> Listener:
         return self
 
