@@ -27,7 +27,7 @@ class Hears(Protocol):
         ...
 
     def commit(self) -> None:
-        """End the turn here. Raises InvalidRequest: there is too little audio."""
+        """End the turn here. Raises EmptyCommit: there is next to no audio."""
         ...
 
     def clear(self) -> None:

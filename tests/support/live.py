@@ -24,7 +24,7 @@ from deployments.live.events import (
 from deployments.live.listeners import Listener
 from deployments.live.models import Begun, LiveModels
 from deployments.live.options import LiveOptions
-from deployments.live.patience import until
+from deployments.live.retry import passed
 from deployments.live.senses import Senses
 from deployments.live.session import Session
 from models.errors import DragomanError, Unprocessable, UnsupportedPair
@@ -104,7 +104,7 @@ class FakeModels:
         self.begun.append(begun)
         await self.gate.wait()
         if self.translate_s:
-            await until(self.clock, self.clock.time() + self.translate_s)
+            await passed(self.translate_s, self.clock)
         if self.failing and (error := self.failing.pop(0)) is not None:
             raise error
         if source not in self.sources:
@@ -117,7 +117,7 @@ class FakeModels:
         self.spoken.append((text, target, voice, speed))
         self.references.append(reference)
         if self.speak_s:
-            await until(self.clock, self.clock.time() + self.speak_s)
+            await passed(self.speak_s, self.clock)
         if self.failing_speech and (error := self.failing_speech.pop(0)) is not None:
             raise error
         return Audio(np.zeros(round(len(text) * CHAR_S / speed * SAMPLE_RATE_HZ), np.int16))
