@@ -110,7 +110,7 @@ def routes(
         TranscriptionEndpoint(pipeline, config.limits).route(),
         SpeechEndpoint(pipeline, config.limits).route(),
         *VoiceRoutes(fleet).routes(),
-        *ModelRoutes(fleet, started).routes(),
+        *ModelRoutes(fleet, started, cluster_figures.live).routes(),
         *OperationsRoutes(fleet, config.models, cluster_figures).routes(),
         *page.routes(),
         Route("/health/live", live, methods=["GET"]),
