@@ -146,6 +146,14 @@ def test_a_sentence_that_ended_with_a_clause_mark_is_closed_at_the_turns_end() -
     ]
 
 
+def test_a_mark_that_comes_behind_its_word_goes_with_it() -> None:
+    cutter = ClauseCutter(ClauseRules(3, 5, 30.0))
+    found = []
+    for number, piece in enumerate(["a b c", " d e", " f", ",", " go home", "."]):
+        found += cutter.take(TranscriptDelta(0, piece, number, number + 1.0, "en"))
+    assert [clause.text for clause in found] == ["a b c d e", "f, go home."]
+
+
 def test_silence_between_words_is_part_of_no_clause() -> None:
     cutter = ClauseCutter(RULE)
     (first,) = cutter.take(TranscriptDelta(0, "One.", 0.0, 1.0, "en"))

@@ -187,7 +187,7 @@ async def test_time_limits_flush_and_close(limits, error):
         if (second < 12 or error is SessionExpired) and not live.session.is_over:
             await live.session.add(samples(1.0))
         if second == 10:
-            live.ear.say("Half a sentence")
+            live.ear.say("Half a sentence", start_s=10.0)
         await clock.advance(1.0)
     events = await rest(live.listener)
     assert isinstance(events[-1].error, error)
