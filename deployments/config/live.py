@@ -18,6 +18,8 @@ class Live(Strict):
     """Seconds after which a session is flushed and closed."""
     max_idle_s: Annotated[float, Field(gt=0)] = 300.0
     """Seconds without any audio after which a session is flushed and closed."""
+    max_unheard_s: Annotated[float, Field(gt=0)] = 15.0
+    """Most seconds of audio that wait for the models; no more is read from the caller meanwhile."""
     max_targets: Annotated[int, Field(ge=1)] = 8
     """Most languages that one session is translated to, those of its followers among them."""
     max_listeners: Annotated[int, Field(ge=1)] = 64

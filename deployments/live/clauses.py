@@ -31,10 +31,10 @@ class ClauseRules:
 
 
 RULES: dict[Delay, ClauseRules] = {
-    "minimal": ClauseRules(3, 12, 5.0),
-    "low": ClauseRules(4, 16, 7.0),
-    "medium": ClauseRules(6, 24, 10.0),
-    "high": ClauseRules(10, 40, 15.0),
+    "minimal": ClauseRules(3, 7, 3.0),
+    "low": ClauseRules(3, 9, 4.0),
+    "medium": ClauseRules(3, 12, 5.0),
+    "high": ClauseRules(6, 24, 10.0),
     "xhigh": ClauseRules(None, 80, 30.0),
 }
 

@@ -4,15 +4,16 @@ from __future__ import annotations
 
 import asyncio
 from collections import deque
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from contextlib import aclosing
 from dataclasses import dataclass, field, replace
+from functools import partial
 
 from deployments.batching.clock import Clock
 from deployments.batching.concurrency import all_of, in_order
 from deployments.live.clauses import Clause
 from deployments.live.events import Event, Notice, SentenceDone, TranslationDelta
-from deployments.live.models import LiveModels
+from deployments.live.models import Begun, LiveModels
 from deployments.live.patience import patiently, told
 from deployments.live.spoken import SpeechOrder
 from models.asr.decoding import UNSPACED_LANGUAGES
@@ -40,10 +41,20 @@ class _Piece:
 class _Sentence:
     """The open sentence: what was said, and what was sent of it."""
 
+    target: str
     source: list[str] = field(default_factory=list)
     text: list[str] = field(default_factory=list)
     warnings: list[tuple[AnswerWarning, ...]] = field(default_factory=list)
     start_s: float | None = None
+    can_go_on: bool = True  # all of it was translated, and by a model
+
+    def begun(self, clause: Clause) -> Begun | None:
+        """Return what a clause goes on from; None: nothing, or more than a model can take."""
+        text = _run_on(self.source, clause.language)
+        is_short = len(text) + len(clause.text) < MAX_SENTENCE_CHARS
+        if clause.starts or not (text and self.can_go_on and is_short):
+            return None
+        return Begun(text, _run_on(self.text, self.target))
 
 
 class Interpreter:
@@ -72,7 +83,7 @@ class Interpreter:
         self._clock = clock
         self._waiting: deque[_Piece] = deque()
         self._chars = 0
-        self._sentence = _Sentence()
+        self._sentence = _Sentence(target)
         self._has_spoken = False  # a delta was sent: the next one begins with a space
         self._is_late = False
         self._is_finishing = False
@@ -107,7 +118,9 @@ class Interpreter:
                 continue
             pieces = list(self._taken())
             self._tell_lateness(self._clock.time() - pieces[0].since)
-            async with aclosing(in_order(self._translated, pieces)) as translated:
+            begun = self._sentence.begun(pieces[0].clause)
+            translate = partial(self._translated, first=pieces[0], begun=begun)
+            async with aclosing(in_order(translate, pieces)) as translated:
                 for piece in pieces:
                     self._tell(piece.clause, await anext(translated))
 
@@ -123,14 +136,20 @@ class Interpreter:
             self._chars -= len(piece.clause.text)
             yield piece
 
-    async def _translated(self, piece: _Piece) -> Translation | None:
+    async def _translated(
+        self, piece: _Piece, first: _Piece, begun: Begun | None
+    ) -> Translation | None:
         """Translate a piece; None: it is lost. What nothing translates stays as it was said."""
         text, source = piece.clause.text, piece.clause.language
         if not text or source == self.target:
             return Translation(text, source, source)
         try:
             return await patiently(
-                lambda: self._models.translate(text, source, self.target), self._clock, RETRY_S
+                lambda: self._models.translate(
+                    text, source, self.target, begun if piece is first else None
+                ),
+                self._clock,
+                RETRY_S,
             )
         except UnsupportedPair:
             message = (
@@ -148,11 +167,14 @@ class Interpreter:
         if sentence.start_s is None:
             sentence.start_s = clause.start_s
         sentence.source.append(clause.text)
-        if translation is not None and clause.text:
+        if translation is None:
+            sentence.can_go_on = False
+        elif clause.text:
             is_own = translation.target_language == clause.language
             text = clause.text if is_own else fitted(clause, translation.text)
             self._send(clause, text, is_own=is_own)
             sentence.text.append(text)
+            sentence.can_go_on &= not is_own
             sentence.warnings.append(translation.warnings)
         if clause.ends:
             self._end_sentence(clause)
@@ -160,21 +182,15 @@ class Interpreter:
     def _send(self, clause: Clause, text: str, *, is_own: bool) -> None:
         if not text:
             return
-        gap = "" if self.target in UNSPACED_LANGUAGES else " "
-        spaced = f"{gap}{text}" if self._has_spoken else text
+        spaced = f"{_gap(self.target)}{text}" if self._has_spoken else text
         self._has_spoken = True
         self._emit(TranslationDelta(self.target, spaced, clause.start_s, clause.end_s))
         self.speech.say(text, clause.start_s, clause.end_s, is_own=is_own)
 
     def _end_sentence(self, clause: Clause) -> None:
-        sentence, self._sentence = self._sentence, _Sentence()
-        source, text = (
-            ("" if language in UNSPACED_LANGUAGES else " ").join(filter(None, parts))
-            for language, parts in (
-                (clause.language, sentence.source),
-                (self.target, sentence.text),
-            )
-        )
+        sentence, self._sentence = self._sentence, _Sentence(self.target)
+        source = _run_on(sentence.source, clause.language)
+        text = _run_on(sentence.text, self.target)
         if not source:
             return
         warnings = joined([clause.warnings, *sentence.warnings])
@@ -213,6 +229,15 @@ def fitted(clause: Clause, text: str) -> str:
     return text
 
 
+def _run_on(parts: Iterable[str], language: str) -> str:
+    """Write clauses one behind the other."""
+    return _gap(language).join(filter(None, parts))
+
+
+def _gap(language: str) -> str:
+    return "" if language in UNSPACED_LANGUAGES else " "
+
+
 def _fit(clause: Clause, following: Clause) -> bool:
     """Tell whether two clauses that wait may be translated as one."""
     is_short = len(clause.text) + len(following.text) < MAX_SENTENCE_CHARS
@@ -221,10 +246,9 @@ def _fit(clause: Clause, following: Clause) -> bool:
 
 
 def _one(clause: Clause, following: Clause) -> Clause:
-    gap = "" if clause.language in UNSPACED_LANGUAGES else " "
     return replace(
         following,
-        text=gap.join(filter(None, [clause.text, following.text])),
+        text=_run_on([clause.text, following.text], clause.language),
         start_s=clause.start_s,
         starts=clause.starts,
         warnings=joined([clause.warnings, following.warnings]),

@@ -5,12 +5,12 @@ from __future__ import annotations
 import math
 from bisect import bisect_left
 from collections import deque
-from collections.abc import Sequence
-from dataclasses import dataclass
+from collections.abc import Callable, Sequence
 from typing import Literal, TypeAlias
 
 import numpy as np
 
+from deployments.batching.clock import Clock
 from deployments.live.events import (
     Event,
     SpeechDelta,
@@ -18,6 +18,7 @@ from deployments.live.events import (
     TranslationDelta,
     TurnDone,
 )
+from deployments.telemetry.live_figures import StageLag
 
 Stage: TypeAlias = Literal["received", "recognised", "translated", "spoken"]
 STAGES: tuple[Stage, ...] = ("received", "recognised", "translated", "spoken")
@@ -72,24 +73,7 @@ class Arrivals:
         return self._at[min(place, len(self._at) - 1)]
 
 
-@dataclass(frozen=True, slots=True)
-class LagFigures:
-    """One stage's lag over the last minute.
-
-    Attributes:
-        p50_s: median.
-        p95_s: 95 of 100 events were no later.
-        slope: seconds that it grows in a second, by least squares.
-        events: how many it is of.
-    """
-
-    p50_s: float
-    p95_s: float
-    slope: float
-    events: int
-
-
-def figures(points: Sequence[tuple[float, float]]) -> LagFigures | None:
+def figures(points: Sequence[tuple[float, float]]) -> StageLag | None:
     """Return the figures of (time, lag); None where there are none."""
     if not points:
         return None
@@ -99,27 +83,51 @@ def figures(points: Sequence[tuple[float, float]]) -> LagFigures | None:
     from_mean = at - at.mean()
     spread = float(from_mean @ from_mean)
     slope = float(from_mean @ lags) / spread if spread else 0.0
-    return LagFigures(p50_s, p95_s, slope, len(points))
+    return StageLag(p50_s, p95_s, slope, len(points))
 
 
 class Lag:
-    """One session's lag, by stage."""
+    """One session's lag, by stage, on its clock. ``note`` is told of each."""
 
-    def __init__(self) -> None:
+    def __init__(self, clock: Clock, note: Callable[[Stage, float], None]) -> None:
+        self._clock, self._note = clock, note
+        self._arrivals = Arrivals()
         self._points: dict[Stage, deque[tuple[float, float]]] = {
             stage: deque(maxlen=MAX_KEPT) for stage in STAGES
         }
 
-    def add(self, stage: Stage, lag_s: float, now: float) -> None:
-        """Note that an event was so late."""
-        self._points[stage].append((now, lag_s))
+    def received(self, end_s: float) -> None:
+        """Note that the audio up to a place has come."""
+        self._arrivals.add(end_s, self._clock.time())
 
-    def figures(self, now: float) -> dict[Stage, LagFigures]:
+    def taken(self, end_s: float) -> None:
+        """Note that the audio up to a place was taken, for which the models had to have room."""
+        self._add("received", end_s)
+
+    def told(self, event: Event) -> None:
+        """Note that an event was told."""
+        if (stage := stage_of(event)) is not None:
+            self._add(stage, end_of(event))
+
+    def of(self, event: Event) -> float | None:
+        """Return how late an event is that was told just now; None: it tells of no audio."""
+        return None if stage_of(event) is None else self._since(end_of(event))
+
+    def figures(self) -> dict[str, StageLag]:
         """Return the figures of each stage that had events in the last minute."""
-        found = {}
+        found: dict[str, StageLag] = {}
         for stage, points in self._points.items():
-            while points and points[0][0] < now - WINDOW_S:
+            while points and points[0][0] < self._clock.time() - WINDOW_S:
                 points.popleft()
             if (of_stage := figures(points)) is not None:
                 found[stage] = of_stage
         return found
+
+    def _since(self, end_s: float) -> float | None:
+        received_at = self._arrivals.at(end_s)
+        return None if received_at is None else self._clock.time() - received_at
+
+    def _add(self, stage: Stage, end_s: float) -> None:
+        if (lag_s := self._since(end_s)) is not None:
+            self._points[stage].append((self._clock.time(), lag_s))
+            self._note(stage, lag_s)

@@ -6,6 +6,7 @@ import asyncio
 from collections import deque
 from collections.abc import Callable, Collection
 
+from deployments.config.live import Live
 from deployments.live.events import (
     Closed,
     Event,
@@ -17,7 +18,7 @@ from deployments.live.events import (
     TurnDone,
 )
 from deployments.live.options import LiveOptions
-from models.errors import DragomanError, ReaderTooSlow
+from models.errors import DragomanError, ReaderTooSlow, Unprocessable
 
 EVENT_BYTES = 256  # of an event, beside its text and its audio
 
@@ -115,10 +116,23 @@ class Listener:
 
 
 class Audience:
-    """All who listen to one session."""
+    """All who listen to one session, within the limits of sessions."""
 
-    def __init__(self) -> None:
+    def __init__(self, limits: Live) -> None:
         self.listeners: list[Listener] = []
+        self._limits = limits
+
+    def check_room(self) -> None:
+        """Refuse one listener too many. Raises Unprocessable."""
+        if len(self.listeners) >= self._limits.max_listeners:
+            message = f"a session has at most {self._limits.max_listeners} listeners"
+            raise Unprocessable(message, param="follow")
+
+    def check_targets(self, options: LiveOptions, more: tuple[str, ...] = ()) -> None:
+        """Refuse one language too many. Raises Unprocessable."""
+        if len({*self.wanted(options), *more}) > self._limits.max_targets:
+            message = f"a session is translated to at most {self._limits.max_targets} languages"
+            raise Unprocessable(message, param="targets")
 
     def wanted(self, options: LiveOptions) -> dict[str, bool]:
         """Return every language that anybody wants, and whether anybody wants it spoken."""

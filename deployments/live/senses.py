@@ -18,8 +18,12 @@ from deployments.live.options import LiveOptions
 class Hears(Protocol):
     """The ear of a session: samples at 16 kHz in, events out through a callback."""
 
-    async def add(self, samples: NDArray[np.int16]) -> None:
-        """Take samples; wait while too many are unheard."""
+    def add(self, samples: NDArray[np.int16]) -> None:
+        """Take samples."""
+        ...
+
+    async def until_heard(self, at_most_s: float) -> None:
+        """Wait until no more than so much speech waits for the models."""
         ...
 
     def commit(self) -> None:
@@ -50,7 +54,7 @@ class Resamples(Protocol):
         """Return what can be told so far."""
         ...
 
-    def finish(self) -> NDArray[np.int16]:
+    def flush(self) -> NDArray[np.int16]:
         """Return the rest."""
         ...
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import secrets
 import time
-from collections.abc import Callable, Collection
+from collections.abc import Callable
 
 import numpy as np
 from numpy.typing import NDArray
@@ -17,21 +17,21 @@ from deployments.live.clauses import RULES, ClauseCutter
 from deployments.live.events import Closed, Event, TranscriptDelta, TurnDone, TurnFailed
 from deployments.live.expiry import Expiry
 from deployments.live.heard_audio import HeardAudio
-from deployments.live.lag import Arrivals, Lag, Stage, end_of, stage_of
+from deployments.live.lag import Lag, Stage
 from deployments.live.languages import Languages
 from deployments.live.listeners import Audience, Listener
 from deployments.live.models import LiveModels
 from deployments.live.options import LiveOptions
 from deployments.live.senses import Resamples, Senses
 from deployments.telemetry import usage
+from deployments.telemetry.live_figures import OpenSession
 from deployments.telemetry.log import logger
 from models.errors import (
     DragomanError,
     InternalError,
     InvalidRequest,
-    Unprocessable,
 )
-from models.types import SAMPLE_RATE_HZ, SOURCE_VOICE
+from models.types import SAMPLE_RATE_HZ
 
 RATE_HZ = 24_000  # of samples whose rate nobody names
 FLUSH_S = 10.0  # that a session may take which is ended by another than its caller
@@ -79,15 +79,14 @@ class Session:
     ) -> None:
         self.id = f"sess_{secrets.token_hex(12)}"
         self.owner, self.name, self.options = owner, name, options
-        self.opened_at, self.lag = time.time(), Lag()
+        self.opened_at, self.lag = time.time(), Lag(clock, on_lag)
         self._models, self._clock, self._senses = models, clock, senses
         self._limits = limits or Live()
-        self._on_lag, self._on_close = on_lag, on_close
-        self._audience = Audience()
-        self._check_count(options.targets)
+        self._on_close = on_close
+        self._audience = Audience(self._limits)
+        self._audience.check_targets(options)
         models.prepare(options)
         self._samples = 0
-        self._arrivals = Arrivals()
         self._heard = HeardAudio(models)
         self._cutter = ClauseCutter(RULES[options.delay])
         self._languages = Languages(models, self._heard, self._tell, clock, self._fault)
@@ -111,23 +110,39 @@ class Session:
     def listeners(self) -> tuple[Listener, ...]:
         return tuple(self._audience.listeners)
 
+    def shown(self) -> OpenSession:
+        """Return what operators see of it."""
+        wanted = self._audience.wanted(self.options)
+        return OpenSession(
+            self.id,
+            self.name,
+            self.owner,
+            self.opened_at,
+            round(self.heard_s, 3),
+            self.options.language,
+            tuple(wanted),
+            any(wanted.values()),
+            len(self._audience.listeners),
+            self.lag.figures(),
+        )
+
     # ---- what goes in ----------------------------------------------------------------
 
     async def add(self, samples: NDArray[np.int16], rate_hz: int = RATE_HZ) -> None:
         """Take mono samples; wait while more than a bound of audio is unheard.
 
         Raises:
-            InvalidRequest: the session is closing.
+            InvalidRequest: the session is closing, or the rate is none of audio.
         """
         self._check_open()
-        now = self._clock.time()
         self._expiry.touch()
-        usage.heard(len(samples) / rate_hz)
         if self._resampler is None or self._resampler[0] != rate_hz:
-            await self._take(self._left_over(), now)
-            self._resampler = rate_hz, self._senses.resampler(rate_hz)
-        await self._take(self._resampler[1].add(samples), now)
-        self._note_lag("received", self._clock.time() - now)
+            resampler = self._senses.resampler(rate_hz)
+            await self._take(self._left_over())
+            self._resampler = rate_hz, resampler
+        usage.heard(len(samples) / rate_hz)
+        await self._take(self._resampler[1].add(samples))
+        self.lag.taken(self.heard_s)
 
     def commit(self) -> None:
         """End the turn here. Raises InvalidRequest: there is too little audio, or it is closing."""
@@ -150,7 +165,7 @@ class Session:
             DragomanError: no model here does what the options ask for.
         """
         self._check_open()
-        self._check_count((*self._audience.wanted(options), *options.targets))
+        self._audience.check_targets(options)
         self._models.prepare(options)
         self.options = options
         self._cutter.rules = RULES[options.delay]
@@ -200,14 +215,11 @@ class Session:
             DragomanError: nothing here translates to such a language, or speaks it.
         """
         self._check_open()
-        if len(self._audience.listeners) >= self._limits.max_listeners:
-            message = f"a session has at most {self._limits.max_listeners} listeners"
-            raise Unprocessable(message, param="follow")
-        if targets is not None:
-            self._check_count((*self._audience.wanted(self.options), *targets))
-            is_spoken = self.options.speaks if speaks is None else speaks
-            for target in targets:
-                self._models.prepare_target(target, self._voice_of(target), speaks=is_spoken)
+        self._audience.check_room()
+        self._audience.check_targets(self.options, targets or ())
+        is_spoken = self.options.speaks if speaks is None else speaks
+        for target in targets or ():
+            self._models.prepare_target(target, self.options.voice_of(target), speaks=is_spoken)
         bound = self._limits.listener_bytes if max_bytes is None else max_bytes
         listener = Listener(targets, speaks, bound, self._left, follows=follows)
         self._audience.listeners.append(listener)
@@ -216,8 +228,7 @@ class Session:
 
     def lag_s(self, event: Event) -> float | None:
         """Return how late an event is that was told just now; None: it tells of no audio."""
-        received_at = None if stage_of(event) is None else self._arrivals.at(end_of(event))
-        return None if received_at is None else self._clock.time() - received_at
+        return self.lag.of(event)
 
     def _left(self, listener: Listener) -> None:
         """Forget a listener; languages that only it wanted end at once."""
@@ -230,33 +241,24 @@ class Session:
         if not self.is_over:
             self._settle()
 
-    def _check_count(self, targets: Collection[str]) -> None:
-        if len(set(targets)) > self._limits.max_targets:
-            message = f"a session is translated to at most {self._limits.max_targets} languages"
-            raise Unprocessable(message, param="targets")
-
-    def _voice_of(self, target: str) -> str | None:
-        """Return the voice of a language; the one that is named is of those that are asked for."""
-        voice = self.options.voice
-        return voice if voice == SOURCE_VOICE or target in self.options.targets else None
-
     def _settle(self) -> None:
         """Start the languages that are wanted now, and end the others."""
         wanted = self._audience.wanted(self.options)
-        self._languages.want(wanted, self._voice_of, is_between=self._cutter.is_between)
+        self._languages.want(wanted, self.options.voice_of, is_between=self._cutter.is_between)
 
     # ---- what comes out --------------------------------------------------------------
 
-    async def _take(self, samples: NDArray[np.int16], now: float) -> None:
+    async def _take(self, samples: NDArray[np.int16]) -> None:
         if len(samples):
             self._samples += len(samples)
-            self._arrivals.add(self.heard_s, now)
+            self.lag.received(self.heard_s)
             self._heard.add(samples)
-            await self._hearing.add(samples)
+            self._hearing.add(samples)
+            await self._hearing.until_heard(self._limits.max_unheard_s)
 
     def _left_over(self) -> NDArray[np.int16]:
         """Return what a resampler still holds."""
-        return np.zeros(0, np.int16) if self._resampler is None else self._resampler[1].finish()
+        return np.zeros(0, np.int16) if self._resampler is None else self._resampler[1].flush()
 
     def _hear(self, event: Event) -> None:
         """Tell what was heard, and have it translated."""
@@ -266,14 +268,8 @@ class Session:
                 self._languages.take(clause)
 
     def _tell(self, event: Event) -> None:
-        stage = stage_of(event)
-        if stage is not None and (lag_s := self.lag_s(event)) is not None:
-            self._note_lag(stage, lag_s)
+        self.lag.told(event)
         self._audience.tell(event, self.options, self._languages.leaving)
-
-    def _note_lag(self, stage: Stage, lag_s: float) -> None:
-        self.lag.add(stage, lag_s, self._clock.time())
-        self._on_lag(stage, lag_s)
 
     # ---- how it ends -----------------------------------------------------------------
 
@@ -287,7 +283,7 @@ class Session:
 
     async def _flush(self, error: DragomanError | None) -> None:
         try:
-            await self._take(self._left_over(), self._clock.time())
+            await self._take(self._left_over())
             await self._hearing.finish()
             for clause in self._cutter.flush():
                 self._languages.take(clause)
@@ -311,5 +307,6 @@ class Session:
         self._expiry.cancel()
         self._hearing.abort()
         self._languages.abort()
+        self._models.close()
         self._audience.tell(Closed(error), self.options, ())
         self._on_close(self)

@@ -32,9 +32,6 @@ class Sessions:
         clock: what they are timed by.
         limits: of sessions.
         admit: refuses a session that the models could not carry; None: nothing does.
-
-    Attributes:
-        figures: what is counted of them.
     """
 
     def __init__(
@@ -45,7 +42,7 @@ class Sessions:
         limits: Live,
         admit: Admit | None = None,
     ) -> None:
-        self.figures = LiveFigures()
+        self._figures = LiveFigures()
         self._models, self._senses, self._clock = models, senses, clock
         self._limits, self._admit = limits, admit
         self._open: dict[str, Session] = {}
@@ -65,25 +62,31 @@ class Sessions:
             NameTaken: another of the owner's open sessions has that name.
             DragomanError: no model here does what the options ask for.
         """
+        models = self._models()
         try:
             self._check_room(options, owner, name)
             session = Session(
-                self._models(),
+                models,
                 options,
                 self._clock,
                 self._senses,
                 self._limits,
                 owner=owner,
                 name=name,
-                on_lag=self.figures.note_lag,
+                on_lag=self._figures.note_lag,
                 on_close=self._closed,
             )
         except DragomanError as error:
-            self.figures.note_refusal(error.code)
+            models.close()
+            self._figures.note_refusal(error.code)
             raise
         self._open[session.id] = session
-        self.figures.sessions = len(self._open)
         return session
+
+    def figures(self) -> LiveFigures:
+        """Return what is counted, and the sessions that are open now."""
+        shown = [session.shown() for session in self]
+        return LiveFigures(shown, self._figures.lags, self._figures.refusals)
 
     def find(self, id_or_name: str, owner: str | None = None) -> Session:
         """Return an open session by its id, or by the name that it has among its owner's.
@@ -125,4 +128,3 @@ class Sessions:
 
     def _closed(self, session: Session) -> None:
         self._open.pop(session.id, None)
-        self.figures.sessions = len(self._open)

@@ -22,7 +22,7 @@ from deployments.live.events import (
     TurnDone,
 )
 from deployments.live.listeners import Listener
-from deployments.live.models import LiveModels
+from deployments.live.models import Begun, LiveModels
 from deployments.live.options import LiveOptions
 from deployments.live.patience import until
 from deployments.live.senses import Senses
@@ -66,8 +66,10 @@ class FakeModels:
     targets: tuple[str, ...] = ("en", "pt", "fr", "es")
     failing: list[Exception | None] = field(default_factory=list)
     failing_speech: list[Exception | None] = field(default_factory=list)
+    is_closed: bool = False
     gate: asyncio.Event = field(default_factory=asyncio.Event)
     translated: list[tuple[str, str, str]] = field(default_factory=list)
+    begun: list[Begun | None] = field(default_factory=list)
     spoken: list[tuple[str, str, str | None, float]] = field(default_factory=list)
     references: list[Samples | None] = field(default_factory=list)
 
@@ -84,6 +86,9 @@ class FakeModels:
         if speaks and voice == "mute":
             raise Unprocessable("no such voice", param="voice")
 
+    def close(self) -> None:
+        self.is_closed = True
+
     async def hear(self, item: VadItem) -> VadResult:
         seconds = len(item.samples) / SAMPLE_RATE_HZ
         frames = np.ones(int(seconds / 0.032) + 1, np.float32)
@@ -92,8 +97,11 @@ class FakeModels:
     async def recognise(self, item: AsrItem) -> Transcript:
         return Transcript("", "en", 1.0, ())
 
-    async def translate(self, text: str, source: str, target: str) -> Translation:
+    async def translate(
+        self, text: str, source: str, target: str, begun: Begun | None = None
+    ) -> Translation:
         self.translated.append((text, source, target))
+        self.begun.append(begun)
         await self.gate.wait()
         if self.translate_s:
             await until(self.clock, self.clock.time() + self.translate_s)
@@ -139,8 +147,10 @@ class FakeHearing:
     def heard_s(self) -> float:
         return self.taken / SAMPLE_RATE_HZ
 
-    async def add(self, samples: NDArray[np.int16]) -> None:
+    def add(self, samples: NDArray[np.int16]) -> None:
         self.taken += len(samples)
+
+    async def until_heard(self, at_most_s: float) -> None:
         await self.room.wait()
 
     def say(self, text: str, language: str = "en", *, start_s: float | None = None) -> None:
@@ -191,7 +201,7 @@ class PassingResampler:
         size = round(len(samples) * SAMPLE_RATE_HZ / self._rate_hz)
         return np.resize(samples, size).astype(np.int16) if len(samples) else samples
 
-    def finish(self) -> NDArray[np.int16]:
+    def flush(self) -> NDArray[np.int16]:
         return np.zeros(0, np.int16)
 
 
