@@ -51,7 +51,7 @@ def what_is_wrong(error: ValidationError) -> tuple[str, str]:
     of_field = [each for each in errors if _field(each) == param]
     deepest = max(len(each["loc"]) for each in of_field)
     told = [each for each in of_field if len(each["loc"]) == deepest]  # of one of several types
-    must = list(dict.fromkeys(must(each) for each in told))
+    must = list(dict.fromkeys(must_be(each) for each in told))
     alternatives = [must[0], *(each.removeprefix("must be ") for each in must[1:])]
     return f"{_place(told[0])} {' or '.join(alternatives)}", param
 
@@ -65,7 +65,7 @@ def _place(error: ErrorDetails) -> str:
     return _field(error) + "".join(f"[{part}]" for part in error["loc"] if isinstance(part, int))
 
 
-def must(error: ErrorDetails) -> str:
+def must_be(error: ErrorDetails) -> str:
     """Say what a field must be."""
     context: Mapping[str, Any] = error.get("ctx", {})
     if error["type"] == "value_error":

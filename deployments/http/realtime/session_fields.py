@@ -8,7 +8,7 @@ from typing import Annotated, Any, Literal, TypeVar
 from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, ValidationError
 from pydantic_core import ErrorDetails
 
-from deployments.http.field_errors import MAX_ECHO_CHARS, must
+from deployments.http.field_errors import MAX_ECHO_CHARS, must_be
 from deployments.http.parsing import DetectedLanguage, Language
 from deployments.live.options import Delay
 from models.errors import InvalidRequest
@@ -173,7 +173,7 @@ def updated(session: SessionT, changes: Any, at: str = "session") -> SessionT:
     except ValidationError as error:
         first = error.errors(include_url=False)[0]
         param = ".".join([at, *_way(first, merged)])[:256]
-        raise InvalidRequest(f"{param} {must(first)}", param=param) from error
+        raise InvalidRequest(f"{param} {must_be(first)}", param=param) from error
 
 
 def _merged(current: Mapping[str, Any], changes: Mapping[str, Any]) -> dict[str, Any]:
