@@ -67,6 +67,7 @@ class FakeModels:
     failing: list[Exception | None] = field(default_factory=list)
     failing_speech: list[Exception | None] = field(default_factory=list)
     is_closed: bool = False
+    prepared: set[tuple[str, str | None]] = field(default_factory=set)
     gate: asyncio.Event = field(default_factory=asyncio.Event)
     translated: list[tuple[str, str, str]] = field(default_factory=list)
     begun: list[Begun | None] = field(default_factory=list)
@@ -85,6 +86,7 @@ class FakeModels:
             raise UnsupportedPair(f"nothing translates to {target}", param="target_language")
         if speaks and voice == "mute":
             raise Unprocessable("no such voice", param="voice")
+        self.prepared |= {(target, voice)} if speaks else set()
 
     def close(self) -> None:
         self.is_closed = True
@@ -114,6 +116,7 @@ class FakeModels:
     async def speak(
         self, text: str, target: str, voice: str | None, speed: float, reference: Samples | None
     ) -> Audio:
+        assert (target, voice) in self.prepared, f"{target} was not prepared with voice {voice}"
         self.spoken.append((text, target, voice, speed))
         self.references.append(reference)
         if self.speak_s:

@@ -50,6 +50,7 @@ async def line(
 ) -> AsyncIterator[Line]:
     clock = VirtualClock()
     models, events = FakeModels(clock, **settings), list[Event]()
+    models.prepare_target(target, voice, speaks=True)
     heard = HeardAudio(models)
     heard.add(np.arange(16_000 * 20, dtype=np.int16))
     speech = SpeechOrder(target, voice, models, heard, events.append, clock)
@@ -276,6 +277,17 @@ async def test_the_speakers_own_voice_is_that_of_the_last_seconds_heard() -> Non
         (reference,) = on.models.references
         assert reference is not None
         assert 0 < len(reference) <= 16_000 * 10
+
+
+async def test_audio_is_kept_for_a_minute_and_only_for_speech() -> None:
+    heard = HeardAudio(FakeModels(VirtualClock()))
+    heard.add(np.zeros(16_000 * 5, np.int16), keeps=False)
+    assert not len(heard.clip(0.0, 5.0).samples)
+    for number in range(200):
+        heard.add(np.full(8_000, number, np.int16))
+    assert set(heard.clip(5.0, 45.0).samples) == set()  # too old
+    assert set(heard.clip(100.0, 100.5).samples) == {190}
+    assert sum(map(len, heard._pieces)) <= 16_000 * 61
 
 
 async def test_finish_waits_for_the_last_word_and_its_speech() -> None:
