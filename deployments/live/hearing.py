@@ -12,7 +12,14 @@ import numpy as np
 from numpy.typing import NDArray
 
 from deployments.batching.clock import Clock
-from deployments.live.events import Event, IdleTimeout, SpeechStarted, SpeechStopped, TurnCommitted
+from deployments.live.events import (
+    Cleared,
+    Event,
+    IdleTimeout,
+    SpeechStarted,
+    SpeechStopped,
+    TurnCommitted,
+)
 from deployments.live.models import LiveModels
 from deployments.live.options import LiveOptions, VadTurns
 from deployments.live.pace import PACES
@@ -21,7 +28,7 @@ from deployments.live.retry import asked
 from deployments.live.tape import Tape
 from deployments.live.turns import TurnDetector
 from deployments.live.utterance import LONGEST, TAIL, Turn, Utterance
-from models.errors import DragomanError, InvalidRequest
+from models.errors import DragomanError, EmptyCommit
 from models.types import SAMPLE_RATE_HZ, VadItem
 from models.vad.silero import FRAME_SAMPLES
 
@@ -57,7 +64,7 @@ class Hearing:
         self._asked_from = 0  # where the audio begins that the caller may still commit
         self._silent_from: int | None = 0  # None: the caller was told that nobody speaks
         self._markers: deque[_Marker] = deque()
-        self._came, self._turns = asyncio.Event(), 0
+        self._came, self._turns, self._is_over = asyncio.Event(), 0, False
         self._turn: Turn | None = None
         self._utterance: Utterance | None = None
         self._recognition = Recognition(models, options, emit, clock, self._tape)
@@ -76,7 +83,7 @@ class Hearing:
 
     async def until_heard(self, at_most_s: float) -> None:
         """Wait until no more than so much speech waits for the models."""
-        while self.unheard_s > at_most_s and not self._listening.done():
+        while self.unheard_s > at_most_s and not (self._is_over or self._listening.done()):
             await self._recognition.progress()
 
     def add(self, samples: NDArray[np.int16]) -> None:
@@ -88,12 +95,12 @@ class Hearing:
         """End the turn here.
 
         Raises:
-            InvalidRequest: there is next to no audio since the last turn.
+            EmptyCommit: there is next to no audio since the last turn.
         """
         got = self._tape.end - self._asked_from
         if got < LEAST_COMMIT:
             message = f"the buffer has {1000 * got // SAMPLE_RATE_HZ} ms of audio; 100 are needed"
-            raise InvalidRequest(message, param="audio")
+            raise EmptyCommit(message, param="audio")
         self._asked_from = self._tape.end
         self._mark("commit")
 
@@ -115,8 +122,10 @@ class Hearing:
 
     def abort(self) -> None:
         """End at once; what is not recognised yet is lost."""
+        self._is_over = True
         self._listening.cancel()
         self._recognising.cancel()
+        self._recognition.wake()
 
     def _mark(self, mark: Mark, options: LiveOptions | None = None) -> None:
         self._markers.append(_Marker(mark, self._tape.end, options))
@@ -268,6 +277,7 @@ class Hearing:
             self._options = self._recognition.options = marker.options
         elif marker.mark == "clear":
             self._forget(marker.at)
+            self._emit(Cleared())
         elif marker.mark == "commit" or self._turn is not None:
             self._end_here(marker.at)
         self._recognition.wake()
