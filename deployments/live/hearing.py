@@ -32,7 +32,7 @@ from models.errors import DragomanError, EmptyCommit
 from models.types import SAMPLE_RATE_HZ, VadItem
 from models.vad.silero import FRAME_SAMPLES
 
-LEAST_FRAMES, MOST_FRAMES = 5, 512  # that are heard at once: 160 ms to 16 s
+LEAST_FRAMES, MOST_FRAMES = 4, 512  # that are heard at once: 128 ms to 16 s
 LEAST_COMMIT = SAMPLE_RATE_HZ // 10  # samples
 
 Mark: TypeAlias = Literal["commit", "clear", "update", "finish"]
@@ -219,6 +219,7 @@ class Hearing:
     def _stop(self) -> None:
         """End the utterance at a silence, and with it the turn where the session ends turns."""
         assert self._utterance is not None
+        self._detector.reset()
         self._silent_from = self._heard
         self._close_utterance(min(self._heard, self._utterance.speech_end + TAIL))
         if self._options.turns is not None:
