@@ -70,6 +70,7 @@ class Hearing:
         self._recognition = Recognition(models, options, emit, clock, self._tape)
         self._listening = asyncio.ensure_future(self._listen())
         self._recognising = asyncio.ensure_future(self._recognition.run())
+        self.tasks = (self._listening, self._recognising)
 
     @property
     def unheard_s(self) -> float:
