@@ -18,6 +18,7 @@ from models.errors import (
     DeadlinePassed,
     DragomanError,
     Draining,
+    EmptyCommit,
     Forbidden,
     HostNotAllowed,
     InsufficientScope,
@@ -28,6 +29,7 @@ from models.errors import (
     LoadNotAllowed,
     MethodNotAllowed,
     ModelControlOff,
+    NameTaken,
     NoKey,
     NotAudio,
     NotFound,
@@ -38,17 +40,24 @@ from models.errors import (
     QueueFull,
     QuotaUsed,
     RateLimited,
+    ReaderTooSlow,
+    SessionEnded,
+    SessionExpired,
+    SessionIdle,
     TooLarge,
     TooManyRunning,
     Unauthorized,
     Unavailable,
     UnknownLanguage,
     UnknownModel,
+    UnknownSession,
     UnknownVoice,
     Unprocessable,
     UnsupportedEncoding,
     UnsupportedPair,
+    UpgradeRequired,
     is_fault,
+    told,
 )
 
 TRITON = "/v2"  # what begins so is answered in Triton's words
@@ -67,6 +76,7 @@ S = HTTPStatus
 TABLE: Mapping[type[DragomanError], Row] = {
     CallerError: Row(S.BAD_REQUEST),
     InvalidRequest: Row(S.BAD_REQUEST),
+    EmptyCommit: Row(S.BAD_REQUEST),
     LoadFailed: Row(S.BAD_REQUEST),
     UnknownLanguage: Row(S.BAD_REQUEST),
     Unauthorized: Row(S.UNAUTHORIZED, challenge=f'{CHALLENGE}, error="invalid_token"'),
@@ -81,7 +91,14 @@ TABLE: Mapping[type[DragomanError], Row] = {
     NotFound: Row(S.NOT_FOUND),
     UnknownModel: Row(S.NOT_FOUND),
     UnknownVoice: Row(S.NOT_FOUND),
+    UnknownSession: Row(S.NOT_FOUND),
+    NameTaken: Row(S.CONFLICT),
+    SessionEnded: Row(S.GONE),
+    SessionExpired: Row(S.GONE),
+    SessionIdle: Row(S.GONE),
+    ReaderTooSlow: Row(S.GONE),
     MethodNotAllowed: Row(S.METHOD_NOT_ALLOWED),
+    UpgradeRequired: Row(S.UPGRADE_REQUIRED),
     BodyTooSlow: Row(S.REQUEST_TIMEOUT),
     TooLarge: Row(S.REQUEST_ENTITY_TOO_LARGE),
     NotAudio: Row(S.UNSUPPORTED_MEDIA_TYPE),
@@ -113,11 +130,6 @@ def retry_after_s(error: DragomanError) -> int | None:
     return row_of(type(error)).retry_after_s if own is None else own
 
 
-def told(error: DragomanError) -> str:
-    """Return the message for the caller."""
-    return "internal error" if is_fault(error) else error.message
-
-
 def error_body(error: DragomanError) -> dict[str, Any]:
     """Return the body in OpenAI's shape."""
     return {
@@ -138,6 +150,8 @@ def error_response(error: DragomanError, path: str) -> Response:
         headers["retry-after"] = str(wait_s)
     if isinstance(error, MethodNotAllowed) and error.allowed:
         headers["allow"] = error.allowed
+    if row.status == S.UPGRADE_REQUIRED:
+        headers["upgrade"] = "websocket"
     if row.challenge is not None:
         headers["www-authenticate"] = row.challenge
     if row.status == S.REQUEST_TIMEOUT:

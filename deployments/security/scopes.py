@@ -45,6 +45,13 @@ RIGHTS: Mapping[tuple[str, str], Scopes] = {
     ("GET", "/v1/audio/voice_consents/{name:path}"): INFER,
     ("POST", "/v1/audio/voice_consents/{name:path}"): INFER,
     ("DELETE", "/v1/audio/voice_consents/{name:path}"): INFER,
+    # live
+    ("GET", "/v1/realtime"): INFER,
+    ("GET", "/v1/realtime/translations"): INFER,
+    ("GET", "/v1/realtime/follow"): INFER,
+    ("POST", "/v1/realtime/client_secrets"): INFER,
+    ("POST", "/v1/realtime/translations/client_secrets"): INFER,
+    ("POST", "/v1/realtime/listen_tokens"): INFER,
     # lists
     ("GET", "/v1/models"): ANY,
     ("GET", "/v1/models/{name:path}"): ANY,
@@ -66,5 +73,7 @@ RIGHTS: Mapping[tuple[str, str], Scopes] = {
     ("GET", "/v2/models/{name}/versions/{version}/stats"): STATISTICS,
     # the server itself
     ("GET", "/v1/doctor"): ADMIN,
+    ("GET", "/v1/realtime/sessions"): ADMIN,
+    ("DELETE", "/v1/realtime/sessions/{id}"): ADMIN,
     **MODEL_CONTROL,
 }
