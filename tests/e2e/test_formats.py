@@ -11,7 +11,7 @@ import numpy as np
 import pytest
 from numpy.typing import NDArray
 
-from dragoman_client import Client, Transcript
+from dragoman_client import Client, Transcription
 from models.audio.decode import resample
 from models.audio.samples import to_float32
 from models.types import Audio
@@ -33,10 +33,10 @@ def speech(rate_hz: int) -> NDArray[np.float32]:
 
 
 @pytest.fixture(scope="module")
-def heard(client: Client) -> Iterator[Mapping[str, Future[Transcript]]]:
+def heard(client: Client) -> Iterator[Mapping[str, Future[Transcription]]]:
     """Send every file, several at a time, so that they share batches."""
 
-    def transcribe(name: str) -> Transcript:
+    def transcribe(name: str) -> Transcription:
         return client.transcribe(io.BytesIO(FILES[name](speech)), language="en")
 
     with ThreadPoolExecutor(CALLERS) as callers:
@@ -44,6 +44,6 @@ def heard(client: Client) -> Iterator[Mapping[str, Future[Transcript]]]:
 
 
 @pytest.mark.parametrize("name", FILES)
-def test_the_words_are_heard(heard: Mapping[str, Future[Transcript]], name: str) -> None:
+def test_the_words_are_heard(heard: Mapping[str, Future[Transcription]], name: str) -> None:
     least = ALIKE_AT_8_KHZ if name in TELEPHONE or "8-khz" in name else ALIKE
     assert alike(heard[name].result().text, clip(CLIP).text) >= least

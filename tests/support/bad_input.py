@@ -42,7 +42,7 @@ def wav(samples: Any, *, audio_format: int = 1, bits: int = 16) -> bytes:
 
 
 def hours_of_silence(duration_s: int) -> bytes:
-    """A small FLAC file that unpacks to a long recording; of a low rate, which is made in no time."""
+    """A small FLAC file that unpacks to a long recording: of a low rate, as that is quickest."""
     out, rate_hz = io.BytesIO(), MIN_RATE_HZ
     with av.open(out, "w", format="flac") as container:
         stream = container.add_stream("flac", rate=rate_hz)
