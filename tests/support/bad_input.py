@@ -13,6 +13,7 @@ from typing import Any
 import av
 import numpy as np
 
+from models.audio.resample import MIN_RATE_HZ
 from tests.support.speech import clip
 
 RATE_HZ = 16_000
@@ -41,14 +42,14 @@ def wav(samples: Any, *, audio_format: int = 1, bits: int = 16) -> bytes:
 
 
 def hours_of_silence(duration_s: int) -> bytes:
-    """A small FLAC file that unpacks to a long recording."""
-    out = io.BytesIO()
+    """A small FLAC file that unpacks to a long recording: of a low rate, as that is quickest."""
+    out, rate_hz = io.BytesIO(), MIN_RATE_HZ
     with av.open(out, "w", format="flac") as container:
-        stream = container.add_stream("flac", rate=8000)
-        second = np.zeros((1, 8000 * 60), np.int16)
+        stream = container.add_stream("flac", rate=rate_hz)
+        minute = np.zeros((1, rate_hz * 60), np.int16)
         for _ in range(duration_s // 60):
-            frame = av.AudioFrame.from_ndarray(second, format="s16", layout="mono")
-            frame.sample_rate = 8000
+            frame = av.AudioFrame.from_ndarray(minute, format="s16", layout="mono")
+            frame.sample_rate = rate_hz
             container.mux(stream.encode(frame))
         container.mux(stream.encode(None))
     return out.getvalue()
