@@ -135,6 +135,21 @@ async def test_a_language_ends_when_its_last_follower_leaves() -> None:
     live.session.abort()
 
 
+async def test_a_language_that_nobody_reads_any_more_ends_within_its_sentence() -> None:
+    clock = VirtualClock()
+    live = scene(clock, TO_PT)
+    follower = live.session.listen(("fr",), follows=True)
+    await live.session.add(samples(1.0))
+    live.ear.say("This is a sentence that has begun,")
+    await settle()
+    follower.close()
+    live.ear.say(" and goes on to its end.")
+    await settle()
+    said = [target for _, _, target in live.models.translated]
+    assert (said.count("fr"), said.count("pt")) == (1, 2)
+    live.session.abort()
+
+
 async def test_a_follower_who_comes_in_mid_sentence_begins_with_the_next() -> None:
     clock = VirtualClock()
     live = scene(clock, TO_PT)
