@@ -1,4 +1,4 @@
-"""The server's WebSockets: bounded in memory, patient with a busy caller, strict in the handshake."""
+"""The WebSockets of the server: bounded in memory, patient with the busy, strict at the start."""
 
 from __future__ import annotations
 
