@@ -24,6 +24,7 @@ from deployments.http.openapi import page
 from deployments.http.operations import OperationsRoutes
 from deployments.http.router import RememberingRouter
 from deployments.http.triton.routes import OipRoutes
+from deployments.http.v1.detections import TextDetectionEndpoint
 from deployments.http.v1.embeddings import EmbeddingEndpoint
 from deployments.http.v1.models import ModelRoutes
 from deployments.http.v1.speech import SpeechEndpoint
@@ -87,6 +88,7 @@ def routes(
         *OipRoutes(pipeline, config, refusing, cluster_figures).routes(),
         *SpeechTranslationEndpoint(pipeline, config.limits).routes(),
         TextTranslationEndpoint(pipeline, config.limits).route(),
+        TextDetectionEndpoint(pipeline, config.limits).route(),
         TranscriptionEndpoint(pipeline, config.limits).route(),
         SpeechEndpoint(pipeline, config.limits).route(),
         *VoiceRoutes(fleet).routes(),

@@ -21,6 +21,7 @@ from deployments.http.openapi.operations import (
     one_file,
 )
 from deployments.http.parsing import IGNORED_HEADER
+from deployments.http.v1.detections import TextDetectionFields
 from deployments.http.v1.embeddings import EmbeddingFields
 from deployments.http.v1.speech import SpeechFields
 from deployments.http.v1.text import TextTranslationFields
@@ -69,6 +70,14 @@ OPERATIONS: Mapping[Route, Operation] = {
         {JSON: TextTranslationFields},
         parameters=CALL,
         errors=(422,),
+    ),
+    ("POST", "/v1/text/detections"): Operation(
+        "detect_languages",
+        TEXTS_TAG,
+        "Tell the languages of one text or several",
+        {200: Answer("The languages.", {JSON: answers.TextDetections}, WORK)},
+        {JSON: TextDetectionFields},
+        parameters=CALL,
     ),
     ("POST", "/v1/audio/transcriptions"): Operation(
         "transcribe",
