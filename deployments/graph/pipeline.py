@@ -26,7 +26,6 @@ from deployments.graph.plan import Hearing, Plan, Planner, Speaking, Translating
 from deployments.graph.sentences import Sentence, is_open, placed, timed_sentences, with_open
 from deployments.graph.stages import StageRunner
 from deployments.graph.synthesis import Synthesiser
-from deployments.graph.text_detection import DetectingTranslator, TextDetector
 from deployments.graph.text_translation import TextTranslator
 from deployments.graph.transcription import Transcriber
 from deployments.graph.transcripts import in_recording, joined, transcript_of
@@ -88,8 +87,6 @@ class Pipeline:
         self.stages = StageRunner(config.limits.max_items_in_flight)
         self.transcriber = Transcriber(self.stages, codecs)
         self.texts = TextTranslator(self.stages)
-        self.detector = TextDetector(codecs)
-        self.detecting = DetectingTranslator(self.detector, self.texts)
         self.synthesiser = Synthesiser(self.stages, fleet, config.ingress.sentence_gap_s)
         self.voices = VoiceEmbedder(self.stages, codecs, self.transcriber)
 

@@ -246,15 +246,6 @@ class Planner:
             raise UnsupportedPair(message, param="target_language")
         return Route((Hop(nmt, source, target),))
 
-    def detected_text_translation(self, target: str) -> Translating:
-        """Plan the translation of texts whose languages are not known yet.
-
-        Raises:
-            UnsupportedPair: no route leads there.
-            UnknownLanguage: no model here knows the language.
-        """
-        return Translating(target, self._fleet.routes_to(target))
-
     def speech(
         self,
         voice: str | None,

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from functools import cached_property
+from functools import cache
 from threading import Lock
 
 from deployments.batching.concurrency import all_of
@@ -18,6 +18,7 @@ from models.errors import Unavailable, WeightsError
 from models.text.detection import Language, LanguageDetector, Source, source_among
 from models.types import AnswerWarning, Translation
 
+LOADING = Lock()  # one model serves a process
 UNSURE, UNTRANSLATED = "unsure_language", "untranslated"
 
 
@@ -36,7 +37,6 @@ class TextDetector:
 
     def __init__(self, codecs: Codecs) -> None:
         self._codecs = codecs
-        self._loading = Lock()
 
     async def languages(self, texts: Sequence[str], context: Context) -> list[tuple[Language, ...]]:
         """List for each text the languages that it may be in, the likeliest first.
@@ -46,21 +46,22 @@ class TextDetector:
         """
 
         def detect() -> list[tuple[Language, ...]]:
-            with self._loading:
-                detector = self._detector
+            with LOADING:
+                detector = _detector()
             return [detector.languages(text) for text in texts]
 
         with context.timings.stage("detect"):
             return await self._codecs.run(detect, context.deadline, context.caller)
 
-    @cached_property
-    def _detector(self) -> LanguageDetector:
-        try:
-            return LanguageDetector()
-        except (ImportError, WeightsError) as error:
-            logger.error("the languages of texts cannot be told: %s", error)
-            message = "the languages of texts cannot be told here: name source_language"
-            raise Unavailable(message) from error
+
+@cache
+def _detector() -> LanguageDetector:
+    try:
+        return LanguageDetector()
+    except (ImportError, WeightsError) as error:
+        logger.error("the languages of texts cannot be told: %s", error)
+        message = "the languages of texts cannot be told here: name source_language"
+        raise Unavailable(message) from error
 
 
 class DetectingTranslator:

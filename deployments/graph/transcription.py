@@ -40,10 +40,19 @@ class Transcriber:
         """Return the call that recognises one window of a request."""
         return lambda item: self._stages.run("asr", asr, item, context)
 
-    async def transcribe(self, audio: Audio, plan: Hearing, context: Context) -> Transcript:
-        """Return the transcript of a recording; times count from its start."""
+    async def transcribe(
+        self,
+        audio: Audio,
+        plan: Hearing,
+        context: Context,
+        heard: tuple[Audio, VadResult] | None = None,
+    ) -> Transcript:
+        """Return the transcript of a recording; times count from its start.
+
+        ``heard``: what ``listen`` returned for it, where it has been asked.
+        """
         asr = self.recogniser(plan.asr, context)
-        audio, speech = await self.listen(audio, plan.vad, context)
+        audio, speech = heard or await self.listen(audio, plan.vad, context)
 
         async def one(window: Window) -> Transcript:
             return in_recording(await transcript_of(audio, window, plan.options, asr), window)

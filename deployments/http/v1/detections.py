@@ -12,6 +12,7 @@ from starlette.routing import Route
 from deployments.config.schema import Limits
 from deployments.graph.pipeline import Pipeline
 from deployments.graph.sentences import UNSURE_LANGUAGE, UNSURE_PROBABILITY
+from deployments.graph.text_detection import TextDetector
 from deployments.http.parsing import Fields, Text, context_of, json_fields, timed, warnings_json
 from deployments.http.v1.text import probability_json, texts_of
 from models.text.detection import Language
@@ -29,7 +30,7 @@ class TextDetectionEndpoint:
     """Tells the languages of texts over one pipeline."""
 
     def __init__(self, pipeline: Pipeline, limits: Limits) -> None:
-        self._pipeline = pipeline
+        self._detector = TextDetector(pipeline.codecs)
         self._limits = limits
 
     def route(self) -> Route:
@@ -41,7 +42,7 @@ class TextDetectionEndpoint:
         context = context_of(request, self._limits)
         fields = await json_fields(request, TextDetectionFields, self._limits)
         texts = texts_of(fields.text, self._limits)
-        found = await self._pipeline.detector.languages(texts, context)
+        found = await self._detector.languages(texts, context)
         body = {"detections": list(map(_row, found)), "timings": context.timings.as_json()}
         return timed(JSONResponse(body), context)
 

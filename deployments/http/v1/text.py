@@ -13,7 +13,8 @@ from starlette.routing import Route
 from deployments.config.schema import Limits
 from deployments.graph.context import Context
 from deployments.graph.pipeline import Pipeline
-from deployments.graph.plan import TextOptions
+from deployments.graph.plan import TextOptions, Translating
+from deployments.graph.text_detection import DetectingTranslator, TextDetector
 from deployments.http.failed_requests import counted
 from deployments.http.parsing import (
     MAX_BEAM_SIZE,
@@ -47,6 +48,7 @@ class TextTranslationEndpoint:
     def __init__(self, pipeline: Pipeline, limits: Limits) -> None:
         self._pipeline = pipeline
         self._limits = limits
+        self._detecting = DetectingTranslator(TextDetector(pipeline.codecs), pipeline.texts)
 
     def route(self) -> Route:
         """Return the endpoint's path, whose refusals count for a translation model."""
@@ -94,8 +96,8 @@ class TextTranslationEndpoint:
         self, originals: Sequence[str], target: str, options: TextOptions, context: Context
     ) -> list[dict[str, Any]]:
         """Translate texts, each from the language that it is found to be in."""
-        plan = self._pipeline.planner.detected_text_translation(target)
-        translated = await self._pipeline.detecting.translate(originals, plan, context, options)
+        plan = Translating(target, self._pipeline.fleet.routes_to(target))
+        translated = await self._detecting.translate(originals, plan, context, options)
         return [
             {
                 "text": each.text,

@@ -25,6 +25,8 @@ from deployments.http.parsing import (
     timed,
     warnings_json,
 )
+from deployments.http.v1 import diarized
+from deployments.http.v1.diarized import KnownNames, KnownReferences, check_known
 from deployments.http.v1.subtitles import subtitle_response
 from models.asr.decoding import UNSPACED_LANGUAGES
 from models.audio.subtitles import Phrase, lay_out
@@ -33,7 +35,7 @@ from models.types import AnswerWarning, Audio, Segment, Transcript
 
 FRAMES_A_SECOND = 100  # of Whisper's mel spectrogram, the unit of ``seek``
 SUBTITLES = ("srt", "vtt")  # cut where the words say
-NO_SPEAKERS = "who speaks is not told apart here yet"
+WORDS_NEEDED = (*SUBTITLES, "diarized_json")
 
 
 def _granularities(value: Any) -> Any:
@@ -57,10 +59,8 @@ class TranscriptionFields(ForgivingFields):
     ] = ("segment",)
     # What would change the answer and is not there is refused; see ``check``.
     stream: bool = False
-    known_speaker_names: Annotated[tuple[Any, ...], Field(alias="known_speaker_names[]")] = ()
-    known_speaker_references: Annotated[
-        tuple[Any, ...], Field(alias="known_speaker_references[]")
-    ] = ()
+    known_speaker_names: KnownNames = ()
+    known_speaker_references: KnownReferences = ()
 
     @model_validator(mode="before")
     @classmethod
@@ -77,7 +77,7 @@ class TranscriptionFields(ForgivingFields):
         words = "word" in self.timestamp_granularities
         return TranscribeOptions(
             language=self.language,
-            word_timestamps=words or self.response_format in SUBTITLES,
+            word_timestamps=words or self.response_format in WORDS_NEEDED,
             prompt=self.prompt,
             temperature=self.temperature or None,
         )
@@ -90,11 +90,7 @@ class TranscriptionFields(ForgivingFields):
         """
         if self.stream:
             raise _not_there("stream", "streamed transcripts are not there yet: leave stream out")
-        for name in ("known_speaker_names", "known_speaker_references"):
-            if getattr(self, name):
-                raise _not_there(f"{name}[]", f"{name}[]: {NO_SPEAKERS}")
-        if self.response_format == "diarized_json":
-            raise _not_there("response_format", f"response_format diarized_json: {NO_SPEAKERS}")
+        check_known(self.known_speaker_names, self.known_speaker_references, self.response_format)
         if "word" in self.timestamp_granularities and self.response_format != "verbose_json":
             message = "timestamp_granularities[] of words needs response_format verbose_json"
             raise InvalidRequest(message, param="timestamp_granularities[]")
@@ -106,6 +102,7 @@ class TranscriptionEndpoint:
     def __init__(self, pipeline: Pipeline, limits: Limits) -> None:
         self._pipeline = pipeline
         self._limits = limits
+        self._diarized = diarized.Diarized(pipeline)
 
     def route(self) -> Route:
         """Return the endpoint's path, whose refusals count for an ASR model."""
@@ -121,6 +118,11 @@ class TranscriptionEndpoint:
         request.state.meant.name = asr.name
         if fields.prompt is not None:
             check_text_length(len(fields.prompt), self._limits, param="prompt")
+        if fields.response_format == diarized.FORMAT:
+            names, references = fields.known_speaker_names, fields.known_speaker_references
+            speakers = self._diarized.plan(fields.options, asr)
+            body = await self._diarized.answer(files.pop(), speakers, names, references, context)
+            return timed(naming_ignored(JSONResponse(body), fields), context)
         plan = self._pipeline.planner.transcription(fields.options, asr)
         admit(plan.models, context)
         audio = await self._pipeline.files.decode(files.pop(), context)  # the file is not kept
