@@ -115,7 +115,8 @@ class Diariser:
 
         parts: list[Any] = await all_of([text(), speakers()])
         transcript, who = parts
-        return DiarisedTranscript(transcript, said_by(transcript.segments, who), who)
+        said = await self._run(lambda: said_by(transcript.segments, who), context)
+        return DiarisedTranscript(transcript, said, who)
 
     async def spans(
         self,

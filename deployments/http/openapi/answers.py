@@ -200,3 +200,25 @@ class Transcription(BaseModel):
     duration: float | None = None
     segments: list[TranscriptSegment] | None = None
     words: list[TranscriptWord] | None = None
+
+
+class SpokenSegment(BaseModel):
+    """What one speaker says at a stretch."""
+
+    type: Literal["transcript.text.segment"]
+    id: str
+    start: float
+    end: float
+    speaker: str = Field(description="a known speaker's name, or else A, B, and so on")
+    text: str
+
+
+class DiarizedTranscription(BaseModel):
+    """What was said, and who said it: ``response_format`` ``diarized_json``."""
+
+    task: Literal["transcribe"]
+    duration: float
+    text: str
+    segments: list[SpokenSegment]
+    usage: DurationUsage
+    warnings: list[AnswerWarning] | None = None

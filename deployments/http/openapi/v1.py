@@ -86,7 +86,11 @@ OPERATIONS: Mapping[Route, Operation] = {
         {
             200: Answer(
                 "The transcript, by `response_format`.",
-                {JSON: answers.Transcription, PLAIN: TEXT, **SUBTITLES},
+                {
+                    JSON: answers.Transcription | answers.DiarizedTranscription,
+                    PLAIN: TEXT,
+                    **SUBTITLES,
+                },
                 (*WORK, IGNORED_HEADER),
             )
         },

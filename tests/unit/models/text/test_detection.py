@@ -21,9 +21,7 @@ def detector() -> LanguageDetector:
         pytest.param("Где находится вокзал?", "ru", id="cyrillic"),
         pytest.param("駅はどこですか。", "ja", id="japanese"),
         pytest.param("Onde fica\na estação\nde comboios?", "pt", id="lines"),
-        pytest.param(
-            "Onde fica a estação? https://example.com/where/is/it", "pt", id="url"
-        ),
+        pytest.param("Onde fica a estação? https://example.com/where/is/it", "pt", id="url"),
         pytest.param("Onde fica a estação? " + "1234 " * 500, "pt", id="numbers-behind"),
     ],
 )
