@@ -135,7 +135,7 @@ class Diariser:
         references = await self._known(known, plan, context)
         embeddings = await self._embedded(audio, cut, plan.speaker, context)
         return await self._run(
-            lambda: _named(
+            lambda: named(
                 tell_apart(speech, cut, embeddings, rules, references), known, references, rules
             ),
             context,
@@ -169,7 +169,7 @@ class Diariser:
             return await self._codecs.run(call, context.deadline, context.caller)
 
 
-def _named(
+def named(
     found: Turns,
     known: Sequence[KnownSpeaker],
     references: Sequence[NDArray[np.float32]],
