@@ -126,41 +126,6 @@ def data_url(data: bytes) -> str:
     return f"data:audio/wav;base64,{base64.b64encode(data).decode()}"
 
 
-def _known_speakers(good: bytes) -> list[Bad]:
-    """Speakers that a transcript is to name, by clips of their voices."""
-    names, clips = "known_speaker_names[]", "known_speaker_references[]"
-    seconds = [wav(np.full(RATE_HZ * n, 700, np.int16)) for n in (1, 3, 12)]
-    short, ok, long = map(data_url, seconds)
-    wrong: dict[str, tuple[list[str], list[str], int, str, str]] = {
-        "a name without a clip": (["Ann"], [], 400, clips, "one clip for each"),
-        "a clip without a name": ([], [ok], 400, clips, "one clip for each"),
-        "a name twice": (["Ann", "Ann"], [ok, ok], 400, names, "twice"),
-        "a name without an end": (["A" * 65], [ok], 400, names, "64"),
-        "a name of two lines": (["A\nB"], [ok], 400, names, "printable"),
-        "many known speakers": ([str(n) for n in range(11)], [ok] * 11, 400, names, "at most 10"),
-        "many clips": (["Ann"], [ok] * 11, 400, clips, "at most 10"),
-        "an address for a clip": (["Ann"], ["https://example.com/a.wav"], 400, clips, "data URLs"),
-        "a clip of no base64": (["Ann"], ["data:audio/wav;base64,*"], 400, clips, "base64"),
-        "a clip of no audio": (["Ann"], [data_url(b"no audio " * 99)], 415, clips, "no audio"),
-        "an empty clip": (["Ann"], [data_url(b"")], 400, clips, "empty"),
-        "a short clip": (["Ann"], [short], 400, clips, "2 to 10 s"),
-        "a long clip": (["Ann"], [long], 413, clips, "2 to 10 s"),
-        "a huge clip": (["Ann"], [ok + "A" * 3_000_000], 400, clips, "at most 3000000"),
-    }
-    told = ("response_format", (None, "diarized_json"))
-    file = ("file", ("a.flac", good))
-    return [
-        *(
-            Bad(name, TRANSCRIBE, status, param, says, request={"files": [
-                file, told, *((names, (None, each)) for each in who),
-                *((clips, (None, each)) for each in voices)]})
-            for name, (who, voices, status, param, says) in wrong.items()
-        ),
-        Bad("a known speaker where nobody is told apart", TRANSCRIBE, 400, names, "diarized_json",
-            request={"files": [file, (names, (None, "Ann")), (clips, (None, ok))]}),
-    ]  # fmt: skip
-
-
 def rows() -> list[Bad]:
     """All of them; made when asked for, since some take a moment to make."""
     good = speech_file()
@@ -280,7 +245,6 @@ def rows() -> list[Bad]:
             request={"files": {"file": ("a.flac", good), "stream": (None, "true")}}),
         Bad("a flag that is none", TRANSCRIBE, 400, "stream", "true or false",
             request={"files": {"file": ("a.flac", good), "stream": (None, "maybe")}}),
-        *_known_speakers(good),
         Bad("a granularity that is none", TRANSCRIBE, 400, "timestamp_granularities[]",
             "must be 'segment' or 'word'", request={"files": {
                 "file": ("a.flac", good), "timestamp_granularities": (None, "letter")}}),

@@ -130,3 +130,58 @@ async def test_the_recording_is_listened_to_once() -> None:
     async with connect(asgi_app(await fake_fleet(config, remotes), config, Admission(8))) as http:
         await diarized(http, spoken(ANN, 0, BOB))
     assert sum(remotes["vad"].batches) == 1
+
+
+# ---- known speakers that are refused ------------------------------------------------------
+
+
+@pytest.fixture(scope="module")
+def clip() -> str:
+    return clip_of(3)
+
+
+def clip_of(length_s: int) -> str:
+    return data_url(wav(np.full(16_000 * length_s, ANN, np.int16)))
+
+
+WRONG: dict[str, tuple[list[str], list[str], int, str, str]] = {
+    "a name without a clip": (["Ann"], [], 400, CLIPS, "one clip for each"),
+    "a clip without a name": ([], ["ok"], 400, CLIPS, "one clip for each"),
+    "a name twice": (["Ann", "Ann"], ["ok", "ok"], 400, NAMES, "twice"),
+    "a name without an end": (["A" * 65], ["ok"], 400, NAMES, "64"),
+    "a name of two lines": (["A\nB"], ["ok"], 400, NAMES, "printable"),
+    "many names": ([str(n) for n in range(11)], ["ok"] * 11, 400, NAMES, "at most 10"),
+    "many clips": (["Ann"], ["ok"] * 11, 400, CLIPS, "at most 10"),
+    "an address for a clip": (["Ann"], ["https://example.com/a"], 400, CLIPS, "data URLs"),
+    "no base64": (["Ann"], ["data:audio/wav;base64,*"], 400, CLIPS, "base64"),
+    "no audio": (["Ann"], [data_url(b"no audio " * 99)], 415, CLIPS, "no audio"),
+    "an empty clip": (["Ann"], [data_url(b"")], 400, CLIPS, "empty"),
+    "a short clip": (["Ann"], [clip_of(1)], 400, CLIPS, "2 to 10 s"),
+    "a long clip": (["Ann"], [clip_of(12)], 413, CLIPS, "2 to 10 s"),
+    "a huge clip": (["Ann"], [clip_of(1) + "A" * 3_000_000], 400, CLIPS, "at most 3000000"),
+}
+
+
+@pytest.mark.parametrize(("names", "clips", "status", "param", "says"), WRONG.values(), ids=WRONG)
+async def test_wrong_known_speakers_name_the_field(
+    http: httpx.AsyncClient,
+    clip: str,
+    names: list[str],
+    clips: list[str],
+    status: int,
+    param: str,
+    says: str,
+) -> None:
+    parts: list[Any] = [("file", ("a.wav", SPEECH)), TOLD]
+    parts += [(NAMES, (None, name)) for name in names]
+    parts += [(CLIPS, (None, clip if each == "ok" else each)) for each in clips]
+    answer = await http.post(TRANSCRIBE, files=parts)
+    error = answer.json()["error"]
+    assert (answer.status_code, error["param"]) == (status, param)
+    assert says in error["message"]
+
+
+async def test_known_speakers_need_the_format(http: httpx.AsyncClient) -> None:
+    parts: list[Any] = [("file", ("a.wav", SPEECH)), *known(("Ann", ANN))]
+    error = (await http.post(TRANSCRIBE, files=parts)).json()["error"]
+    assert (error["param"], "needs response_format" in error["message"]) == (NAMES, True)
