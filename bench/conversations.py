@@ -121,8 +121,8 @@ def _conversation(
     name: str, people: Sequence[str], voices: Mapping[str, Sequence[Clip]], rng: random.Random
 ) -> Conversation:
     noise = np.random.default_rng(rng.randrange(1 << 32))
-    turns = list(people)
-    while len(turns) < rng.randint(3 * len(people), 6 * len(people)):
+    turns, count = list(people), rng.randint(2 * len(people), 4 * len(people))
+    while len(turns) < count:
         turns.append(rng.choice([each for each in people if each != turns[-1]]))
     parts: list[Clip] = [_pause(0.3, noise)]
     truth, at = [], len(parts[0])

@@ -32,8 +32,8 @@ from bench.turns import cut
 from deployments.graph.diarisation import TURN_VAD, SpeakerSpan, named
 from deployments.graph.listening import VAD_PIECE_SAMPLES
 from models.audio.samples import levelled
-from models.speaker.turns import Rules, pieces, rules_of, samples_of, tell_apart
-from models.types import SAMPLE_RATE_HZ, SpeakerItem, SpeechSpan, VadItem, VadParameters
+from models.speaker.turns import Rules, is_narrow, pieces, rules_of, samples_of, tell_apart
+from models.types import SAMPLE_RATE_HZ, Samples, SpeakerItem, SpeechSpan, VadItem, VadParameters
 from models.vad.silero import spans
 
 COLLAR_S = 0.25
@@ -54,6 +54,7 @@ class Heard:
         samples = conversation.samples
         self.speech = spans(probabilities, TURN_VAD, duration_s)
         self.pieces = pieces(self.speech)
+        self.is_narrow = is_narrow(samples, self.pieces)
         started_s = time.perf_counter()
         self.embeddings = listener.embed([samples_of(samples, piece) for piece in self.pieces])
         self.embedding_s = time.perf_counter() - started_s
@@ -62,7 +63,7 @@ class Heard:
 
     def ours(self, rules: Rules) -> tuple[SpeakerSpan, ...]:
         """Say who speaks when, as the server does."""
-        found = tell_apart(self.speech, self.pieces, self.embeddings, rules)
+        found = tell_apart(self.speech, self.pieces, self.embeddings, rules, narrow=self.is_narrow)
         return named(found, (), (), rules)
 
     def bare(self, threshold: float) -> list[SpeakerSpan]:
@@ -101,7 +102,7 @@ class Listener:
             found.append(heard.probabilities)
         return np.concatenate(found)
 
-    def embed(self, some: Sequence[NDArray[np.int16]]) -> Embeddings:
+    def embed(self, some: Sequence[Samples]) -> Embeddings:
         """Return float32 [n, 256]."""
         rows = [
             result.embedding

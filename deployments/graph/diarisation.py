@@ -20,7 +20,7 @@ from deployments.graph.plan import Embedding, Hearing
 from deployments.graph.stages import StageRunner
 from deployments.graph.transcription import Transcriber
 from deployments.graph.voice_embeddings import VoiceEmbedder
-from models.speaker.turns import Rules, Turns, pieces, rules_of, samples_of, tell_apart
+from models.speaker.turns import Rules, Turns, is_narrow, pieces, rules_of, samples_of, tell_apart
 from models.types import (
     Audio,
     Segment,
@@ -127,19 +127,23 @@ class Diariser:
         context: Context,
     ) -> tuple[SpeakerSpan, ...]:
         """Say who speaks when. Speakers are named as they are known, or else A, B, and so on."""
-        speech = await self._run(
-            lambda: spans(heard.probabilities, TURN_VAD, audio.duration_s), context
-        )
-        cut = pieces(speech)
+
+        def prepared() -> tuple[Sequence[SpeechSpan], list[SpeechSpan], bool]:
+            speech = spans(heard.probabilities, TURN_VAD, audio.duration_s)
+            cut = pieces(speech)
+            return speech, cut, is_narrow(audio.samples, cut)
+
+        speech, cut, narrow = await self._run(prepared, context)
         rules = rules_of(plan.speaker.spec.engine)
         references = await self._known(known, plan, context)
         embeddings = await self._embedded(audio, cut, plan.speaker, context)
-        return await self._run(
-            lambda: named(
-                tell_apart(speech, cut, embeddings, rules, references), known, references, rules
-            ),
-            context,
-        )
+
+        def told_apart() -> tuple[SpeakerSpan, ...]:
+            turns = tell_apart(speech, cut, embeddings, rules, references, narrow=narrow)
+            return named(turns, known, references, rules)
+
+        with context.timings.stage("diarise"):
+            return await self._run(told_apart, context)
 
     async def _embedded(
         self, audio: Audio, cut: Sequence[SpeechSpan], speaker: Model, context: Context
@@ -165,8 +169,7 @@ class Diariser:
         return [voice.voiceprint.embedding for voice in voices]
 
     async def _run(self, call: Callable[[], R], context: Context) -> R:
-        with context.timings.stage("diarise"):
-            return await self._codecs.run(call, context.deadline, context.caller)
+        return await self._codecs.run(call, context.deadline, context.caller)
 
 
 def named(

@@ -111,6 +111,7 @@ def _route(source: Source | None, translating: Translating) -> Route | None:
 
 
 def _passed_on(original: str, source: Source | None, target: str) -> DetectedTranslation:
+    warnings: tuple[AnswerWarning, ...]
     if source is None:
         why = "this has no letters, so it is in no language; it is passed on as it is"
         warnings = (AnswerWarning(UNTRANSLATED, why),) if original.strip() else ()

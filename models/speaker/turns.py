@@ -15,6 +15,7 @@ from itertools import pairwise
 import numpy as np
 from numpy.typing import NDArray
 
+from models.audio.samples import to_float32
 from models.types import SAMPLE_RATE_HZ, Samples, SpeechSpan
 
 PIECE_S = 1.6  # what GE2E hears at once; a shorter piece is a worse voiceprint
@@ -23,6 +24,9 @@ LONG_S = 1.2  # the voices of shorter pieces are too unclear to be grouped
 STEP_S = 0.1  # of the moments that are given to a speaker
 MAX_CLUSTERED = 2_000  # pieces: memory and time of clustering grow with their square
 MAX_SPEAKERS = 26
+MAX_LOOKED_AT = 60  # pieces whose band is measured
+BANDS = 512  # samples of one spectrum
+TELEPHONE_HZ, TELEPHONE_SHARE = 4_000, 1e-4  # above the one there is less than that of the power
 ROUNDS = 3  # of giving pieces to the nearest speaker
 
 
@@ -32,6 +36,7 @@ class Rules:
 
     Attributes:
         threshold: mean cosine of two groups of pieces from which they are one speaker.
+        narrow_threshold: the same in the band of a telephone.
         change_price: what a change of speakers costs, in cosines of a step.
         pause_price: what it costs where there is a pause.
         least_s: who speaks less in all is taken for the nearest other speaker.
@@ -39,15 +44,16 @@ class Rules:
     """
 
     threshold: float
+    narrow_threshold: float
     change_price: float
     pause_price: float
     least_s: float
     known_threshold: float
 
 
-RULES = {"ge2e": Rules(0.63, 1.0, 0.3, 1.0, 0.7)}
+RULES = {"ge2e": Rules(0.63, 0.7, 1.0, 0.3, 1.0, 0.7)}
 # Of voiceprints that spread about zero, as those of most engines do.
-OTHER_RULES = Rules(0.35, 1.5, 0.3, 1.0, 0.35)
+OTHER_RULES = Rules(0.35, 0.35, 1.5, 0.3, 1.0, 0.35)
 
 
 def rules_of(engine: str) -> Rules:
@@ -88,6 +94,23 @@ def pieces(spans: Sequence[SpeechSpan]) -> list[SpeechSpan]:
     return found
 
 
+def is_narrow(samples: Samples, heard: Sequence[SpeechSpan]) -> bool:
+    """Tell whether speech has the band of a telephone, in which voices are more alike.
+
+    Args:
+        samples: of the recording [n] at 16 kHz.
+        heard: pieces of its speech, of which some are looked at.
+    """
+    some = heard[:: math.ceil(len(heard) / MAX_LOOKED_AT)] if heard else []
+    power = np.zeros(BANDS // 2 + 1)
+    for piece in some:
+        own = to_float32(samples_of(samples, piece))
+        frames = own[: len(own) // BANDS * BANDS].reshape(-1, BANDS) * np.hanning(BANDS)
+        power += np.square(np.abs(np.fft.rfft(frames))).sum(axis=0)
+    high = power[round(BANDS * TELEPHONE_HZ / SAMPLE_RATE_HZ) :].sum()
+    return bool(high < TELEPHONE_SHARE * power.sum())
+
+
 def samples_of(samples: Samples, piece: SpeechSpan) -> Samples:
     """Take a piece's samples; a short one is repeated, as zeros behind it would make all alike."""
     start, end = (round(at_s * SAMPLE_RATE_HZ) for at_s in (piece.start_s, piece.end_s))
@@ -104,6 +127,8 @@ def tell_apart(
     embeddings: NDArray[np.float32],
     rules: Rules,
     known: Sequence[NDArray[np.float32]] = (),
+    *,
+    narrow: bool = False,
 ) -> Turns:
     """Say who speaks when.
 
@@ -114,28 +139,31 @@ def tell_apart(
         rules: for such embeddings.
         known: voices [d] of speakers who may be among them; those whom nothing else tells apart
             are told apart by these.
+        narrow: the recording has the band of a telephone.
     """
     if not len(embeddings):
         return Turns((), embeddings)
-    centroids = _among_known(_centroids(heard, embeddings, rules), embeddings, rules, known)
+    threshold = rules.narrow_threshold if narrow else rules.threshold
+    centroids = _centroids(heard, embeddings, threshold, rules.least_s)
+    centroids = _among_known(centroids, embeddings, rules, known)
     scores = _scores(spans, heard, embeddings @ centroids.T)
     return Turns(_turns(spans, scores, rules), centroids)
 
 
 def _centroids(
-    heard: Sequence[SpeechSpan], embeddings: NDArray[np.float32], rules: Rules
+    heard: Sequence[SpeechSpan], embeddings: NDArray[np.float32], threshold: float, least_s: float
 ) -> NDArray[np.float32]:
     """Find the speakers' voices, those who speak most first; [k, d]."""
     weights_s = _own_s(heard)
     long = np.array([piece.end_s - piece.start_s >= LONG_S for piece in heard])
     clear = embeddings[long] if np.count_nonzero(long) > 1 else embeddings
     grouped = clear[:: math.ceil(len(clear) / MAX_CLUSTERED)]
-    voices = _means(grouped, _groups(grouped, rules.threshold))
+    voices = _means(grouped, _groups(grouped, threshold))
     for _ in range(ROUNDS):
         nearest = np.argmax(embeddings @ voices.T, axis=1)
         spoken_s = np.bincount(nearest, weights_s, minlength=len(voices))
         order = np.argsort(-spoken_s, kind="stable")[:MAX_SPEAKERS]
-        kept = [number for number in order if spoken_s[number] >= rules.least_s] or [order[0]]
+        kept = [number for number in order if spoken_s[number] >= least_s] or [order[0]]
         nearest = np.argmax(embeddings @ voices[kept].T, axis=1)
         voices = _means(embeddings, nearest)
     return voices
@@ -179,7 +207,8 @@ def _own_s(heard: Sequence[SpeechSpan]) -> NDArray[np.float64]:
     starts_s = np.array([piece.start_s for piece in heard])
     ends_s = np.array([piece.end_s for piece in heard])
     nexts_s = np.append(starts_s[1:], np.inf)
-    return np.minimum(ends_s, nexts_s) - starts_s
+    own_s: NDArray[np.float64] = np.minimum(ends_s, nexts_s) - starts_s
+    return own_s
 
 
 def _scores(
@@ -202,7 +231,7 @@ def _scores(
             sums += near * cosines[number]
             weights += near
             number += 1
-        found.append(sums / np.maximum(weights, 1e-6))
+        found.append((sums / np.maximum(weights, 1e-6)).astype(np.float32))
     return found
 
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from contextlib import ExitStack
 from itertools import pairwise
+from typing import Any
 
 import numpy as np
 import pytest
@@ -19,12 +20,13 @@ from tests.support.speech import clips
 PAUSE = np.zeros(8_000, np.int16)
 
 
-def loaded(stack: ExitStack, engine: str, weights: str) -> Runtime:  # type: ignore[type-arg]
+def loaded(stack: ExitStack, engine: str, weights: str) -> Runtime[Any, Any]:
     settings = RuntimeSettings(engine, weights, DeviceRequest("cpu", threads=2))
-    runtime = find_engine(engine).create(settings)
+    runtime: Any = find_engine(engine).create(settings)
     runtime.load()
     stack.callback(runtime.close)
-    return runtime
+    started: Runtime[Any, Any] = runtime
+    return started
 
 
 @pytest.fixture(scope="module")
@@ -37,9 +39,10 @@ def turns() -> Turns:
     with ExitStack() as stack:
         vad = loaded(stack, "silero", "package:silero_vad")
         speaker = loaded(stack, "ge2e", "package:resemblyzer")
+        heard: Any
         (heard,) = vad.run([VadItem(samples, TURN_VAD)])
         cut = pieces(heard.spans)
-        voices = speaker.run([SpeakerItem(samples_of(samples, piece)) for piece in cut])
+        voices: list[Any] = speaker.run([SpeakerItem(samples_of(samples, piece)) for piece in cut])
     embeddings = np.stack([voice.embedding for voice in voices])
     return tell_apart(heard.spans, cut, embeddings, rules_of("ge2e"))
 

@@ -97,7 +97,7 @@ async def test_a_language_that_is_not_named_is_not_sent(ask: Ask) -> None:
 async def test_languages_of_texts_are_told(ask: Ask) -> None:
     english = {"language": "en", "probability": 0.9}
     told = {**english, "languages": [english, {"language": "pt", "probability": 0.1}]}
-    none = {"language": None, "probability": 0.0, "languages": []}
+    none: dict[str, Any] = {"language": None, "probability": 0.0, "languages": []}
     server = serving(ok({"detections": [told, none]}))
     first, second = await ask(server, "detect", ("Hello", "12"))
     assert server.json() == {"text": ["Hello", "12"]}

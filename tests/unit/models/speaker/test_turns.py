@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import replace
 
 import numpy as np
 import pytest
@@ -14,6 +15,7 @@ from models.speaker.turns import (
     PIECE_S,
     Rules,
     Turns,
+    is_narrow,
     pieces,
     rules_of,
     samples_of,
@@ -21,12 +23,20 @@ from models.speaker.turns import (
 )
 from models.types import SpeechSpan
 
-RULES = Rules(threshold=0.6, change_price=1.0, pause_price=0.3, least_s=1.0, known_threshold=0.7)
+RULES = Rules(
+    threshold=0.6,
+    narrow_threshold=0.6,
+    change_price=1.0,
+    pause_price=0.3,
+    least_s=1.0,
+    known_threshold=0.7,
+)
 SIZE = 64
 
 
 def voice(number: int) -> NDArray[np.float32]:
-    return np.eye(SIZE, dtype=np.float32)[number]
+    found: NDArray[np.float32] = np.eye(SIZE, dtype=np.float32)[number]
+    return found
 
 
 def heard_as(
@@ -63,7 +73,8 @@ def test_a_short_span_is_one_piece() -> None:
 def test_pieces_cover_a_span_and_overlap() -> None:
     cut = pieces([SpeechSpan(1.0, 5.1)])
     starts_s = [piece.start_s for piece in cut]
-    assert (cut[0].start_s, cut[-1].end_s) == (1.0, pytest.approx(5.1))
+    assert cut[0].start_s == 1.0
+    assert cut[-1].end_s == pytest.approx(5.1)
     assert all(piece.end_s - piece.start_s == pytest.approx(PIECE_S) for piece in cut)
     assert np.diff(starts_s).max() <= HOP_S + 1e-9
 
@@ -77,6 +88,44 @@ def test_a_short_piece_is_repeated() -> None:
 
 def test_a_piece_beyond_the_recording_is_empty() -> None:
     assert len(samples_of(np.ones(10, np.int16), SpeechSpan(1.0, 2.0))) == 0
+
+
+# ---- the band -----------------------------------------------------------------------------
+
+
+def hum(*tones_hz: float) -> NDArray[np.int16]:
+    at_s = np.arange(48_000) / 16_000
+    tones = [np.sin(2 * np.pi * hz * at_s) for hz in tones_hz]
+    return np.asarray(4_000 * np.sum(tones, axis=0), np.int16)
+
+
+@pytest.mark.parametrize(
+    ("samples", "narrow"),
+    [
+        pytest.param(hum(300, 3_000), True, id="telephone"),
+        pytest.param(hum(300, 6_000), False, id="wide"),
+        pytest.param(np.zeros(48_000, np.int16), False, id="silence"),
+    ],
+)
+def test_the_band_of_a_telephone_is_known(samples: NDArray[np.int16], narrow: bool) -> None:
+    assert is_narrow(samples, pieces([SpeechSpan(0.0, 3.0)])) == narrow
+
+
+def test_without_speech_there_is_no_band() -> None:
+    assert not is_narrow(hum(300), [])
+
+
+def test_voices_on_a_telephone_must_be_more_alike() -> None:
+    cut = pieces([SpeechSpan(0.0, 6.0), SpeechSpan(7.0, 13.0)])
+    near = 0.8 * voice(1) + 0.6 * voice(2)  # a cosine of 0.8 to the first
+    heard = np.stack([voice(1) if piece.start_s < 6.5 else near for piece in cut])
+    rules = replace(RULES, threshold=0.7, narrow_threshold=0.9)
+    spans = [SpeechSpan(0.0, 6.0), SpeechSpan(7.0, 13.0)]
+    wide, narrow = (
+        {t.speaker for t in tell_apart(spans, cut, heard, rules, narrow=each).turns}
+        for each in (False, True)
+    )
+    assert (wide, narrow) == ({0}, {0, 1})
 
 
 # ---- who speaks when ----------------------------------------------------------------------
