@@ -70,6 +70,8 @@ class Heard:
         """Group windows at one threshold; a moment is of the window whose middle is nearest."""
         from scipy.cluster.hierarchy import fcluster, linkage
 
+        if not self.windows:
+            return []
         labels = np.zeros(len(self.windows), np.intp)
         if len(self.windows) > 1:
             tree = linkage(self.of_windows, "average", "cosine")
