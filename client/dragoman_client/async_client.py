@@ -25,6 +25,7 @@ from .types import (
     Embedding,
     SpeakerMatch,
     SpokenFormat,
+    TextDetection,
     TextTranslation,
 )
 
@@ -58,13 +59,14 @@ class AsyncClient(AsyncSpeech, AsyncStreams):
     async def translate_text(
         self,
         text: str | Sequence[str],
-        source_language: str,
+        source_language: str | None,
         target_language: str,
         *,
         beam_size: int | None = None,
     ) -> list[TextTranslation]:
         """Translate one text or many; the list has one translation a text, in their order.
 
+        Without a ``source_language`` (None) that of each text is detected.
         A ``beam_size`` over 1 is slower and often better, where the model can do it (M2M100).
 
         >>> rows = await client.translate_text(["Hello.", "Thank you."], "en", "pt")
@@ -73,13 +75,26 @@ class AsyncClient(AsyncSpeech, AsyncStreams):
         """
         body: dict[str, Any] = {
             "text": text if isinstance(text, str) else list(text),
-            "source_language": source_language,
             "target_language": target_language,
         }
+        if source_language is not None:
+            body["source_language"] = source_language
         if beam_size is not None:
             body["beam_size"] = beam_size
         path = "/v1/text/translations"
         return await self._send(Call("POST", path, parsing.text_translations, json=body))
+
+    async def detect(self, text: str | Sequence[str]) -> list[TextDetection]:
+        """Tell the languages of one text or many; the list has one answer a text, in their order.
+
+        >>> (found,) = await client.detect("Bom dia.")
+        >>> found.language, found.probability
+        ('pt', 0.93)
+        """
+        body = {"text": text if isinstance(text, str) else list(text)}
+        return await self._send(
+            Call("POST", "/v1/text/detections", parsing.text_detections, json=body)
+        )
 
     async def speak(
         self,

@@ -24,6 +24,10 @@ class _Texts(msgspec.Struct):
     timings: types.Timings
 
 
+class _Detections(msgspec.Struct):
+    detections: list[Row]
+
+
 class _Embeddings(msgspec.Struct):
     data: list[Row]
     model: str
@@ -124,6 +128,12 @@ def text_translations(response: httpx.Response) -> list[types.TextTranslation]:
     of_the_call = {"timings": body.timings, "request_id": request_id(response)}
     rows = [{**row, **of_the_call} for row in body.translations]
     return msgspec.convert(rows, list[types.TextTranslation])
+
+
+def text_detections(response: httpx.Response) -> list[types.TextDetection]:
+    of_the_call = {"request_id": request_id(response)}
+    rows = [{**row, **of_the_call} for row in _body(response, _Detections).detections]
+    return msgspec.convert(rows, list[types.TextDetection])
 
 
 def embeddings(response: httpx.Response) -> list[types.Embedding]:

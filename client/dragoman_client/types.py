@@ -234,11 +234,29 @@ class TextTranslation(Answer, frozen=True):
     """The translation of one text. ``timings`` are those of the call, shared by all its texts."""
 
     text: str
-    source_language: str
+    source_language: str | None  # None: a text without letters, where the language was detected
     target_language: str
     timings: Timings
     request_id: str
     pivot: str | None = None  # the language that it was translated through, if any
+    warnings: tuple[AnswerWarning, ...] = ()
+    source_language_probability: float | None = None  # 0 to 1, where the language was detected
+
+
+class TextLanguage(Answer, frozen=True):
+    """One language that a text may be in."""
+
+    language: str
+    probability: float
+
+
+class TextDetection(Answer, frozen=True):
+    """The languages that a text may be in, the likeliest first; none without letters."""
+
+    language: str | None  # the likeliest
+    probability: float  # of that one, 0 to 1
+    languages: tuple[TextLanguage, ...]
+    request_id: str
     warnings: tuple[AnswerWarning, ...] = ()
 
 

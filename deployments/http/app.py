@@ -31,6 +31,7 @@ from deployments.http.realtime.sessions import SessionRoutes
 from deployments.http.router import RememberingRouter
 from deployments.http.triton.routes import OipRoutes
 from deployments.http.v1.audio_translations import AudioTranslationEndpoint
+from deployments.http.v1.detections import TextDetectionEndpoint
 from deployments.http.v1.embeddings import EmbeddingEndpoint
 from deployments.http.v1.models import ModelRoutes
 from deployments.http.v1.speech import SpeechEndpoint
@@ -109,6 +110,7 @@ def routes(
         SpeechTranslationEndpoint(pipeline, config.limits).route(),
         AudioTranslationEndpoint(pipeline, config.limits).route(),
         TextTranslationEndpoint(pipeline, config.limits).route(),
+        TextDetectionEndpoint(pipeline, config.limits).route(),
         TranscriptionEndpoint(pipeline, config.limits).route(),
         SpeechEndpoint(pipeline, config.limits).route(),
         *VoiceRoutes(fleet).routes(),

@@ -71,6 +71,15 @@ def test_the_translations_are_those_of_a_speaker(client: Client) -> None:
     assert chrf(list(REFERENCES.values()), [t.text for t in translated]) > 40
 
 
+def test_the_language_of_a_text_is_detected(client: Client) -> None:
+    portuguese = list(REFERENCES.values())
+    assert {found.language for found in client.detect(portuguese)} == {"pt"}
+    rows = client.translate_text(portuguese, None, "en")
+    assert [row.text for row in rows] == [
+        row.text for row in client.translate_text(portuguese, "pt", "en")
+    ]
+
+
 def test_portuguese_speech_becomes_english_speech(client: Client) -> None:
     """From synthetic speech: no package holds human Portuguese."""
     said = [
@@ -197,6 +206,25 @@ def test_keywords_are_heard_where_they_are_said(sdk: openai.OpenAI, client: Clie
     )
     assert "Levothyroxine" in answer.text
     assert "Okonkwo" not in answer.text
+
+
+def test_openais_client_is_told_who_speaks(sdk: openai.OpenAI) -> None:
+    english, italian = clips("en")[:3], clips("it")[:3]
+    pause = np.zeros(8_000, np.int16)
+    turns = zip(english[:2], italian[:2], strict=True)
+    both = [each for a, b in turns for each in (a.samples(), pause, b.samples(), pause)]
+    reference = base64.b64encode(wav(english[2].samples())).decode()
+    heard: Any = sdk.audio.transcriptions.create(
+        model="whisper-1",
+        file=("both.wav", wav(np.concatenate(both))),
+        response_format="diarized_json",
+        chunking_strategy="auto",
+        known_speaker_names=["Allison"],
+        known_speaker_references=[f"data:audio/wav;base64,{reference}"],
+    )
+    assert {segment.speaker for segment in heard.segments} == {"Allison", "A"}
+    said = " ".join(s.text for s in heard.segments if s.speaker == "Allison")
+    assert alike(said, " ".join(each.text for each in english[:2])) > ITS_OWN
 
 
 def test_openais_client_speaks(sdk: openai.OpenAI) -> None:

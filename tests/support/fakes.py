@@ -10,7 +10,7 @@ import re
 import time
 from abc import ABC, abstractmethod
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Generic, TypeVar
 
 import numpy as np
@@ -52,6 +52,7 @@ ResultT = TypeVar("ResultT")
 SLEEP = "tests.support.fakes:SleepSpeaker"
 FAKE_VAD = "tests.support.fakes:FakeVad"
 FAKE_ASR = "tests.support.fakes:FakeAsr"
+WORDY_ASR = "tests.support.fakes:WordyAsr"
 FAKE_NMT = "tests.support.fakes:FakeNmt"
 FAKE_TTS = "tests.support.fakes:FakeTts"
 
@@ -199,6 +200,23 @@ def spread(text: str, length_s: float) -> tuple[Word, ...]:
     return tuple(
         Word(number * step_s, (number + 1) * step_s, word, 1.0) for number, word in enumerate(words)
     )
+
+
+class WordyAsr(FakeAsr):
+    """Say a number each quarter of a second, and when it is said where that is asked for."""
+
+    id = "wordy-asr"
+
+    def answer(self, item: AsrItem) -> Transcript:
+        heard = super().answer(item)
+        if not heard.segments:
+            return heard
+        count = max(1, round(4 * item.length))
+        words = tuple(Word(n / 4, n / 4 + 0.2, f" {n}", 1.0) for n in range(count))
+        text = "".join(word.text for word in words).strip()
+        timed = words if item.word_timestamps else None
+        segments = (replace(heard.segments[0], text=text, words=timed),)
+        return replace(heard, text=text, segments=segments)
 
 
 class FakeNmt(_Fake[NmtItem, Translation]):

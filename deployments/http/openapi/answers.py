@@ -115,7 +115,10 @@ class TranslatedRow(BaseModel):
     """One text."""
 
     text: str
-    source_language: str
+    source_language: str | None = Field(description="null: a text without letters")
+    source_language_probability: float | None = Field(
+        None, description="where the request names no source_language"
+    )
     target_language: str
     pivot: str | None
     warnings: list[AnswerWarning]
@@ -125,6 +128,29 @@ class TextTranslations(BaseModel):
     """The translations, in the order of the texts."""
 
     translations: list[TranslatedRow]
+    timings: Timings
+
+
+class TextLanguage(BaseModel):
+    """One language that a text may be in."""
+
+    language: str
+    probability: float
+
+
+class TextDetection(BaseModel):
+    """The languages of one text, the likeliest first."""
+
+    language: str | None = Field(description="null: the text has no letters")
+    probability: float
+    languages: list[TextLanguage]
+    warnings: list[AnswerWarning]
+
+
+class TextDetections(BaseModel):
+    """The languages, in the order of the texts."""
+
+    detections: list[TextDetection]
     timings: Timings
 
 
@@ -205,3 +231,25 @@ class AudioTranslation(BaseModel):
     language: str | None = None
     duration: float | None = None
     segments: list[TranscriptSegment] | None = None
+
+
+class SpokenSegment(BaseModel):
+    """What one speaker says at a stretch."""
+
+    type: Literal["transcript.text.segment"]
+    id: str
+    start: float
+    end: float
+    speaker: str = Field(description="a known speaker's name, or else A, B, and so on")
+    text: str
+
+
+class DiarizedTranscription(BaseModel):
+    """What was said, and who said it: ``response_format`` ``diarized_json``."""
+
+    task: Literal["transcribe"]
+    duration: float
+    text: str
+    segments: list[SpokenSegment]
+    usage: DurationUsage
+    warnings: list[AnswerWarning] | None = None

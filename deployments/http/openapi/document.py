@@ -40,6 +40,10 @@ REFS = "#/components/schemas/{model}"
 OF_ALL = (400, 403, 500, 504)
 OF_KEYS = (401, 429)  # where a key is asked for
 OF_WORK = (408, 413, 503)  # where a body is waited for and a place is taken
+ONE_TEXT_OR_SEVERAL: Schema = {
+    "title": "Text",
+    "anyOf": [TEXT, {"type": "array", "items": TEXT, "minItems": 1}],
+}
 
 
 def _with_format(name: str, asked: Schema, *formats: str) -> Schema:
@@ -78,14 +82,8 @@ RULES: Mapping[str, Schema] = {
     },
     "SpeechTranslationFields": _with_format("stream", {"const": True}, "json"),
     "AudioTranslationFields": {"properties": {"stream": {"const": False}}},
-    "TextTranslationFields": {
-        "properties": {
-            "text": {
-                "title": "Text",
-                "anyOf": [TEXT, {"type": "array", "items": TEXT, "minItems": 1}],
-            }
-        }
-    },
+    "TextTranslationFields": {"properties": {"text": ONE_TEXT_OR_SEVERAL}},
+    "TextDetectionFields": {"properties": {"text": ONE_TEXT_OR_SEVERAL}},
     "SpeechFields": {
         "anyOf": [
             {"required": ["voice"], "properties": {"voice": {"type": ["string", "object"]}}},

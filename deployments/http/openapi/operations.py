@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
+from types import UnionType
 from typing import Any, TypeAlias
 
 from deployments.http.parsing import (
@@ -198,7 +199,7 @@ class Answer:
     """One answer that is no error; ``content`` has a type or a schema for each media type."""
 
     description: str
-    content: Mapping[str, type | Schema] = field(default_factory=dict)
+    content: Mapping[str, type | UnionType | Schema] = field(default_factory=dict)
     headers: tuple[str, ...] = ()
 
 

@@ -23,6 +23,7 @@ from deployments.http.openapi.operations import (
 from deployments.http.parsing import IGNORED_HEADER
 from deployments.http.streaming import EVENTS
 from deployments.http.v1.audio_translations import AudioTranslationFields
+from deployments.http.v1.detections import TextDetectionFields
 from deployments.http.v1.embeddings import EmbeddingFields
 from deployments.http.v1.speech import SpeechFields
 from deployments.http.v1.text import TextTranslationFields
@@ -73,6 +74,14 @@ OPERATIONS: Mapping[Route, Operation] = {
         parameters=CALL,
         errors=(422,),
     ),
+    ("POST", "/v1/text/detections"): Operation(
+        "detect_languages",
+        TEXTS_TAG,
+        "Tell the languages of one text or several",
+        {200: Answer("The languages.", {JSON: answers.TextDetections}, WORK)},
+        {JSON: TextDetectionFields},
+        parameters=CALL,
+    ),
     ("POST", "/v1/audio/transcriptions"): Operation(
         "transcribe",
         SPEECH,
@@ -80,7 +89,12 @@ OPERATIONS: Mapping[Route, Operation] = {
         {
             200: Answer(
                 "The transcript, by `response_format`; with `stream` server-sent events.",
-                {JSON: answers.Transcription, PLAIN: TEXT, **SUBTITLES, EVENTS: {}},
+                {
+                    JSON: answers.Transcription | answers.DiarizedTranscription,
+                    PLAIN: TEXT,
+                    **SUBTITLES,
+                    EVENTS: {},
+                },
                 (*WORK, IGNORED_HEADER),
             )
         },

@@ -28,6 +28,8 @@ from deployments.http.parsing import (
     warnings_json,
 )
 from deployments.http.streaming import DONE, EVENTS, StreamedResponse, events
+from deployments.http.v1 import diarized
+from deployments.http.v1.diarized import KnownNames, KnownReferences, check_known
 from deployments.http.v1.hearing_fields import (
     Candidates,
     ChunkingStrategy,
@@ -49,7 +51,7 @@ from models.types import AnswerWarning, Audio, Transcript
 
 SUBTITLES = ("srt", "vtt")  # cut where the words say
 STREAMED = ("json", "text")  # what ``stream`` goes with
-NO_SPEAKERS = "who speaks is not told apart here yet"
+WORDS_NEEDED = (*SUBTITLES, "diarized_json")
 
 
 def _granularities(value: Any) -> Any:
@@ -76,11 +78,8 @@ class TranscriptionFields(ForgivingFields):
     keywords: Keywords = ()
     languages: Candidates = ()
     stream: bool = False
-    # What would change the answer and is not there is refused; see ``check``.
-    known_speaker_names: Annotated[tuple[Any, ...], Field(alias="known_speaker_names[]")] = ()
-    known_speaker_references: Annotated[
-        tuple[Any, ...], Field(alias="known_speaker_references[]")
-    ] = ()
+    known_speaker_names: KnownNames = ()
+    known_speaker_references: KnownReferences = ()
 
     @model_validator(mode="before")
     @classmethod
@@ -95,7 +94,7 @@ class TranscriptionFields(ForgivingFields):
         chunking = self.chunking_strategy
         return TranscribeOptions(
             language=self.language or only,
-            word_timestamps=words or self.response_format in SUBTITLES,
+            word_timestamps=words or self.response_format in WORDS_NEEDED,
             prompt=self.prompt,
             temperature=self.temperature or None,
             keywords=self.keywords,
@@ -104,16 +103,12 @@ class TranscriptionFields(ForgivingFields):
         )
 
     def check(self) -> None:
-        """Refuse what is not there yet, and what no format of the answer says.
+        """Refuse what no format of the answer says.
 
         Raises:
             InvalidRequest: it names the field.
         """
-        for name in ("known_speaker_names", "known_speaker_references"):
-            if getattr(self, name):
-                raise _not_there(f"{name}[]", f"{name}[]: {NO_SPEAKERS}")
-        if self.response_format == "diarized_json":
-            raise _not_there("response_format", f"response_format diarized_json: {NO_SPEAKERS}")
+        check_known(self.known_speaker_names, self.known_speaker_references, self.response_format)
         if "word" in self.timestamp_granularities and self.response_format != "verbose_json":
             message = "timestamp_granularities[] of words needs response_format verbose_json"
             raise InvalidRequest(message, param="timestamp_granularities[]")
@@ -131,6 +126,7 @@ class TranscriptionEndpoint:
     def __init__(self, pipeline: Pipeline, limits: Limits) -> None:
         self._pipeline = pipeline
         self._limits = limits
+        self._diarized = diarized.Diarized(pipeline)
 
     def route(self) -> Route:
         """Return the endpoint's path, whose refusals count for an ASR model."""
@@ -146,6 +142,11 @@ class TranscriptionEndpoint:
         request.state.meant.name = asr.name
         if fields.prompt is not None:
             check_text_length(len(fields.prompt), self._limits, param="prompt")
+        if fields.response_format == diarized.FORMAT:
+            names, references = fields.known_speaker_names, fields.known_speaker_references
+            speakers = self._diarized.plan(fields.options, asr)
+            body = await self._diarized.answer(files.pop(), speakers, names, references, context)
+            return timed(naming_ignored(JSONResponse(body), fields), context)
         plan = self._pipeline.planner.transcription(fields.options, asr)
         admit(plan.models, context)
         audio = await self._pipeline.files.decode(files.pop(), context)  # the file is not kept
@@ -177,10 +178,6 @@ class TranscriptionEndpoint:
         )
         told = events(bodies, request.headers["x-request-id"], end=DONE)
         return StreamedResponse(await anext(told), told, EVENTS)
-
-
-def _not_there(param: str, message: str) -> InvalidRequest:
-    return InvalidRequest(message, param=param)
 
 
 def _transcription(

@@ -44,7 +44,9 @@ FIELDS: Mapping[str, Mapping[str, dict[str, Any]]] = {  # of each request's type
         "target_language": {"enum": ["pt"]},
     },
     "TranscriptionFields": {
-        "response_format": {"enum": ["json", "text", "srt", "vtt", "verbose_json"]},
+        "response_format": {
+            "enum": ["json", "text", "srt", "vtt", "verbose_json", "diarized_json"]
+        },
         "model": {"enum": ["asr", "whisper-1"]},
         "language": {"enum": ["en"]},
         "languages[]": {"type": "array", "items": {"enum": ["en", "pt"]}},

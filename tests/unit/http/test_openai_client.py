@@ -7,13 +7,20 @@ from collections.abc import AsyncIterator
 from typing import Any
 
 import httpx2
+import numpy as np
 import openai
 import pytest
-from openai.types.audio import TranscriptionTextDeltaEvent, TranscriptionTextDoneEvent
+from openai.types.audio import (
+    TranscriptionDiarized,
+    TranscriptionTextDeltaEvent,
+    TranscriptionTextDoneEvent,
+)
 
 from deployments.http.app import asgi_app
 from deployments.http.middleware.admission import Admission
 from tests.support.asgi import HEARD, SPEECH, TRANSLATED
+from tests.support.asgi import SPOKEN as A_SPEAKER
+from tests.support.bad_input import data_url, wav
 from tests.support.local import fake_config, fake_fleet
 
 VOICES = (
@@ -89,14 +96,21 @@ async def test_a_transcript_as_a_document_is_bare(
     assert not answer.startswith("{")
 
 
-NOT_THERE: dict[str, tuple[dict[str, Any], str]] = {
-    "who speaks": ({"response_format": "diarized_json"}, "response_format"),
-    "known speakers": ({"known_speaker_names": ["Ann"]}, "known_speaker_names[]"),
-    "their voices": (
-        {"known_speaker_references": ["data:audio/wav;base64,AA=="]},
-        "known_speaker_references[]",
-    ),
-}
+async def test_who_speaks_is_told(sdk: openai.AsyncOpenAI) -> None:
+    answer: Any = await sdk.audio.transcriptions.create(
+        file=("a.wav", io.BytesIO(wav(A_SPEAKER))),
+        model="whisper-1",
+        response_format="diarized_json",
+        chunking_strategy="auto",
+        known_speaker_names=["Ann"],
+        known_speaker_references=[data_url(wav(np.full(48_000, 700, np.int16)))],
+    )
+    assert isinstance(answer, TranscriptionDiarized)
+    (segment,) = answer.segments
+    assert (segment.speaker, segment.text) == ("Ann", answer.text)
+
+
+NOT_THERE: dict[str, tuple[dict[str, Any], str]] = {}
 
 
 @pytest.mark.parametrize(("asked", "param"), NOT_THERE.values(), ids=NOT_THERE)
