@@ -105,7 +105,9 @@ class Diariser:
         self, audio: Audio, plan: Diarising, known: Sequence[KnownSpeaker], context: Context
     ) -> DiarisedTranscript:
         """Write down who says what; words need their times, so the plan must ask for them."""
-        heard = await self._transcriber.listen(audio, plan.hearing.vad, context)
+        heard = await self._transcriber.listen(
+            audio, plan.hearing.vad, context, plan.hearing.options.vad
+        )
 
         async def text() -> Transcript:
             return await self._transcriber.transcribe(audio, plan.hearing, context, heard)
