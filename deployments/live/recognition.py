@@ -29,7 +29,9 @@ from models.audio.segments import Window
 from models.errors import DragomanError
 from models.types import SAMPLE_RATE_HZ, UNDETERMINED, AsrItem, Audio, SpeechSpan, Transcript
 
-SPECULATE = round(0.16 * SAMPLE_RATE_HZ)  # silence after which an answer may turn out to be the last one
+SPECULATE = round(
+    0.16 * SAMPLE_RATE_HZ
+)  # silence after which an answer may turn out to be the last one
 
 
 @dataclass(frozen=True, slots=True)

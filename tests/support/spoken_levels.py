@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Callable, Sequence
+from itertools import pairwise
 
 import numpy as np
 from numpy.typing import NDArray
@@ -90,7 +91,7 @@ def written(item: AsrItem) -> Transcript:
     samples = np.asarray(item.samples)
     edges = [0, *(np.flatnonzero(np.diff(samples)) + 1).tolist(), len(samples)]
     found, language = [], "en"
-    for start, end in zip(edges, edges[1:], strict=False):
+    for start, end in pairwise(edges):
         level = int(samples[start]) if end > start else 0
         if level == 0 or end - start < WORD_SAMPLES // 2:
             continue

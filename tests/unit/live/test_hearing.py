@@ -90,7 +90,7 @@ async def test_turns_are_told_in_order_and_to_the_word() -> None:
 async def test_a_turn_tells_its_places() -> None:
     stage = Stage()
     await stage.say(silence(1), spoken(1, 2, 3, 4), silence(1))
-    started, stopped, committed, done = [
+    started, stopped, _, done = [
         e
         for e in stage.events
         if isinstance(e, SpeechStarted | SpeechStopped | TurnCommitted | TurnDone)
