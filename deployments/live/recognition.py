@@ -150,8 +150,8 @@ class Recognition:
             return None
         if open_one.language is None and edge - open_one.start < LEAST_S * SAMPLE_RATE_HZ:
             return None
-        step = PACES[self.options.delay].step_s * SAMPLE_RATE_HZ
-        if edge - max(open_one.start, open_one.covered) < step:
+        step_s = self._load.step_s(PACES[self.options.delay])
+        if edge - max(open_one.start, open_one.covered) < step_s * SAMPLE_RATE_HZ:
             return None
         return _Question(open_one, edge, is_final=False)
 
