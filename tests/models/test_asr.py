@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import difflib
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
+from dataclasses import replace
 from typing import Any
 
 import numpy as np
@@ -429,6 +430,74 @@ def test_a_bad_item_fails_alone(
     refused, spoken = asr.run([bad, good])
     assert (type(error_of(refused)), error_of(refused).param) == (error, param)
     assert [spoken] == run(asr, good)
+
+
+# ---- what is known to be said ----------------------------------------------------------
+
+
+def said(words: Sequence[Word]) -> str:
+    return "".join(word.text for word in words)
+
+
+@pytest.fixture(scope="module")
+def forced(asr: WhisperAsr) -> tuple[AsrItem, Transcript]:
+    asked = replace(item("en-agent-alreadyon"), prefix="", word_timestamps=True)
+    return asked, run(asr, asked)[0]
+
+
+def test_a_text_goes_on_from_its_prefix(
+    asr: WhisperAsr, forced: tuple[AsrItem, Transcript]
+) -> None:
+    asked, whole = forced
+    prefix = said(words_of(whole)[:5])
+    (rest,) = run(asr, replace(asked, prefix=prefix))
+    assert prefix + rest.text == whole.text
+    assert said(words_of(rest)) == whole.text
+    ends_s = [word.end_s for word in words_of(whole)]
+    assert [word.end_s for word in words_of(rest)] == pytest.approx(ends_s, abs=0.1)
+
+
+def test_a_prefix_stands_though_something_else_is_heard(
+    asr: WhisperAsr, forced: tuple[AsrItem, Transcript]
+) -> None:
+    (rest,) = run(asr, replace(forced[0], prefix=" This agency"))
+    assert said(words_of(rest)) == " This agency" + rest.text
+    assert "pound key" in rest.text
+
+
+def test_nothing_follows_a_whole_text(asr: WhisperAsr, forced: tuple[AsrItem, Transcript]) -> None:
+    asked, whole = forced
+    (rest,) = run(asr, replace(asked, prefix=whole.text))
+    assert rest.text == ""
+    assert said(words_of(rest)) == whole.text
+
+
+def test_prefixes_beams_and_languages_mix_in_a_batch(
+    asr: WhisperAsr, forced: tuple[AsrItem, Transcript]
+) -> None:
+    asked, whole = forced
+    batch = [
+        replace(asked, prefix=said(words_of(whole)[:3])),
+        replace(asked, prefix=said(words_of(whole)[:6]), beam_size=1, language=None),
+        replace(asked, prefix=None),
+        replace(item("es-conf-invalid"), prefix="", beam_size=1),
+    ]
+    texts = [transcript.text for transcript in run(asr, *batch)]
+    assert texts == [run(asr, each)[0].text for each in batch]
+
+
+@pytest.mark.parametrize(
+    ("changes", "error", "param"),
+    [
+        pytest.param({"prefix": " word" * 200}, TooLarge, "prefix", id="a long prefix"),
+        pytest.param({"beam_size": 0}, InvalidRequest, "beam_size", id="no beam"),
+    ],
+)
+def test_a_search_that_cannot_be_is_refused(
+    asr: WhisperAsr, changes: dict[str, Any], error: type[DragomanError], param: str
+) -> None:
+    (refused,) = asr.run([replace(item("en-conf-onlyperson"), **changes)])
+    assert (type(error_of(refused)), error_of(refused).param) == (error, param)
 
 
 # ---- loading ---------------------------------------------------------------------------

@@ -175,7 +175,9 @@ class FakeAsr(_Fake[AsrItem, Transcript]):
     id = "fake-asr"
 
     def spec(self) -> RuntimeSpec:
-        return RuntimeSpec("asr", "fake-asr", "none", "none", languages=ASR_LANGUAGES)
+        return RuntimeSpec(
+            "asr", "fake-asr", "none", "none", languages=ASR_LANGUAGES, takes_prefix=True
+        )
 
     def answer(self, item: AsrItem) -> Transcript:
         check_samples(item.samples)
@@ -188,6 +190,9 @@ class FakeAsr(_Fake[AsrItem, Transcript]):
             return Transcript("", "en", 0.9, (), (("en", 0.9), ("pt", 0.1)))
         text = f"There are {len(item.samples)} samples. The loudest is {loudest}."
         said = f" {text}"
+        if item.prefix is not None:  # what was sent stands, and as many words are left out
+            rest = re.findall(r"\s*\S+", said)[len(item.prefix.split()) :]
+            text, said = "".join(rest), item.prefix + "".join(rest)
         words = spread(said, item.length) if item.word_timestamps else None
         segment = Segment(0.0, item.length, said, (), 0.0, -0.1, 1.0, 0.0, words)
         return Transcript(text, item.language or "en", 1.0 if item.language else 0.9, (segment,))
@@ -196,7 +201,7 @@ class FakeAsr(_Fake[AsrItem, Transcript]):
 def spread(text: str, length_s: float) -> tuple[Word, ...]:
     """Say a text's words one after the other, all equally long."""
     words = re.findall(r"\s*\S+", text)
-    step_s = length_s / len(words)
+    step_s = length_s / max(1, len(words))
     return tuple(
         Word(number * step_s, (number + 1) * step_s, word, 1.0) for number, word in enumerate(words)
     )
