@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Protocol
@@ -16,7 +17,13 @@ from deployments.live.options import LiveOptions
 
 
 class Hears(Protocol):
-    """The ear of a session: samples at 16 kHz in, events out through a callback."""
+    """The ear of a session: samples at 16 kHz in, events out through a callback.
+
+    Attributes:
+        tasks: that it works in, so that the session learns when one fails.
+    """
+
+    tasks: tuple[asyncio.Task[None], ...]
 
     def add(self, samples: NDArray[np.int16]) -> None:
         """Take samples."""

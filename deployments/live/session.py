@@ -91,6 +91,8 @@ class Session:
         self._languages = Languages(models, self._heard, self._tell, clock, self._fault)
         self._converter = Converter(senses.resampler)
         self._hearing = senses.hearing(models, options, self._hear, clock)
+        for task in self._hearing.tasks:
+            task.add_done_callback(self._watch)
         self._ending: asyncio.Task[None] | None = None
         self._over = asyncio.Event()
         self._expiry = Expiry(clock, self._limits, self._end)
@@ -276,6 +278,10 @@ class Session:
             self._fault(fault)
         else:
             self._close(error)
+
+    def _watch(self, task: asyncio.Task[None]) -> None:
+        if not task.cancelled() and (fault := task.exception()) is not None:
+            self._fault(fault)
 
     def _fault(self, fault: BaseException) -> None:
         """End a session for which something failed that nobody foresaw."""

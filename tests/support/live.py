@@ -143,6 +143,7 @@ class FakeHearing:
         self.text = ""
         self.at_finish: list[str] = []
         self.calls: list[str] = []
+        self.tasks: tuple[asyncio.Task[None], ...] = ()
         self.room = asyncio.Event()
         self.room.set()
 

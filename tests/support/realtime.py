@@ -62,6 +62,7 @@ class Ear:
         self, models: LiveModels, options: LiveOptions, emit: Callable[[Event], None], clock: Clock
     ) -> None:
         self.options, self._emit = options, emit
+        self.tasks: tuple[asyncio.Task[None], ...] = ()
         self._at = self._loud = self._quiet = 0  # samples
         self._turn, self._words = 0, 0
         self._from = 0  # where the audio begins that may be committed

@@ -14,12 +14,14 @@ from deployments.batching.live import LIVE
 from deployments.catalogue.selection import Fleet
 from deployments.graph.stages import StageRunner
 from deployments.graph.synthesis import Synthesiser
+from deployments.live.events import Closed
 from deployments.live.fleet_sessions import sessions_of
 from deployments.live.graph_models import GraphModels
 from deployments.live.models import Begun
 from deployments.live.options import LiveOptions
 from models.errors import (
     DragomanError,
+    InternalError,
     Unavailable,
     UnknownLanguage,
     UnknownVoice,
@@ -189,6 +191,21 @@ async def test_a_whole_session_over_the_graphs_models(fleet: Fleet) -> None:
         kinds = [type(event).__name__ async for event in listener]
     assert kinds[-1] == "Closed"
     assert {"TranscriptDelta", "TranslationDelta", "SentenceDone", "SpeechDelta"} <= set(kinds)
+
+
+async def test_a_hearing_that_fails_ends_its_session(fleet: Fleet) -> None:
+    session = sessions_of(fleet, fake_config()).open(LiveOptions())
+    listener = session.listen()
+
+    async def broken(item: Any) -> Any:
+        raise ValueError("a bug")
+
+    session._models.hear = broken  # type: ignore[method-assign]
+    await session.add(np.full(24_000, 500, np.int16))
+    async with asyncio.timeout(5):
+        (*_, closed) = [event async for event in listener]
+    assert isinstance(closed, Closed)
+    assert isinstance(closed.error, InternalError)
 
 
 async def test_who_waits_for_room_does_not_outlive_the_session(
