@@ -3,6 +3,7 @@
 DragomanError
 ├── CallerError                 up to the caller: the request, its key, or how much it asks for
 │   ├── InvalidRequest          malformed; ``param`` names the field
+│   │   ├── EmptyCommit         there is no audio to end a turn with
 │   │   ├── LoadFailed          a model cannot be loaded so; what served before still does
 │   │   └── UnknownLanguage
 │   ├── Unauthorized            a key that is not known
@@ -16,11 +17,18 @@ DragomanError
 │   │   └── LoadNotAllowed      a model may not be loaded with that
 │   ├── NotFound                unknown path
 │   │   ├── UnknownModel
-│   │   └── UnknownVoice
+│   │   ├── UnknownVoice
+│   │   └── UnknownSession
 │   ├── MethodNotAllowed        the path is known and takes other methods
+│   ├── UpgradeRequired         the path is a WebSocket, and this is no handshake
 │   ├── BodyTooSlow             the body did not come in its time, or not at the least rate
 │   ├── TooLarge                body, audio or text over a limit
 │   ├── NotAudio                no audio that can be decoded
+│   ├── NameTaken               another open session has that name
+│   ├── SessionEnded            a live session was ended by an administrator
+│   │   ├── SessionExpired      it was open as long as one may be
+│   │   ├── SessionIdle         no audio came for too long
+│   │   └── ReaderTooSlow       who listens does not read
 │   ├── UnsupportedEncoding     a body compressed as nothing here decompresses
 │   ├── Unprocessable           understood, but impossible here
 │   │   └── UnsupportedPair     no model translates this pair; the message lists those there are
@@ -74,6 +82,10 @@ class CallerError(DragomanError):
 
 class InvalidRequest(CallerError):
     """Malformed, or a value that is not taken; ``param`` names the field."""
+
+
+class EmptyCommit(InvalidRequest):
+    code = "input_audio_buffer_commit_empty"
 
 
 class LoadFailed(InvalidRequest):
@@ -132,9 +144,37 @@ class UnknownVoice(NotFound):
     code = "voice_not_found"
 
 
+class UnknownSession(NotFound):
+    code = "session_not_found"
+
+
+class NameTaken(CallerError):
+    code = "session_name_taken"
+
+
+class SessionEnded(CallerError):
+    code = "session_ended"
+
+
+class SessionExpired(SessionEnded):
+    code = "session_expired"
+
+
+class SessionIdle(SessionEnded):
+    code = "session_idle"
+
+
+class ReaderTooSlow(SessionEnded):
+    code = "reader_too_slow"
+
+
 class MethodNotAllowed(CallerError):
     code = "method_not_allowed"
     allowed = ""  # the methods that the path takes, with commas between
+
+
+class UpgradeRequired(CallerError):
+    code = "upgrade_required"
 
 
 class BodyTooSlow(CallerError):

@@ -94,7 +94,9 @@ class RuntimeSpec:
     weights: str  # where they came from
     licence: str
     languages: tuple[str, ...] = ()  # ASR: ISO 639-1 codes; NMT: between any two of which
+    takes_prefix: bool = False  # ASR: AsrItem.prefix; an engine that does not refuses it
     pairs: tuple[tuple[str, str], ...] = ()  # NMT: (source, target), beside those of languages
+    continues: bool = False  # NMT: whether it can go on from the start of a sentence
     voices: tuple[Voice, ...] = ()  # TTS
     cloning_languages: tuple[str, ...] = ()  # TTS: that it speaks in the voice of a reference clip
     embedding_size: int | None = None  # speaker

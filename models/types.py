@@ -83,6 +83,11 @@ class AsrItem:
         speech: where a VAD heard speech, in order, with a little silence around; decoding goes on
             until its text is found. Empty: not known.
         languages: those in which doubtful speech is tried; empty: the likeliest.
+        prefix: what is known to be said from the start of the audio on, with its spaces; the
+            answer's text goes on from it, and its words are those of both. The window is decoded
+            once, without times in the text. None: nothing is known, and long audio is decoded to
+            its end.
+        beam_size: 1 is greedy; None: the engine's own.
     """
 
     samples: Samples
@@ -94,6 +99,8 @@ class AsrItem:
     timestamps: bool = True
     speech: tuple[SpeechSpan, ...] = ()
     languages: tuple[str, ...] = ()
+    prefix: str | None = None
+    beam_size: int | None = None
 
     @property
     def length(self) -> float:
@@ -104,19 +111,29 @@ class AsrItem:
 class NmtItem:
     """One sentence (a longer text is cut by ``models.text.sentences.split``).
 
-    An engine refuses an item that asks for what it cannot do, such as a beam.
+    An engine refuses an item that asks for what it cannot do, such as a beam or, unless its spec
+    has ``continues``, to go on.
+
+    Attributes:
+        beam_size: 1: greedy.
+        length_penalty: of a beam: the exponent of the length that divides scores.
+        max_tokens: of the translation; None: the engine's own bound.
+        before: what of its sentence stands before the text, and is translated already.
+        before_translated: that translation, from which the text's goes on; "" if ``before`` is.
     """
 
     text: str
     source_language: str
     target_language: str
-    beam_size: int = 1  # 1: greedy
-    length_penalty: float = 1.0  # of a beam: the exponent of the length that divides scores
-    max_tokens: int | None = None  # of the translation; None: the engine's own bound
+    beam_size: int = 1
+    length_penalty: float = 1.0
+    max_tokens: int | None = None
+    before: str = ""
+    before_translated: str = ""
 
     @property
     def length(self) -> float:
-        return float(len(self.text))
+        return float(len(self.before) + len(self.text))
 
 
 @dataclass(frozen=True, slots=True, eq=False)

@@ -11,7 +11,8 @@ Items of different callers wait here and leave together. When a batch leaves (``
   running one ends may have its turn first.
 - Where callers of a batch that ended ask again at once, the next one waits for them, if that pays,
   and for ``max_queue_delay_ms`` at most. Each of several replicas takes its share of all items.
-- While shorter items wait, a batch takes ``max_batch_s`` at most.
+- While shorter items wait, a batch takes ``max_batch_s`` at most; while a live session is open,
+  ``max_batch_s_beside_live``, but for its live items. These go first (``live``).
 - A batch is no larger than its deadlines allow, but half of it at the least: an item whose deadline
   is nearer than the answer of that is refused.
 
@@ -31,6 +32,7 @@ from __future__ import annotations
 import asyncio
 import time
 from collections.abc import Awaitable, Callable, Sequence
+from contextlib import AbstractContextManager
 from typing import Generic
 
 from deployments.batching.batch import BatchReply
@@ -39,6 +41,7 @@ from deployments.batching.deadlines import Deadlines
 from deployments.batching.delivery import Answers
 from deployments.batching.dispatcher import Dispatcher
 from deployments.batching.estimates.throughput import is_too_long
+from deployments.batching.live import LIVE, level_of
 from deployments.batching.queue import ItemT, Outcome, Queue, ResultT, Share, Ticket
 from deployments.batching.refusals import queue_full, queue_too_long
 from deployments.batching.request import Request
@@ -147,8 +150,12 @@ class Batcher(Generic[ItemT, ResultT]):
         if self._sender.is_free:
             return 0.0
         is_first = not self.policy.preserve_ordering and (share is None or not share.waiting)
-        before = self._queue.cost_before(self._level(priority), is_first=is_first)
+        before = self._queue.cost_before(level_of(priority, self.policy), is_first=is_first)
         return self._sender.learning.throughput.wait_s(before, cost, self._clock.time())
+
+    def open_live(self) -> AbstractContextManager[None]:
+        """Keep the batches of other work short for as long as the block runs: a live session."""
+        return self._sender.live.opened()
 
     async def until_idle(self) -> None:
         """Return once nothing waits and nothing runs."""
@@ -177,10 +184,9 @@ class Batcher(Generic[ItemT, ResultT]):
 
         Args:
             deadline: of every item, on this batcher's clock, waiting or running.
-            priority: 1 (most urgent) to ``priority_levels``; any other: the policy's default.
-            queue_timeout_s: how long an item may wait; the policy's ``default_timeout_s`` may
-                be shorter. One that runs is finished.
-            share: of a caller with several requests to this model; None: of this one alone.
+            priority: ``LIVE``, or 1 (urgent) to ``priority_levels``; any other: the default.
+            queue_timeout_s: how long an item may wait; ``default_timeout_s`` may be shorter.
+            share: of a caller with several requests to it; None: of this one alone.
         """
         return Request(self, deadline, priority, queue_timeout_s, share)
 
@@ -265,7 +271,7 @@ class Batcher(Generic[ItemT, ResultT]):
             item=item,
             number=self._arrivals,
             cost=cost,
-            priority=self._level(request.priority),
+            priority=level_of(request.priority, self._sender.policy),
             enqueued_at=now,
             future=asyncio.get_running_loop().create_future(),
             group=request,
@@ -285,15 +291,10 @@ class Batcher(Generic[ItemT, ResultT]):
         request.admitted = request.share.is_admitted = True
 
     def _refusal(self, request: Request[ItemT, ResultT], cost: float) -> QueueFull | None:
-        if not self.has_room(request.share):
+        if request.priority != LIVE and not self.has_room(request.share):
             return queue_full(self.name)
         if request.deadline is None:
             return None
         expected_s = self.expected_s(request.priority, cost, request.share)
         is_in_vain = is_too_long(expected_s, request.deadline - self._clock.time())
         return queue_too_long(self.name, expected_s) if is_in_vain else None
-
-    def _level(self, asked: int) -> int:
-        """Return the level asked for; as in Triton, the default for one that there is not."""
-        policy = self._sender.policy
-        return asked if 1 <= asked <= policy.priority_levels else policy.default_priority

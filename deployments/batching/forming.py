@@ -11,6 +11,7 @@ from typing import Generic, NamedTuple
 
 from deployments.batching.estimates.batch_time import BatchTimes
 from deployments.batching.estimates.returning_callers import Returning
+from deployments.batching.live import LIVE
 from deployments.batching.selection import (
     Waiting,
     WaitingT,
@@ -30,7 +31,7 @@ class Moment(NamedTuple, Generic[WaitingT]):
     """All that ``decide`` looks at: at least one item waits, and one more batch may be in flight.
 
     The queue is ``waiting``, by priority and in the order of arrival within one, and ``head``.
-    The last seven fields are what the three estimates answer.
+    The seven fields from ``batch_times`` are what the three estimates answer.
     """
 
     now: float
@@ -51,6 +52,7 @@ class Moment(NamedTuple, Generic[WaitingT]):
     ahead_s: float  # until all that is in flight is done
     s_a_cost: float  # that all replicas together need for a unit of cost
     returning: Returning
+    is_live: bool = False  # a live session is open
 
     @property
     def is_free(self) -> bool:
@@ -87,6 +89,8 @@ def decide(at: Moment[WaitingT]) -> Decision[WaitingT]:
         return Decision(until=due)
     rows = min(policy.max_batch_size if may_wait else _share(at), _rows_in_time(at))
     batch = draw(at.waiting, at.head, policy, rows, is_in_turn=at.is_in_turn)
+    if at.is_live and policy.max_batch_s_beside_live is not None:
+        _keep_short(batch, at.batch_times, policy.max_batch_s_beside_live)
     if not at.is_free and (refused := _keep_deadlines(at, batch)):
         return Decision(refused=refused)
     if may_wait and not (is_full(batch, policy) and _may_stand_ready(at, batch)):
@@ -171,6 +175,14 @@ def _rows_in_time(at: Moment[WaitingT]) -> int:
     while rows > 1 and at.batch_times.expected_s(rows * cost) > policy.max_batch_s:
         rows -= 1
     return rows
+
+
+def _keep_short(batch: list[WaitingT], times: BatchTimes, most_s: float) -> None:
+    """Cut a batch down to what takes so long at most, but to its live items or one other."""
+    while len(batch) > 1 and batch[-1].priority != LIVE:
+        if times.expected_s(len(batch) * max([each.cost for each in batch])) <= most_s:
+            return
+        batch.pop()
 
 
 # ---- deadlines -------------------------------------------------------------------------

@@ -166,10 +166,15 @@ class Queue(Generic[ItemT, ResultT]):
             waiting -= sum([cost for level, cost in self.later.items() if level <= priority])
         return waiting
 
-    def head(self, *, oldest: bool = False) -> Ticket[ItemT, ResultT] | None:
-        """Return the most urgent item whose turn it is; ``oldest``: the one that came first."""
+    def head(
+        self, *, oldest: bool = False, after: int | None = None
+    ) -> Ticket[ItemT, ResultT] | None:
+        """Return the most urgent item whose turn it is.
+
+        ``oldest``: the one that came first. ``after``: of the levels below that one.
+        """
         for priority in sorted(self.levels):
-            if level := self.levels[priority]:
+            if (level := self.levels[priority]) and (after is None or priority > after):
                 if oldest or priority not in self.unordered:
                     return next(iter(level.values()))
                 return min(level.values(), key=TURN)

@@ -15,6 +15,7 @@ from deployments.batching.delivery import Answers
 from deployments.batching.dispatcher import Dispatcher
 from deployments.batching.forming import BATCHES_A_REPLICA, Moment, decide
 from deployments.batching.learning import End, Learning
+from deployments.batching.live import LIVE, LiveWork
 from deployments.batching.queue import ItemT, Queue, ResultT, Ticket
 from deployments.batching.selection import is_full
 from deployments.config.policy import BatchPolicy
@@ -41,6 +42,7 @@ class BatchSender(Generic[ItemT, ResultT]):
         self.policy = self._asked_policy = policy
         self.replicas = replicas  # that run one batch each
         self.learning = Learning()
+        self.live = LiveWork(self.schedule)
         self._memory_bound: float | None = None  # the largest cost of a batch, told by a replica
         self._dispatcher = dispatcher
         self._queue = queue
@@ -106,7 +108,7 @@ class BatchSender(Generic[ItemT, ResultT]):
     def _moment(self) -> Moment[Ticket[ItemT, ResultT]] | None:
         """Return all that ``decide`` looks at; None where nothing waits."""
         queue, learning = self._queue, self.learning
-        head = queue.head(oldest=self.policy.preserve_ordering)
+        head = self._head()
         if head is None:
             return None
         now, in_flight = self._clock.time(), len(self._in_flight)
@@ -130,13 +132,31 @@ class BatchSender(Generic[ItemT, ResultT]):
             ahead_s=learning.throughput.ahead_s(now),
             s_a_cost=learning.throughput.s_a_cost,
             returning=learning.returning_callers.expected(),
+            is_live=self.live.sessions > 0,
         )
+
+    def _head(self) -> Ticket[ItemT, ResultT] | None:
+        """Return the item whose turn it is: a live one, unless others have waited their part."""
+        is_ordered = self.policy.preserve_ordering
+        head = self._queue.head(oldest=is_ordered)
+        if head is None or head.priority != LIVE or is_ordered:
+            return head
+        other = self._queue.head(after=LIVE)
+        takes_s = 0.0 if other is None else self.learning.batch_time.times.expected_s(other.cost)
+        return other if self.live.is_others_turn(takes_s) else head
 
     # ---- batches in flight ---------------------------------------------------------------
 
     def _send(self, tickets: list[Ticket[ItemT, ResultT]], now: float) -> None:
         """Start a batch on its way; it is given up once nobody waits for any of its items."""
         self._queue.take(tickets)
+        if self.live.sessions:
+            cost = len(tickets) * max([ticket.cost for ticket in tickets])
+            self.live.sent(
+                self.learning.batch_time.times.expected_s(cost),
+                is_live=tickets[0].priority == LIVE,
+                others_wait=self._queue.head(after=LIVE) is not None,
+            )
         if self.policy.preserve_ordering:
             self._answers.line_up(tickets)
         batch = Batch(tickets, now, is_full(tickets, self.policy) or bool(self._queue.callers))

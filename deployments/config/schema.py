@@ -10,6 +10,7 @@ from pydantic import Field, field_validator, model_validator
 from pydantic_core.core_schema import ValidationInfo
 
 from deployments.config import names
+from deployments.config.live import Live
 from deployments.config.names import AliasName
 from deployments.config.options import checked_options
 from deployments.config.policy import Strict
@@ -195,6 +196,8 @@ class AppConfig(Strict):
     language (ISO 639-1), the first of which speaks where no language is named."""
     limits: Limits = Limits()
     """What one request may ask, and how many may ask at once."""
+    live: Live = Live()
+    """How many live sessions one ingress process has, how long, and for whom."""
     ingress: IngressConfig = IngressConfig()
     """Where it listens, and how many processes do."""
     observability: Observability = Observability()

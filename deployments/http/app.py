@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
+import secrets
 import time
 from collections.abc import Callable, Sequence
+from dataclasses import dataclass, field
 
 from starlette.middleware.cors import CORSMiddleware
 from starlette.requests import Request
 from starlette.responses import Response
-from starlette.routing import Route
+from starlette.routing import BaseRoute, Route
 from starlette.types import ASGIApp
 
 from deployments.catalogue.selection import Fleet
@@ -22,6 +24,9 @@ from deployments.http.middleware.bodies import Bodies
 from deployments.http.middleware.stack import guarded
 from deployments.http.openapi import page
 from deployments.http.operations import OperationsRoutes
+from deployments.http.realtime.client_secrets import TokenRoutes
+from deployments.http.realtime.relay import Elsewhere
+from deployments.http.realtime.routes import Realtime
 from deployments.http.router import RememberingRouter
 from deployments.http.triton.routes import OipRoutes
 from deployments.http.v1.embeddings import EmbeddingEndpoint
@@ -31,7 +36,10 @@ from deployments.http.v1.text import TextTranslationEndpoint
 from deployments.http.v1.transcriptions import TranscriptionEndpoint
 from deployments.http.v1.translations import SpeechTranslationEndpoint
 from deployments.http.v1.voices import VoiceRoutes
+from deployments.live.fleet_sessions import sessions_of
+from deployments.live.sessions import Sessions
 from deployments.security.keys import KnownKeys
+from deployments.security.tokens import Tokens
 from deployments.telemetry.cluster_figures import ClusterFigures
 
 EXPOSED = (  # headers of answers that those pages may read
@@ -46,8 +54,11 @@ def asgi_app(
     admission: Admission,
     cluster_figures: ClusterFigures | None = None,
     known_keys: KnownKeys | None = None,
+    live: LiveParts | None = None,
 ) -> ASGIApp:
     """Serve all protocols over one fleet of models.
+
+    ``live`` holds the sessions of live speech; None: this process has its own, and is alone.
 
     The router is bare: Starlette's application would wrap each request in two more layers for
     errors, for which ``middleware.errors`` answers in any case.
@@ -61,8 +72,15 @@ def asgi_app(
     def refusing() -> str | None:
         return admission.why_not_ready() or bodies.why_not_ready()
 
-    router = RememberingRouter(routes(fleet, config, refusing, cluster_figures))
-    door = Door(config, known_keys, router.template)
+    live = live or LiveParts(sessions_of(fleet, config))
+    tokens = Tokens(live.signing_key, known_keys)
+    router = RememberingRouter(
+        [
+            *routes(fleet, config, refusing, cluster_figures),
+            *live_routes(fleet, config, admission, live, tokens),
+        ]
+    )
+    door = Door(config, known_keys, router.template, tokens)
     app = guarded(router, config.limits, admission, bodies, door.enter)
     return _shared(app, config.security.origins)
 
@@ -96,6 +114,30 @@ def routes(
         Route("/health/live", live, methods=["GET"]),
         Route("/health/ready", ready, methods=["GET"]),
     ]
+
+
+@dataclass(frozen=True, slots=True)
+class LiveParts:
+    """What the realtime protocols are served over.
+
+    Attributes:
+        sessions: of this process.
+        elsewhere: the ways to the other ingress processes; None: there are none.
+        signing_key: of tokens, the same in all of them.
+    """
+
+    sessions: Sessions
+    elsewhere: Elsewhere | None = None
+    signing_key: bytes = field(default_factory=lambda: secrets.token_bytes(32))
+
+
+def live_routes(
+    fleet: Fleet, config: AppConfig, admission: Admission, live: LiveParts, tokens: Tokens
+) -> list[BaseRoute]:
+    """Return the routes of the realtime protocols."""
+    parts = live.sessions, live.elsewhere
+    realtime = Realtime(*parts, admission, config.live, lambda name: fleet.of_kind("asr", name))
+    return [*realtime.routes(), *TokenRoutes(tokens, *parts, config.limits).routes()]
 
 
 def _shared(app: ASGIApp, origins: Sequence[str]) -> ASGIApp:

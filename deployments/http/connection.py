@@ -9,10 +9,10 @@ from collections.abc import Sized
 from starlette.types import ASGIApp
 from uvicorn.protocols.http.flow_control import FlowControl
 from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol, RequestResponseCycle
-from uvicorn.server import ServerState
 
 from deployments.http.middleware.bodies import ARRIVED
 from deployments.http.middleware.deadline import leave
+from deployments.http.websocket import Held
 
 # The parser has no limits of its own, and joins a header that comes in pieces anew for each.
 MAX_HEAD_BYTES = 65_536  # of a request's first line and headers, a chunk's first line, a trailer
@@ -27,7 +27,7 @@ OTHER_FILES = 512  # that the process opens beside connections: without them no 
 BETWEEN, HEAD, BODY = range(3)  # where in a message a connection is
 
 
-class Accepted(ServerState):
+class Accepted(Held):
     """Count the server's connections, and bound how many there are at once."""
 
     def __init__(self) -> None:
@@ -144,6 +144,13 @@ class Connection(HttpToolsProtocol):
         self._chunks += 1
         if self._chunks > FREE_CHUNKS + self._body_bytes // MEAN_CHUNK_BYTES:
             raise self._refused(f"chunks must have {MEAN_CHUNK_BYTES} bytes on average at least")
+
+    def handle_websocket_upgrade(self) -> None:
+        """Hand the connection over, unless a request before it still waits for its answer."""
+        if self._is_at_rest():
+            super().handle_websocket_upgrade()
+        else:
+            self.send_400_response("a WebSocket must be the first request of a connection")
 
     def on_message_complete(self) -> None:
         self._at, self._has_ended, self._open_bytes = BETWEEN, True, 0

@@ -18,6 +18,7 @@ from models.errors import (
     DeadlinePassed,
     DragomanError,
     Draining,
+    EmptyCommit,
     Forbidden,
     HostNotAllowed,
     InsufficientScope,
@@ -28,6 +29,7 @@ from models.errors import (
     LoadNotAllowed,
     MethodNotAllowed,
     ModelControlOff,
+    NameTaken,
     NoKey,
     NotAudio,
     NotFound,
@@ -38,16 +40,22 @@ from models.errors import (
     QueueFull,
     QuotaUsed,
     RateLimited,
+    ReaderTooSlow,
+    SessionEnded,
+    SessionExpired,
+    SessionIdle,
     TooLarge,
     TooManyRunning,
     Unauthorized,
     Unavailable,
     UnknownLanguage,
     UnknownModel,
+    UnknownSession,
     UnknownVoice,
     Unprocessable,
     UnsupportedEncoding,
     UnsupportedPair,
+    UpgradeRequired,
     is_fault,
 )
 
@@ -67,6 +75,7 @@ S = HTTPStatus
 TABLE: Mapping[type[DragomanError], Row] = {
     CallerError: Row(S.BAD_REQUEST),
     InvalidRequest: Row(S.BAD_REQUEST),
+    EmptyCommit: Row(S.BAD_REQUEST),
     LoadFailed: Row(S.BAD_REQUEST),
     UnknownLanguage: Row(S.BAD_REQUEST),
     Unauthorized: Row(S.UNAUTHORIZED, challenge=f'{CHALLENGE}, error="invalid_token"'),
@@ -81,7 +90,14 @@ TABLE: Mapping[type[DragomanError], Row] = {
     NotFound: Row(S.NOT_FOUND),
     UnknownModel: Row(S.NOT_FOUND),
     UnknownVoice: Row(S.NOT_FOUND),
+    UnknownSession: Row(S.NOT_FOUND),
+    NameTaken: Row(S.CONFLICT),
+    SessionEnded: Row(S.GONE),
+    SessionExpired: Row(S.GONE),
+    SessionIdle: Row(S.GONE),
+    ReaderTooSlow: Row(S.GONE),
     MethodNotAllowed: Row(S.METHOD_NOT_ALLOWED),
+    UpgradeRequired: Row(S.UPGRADE_REQUIRED),
     BodyTooSlow: Row(S.REQUEST_TIMEOUT),
     TooLarge: Row(S.REQUEST_ENTITY_TOO_LARGE),
     NotAudio: Row(S.UNSUPPORTED_MEDIA_TYPE),
@@ -138,6 +154,8 @@ def error_response(error: DragomanError, path: str) -> Response:
         headers["retry-after"] = str(wait_s)
     if isinstance(error, MethodNotAllowed) and error.allowed:
         headers["allow"] = error.allowed
+    if row.status == S.UPGRADE_REQUIRED:
+        headers["upgrade"] = "websocket"
     if row.challenge is not None:
         headers["www-authenticate"] = row.challenge
     if row.status == S.REQUEST_TIMEOUT:

@@ -33,6 +33,11 @@ MUST = {
     "less_than": "must be below {lt:g}",
     "less_than_equal": "must be at most {le:g}",
     "string_too_short": "must not be empty",
+    "string_too_long": "must have at most {max_length} characters",
+    "string_pattern_mismatch": "must match {pattern}",
+    "too_long": "must have at most {max_length} entries",
+    "union_tag_invalid": "must be {expected_tags}",
+    "union_tag_not_found": "is required",
     "string_unicode": "must be text that UTF-8 can hold",
     "missing": "is required",
     "extra_forbidden": "is not known here",
@@ -46,7 +51,7 @@ def what_is_wrong(error: ValidationError) -> tuple[str, str]:
     of_field = [each for each in errors if _field(each) == param]
     deepest = max(len(each["loc"]) for each in of_field)
     told = [each for each in of_field if len(each["loc"]) == deepest]  # of one of several types
-    must = list(dict.fromkeys(_must(each) for each in told))
+    must = list(dict.fromkeys(must_be(each) for each in told))
     alternatives = [must[0], *(each.removeprefix("must be ") for each in must[1:])]
     return f"{_place(told[0])} {' or '.join(alternatives)}", param
 
@@ -60,7 +65,8 @@ def _place(error: ErrorDetails) -> str:
     return _field(error) + "".join(f"[{part}]" for part in error["loc"] if isinstance(part, int))
 
 
-def _must(error: ErrorDetails) -> str:
+def must_be(error: ErrorDetails) -> str:
+    """Say what a field must be."""
     context: Mapping[str, Any] = error.get("ctx", {})
     if error["type"] == "value_error":
         return str(context["error"])

@@ -86,8 +86,8 @@ class OperationsRoutes:
         )
         accept = request.headers.get("accept")
         media_type = EXPOSITIONS[preferred(accept, tuple(EXPOSITIONS))]
-        access = self._cluster_figures.access()
-        text = exposition(reports, figures, gpus, media_type, access)
+        access, lives = self._cluster_figures.access(), self._cluster_figures.live()
+        text = exposition(reports, figures, gpus, media_type, access, lives)
         return Response(text, media_type=media_type, headers={"vary": "accept"})
 
     async def doctor(self, request: Request) -> Response:

@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from functools import lru_cache
 
 from starlette.exceptions import HTTPException
-from starlette.routing import Match, Route, Router
+from starlette.routing import BaseRoute, Match, Route, Router
 from starlette.types import Receive, Scope, Send
 
 KNOWN_PATHS, MAX_KNOWN_CHARS = 1024, 256  # how many are remembered, and of what length
@@ -19,7 +19,7 @@ class RememberingRouter(Router):
     the some 100 that a small request takes in all.
     """
 
-    def __init__(self, routes: Sequence[Route]) -> None:
+    def __init__(self, routes: Sequence[BaseRoute]) -> None:
         super().__init__(routes)
         self._known = lru_cache(KNOWN_PATHS)(self._route_of)
 
@@ -43,8 +43,11 @@ class RememberingRouter(Router):
             HTTPException: there is no such path, or it takes other methods. Where several routes
                 share it, ``Allow`` names the methods of all; Starlette's names those of the first.
         """
-        if scope["type"] == "http":
-            method, path, root_path = scope["method"], scope["path"], scope.get("root_path", "")
+        method, path, root_path = scope["method"], scope["path"], scope.get("root_path", "")
+        if scope["type"] == "websocket":
+            if all(route.matches(scope)[0] is Match.NONE for route in self.routes):
+                raise HTTPException(404)
+        else:
             methods = self._methods(path, root_path)
             if methods and method not in methods:
                 raise HTTPException(405, headers={"Allow": ", ".join(sorted(methods))})

@@ -17,6 +17,7 @@ from starlette.types import ASGIApp
 from deployments.config.schema import address_family
 from deployments.config.security import Tls
 from deployments.http.connection import Accepted, Connection
+from deployments.http.websocket import MAX_MESSAGE_BYTES, PING_S, WebSocket
 
 BACKLOG = 2048  # connections that wait to be accepted
 TCP_INFO_QUEUE = struct.Struct("24xI")  # of a listening socket: how many wait to be accepted
@@ -38,6 +39,11 @@ class Listener:
             uvicorn.Config(
                 app,
                 http=Connection,
+                ws=WebSocket,
+                ws_max_size=MAX_MESSAGE_BYTES,
+                ws_ping_interval=PING_S,
+                ws_ping_timeout=PING_S,
+                ws_per_message_deflate=False,  # a small frame could become a large message
                 lifespan="off",
                 log_config=None,
                 access_log=False,

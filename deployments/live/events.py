@@ -87,6 +87,11 @@ class TurnFailed:
 
 
 @dataclass(frozen=True, slots=True)
+class Cleared:
+    """The audio of the open turn is forgotten; what was committed before is told before."""
+
+
+@dataclass(frozen=True, slots=True)
 class IdleTimeout:
     """Nobody spoke for as long as the options say."""
 
@@ -151,6 +156,7 @@ Event: TypeAlias = (
     | TranscriptPartial
     | TurnDone
     | TurnFailed
+    | Cleared
     | IdleTimeout
     | TranslationDelta
     | SentenceDone

@@ -2,9 +2,19 @@
 
 from __future__ import annotations
 
+from dataclasses import dataclass
 from typing import Protocol
 
+from deployments.live.options import LiveOptions
 from models.types import AsrItem, Audio, Samples, Transcript, Translation, VadItem, VadResult
+
+
+@dataclass(frozen=True, slots=True)
+class Begun:
+    """The start of a sentence, and its translation, from which that of the rest goes on."""
+
+    text: str
+    translated: str
 
 
 class LiveModels(Protocol):
@@ -12,6 +22,21 @@ class LiveModels(Protocol):
 
     Every method raises ``DragomanError`` where a model cannot answer.
     """
+
+    def prepare(self, options: LiveOptions) -> None:
+        """Resolve what a session asks for, its languages and voices; refuse what there is not.
+
+        A session calls it before it starts, and before each change.
+        """
+        ...
+
+    def prepare_target(self, target: str, voice: str | None, *, speaks: bool) -> None:
+        """Resolve one language more; refuse it where nothing translates to it or speaks it."""
+        ...
+
+    def close(self) -> None:
+        """Let go of the models: the session is over."""
+        ...
 
     async def hear(self, item: VadItem) -> VadResult:
         """Find speech in a piece of a stream."""
@@ -21,8 +46,14 @@ class LiveModels(Protocol):
         """Write down the open audio of a turn."""
         ...
 
-    async def translate(self, text: str, source: str, target: str) -> Translation:
-        """Translate a clause. Raises UnsupportedPair: no model translates it."""
+    async def translate(
+        self, text: str, source: str, target: str, begun: Begun | None = None
+    ) -> Translation:
+        """Translate a clause; where a model can, so that it goes on from ``begun``.
+
+        Raises:
+            UnsupportedPair: no model translates it.
+        """
         ...
 
     async def speak(

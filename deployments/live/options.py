@@ -5,6 +5,8 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Literal, TypeAlias
 
+from models.types import SOURCE_VOICE
+
 Delay: TypeAlias = Literal["minimal", "low", "medium", "high", "xhigh"]
 DELAYS: tuple[Delay, ...] = ("minimal", "low", "medium", "high", "xhigh")
 
@@ -49,3 +51,8 @@ class LiveOptions:
     targets: tuple[str, ...] = ()
     speaks: bool = False
     voice: str | None = None
+
+    def voice_of(self, target: str) -> str | None:
+        """Return the voice of a language: one that is named is of those that are asked for."""
+        is_meant = self.voice == SOURCE_VOICE or target in self.targets
+        return self.voice if is_meant else None

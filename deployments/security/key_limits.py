@@ -43,8 +43,7 @@ class Caller:
         if most is not None and self.running >= most:
             message = f"{most} requests of this key are running, as many as it may have at once"
             raise TooManyRunning(message)
-        if self._has_quotas:
-            self._check_quotas()
+        self.check_quotas()
         if self._key.requests_per_minute_per_ingress is not None:
             self._check_rate(self._key.requests_per_minute_per_ingress)
         self._used.requests += 1
@@ -59,6 +58,11 @@ class Caller:
             error.retry_after_s = max(1, math.ceil(self._lately[0] + WINDOW_S - now))
             raise error
         self._lately.append(now)
+
+    def check_quotas(self) -> None:
+        """Refuse what goes on beyond a day's quota. Raises QuotaUsed."""
+        if self._has_quotas:
+            self._check_quotas()
 
     def _check_quotas(self) -> None:
         quotas, now = self._key.quotas, int(self._unix_clock())

@@ -25,16 +25,21 @@ class KnownKeys:
         # A place in this dictionary is found by a hash that nobody outside can predict, so that
         # the time of a look-up tells nothing about the digests in it.
         self._salt = secrets.token_bytes(32)
-        callers = (
-            Caller(key, self.figures.usage[key.name], clock, unix_clock) for key in security.keys
-        )
-        self._callers = {self._place(caller.digest): caller for caller in callers}
+        self._by_name = {
+            key.name: Caller(key, self.figures.usage[key.name], clock, unix_clock)
+            for key in security.keys
+        }
+        self._callers = {self._place(each.digest): each for each in self._by_name.values()}
 
     def __bool__(self) -> bool:
         return bool(self._callers)
 
     def __repr__(self) -> str:
         return f"KnownKeys({', '.join(self.figures.usage)})"
+
+    def named(self, name: str) -> Caller | None:
+        """Return the owner of that name; None: there is none."""
+        return self._by_name.get(name)
 
     def caller(self, authorization: bytes | None) -> Caller:
         """Return the owner of the key in a header ``Authorization``.

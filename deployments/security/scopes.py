@@ -45,6 +45,13 @@ RIGHTS: Mapping[tuple[str, str], Scopes] = {
     ("GET", "/v1/audio/voice_consents/{name:path}"): INFER,
     ("POST", "/v1/audio/voice_consents/{name:path}"): INFER,
     ("DELETE", "/v1/audio/voice_consents/{name:path}"): INFER,
+    # live
+    ("GET", "/v1/realtime"): INFER,
+    ("GET", "/v1/realtime/translations"): INFER,
+    ("GET", "/v1/realtime/follow"): INFER,
+    ("POST", "/v1/realtime/client_secrets"): INFER,
+    ("POST", "/v1/realtime/translations/client_secrets"): INFER,
+    ("POST", "/v1/realtime/listen_tokens"): INFER,
     # lists
     ("GET", "/v1/models"): ANY,
     ("GET", "/v1/models/{name:path}"): ANY,

@@ -18,13 +18,16 @@ from deployments.config.files import check_policies
 from deployments.config.names import APPLICATION, INGRESS
 from deployments.config.policy import IngressUserConfig
 from deployments.config.schema import AppConfig
-from deployments.http.app import asgi_app
+from deployments.http.app import LiveParts, asgi_app
 from deployments.http.middleware.admission import Admission
+from deployments.http.realtime.relay import Answer, Ask, Elsewhere, Relays
 from deployments.http.server import Listener
+from deployments.live.fleet_sessions import sessions_of
 from deployments.security import audit
 from deployments.security.keys import KnownKeys
 from deployments.serve.model_control import ServeDirectory
 from deployments.serve.replica_address import stay_on_loopback
+from deployments.serve.signing_key import signing_key
 from deployments.telemetry import tracing
 from deployments.telemetry.cluster_figures import ClusterFigures, IngressFigures
 from deployments.telemetry.log import logger, set_up
@@ -53,7 +56,17 @@ class Ingress:
         ask = self._ask if config.ingress.replicas > 1 else None
         known_keys = KnownKeys(config.security)
         self._cluster_figures = ClusterFigures(own, self._fleet.figures, ask, known_keys.figures)
-        app = asgi_app(self._fleet, config, self._admission, self._cluster_figures, known_keys)
+        sessions = sessions_of(self._fleet, config)
+        self._relays = Relays(sessions)
+        elsewhere = Elsewhere(self._relay_all, self._find_all) if ask else None
+        app = asgi_app(
+            self._fleet,
+            config,
+            self._admission,
+            self._cluster_figures,
+            known_keys,
+            LiveParts(sessions, elsewhere, signing_key(os.environ)),
+        )
         at = config.ingress
         self._listener = Listener(app, at.host, at.port, at.keep_alive_timeout_s, at.tls)
         gc.freeze()  # what is loaded stays, so that no collection looks through it again
@@ -99,10 +112,22 @@ class Ingress:
         """Return the figures that this ingress knows, to another one."""
         return self._cluster_figures.known()
 
+    async def relay(self, ask: Ask) -> Answer:
+        """Return a session's next events, to a listener of another ingress."""
+        return await self._relays.answer(ask)
+
+    async def find_session(self, session: str, owner: str) -> str | None:
+        """Return the id of a session of this ingress; None: it has none such."""
+        return self._relays.find(session, owner)
+
     async def _ask(self) -> Sequence[Sequence[IngressFigures]]:
-        handle = serve.get_deployment_handle(INGRESS, APPLICATION)
-        answers = await handle.broadcast("figures").results_async(return_exceptions=True)
-        return [answer for answer in answers if not isinstance(answer, BaseException)]
+        return await _all_answers("figures")
+
+    async def _relay_all(self, ask: Ask) -> Sequence[Answer]:
+        return await _all_answers("relay", ask)
+
+    async def _find_all(self, session: str, owner: str) -> Sequence[str | None]:
+        return await _all_answers("find_session", session, owner)
 
     async def follow(self, placements: Placements, name: str, timeout_s: float) -> bool:
         """Follow placements; tell whether what they forbid has ended within the time.
@@ -126,3 +151,10 @@ class Ingress:
     async def __del__(self) -> None:  # Serve awaits it when it stops a replica
         await self._listener.stop()
         await asyncio.to_thread(tracing.shut_down)
+
+
+async def _all_answers(method: str, *arguments: Any) -> list[Any]:
+    """Ask every ingress, and return what those answer that can."""
+    handle = serve.get_deployment_handle(INGRESS, APPLICATION)
+    answers = await handle.broadcast(method, *arguments).results_async(return_exceptions=True)
+    return [answer for answer in answers if not isinstance(answer, BaseException)]

@@ -13,7 +13,8 @@ from dataclasses import dataclass, field, replace
 from itertools import chain
 
 from deployments.batching.statistics import Figures, total
-from deployments.telemetry import usage
+from deployments.telemetry import live_figures, usage
+from deployments.telemetry.live_figures import LiveFigures
 from deployments.telemetry.log import logger
 from deployments.telemetry.usage import AccessFigures
 
@@ -28,6 +29,7 @@ class IngressFigures:
     taken_at: float
     figures: Mapping[str, Figures]
     access: AccessFigures = field(default_factory=AccessFigures)
+    live: LiveFigures = field(default_factory=LiveFigures)
 
 
 class ClusterFigures:
@@ -49,14 +51,19 @@ class ClusterFigures:
     ) -> None:
         self._ingress = ingress
         self._access = access or AccessFigures()
+        self._live = LiveFigures
         self._own = own
         self._ask = ask
         self._known: dict[str, IngressFigures] = {}
         self._living = {ingress}
 
+    def count_live(self, figures: Callable[[], LiveFigures]) -> None:
+        """Count the live sessions of this process, too."""
+        self._live = figures
+
     def known(self) -> list[IngressFigures]:
         """Return this process' own figures now, and the last of the others."""
-        own = IngressFigures(self._ingress, time.time(), self._own(), self._access)
+        own = IngressFigures(self._ingress, time.time(), self._own(), self._access, self._live())
         return [own, *(each for each in self._known.values() if each.ingress != self._ingress)]
 
     async def figures(self) -> dict[str, Figures]:
@@ -82,6 +89,13 @@ class ClusterFigures:
         """Add up the figures of keys and refusals that the last call of ``figures`` found."""
         return usage.total(each.access for each in self.known())
 
+    def live(self) -> LiveFigures:
+        """Add up the figures of live sessions that the last call of ``figures`` found."""
+        return live_figures.total(
+            each.live if each.ingress in self._living else each.live.counts()
+            for each in self.known()
+        )
+
     async def _asked(self) -> Sequence[Sequence[IngressFigures]] | None:
         """Ask the other ingresses; None if there is none, or not all answer in time."""
         if self._ask is None:
@@ -97,4 +111,4 @@ class ClusterFigures:
 def _counts_of(dead: IngressFigures) -> IngressFigures:
     """Keep the counts of a process that has died, and nothing that waits."""
     figures = {name: Figures(each.statistics) for name, each in dead.figures.items()}
-    return replace(dead, figures=figures)
+    return replace(dead, figures=figures, live=dead.live.counts())

@@ -19,6 +19,8 @@ from prometheus_client.registry import Collector
 from deployments.batching.statistics import (
     Figures,
 )
+from deployments.telemetry.live_figures import LiveFigures
+from deployments.telemetry.live_metrics import live_metrics
 from deployments.telemetry.model_report import ModelReport
 from deployments.telemetry.replica_metrics import replica_metrics
 from deployments.telemetry.request_metrics import request_metrics
@@ -56,6 +58,7 @@ def exposition(
     gpus: Sequence[Gpu] = (),
     media_type: str = MEDIA_TYPE,
     access: AccessFigures | None = None,
+    live: LiveFigures | None = None,
 ) -> bytes:
     """Write every metric in Prometheus' text format, or in that of ``OPENMETRICS``.
 
@@ -65,6 +68,7 @@ def exposition(
         gpus: those of this machine.
         media_type: MEDIA_TYPE or OPENMETRICS.
         access: of keys and refusals, over all ingresses.
+        live: of live sessions, over all ingresses.
     """
     # OpenMetrics requires counters to end in `_total`, and Triton's do not.
     triton_type = "unknown" if media_type == OPENMETRICS else "counter"
@@ -75,6 +79,7 @@ def exposition(
             yield from _of_gpus(gpus)
             yield from replica_metrics(reports)
             yield from _of_keys(access or AccessFigures())
+            yield from live_metrics(live or LiveFigures())
 
     registry = CollectorRegistry(auto_describe=False)
     registry.register(Scrape())

@@ -125,7 +125,7 @@ def request_metrics(figures: Mapping[str, Figures], triton_type: str) -> Iterato
         histogram = HistogramMetricFamily(name, text, labels=MODEL)
         for model, of_model in figures.items():
             times = times_of(of_model.statistics)
-            buckets = _buckets(TIME_BOUNDS_S, times.counts)
+            buckets = buckets_of(TIME_BOUNDS_S, times.counts)
             histogram.add_metric([model, MODEL_VERSION], buckets, sum_value=times.sum_s)
         yield histogram
     yield _batch_sizes(figures)
@@ -149,11 +149,13 @@ def _batch_sizes(figures: Mapping[str, Figures]) -> Metric:
         for size, executions in of_model.statistics.executions.items():
             counts[bisect_left(BATCH_BOUNDS, size)] += executions.compute_infer.count
             rows += size * executions.compute_infer.count
-        histogram.add_metric([model, MODEL_VERSION], _buckets(BATCH_BOUNDS, counts), sum_value=rows)
+        histogram.add_metric(
+            [model, MODEL_VERSION], buckets_of(BATCH_BOUNDS, counts), sum_value=rows
+        )
     return histogram
 
 
-def _buckets(bounds: Sequence[float], counts: Sequence[int]) -> list[tuple[str, float]]:
+def buckets_of(bounds: Sequence[float], counts: Sequence[int]) -> list[tuple[str, float]]:
     """Return Prometheus' cumulative buckets; the last count is of values above every bound."""
     names = [*(str(float(bound)) for bound in bounds), "+Inf"]
     return list(zip(names, map(float, accumulate(counts)), strict=True))

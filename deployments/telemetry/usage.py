@@ -47,6 +47,9 @@ class Account(Protocol):
     def meter(self, audio_s: float, characters: int) -> None:
         """Count what a request has brought."""
 
+    def check_quotas(self) -> None:
+        """Refuse what goes on beyond a day's quota. Raises QuotaUsed."""
+
 
 current: ContextVar[Account | None] = ContextVar("account", default=None)  # of the request
 
@@ -55,6 +58,12 @@ def heard(audio_s: float) -> None:
     """Count audio that the current request sent."""
     if (account := current.get()) is not None:
         account.meter(audio_s, 0)
+
+
+def check_quotas() -> None:
+    """Refuse what the current request goes on to send. Raises QuotaUsed: its key has no more."""
+    if (account := current.get()) is not None:
+        account.check_quotas()
 
 
 def read(characters: int) -> None:

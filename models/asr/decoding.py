@@ -11,7 +11,7 @@ import zlib
 from collections import defaultdict
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, TypeAlias
 
 from models.types import Segment, Word
 
@@ -30,6 +30,7 @@ MIN_NEW_TOKENS = 16
 # Punctuation that belongs to the word after it, or before it (openai/whisper's defaults).
 PREPEND_PUNCTUATION = "\"'“¿([{-"
 APPEND_PUNCTUATION = "\"'.。,，!！?？:：”)]}、"
+Shape: TypeAlias = tuple[int, bool, int | None, bool]
 UNSPACED_LANGUAGES = frozenset({"zh", "ja", "th", "lo", "my", "yue"})
 
 
@@ -40,14 +41,18 @@ class Query:
     prompt: tuple[int, ...]
     temperatures: tuple[float, ...]
     timestamps: bool = True  # the prompt asks for them
+    forced: tuple[int, ...] = ()  # the text's first tokens, which stand behind the prompt
+    beam_size: int | None = None  # None: the search's own
+    may_be_empty: bool = False  # the text may end where it begins
 
     @property
-    def shape(self) -> tuple[int, bool]:
-        """Return what the prompts of one CTranslate2 call must have in common.
+    def shape(self) -> Shape:
+        """Return what the queries of one CTranslate2 call must have in common.
 
         Prompts of another length, or without timestamps, have ``<|startoftranscript|>`` elsewhere.
+        Forced tokens come behind it, so their number may differ.
         """
-        return len(self.prompt), self.timestamps
+        return len(self.prompt), self.timestamps, self.beam_size, self.may_be_empty
 
 
 @dataclass(frozen=True, slots=True)
@@ -107,12 +112,12 @@ def decode(
     Args:
         queries: one a row.
         generate: decodes the rows with these indices at one temperature; their prompts
-            are of one shape.
+            are of one shape, and its attempts are without what is forced.
     """
     attempts: list[list[Attempt]] = [[] for _ in queries]
     pending = list(range(len(queries)))
     while pending:
-        groups: defaultdict[tuple[float, tuple[int, bool]], list[int]] = defaultdict(list)
+        groups: defaultdict[tuple[float, Shape], list[int]] = defaultdict(list)
         for row in pending:
             query = queries[row]
             groups[query.temperatures[len(attempts[row])], query.shape].append(row)

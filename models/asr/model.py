@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import cached_property
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal
@@ -45,6 +45,10 @@ class Search:
     repetition_penalty: float = 1.0
     no_repeat_ngram_size: int = 0
     max_initial_timestamp_s: float = 1.0
+
+    def with_beam(self, size: int | None) -> Search:
+        """Return this search with a beam of that size; None: with its own."""
+        return self if size is None else replace(self, beam_size=size)
 
     def arguments(self, temperature: float) -> dict[str, Any]:
         """Return the arguments of ``ctranslate2.models.Whisper.generate``."""
@@ -141,26 +145,36 @@ class LoadedWhisper:
         prompts: Sequence[Sequence[int]],
         search: Search,
         temperature: float,
+        forced: Sequence[Sequence[int]] | None = None,
+        may_be_empty: bool = False,
     ) -> list[Attempt]:
-        """Decode these rows of the encoder's output; their prompts are of one shape (``Query``)."""
+        """Decode these rows of the encoder's output; their prompts are of one shape (``Query``).
+
+        Args:
+            forced: the first tokens of each row's text, which its attempt leaves out.
+            may_be_empty: whether a text may end before it begins.
+        """
+        forced = [()] * len(rows) if forced is None else forced
         window_s = 2 * encoded.shape[1] / FRAMES_PER_S
         longest = max_length(window_s, len(prompts[0]))
         most_tokens = max_new_tokens(longest, len(prompts[0]))
         found = self._model.generate(
             take_rows(encoded, rows),
-            [list(prompt) for prompt in prompts],
+            [[*prompt, *first] for prompt, first in zip(prompts, forced, strict=True)],
             max_length=longest,
             return_scores=True,
             return_no_speech_prob=True,
-            suppress_blank=True,
+            suppress_blank=not may_be_empty,
             suppress_tokens=self._suppressed,
             **search.arguments(temperature),
         )
         attempts = []
-        for result in found:
-            tokens = result.sequences_ids[0]
-            # The score is divided by length ** penalty; the average counts the end token too.
-            logprob = result.scores[0] * len(tokens) ** search.length_penalty
+        for result, first in zip(found, forced, strict=True):
+            sequence = result.sequences_ids[0]
+            tokens = sequence[len(first) :]
+            # The score, without that of what is forced, is divided by length ** penalty. The
+            # average counts the end token too.
+            logprob = result.scores[0] * len(sequence) ** search.length_penalty
             attempts.append(
                 Attempt(
                     tokens=tuple(tokens),
@@ -168,7 +182,7 @@ class LoadedWhisper:
                     avg_logprob=logprob / (len(tokens) + 1),
                     compression_ratio=compression_ratio(self.text_tokenizer.decode(tokens).strip()),
                     no_speech_prob=result.no_speech_prob,
-                    is_cut=len(tokens) >= most_tokens,
+                    is_cut=len(sequence) >= most_tokens,
                 )
             )
         return attempts

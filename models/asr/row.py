@@ -11,6 +11,7 @@ from numpy.typing import NDArray
 from models.asr.decoding import FRAMES_PER_S, Stretch, join_text
 from models.asr.repeats import repeats_the_end
 from models.asr.spoken_languages import Languages
+from models.errors import InvalidRequest, TooLarge, UnknownLanguage
 from models.types import SAMPLE_RATE_HZ, UNDETERMINED, AsrItem, Segment, Transcript
 
 FRAME_SAMPLES = SAMPLE_RATE_HZ // FRAMES_PER_S  # 160
@@ -33,8 +34,14 @@ class Row:
     languages: Languages = ()  # detected languages, for the task "detect"
     least_window_s: float = 0.0  # set when a smaller window wrote a text twice
     frame: int = 0  # decoded so far
+    forced: tuple[int, ...] = ()  # tokens of ``AsrItem.prefix``
     history: list[int] = field(default_factory=list)  # tokens of the prompt and of the text so far
     segments: list[Segment] = field(default_factory=list)
+
+    @property
+    def is_once(self) -> bool:
+        """Tell whether its audio is decoded once, whatever it holds."""
+        return self.item.prefix is not None
 
     @property
     def frames_left(self) -> int:
@@ -90,6 +97,25 @@ class Row:
             if goes_on and self.frame + LEAST_REST_S * FRAMES_PER_S <= end < stretch.next_frame:
                 return end
         return stretch.next_frame
+
+
+def refuse_bad(item: AsrItem, longest_s: float, languages: Sequence[str]) -> None:
+    """Refuse an item that cannot be decoded.
+
+    Raises:
+        InvalidRequest, TooLarge, UnknownLanguage: ``param`` names the field.
+    """
+    if item.samples.ndim != 1 or not np.isfinite(item.samples).all():
+        raise InvalidRequest("audio must be mono, of finite samples", param="samples")
+    if item.length > longest_s:
+        message = f"audio of {item.length:.1f} s is longer than a window of {longest_s:g} s"
+        raise TooLarge(message, param="samples")
+    if item.language is not None and item.language not in languages:
+        raise UnknownLanguage(f"unknown language {item.language!r}", param="language")
+    if item.beam_size is not None and item.beam_size < 1:
+        raise InvalidRequest("beam_size must be 1 or more", param="beam_size")
+    if item.temperature is not None and not item.temperature >= 0:
+        raise InvalidRequest("temperature must be 0 or more", param="temperature")
 
 
 def padded(rows: Sequence[Row], frames: int) -> NDArray[np.float32]:

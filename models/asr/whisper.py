@@ -5,12 +5,14 @@ from __future__ import annotations
 import time
 from collections import defaultdict
 from collections.abc import Sequence
+from dataclasses import replace
 from typing import TYPE_CHECKING
 
 import numpy as np
 
 from models.asr.decoding import (
     FRAMES_PER_S,
+    MAX_NEW_TOKENS,
     Attempt,
     Query,
     Stretch,
@@ -26,10 +28,10 @@ from models.asr.language_detection import detect_languages
 from models.asr.model import LoadedWhisper, model_folder, open_whisper
 from models.asr.options import LONGEST_WINDOW_S, Options
 from models.asr.repeats import is_said_twice
-from models.asr.row import FRAME_SAMPLES, Row, padded
+from models.asr.row import FRAME_SAMPLES, Row, padded, refuse_bad
 from models.audio.samples import loudness_dbfs
 from models.devices import device
-from models.errors import DragomanError, InvalidRequest, TooLarge, UnknownLanguage
+from models.errors import DragomanError, TooLarge
 from models.runtime import Engine, ItemError, RuntimeSettings, RuntimeSpec
 from models.types import SAMPLE_RATE_HZ, UNDETERMINED, AsrItem, Transcript
 from models.weights.source import licence, resolve
@@ -38,6 +40,8 @@ if TYPE_CHECKING:
     import ctranslate2
     from faster_whisper.tokenizer import Tokenizer
 
+
+MOST_FORCED_TOKENS = MAX_NEW_TOKENS // 2  # room for as many new ones
 
 FILES = (
     *("config.json", "tokenizer.json", "preprocessor_config.json"),
@@ -75,6 +79,7 @@ class WhisperAsr:
             licence=licence(settings.weights),
             languages=self._model.languages,
             length_buckets=window_capacities_s(options.windows_s, options.margin_s),
+            takes_prefix=True,
         )
         report = device.report(
             settings.device,
@@ -133,22 +138,23 @@ class WhisperAsr:
 
     def _row(self, index: int, item: AsrItem) -> Row:
         model, longest_s = self._loaded, self._options.windows_s[-1]
-        if item.samples.ndim != 1 or not np.isfinite(item.samples).all():
-            raise InvalidRequest("audio must be mono, of finite samples", param="samples")
-        if item.length > longest_s:
-            message = f"audio of {item.length:.1f} s is longer than a window of {longest_s:g} s"
-            raise TooLarge(message, param="samples")
-        if item.language is not None and item.language not in model.languages:
-            raise UnknownLanguage(f"unknown language {item.language!r}", param="language")
-        if item.temperature is not None and not item.temperature >= 0:
-            raise InvalidRequest("temperature must be 0 or more", param="temperature")
+        refuse_bad(item, longest_s, model.languages)
         language = item.language if model.is_multilingual else "en"
         # Text that stops too early in a long window can be continued only from a time.
         timed = item.timestamps or item.word_timestamps or item.length > self._capacities_s[0]
         row = Row(index, item, model.features(item.samples), language, timed)
+        if item.prefix is not None:
+            row.timestamps, row.forced = False, self._forced(item.prefix)
         if item.prompt and item.prompt.strip():
             row.history += model.text_tokenizer.encode(" " + item.prompt.strip())
         return row
+
+    def _forced(self, prefix: str) -> tuple[int, ...]:
+        tokens = self._loaded.text_tokenizer.encode(prefix) if prefix.strip() else []
+        if len(tokens) > MOST_FORCED_TOKENS:
+            message = f"{len(tokens)} tokens; at most {MOST_FORCED_TOKENS} are taken"
+            raise TooLarge(message, param="prefix")
+        return tuple(tokens)
 
     @property
     def _capacities_s(self) -> tuple[float, ...]:
@@ -184,7 +190,7 @@ class WhisperAsr:
         for position, (row, attempt) in enumerate(zip(rows, attempts, strict=True)):
             if self._thresholds.is_silence(attempt):
                 row.frame += row.frames_left
-            elif attempt.is_cut and not row.timestamps:
+            elif attempt.is_cut and not row.timestamps and not row.is_once:
                 row.timestamps = True  # decode again: only times tell where to go on
             elif self._goes_round(row, attempt, window_s):
                 row.least_window_s = next(w for w in self._options.windows_s if w > window_s)
@@ -199,7 +205,7 @@ class WhisperAsr:
 
         A text that is written twice there, too, was said twice.
         """
-        if row.least_window_s or window_s >= self._options.windows_s[-1]:
+        if row.is_once or row.least_window_s or window_s >= self._options.windows_s[-1]:
             return False
         text = self._tokenizer(row).decode(list(attempt.tokens))
         return is_said_twice(text) or (bool(row.segments) and row.repeats(text))
@@ -208,7 +214,7 @@ class WhisperAsr:
         return split(
             self._loaded.whisper,
             self._tokenizer(row),
-            attempt.tokens,
+            [*row.forced, *attempt.tokens],
             frame=row.frame,
             frames=row.frames_left,
         )
@@ -226,12 +232,23 @@ class WhisperAsr:
                     prompt=tuple(prompt),
                     temperatures=self._options.temperatures if own is None else (own,),
                     timestamps=row.timestamps,
+                    forced=row.forced,
+                    beam_size=row.item.beam_size,
+                    may_be_empty=row.is_once,
                 )
             )
 
         def generate(positions: list[int], temperature: float) -> list[Attempt]:
-            prompts = [queries[position].prompt for position in positions]
-            return model.generate(encoded, positions, prompts, self._search, temperature)
+            asked = [queries[position] for position in positions]
+            return model.generate(
+                encoded,
+                positions,
+                [query.prompt for query in asked],
+                self._search.with_beam(asked[0].beam_size),
+                temperature,
+                [query.forced for query in asked],
+                may_be_empty=asked[0].may_be_empty,
+            )
 
         return decode(queries, generate, self._thresholds)
 
@@ -263,6 +280,11 @@ class WhisperAsr:
             language=language,
             word_timestamps=row.item.word_timestamps,
         )
+        if row.is_once:
+            text = self._tokenizer(row).decode(list(attempt.tokens))
+            row.segments = [replace(segment, text=text) for segment in said]
+            row.frame += row.frames_left
+            return
         is_first = not row.segments
         if not is_first and row.repeats(join_text(said, language)):
             row.frame += row.frames_left

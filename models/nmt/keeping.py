@@ -31,6 +31,9 @@ class KeepingNmt:
 
     All texts of a batch go through the engine together. Texts in which something was lost ask once
     more, again together.
+
+    A text goes on from the start of its sentence where nothing in it is changed for the model;
+    else it is translated alone.
     """
 
     def __init__(self, engine: Engine) -> None:
@@ -46,7 +49,7 @@ class KeepingNmt:
         """Translate each item; errors in place of items are the engine's."""
         rows = [self._row(item) for item in batch]
         while waiting := [row for row in rows if row.result is None]:
-            texts = [replace(row.item, text=text) for row in waiting for text in row.wanted]
+            texts = [row.asking(text) for row in waiting for text in row.wanted]
             left = iter(self._engine.run(texts))
             for row in waiting:
                 row.go_on([next(left) for _ in row.wanted])
@@ -58,7 +61,7 @@ class KeepingNmt:
     def _row(self, item: NmtItem) -> _Row:
         pair = item.source_language, item.target_language
         lacks: Callable[[str], bool] = lambda text: self._engine.lacks(text, *pair)  # noqa: E731
-        setting = Setting(*pair, lacks, mends=item.max_tokens is None)
+        setting = Setting(*pair, lacks, mends=item.max_tokens is None and not item.before)
         steps = keep(item.text, setting) if _is_text(item.text) else _as_it_is(item.text)
         return _Row(item, steps, next(steps))
 
@@ -71,6 +74,12 @@ class _Row:
     steps: Steps
     wanted: list[str]
     result: Translation | ItemError | None = None
+
+    def asking(self, text: str) -> NmtItem:
+        """Return the item that asks for the translation of a text."""
+        if text == self.item.text:
+            return self.item
+        return replace(self.item, text=text, before="", before_translated="")
 
     def go_on(self, found: Sequence[Translation | ItemError]) -> None:
         texts = [each.text for each in found if isinstance(each, Translation)]

@@ -16,6 +16,7 @@ from deployments.security.audit import Refusals
 from deployments.security.key_limits import Caller
 from deployments.security.keys import KnownKeys
 from deployments.security.scopes import ADMIN, ANY, MODEL_CONTROL, NOBODY_ASKED, RIGHTS, Scopes
+from deployments.security.tokens import OPENS, Tokens, is_token
 from models.errors import (
     DragomanError,
     HostNotAllowed,
@@ -27,6 +28,10 @@ from models.errors import (
 )
 
 READ = frozenset({b"host", b"origin", b"authorization", b"sec-fetch-site"})  # headers
+LIVE = "/v1/realtime"  # the begin of the paths that tokens open
+TOKEN = "dragoman.token"  # in the scope of who came with one
+# Of the subprotocols that a browser offers, as it cannot send a header; and what is answered.
+KEY_PROTOCOL, PROTOCOL = "openai-insecure-api-key.", "realtime"
 ELSEWHERE = (b"cross-site", b"same-site")  # of Sec-Fetch-Site: another page asks
 AUTHORITY = re.compile(rb"(\[[0-9a-fA-F:.]{2,45}\]|[0-9A-Za-z_.-]{1,253})(:[0-9]{0,5})?")
 NOBODY = nullcontext()  # who has no key, and needs none
@@ -54,12 +59,16 @@ class Door:
         known_keys: knows the callers, and takes the figures.
         template: the path of the route that a request takes, as it was declared; None: none. What
             the router will run is what is asked about, so no spelling of a path gets around it.
+        tokens: reads client secrets and tokens to listen.
     """
 
-    def __init__(self, config: AppConfig, known_keys: KnownKeys, template: Template) -> None:
+    def __init__(
+        self, config: AppConfig, known_keys: KnownKeys, template: Template, tokens: Tokens
+    ) -> None:
         security, host = config.security, host_name(config.ingress.host)
         self._template = template
         self._known_keys = known_keys
+        self._tokens = tokens
         self._has_model_control = security.model_control == "admin"
         self._is_local = is_loopback(host) and not security.open and security.public_url is None
         self._names = security.names | {host}
@@ -83,15 +92,29 @@ class Door:
             asked, authorization = _asked(scope)
             is_short = len(asked.path) <= MAX_KNOWN_CHARS
             scopes = self._remembered(asked) if is_short else self._scopes(asked)
+            if asked.path.startswith(LIVE):
+                authorization = authorization or _in_subprotocol(scope)
+                if is_token(credential := _bearer(authorization)):
+                    caller = self._by_token(credential, asked, scope)
+                    if caller is None:
+                        return NOBODY
             if not scopes:
                 return NOBODY
-            caller = self._known_keys.caller(authorization)
+            caller = caller or self._known_keys.caller(authorization)
             if not scopes & caller.scopes:
                 raise _lacks(scopes)
             return caller.visit()
         except DragomanError as error:
             self._note(error, scope, caller)
             raise
+
+    def _by_token(self, credential: bytes, asked: Asked, scope: Scope) -> Caller | None:
+        """Return who made a token, for the routes that it opens; None: there are no keys."""
+        token, caller = self._tokens.read(credential)
+        if self._route(asked.method, asked.path, asked.root_path) not in OPENS[token.kind]:
+            raise InsufficientScope("the token does not open this path", param="authorization")
+        scope[TOKEN] = token
+        return caller
 
     def _scopes(self, asked: Asked) -> Scopes:
         """Return which scopes open it; none where no key is needed. Raises Forbidden."""
@@ -175,6 +198,19 @@ def _asked(scope: Scope) -> tuple[Asked, bytes | None]:
         scope["method"], scope["path"], root_path, get(b"host"), get(b"origin"), is_elsewhere
     )
     return asked, get(b"authorization")
+
+
+def _in_subprotocol(scope: Scope) -> bytes | None:
+    """Return the key among the subprotocols of a WebSocket, as its header would have it."""
+    for protocol in scope.get("subprotocols", ()):
+        if protocol.startswith(KEY_PROTOCOL):
+            return b"Bearer " + protocol.removeprefix(KEY_PROTOCOL).encode("latin-1", "replace")
+    return None
+
+
+def _bearer(authorization: bytes | None) -> bytes:
+    scheme, _, sent = (authorization or b"").partition(b" ")
+    return sent.strip(b" ") if scheme.lower() == b"bearer" else b""
 
 
 def _name(authority: bytes) -> str | None:

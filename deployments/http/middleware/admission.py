@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import math
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import AbstractContextManager, contextmanager, nullcontext
 from typing import Any
@@ -18,6 +19,8 @@ STOPPING = "the server is stopping"
 FULL = "as many requests as this server takes at once are running"
 # Answered also under overload and while draining.
 PROBES = ("/health/", "/v2/health/", "/metrics")
+LASTING = ("/v1/realtime/follow",)  # answers that go on as long as what they tell of
+LASTING_S = 86_400.0
 TRITON = "/v2"
 MODEL_PROBES = ("/ready", "/stats")  # the ends of Triton's paths that are probes of one model
 NOTHING: Mapping[str, Any] = {}
@@ -36,6 +39,8 @@ class Admission:
         self._idle.set()
         self.is_open = True  # what the probes say: it is not, some time before it drains
         self.draining = False
+        self.stopping = asyncio.Event()  # what lasts is to end, until ``ends_at``
+        self.ends_at = math.inf  # on the event loop's clock
 
     def why_not_ready(self) -> str | None:
         """Return why a probe is told not to send requests; None: it may."""
@@ -89,6 +94,23 @@ class Admission:
             self._running -= taken
             self._settle()
 
+    @contextmanager
+    def lasting(self) -> Iterator[None]:
+        """Hold the way open for what ends by itself once ``stopping`` is set; it takes no place.
+
+        Raises:
+            Draining: the server is stopping.
+        """
+        if self.draining:
+            raise Draining(STOPPING)
+        self._coming += 1
+        self._idle.clear()
+        try:
+            yield
+        finally:
+            self._coming -= 1
+            self._settle()
+
     def _check(self) -> None:
         if self.draining:
             raise Draining(STOPPING)
@@ -110,6 +132,8 @@ class Admission:
         self.is_open = False
         await asyncio.sleep(notice_s)
         self.draining = True
+        self.ends_at = asyncio.get_running_loop().time() + timeout_s
+        self.stopping.set()
         try:
             await asyncio.wait_for(self._idle.wait(), timeout_s)
         except TimeoutError:
@@ -143,10 +167,15 @@ class Admitting:
         self._enter = enter or _anybody
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
-        if scope["type"] != "http":
-            await self._app(scope, receive, send)
-            return
         with self._enter(scope):
+            if scope["type"] == "websocket":
+                with self._admission.lasting():
+                    await self._app(scope, receive, send)
+                return
+            if scope["path"] in LASTING:
+                with self._admission.lasting(), Ending(scope, LASTING_S):
+                    await self._app(scope, receive, send)
+                return
             size_bytes = scope.get("state", NOTHING).get(ARRIVED)
             if is_probe(scope["path"]):  # it needs no place, and its body is not waited for
                 with Ending(scope, self._timeout_s + GRACE_S):

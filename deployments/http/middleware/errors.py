@@ -1,4 +1,7 @@
-"""The layer that answers for whatever fails below it, once and in one place."""
+"""The layer that answers for whatever fails below it, once and in one place.
+
+A WebSocket that is refused before it is accepted gets the same answer as a request.
+"""
 
 from __future__ import annotations
 
@@ -21,9 +24,6 @@ class ErrorAnswers:
         self._app = app
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
-        if scope["type"] != "http":
-            await self._app(scope, receive, send)
-            return
         scope["app"] = self  # has Starlette's router raise its 404 and 405, to be answered here
         refusal = None
         try:

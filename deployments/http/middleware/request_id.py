@@ -12,6 +12,7 @@ from deployments.telemetry import tracing
 from deployments.telemetry.log import request_ids
 
 REQUEST_ID_HEADER = b"x-request-id"
+STARTS = ("http.response.start", "websocket.accept", "websocket.http.response.start")
 # An id of this process and a number: a UUID for each request takes several microseconds.
 ID_PREFIX, _numbers = uuid.uuid4().hex.encode(), itertools.count(1)
 
@@ -23,9 +24,8 @@ class RequestIds:
         self._app = app
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
-        if scope["type"] != "http":
-            await self._app(scope, receive, send)
-            return
+        if scope["type"] == "websocket":
+            scope["method"] = "GET"  # of its handshake, by which it is let in and traced
         request_id, send = _with_request_id(scope, send)
         outer = request_ids.set({"request_id": request_id})
         try:
@@ -50,7 +50,7 @@ def _with_request_id(scope: Scope, send: Send) -> tuple[str, Send]:
         scope["headers"] = [*scope["headers"], (REQUEST_ID_HEADER, sent)]
 
     async def send_with_id(message: Message) -> None:
-        if message["type"] == "http.response.start":
+        if message["type"] in STARTS:
             message["headers"] = [*message.get("headers", ()), (REQUEST_ID_HEADER, sent)]
         await send(message)
 

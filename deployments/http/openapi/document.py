@@ -13,7 +13,7 @@ from pydantic import TypeAdapter
 from deployments import __version__
 from deployments.config.security import SCOPES
 from deployments.http.errors import TABLE, TRITON
-from deployments.http.openapi import triton, v1
+from deployments.http.openapi import realtime, triton, v1
 from deployments.http.openapi.answers import Error, TritonError
 from deployments.http.openapi.operations import (
     HEADERS,
@@ -30,7 +30,11 @@ from deployments.http.openapi.operations import (
 from deployments.http.parsing import Fields, ForgivingFields
 from deployments.security.scopes import ANY, NOBODY_ASKED, RIGHTS, Scopes
 
-OPERATIONS: Mapping[Route, Operation] = {**v1.OPERATIONS, **triton.OPERATIONS}
+OPERATIONS: Mapping[Route, Operation] = {
+    **v1.OPERATIONS,
+    **realtime.OPERATIONS,
+    **triton.OPERATIONS,
+}
 REFS = "#/components/schemas/{model}"
 # What any request may be answered: a wrong Host or Origin, no key, a fault, and so on.
 OF_ALL = (400, 403, 500, 504)
@@ -185,6 +189,7 @@ def _error(status: int, body: type, schemas: dict[str, Schema]) -> dict[str, Any
     names = [
         *(["retry-after"] if any(row.retry_after_s for row in rows) else []),
         *(["www-authenticate"] if any(row.challenge for row in rows) else []),
+        *(["upgrade"] if status == HTTPStatus.UPGRADE_REQUIRED else []),
         *(["allow"] if status == HTTPStatus.METHOD_NOT_ALLOWED else []),
     ]
     return {

@@ -13,6 +13,7 @@ from deployments.http.parsing import (
     WARNINGS_HEADER,
     Fields,
 )
+from deployments.live.options import DELAYS
 
 Schema: TypeAlias = dict[str, Any]
 Route: TypeAlias = tuple[str, str]  # the method and the path, as it is declared
@@ -54,6 +55,56 @@ PARAMETERS: Mapping[str, Schema] = {
         "required": True,
         "description": "There is one version of each model.",
         "schema": {"const": "1"},
+    },
+    "Intent": {
+        "name": "intent",
+        "in": "query",
+        "required": True,
+        "description": "There are no other sessions.",
+        "schema": {"const": "transcription"},
+    },
+    "LiveModel": {
+        "name": "model",
+        "in": "query",
+        "description": "A recogniser, or `translation`; needed, unless `follow` is there.",
+        "schema": TEXT,
+    },
+    "Delay": {
+        "name": "delay",
+        "in": "query",
+        "description": "How long words are held back until they are sure.",
+        "schema": {"enum": list(DELAYS)},
+    },
+    "SessionName": {
+        "name": "name",
+        "in": "query",
+        "description": "A name by which the session is followed.",
+        "schema": {"type": "string", "pattern": "^[A-Za-z0-9_.-]{1,64}$"},
+    },
+    "Follow": {
+        "name": "follow",
+        "in": "query",
+        "description": "The name of an open session to follow, read only.",
+        "schema": TEXT,
+    },
+    "FollowName": {
+        "name": "name",
+        "in": "query",
+        "required": True,
+        "description": "The name of an open session.",
+        "schema": {"type": "string", "minLength": 1},
+    },
+    "Target": {
+        "name": "language",
+        "in": "query",
+        "description": "With `follow`: languages that it is translated to, with commas between.",
+        "schema": TEXT,
+    },
+    "OwnEvents": {
+        "name": "dragoman_events",
+        "in": "query",
+        "description": "Send Dragoman's own events, too.",
+        "schema": {"type": "boolean"},
     },
     "ConsentName": {
         "name": "name",
@@ -112,6 +163,8 @@ HEADERS: Mapping[str, Schema] = {
         "schema": {"type": "integer", "minimum": 0},
     },
     "etag": {"description": "What changes with the content.", "schema": TEXT},
+    "cache-control": {"description": "It is not to be kept.", "schema": TEXT},
+    "upgrade": {"description": "What the path speaks.", "schema": {"const": "websocket"}},
     "vary": {"description": "The request's headers that the answer depends on.", "schema": TEXT},
 }
 REQUIRED_HEADERS = {"x-request-id", "retry-after"}  # of each answer that names them

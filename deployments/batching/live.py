@@ -1,0 +1,55 @@
+"""Let live speech go before all other work of a model, which goes on beside it."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+
+from deployments.config.policy import BatchPolicy
+
+LIVE = -(1 << 31)  # the priority of live speech: no request over HTTP can ask for it
+OTHERS_PART = 0.25  # of the time of live batches: what other work has, where it waits meanwhile
+
+
+def level_of(asked: int, policy: BatchPolicy) -> int:
+    """Return the level asked for; as in Triton, the default for one that there is not."""
+    is_level = 1 <= asked <= policy.priority_levels or asked == LIVE
+    return asked if is_level else policy.default_priority
+
+
+class LiveWork:
+    """Count the live sessions that use a model, and what their items owe to other work.
+
+    While others wait, each live batch adds a part of its time to what they are owed. Once that is
+    enough for one of their batches, it has its turn.
+    """
+
+    __slots__ = ("_changed", "_owed_s", "sessions")
+
+    def __init__(self, changed: Callable[[], None]) -> None:
+        self.sessions = 0
+        self._owed_s = 0.0
+        self._changed = changed
+
+    @contextmanager
+    def opened(self) -> Iterator[None]:
+        """Keep the batches of other work short for as long as the block runs."""
+        self.sessions += 1
+        try:
+            yield
+        finally:
+            self.sessions -= 1
+            self._changed()
+
+    def is_others_turn(self, takes_s: float) -> bool:
+        """Tell whether other work, which would take so long, goes before live items now."""
+        return 0 < takes_s <= self._owed_s
+
+    def sent(self, took_s: float, *, is_live: bool, others_wait: bool) -> None:
+        """Count the time that a batch will take."""
+        if not others_wait:
+            self._owed_s = 0.0
+        elif is_live:
+            self._owed_s += OTHERS_PART * took_s
+        else:
+            self._owed_s = max(0.0, self._owed_s - took_s)

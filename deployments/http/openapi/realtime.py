@@ -1,0 +1,87 @@
+"""The operations under ``/v1/realtime``; the events of its WebSockets have a page of their own."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+from pydantic import BaseModel
+
+from deployments.http.openapi.operations import JSON, TEXT, Answer, Operation, Route
+from deployments.http.realtime.client_secrets import ClientSecretFields, ListenTokenFields
+
+LIVE = "Live"
+SOCKET = (
+    "A WebSocket of JSON events, as OpenAI's clients speak it. A browser, which can send no "
+    "header, offers the subprotocols `realtime` and `openai-insecure-api-key.KEY`."
+)
+OPENED = Answer("The WebSocket is open.", {}, ())
+
+
+class ClientSecret(BaseModel):
+    """A client secret, and the session that it opens."""
+
+    value: str
+    expires_at: int
+    session: dict[str, Any]
+
+
+class ListenToken(BaseModel):
+    """A token that listens to one session."""
+
+    value: str
+    expires_at: int
+    name: str
+    session: str
+
+
+OPERATIONS: Mapping[Route, Operation] = {
+    ("GET", "/v1/realtime"): Operation(
+        "transcribe_live",
+        LIVE,
+        "Transcribe speech while it is spoken (OpenAI's realtime protocol)",
+        {101: OPENED},
+        parameters=("Intent", "Delay", "SessionName", "OwnEvents"),
+        errors=(404, 409, 422, 426),
+        description=SOCKET,
+    ),
+    ("GET", "/v1/realtime/translations"): Operation(
+        "translate_live",
+        LIVE,
+        "Translate speech while it is spoken (OpenAI's realtime protocol), or follow a session",
+        {101: OPENED},
+        parameters=("LiveModel", "Delay", "SessionName", "Follow", "Target", "OwnEvents"),
+        errors=(404, 409, 422, 426),
+        description=SOCKET,
+    ),
+    ("GET", "/v1/realtime/follow"): Operation(
+        "follow_session",
+        LIVE,
+        "Follow a session as text",
+        {200: Answer("Server-sent events, until the session ends.", {"text/event-stream": TEXT})},
+        parameters=("FollowName", "Target", "OwnEvents"),
+        errors=(404, 422),
+    ),
+    ("POST", "/v1/realtime/client_secrets"): Operation(
+        "make_transcription_secret",
+        LIVE,
+        "Make a secret that opens transcription sessions (OpenAI's endpoint)",
+        {200: Answer("The secret.", {JSON: ClientSecret}, ("cache-control",))},
+        {JSON: ClientSecretFields},
+    ),
+    ("POST", "/v1/realtime/translations/client_secrets"): Operation(
+        "make_translation_secret",
+        LIVE,
+        "Make a secret that opens translation sessions (OpenAI's endpoint)",
+        {200: Answer("The secret.", {JSON: ClientSecret}, ("cache-control",))},
+        {JSON: ClientSecretFields},
+    ),
+    ("POST", "/v1/realtime/listen_tokens"): Operation(
+        "make_listen_token",
+        LIVE,
+        "Make a token that only listens to one open session",
+        {200: Answer("The token.", {JSON: ListenToken}, ("cache-control",))},
+        {JSON: ListenTokenFields},
+        errors=(404,),
+    ),
+}

@@ -1,0 +1,1 @@
+"""OpenAI's realtime protocols, transcription and translation, over live sessions."""

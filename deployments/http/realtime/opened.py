@@ -1,0 +1,37 @@
+"""What both protocols know of the live session behind them."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+
+from deployments.live.options import LiveOptions
+from deployments.live.session import Session
+
+
+@dataclass(frozen=True, slots=True)
+class Opened:
+    """A live session, with what its server knows of it.
+
+    Attributes:
+        expires_at: seconds since the epoch.
+        check_model: raises for a name that is no recogniser's; None is the first one.
+        claim_name: gives the session a name. Raises NameTaken: another one has it.
+    """
+
+    session: Session
+    expires_at: int
+    check_model: Callable[[str | None], None]
+    claim_name: Callable[[Session, str], None]
+
+    def update(self, options: LiveOptions, name: str | None) -> None:
+        """Change the session, and name it. Raises DragomanError: it stays as it was."""
+        before = self.session.options
+        if options != before:
+            self.session.update(options)
+        if name is not None and name != self.session.name:
+            try:
+                self.claim_name(self.session, name)
+            except Exception:
+                self.session.update(before)
+                raise

@@ -1,0 +1,156 @@
+"""The paths of the realtime protocols: what a handshake asks for, and the session it opens."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+from starlette.requests import Request
+from starlette.responses import Response
+from starlette.routing import BaseRoute, Route, WebSocketRoute
+from starlette.types import Receive, Scope, Send
+
+from deployments.config.live import Live
+from deployments.http.middleware.access import TOKEN
+from deployments.http.middleware.admission import Admission
+from deployments.http.realtime import transcription, translation
+from deployments.http.realtime.channel import Channel
+from deployments.http.realtime.conversation import Dialogue, converse
+from deployments.http.realtime.follow import Following
+from deployments.http.realtime.opened import Opened
+from deployments.http.realtime.queries import TRANSCRIPTION, TRANSLATION, Query, owner
+from deployments.http.realtime.relay import Elsewhere, find
+from deployments.http.realtime.session_fields import (
+    SessionT,
+    TranscriptionSession,
+    TranslationSession,
+    updated,
+)
+from deployments.live.options import LiveOptions
+from deployments.live.session import Session
+from deployments.live.sessions import Sessions
+from deployments.security.tokens import Kind, Token
+from models.errors import InsufficientScope, InvalidRequest, NameTaken, UpgradeRequired
+
+PATHS = {"/v1/realtime": "transcription", "/v1/realtime/translations": "translation"}
+ANY_MODEL = frozenset(PATHS.values())  # what a client says that leaves the choice to the server
+CheckModel = Callable[[str], object]
+
+
+class Realtime:
+    """Serves both protocols over the sessions of this process.
+
+    Args:
+        sessions: opens and finds them.
+        elsewhere: the ways to other ingress processes; None: there are none.
+        admission: of this process, which says when it stops.
+        limits: of sessions.
+        check_model: raises for a name that no recogniser has.
+    """
+
+    def __init__(
+        self,
+        sessions: Sessions,
+        elsewhere: Elsewhere | None,
+        admission: Admission,
+        limits: Live,
+        check_model: CheckModel,
+    ) -> None:
+        self._sessions, self._elsewhere = sessions, elsewhere
+        self._admission, self._limits = admission, limits
+        self._check_recogniser = check_model
+        self._following = Following(sessions, elsewhere, admission, limits)
+
+    def routes(self) -> list[BaseRoute]:
+        return [
+            WebSocketRoute("/v1/realtime", _Socket(self.transcription)),
+            WebSocketRoute("/v1/realtime/translations", _Socket(self.translation)),
+            *(Route(path, upgrade, methods=["GET"]) for path in PATHS),
+            Route("/v1/realtime/follow", self._following.stream, methods=["GET"]),
+        ]
+
+    async def translation(self, scope: Scope, receive: Receive, send: Send) -> None:
+        """Answer a handshake of a translation, or of a listener."""
+        query = Query(scope)
+        if query.text("follow") is not None:
+            await self._following.socket(scope, receive, send)
+            return
+        asked = _asked(scope, "translation", TranslationSession())
+        asked = updated(asked, query.session(TRANSLATION))
+        if asked.model is None:
+            raise InvalidRequest("model must be in the query, such as model=asr", param="model")
+        self._check_model(asked.model)
+        opened = await self._open(scope, translation.live_options(asked), asked.dragoman.name)
+        channel = Channel(scope, receive, send, self._limits.listener_bytes)
+        dialogue = translation.TranslationDialogue(channel, opened, asked)
+        await self._run(channel, opened, dialogue)
+
+    async def transcription(self, scope: Scope, receive: Receive, send: Send) -> None:
+        """Answer a handshake of a transcription."""
+        query = Query(scope)
+        asked = _asked(scope, "transcription", TranscriptionSession())
+        intent = query.text("intent") or (TOKEN in scope and "transcription")
+        if intent != "transcription":
+            message = "intent must be transcription: this server has no conversations"
+            raise InvalidRequest(message, param="intent")
+        asked = updated(asked, query.session(TRANSCRIPTION))
+        self._check_model(asked.audio.input.transcription and asked.audio.input.transcription.model)
+        opened = await self._open(scope, transcription.live_options(asked), asked.dragoman.name)
+        channel = Channel(scope, receive, send, self._limits.listener_bytes)
+        dialogue = transcription.TranscriptionDialogue(channel, opened, asked)
+        await self._run(channel, opened, dialogue)
+
+    async def _open(self, scope: Scope, options: LiveOptions, name: str | None) -> Opened:
+        """Open a session. Raises DragomanError, which the handshake is answered with."""
+        mine = owner(scope)
+        if name is not None and await find(self._sessions, self._elsewhere, name, mine):
+            raise _taken(name)
+        session = self._sessions.open(options, mine, name)
+        expires_at = round(session.opened_at + self._limits.max_session_s)
+        return Opened(session, expires_at, self._check_model, self._claim)
+
+    async def _run(self, channel: Channel, opened: Opened, dialogue: Dialogue) -> None:
+        try:
+            await channel.accept()
+            await converse(channel, opened.session, dialogue, self._admission)
+        finally:
+            if not opened.session.is_over:
+                opened.session.abort()
+
+    def _check_model(self, name: str | None) -> None:
+        if name is not None and name not in ANY_MODEL:
+            self._check_recogniser(name)
+
+    def _claim(self, session: Session, name: str) -> None:
+        """Name a session that is open. Raises NameTaken."""
+        if any(each.owner == session.owner and each.name == name for each in self._sessions):
+            raise _taken(name)
+        session.name = name
+
+
+class _Socket:
+    """An endpoint as Starlette runs it: bare, with no layer of its own around it."""
+
+    def __init__(self, answer: Callable[[Scope, Receive, Send], object]) -> None:
+        self._answer = answer
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        await self._answer(scope, receive, send)  # type: ignore[misc]
+
+
+def _asked(scope: Scope, kind: Kind, default: SessionT) -> SessionT:
+    """Return the session that a token asks for. Raises InsufficientScope: it opens none."""
+    token: Token | None = scope.get(TOKEN)
+    if token is None:
+        return default
+    if token.kind != kind:
+        raise InsufficientScope("the token opens no such session", param="authorization")
+    return updated(default, token.says)
+
+
+async def upgrade(request: Request) -> Response:
+    """Refuse a request that is no handshake."""
+    raise UpgradeRequired(f"{request.url.path} is a WebSocket: send the header Upgrade: websocket")
+
+
+def _taken(name: str) -> NameTaken:
+    return NameTaken(f"a session named {name!r} is open already", param="name")

@@ -1,0 +1,85 @@
+"""Find the places in a text where a clause may end."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Sequence
+from itertools import pairwise
+
+from deployments.live.conjunctions import CONJUNCTIONS
+from models.text.items import find
+from models.text.sentences import split
+
+MARK = re.compile(r"[,;:)\]–—،؛]+[\"'”»’]?$|[、，；：]$")
+UNSPACED_MARK = re.compile("[、，；：](?=.)")
+OPEN_END = re.compile(r"(?:\d[.,:]|\.\.|…)$")  # a number's digits, or the sentence, may go on
+WORD = re.compile(r"\S+")
+UNSPACED = re.compile(r"[\u3040-\u30ff\u3400-\u9fff\u0e00-\u0e7f]")
+PROBE = " X"  # follows a sentence's end, and no abbreviation's
+SIGNS_A_WORD = 3  # of scripts that write no spaces
+EARLIEST = 0.4  # share of the longest clause, of the first good place
+
+
+def words(text: str) -> int:
+    """Count words; those of scripts without spaces are some signs each."""
+    signs = len(UNSPACED.findall(text))
+    return len(text.split()) + signs // SIGNS_A_WORD
+
+
+def sentence_end(text: str, language: str) -> int | None:
+    """Return where the first sentence of a text surely ends; None: it may go on."""
+    pieces = split(text + PROBE, language, whole=find(text))
+    end = len(pieces.gaps[0]) + len(pieces.sentences[0])
+    if end > len(text):
+        return None
+    is_last = not text[end:].strip()
+    return None if is_last and OPEN_END.search(text.rstrip()) else end
+
+
+def places(text: str) -> list[int]:
+    """Return where a text may be cut: behind words, in no number, name, address or the like."""
+    kept = [(span.start, span.stop) for span in find(text)]
+    found = [place.end() for place in UNSPACED_MARK.finditer(text)]
+    for before, after in pairwise(WORD.finditer(text)):
+        if not _belong(before[0], after[0]):
+            found.append(before.end())
+    if text:
+        found.append(len(text.rstrip()))
+    inside = [place for place in found if any(start < place < stop for start, stop in kept)]
+    return sorted(set(found) - set(inside))
+
+
+def is_mark(text: str, place: int) -> bool:
+    """Tell whether a clause mark stands before a place."""
+    before = text[:place]
+    return bool(MARK.search(before)) and not OPEN_END.search(before)
+
+
+def best_place(text: str, at: Sequence[int], language: str, max_words: int) -> int | None:
+    """Return the best of some places for a text that is too long; None: there is none.
+
+    It is the last clause mark, else the last conjunction, else the last place of what may be
+    said at once, and not near its start if it can be.
+    """
+    fitting = [place for place in at if words(text[:place]) <= max_words]
+    limit = fitting[-1] if fitting else (at[0] if at else 0)
+    usable = [place for place in fitting if place >= limit * EARLIEST]
+    for is_good in (lambda p: is_mark(text, p), lambda p: _is_before(text, p, language)):
+        good = [place for place in usable if is_good(place)]
+        if good:
+            return good[-1]
+    return limit or None
+
+
+def _is_before(text: str, place: int, language: str) -> bool:
+    following = WORD.search(text, place)
+    joins = CONJUNCTIONS.get(language, frozenset())
+    return following is not None and following[0].lower() in joins
+
+
+def _belong(before: str, after: str) -> bool:
+    """Tell whether two words are parts of one: a number's groups, a name, an abbreviation."""
+    if before[-1].isdigit() and after[0].isdigit():
+        return True
+    is_name = before[:1].isupper() and after[:1].isupper() and before[-1].isalnum()
+    return is_name or before.endswith(".")

@@ -1,0 +1,232 @@
+"""Recognise a session's utterances in order, one question at a time, while they are spoken."""
+
+from __future__ import annotations
+
+import asyncio
+from collections import deque
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+
+from deployments.batching.clock import Clock
+from deployments.graph.plan import TranscribeOptions
+from deployments.graph.transcripts import transcript_of
+from deployments.live.agreement import Heard, text_of
+from deployments.live.events import (
+    Event,
+    Notice,
+    TranscriptDelta,
+    TranscriptPartial,
+    TurnFailed,
+)
+from deployments.live.models import LiveModels
+from deployments.live.options import LiveOptions
+from deployments.live.pace import PACES, Load
+from deployments.live.retry import asked
+from deployments.live.tape import Tape
+from deployments.live.utterance import Turn, Utterance
+from models.asr.spoken_languages import LEAST_S
+from models.audio.segments import Window
+from models.errors import DragomanError
+from models.types import SAMPLE_RATE_HZ, UNDETERMINED, AsrItem, Audio, SpeechSpan, Transcript
+
+SPECULATE = SAMPLE_RATE_HZ // 5  # silence after which an answer may turn out to be the last one
+
+
+@dataclass(frozen=True, slots=True)
+class _Question:
+    """The open audio of an utterance up to a place, and whether the answer may be the last."""
+
+    utterance: Utterance
+    edge: int
+    is_final: bool
+
+
+class Recognition:
+    """Asks for one utterance after the other; answers become deltas and turns.
+
+    Attributes:
+        options: those of what is said now.
+    """
+
+    def __init__(
+        self,
+        models: LiveModels,
+        options: LiveOptions,
+        emit: Callable[[Event], None],
+        clock: Clock,
+        tape: Tape,
+    ) -> None:
+        self._models, self._emit, self._clock, self._tape = models, emit, clock, tape
+        self.options = options
+        # Each turn stands behind its utterances once it is complete.
+        self._queue: deque[Utterance | Turn] = deque()
+        self._woken, self._moved = asyncio.Event(), asyncio.Event()
+        self._load = Load()
+        self._is_finishing = False
+        self._last_language: str | None = None
+
+    # ---- what the listening half tells -----------------------------------------------------
+
+    def add(self, utterance: Utterance) -> None:
+        self._queue.append(utterance)
+
+    def complete(self, turn: Turn) -> None:
+        self._queue.append(turn)
+
+    def wake(self) -> None:
+        """Look whether there is something to ask."""
+        self._woken.set()
+        self._moved.set()
+
+    def finish(self) -> None:
+        """Let ``run`` return once nothing waits."""
+        self._is_finishing = True
+        self.wake()
+
+    @property
+    def waiting(self) -> int:
+        """Return how many samples of speech have not been asked for."""
+        return sum(each.waiting for each in self._queue if isinstance(each, Utterance))
+
+    def needed_from(self, otherwise: int) -> int:
+        """Return the place from which on audio may still be asked for."""
+        starts = (each.start for each in self._queue if isinstance(each, Utterance))
+        return min(starts, default=otherwise)
+
+    async def progress(self) -> None:
+        """Wait until something was heard or recognised."""
+        self._moved.clear()
+        await self._moved.wait()
+
+    # ---- asking ----------------------------------------------------------------------------
+
+    async def run(self) -> None:
+        while True:
+            question = self._next()
+            if question is not None:
+                await self._ask(question)
+                self._moved.set()
+            elif self._is_finishing and not self._queue:
+                return
+            else:
+                self._woken.clear()
+                await self._woken.wait()
+
+    def _next(self) -> _Question | None:
+        """Close what is recognised; return what to ask next."""
+        while self._queue:
+            head = self._queue[0]
+            if isinstance(head, Turn):
+                self._conclude(head)
+            elif head.turn.is_lost:
+                if head.end is None:
+                    return None
+            elif head.end is not None and head.is_recognised:
+                self._settle(head)
+            else:
+                return self._question(head)
+            self._queue.popleft()
+        return None
+
+    def _question(self, open_one: Utterance) -> _Question | None:
+        if open_one.end is not None:
+            return _Question(open_one, open_one.end, is_final=True)
+        edge = open_one.audible_end
+        if open_one.covered >= open_one.speech_end:
+            return None
+        if open_one.silence >= SPECULATE:
+            return _Question(open_one, edge, is_final=True)
+        if self._load.is_behind or (
+            open_one.language is None and edge - open_one.start < LEAST_S * SAMPLE_RATE_HZ
+        ):
+            return None
+        step = PACES[self.options.delay].step_s * SAMPLE_RATE_HZ
+        if edge - max(open_one.start, open_one.covered) < step:
+            return None
+        return _Question(open_one, edge, is_final=False)
+
+    async def _ask(self, question: _Question) -> None:
+        asked_of, started_s = question.utterance, self._clock.time()
+        try:
+            answer = await self._answer(question)
+        except DragomanError as error:
+            asked_of.turn.failed = error
+            return
+        if self._load.add(self._clock.time() - started_s):
+            message = (
+                "Recognition is behind: text comes at the end of speech until it has caught up."
+            )
+            self._emit(Notice("recognition_behind", message))
+        if asked_of.turn.is_lost:
+            return
+        hold = round(PACES[self.options.delay].hold_s * SAMPLE_RATE_HZ)
+        shown = text_of(asked_of.newest)
+        sent = asked_of.take(answer, question.edge, hold, is_final=question.is_final)
+        self._send(asked_of, sent)
+        if asked_of.end is None:
+            asked_of.cut()
+            if text_of(asked_of.newest) != shown:
+                self._show(asked_of)
+
+    async def _answer(self, question: _Question) -> Transcript:
+        asked_of, options = question.utterance, self.options
+        samples = self._tape.cut(asked_of.start, question.edge)
+        speech = asked_of.speech(question.edge)
+        language = asked_of.language
+
+        async def recognise(item: AsrItem) -> Transcript:
+            return await asked(lambda: self._models.recognise(item), self._clock)
+
+        if question.is_final and not asked_of.sure:
+            if language is None and len(samples) < LEAST_S * SAMPLE_RATE_HZ:
+                language = self._last_language
+            whole = (SpeechSpan(0.0, len(samples) / SAMPLE_RATE_HZ),)
+            return await transcript_of(
+                Audio(samples),
+                Window(whole, speech or whole, language),
+                TranscribeOptions(
+                    word_timestamps=True, prompt=options.prompt, languages=options.languages
+                ),
+                recognise,
+            )
+        return await recognise(
+            AsrItem(
+                samples,
+                language,
+                word_timestamps=True,
+                prompt=options.prompt,
+                temperature=None if question.is_final else 0.0,
+                languages=options.languages,
+                prefix=asked_of.prefix,
+                beam_size=None if question.is_final else 1,
+            )
+        )
+
+    def _settle(self, head: Utterance) -> None:
+        """Send what is left of an utterance that has ended."""
+        self._send(head, head.settle())
+        head.turn.is_new_utterance = True
+        if head.spoken_language != UNDETERMINED:
+            self._last_language = head.spoken_language
+
+    # ---- telling ---------------------------------------------------------------------------
+
+    def _send(self, said_in: Utterance, words: Sequence[Heard]) -> None:
+        text = text_of(words)
+        if not text:
+            return
+        turn, language = said_in.turn, said_in.spoken_language
+        text = turn.add(text, language)
+        self._emit(TranscriptDelta(turn.number, text, words[0].start_s, words[-1].end_s, language))
+
+    def _show(self, said_in: Utterance) -> None:
+        newest = said_in.newest
+        end_s = newest[-1].end_s if newest else said_in.covered / SAMPLE_RATE_HZ
+        self._emit(TranscriptPartial(said_in.turn.number, text_of(newest), end_s))
+
+    def _conclude(self, turn: Turn) -> None:
+        """Tell what became of a complete turn."""
+        if turn.failed is not None:
+            self._emit(TurnFailed(turn.number, turn.failed))
+            return
+        self._emit(turn.done())

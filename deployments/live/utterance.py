@@ -1,0 +1,258 @@
+"""What a session knows of speech that goes on: its open audio, its sure words, the newest."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+
+import numpy as np
+
+from deployments.graph.sentences import doubts, language_doubts
+from deployments.live.agreement import Heard, agreed, behind, text_of
+from deployments.live.events import TurnDone
+from models.asr.decoding import UNSPACED_LANGUAGES
+from models.asr.spoken_languages import is_clear
+from models.errors import DragomanError
+from models.types import (
+    SAMPLE_RATE_HZ,
+    UNDETERMINED,
+    AnswerWarning,
+    SpeechSpan,
+    Transcript,
+    VadParameters,
+)
+from models.vad.silero import FRAME_SAMPLES, spans
+
+CUT_FROM = round(7.0 * SAMPLE_RATE_HZ)  # open audio from which sure words are cut off
+LONGEST = 28 * SAMPLE_RATE_HZ
+CONTEXT_WORDS = 2  # sure words that stay in front, unless a sentence ends
+TAIL = round(0.3 * SAMPLE_RATE_HZ)  # silence that is kept behind speech
+SPEECH = VadParameters(padding_s=0.2, min_silence_s=0.3)  # as in recordings
+SENTENCE_ENDS = (".", "?", "!", "。", "？", "！", "…")
+
+
+@dataclass(slots=True)
+class Turn:
+    """A turn, of one utterance or several. Places are samples of the session."""
+
+    number: int
+    start: int
+    end: int | None = None  # set when its audio is complete
+    has_begun: bool = False  # speech was heard
+    text: str = ""
+    spoken: dict[str, int] = field(default_factory=dict)  # samples of speech by language
+    probabilities: dict[str, float] = field(default_factory=dict)  # of those languages
+    logprobs: list[tuple[float, int]] = field(default_factory=list)  # with their letters
+    warnings: list[AnswerWarning] = field(default_factory=list)
+    failed: DragomanError | None = None
+    is_dropped: bool = False  # nothing more is told of it
+    is_new_utterance: bool = False  # the next text is the first one after a silence
+
+    @property
+    def is_lost(self) -> bool:
+        return self.is_dropped or self.failed is not None
+
+    @property
+    def language(self) -> str:
+        """Return the language that most of it is spoken in."""
+        known = [name for name in self.spoken if name != UNDETERMINED]
+        return max(known, key=lambda name: self.spoken[name], default=UNDETERMINED)
+
+    def done(self) -> TurnDone:
+        """Return what is told of it at its end."""
+        assert self.end is not None
+        letters = sum(count for _, count in self.logprobs)
+        total = sum(value * count for value, count in self.logprobs)
+        return TurnDone(
+            turn=self.number,
+            text=self.text,
+            start_s=self.start / SAMPLE_RATE_HZ,
+            end_s=self.end / SAMPLE_RATE_HZ,
+            language=self.language,
+            language_probability=self.probabilities.get(self.language, 0.0),
+            speech_s=sum(self.spoken.values()) / SAMPLE_RATE_HZ,
+            avg_logprob=total / letters if letters else 0.0,
+            warnings=tuple(dict.fromkeys(self.warnings)),
+        )
+
+    def add(self, text: str, language: str) -> str:
+        """Add a text; return it with the space that it needs before it, or without."""
+        if not self.text:
+            text = text.lstrip()
+        elif not text[:1].isspace() and text[:1].isalnum() and self.is_new_utterance:
+            text = text if language in UNSPACED_LANGUAGES else f" {text}"
+        self.is_new_utterance = False
+        self.text += text
+        return text
+
+
+@dataclass(slots=True)
+class Utterance:
+    """Speech without a long silence. Places are samples of the session.
+
+    Attributes:
+        start: of the open audio; moves on as sure words are cut off.
+        language: None: not known yet.
+        end: of its audio; None: somebody still speaks.
+        probabilities: of the VAD's frames, from ``frames_start`` on.
+        heard: the place up to which the VAD has judged.
+        speech_end: where its last speech ended.
+        sure: the words sent, of the open audio.
+        newest: the words behind those, by the last answer; they may still change.
+        covered: the place up to which the last answer has heard.
+        is_settled: the last answer may stand as the final one.
+    """
+
+    turn: Turn
+    start: int
+    language: str | None
+    frames_start: int
+    probabilities: list[float]
+    heard: int
+    speech_end: int
+    silent_since: int | None = None
+    end: int | None = None
+    sure: list[Heard] = field(default_factory=list)
+    newest: list[Heard] = field(default_factory=list)
+    newest_language: str = UNDETERMINED
+    language_probability: float = 1.0
+    covered: int = 0
+    is_settled: bool = False
+    _logprobs: list[tuple[float, int]] = field(default_factory=list)  # of the last answer
+    _warnings: list[AnswerWarning] = field(default_factory=list)
+
+    def follow(self, probability: float, heard: int, silent_since: int | None) -> None:
+        """Take what the VAD says of one more frame."""
+        self.probabilities.append(probability)
+        self.heard, self.silent_since = heard, silent_since
+        self.speech_end = heard if silent_since is None else silent_since
+
+    @property
+    def silence(self) -> int:
+        return 0 if self.silent_since is None else self.heard - self.silent_since
+
+    @property
+    def audible_end(self) -> int:
+        """Return the end of its audio so far, with a little silence."""
+        return self.heard if self.silent_since is None else min(self.heard, self.speech_end + TAIL)
+
+    @property
+    def is_recognised(self) -> bool:
+        return self.is_settled and self.covered >= self.speech_end
+
+    @property
+    def waiting(self) -> int:
+        """Return how many samples of it no answer covers."""
+        end = self.speech_end if self.end is None else self.end
+        return max(0, end - max(self.start, self.covered))
+
+    @property
+    def spoken_language(self) -> str:
+        return self.language or self.newest_language
+
+    @property
+    def prefix(self) -> str:
+        return text_of(self.sure)
+
+    def speech(self, end: int) -> tuple[SpeechSpan, ...]:
+        """Return the speech of the open audio up to a place, by the rules for recordings."""
+        first = max(0, (self.start - self.frames_start) // FRAME_SAMPLES)
+        last = (end - self.frames_start + FRAME_SAMPLES - 1) // FRAME_SAMPLES
+        heard = np.array(self.probabilities[first:last], np.float32)
+        offset_s = (self.frames_start + first * FRAME_SAMPLES - self.start) / SAMPLE_RATE_HZ
+        length_s = (end - self.start) / SAMPLE_RATE_HZ
+        found = spans(heard, SPEECH, len(heard) * FRAME_SAMPLES / SAMPLE_RATE_HZ)
+        moved = [
+            SpeechSpan(max(0.0, span.start_s + offset_s), min(length_s, span.end_s + offset_s))
+            for span in found
+        ]
+        return tuple(span for span in moved if span.start_s < span.end_s)
+
+    def take(self, answer: Transcript, edge: int, hold: int, *, is_final: bool) -> list[Heard]:
+        """Take an answer for the open audio up to ``edge``; return the words that are sure now.
+
+        Args:
+            hold: samples before the edge whose words may still change.
+            is_final: whether the answer may stand as the last one.
+        """
+        words = [word for segment in answer.segments for word in segment.words or ()]
+        new = behind(self.prefix, words, self.start / SAMPLE_RATE_HZ)
+        count = 0
+        if self._hear_language(answer):
+            count = agreed(self.newest, new, (edge - hold) / SAMPLE_RATE_HZ)
+        sent, self.newest = new[:count], new[count:]
+        self.sure += sent
+        self.covered, self.is_settled = edge, is_final
+        self._logprobs = [(s.avg_logprob, max(1, len(s.text))) for s in answer.segments]
+        self._warnings = [warning for s in answer.segments for warning in doubts(s)]
+        self._warnings += language_doubts(answer)
+        return sent
+
+    def settle(self) -> list[Heard]:
+        """Make the newest words sure, and return them; tell the turn of the last answer."""
+        sent, self.newest = self.newest, []
+        self.sure += sent
+        turn, language = self.turn, self.spoken_language
+        turn.spoken[language] = turn.spoken.get(language, 0) + self.spoken
+        turn.probabilities[language] = max(
+            self.language_probability, turn.probabilities.get(language, 0.0)
+        )
+        turn.logprobs += self._logprobs
+        turn.warnings += self._warnings
+        return sent
+
+    @property
+    def spoken(self) -> int:
+        """Return how many samples of it are speech."""
+        return sum(value >= SPEECH.threshold for value in self.probabilities) * FRAME_SAMPLES
+
+    def cut(self) -> None:
+        """Cut sure words off where the open audio gets long: behind a sentence, or at a breath."""
+        if self.covered - self.start < CUT_FROM:
+            return
+        places = [self._gap(number) for number in range(len(self.sure) - 1)]
+        ends = [n for n in range(len(places)) if self._ends_sentence(n)]
+        inner = range(max(0, len(places) - CONTEXT_WORDS))
+        late = [n for n in inner if self._place(n) - self.start > CUT_FROM // 3]
+        if ends and self._place(ends[-1]) - self.start > CUT_FROM // 3:
+            chosen = ends[-1]
+        elif late:
+            chosen = max(late, key=lambda number: places[number])
+        else:
+            return
+        self.start, self.sure = self._place(chosen), self.sure[chosen + 1 :]
+
+    def longest_breath(self, before: int) -> int:
+        """Return the place in the last third before ``before`` where speech is least likely."""
+        first = self.start + 2 * (before - self.start) // 3
+        frames = range(
+            (first - self.frames_start) // FRAME_SAMPLES,
+            min(len(self.probabilities), (before - self.frames_start) // FRAME_SAMPLES),
+        )
+        quietest = min(frames, key=lambda frame: sum(self.probabilities[frame : frame + 3]))
+        return self.frames_start + (quietest + 1) * FRAME_SAMPLES
+
+    def _hear_language(self, answer: Transcript) -> bool:
+        """Keep the language once it is clear, or told twice. Return whether it is known."""
+        if self.language is not None:
+            return True
+        name, before = answer.language, self.newest_language
+        self.newest_language = name
+        self.language_probability = answer.language_probability
+        if name == UNDETERMINED:
+            return False
+        if is_clear(((name, answer.language_probability),)) or name == before:
+            self.language = name
+        if name != before:
+            self.newest = []
+        return self.language is not None
+
+    def _gap(self, number: int) -> float:
+        return self.sure[number + 1].start_s - self.sure[number].end_s
+
+    def _place(self, number: int) -> int:
+        """Return the middle between a sure word and the next one."""
+        middle_s = (self.sure[number].end_s + self.sure[number + 1].start_s) / 2
+        return max(self.start, round(middle_s * SAMPLE_RATE_HZ))
+
+    def _ends_sentence(self, number: int) -> bool:
+        return self.sure[number].text.rstrip().endswith(SENTENCE_ENDS)
