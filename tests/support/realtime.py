@@ -70,8 +70,10 @@ class Ear:
         self.room = asyncio.Event()
         self.room.set()
 
-    async def add(self, samples: NDArray[np.int16]) -> None:
+    async def until_heard(self, at_most_s: float) -> None:
         await self.room.wait()
+
+    def add(self, samples: NDArray[np.int16]) -> None:
         for start in range(0, len(samples), 800):
             self._hear(samples[start : start + 800])
 

@@ -1,0 +1,243 @@
+"""The server's WebSockets: bounded in memory, patient with a busy caller, strict in the handshake."""
+
+from __future__ import annotations
+
+import asyncio
+import os
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from typing import Any
+
+import pytest
+from starlette.types import Receive, Scope, Send
+from websockets.asyncio.client import connect
+from websockets.exceptions import ConnectionClosed
+from websockets.frames import Frame, Opcode
+
+from deployments.http import websocket
+from deployments.http.connection import Accepted
+from deployments.http.server import Listener
+from deployments.serve.ports import free_port
+from tests.support.sockets import HOST, end, opened, raw, until
+
+HANDSHAKE = (
+    b"GET / HTTP/1.1\r\nHost: localhost\r\nConnection: Upgrade\r\nUpgrade: websocket\r\n"
+    b"Sec-WebSocket-Version: 13\r\nSec-WebSocket-Key: MDEyMzQ1Njc4OWFiY2RlZg==\r\n"
+)
+
+
+class Taking:
+    """An application that takes messages when it is let."""
+
+    def __init__(self) -> None:
+        self.taken: list[Any] = []
+        self.may_take = asyncio.Event()
+        self.may_take.set()
+        self.sends: list[str] = []
+        self.left: dict[str, Any] | None = None
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        if scope["type"] == "http":
+            await asyncio.sleep(0.2)
+            await send({"type": "http.response.start", "status": 204, "headers": []})
+            await send({"type": "http.response.body"})
+            return
+        await receive()
+        await send({"type": "websocket.accept"})
+        for text in self.sends:
+            await send({"type": "websocket.send", "text": text})
+        while True:
+            await self.may_take.wait()
+            message = await receive()
+            if message["type"] == "websocket.disconnect":
+                self.left = dict(message)
+                return
+            self.taken.append(message.get("text") or message.get("bytes"))
+
+
+class Served:
+    def __init__(self, app: Taking, url: str, state: Accepted) -> None:
+        self.app, self.url, self.state = app, url, state
+
+
+@pytest.fixture
+async def served() -> AsyncIterator[Served]:
+    async with serving_state() as here:
+        yield here
+
+
+@asynccontextmanager
+async def serving_state() -> AsyncIterator[Served]:
+    app, port = Taking(), free_port()
+    listener = Listener(app, HOST, port, 60)
+    listener.start()
+    try:
+        yield Served(app, f"ws://{HOST}:{port}/", listener._state)
+    finally:
+        app.may_take.set()
+        await end(listener)
+
+
+def frame(data: bytes, opcode: Opcode = Opcode.TEXT, *, fin: bool = True) -> bytes:
+    return Frame(opcode, data, fin).serialize(mask=True)
+
+
+async def raw_socket(served: Served) -> tuple[asyncio.StreamReader, asyncio.StreamWriter]:
+    url = served.url.replace("ws", "http")
+    reader, writer = await opened(url, HANDSHAKE + b"\r\n")
+    assert (await reader.readuntil(b"\r\n\r\n")).startswith(b"HTTP/1.1 101")
+    return reader, writer
+
+
+async def test_a_message_in_many_pieces_takes_little_more_than_its_bytes(served: Served) -> None:
+    _, writer = await raw_socket(served)
+    pieces = [frame(b"x", Opcode.CONT, fin=False) for _ in range(20_000)]
+    writer.write(frame(b"", fin=False) + b"".join(pieces) + frame(b"", Opcode.CONT))
+    await until(lambda: bool(served.app.taken))
+    assert served.app.taken == ["x" * 20_000]
+    (connection,) = served.state.connections
+    assert connection.frames == []  # type: ignore[union-attr]
+    writer.close()
+
+
+async def test_what_is_held_is_counted_and_given_back(served: Served) -> None:
+    served.app.may_take.clear()
+    async with connect(served.url) as socket:
+        await socket.send("x" * 100_000)
+        await until(lambda: served.state.held_bytes >= 100_000)
+        served.app.may_take.set()
+        await until(lambda: served.state.held_bytes == 0)
+        served.app.may_take.clear()
+        await socket.send("é" * 100_000)
+        await until(lambda: served.state.held_bytes >= 200_000)
+        socket.transport.abort()
+        await until(lambda: served.state.held_bytes == 0)
+
+
+async def test_beyond_the_bound_of_all_a_connection_is_closed_with_a_reason(
+    served: Served, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(websocket, "MAX_HELD_BYTES", 1 << 20)
+    served.app.may_take.clear()
+    async with connect(served.url) as one, connect(served.url) as other:
+        await one.send("x" * 700_000)
+        await until(lambda: served.state.held_bytes >= 700_000)
+        with pytest.raises(ConnectionClosed):
+            for _ in range(40):
+                await other.send("x" * 100_000)
+                await asyncio.sleep(0)
+            await other.recv()
+        assert other.close_code == 1013
+        assert one.close_code is None
+
+
+async def test_a_message_over_the_bound_closes_its_connection(served: Served) -> None:
+    async with connect(served.url) as socket:
+        with pytest.raises(ConnectionClosed):
+            await socket.send("x" * (websocket.MAX_MESSAGE_BYTES + 1))
+            await socket.recv()
+        assert socket.close_code == 1009
+
+
+async def test_nothing_more_is_read_while_the_application_is_busy(served: Served) -> None:
+    served.app.may_take.clear()
+    reader, writer = await raw_socket(served)
+    for _ in range(64):
+        writer.write(frame(os.urandom(1 << 16), Opcode.BINARY))
+    (connection,) = served.state.connections
+    await until(lambda: connection.read_paused)  # type: ignore[union-attr]
+    await asyncio.sleep(0.05)
+    assert served.state.held_bytes < 1 << 20  # of 4 MiB
+    served.app.may_take.set()
+    await until(lambda: len(served.app.taken) == 64)
+    writer.close()
+
+
+async def test_pings_of_a_caller_that_reads_nothing_are_not_answered_for_ever(
+    served: Served,
+) -> None:
+    reader, writer = await raw_socket(served)
+    writer.transport.set_write_buffer_limits(1 << 22)
+    reader._transport.pause_reading()  # type: ignore[attr-defined]
+    (connection,) = served.state.connections
+    ping = frame(b"p" * 125, Opcode.PING)
+    for _ in range(60):
+        writer.write(ping * 1_000)
+        await writer.drain()
+        await asyncio.sleep(0)
+    await asyncio.sleep(0.1)
+    waiting = connection.transport.get_write_buffer_size()  # type: ignore[union-attr]
+    assert waiting <= websocket.MAX_PONG_BYTES + 256
+    writer.transport.abort()
+
+
+@pytest.fixture
+def quick_pings(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("deployments.http.server.PING_S", 0.1)
+
+
+@pytest.mark.usefixtures("quick_pings")
+async def test_a_caller_that_is_gone_is_noticed() -> None:
+    async with serving_state() as served:
+        _, writer = await raw_socket(served)
+        await until(lambda: served.app.left is not None or not served.state.connections)
+        writer.close()
+
+
+@pytest.mark.usefixtures("quick_pings")
+async def test_a_caller_that_sends_is_there_though_it_answers_no_ping() -> None:
+    async with serving_state() as served:
+        _, writer = await raw_socket(served)
+        for _ in range(20):
+            writer.write(frame(b"a"))
+            await asyncio.sleep(0.03)
+        assert served.app.left is None
+        assert len(served.app.taken) == 20
+        writer.close()
+
+
+@pytest.mark.usefixtures("quick_pings")
+async def test_a_caller_whose_answer_waits_behind_its_audio_is_there() -> None:
+    async with serving_state() as served:
+        served.app.may_take.clear()
+        _, writer = await raw_socket(served)
+        writer.write(frame(b"a"))
+        await asyncio.sleep(0.5)
+        assert len(served.state.connections) == 1
+        writer.close()
+
+
+async def test_a_handshake_behind_an_open_request_is_refused(served: Served) -> None:
+    url = served.url.replace("ws", "http")
+    first = b"GET /slow HTTP/1.1\r\nHost: localhost\r\n\r\n"
+    answer = await raw(url, first + HANDSHAKE + b"\r\n")
+    assert b" 101 " not in answer
+
+
+@pytest.mark.parametrize(
+    ("head", "status"),
+    [
+        (HANDSHAKE.replace(b"Key: MDEyMzQ1Njc4OWFiY2RlZg==", b"Key: short"), b"400"),
+        (HANDSHAKE.replace(b"Version: 13", b"Version: 8"), b"426"),
+        (HANDSHAKE.replace(b"Sec-WebSocket-Key", b"X-Key"), b"400"),
+        (HANDSHAKE + b"X: 1\r\n" * 300, b"400"),
+        (HANDSHAKE + b"X: " + b"1" * 9_000 + b"\r\n", b"431"),
+    ],
+    ids=["key", "version", "no key", "headers", "long header"],
+)
+async def test_a_wrong_handshake_is_refused_over_http(
+    served: Served, head: bytes, status: bytes
+) -> None:
+    answer = await raw(served.url.replace("ws", "http"), head + b"\r\n")
+    assert answer.split(b" ")[1] == status
+
+
+async def test_damaged_frames_end_only_their_connection(served: Served) -> None:
+    async with connect(served.url) as well:
+        for sent in (b"\xff" * 64, frame(b"\xff\xfe"), frame(b"x", Opcode.CONT), b"\x81\x05hello"):
+            reader, writer = await raw_socket(served)
+            writer.write(sent)
+            assert await asyncio.wait_for(reader.read(), 5) is not None
+            writer.close()
+        await well.send("still here")
+        await until(lambda: "still here" in served.app.taken)
