@@ -148,26 +148,6 @@ class UnknownSession(NotFound):
     code = "session_not_found"
 
 
-class NameTaken(CallerError):
-    code = "session_name_taken"
-
-
-class SessionEnded(CallerError):
-    code = "session_ended"
-
-
-class SessionExpired(SessionEnded):
-    code = "session_expired"
-
-
-class SessionIdle(SessionEnded):
-    code = "session_idle"
-
-
-class ReaderTooSlow(SessionEnded):
-    code = "reader_too_slow"
-
-
 class MethodNotAllowed(CallerError):
     code = "method_not_allowed"
     allowed = ""  # the methods that the path takes, with commas between
@@ -187,6 +167,26 @@ class TooLarge(CallerError):
 
 class NotAudio(CallerError):
     code = "not_audio"
+
+
+class NameTaken(CallerError):
+    code = "session_name_taken"
+
+
+class SessionEnded(CallerError):
+    code = "session_ended"
+
+
+class SessionExpired(SessionEnded):
+    code = "session_expired"
+
+
+class SessionIdle(SessionEnded):
+    code = "session_idle"
+
+
+class ReaderTooSlow(SessionEnded):
+    code = "reader_too_slow"
 
 
 class UnsupportedEncoding(CallerError):
@@ -249,6 +249,11 @@ class InternalError(DragomanError):
 def is_fault(error: DragomanError) -> bool:
     """Return whether the server is at fault, so that a caller is told nothing of it."""
     return not isinstance(error, CallerError | Unavailable | DeadlinePassed)
+
+
+def told(error: DragomanError) -> str:
+    """Return the message for the caller."""
+    return "internal error" if is_fault(error) else error.message
 
 
 class StartupError(Exception):

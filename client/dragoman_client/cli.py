@@ -208,14 +208,17 @@ def text(
 
 @app.command()
 def models(context: typer.Context, as_json: AsJson = False) -> None:
-    """List the models: where each runs and why, and its counts."""
+    """List the models: where each runs and why, its counts, and how late live sessions are."""
     with console.connected(context, "asking") as client:
         rows = client.models()
     if as_json:
         console.show_json(rows)
         return
     console.show_table(
-        ("id", "kind", "engine", "asked", "runs on", "why", "replicas", "batches", "mean batch"),
+        (
+            *("id", "kind", "engine", "asked", "runs on", "why"),
+            *("replicas", "batches", "mean batch", "live lag"),
+        ),
         [
             (
                 row.id,
@@ -227,6 +230,7 @@ def models(context: typer.Context, as_json: AsJson = False) -> None:
                 row.replicas,
                 row.statistics.batches,
                 row.statistics.mean_batch_size,
+                "" if row.live_lag_p95_s is None else f"{row.live_lag_p95_s:.2f} s",
             )
             for row in rows
         ],

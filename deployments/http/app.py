@@ -27,6 +27,7 @@ from deployments.http.operations import OperationsRoutes
 from deployments.http.realtime.client_secrets import TokenRoutes
 from deployments.http.realtime.relay import Elsewhere
 from deployments.http.realtime.routes import Realtime
+from deployments.http.realtime.sessions import SessionRoutes
 from deployments.http.router import RememberingRouter
 from deployments.http.triton.routes import OipRoutes
 from deployments.http.v1.embeddings import EmbeddingEndpoint
@@ -73,11 +74,12 @@ def asgi_app(
         return admission.why_not_ready() or bodies.why_not_ready()
 
     live = live or LiveParts(sessions_of(fleet, config))
+    cluster_figures.count_live(live.sessions.figures)
     tokens = Tokens(live.signing_key, known_keys)
     router = RememberingRouter(
         [
             *routes(fleet, config, refusing, cluster_figures),
-            *live_routes(fleet, config, admission, live, tokens),
+            *live_routes(fleet, config, admission, cluster_figures, live, tokens),
         ]
     )
     door = Door(config, known_keys, router.template, tokens)
@@ -108,7 +110,7 @@ def routes(
         TranscriptionEndpoint(pipeline, config.limits).route(),
         SpeechEndpoint(pipeline, config.limits).route(),
         *VoiceRoutes(fleet).routes(),
-        *ModelRoutes(fleet, started).routes(),
+        *ModelRoutes(fleet, started, cluster_figures.live).routes(),
         *OperationsRoutes(fleet, config.models, cluster_figures).routes(),
         *page.routes(),
         Route("/health/live", live, methods=["GET"]),
@@ -132,12 +134,21 @@ class LiveParts:
 
 
 def live_routes(
-    fleet: Fleet, config: AppConfig, admission: Admission, live: LiveParts, tokens: Tokens
+    fleet: Fleet,
+    config: AppConfig,
+    admission: Admission,
+    cluster_figures: ClusterFigures,
+    live: LiveParts,
+    tokens: Tokens,
 ) -> list[BaseRoute]:
     """Return the routes of the realtime protocols."""
     parts = live.sessions, live.elsewhere
     realtime = Realtime(*parts, admission, config.live, lambda name: fleet.of_kind("asr", name))
-    return [*realtime.routes(), *TokenRoutes(tokens, *parts, config.limits).routes()]
+    return [
+        *realtime.routes(),
+        *TokenRoutes(tokens, *parts, config.limits).routes(),
+        *SessionRoutes(*parts, cluster_figures).routes(),
+    ]
 
 
 def _shared(app: ASGIApp, origins: Sequence[str]) -> ASGIApp:

@@ -57,6 +57,7 @@ from models.errors import (
     UnsupportedPair,
     UpgradeRequired,
     is_fault,
+    told,
 )
 
 TRITON = "/v2"  # what begins so is answered in Triton's words
@@ -127,11 +128,6 @@ def retry_after_s(error: DragomanError) -> int | None:
     """Return when to ask again: the error's own time if it has one, else that of its class."""
     own = error.retry_after_s if isinstance(error, RateLimited) else None
     return row_of(type(error)).retry_after_s if own is None else own
-
-
-def told(error: DragomanError) -> str:
-    """Return the message for the caller."""
-    return "internal error" if is_fault(error) else error.message
 
 
 def error_body(error: DragomanError) -> dict[str, Any]:

@@ -12,6 +12,7 @@ import numpy as np
 from deployments.live.cuts import best_place, is_mark, places, sentence_end, words
 from deployments.live.events import TranscriptDelta, TurnDone, TurnFailed
 from deployments.live.options import Delay
+from models.text.sentences import MAX_SENTENCE_CHARS
 from models.types import UNDETERMINED, AnswerWarning
 
 
@@ -91,7 +92,7 @@ class ClauseCutter:
 
     def flush(self, warnings: tuple[AnswerWarning, ...] = ()) -> list[Clause]:
         """Return what is left, as the end of its sentence."""
-        found = self._cut()
+        found = self._cut(is_all=True)
         if self._text.strip() or self._is_inside:
             found.append(self._taken(len(self._text), ends=True))
         if found and warnings:
@@ -109,9 +110,9 @@ class ClauseCutter:
         self._places.append(len(self._text))
         self._times_s.append(max(event.end_s, self._times_s[-1]))
 
-    def _cut(self) -> list[Clause]:
+    def _cut(self, *, is_all: bool = False) -> list[Clause]:
         found = []
-        while (place := self._next_place()) is not None:
+        while (place := self._next_place(is_all=is_all)) is not None:
             end, ends = place
             found.append(self._taken(end, ends=ends))
         return found
@@ -144,13 +145,16 @@ class ClauseCutter:
     def _time_s(self, place: int) -> float:
         return float(np.interp(place, self._places, self._times_s))
 
-    def _next_place(self) -> tuple[int, bool] | None:
-        """Return where the next clause ends, and whether its sentence does; None: not yet."""
+    def _next_place(self, *, is_all: bool) -> tuple[int, bool] | None:
+        """Return where the next clause ends, and whether its sentence does; None: not yet.
+
+        ``is_all``: nothing comes behind the text.
+        """
         if not self._text.strip():
             return None
         end = sentence_end(self._text, self._language)
         sentence = self._text if end is None else self._text[:end]
-        cut = self._clause_end(sentence, is_whole=end is not None)
+        cut = self._clause_end(sentence, is_whole=is_all or end is not None)
         if cut is not None and cut < len(sentence):
             return cut, False
         if end is None:
@@ -158,10 +162,13 @@ class ClauseCutter:
         return end, True
 
     def _clause_end(self, sentence: str, *, is_whole: bool) -> int | None:
-        """Return where a clause ends that need not wait for its sentence; None: it must."""
+        """Return where a clause ends that need not wait for its sentence; None: it must.
+
+        A sentence that is there as a whole is translated so, unless no model takes it.
+        """
         seconds = self._time_s(len(sentence)) - self._times_s[0]
         is_long = words(sentence) > self.rules.max_words or seconds > self.rules.max_s
-        if is_whole and not is_long:
+        if is_whole and len(sentence) <= MAX_SENTENCE_CHARS:
             return None
         at = places(sentence)
         least = self.rules.min_words

@@ -43,8 +43,9 @@ def places(text: str) -> list[int]:
     for before, after in pairwise(WORD.finditer(text)):
         if not _belong(before[0], after[0]):
             found.append(before.end())
-    if text:
-        found.append(len(text.rstrip()))
+    end = len(text.rstrip())
+    if is_mark(text, end):  # a mark may still come behind a bare word
+        found.append(end)
     inside = [place for place in found if any(start < place < stop for start, stop in kept)]
     return sorted(set(found) - set(inside))
 

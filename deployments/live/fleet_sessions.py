@@ -2,18 +2,25 @@
 
 from __future__ import annotations
 
-import asyncio
-
+from deployments.batching.clock import LoopClock
 from deployments.catalogue.selection import Fleet
 from deployments.config.schema import AppConfig
+from deployments.graph.stages import StageRunner
+from deployments.graph.synthesis import Synthesiser
+from deployments.live.graph_models import GraphModels
+from deployments.live.hearing import Hearing
 from deployments.live.senses import Senses
 from deployments.live.sessions import Sessions
+from models.audio.streaming import StreamResampler
 
 
 def sessions_of(fleet: Fleet, config: AppConfig) -> Sessions:
     """Return the register of the sessions of one ingress process."""
-
-    def no(*a):
-        raise NotImplementedError
-
-    return Sessions(no, Senses(no, no), asyncio.get_running_loop(), config.live)
+    stages = StageRunner(config.limits.max_items_in_flight)
+    synthesiser = Synthesiser(stages, fleet, config.ingress.sentence_gap_s)
+    return Sessions(
+        lambda: GraphModels(fleet, stages, synthesiser),
+        Senses(Hearing, StreamResampler),
+        LoopClock(),
+        config.live,
+    )

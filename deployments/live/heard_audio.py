@@ -28,8 +28,15 @@ class HeardAudio:
         self._voice: Samples | None = None
         self._voice_at_s = -VOICE_AGE_S
 
-    def add(self, samples: NDArray[np.int16]) -> None:
-        """Append what was received, and forget what is too old."""
+    def add(self, samples: NDArray[np.int16], *, keeps: bool = True) -> None:
+        """Append what was received, and forget what is too old.
+
+        ``keeps``: whether anybody is spoken to; else nothing is kept, and only times go on.
+        """
+        if not keeps:
+            self._pieces.clear()
+            self._start = self._end = self._end + len(samples)
+            return
         if self._pieces and len(self._pieces[-1]) < PIECE_SAMPLES:
             self._pieces[-1] = np.concatenate([self._pieces[-1], samples])
         else:

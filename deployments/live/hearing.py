@@ -12,7 +12,14 @@ import numpy as np
 from numpy.typing import NDArray
 
 from deployments.batching.clock import Clock
-from deployments.live.events import Event, IdleTimeout, SpeechStarted, SpeechStopped, TurnCommitted
+from deployments.live.events import (
+    Cleared,
+    Event,
+    IdleTimeout,
+    SpeechStarted,
+    SpeechStopped,
+    TurnCommitted,
+)
 from deployments.live.models import LiveModels
 from deployments.live.options import LiveOptions, VadTurns
 from deployments.live.pace import PACES
@@ -21,7 +28,7 @@ from deployments.live.retry import asked
 from deployments.live.tape import Tape
 from deployments.live.turns import TurnDetector
 from deployments.live.utterance import LONGEST, TAIL, Turn, Utterance
-from models.errors import DragomanError, InvalidRequest
+from models.errors import DragomanError, EmptyCommit
 from models.types import SAMPLE_RATE_HZ, VadItem
 from models.vad.silero import FRAME_SAMPLES
 
@@ -88,12 +95,12 @@ class Hearing:
         """End the turn here.
 
         Raises:
-            InvalidRequest: there is next to no audio since the last turn.
+            EmptyCommit: there is next to no audio since the last turn.
         """
         got = self._tape.end - self._asked_from
         if got < LEAST_COMMIT:
             message = f"the buffer has {1000 * got // SAMPLE_RATE_HZ} ms of audio; 100 are needed"
-            raise InvalidRequest(message, param="audio")
+            raise EmptyCommit(message, param="audio")
         self._asked_from = self._tape.end
         self._mark("commit")
 
@@ -268,6 +275,7 @@ class Hearing:
             self._options = self._recognition.options = marker.options
         elif marker.mark == "clear":
             self._forget(marker.at)
+            self._emit(Cleared())
         elif marker.mark == "commit" or self._turn is not None:
             self._end_here(marker.at)
         self._recognition.wake()

@@ -14,15 +14,14 @@ from deployments.batching.concurrency import all_of, in_order
 from deployments.live.clauses import Clause
 from deployments.live.events import Event, Notice, SentenceDone, TranslationDelta
 from deployments.live.models import Begun, LiveModels
-from deployments.live.patience import patiently, told
+from deployments.live.retry import asked
 from deployments.live.spoken import SpeechOrder
 from models.asr.decoding import UNSPACED_LANGUAGES
-from models.errors import DragomanError, UnsupportedPair
+from models.errors import DragomanError, UnsupportedPair, told
 from models.text.doubts import joined
 from models.text.sentences import MAX_SENTENCE_CHARS
 from models.types import AnswerWarning, Translation
 
-RETRY_S = 20.0  # that a clause is tried again
 MAX_WAITING_CHARS = 20_000  # of source text: some 20 minutes of speech
 MAX_AT_ONCE = 8  # pieces of one session that are translated side by side
 LATE_S, ON_TIME_S = 3.0, 1.0  # that a clause waited, to say that it is late, and is not now
@@ -144,12 +143,11 @@ class Interpreter:
         if not text or source == self.target:
             return Translation(text, source, source)
         try:
-            return await patiently(
+            return await asked(
                 lambda: self._models.translate(
                     text, source, self.target, begun if piece is first else None
                 ),
                 self._clock,
-                RETRY_S,
             )
         except UnsupportedPair:
             message = (

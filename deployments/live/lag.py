@@ -23,7 +23,7 @@ from deployments.telemetry.live_figures import StageLag
 Stage: TypeAlias = Literal["received", "recognised", "translated", "spoken"]
 STAGES: tuple[Stage, ...] = ("received", "recognised", "translated", "spoken")
 WINDOW_S = 60.0  # of what the figures of a session are
-MAX_KEPT = 600  # lags of a stage that are kept of a window
+MAX_KEPT = 240  # lags of a stage that are kept of a window
 STEP_S = 0.1  # audio for which one time of arrival is kept
 KEPT_AUDIO_S = 300.0  # for which times of arrival are kept
 

@@ -27,7 +27,7 @@ class Hears(Protocol):
         ...
 
     def commit(self) -> None:
-        """End the turn here. Raises InvalidRequest: there is too little audio."""
+        """End the turn here. Raises EmptyCommit: there is next to no audio."""
         ...
 
     def clear(self) -> None:
@@ -65,3 +65,25 @@ class Senses:
 
     hearing: Callable[[LiveModels, LiveOptions, Callable[[Event], None], Clock], Hears]
     resampler: Callable[[int], Resamples]
+
+
+class Converter:
+    """Brings a stream to 16 kHz, whose rate may change."""
+
+    def __init__(self, resampler: Callable[[int], Resamples]) -> None:
+        self._make = resampler
+        self._resampler: Resamples | None = None
+        self._rate_hz = 0
+
+    def add(self, samples: NDArray[np.int16], rate_hz: int) -> NDArray[np.int16]:
+        """Return what can be told so far. Raises InvalidRequest: the rate is none of audio."""
+        if self._resampler is None or rate_hz != self._rate_hz:
+            made = self._make(rate_hz)
+            before = self.flush()
+            self._resampler, self._rate_hz = made, rate_hz
+            return np.concatenate([before, made.add(samples)])
+        return self._resampler.add(samples)
+
+    def flush(self) -> NDArray[np.int16]:
+        """Return the rest."""
+        return np.zeros(0, np.int16) if self._resampler is None else self._resampler.flush()

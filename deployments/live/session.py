@@ -22,9 +22,8 @@ from deployments.live.languages import Languages
 from deployments.live.listeners import Audience, Listener
 from deployments.live.models import LiveModels
 from deployments.live.options import LiveOptions
-from deployments.live.senses import Resamples, Senses
+from deployments.live.senses import Converter, Senses
 from deployments.telemetry import usage
-from deployments.telemetry.live_figures import OpenSession
 from deployments.telemetry.log import logger
 from models.errors import (
     DragomanError,
@@ -80,7 +79,7 @@ class Session:
         self.id = f"sess_{secrets.token_hex(12)}"
         self.owner, self.name, self.options = owner, name, options
         self.opened_at, self.lag = time.time(), Lag(clock, on_lag)
-        self._models, self._clock, self._senses = models, clock, senses
+        self._models, self._clock = models, clock
         self._limits = limits or Live()
         self._on_close = on_close
         self._audience = Audience(self._limits)
@@ -90,7 +89,7 @@ class Session:
         self._heard = HeardAudio(models)
         self._cutter = ClauseCutter(RULES[options.delay])
         self._languages = Languages(models, self._heard, self._tell, clock, self._fault)
-        self._resampler: tuple[int, Resamples] | None = None
+        self._converter = Converter(senses.resampler)
         self._hearing = senses.hearing(models, options, self._hear, clock)
         self._ending: asyncio.Task[None] | None = None
         self._over = asyncio.Event()
@@ -110,21 +109,10 @@ class Session:
     def listeners(self) -> tuple[Listener, ...]:
         return tuple(self._audience.listeners)
 
-    def shown(self) -> OpenSession:
-        """Return what operators see of it."""
-        wanted = self._audience.wanted(self.options)
-        return OpenSession(
-            self.id,
-            self.name,
-            self.owner,
-            self.opened_at,
-            round(self.heard_s, 3),
-            self.options.language,
-            tuple(wanted),
-            any(wanted.values()),
-            len(self._audience.listeners),
-            self.lag.figures(),
-        )
+    @property
+    def wanted(self) -> dict[str, bool]:
+        """Return every language that anybody wants, and whether anybody wants it spoken."""
+        return self._audience.wanted(self.options)
 
     # ---- what goes in ----------------------------------------------------------------
 
@@ -136,12 +124,9 @@ class Session:
         """
         self._check_open()
         self._expiry.touch()
-        if self._resampler is None or self._resampler[0] != rate_hz:
-            resampler = self._senses.resampler(rate_hz)
-            await self._take(self._left_over())
-            self._resampler = rate_hz, resampler
+        converted = self._converter.add(samples, rate_hz)
         usage.heard(len(samples) / rate_hz)
-        await self._take(self._resampler[1].add(samples))
+        await self._take(converted)
         self.lag.taken(self.heard_s)
 
     def commit(self) -> None:
@@ -167,6 +152,8 @@ class Session:
         self._check_open()
         self._audience.check_targets(options)
         self._models.prepare(options)
+        for target, speaks in self._audience.wanted(options).items():
+            self._models.prepare_target(target, options.voice_of(target), speaks=speaks)
         self.options = options
         self._cutter.rules = RULES[options.delay]
         self._hearing.update(options)
@@ -234,17 +221,16 @@ class Session:
         """Forget a listener; languages that only it wanted end at once."""
         if listener not in self._audience.listeners:
             return
-        before = self._audience.wanted(self.options)
+        before = self.wanted
         self._audience.listeners.remove(listener)
-        for target in before.keys() - self._audience.wanted(self.options).keys():
+        for target in before.keys() - self.wanted.keys():
             self._languages.drop(target)
         if not self.is_over:
             self._settle()
 
     def _settle(self) -> None:
         """Start the languages that are wanted now, and end the others."""
-        wanted = self._audience.wanted(self.options)
-        self._languages.want(wanted, self.options.voice_of, is_between=self._cutter.is_between)
+        self._languages.want(self.wanted, self.options.voice_of, is_between=self._cutter.is_between)
 
     # ---- what comes out --------------------------------------------------------------
 
@@ -252,13 +238,9 @@ class Session:
         if len(samples):
             self._samples += len(samples)
             self.lag.received(self.heard_s)
-            self._heard.add(samples)
+            self._heard.add(samples, keeps=any(self.wanted.values()))
             self._hearing.add(samples)
             await self._hearing.until_heard(self._limits.max_unheard_s)
-
-    def _left_over(self) -> NDArray[np.int16]:
-        """Return what a resampler still holds."""
-        return np.zeros(0, np.int16) if self._resampler is None else self._resampler[1].flush()
 
     def _hear(self, event: Event) -> None:
         """Tell what was heard, and have it translated."""
@@ -283,7 +265,7 @@ class Session:
 
     async def _flush(self, error: DragomanError | None) -> None:
         try:
-            await self._take(self._left_over())
+            await self._take(self._converter.flush())
             await self._hearing.finish()
             for clause in self._cutter.flush():
                 self._languages.take(clause)

@@ -11,7 +11,7 @@ from deployments.live.models import LiveModels
 from deployments.live.options import LiveOptions
 from deployments.live.senses import Senses
 from deployments.live.session import Session
-from deployments.telemetry.live_figures import LiveFigures
+from deployments.telemetry.live_figures import LiveFigures, OpenSession
 from models.errors import (
     DragomanError,
     Draining,
@@ -85,8 +85,8 @@ class Sessions:
 
     def figures(self) -> LiveFigures:
         """Return what is counted, and the sessions that are open now."""
-        shown = [session.shown() for session in self]
-        return LiveFigures(shown, self._figures.lags, self._figures.refusals)
+        open_now = [shown(session) for session in self]
+        return LiveFigures(open_now, self._figures.lags, self._figures.refusals)
 
     def find(self, id_or_name: str, owner: str | None = None) -> Session:
         """Return an open session by its id, or by the name that it has among its owner's.
@@ -128,3 +128,20 @@ class Sessions:
 
     def _closed(self, session: Session) -> None:
         self._open.pop(session.id, None)
+
+
+def shown(session: Session) -> OpenSession:
+    """Return what operators see of a session."""
+    wanted = session.wanted
+    return OpenSession(
+        session.id,
+        session.name,
+        session.owner,
+        session.opened_at,
+        round(session.heard_s, 3),
+        session.options.language,
+        tuple(wanted),
+        any(wanted.values()),
+        len(session.listeners),
+        dict(session.lag.figures()),
+    )

@@ -11,15 +11,14 @@ from deployments.batching.clock import Clock
 from deployments.live.events import Event, Notice, SpeechDelta
 from deployments.live.heard_audio import HeardAudio
 from deployments.live.models import LiveModels
-from deployments.live.patience import patiently, told
-from models.errors import DragomanError
+from deployments.live.retry import asked
+from models.errors import DragomanError, told
 from models.types import SOURCE_VOICE
 
 MAX_SPEED = 1.25
 FREE_S, FULL_S = 1.0, 4.0  # unplayed speech at which the speed begins to rise, and is highest
 SPEED_STEP = 0.05
 MAX_WAITING_CHARS = 6_000  # some minutes of speech
-RETRY_S = 10.0
 LATE_S, ON_TIME_S = 10.0, 3.0  # that a clause waited, to say that speech is late, and is not now
 
 
@@ -132,10 +131,9 @@ class SpeechOrder:
             reference = None
             if self.voice == SOURCE_VOICE:
                 reference = await self._heard.voice(saying.end_s)
-            audio = await patiently(
+            audio = await asked(
                 lambda: self._models.speak(saying.text, self._target, self.voice, speed, reference),
                 self._clock,
-                RETRY_S,
             )
         if len(audio.samples):
             self._play_head.sent(audio.duration_s)

@@ -73,5 +73,7 @@ RIGHTS: Mapping[tuple[str, str], Scopes] = {
     ("GET", "/v2/models/{name}/versions/{version}/stats"): STATISTICS,
     # the server itself
     ("GET", "/v1/doctor"): ADMIN,
+    ("GET", "/v1/realtime/sessions"): ADMIN,
+    ("DELETE", "/v1/realtime/sessions/{id}"): ADMIN,
     **MODEL_CONTROL,
 }

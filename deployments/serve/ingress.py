@@ -21,6 +21,7 @@ from deployments.config.schema import AppConfig
 from deployments.http.app import LiveParts, asgi_app
 from deployments.http.middleware.admission import Admission
 from deployments.http.realtime.relay import Answer, Ask, Elsewhere, Relays
+from deployments.http.realtime.sessions import end_here
 from deployments.http.server import Listener
 from deployments.live.fleet_sessions import sessions_of
 from deployments.security import audit
@@ -58,7 +59,9 @@ class Ingress:
         self._cluster_figures = ClusterFigures(own, self._fleet.figures, ask, known_keys.figures)
         sessions = sessions_of(self._fleet, config)
         self._relays = Relays(sessions)
-        elsewhere = Elsewhere(self._relay_all, self._find_all) if ask else None
+        self._sessions = sessions
+        all_ = Elsewhere(self._relay_all, self._find_all, self._end_all)
+        elsewhere = all_ if ask else None
         app = asgi_app(
             self._fleet,
             config,
@@ -120,6 +123,10 @@ class Ingress:
         """Return the id of a session of this ingress; None: it has none such."""
         return self._relays.find(session, owner)
 
+    async def end_session(self, session: str) -> bool:
+        """End a session of this ingress, by its id; False: it has none such."""
+        return await end_here(self._sessions, session)
+
     async def _ask(self) -> Sequence[Sequence[IngressFigures]]:
         return await _all_answers("figures")
 
@@ -128,6 +135,9 @@ class Ingress:
 
     async def _find_all(self, session: str, owner: str) -> Sequence[str | None]:
         return await _all_answers("find_session", session, owner)
+
+    async def _end_all(self, session: str) -> Sequence[bool]:
+        return await _all_answers("end_session", session)
 
     async def follow(self, placements: Placements, name: str, timeout_s: float) -> bool:
         """Follow placements; tell whether what they forbid has ended within the time.

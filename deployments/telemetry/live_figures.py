@@ -70,6 +70,11 @@ class LiveFigures:
     def sessions(self) -> int:
         return len(self.open)
 
+    def lag_p95_s(self, stage: str) -> float | None:
+        """Return the lag of the session that is the latest of all; None: no stage had events."""
+        lags = [session.lag[stage].p95_s for session in self.open if stage in session.lag]
+        return max(lags, default=None)
+
     def note_lag(self, stage: str, lag_s: float) -> None:
         """Count an event of a stage that was so late."""
         self.lags.setdefault(stage, Times()).add(lag_s)

@@ -298,3 +298,43 @@ def _modules(code: str) -> set[str]:
         output, errors = process.communicate()
     assert process.returncode == 0, errors
     return set(output.split())
+
+
+# ---- going on from the start of a sentence ------------------------------------------------
+
+BEFORE = "When the train arrived at the station,"
+REST = "we were already waiting with all our bags."
+
+
+def test_a_text_goes_on_from_its_own_translations_start(bergamot: BergamotNmt) -> None:
+    """Forced with the words that it would have chosen, it goes on as it would have."""
+    (whole,) = texts(bergamot.run(items([f"{BEFORE} {REST}"])))
+    begun, comma, rest = whole.partition(",")
+    item = NmtItem(REST, "en", "pt", before=BEFORE, before_translated=begun + comma)
+    assert texts(bergamot.run([item])) == [rest.lstrip()]
+
+
+def test_what_goes_on_is_the_same_in_a_batch_as_alone(bergamot: BergamotNmt) -> None:
+    alone = items(["Good morning.", REST])
+    begun = [
+        NmtItem(REST, "en", "pt", before=BEFORE, before_translated="Quando o trem chegou,"),
+        NmtItem("it was late.", "en", "pt", before="So", before_translated="Então"),
+        NmtItem("we all go home.", "en", "pt", before="Yes,", before_translated="Sim,"),
+    ]
+    batch = [begun[0], alone[0], begun[1], alone[1], begun[2]]
+    single = [texts(bergamot.run([item]))[0] for item in batch]
+    assert texts(bergamot.run(batch)) == single
+    assert not any(
+        text.startswith(("Quando", "Então", "Sim")) for text in texts(bergamot.run(begun))
+    )
+
+
+def test_a_start_that_is_too_long_is_refused(bergamot: BergamotNmt) -> None:
+    item = NmtItem("no", "en", "pt", before="so", before_translated="não " * 600)
+    assert isinstance(error(bergamot.run([item])[0]), TooLarge)
+
+
+def test_a_start_counts_for_no_bound_of_the_rest(bergamot: BergamotNmt) -> None:
+    item = NmtItem(REST, "en", "pt", max_tokens=3, before=BEFORE, before_translated="Quando,")
+    (text,) = texts(bergamot.run([item]))
+    assert 0 < len(text.split()) <= 3

@@ -6,6 +6,7 @@ come in as anybody's engines do: ``engine: tests.support.fakes:FakeAsr``.
 
 from __future__ import annotations
 
+import re
 import time
 from abc import ABC, abstractmethod
 from collections.abc import Sequence
@@ -41,6 +42,7 @@ from models.types import (
     VadItem,
     VadResult,
     Voiceprint,
+    Word,
 )
 
 ItemT = TypeVar("ItemT")
@@ -184,8 +186,19 @@ class FakeAsr(_Fake[AsrItem, Transcript]):
         if item.task == "detect":
             return Transcript("", "en", 0.9, (), (("en", 0.9), ("pt", 0.1)))
         text = f"There are {len(item.samples)} samples. The loudest is {loudest}."
-        segment = Segment(0.0, item.length, f" {text}", (), 0.0, -0.1, 1.0, 0.0)
+        said = f" {text}"
+        words = spread(said, item.length) if item.word_timestamps else None
+        segment = Segment(0.0, item.length, said, (), 0.0, -0.1, 1.0, 0.0, words)
         return Transcript(text, item.language or "en", 1.0 if item.language else 0.9, (segment,))
+
+
+def spread(text: str, length_s: float) -> tuple[Word, ...]:
+    """Say a text's words one after the other, all equally long."""
+    words = re.findall(r"\s*\S+", text)
+    step_s = length_s / len(words)
+    return tuple(
+        Word(number * step_s, (number + 1) * step_s, word, 1.0) for number, word in enumerate(words)
+    )
 
 
 class FakeNmt(_Fake[NmtItem, Translation]):

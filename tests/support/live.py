@@ -24,7 +24,7 @@ from deployments.live.events import (
 from deployments.live.listeners import Listener
 from deployments.live.models import Begun, LiveModels
 from deployments.live.options import LiveOptions
-from deployments.live.patience import until
+from deployments.live.retry import passed
 from deployments.live.senses import Senses
 from deployments.live.session import Session
 from models.errors import DragomanError, Unprocessable, UnsupportedPair
@@ -67,6 +67,7 @@ class FakeModels:
     failing: list[Exception | None] = field(default_factory=list)
     failing_speech: list[Exception | None] = field(default_factory=list)
     is_closed: bool = False
+    prepared: set[tuple[str, str | None]] = field(default_factory=set)
     gate: asyncio.Event = field(default_factory=asyncio.Event)
     translated: list[tuple[str, str, str]] = field(default_factory=list)
     begun: list[Begun | None] = field(default_factory=list)
@@ -85,6 +86,7 @@ class FakeModels:
             raise UnsupportedPair(f"nothing translates to {target}", param="target_language")
         if speaks and voice == "mute":
             raise Unprocessable("no such voice", param="voice")
+        self.prepared |= {(target, voice)} if speaks else set()
 
     def close(self) -> None:
         self.is_closed = True
@@ -104,7 +106,7 @@ class FakeModels:
         self.begun.append(begun)
         await self.gate.wait()
         if self.translate_s:
-            await until(self.clock, self.clock.time() + self.translate_s)
+            await passed(self.translate_s, self.clock)
         if self.failing and (error := self.failing.pop(0)) is not None:
             raise error
         if source not in self.sources:
@@ -114,10 +116,11 @@ class FakeModels:
     async def speak(
         self, text: str, target: str, voice: str | None, speed: float, reference: Samples | None
     ) -> Audio:
+        assert (target, voice) in self.prepared, f"{target} was not prepared with voice {voice}"
         self.spoken.append((text, target, voice, speed))
         self.references.append(reference)
         if self.speak_s:
-            await until(self.clock, self.clock.time() + self.speak_s)
+            await passed(self.speak_s, self.clock)
         if self.failing_speech and (error := self.failing_speech.pop(0)) is not None:
             raise error
         return Audio(np.zeros(round(len(text) * CHAR_S / speed * SAMPLE_RATE_HZ), np.int16))

@@ -42,6 +42,13 @@ PARAMETERS: Mapping[str, Schema] = {
         "description": "Where the JSON ends and the binary tensors begin, in bytes.",
         "schema": {"type": "integer", "minimum": 0},
     },
+    "SessionId": {
+        "name": "id",
+        "in": "path",
+        "required": True,
+        "schema": {"type": "string"},
+        "description": "The id of an open session.",
+    },
     "ModelName": {
         "name": "name",
         "in": "path",

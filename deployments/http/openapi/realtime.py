@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from typing import Any
+from typing import Any, Literal
 
 from pydantic import BaseModel
 
@@ -35,7 +35,61 @@ class ListenToken(BaseModel):
     session: str
 
 
+class StageLag(BaseModel):
+    """How late one stage's events were over the last minute, in seconds; slope: a second."""
+
+    p50_s: float
+    p95_s: float
+    slope: float
+    events: int
+
+
+class LiveSession(BaseModel):
+    """An open session. The lag is of each stage that had events in the last minute."""
+
+    id: str
+    object: Literal["realtime.session"]
+    name: str | None
+    key: str | None
+    created_at: int
+    heard_s: float
+    language: str | None
+    targets: list[str]
+    speaks: bool
+    listeners: int
+    lag: dict[Literal["received", "recognised", "translated", "spoken"], StageLag]
+
+
+class LiveSessions(BaseModel):
+    """The open sessions, the oldest first."""
+
+    object: Literal["list"]
+    data: list[LiveSession]
+
+
+class EndedSession(BaseModel):
+    """A session that was ended."""
+
+    id: str
+    object: Literal["realtime.session"]
+    deleted: Literal[True]
+
+
 OPERATIONS: Mapping[Route, Operation] = {
+    ("GET", "/v1/realtime/sessions"): Operation(
+        "list_sessions",
+        LIVE,
+        "List the open live sessions",
+        {200: Answer("The sessions.", {JSON: LiveSessions}, ())},
+    ),
+    ("DELETE", "/v1/realtime/sessions/{id}"): Operation(
+        "end_session",
+        LIVE,
+        "Flush a live session and close it",
+        {200: Answer("It is closed.", {JSON: EndedSession}, ())},
+        parameters=("SessionId",),
+        errors=(404,),
+    ),
     ("GET", "/v1/realtime"): Operation(
         "transcribe_live",
         LIVE,

@@ -26,6 +26,7 @@ from models.errors import (
     SessionEnded,
     Unavailable,
     is_fault,
+    told,
 )
 
 NORMAL, POLICY, INTERNAL, RESTART, LATER = 1000, 1008, 1011, 1012, 1013
@@ -89,7 +90,7 @@ async def finish(channel: Channel, error: DragomanError | None, dialogue: Ends) 
         channel.refuse(error, None)
     if error is None or isinstance(error, SessionEnded | QuotaUsed):
         dialogue.end()
-    reason = "" if error is None else "internal error" if is_fault(error) else error.message
+    reason = "" if error is None else told(error)
     await channel.close(code, reason.encode("ascii", "replace").decode()[:MAX_REASON_CHARS])
 
 

@@ -46,6 +46,7 @@ class Ask:
 Answer: TypeAlias = Sequence[Event] | DragomanError | None  # None: another process has the session
 AskAll: TypeAlias = Callable[[Ask], Awaitable[Sequence[Answer]]]
 FindAll: TypeAlias = Callable[[str, str], Awaitable[Sequence[str | None]]]
+EndAll: TypeAlias = Callable[[str], Awaitable[Sequence[bool]]]
 
 
 @dataclass(frozen=True, slots=True)
@@ -55,10 +56,12 @@ class Elsewhere:
     Attributes:
         ask: for a listener's next events.
         find: the id of a session, by its id or name and its owner.
+        end: a session, by its id; tells who had it.
     """
 
     ask: AskAll
     find: FindAll
+    end: EndAll
 
 
 class Relays:

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
+from functools import partial
 from typing import Any
 
 from starlette.requests import Request
@@ -12,15 +13,23 @@ from starlette.routing import Route
 from deployments.batching.concurrency import all_of
 from deployments.catalogue.selection import Fleet
 from deployments.http.v1.model_listing import alias_row, model_row
+from deployments.telemetry.live_figures import LiveFigures
 from models.errors import Unavailable
 
 
 class ModelRoutes:
-    """The handlers, over one fleet. ``started`` is the server's start, in Unix seconds."""
+    """The handlers, over one fleet.
 
-    def __init__(self, fleet: Fleet, started: int) -> None:
+    Args:
+        fleet: the models.
+        started: the server's start, in Unix seconds.
+        live: the figures of live sessions.
+    """
+
+    def __init__(self, fleet: Fleet, started: int, live: Callable[[], LiveFigures]) -> None:
         self._fleet = fleet
         self._started = started
+        self._live = live
 
     def routes(self) -> list[Route]:
         """Return the paths that list models."""
@@ -37,7 +46,7 @@ class ModelRoutes:
     async def model(self, request: Request) -> Response:
         """Describe one model, by its name or an alias."""
         name: str = request.path_params["name"]
-        row = await model_row(self._fleet, name, self._started)
+        row = await model_row(self._fleet, name, self._started, self._live())
         aliases = self._fleet.aliases
         return JSONResponse(alias_row(row, name, aliases[name]) if name in aliases else row)
 
@@ -55,15 +64,16 @@ class ModelRoutes:
 
     async def _rows(self) -> list[dict[str, Any]]:
         """Describe every model that can be used, and behind them each other name of one."""
-        rows = await all_of(map(self._row_if_there, self._fleet.names()))
+        row = partial(self._row_if_there, live=self._live())
+        rows = await all_of(map(row, self._fleet.names()))
         there = [row for row in rows if row is not None]
         aliases = self._fleet.aliases.items()
         of_aliases = ((alias, name, _first(there, alias)) for alias, name in aliases)
         return there + [alias_row(row, alias, name) for alias, name, row in of_aliases if row]
 
-    async def _row_if_there(self, name: str) -> dict[str, Any] | None:
+    async def _row_if_there(self, name: str, live: LiveFigures) -> dict[str, Any] | None:
         try:
-            return await model_row(self._fleet, name, self._started)
+            return await model_row(self._fleet, name, self._started, live)
         except Unavailable:
             return None
 

@@ -9,14 +9,15 @@ from typing import Any
 
 import httpx
 import pytest
-from starlette.routing import Route
+from starlette.routing import BaseRoute, Route, WebSocketRoute
 
 from deployments.catalogue.selection import Fleet
 from deployments.config.security import SCOPES, Key, Scope, Security
-from deployments.http.app import asgi_app, routes
+from deployments.http.app import LiveParts, asgi_app, live_routes, routes
 from deployments.http.middleware.access import Door
 from deployments.http.middleware.admission import Admission
 from deployments.http.router import RememberingRouter
+from deployments.live.fleet_sessions import sessions_of
 from deployments.security.keys import KnownKeys, new_key
 from deployments.security.scopes import ANY, NOBODY_ASKED, RIGHTS, Scopes
 from deployments.security.tokens import Tokens
@@ -50,10 +51,16 @@ def configured(ingress_host: str = "127.0.0.1", **security: Any) -> Any:
     return config.model_copy(update={"ingress": ingress, "security": Security(**security)})
 
 
-def all_routes() -> list[Route]:
+def all_routes() -> list[BaseRoute]:
     config = fake_config()
     fleet = Fleet(config, fake_remotes(config))
-    return routes(fleet, config, Admission(8).why_not_ready, ClusterFigures("alone", fleet.figures))
+    figures, admission = ClusterFigures("alone", fleet.figures), Admission(8)
+    live = LiveParts(sessions_of(fleet, config))
+    tokens = Tokens(live.signing_key, KnownKeys(config.security))
+    return [
+        *routes(fleet, config, admission.why_not_ready, figures),
+        *live_routes(fleet, config, admission, figures, live, tokens),
+    ]
 
 
 ROUTER = RememberingRouter(all_routes())
@@ -98,7 +105,9 @@ def test_every_route_has_a_row_that_says_who_may() -> None:
         if isinstance(route, Route)
         for method in (route.methods or {"POST"}) - {"HEAD"}  # bare applications take POST alone
     }
-    assert all(isinstance(route, Route) for route in ROUTER.routes)
+    sockets = {("GET", r.path) for r in ROUTER.routes if isinstance(r, WebSocketRoute)}
+    assert sockets <= declared
+    assert all(isinstance(route, Route | WebSocketRoute) for route in ROUTER.routes)
     assert declared == set(RIGHTS)
 
 

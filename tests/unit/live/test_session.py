@@ -147,6 +147,32 @@ async def test_an_update_changes_the_language_with_the_next_sentence():
     live.session.abort()
 
 
+async def test_followers_are_spoken_to_whatever_the_session_changes():
+    clock = VirtualClock()
+    live = scene(clock, LiveOptions(targets=("pt",), speaks=True, voice="one"))
+    follower = live.session.listen(("pt", "fr"), speaks=True, follows=True)
+    spoken = []
+    for options in (
+        LiveOptions(targets=("pt",), speaks=True, voice="source"),
+        LiveOptions(targets=("es",), voice="two"),
+        LiveOptions(),
+    ):
+        live.session.update(options)
+        await live.session.add(samples(1.0))
+        live.ear.say(" So be it.")
+        await clock.advance(5.0)
+        events = waiting(follower)
+        spoken.append([len(speech_of(events, target)) for target in ("pt", "fr")])
+    assert spoken == [[1, 1]] * 3
+    assert [voice for _, target, voice, _ in live.models.spoken if target == "pt"] == [
+        "source",
+        None,
+        None,
+    ]
+    assert not live.session.is_over
+    live.session.abort()
+
+
 async def test_a_refused_update_changes_nothing():
     clock = VirtualClock()
     live = scene(clock, TO_PT)
@@ -187,7 +213,7 @@ async def test_time_limits_flush_and_close(limits, error):
         if (second < 12 or error is SessionExpired) and not live.session.is_over:
             await live.session.add(samples(1.0))
         if second == 10:
-            live.ear.say("Half a sentence")
+            live.ear.say("Half a sentence", start_s=10.0)
         await clock.advance(1.0)
     events = await rest(live.listener)
     assert isinstance(events[-1].error, error)

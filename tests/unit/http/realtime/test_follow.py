@@ -44,6 +44,12 @@ def keyed() -> AppConfig:
     return fake_config().model_copy(update={"security": Security(keys=keys)})
 
 
+async def nobody(session: str) -> Sequence[bool]:
+    """End a session in no process."""
+    return []
+
+
+
 @asynccontextmanager
 async def two_places(**settings: Any) -> AsyncIterator[tuple[Place, Place]]:
     """Two ingress processes, which ask each other as Ray would have them."""
@@ -55,7 +61,7 @@ async def two_places(**settings: Any) -> AsyncIterator[tuple[Place, Place]]:
     async def find(session: str, owner: str) -> Sequence[str | None]:
         return [relay.find(session, owner) for relay in relays]
 
-    ways = Elsewhere(ask, find)
+    ways = Elsewhere(ask, find, nobody)
     async with (
         realtime(elsewhere=ways, **settings) as one,
         realtime(elsewhere=ways, **settings) as other,
@@ -210,7 +216,7 @@ async def test_a_session_whose_process_is_gone_breaks_off() -> None:
     async def find(session: str, owner: str) -> Sequence[str | None]:
         return []
 
-    async with realtime() as one, realtime(elsewhere=Elsewhere(ask, find)) as other:
+    async with realtime() as one, realtime(elsewhere=Elsewhere(ask, find, nobody)) as other:
         relays.append(Relays(one.sessions))
         async with (
             talking(one.at(TRANSLATION, **TALK)) as talk,

@@ -312,3 +312,30 @@ def test_every_item_is_in_the_answer_whatever_the_model_loses(items: list[str]) 
 def test_words_go_unchanged(words: list[str]) -> None:
     text = " ".join(words)
     assert kept(text, str.swapcase)[2] == [[text]]
+
+
+# ---- going on from the start of a sentence ------------------------------------------------
+
+
+@pytest.mark.parametrize(
+    ("text", "goes_on"),
+    [
+        pytest.param("and we all go home,", True, id="as it is"),
+        pytest.param("I know.", True, id="a capital"),
+        pytest.param("and it costs £35 today", False, id="an item"),
+        pytest.param("see https://x.org now", False, id="an address"),
+        pytest.param("AND WE GO HOME NOW", False, id="shouted"),
+    ],
+)
+def test_a_text_goes_on_where_nothing_is_changed_for_the_model(text: str, goes_on: bool) -> None:
+    asked = list[NmtItem]()
+
+    class Asked(Scripted):
+        def run(self, batch: Sequence[NmtItem]) -> list[Translation | ItemError]:
+            asked.extend(batch)
+            return super().run(batch)
+
+    item = NmtItem(text, "en", "pt", before="If so,", before_translated="Se sim,")
+    (result,) = KeepingNmt(Asked(said)).run([item])
+    assert isinstance(result, Translation)
+    assert [bool(each.before) and bool(each.before_translated) for each in asked] == [goes_on]
