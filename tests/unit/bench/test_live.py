@@ -9,6 +9,8 @@ from pathlib import Path
 import numpy as np
 import pytest
 
+from bench.gpu import live_report
+from bench.gpu.live import line as gpu_line
 from bench.live import measures, report
 from bench.live.audio import BYTES_A_S, Prompt, Span, Talk, talk
 from bench.live.feeding import Ask, Outcome, Word, feed
@@ -128,6 +130,16 @@ async def test_the_feeder_writes_down_what_was_sent_and_what_came(tmp_path: Path
     assert whole.sent[-1] - whole.sent[0] >= 0.7
     assert (refused.status, refused.is_whole) == (503, False)
     assert server.sessions[0].pcm() == bytes(BYTES_A_S)
+
+
+def test_sessions_on_a_gpu_are_measured_by_the_places_of_events() -> None:
+    whole = outcome([], [(11.5, "Bom dia.", 1.0), (14.0, " E boa noite.", 3.0)])
+    refused = Outcome(Ask(TALK), [], status=503, error="full")
+    found = gpu_line([whole, refused])
+    assert (found["sessions"], found["refused"], found["broken"]) == (2, 1, 0)
+    assert found["translation_p95_s"] == pytest.approx(1.0)
+    table = live_report.table([found | {"asr_batch": 1.0, "nmt_batch": 1.0, "ingress_cpu": 0.1}])
+    assert table.rows[0][:3] == [2, 1, 0]
 
 
 # ---- the report -----------------------------------------------------------------------------
