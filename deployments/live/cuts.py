@@ -6,7 +6,7 @@ import re
 from collections.abc import Sequence
 from itertools import pairwise
 
-from deployments.live.conjunctions import CONJUNCTIONS
+from deployments.live.joints import BEGINNINGS, LEADS
 from models.text.items import find
 from models.text.sentences import split
 
@@ -59,23 +59,35 @@ def is_mark(text: str, place: int) -> bool:
 def best_place(text: str, at: Sequence[int], language: str, max_words: int) -> int | None:
     """Return the best of some places for a text that is too long; None: there is none.
 
-    It is the last clause mark, else the last conjunction, else the last place of what may be
-    said at once, and not near its start if it can be.
+    It is the last one behind a clause mark, else before a word that begins a clause, else not
+    behind a word that leads to the next: of what may be said at once, and not near its start if it
+    can be.
     """
-    fitting = [place for place in at if words(text[:place]) <= max_words]
-    limit = fitting[-1] if fitting else (at[0] if at else 0)
-    usable = [place for place in fitting if place >= limit * EARLIEST]
-    for is_good in (lambda p: is_mark(text, p), lambda p: _is_before(text, p, language)):
-        good = [place for place in usable if is_good(place)]
-        if good:
-            return good[-1]
-    return limit or None
+    fitting = [place for place in at if words(text[:place]) <= max_words] or list(at[:1])
+    if not fitting:
+        return None
+    usable = [place for place in fitting if place >= fitting[-1] * EARLIEST]
+    begin, lead = BEGINNINGS.get(language, frozenset()), LEADS.get(language, frozenset())
+
+    def begins(place: int) -> bool:
+        return _bare(text[place:].split(maxsplit=1)[:1]) in begin
+
+    def leads(place: int) -> bool:
+        return _bare(text[:place].split()[-1:]) in lead
+
+    for group in (
+        [place for place in usable if is_mark(text, place)],
+        [place for place in usable if begins(place) and not leads(place)],
+        [place for place in usable if not leads(place)],
+    ):
+        if group:
+            return group[-1]
+    return fitting[-1]
 
 
-def _is_before(text: str, place: int, language: str) -> bool:
-    following = WORD.search(text, place)
-    joins = CONJUNCTIONS.get(language, frozenset())
-    return following is not None and following[0].lower() in joins
+def _bare(word: Sequence[str]) -> str:
+    """Return a word without marks and capitals; "" where there is none."""
+    return "".join(word).strip("\"'“”«»(),;:").lower()
 
 
 def _belong(before: str, after: str) -> bool:

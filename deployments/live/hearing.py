@@ -64,7 +64,7 @@ class Hearing:
         self._asked_from = 0  # where the audio begins that the caller may still commit
         self._silent_from: int | None = 0  # None: the caller was told that nobody speaks
         self._markers: deque[_Marker] = deque()
-        self._came, self._turns = asyncio.Event(), 0
+        self._came, self._turns, self._is_over = asyncio.Event(), 0, False
         self._turn: Turn | None = None
         self._utterance: Utterance | None = None
         self._recognition = Recognition(models, options, emit, clock, self._tape)
@@ -83,7 +83,7 @@ class Hearing:
 
     async def until_heard(self, at_most_s: float) -> None:
         """Wait until no more than so much speech waits for the models."""
-        while self.unheard_s > at_most_s and not self._listening.done():
+        while self.unheard_s > at_most_s and not (self._is_over or self._listening.done()):
             await self._recognition.progress()
 
     def add(self, samples: NDArray[np.int16]) -> None:
@@ -122,8 +122,10 @@ class Hearing:
 
     def abort(self) -> None:
         """End at once; what is not recognised yet is lost."""
+        self._is_over = True
         self._listening.cancel()
         self._recognising.cancel()
+        self._recognition.wake()
 
     def _mark(self, mark: Mark, options: LiveOptions | None = None) -> None:
         self._markers.append(_Marker(mark, self._tape.end, options))

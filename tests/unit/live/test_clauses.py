@@ -61,15 +61,21 @@ def texts(found: Sequence[tuple[float, Clause]]) -> list[str]:
             id="conjunction",
         ),
         pytest.param(
+            "We would all like to make a good connection to the house of friends.",
+            "en",
+            ["We would all like to make a good connection", "to the house of friends."],
+            id="not behind what leads on",
+        ),
+        pytest.param(
             "a b c d e f g New York City today and more",
             "en",
             ["a b c d e f g New York City", "today and more"],
             id="name",
         ),
         pytest.param(
-            "a b c d e f g h i 10 000 people came",
+            "a b c d e f g h k 10 000 people came",
             "en",
-            ["a b c d e f g h i", "10 000 people came"],
+            ["a b c d e f g h k", "10 000 people came"],
             id="groups of digits",
         ),
         pytest.param("Am I… here", "en", ["Am I… here"], id="ellipsis at the end"),

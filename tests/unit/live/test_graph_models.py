@@ -191,6 +191,21 @@ async def test_a_whole_session_over_the_graphs_models(fleet: Fleet) -> None:
     assert {"TranscriptDelta", "TranslationDelta", "SentenceDone", "SpeechDelta"} <= set(kinds)
 
 
+async def test_who_waits_for_room_does_not_outlive_the_session(
+    fleet: Fleet, remotes: LocalDirectory
+) -> None:
+    never = asyncio.Event()
+    remotes["vad"].hold_all(never)
+    session = sessions_of(fleet, fake_config()).open(LiveOptions())
+    adding = asyncio.ensure_future(session.add(np.full(24_000 * 20, 500, np.int16)))
+    await asyncio.sleep(0.01)
+    assert not adding.done()
+    session.abort()
+    async with asyncio.timeout(5):
+        await adding
+    never.set()
+
+
 async def asked(remotes: LocalDirectory, name: str, ask: Any) -> Sequence[Any]:
     """Return the items that a model gets for what ``ask`` asks."""
     remote, seen = remotes[name], list[Any]()

@@ -10,7 +10,7 @@ from deployments.http.realtime.relay import Elsewhere
 from deployments.http.realtime.sessions import end_here
 from deployments.live.options import LiveOptions
 from tests.support.live import samples
-from tests.support.realtime import realtime
+from tests.support.realtime import realtime, speech
 
 LIST = "v1/realtime/sessions"
 OPTIONS = LiveOptions(targets=("pt",))
@@ -61,6 +61,18 @@ async def test_a_session_of_another_process_is_ended_there() -> None:
             assert (await http.delete(f"{LIST}/{session.id}")).status_code == 200
             assert session.is_over
             assert (await http.delete(f"{LIST}/{session.id}")).status_code == 404
+
+
+async def test_models_say_how_late_live_sessions_are() -> None:
+    async with realtime() as place, httpx.AsyncClient(base_url=place.url) as http:
+        session = place.sessions.open(OPTIONS)
+        await session.add(speech(1.0))
+        await asyncio.sleep(0)
+        rows = {row["id"]: row for row in (await http.get("v1/models")).json()["data"]}
+        assert rows["asr"]["live_lag_p95_s"] >= 0.0
+        assert rows["nmt"]["live_lag_p95_s"] is None  # no clause has ended
+        assert rows["vad"]["live_lag_p95_s"] is None  # no event is a VAD's
+        session.abort()
 
 
 async def test_metrics_tell_of_sessions_lags_and_refusals() -> None:
