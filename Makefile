@@ -5,7 +5,7 @@ PYTHON ?= python3
 VENV ?= .venv
 CONFIG ?= serve_config.yaml
 BIN := $(VENV)/bin
-BENCHES := accuracy attacks endurance engines fair first-audio gpu graph growth kept live overhead said speaker-checks spoken stages
+BENCHES := accuracy attacks endurance engines fair first-audio gpu graph graph-waste growth kept live overhead said speaker-checks spoken stages
 INSTALLED := $(VENV)/.installed
 
 .PHONY: run audit deploy drain fetch doctor install-gpu test test-unit test-models test-e2e check install check-config tune fuzz fuzz-api stock-clients generate bench bench-replicas bench-asr bench-speaker bench-nmt bench-yourtts $(BENCHES:%=bench-%) clean

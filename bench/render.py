@@ -24,6 +24,7 @@ ORDER = (
     "stages",
     "replicas",
     "graph",
+    "graph-waste",
     "first-audio",
     "growth",
     "accuracy",

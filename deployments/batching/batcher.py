@@ -90,12 +90,12 @@ class Batcher(Generic[ItemT, ResultT]):
         self._sender = BatchSender(
             dispatcher, policy, queue, answers, deadlines, clock, self._rest, replicas=replicas
         )
+        self.learning = self._sender.learning
         self._queue, self._answers, self._deadlines, self._clock = queue, answers, deadlines, clock
         self._open = 0  # requests
         self._idle = asyncio.Event()
         self._idle.set()
-        self._idle_since = self._clock.time()  # nothing waits and nothing runs
-        self._arrivals = 0  # items
+        self._idle_since, self._arrivals = clock.time(), 0  # idle: nothing waits and nothing runs
 
     @property
     def policy(self) -> BatchPolicy:
@@ -151,7 +151,7 @@ class Batcher(Generic[ItemT, ResultT]):
             return 0.0
         is_first = not self.policy.preserve_ordering and (share is None or not share.waiting)
         before = self._queue.cost_before(level_of(priority, self.policy), is_first=is_first)
-        return self._sender.learning.throughput.wait_s(before, cost, self._clock.time())
+        return self.learning.throughput.wait_s(before, cost, self._clock.time())
 
     def open_live(self) -> AbstractContextManager[None]:
         """Keep the batches of other work short for as long as the block runs: a live session."""
@@ -266,7 +266,7 @@ class Batcher(Generic[ItemT, ResultT]):
             self._admit(request, cost)
         self._arrivals += 1
         now = self._clock.time()
-        self._sender.learning.returning_callers.came(now)
+        self.learning.returning_callers.came(now)
         ticket: Ticket[ItemT, ResultT] = Ticket(
             item=item,
             number=self._arrivals,

@@ -59,7 +59,9 @@ class Learning:
             is_full = batch.is_full and were_all_busy
             self.throughput.came_back(batch.cost, batch.rows, is_full=is_full, now=now)
             mean_cost = batch.cost / batch.rows
-            may_return = sum([ticket.group not in waiting for ticket in batch.tickets])
+            may_return = sum(
+                [each.group not in waiting and not each.share.goes_on for each in batch.tickets]
+            )
             self.returning_callers.ended(may_return, mean_cost, now, replicas=replicas)
         elif end is End.HUNG and batch.is_full:
             self.throughput.hung(batch.cost, batch.rows, now)

@@ -49,6 +49,7 @@ class Share:
     is_later: bool = False  # its last item is not its first
     waiting: int = 0  # its items that wait
     is_admitted: bool = False  # a request of it was let in
+    goes_on: bool = False  # once answered, it asks another model before it comes back
 
 
 @dataclass(slots=True, eq=False)

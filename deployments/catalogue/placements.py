@@ -27,6 +27,8 @@ class Description:
     warm_up_s: float = 0.0
     replica: str = ""  # its id, which tells the replicas of a model apart
     override: ModelOverride | None = None  # with which it was loaded
+    # Cost and seconds of batches of live pieces that ran before the first request.
+    pace: tuple[tuple[float, float], ...] = ()
 
 
 class Remote(Protocol):

@@ -15,6 +15,7 @@ from deployments.catalogue.availability import check_usable, is_gone, state_of
 from deployments.catalogue.link import Link
 from deployments.catalogue.model import Model
 from deployments.catalogue.placements import (
+    Description,
     Directory,
     Placement,
     Placements,
@@ -27,7 +28,6 @@ from deployments.config.schema import AppConfig
 from deployments.telemetry.log import logger
 from deployments.telemetry.model_report import LOADING, READY, UNLOADED
 from models.errors import DragomanError, NotReady, Unavailable
-from models.runtime import RuntimeSpec
 
 POLL_S = 0.2  # between looks while a model is still loading
 POLL_WARM_S = 2.0  # and once all have been ready
@@ -140,15 +140,15 @@ class Follower:
                 described = placement.description or (await remote.describe())[0]
             except Unavailable:
                 return  # the next look may find a replica
-            self._adopt(name, described.spec, placement)
+            self._adopt(name, described, placement)
             self._links[name] = Link(app, remote)
             self._answering[name] = True
         if link is not None:
             self._unloading.end(name, link, is_gone=placement.state == "UNAVAILABLE")
 
-    def _adopt(self, name: str, spec: RuntimeSpec, placement: Placement) -> Model:
+    def _adopt(self, name: str, described: Description, placement: Placement) -> Model:
         """Take over a new generation of a model; its batcher and what waits there stay."""
-        model = self._models.get(name)
+        model, spec = self._models.get(name), described.spec
         if model is None:
             batcher: Batcher[Any, Any] = Batcher(
                 name,
@@ -162,6 +162,7 @@ class Follower:
         else:
             model.spec = spec
             model.batcher.retarget(replicas=placement.replicas, length_buckets=spec.length_buckets)
+        model.batcher.learning.batch_time.seed(described.pace)
         policy, asked = self.policy(name), model.batcher.policy.max_batch_size
         if policy.max_batch_size < asked:
             rows = policy.max_batch_size
@@ -258,7 +259,7 @@ class Follower:
         placement = self.placements.of.get(name)
         if placement is not None and placement.on_demand:
             if placement.description is not None:
-                return self._adopt(name, placement.description.spec, placement)
+                return self._adopt(name, placement.description, placement)
             self._spawn(self._wake_unasked(name))
         raise NotReady(f"model {name!r} is still loading")
 

@@ -14,6 +14,9 @@ class Live(Strict):
 
     max_sessions: Annotated[int, Field(ge=1)] = 128
     """Most sessions that one ingress process has open; one more is answered 503."""
+    max_load: Annotated[float, Field(gt=0, le=1)] | None = 0.8
+    """Most share of a model's time that live sessions take together, by its measured batches; a
+    session beyond it is answered 503. null: no bound."""
     max_session_s: Annotated[float, Field(gt=0)] = 3600.0
     """Seconds after which a session is flushed and closed."""
     max_idle_s: Annotated[float, Field(gt=0)] = 300.0

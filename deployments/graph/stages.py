@@ -71,9 +71,11 @@ class StageRunner:
         return outcome.result
 
     def _request(self, model: Model, context: Context) -> Request[Any, Any]:
+        share = context.shares.setdefault(model.name, Share())
+        share.goes_on = len(context.shares) > 1
         return model.batcher.request(
             deadline=context.deadline,
             priority=context.priority,
             queue_timeout_s=context.queue_timeout_s,
-            share=context.shares.setdefault(model.name, Share()),
+            share=share,
         )

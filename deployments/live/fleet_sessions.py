@@ -7,8 +7,10 @@ from deployments.catalogue.selection import Fleet
 from deployments.config.schema import AppConfig
 from deployments.graph.stages import StageRunner
 from deployments.graph.synthesis import Synthesiser
+from deployments.live.admission import LiveAdmission
 from deployments.live.graph_models import GraphModels
 from deployments.live.hearing import Hearing
+from deployments.live.options import LiveOptions
 from deployments.live.senses import Senses
 from deployments.live.sessions import Sessions
 from models.audio.streaming import StreamResampler
@@ -18,9 +20,18 @@ def sessions_of(fleet: Fleet, config: AppConfig) -> Sessions:
     """Return the register of the sessions of one ingress process."""
     stages = StageRunner(config.limits.max_items_in_flight)
     synthesiser = Synthesiser(stages, fleet, config.ingress.sentence_gap_s)
-    return Sessions(
+    bound = config.live.max_load
+
+    def admit(options: LiveOptions) -> None:
+        if bound is not None:
+            share = bound / config.ingress.replicas
+            LiveAdmission(fleet, share, lambda: [each.options for each in sessions]).check(options)
+
+    sessions = Sessions(
         lambda: GraphModels(fleet, stages, synthesiser),
         Senses(Hearing, StreamResampler),
         LoopClock(),
         config.live,
+        admit,
     )
+    return sessions

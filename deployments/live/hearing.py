@@ -32,7 +32,7 @@ from models.errors import DragomanError, EmptyCommit
 from models.types import SAMPLE_RATE_HZ, VadItem
 from models.vad.silero import FRAME_SAMPLES
 
-LEAST_FRAMES, MOST_FRAMES = 5, 512  # that are heard at once: 160 ms to 16 s
+LEAST_FRAMES, MOST_FRAMES = 4, 512  # that are heard at once: 128 ms to 16 s
 LEAST_COMMIT = SAMPLE_RATE_HZ // 10  # samples
 
 Mark: TypeAlias = Literal["commit", "clear", "update", "finish"]
@@ -64,17 +64,12 @@ class Hearing:
         self._asked_from = 0  # where the audio begins that the caller may still commit
         self._silent_from: int | None = 0  # None: the caller was told that nobody speaks
         self._markers: deque[_Marker] = deque()
-        self._came, self._turns, self._is_over = asyncio.Event(), 0, False
+        self._came, self._turns = asyncio.Event(), 0
         self._turn: Turn | None = None
         self._utterance: Utterance | None = None
         self._recognition = Recognition(models, options, emit, clock, self._tape)
         self._listening = asyncio.ensure_future(self._listen())
         self._recognising = asyncio.ensure_future(self._recognition.run())
-
-    @property
-    def heard_s(self) -> float:
-        """Return how much of the stream has come."""
-        return self._tape.end / SAMPLE_RATE_HZ
 
     @property
     def unheard_s(self) -> float:
@@ -83,7 +78,8 @@ class Hearing:
 
     async def until_heard(self, at_most_s: float) -> None:
         """Wait until no more than so much speech waits for the models."""
-        while self.unheard_s > at_most_s and not (self._is_over or self._listening.done()):
+        listening = self._listening
+        while self.unheard_s > at_most_s and not (listening.cancelling() or listening.done()):
             await self._recognition.progress()
 
     def add(self, samples: NDArray[np.int16]) -> None:
@@ -122,7 +118,6 @@ class Hearing:
 
     def abort(self) -> None:
         """End at once; what is not recognised yet is lost."""
-        self._is_over = True
         self._listening.cancel()
         self._recognising.cancel()
         self._recognition.wake()
@@ -219,6 +214,7 @@ class Hearing:
     def _stop(self) -> None:
         """End the utterance at a silence, and with it the turn where the session ends turns."""
         assert self._utterance is not None
+        self._detector.reset()
         self._silent_from = self._heard
         self._close_utterance(min(self._heard, self._utterance.speech_end + TAIL))
         if self._options.turns is not None:

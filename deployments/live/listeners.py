@@ -151,13 +151,14 @@ class Audience:
             options: what the session is asked for.
             leaving: languages that it asked for until now, whose last sentence is still told.
         """
-        is_of_target = isinstance(event, TranslationDelta | SentenceDone | SpeechDelta)
+        target = None
+        if isinstance(event, TranslationDelta | SentenceDone | SpeechDelta):
+            target = event.target
+        own = (*options.targets, *leaving)
         for listener in list(self.listeners):
-            if is_of_target:
-                own = (*options.targets, *leaving)
-                targets = own if listener.targets is None else listener.targets
-                if event.target not in targets:
-                    continue
+            wanted = own if listener.targets is None else listener.targets
+            if target is not None and target not in wanted:
+                continue
             speaks = options.speaks if listener.speaks is None else listener.speaks
             if speaks or not isinstance(event, SpeechDelta):
                 listener.put(event)

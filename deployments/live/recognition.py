@@ -29,7 +29,7 @@ from models.audio.segments import Window
 from models.errors import DragomanError
 from models.types import SAMPLE_RATE_HZ, UNDETERMINED, AsrItem, Audio, SpeechSpan, Transcript
 
-SPECULATE = SAMPLE_RATE_HZ // 5  # silence after which an answer may turn out to be the last one
+SPECULATE = round(0.16 * SAMPLE_RATE_HZ)  # silence after which an answer may turn out to be the last one
 
 
 @dataclass(frozen=True, slots=True)
@@ -136,9 +136,9 @@ class Recognition:
             return None
         if open_one.silence >= SPECULATE:
             return _Question(open_one, edge, is_final=True)
-        if self._load.is_behind or (
-            open_one.language is None and edge - open_one.start < LEAST_S * SAMPLE_RATE_HZ
-        ):
+        if open_one.silence or self._load.is_behind:  # speech may just have ended
+            return None
+        if open_one.language is None and edge - open_one.start < LEAST_S * SAMPLE_RATE_HZ:
             return None
         step = PACES[self.options.delay].step_s * SAMPLE_RATE_HZ
         if edge - max(open_one.start, open_one.covered) < step:

@@ -29,7 +29,7 @@ class TurnDetector:
         self.is_sure = False
 
     def hear(self, at: int, probability: float, threshold: float, silence: int) -> Change | None:
-        """Take the frame that begins at a sample.
+        """Take the frame that begins at a sample. After ``stopped`` the caller resets.
 
         Args:
             threshold: probability from which a frame is speech; a little less goes on.
@@ -47,7 +47,6 @@ class TurnDetector:
         if not self.is_sure:
             return self._settle(end)
         if self.silent_since is not None and end - self.silent_since >= silence:
-            self.reset()
             return "stopped"
         return None
 

@@ -15,6 +15,7 @@ from ray import serve
 from deployments.catalogue.generation import ModelOverride
 from deployments.catalogue.placements import Description
 from deployments.serve.batch_transport import Lent, Packed, Ran
+from deployments.serve.pace import measured
 from deployments.serve.replica_address import stay_on_loopback
 from deployments.serve.runner import Runner
 from deployments.serve.shared_memory import Opened
@@ -117,6 +118,7 @@ class ModelReplica:
             started = time.perf_counter()
             self._runtime.warm_up()
             warm_up_s = time.perf_counter() - started
+            pace = measured(self._runtime, spec)
         except Exception as error:
             raise load_failure(error) from error
         device = measured_again(device)
@@ -127,7 +129,7 @@ class ModelReplica:
             *(device.memory_bytes / 1e6, device.load_s, warm_up_s),
         )
         replica = self._stats.replica
-        return Description(spec, device, round(warm_up_s, 3), replica, self._override)
+        return Description(spec, device, round(warm_up_s, 3), replica, self._override, pace)
 
     def _run(self, items: Sequence[Any], received_at: float, received: float) -> Packed[Any]:
         waited_s = time.perf_counter() - received

@@ -51,7 +51,7 @@ class ClusterFigures:
     ) -> None:
         self._ingress = ingress
         self._access = access or AccessFigures()
-        self._live = LiveFigures
+        self._live: Callable[[], LiveFigures] = LiveFigures
         self._own = own
         self._ask = ask
         self._known: dict[str, IngressFigures] = {}

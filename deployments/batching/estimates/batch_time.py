@@ -6,6 +6,7 @@ could join it gathers here; sent later, the replica would stand idle for the way
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from typing import Any, NamedTuple
 
 from deployments.batching.batch import BatchReply
@@ -99,6 +100,12 @@ class BatchTime:
         """Learn from the reply to a batch of that cost."""
         self._way_s, self._back_s = reply.input_s, reply.output_s
         self._line.learn(cost, reply.execution_s)
+
+    def seed(self, measured: Iterable[tuple[float, float]]) -> None:
+        """Learn from batches that ran apart, cost and seconds of each, until one was measured."""
+        if not self._line.is_known:
+            for cost, took_s in measured:
+                self._line.learn(cost, took_s)
 
     def over(self, batch: object, now: float) -> None:
         """Note that a batch is in flight no more; the next behind it has begun."""

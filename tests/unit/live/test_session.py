@@ -3,12 +3,15 @@
 from __future__ import annotations
 
 import asyncio
+from collections.abc import Sequence
+from typing import Any
 
 import pytest
 
 from deployments.config.live import Live
 from deployments.live.events import (
     Closed,
+    Event,
     Notice,
     SentenceDone,
     SpeechDelta,
@@ -32,11 +35,11 @@ TO_PT = LiveOptions(targets=("pt",))
 SPOKEN = LiveOptions(targets=("pt",), speaks=True)
 
 
-def of(events, kind):
+def of(events: Sequence[Event], kind: type[Any]) -> list[Any]:
     return [event for event in events if isinstance(event, kind)]
 
 
-async def test_words_go_to_the_listener_translated_with_their_times():
+async def test_words_go_to_the_listener_translated_with_their_times() -> None:
     clock = VirtualClock()
     live = scene(clock, TO_PT)
     await live.session.add(samples(2.0))
@@ -51,7 +54,7 @@ async def test_words_go_to_the_listener_translated_with_their_times():
     live.session.abort()
 
 
-async def test_finish_sends_all_that_is_still_to_come_and_closes_last():
+async def test_finish_sends_all_that_is_still_to_come_and_closes_last() -> None:
     clock = VirtualClock()
     live = scene(clock, SPOKEN, translate_s=2.0, speak_s=2.0)
     await live.session.add(samples(3.0))
@@ -66,7 +69,7 @@ async def test_finish_sends_all_that_is_still_to_come_and_closes_last():
     assert events[-1] == Closed()
 
 
-async def test_append_after_finish_is_refused():
+async def test_append_after_finish_is_refused() -> None:
     live = scene(VirtualClock(), TO_PT)
     await live.session.finish()
     with pytest.raises(InvalidRequest, match="closing"):
@@ -75,7 +78,7 @@ async def test_append_after_finish_is_refused():
         live.session.listen()
 
 
-async def test_abort_closes_at_once_with_the_reason():
+async def test_abort_closes_at_once_with_the_reason() -> None:
     live = scene(VirtualClock(), TO_PT, translate_s=5.0)
     await live.session.add(samples(1.0))
     live.ear.say("Never heard of.")
@@ -86,7 +89,7 @@ async def test_abort_closes_at_once_with_the_reason():
     assert not of(events, TranslationDelta)
 
 
-async def test_two_listeners_in_two_languages_each_made_once():
+async def test_two_listeners_in_two_languages_each_made_once() -> None:
     clock = VirtualClock()
     live = scene(clock, SPOKEN)
     follower = live.session.listen(("fr",), follows=True)
@@ -106,7 +109,21 @@ async def test_two_listeners_in_two_languages_each_made_once():
     live.session.abort()
 
 
-async def test_a_language_ends_when_its_last_follower_leaves():
+async def test_a_follower_who_wants_no_language_reads_the_transcript_alone() -> None:
+    clock = VirtualClock()
+    live = scene(clock, SPOKEN)
+    follower = live.session.listen((), follows=True)
+    await live.session.add(samples(1.0))
+    live.ear.say("Good day.")
+    await clock.advance(1.0)
+    assert [type(event).__name__ for event in waiting(follower)] == [
+        "SpeechStarted",
+        "TranscriptDelta",
+    ]
+    live.session.abort()
+
+
+async def test_a_language_ends_when_its_last_follower_leaves() -> None:
     clock = VirtualClock()
     live = scene(clock, TO_PT)
     follower = live.session.listen(("fr",), follows=True)
@@ -118,7 +135,7 @@ async def test_a_language_ends_when_its_last_follower_leaves():
     live.session.abort()
 
 
-async def test_a_follower_who_comes_in_mid_sentence_begins_with_the_next():
+async def test_a_follower_who_comes_in_mid_sentence_begins_with_the_next() -> None:
     clock = VirtualClock()
     live = scene(clock, TO_PT)
     await live.session.add(samples(1.0))
@@ -131,7 +148,7 @@ async def test_a_follower_who_comes_in_mid_sentence_begins_with_the_next():
     live.session.abort()
 
 
-async def test_an_update_changes_the_language_with_the_next_sentence():
+async def test_an_update_changes_the_language_with_the_next_sentence() -> None:
     clock = VirtualClock()
     live = scene(clock, TO_PT)
     await live.session.add(samples(1.0))
@@ -147,7 +164,7 @@ async def test_an_update_changes_the_language_with_the_next_sentence():
     live.session.abort()
 
 
-async def test_followers_are_spoken_to_whatever_the_session_changes():
+async def test_followers_are_spoken_to_whatever_the_session_changes() -> None:
     clock = VirtualClock()
     live = scene(clock, LiveOptions(targets=("pt",), speaks=True, voice="one"))
     follower = live.session.listen(("pt", "fr"), speaks=True, follows=True)
@@ -173,7 +190,7 @@ async def test_followers_are_spoken_to_whatever_the_session_changes():
     live.session.abort()
 
 
-async def test_a_refused_update_changes_nothing():
+async def test_a_refused_update_changes_nothing() -> None:
     clock = VirtualClock()
     live = scene(clock, TO_PT)
     with pytest.raises(UnsupportedPair):
@@ -186,7 +203,7 @@ async def test_a_refused_update_changes_nothing():
     live.session.abort()
 
 
-async def test_a_listener_who_never_reads_is_dropped_and_others_go_on():
+async def test_a_listener_who_never_reads_is_dropped_and_others_go_on() -> None:
     clock = VirtualClock()
     live = scene(clock, TO_PT)
     lazy = live.session.listen(max_bytes=2_000, follows=True)
@@ -206,7 +223,7 @@ async def test_a_listener_who_never_reads_is_dropped_and_others_go_on():
     [(Live(max_session_s=30.0), SessionExpired), (Live(max_idle_s=20.0), SessionIdle)],
     ids=["too long", "idle"],
 )
-async def test_time_limits_flush_and_close(limits, error):
+async def test_time_limits_flush_and_close(limits: Live, error: type[SessionEnded]) -> None:
     clock = VirtualClock()
     live = scene(clock, TO_PT, limits)
     for second in range(35):
@@ -221,7 +238,7 @@ async def test_time_limits_flush_and_close(limits, error):
     assert live.ear.heard_s == (30.0 if error is SessionExpired else 12.0)
 
 
-async def test_end_cuts_a_flush_that_takes_too_long():
+async def test_end_cuts_a_flush_that_takes_too_long() -> None:
     clock = VirtualClock()
     live = scene(clock, TO_PT, translate_s=1000.0)
     await live.session.add(samples(1.0))
@@ -233,7 +250,7 @@ async def test_end_cuts_a_flush_that_takes_too_long():
     assert (await rest(live.listener))[-1] == Closed(error)
 
 
-async def test_too_many_languages_or_listeners_are_refused():
+async def test_too_many_languages_or_listeners_are_refused() -> None:
     live = scene(VirtualClock(), TO_PT, Live(max_targets=2, max_listeners=3))
     live.session.listen(("fr",), follows=True)
     with pytest.raises(Unprocessable, match="at most 2 languages"):
@@ -246,7 +263,7 @@ async def test_too_many_languages_or_listeners_are_refused():
     live.session.abort()
 
 
-async def test_a_fault_ends_the_session_and_tells_nothing_of_itself(caplog):
+async def test_a_fault_ends_the_session_and_tells_nothing_of_itself() -> None:
     clock = VirtualClock()
     live = scene(clock, TO_PT, failing=[ValueError("a bug")])
     await live.session.add(samples(1.0))
@@ -256,7 +273,7 @@ async def test_a_fault_ends_the_session_and_tells_nothing_of_itself(caplog):
     assert closed.error.code == "internal_error"
 
 
-async def test_lag_is_told_from_the_last_sample_of_what_an_event_covers():
+async def test_lag_is_told_from_the_last_sample_of_what_an_event_covers() -> None:
     clock = VirtualClock()
     live = scene(clock, SPOKEN, translate_s=0.5, speak_s=0.25)
     await live.session.add(samples(1.0))
@@ -270,7 +287,7 @@ async def test_lag_is_told_from_the_last_sample_of_what_an_event_covers():
     live.session.abort()
 
 
-async def test_add_waits_while_too_much_is_unheard():
+async def test_add_waits_while_too_much_is_unheard() -> None:
     live = scene(VirtualClock(), TO_PT)
     live.ear.room.clear()
     adding = asyncio.ensure_future(live.session.add(samples(1.0)))
@@ -282,7 +299,7 @@ async def test_add_waits_while_too_much_is_unheard():
     live.session.abort()
 
 
-async def test_two_hundred_sessions_are_never_mixed():
+async def test_two_hundred_sessions_are_never_mixed() -> None:
     clock = VirtualClock()
     lives = [scene(clock, TO_PT, translate_s=0.01 * (n % 7)) for n in range(200)]
     for number, live in enumerate(lives):

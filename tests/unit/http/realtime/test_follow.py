@@ -49,7 +49,6 @@ async def nobody(session: str) -> Sequence[bool]:
     return []
 
 
-
 @asynccontextmanager
 async def two_places(**settings: Any) -> AsyncIterator[tuple[Place, Place]]:
     """Two ingress processes, which ask each other as Ray would have them."""
