@@ -5,10 +5,10 @@ PYTHON ?= python3
 VENV ?= .venv
 CONFIG ?= serve_config.yaml
 BIN := $(VENV)/bin
-BENCHES := accuracy attacks endurance engines fair first-audio gpu graph graph-waste growth kept overhead said speaker-checks spoken stages
+BENCHES := accuracy attacks endurance engines fair first-audio gpu graph graph-waste growth kept live overhead said speaker-checks spoken stages
 INSTALLED := $(VENV)/.installed
 
-.PHONY: run audit deploy drain fetch doctor install-gpu test test-unit test-models test-e2e check install check-config tune fuzz fuzz-api generate bench bench-replicas bench-asr bench-speaker bench-nmt bench-yourtts $(BENCHES:%=bench-%) clean
+.PHONY: run audit deploy drain fetch doctor install-gpu test test-unit test-models test-e2e check install check-config tune fuzz fuzz-api stock-clients generate bench bench-replicas bench-asr bench-speaker bench-nmt bench-yourtts $(BENCHES:%=bench-%) clean
 
 run: install
 	@$(BIN)/dragoman serve --config $(CONFIG)
@@ -98,6 +98,11 @@ generate: install
 # Ask every operation of the HTTP API by its description, with schemathesis: ARGS='--examples 20'.
 fuzz-api: install
 	$(BIN)/python -m tests.fuzz.api $(ARGS)
+
+# Run the stock clients of others against the default configuration, each in an environment of its
+# own below build/: ARGS='--only openai npm'. It needs PyPI, npm and Chromium, so the CI leaves it out.
+stock-clients: install
+	$(BIN)/python -m tests.clients $(ARGS)
 
 # Run every benchmark: nothing else should run meanwhile. Each part writes its figures to docs/bench,
 # and the page docs/benchmarks.md is made of them.

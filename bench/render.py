@@ -29,6 +29,7 @@ ORDER = (
     "growth",
     "accuracy",
     "said",
+    "live",
     "gpu",
 )
 SIZE_INCHES = (7.5, 4.2)

@@ -40,6 +40,7 @@ class Part:
     needs: tuple[str, ...] = ()  # packages without which it is skipped
 
 
+LIVE_NEEDS = ("ray", "httptools", "uvloop", "websockets", "jiwer", "soundfile")
 PARTS: dict[str, Part] = {
     "ceilings": Part("ceilings", "measure_ceilings", 30),
     "ecapa": Part("speaker", "ecapa", 110),
@@ -53,6 +54,7 @@ PARTS: dict[str, Part] = {
     "bergamot": Part("nmt", "bergamot", 25),
     "m2m100-ctranslate2": Part("nmt", "m2m100_ctranslate2", 80, alone=True),
     "served": Part("served", "served", 170, alone=True, needs=("ray", "httptools", "uvloop")),
+    "live": Part("live", "live", 240, alone=True, needs=LIVE_NEEDS),
 }
 BUDGET_S = 470.0  # with the start of Python, 8 minutes
 LEAST_S = 5.0  # less is left of the budget: the part is skipped

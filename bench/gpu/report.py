@@ -7,7 +7,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
 from bench.engine_inputs import TODAY_BATCH_MS, TODAY_SINGLE_MS
-from bench.gpu import served_report
+from bench.gpu import live_report, served_report
 from bench.gpu.ceilings import Ceilings
 from bench.gpu.measure import Found, Row
 from bench.results import Cell, Chart, Results, Series, Spread, Table
@@ -29,6 +29,7 @@ def results(
     raw = {name: part.as_raw() for name, part in found.items()}
     in_graph = found["graph"].raw if "graph" in found else {}
     served = found["served"].raw if "served" in found else {}
+    lines = found["live"].raw.get("live", []) if "live" in found else []
     return Results(
         name="gpu" if gpu else "gpu-on-cpu",
         title=f"Every model on {gpu}" if gpu else "Every model on a GPU: not yet run on a GPU",
@@ -40,6 +41,7 @@ def results(
             *(table(model, of_model, ceilings) for model, of_model in _by_model(rows)),
             *([graph_table(in_graph)] if in_graph.get("callers") else []),
             *served_report.tables(served, rows),
+            *([live_report.table(lines)] if lines else []),
             *([cosines(found["ecapa"].raw)] if gpu and "ecapa" in found else []),
             parts_table(found, took_s, skipped),
         ],

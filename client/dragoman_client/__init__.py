@@ -21,6 +21,7 @@ the errors in :mod:`dragoman_client.errors`.
 """
 
 from .async_client import AsyncClient
+from .async_live import AsyncLiveSession
 from .async_transport import AsyncRetryTransport
 from .client import Client
 from .errors import (
@@ -31,6 +32,7 @@ from .errors import (
     Forbidden,
     InvalidRequest,
     MethodNotAllowed,
+    MissingPackage,
     NotAudio,
     NotFound,
     NotReady,
@@ -39,6 +41,7 @@ from .errors import (
     QueueFull,
     RateLimited,
     ServerError,
+    SessionLost,
     StatusError,
     TimeoutError,
     TooLarge,
@@ -50,6 +53,24 @@ from .errors import (
     UnknownVoice,
     Unprocessable,
     UnsupportedPair,
+)
+from .live import LiveSession
+from .live_audio import Loudspeaker, microphone
+from .live_types import (
+    Closed,
+    Lag,
+    LiveEvent,
+    LiveOptions,
+    Notice,
+    PartialText,
+    Problem,
+    SentenceEnd,
+    SpeechEnd,
+    SpeechStart,
+    TranscriptText,
+    TranslatedSpeech,
+    TranslatedText,
+    TurnEnd,
 )
 from .policy import Retry, Timeout
 from .server_types import Device, Diagnosis, Finding, Model, Readiness, Statistics, Voice
@@ -77,10 +98,12 @@ from .version import __version__
 __all__ = [
     "AnswerWarning",
     "AsyncClient",
+    "AsyncLiveSession",
     "AsyncRetryTransport",
     "Audio",
     "AudioResult",
     "Client",
+    "Closed",
     "ConnectionFailed",
     "DeadlinePassed",
     "Device",
@@ -91,12 +114,21 @@ __all__ = [
     "Finding",
     "Forbidden",
     "InvalidRequest",
+    "Lag",
+    "LiveEvent",
+    "LiveOptions",
+    "LiveSession",
+    "Loudspeaker",
     "MethodNotAllowed",
+    "MissingPackage",
     "Model",
     "NotAudio",
     "NotFound",
     "NotReady",
+    "Notice",
     "Overloaded",
+    "PartialText",
+    "Problem",
     "QueueDeadlinePassed",
     "QueueFull",
     "RateLimited",
@@ -104,8 +136,12 @@ __all__ = [
     "Retry",
     "RetryTransport",
     "Segment",
+    "SentenceEnd",
     "ServerError",
+    "SessionLost",
     "SpeakerMatch",
+    "SpeechEnd",
+    "SpeechStart",
     "SpeechTranslation",
     "StageTiming",
     "Statistics",
@@ -117,9 +153,13 @@ __all__ = [
     "TooLarge",
     "TranscribedSegment",
     "Transcript",
+    "TranscriptText",
     "Transcription",
     "TranslatedAudio",
+    "TranslatedSpeech",
+    "TranslatedText",
     "Translation",
+    "TurnEnd",
     "Unauthorized",
     "Unavailable",
     "UnexpectedResponse",
@@ -131,4 +171,5 @@ __all__ = [
     "Voice",
     "Word",
     "__version__",
+    "microphone",
 ]

@@ -33,6 +33,7 @@ class AsyncConnection:
         transport: httpx.AsyncBaseTransport | None = None,
     ) -> None:
         self._timeout = exchange.as_timeout(timeout)
+        self._retry = retry
         self._http = httpx.AsyncClient(
             base_url=exchange.checked_url(base_url),
             headers={"user-agent": USER_AGENT, **exchange.key_header(key), **(headers or {})},

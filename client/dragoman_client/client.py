@@ -15,6 +15,7 @@ from . import parsing
 from .connection import DEFAULT_URL as DEFAULT_URL
 from .errors import DragomanError, TimeoutError
 from .exchange import Call, Result, form_of, read_upload, what_is_missing
+from .live import Live
 from .policy import Timeout
 from .server_types import Diagnosis, Model, Readiness, Voice
 from .speech import Speech
@@ -33,7 +34,7 @@ EMBEDDINGS = "/v1/audio/embeddings"
 PROBE_TIMEOUT = Timeout(total_s=5.0, connect_s=2.0)
 
 
-class Client(Speech):
+class Client(Speech, Live):
     """A server's API as methods. One client serves many threads and keeps connections open.
 
     >>> with Client("http://127.0.0.1:8000", timeout=30) as client:

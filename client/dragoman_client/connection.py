@@ -34,6 +34,7 @@ class Connection:
         transport: httpx.BaseTransport | None = None,
     ) -> None:
         self._timeout = exchange.as_timeout(timeout)
+        self._retry = retry
         self._http = httpx.Client(
             base_url=exchange.checked_url(base_url),
             headers={"user-agent": USER_AGENT, **exchange.key_header(key), **(headers or {})},

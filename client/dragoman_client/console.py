@@ -53,9 +53,15 @@ def client(context: typer.Context) -> Client:
 @contextmanager
 def connected(context: typer.Context, doing: str) -> Iterator[Client]:
     """Make the client of one command; its errors end the command with one line on stderr."""
+    with reported(), client(context) as made, waiting(doing):
+        yield made
+
+
+@contextmanager
+def reported() -> Iterator[None]:
+    """End the command with one line on stderr where the block raises an error of the client."""
     try:
-        with client(context) as made, waiting(doing):
-            yield made
+        yield
     except ConnectionFailed as error:
         fail(
             f"{error.message}; start a server with `make run`, "

@@ -3,6 +3,9 @@
 DragomanError                   the base of all: message, status, code, param, request_id
 ├── ConnectionFailed            the server could not be reached, or the connection broke;
 │                               also a ConnectionError
+│   └── SessionLost             a live session broke off: ``sent_s``, ``answered_s``, ``lost_s``,
+│                               ``unfinished_text``
+├── MissingPackage              an extra of this package is not installed; also an ImportError
 ├── TimeoutError                no answer within the timeout; also Python's TimeoutError
 ├── UnexpectedResponse          an answer that is not Dragoman's; is the address right?
 └── StatusError                 the server refused; any status without a class of its own
@@ -105,6 +108,42 @@ def _rebuild(cls: type[Error], message: str, fields: dict[str, Any]) -> Error:
 
 class ConnectionFailed(DragomanError, builtins.ConnectionError):
     """The server could not be reached, or the connection broke before the answer."""
+
+
+class SessionLost(ConnectionFailed):
+    """A live session broke off before its end; a new one may go on from ``answered_s``.
+
+    Attributes:
+        sent_s: the audio that was sent.
+        answered_s: the place in it up to which all is answered.
+        unfinished_text: what was heard behind that place.
+    """
+
+    def __init__(
+        self,
+        message: str,
+        *,
+        sent_s: float = 0.0,
+        answered_s: float = 0.0,
+        unfinished_text: str = "",
+    ) -> None:
+        super().__init__(message)
+        self.sent_s = sent_s
+        self.answered_s = answered_s
+        self.unfinished_text = unfinished_text
+
+    @property
+    def lost_s(self) -> float:
+        return max(0.0, self.sent_s - self.answered_s)
+
+
+class MissingPackage(DragomanError, ImportError):
+    """Something needs a package that is not installed."""
+
+    def __init__(self, what: str, package: str = "", extra: str = "", also: str = "") -> None:
+        needed = " ".join(filter(None, (package, also)))
+        install = f"pip install 'dragoman-client[{extra}]'"
+        super().__init__(f"{what} needs {needed}: {install}" if package else what)
 
 
 class TimeoutError(DragomanError, builtins.TimeoutError):
@@ -225,6 +264,14 @@ def from_response(response: httpx.Response, request_id: str) -> StatusError:
         request_id=request_id,
         retry_after_s=headers.retry_after_s(response.headers.get("retry-after"), time.time()),
     )
+
+
+def from_event(error: dict[str, Any]) -> StatusError:
+    """Return the error that an ``error`` event of a realtime session tells."""
+    code = _text(error.get("code"))
+    error_class = BY_CODE.get(code or "", StatusError)
+    message = _text(error.get("message")) or "the server refused the session"
+    return error_class(message, code=code, param=_text(error.get("param")))
 
 
 def from_transport(error: httpx.HTTPError, request: httpx.Request) -> DragomanError:

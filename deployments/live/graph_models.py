@@ -69,7 +69,7 @@ class GraphModels:
         """
         for code in filter(None, (options.language, *options.languages)):
             self._fleet.check_language(code, param="language")
-        vad, asr = self._planner.model("vad"), self._planner.model("asr")
+        vad, asr = self._planner.model("vad"), self._planner.model("asr", options.recogniser)
         for target in options.targets:
             self.prepare_target(target, options.voice, speaks=options.speaks)
         if options.language is not None:

@@ -40,6 +40,7 @@ class LiveOptions:
         delay: how long words are held back until they are sure.
         targets: languages that it is translated to; empty: it is transcribed alone.
         speaks: whether translations are spoken.
+        recogniser: a model or an alias; None: the first one.
         voice: its id; ``SOURCE_VOICE`` is the speaker's own; None: the first of each language.
     """
 
@@ -51,6 +52,7 @@ class LiveOptions:
     targets: tuple[str, ...] = ()
     speaks: bool = False
     voice: str | None = None
+    recogniser: str | None = None
 
     def voice_of(self, target: str) -> str | None:
         """Return the voice of a language: one that is named is of those that are asked for."""

@@ -8,7 +8,7 @@ from typing import Any
 
 from hypothesis import strategies as st
 
-from tests.fuzz import files, requests
+from tests.fuzz import files, realtime, requests
 
 
 @dataclass(frozen=True)
@@ -31,6 +31,7 @@ TARGETS = (
     Target("documents", requests.documents, requests.post),
     Target("headers", requests.headers, requests.post),
     Target("JSON tensors", requests.json_tensors, requests.post),
+    Target("live events", realtime.conversations, realtime.talk),
     Target("binary tensors", requests.binary_tensors, requests.post),
 )
 BY_NAME = {target.name: target for target in TARGETS}

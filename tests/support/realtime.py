@@ -204,11 +204,11 @@ class Talk:
             events.append(await self.next())
         return events
 
-    async def rest(self) -> list[dict[str, Any]]:
+    async def rest(self, within_s: float = 10) -> list[dict[str, Any]]:
         """Read until the socket is closed."""
         events = []
         with suppress(ConnectionClosedError):
-            async with asyncio.timeout(10):
+            async with asyncio.timeout(within_s):
                 async for text in self.socket:
                     events.append(json.loads(text))  # noqa: PERF401 - kept when it breaks off
         return events

@@ -127,8 +127,8 @@ def test_imports_form_no_circle() -> None:
 
 OWN = {"models", "deployments", "tuning", "bench", "tests"}
 OWN |= {"client", "dragoman_client", "load", "load_test"}
-# Peers run in environments of their own, and so do the packages that they import.
-PEERS = ROOT / "bench" / "overhead" / "peers"
+# Peers and stock clients run in environments of their own, with the packages that they import.
+FOREIGN = (ROOT / "bench" / "overhead" / "peers", ROOT / "tests" / "clients")
 SERVER, CLIENT = ROOT / "pyproject.toml", ROOT / "client" / "pyproject.toml"
 DECLARED_IN = {
     "models": [SERVER],
@@ -167,7 +167,11 @@ def test_what_a_room_imports_is_declared(room: str) -> None:
     packages = "*/" if room == "client" else ""  # beside them lie scripts for who develops it
     known = known.union(*(declared(path, with_dev=with_dev) for path in DECLARED_IN[room]))
     owners = distributions()
-    files = [f for f in (ROOT / room).glob(f"{packages}**/*.py") if not f.is_relative_to(PEERS)]
+    files = [
+        f
+        for f in (ROOT / room).glob(f"{packages}**/*.py")
+        if not any(map(f.is_relative_to, FOREIGN))
+    ]
     names = set().union(*(imported(f) for f in files)) - OWN - sys.stdlib_module_names
     missing = {n for n in names if not {canonical(o) for o in owners.get(n, [n])} & known}
     assert missing == set()

@@ -8,6 +8,14 @@ from dataclasses import dataclass
 from deployments.live.options import LiveOptions
 from deployments.live.session import Session
 
+# What a client says that leaves the choice to the server.
+ANY_MODEL = frozenset({"transcription", "translation"})
+
+
+def named_model(name: str | None) -> str | None:
+    """Return the recogniser that a client names; None: it names none."""
+    return None if name in ANY_MODEL else name
+
 
 @dataclass(frozen=True, slots=True)
 class Opened:

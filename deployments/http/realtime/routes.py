@@ -16,7 +16,7 @@ from deployments.http.realtime import transcription, translation
 from deployments.http.realtime.channel import Channel
 from deployments.http.realtime.conversation import Dialogue, converse
 from deployments.http.realtime.follow import Following
-from deployments.http.realtime.opened import Opened
+from deployments.http.realtime.opened import Opened, named_model
 from deployments.http.realtime.queries import TRANSCRIPTION, TRANSLATION, Query, owner
 from deployments.http.realtime.relay import Elsewhere, find
 from deployments.http.realtime.session_fields import (
@@ -31,8 +31,7 @@ from deployments.live.sessions import Sessions
 from deployments.security.tokens import Kind, Token
 from models.errors import InsufficientScope, InvalidRequest, NameTaken, UpgradeRequired
 
-PATHS = {"/v1/realtime": "transcription", "/v1/realtime/translations": "translation"}
-ANY_MODEL = frozenset(PATHS.values())  # what a client says that leaves the choice to the server
+PATHS = ("/v1/realtime", "/v1/realtime/translations")
 CheckModel = Callable[[str], object]
 
 
@@ -117,8 +116,8 @@ class Realtime:
                 opened.session.abort()
 
     def _check_model(self, name: str | None) -> None:
-        if name is not None and name not in ANY_MODEL:
-            self._check_recogniser(name)
+        if (named := named_model(name)) is not None:
+            self._check_recogniser(named)
 
     def _claim(self, session: Session, name: str) -> None:
         """Name a session that is open. Raises NameTaken."""

@@ -11,7 +11,7 @@ from deployments.http.errors import error_body
 from deployments.http.realtime import own_events, shown
 from deployments.http.realtime.channel import Channel, ClientEvent
 from deployments.http.realtime.conversation import hear
-from deployments.http.realtime.opened import Opened
+from deployments.http.realtime.opened import Opened, named_model
 from deployments.http.realtime.own_events import OwnEvents, ms
 from deployments.http.realtime.session_fields import (
     SemanticVad,
@@ -56,6 +56,7 @@ def live_options(session: TranscriptionSession) -> LiveOptions:
         prompt=prompt or None,
         turns=_turns(session.audio.input.turn_detection),
         delay=(asked and asked.delay) or "medium",
+        recogniser=named_model(asked and asked.model),
     )
 
 

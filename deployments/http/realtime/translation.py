@@ -10,7 +10,7 @@ from deployments.http.parsing import blaming
 from deployments.http.realtime import own_events, shown
 from deployments.http.realtime.channel import Channel, ClientEvent
 from deployments.http.realtime.conversation import hear, in_background
-from deployments.http.realtime.opened import Opened
+from deployments.http.realtime.opened import Opened, named_model
 from deployments.http.realtime.own_events import OwnEvents, Tells
 from deployments.http.realtime.session_fields import TranslationSession, updated
 from deployments.http.realtime.sound import RATE_HZ, pieces_of, samples_of
@@ -44,6 +44,7 @@ def live_options(session: TranslationSession) -> LiveOptions:
         targets=targets_of(session),
         speaks=not output.text_only,
         voice=output.voice,
+        recogniser=named_model(session.model),
     )
 
 

@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 
 from deployments.config.live import Live
-from models.errors import InternalError, SessionEnded
+from models.errors import InternalError, SessionEnded, SessionExpired
 from tests.support.realtime import (
     TRANSCRIPTION,
     TRANSLATION,
@@ -114,41 +114,49 @@ async def test_a_client_that_leaves_ends_its_session(place: Place, path: str) ->
 
 async def test_a_reader_that_stops_is_dropped_with_a_reason() -> None:
     """What it does not read is bounded in bytes; when it reads again, it learns why."""
-    async with realtime(limits=Live(listener_bytes=1 << 16)) as place:
-        async with talking(place.at(TRANSLATION, model="asr", to="pt"), max_queue=1) as talk:
-            await talk.next()
-            talk.socket.transport.pause_reading()
-            (session,) = place.sessions
-            for _ in range(400):
-                if session.is_over:
-                    break
-                await talk.append(speech(1.0))
-                await talk.append(silence(0.6))
-                await asyncio.sleep(0)
-            await until(lambda: session.is_over)
-            talk.socket.transport.resume_reading()
-            await talk.rest()
-            assert talk.socket.close_code == 1008
-            assert "not read" in (talk.socket.close_reason or "")
+    async with (
+        realtime(limits=Live(listener_bytes=1 << 16)) as place,
+        talking(place.at(TRANSLATION, model="asr", to="pt"), max_queue=1) as talk,
+    ):
+        await talk.next()
+        talk.socket.transport.pause_reading()
+        (session,) = place.sessions
+        for _ in range(400):
+            if session.is_over:
+                break
+            await talk.append(speech(1.0))
+            await talk.append(silence(0.6))
+            await asyncio.sleep(0)
+        await until(lambda: session.is_over)
+        talk.socket.transport.resume_reading()
+        await talk.rest()
+        assert talk.socket.close_code == 1008
+        assert "not read" in (talk.socket.close_reason or "")
 
 
 async def test_no_audio_for_long_ends_a_session_with_a_reason() -> None:
-    limits = Live(max_idle_s=0.2)
-    async with realtime(limits=limits) as place:
-        async with talking(place.at(TRANSLATION, **QUERY)) as talk:
-            events = await talk.rest()
-            assert types_of(events) == ["session.created", "error", "session.closed"]
-            assert events[1]["error"]["code"] == "session_idle"
-            assert talk.socket.close_code == 1008
+    async with (
+        realtime(limits=Live(max_idle_s=0.2)) as place,
+        talking(place.at(TRANSLATION, **QUERY)) as talk,
+    ):
+        events = await talk.rest()
+        assert types_of(events) == ["session.created", "error", "session.closed"]
+        assert events[1]["error"]["code"] == "session_idle"
+        assert talk.socket.close_code == 1008
 
 
 async def test_a_session_lasts_no_longer_than_it_may() -> None:
-    async with realtime(limits=Live(max_session_s=0.2)) as place:
-        async with talking(place.at(TRANSCRIPTION, intent="transcription")) as talk:
-            await talk.append(speech(0.5), TRANSCRIPTION)
-            events = await talk.rest()
-            assert "conversation.item.input_audio_transcription.completed" in types_of(events)
-            assert events[-1]["error"]["code"] == "session_expired"
+    async with (
+        realtime() as place,
+        talking(place.at(TRANSCRIPTION, intent="transcription")) as talk,
+    ):
+        await talk.append(speech(0.5), TRANSCRIPTION)
+        (session,) = place.sessions
+        await until(lambda: session.heard_s >= 0.5)
+        await session.end(SessionExpired("a session lasts an hour"))
+        events = await talk.rest()
+        assert "conversation.item.input_audio_transcription.completed" in types_of(events)
+        assert events[-1]["error"]["code"] == "session_expired"
 
 
 async def test_200_sessions_at_once_are_taken_or_refused_in_the_handshake() -> None:
@@ -167,8 +175,8 @@ async def test_200_sessions_at_once_are_taken_or_refused_in_the_handshake() -> N
 
 
 async def one(url: str) -> int | None:
-    async with talking(url) as talk:
+    async with talking(url, open_timeout=None, ping_interval=None) as talk:
         await talk.append(speech(0.5))
         await talk.send("session.close")
-        await talk.rest()
+        await talk.rest(within_s=60)
         return talk.socket.close_code

@@ -1,0 +1,1 @@
+"""Stock clients of others against a running server; each in an environment of its own."""
