@@ -32,9 +32,7 @@ def window_s(item: AsrItem) -> float:
     """Return the window that an item needs."""
     options = Options()
     capacities_s = window_capacities_s(options.windows_s, options.margin_s)
-    return next(
-        w for w, c in zip(options.windows_s, capacities_s, strict=True) if item.length <= c
-    )
+    return next(w for w, c in zip(options.windows_s, capacities_s, strict=True) if item.length <= c)
 
 
 def measured(scale: float) -> Cost:

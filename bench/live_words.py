@@ -176,8 +176,14 @@ async def offline(speaker: Speaker, vad: Any, asr: Any) -> str:
     ).text
 
 
-def row(delay: str, count: int, every: Sequence[Speaker], heard: Sequence[Heard], load: float,
-        offline_wer: float) -> list[Cell]:
+def row(
+    delay: str,
+    count: int,
+    every: Sequence[Speaker],
+    heard: Sequence[Heard],
+    load: float,
+    offline_wer: float,
+) -> list[Cell]:
     lags_s = [lag for each, h in zip(every, heard, strict=True) for lag in h.lags_s(each)]
     early = [h.early(each) for each, h in zip(every, heard, strict=True)]
     error = wer([each.text for each in every], [h.text for h in heard])
@@ -196,8 +202,16 @@ def row(delay: str, count: int, every: Sequence[Speaker], heard: Sequence[Heard]
 
 
 COLUMNS = [
-    "delay", "sessions", "WER %", "to offline", "lag p50 s", "lag p95 s", "sent early",
-    "turns taken back", "notices", "recogniser busy",
+    "delay",
+    "sessions",
+    "WER %",
+    "to offline",
+    "lag p50 s",
+    "lag p95 s",
+    "sent early",
+    "turns taken back",
+    "notices",
+    "recogniser busy",
 ]
 
 

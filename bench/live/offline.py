@@ -9,6 +9,7 @@ from pathlib import Path
 from bench.live.audio import Prompt, Talk, recorded, talk, wav_of
 from dragoman_client import Client, Segment
 from models.audio.decode import decode
+from models.audio.samples import to_int16
 
 ANSWER_S = 1200.0
 MAX_PROMPT_S = 60.0
@@ -55,5 +56,5 @@ def portuguese(url: str, path: Path, duration_s: float, seed: int) -> Talk:
         prompts = []
         for text in texts:
             spoken = decode(client.speak(text, language="pt").audio, max_duration_s=MAX_PROMPT_S)
-            prompts.append(Prompt(text, spoken.samples))
+            prompts.append(Prompt(text, to_int16(spoken.samples)))
     return talk(path, "pt", duration_s, seed, prompts)
