@@ -5,8 +5,11 @@ PYTHON ?= python3
 VENV ?= .venv
 CONFIG ?= serve_config.yaml
 BIN := $(VENV)/bin
-BENCHES := accuracy attacks endurance engines fair first-audio gpu graph graph-waste growth kept live overhead said speaker-checks spoken stages
+BENCHES := accuracy attacks diarisation endurance engines fair first-audio gpu graph graph-waste growth kept keywords languages live overhead said speaker-checks spoken stages
 INSTALLED := $(VENV)/.installed
+
+# Dozens of processes read the same modules; without this each of them compiles them anew.
+unexport PYTHONDONTWRITEBYTECODE
 
 .PHONY: run audit deploy drain fetch doctor install-gpu test test-unit test-models test-e2e check install check-config tune fuzz fuzz-api stock-clients generate bench bench-replicas bench-asr bench-speaker bench-nmt bench-yourtts $(BENCHES:%=bench-%) clean
 
@@ -76,7 +79,7 @@ check: install
 	$(BIN)/mypy
 
 test-unit: install
-	$(BIN)/pytest --numprocesses 3 tests/unit
+	$(BIN)/pytest --numprocesses 3 --dist loadfile tests/unit
 
 test-models: install
 	$(BIN)/pytest tests/models

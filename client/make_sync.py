@@ -33,6 +33,7 @@ NAMES = {
     "AsyncSleep": "Sleep",
     "AsyncSocket": "Socket",
     "AsyncSpeech": "Speech",
+    "AsyncStreams": "Streams",
     "LiveAudio": "BlockingAudio",
     "aclose": "close",
     "aclosing": "closing",
@@ -43,6 +44,7 @@ NAMES = {
     "async_connection": "connection",
     "async_live": "live",
     "async_speech": "speech",
+    "async_streams": "streams",
     "async_transport": "transport",
     "asyncio": "time",  # of which the clients use ``sleep`` alone
     "handle_async_request": "handle_request",

@@ -218,8 +218,8 @@ class Transcript:
     """The text of an item's speech. ``language_probability`` is 1.0 if the caller named the
     language.
 
-    ``languages`` are set by the task "detect": all that the speech may be in, with their
-    probabilities, the likeliest first.
+    ``languages``: by the task "detect" all that the speech may be in, with their probabilities,
+    the likeliest first; of a whole recording those that it is in.
     """
 
     text: str

@@ -14,7 +14,7 @@ from dataclasses import asdict, dataclass
 from bench.command import flag, run
 from bench.graph_waste import served, virtual
 from bench.graph_waste.profiles import GPU, bound, reachable
-from bench.results import Chart, Results, Series, Table
+from bench.results import Cell, Chart, Results, Series, Table
 
 CALLERS = (1, 8, 32, 64)
 NOTE = (
@@ -47,8 +47,11 @@ def results(formed: Sequence[Formed], through: Sequence[served.Served]) -> Resul
     def mean(one: Formed | served.Served) -> str:
         return ", ".join(f"{name} {items:.1f}" for name, items in one.batches.items())
 
-    every = [("virtual clock", one) for one in formed] + [("served", one) for one in through]
-    rows = [
+    every: list[tuple[str, Formed | served.Served]] = [
+        *(("virtual clock", one) for one in formed),
+        *(("served", one) for one in through),
+    ]
+    rows: list[list[Cell]] = [
         [how, one.callers, one.rate, f"{of_bound(one):.2f}", f"{of_reachable(one):.2f}", mean(one)]
         for how, one in every
     ]

@@ -15,6 +15,7 @@ from . import parsing
 from .async_connection import DEFAULT_URL as DEFAULT_URL
 from .async_live import AsyncLive
 from .async_speech import AsyncSpeech
+from .async_streams import AsyncStreams
 from .errors import DragomanError, TimeoutError
 from .exchange import Call, Result, form_of, read_upload_async, what_is_missing
 from .policy import Timeout
@@ -25,6 +26,7 @@ from .types import (
     Embedding,
     SpeakerMatch,
     SpokenFormat,
+    TextDetection,
     TextTranslation,
 )
 
@@ -34,7 +36,7 @@ EMBEDDINGS = "/v1/audio/embeddings"
 PROBE_TIMEOUT = Timeout(total_s=5.0, connect_s=2.0)
 
 
-class AsyncClient(AsyncSpeech, AsyncLive):
+class AsyncClient(AsyncSpeech, AsyncStreams, AsyncLive):
     """A server's API as methods. One client serves many tasks and keeps connections open.
 
     >>> async with AsyncClient("http://127.0.0.1:8000", timeout=30) as client:
@@ -58,13 +60,14 @@ class AsyncClient(AsyncSpeech, AsyncLive):
     async def translate_text(
         self,
         text: str | Sequence[str],
-        source_language: str,
+        source_language: str | None,
         target_language: str,
         *,
         beam_size: int | None = None,
     ) -> list[TextTranslation]:
         """Translate one text or many; the list has one translation a text, in their order.
 
+        Without a ``source_language`` (None) that of each text is detected.
         A ``beam_size`` over 1 is slower and often better, where the model can do it (M2M100).
 
         >>> rows = await client.translate_text(["Hello.", "Thank you."], "en", "pt")
@@ -73,13 +76,26 @@ class AsyncClient(AsyncSpeech, AsyncLive):
         """
         body: dict[str, Any] = {
             "text": text if isinstance(text, str) else list(text),
-            "source_language": source_language,
             "target_language": target_language,
         }
+        if source_language is not None:
+            body["source_language"] = source_language
         if beam_size is not None:
             body["beam_size"] = beam_size
         path = "/v1/text/translations"
         return await self._send(Call("POST", path, parsing.text_translations, json=body))
+
+    async def detect(self, text: str | Sequence[str]) -> list[TextDetection]:
+        """Tell the languages of one text or many; the list has one answer a text, in their order.
+
+        >>> (found,) = await client.detect("Bom dia.")
+        >>> found.language, found.probability
+        ('pt', 0.93)
+        """
+        body = {"text": text if isinstance(text, str) else list(text)}
+        return await self._send(
+            Call("POST", "/v1/text/detections", parsing.text_detections, json=body)
+        )
 
     async def speak(
         self,

@@ -19,12 +19,14 @@ from .live import Live
 from .policy import Timeout
 from .server_types import Diagnosis, Model, Readiness, Voice
 from .speech import Speech
+from .streams import Streams
 from .types import (
     AudioFile,
     AudioResult,
     Embedding,
     SpeakerMatch,
     SpokenFormat,
+    TextDetection,
     TextTranslation,
 )
 
@@ -34,7 +36,7 @@ EMBEDDINGS = "/v1/audio/embeddings"
 PROBE_TIMEOUT = Timeout(total_s=5.0, connect_s=2.0)
 
 
-class Client(Speech, Live):
+class Client(Speech, Streams, Live):
     """A server's API as methods. One client serves many threads and keeps connections open.
 
     >>> with Client("http://127.0.0.1:8000", timeout=30) as client:
@@ -58,13 +60,14 @@ class Client(Speech, Live):
     def translate_text(
         self,
         text: str | Sequence[str],
-        source_language: str,
+        source_language: str | None,
         target_language: str,
         *,
         beam_size: int | None = None,
     ) -> list[TextTranslation]:
         """Translate one text or many; the list has one translation a text, in their order.
 
+        Without a ``source_language`` (None) that of each text is detected.
         A ``beam_size`` over 1 is slower and often better, where the model can do it (M2M100).
 
         >>> rows = client.translate_text(["Hello.", "Thank you."], "en", "pt")
@@ -73,13 +76,24 @@ class Client(Speech, Live):
         """
         body: dict[str, Any] = {
             "text": text if isinstance(text, str) else list(text),
-            "source_language": source_language,
             "target_language": target_language,
         }
+        if source_language is not None:
+            body["source_language"] = source_language
         if beam_size is not None:
             body["beam_size"] = beam_size
         path = "/v1/text/translations"
         return self._send(Call("POST", path, parsing.text_translations, json=body))
+
+    def detect(self, text: str | Sequence[str]) -> list[TextDetection]:
+        """Tell the languages of one text or many; the list has one answer a text, in their order.
+
+        >>> (found,) = client.detect("Bom dia.")
+        >>> found.language, found.probability
+        ('pt', 0.93)
+        """
+        body = {"text": text if isinstance(text, str) else list(text)}
+        return self._send(Call("POST", "/v1/text/detections", parsing.text_detections, json=body))
 
     def speak(
         self,

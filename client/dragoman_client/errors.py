@@ -267,10 +267,12 @@ def from_response(response: httpx.Response, request_id: str) -> StatusError:
 
 
 def from_event(error: dict[str, Any]) -> StatusError:
-    """Return the error that an ``error`` event of a realtime session tells."""
+    """Return the error that an event of a stream or a live session tells, which has no status."""
     code = _text(error.get("code"))
-    error_class = BY_CODE.get(code or "", StatusError)
-    message = _text(error.get("message")) or "the server refused the session"
+    error_class = BY_CODE.get(code or "", ServerError)
+    if error.get("type") == "invalid_request_error" and error_class is ServerError:
+        error_class = InvalidRequest
+    message = _text(error.get("message")) or "the server tells an error without a message"
     return error_class(message, code=code, param=_text(error.get("param")))
 
 

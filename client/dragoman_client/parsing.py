@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import Any, TypeAlias, TypeVar
 
 import httpx
 import msgspec
+from msgspec import structs
 
-from . import headers, server_types, types
+from . import errors, headers, server_types, types
 
 Row: TypeAlias = dict[str, Any]
 Body = TypeVar("Body")
@@ -20,6 +22,10 @@ class _Listing(msgspec.Struct):
 class _Texts(msgspec.Struct):
     translations: list[Row]
     timings: types.Timings
+
+
+class _Detections(msgspec.Struct):
+    detections: list[Row]
 
 
 class _Embeddings(msgspec.Struct):
@@ -86,11 +92,48 @@ def transcription(response: httpx.Response) -> types.Transcription:
     return msgspec.convert({**_body(response, Row), **of_the_call}, types.Transcription)
 
 
+def transcript_event(event: Row) -> types.TranscriptDelta | types.StreamedTranscript:
+    """Read one event of a streamed transcript. Raise UnexpectedResponse."""
+    if event.get("type") == "transcript.text.delta":
+        return _event(event, types.TranscriptDelta)
+    usage, languages = event.get("usage") or {}, event.get("languages") or []
+    body = {
+        **event,
+        "duration_s": usage.get("seconds"),
+        "languages": [row.get("code") for row in languages],
+    }
+    return _event(body, types.StreamedTranscript)
+
+
+def translation_event(
+    event: Row, sentences: Sequence[types.TranslatedSentence]
+) -> types.TranslatedSentence | types.SpeechTranslation:
+    """Read one event of a streamed translation, whose whole has the sentences before it."""
+    if event.get("type") == "speech.translation.sentence":
+        return _event(event, types.TranslatedSentence)
+    body = {**event, "segments": [], "request_id": event.get("id")}
+    return structs.replace(_event(body, types.SpeechTranslation), segments=tuple(sentences))
+
+
+def _event(event: Row, kind: type[Body]) -> Body:
+    try:
+        return msgspec.convert(event, kind)
+    except msgspec.ValidationError as error:
+        message = f"the server sent no event of Dragoman's: {error}"
+        raise errors.UnexpectedResponse(message) from error
+
+
 def text_translations(response: httpx.Response) -> list[types.TextTranslation]:
     body = _body(response, _Texts)
     of_the_call = {"timings": body.timings, "request_id": request_id(response)}
     rows = [{**row, **of_the_call} for row in body.translations]
     return msgspec.convert(rows, list[types.TextTranslation])
+
+
+def text_detections(response: httpx.Response) -> list[types.TextDetection]:
+    of_the_call = {"request_id": request_id(response)}
+    rows = [{**row, **of_the_call} for row in _body(response, _Detections).detections]
+    return msgspec.convert(rows, list[types.TextDetection])
 
 
 def embeddings(response: httpx.Response) -> list[types.Embedding]:

@@ -159,6 +159,35 @@ class Speech(Connection):
         form = _form(response_format, language, prompt, temperature, word_timestamps, model)
         return self._post(TRANSCRIPTIONS, parsing.text, form, file)
 
+    def translate_audio(
+        self,
+        file: AudioFile,
+        response_format: TranscriptFormat = "text",
+        *,
+        target_language: str | None = None,
+        language: str | None = None,
+        prompt: str | None = None,
+        temperature: float | None = None,
+        model: str | None = None,
+    ) -> str:
+        """Translate speech into text, and return the document as the server writes it.
+
+        Without a ``target_language`` the recogniser itself translates into English; with one it
+        transcribes, and a translation model goes on. ``language`` is the one that is spoken.
+
+        >>> print(client.translate_audio("ola.wav"))
+        Hello.
+        """
+        form = form_of(
+            model=model,
+            response_format=response_format,
+            target_language=target_language,
+            language=language,
+            prompt=prompt,
+            temperature=temperature,
+        )
+        return self._post("/v1/audio/translations", parsing.text, form, file)
+
     def _post(
         self, path: str, parse: Callable[[httpx.Response], Result], form: Form, file: AudioFile
     ) -> Result:

@@ -24,7 +24,7 @@ from .options import (
     format_of,
     writable,
 )
-from .types import AudioFormat, SpeechTranslation, TranscriptFormat
+from .types import AudioFormat, SpeechTranslation, TranscriptDelta, TranscriptFormat
 
 # The endings of files whose names are made from their sources.
 TRANSCRIPT_ENDINGS = {"text": ".txt", "json": ".json", "verbose_json": ".json"}
@@ -184,6 +184,9 @@ def transcribe(
         typer.Option("--format", help="Default: by the extension of --output, or text."),
     ] = None,
     words: Annotated[bool, typer.Option("--words", help="Add the times of words.")] = False,
+    stream: Annotated[
+        bool, typer.Option("--stream", help="Print the text of one file as it is heard.")
+    ] = False,
     output: Annotated[
         Path | None,
         typer.Option(
@@ -204,6 +207,12 @@ def transcribe(
     by_extension = None if many or response_format else format_of(output, TRANSCRIPTS)
     wanted = response_format or by_extension or "text"
     asked: dict[str, Any] = {"language": language, "model": model, "prompt": prompt}
+    if stream:
+        if many or words or output or wanted != "text":
+            message = "prints the text of one file: no --output, --words, or another --format"
+            raise typer.BadParameter(message, param_hint="--stream")
+        _print_stream(context, sources[0], asked)
+        return
     if words and wanted == "text" and output is None and not many:
         (path,) = sources
         with console.connected(context, f"transcribing {name_of(path)}") as client:
@@ -232,6 +241,14 @@ def transcribe(
     with console.connected(context, f"transcribing {name_of(path)}") as client:
         text = document(client, path)
     console.show_document(text, output, wanted)
+
+
+def _print_stream(context: typer.Context, path: Path, asked: dict[str, Any]) -> None:
+    with console.connected(context, f"transcribing {name_of(path)}") as client:
+        for part in client.stream_transcription(audio_of(path), **asked):
+            if isinstance(part, TranscriptDelta):
+                typer.echo(part.text, nl=False)
+    typer.echo()
 
 
 def _write(job: Job, content: bytes, what: str) -> str:

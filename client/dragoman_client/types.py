@@ -20,6 +20,7 @@ AudioFile: TypeAlias = str | PathLike[str] | bytes | BinaryIO
 
 AudioFormat: TypeAlias = Literal["wav", "mp3", "opus", "flac"]
 InlineAudioFormat: TypeAlias = Literal["wav", "mp3", "opus", "flac", "none"]
+StreamedAudioFormat: TypeAlias = Literal["wav", "mp3", "opus", "flac", "pcm", "none"]
 SpokenFormat: TypeAlias = Literal["wav", "mp3", "opus", "flac", "aac", "pcm"]
 SubtitleFormat: TypeAlias = Literal["srt", "vtt"]
 TranscriptFormat: TypeAlias = Literal["text", "json", "srt", "vtt", "verbose_json"]
@@ -135,6 +136,12 @@ class SpeechTranslation(Answer, frozen=True, kw_only=True):
     warnings: tuple[AnswerWarning, ...] = ()
 
 
+class TranslatedSentence(Segment, frozen=True):
+    """A sentence of a stream, with the audio that speaks it, if any."""
+
+    audio: Audio | None = None
+
+
 class AudioResult(Answer, frozen=True):
     """An audio file."""
 
@@ -204,6 +211,22 @@ class Transcription(Answer, frozen=True, kw_only=True):
     warnings: tuple[AnswerWarning, ...] = ()
 
 
+class TranscriptDelta(Answer, frozen=True):
+    """What a streamed transcript goes on with; its own spaces are in it."""
+
+    text: str = field(name="delta")
+
+
+class StreamedTranscript(Answer, frozen=True, kw_only=True):
+    """The whole of a streamed transcript, its last item."""
+
+    text: str
+    languages: tuple[str, ...]  # that were surely heard, the one of most of it first
+    duration_s: float
+    timings: Timings
+    warnings: tuple[AnswerWarning, ...] = ()
+
+
 # ---- text and speakers ----------------------------------------------------------------
 
 
@@ -211,11 +234,29 @@ class TextTranslation(Answer, frozen=True):
     """The translation of one text. ``timings`` are those of the call, shared by all its texts."""
 
     text: str
-    source_language: str
+    source_language: str | None  # None: a text without letters, where the language was detected
     target_language: str
     timings: Timings
     request_id: str
     pivot: str | None = None  # the language that it was translated through, if any
+    warnings: tuple[AnswerWarning, ...] = ()
+    source_language_probability: float | None = None  # 0 to 1, where the language was detected
+
+
+class TextLanguage(Answer, frozen=True):
+    """One language that a text may be in."""
+
+    language: str
+    probability: float
+
+
+class TextDetection(Answer, frozen=True):
+    """The languages that a text may be in, the likeliest first; none without letters."""
+
+    language: str | None  # the likeliest
+    probability: float  # of that one, 0 to 1
+    languages: tuple[TextLanguage, ...]
+    request_id: str
     warnings: tuple[AnswerWarning, ...] = ()
 
 

@@ -8,7 +8,14 @@ from itertools import groupby
 
 from deployments.batching.concurrency import all_of
 from deployments.graph.plan import TranscribeOptions
-from models.asr.spoken_languages import LEAST_S, clear_languages, filled, is_clear, to_try
+from models.asr.spoken_languages import (
+    LEAST_S,
+    among,
+    clear_languages,
+    filled,
+    is_clear,
+    to_try,
+)
 from models.audio.segments import Window, stretches, windows
 from models.types import AsrItem, Audio, SpeechSpan, Transcript
 
@@ -23,13 +30,13 @@ async def cut_windows(
     """Cut the speech of a recording into windows, each of one language.
 
     Where no language is named and there are several stretches of speech, each tells its own;
-    a single one tells it where it is recognised.
+    a single one tells it where it is recognised, unless it must be one of some candidates.
     """
     if options.language is not None:
         found = windows(speech, audio.duration_s)
         return tuple(replace(window, language=options.language) for window in found)
     parts = stretches(speech, STRETCH_S)
-    if len(parts) < 2:
+    if not parts or (len(parts) < 2 and not options.candidates):
         return windows(speech, audio.duration_s)
     languages = await _languages_of(audio, parts, options, asr)
     return tuple(
@@ -52,17 +59,23 @@ async def _languages_of(
         (window,) = windows([part], audio.duration_s)
         return await asr(AsrItem(window.cut(audio), task="detect", languages=candidates))
 
-    enough = [number for number, part in enumerate(parts) if part.end_s - part.start_s >= LEAST_S]
-    found = await all_of(detect(parts[number]) for number in enough)
+    least_s = 0.0 if options.candidates else LEAST_S
+    enough = [number for number, part in enumerate(parts) if part.end_s - part.start_s >= least_s]
+    detected = await all_of(detect(parts[number]) for number in enough)
+    found = [replace(t, languages=among(t.languages, options.candidates)) for t in detected]
     known = clear_languages([transcript.languages for transcript in found])
 
     async def settle(number: int, transcript: Transcript) -> tuple[str, float] | None:
         if not transcript.languages:
             return None  # nothing is heard there
-        if not is_clear(transcript.languages) and (known or options.languages):
-            candidates = to_try(transcript.languages, known, options.languages)
-            transcript = await detect(parts[number], candidates)
-        return transcript.language, transcript.language_probability
+        allowed = options.candidates or options.languages
+        heard = transcript
+        if not is_clear(transcript.languages) and (known or allowed):
+            candidates = to_try(transcript.languages, known, allowed)
+            heard = await detect(parts[number], candidates)
+        if options.candidates and heard.language not in options.candidates:
+            return transcript.languages[0]
+        return heard.language, heard.language_probability
 
     settled = await all_of(map(settle, enough, found))
     chosen: list[tuple[str, float] | None] = [None] * len(parts)

@@ -24,7 +24,9 @@ Vad = Callable[[VadItem], Awaitable[VadResult]]
 OffLoop = Callable[[Callable[[], Any]], Awaitable[Any]]
 
 
-async def listen(audio: Audio, vad: Vad, off_loop: OffLoop) -> tuple[Audio, VadResult]:
+async def listen(
+    audio: Audio, vad: Vad, off_loop: OffLoop, rules: VadParameters = WINDOW_VAD
+) -> tuple[Audio, VadResult]:
     """Find the speech in a recording, and make a quiet one as loud as others.
 
     A long recording is heard in pieces, so that others come between.
@@ -36,10 +38,10 @@ async def listen(audio: Audio, vad: Vad, off_loop: OffLoop) -> tuple[Audio, VadR
     state, heard = None, []
     for start in range(0, len(loud.samples), VAD_PIECE_SAMPLES):
         piece = loud.samples[start : start + VAD_PIECE_SAMPLES]
-        heard.append(await vad(VadItem(piece, WINDOW_VAD, state)))
+        heard.append(await vad(VadItem(piece, rules, state)))
         state = heard[-1].state
     if len(heard) == 1:
         return loud, heard[0]
     probabilities = np.concatenate([result.probabilities for result in heard])
-    found = await off_loop(lambda: spans(probabilities, WINDOW_VAD, audio.duration_s))
+    found = await off_loop(lambda: spans(probabilities, rules, audio.duration_s))
     return loud, VadResult(found, probabilities, heard[-1].state)

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import asyncio
 import time
-from collections.abc import Awaitable, Iterator, Sequence
+from collections.abc import AsyncGenerator, Awaitable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from typing import Any
@@ -21,6 +21,7 @@ from deployments.config.schema import AppConfig
 from deployments.graph.audio_files import AudioFiles
 from deployments.graph.codecs import Codecs
 from deployments.graph.context import Context
+from deployments.graph.in_turn import InTurn, while_working
 from deployments.graph.languages import cut_windows
 from deployments.graph.plan import Hearing, Plan, Planner, Speaking, Translating
 from deployments.graph.sentences import Sentence, is_open, placed, timed_sentences, with_open
@@ -100,6 +101,20 @@ class Pipeline:
                 for audio, plan in zip(recordings, plans, strict=True)
             )
 
+    def run_in_turn(
+        self, audio: Audio, plan: Plan, context: Context
+    ) -> AsyncGenerator[Sentence | SpeechTranslation]:
+        """Run a request of one recording: yield each sentence in turn, and the whole at the end.
+
+        Close the generator to drop what is still to come.
+        """
+
+        async def work(turns: InTurn[Sentence]) -> SpeechTranslation:
+            with self._counted([audio], context):
+                return await self.translate_speech(audio, plan, context, turns)
+
+        return while_working(work)
+
     @contextmanager
     def _counted(self, recordings: Sequence[Audio], context: Context) -> Iterator[None]:
         """Count what runs inside as one request to the graph."""
@@ -127,9 +142,16 @@ class Pipeline:
         return _answer(audio, heard, timed_sentences(heard))
 
     async def translate_speech(
-        self, audio: Audio, plan: Plan, context: Context
+        self,
+        audio: Audio,
+        plan: Plan,
+        context: Context,
+        turns: InTurn[Sentence] | None = None,
     ) -> SpeechTranslation:
         """Translate speech in one language to text and speech in another.
+
+        Args:
+            turns: told each sentence once it and those before it are done.
 
         Raises:
             UnsupportedPair: no model translates anything that was said.
@@ -139,7 +161,9 @@ class Pipeline:
         if not heard.spans:
             return SpeechTranslation(audio.duration_s, None, 0.0)
         speaking = await self._speaking(plan, audio, heard, context)
-        parts: list[Awaitable[Any]] = [self._sentences(audio, heard, plan, speaking, context)]
+        parts: list[Awaitable[Any]] = [
+            self._sentences(audio, heard, plan, speaking, context, turns)
+        ]
         if plan.embedding is not None or plan.likeness is not None:
             parts.append(self._heard_voice(audio, heard, plan, context))
         (transcript, sentences), *voices = await all_of(parts)
@@ -181,6 +205,7 @@ class Pipeline:
         plan: Plan,
         speaking: Speaking | None,
         context: Context,
+        turns: InTurn[Sentence] | None,
     ) -> tuple[Transcript, list[Sentence]]:
         """Recognise each window, and translate and speak its sentences as soon as it can be.
 
@@ -206,9 +231,9 @@ class Pipeline:
                 said = with_open(before, said)
             is_left = bool(said) and number < last and is_open(said[-1])
             left_open[number].set_result(said.pop() if is_left else None)
-            rendered = await all_of(
-                self._rendered(sentence, audio, translating, speaking, context) for sentence in said
-            )
+            made = (self._rendered(s, audio, translating, speaking, context) for s in said)
+            # The window after this one goes on in its own turn of the loop: places are in order.
+            rendered = await all_of(made if turns is None else map(turns.next, made))
             return in_recording(transcript, window), rendered
 
         parts = await all_of(map(one, range(len(windows))))

@@ -11,10 +11,11 @@ from dataclasses import dataclass, replace
 from deployments.catalogue.language_pairs import Hop, Route, Routes
 from deployments.catalogue.model import Model
 from deployments.catalogue.selection import Fleet
+from deployments.graph.listening import WINDOW_VAD
 from deployments.telemetry.log import logger
 from models.errors import Unavailable, UnsupportedPair
 from models.runtime import Voice
-from models.types import SOURCE_VOICE, Kind, Samples, Task
+from models.types import SOURCE_VOICE, Kind, Samples, Task, VadParameters
 
 
 @dataclass(frozen=True, slots=True)
@@ -23,7 +24,10 @@ class TranscribeOptions:
 
     Attributes:
         language: None: as each stretch of the recording is heard.
+        keywords: terms that are likely to be said.
         languages: those that doubtful speech may be in; empty: all.
+        candidates: those that any speech is in; empty: all.
+        vad: by which rules speech is found.
     """
 
     language: str | None = None
@@ -31,7 +35,15 @@ class TranscribeOptions:
     word_timestamps: bool = False
     prompt: str | None = None
     temperature: float | None = None
+    keywords: tuple[str, ...] = ()
     languages: tuple[str, ...] = ()
+    candidates: tuple[str, ...] = ()
+    vad: VadParameters = WINDOW_VAD
+
+    @property
+    def written_in(self) -> str | None:
+        """Return the language of the text; None: the one that is spoken."""
+        return "en" if self.task == "translate" else None
 
 
 @dataclass(frozen=True, slots=True)
@@ -55,6 +67,8 @@ class TranslateOptions:
         voice: its id; ``SOURCE_VOICE`` is the speaker's own; None: the first of the language.
         speak: False: text only.
         embed: whether the speaker's voice is embedded, too.
+        prompt: a text that could stand before what is said.
+        temperature: at which the recogniser samples; None: as it decides.
     """
 
     target_language: str
@@ -63,6 +77,8 @@ class TranslateOptions:
     speed: float = 1.0
     speak: bool = True
     embed: bool = False
+    prompt: str | None = None
+    temperature: float | None = None
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -178,8 +194,8 @@ class Planner:
         """Return the model that a request names, or the first of its kind."""
         return self._fleet.pick(kind, name)
 
-    def speech_translation(self, options: TranslateOptions) -> Plan:
-        """Plan the whole graph for one recording.
+    def speech_translation(self, options: TranslateOptions, asr: Model | None = None) -> Plan:
+        """Plan the whole graph for one recording; ``asr`` is the recogniser that is named.
 
         Raises:
             UnsupportedPair, UnknownLanguage: no route leads there from the language that is
@@ -190,16 +206,19 @@ class Planner:
         if source is None:
             routes = self._fleet.routes_to(target)
             translating = Translating(target, routes)
-            hearing = TranscribeOptions(languages=routes.sources(target))
+            languages = routes.sources(target)
         else:
             named = self._fleet.route(source, target)
             translating = Translating(target, self._fleet.routes(), named)
-            hearing = TranscribeOptions(source)
+            languages = ()
+        hearing = TranscribeOptions(
+            source, prompt=options.prompt, temperature=options.temperature, languages=languages
+        )
         speaking = None
         if options.speak:
             chosen = self._fleet.voices().choose(options.voice, target)
             speaking = Speaking(*chosen, options.speed)
-        vad, asr = self.model("vad"), self.model("asr")
+        vad, asr = self.model("vad"), asr or self.model("asr")
         clones = speaking is not None and speaking.clones
         return Plan(
             Hearing(vad, asr, hearing),
@@ -229,6 +248,8 @@ class Planner:
         """
         if options.language is not None:
             self._fleet.check_language(options.language, param=param)
+        for candidate in options.candidates:
+            self._fleet.check_language(candidate, param="languages[]")
         return Hearing(self.model("vad"), asr or self.model("asr"), options)
 
     def text_translation(self, source: str, target: str, model: str | None = None) -> Route:

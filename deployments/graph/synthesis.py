@@ -53,14 +53,18 @@ class Synthesiser:
             async for audio in spoken:
                 if len(audio.samples):
                     yield decode.after_silence(audio, gap_s)
-                    gap_s = self._gap_s / plan.speed
+                    gap_s = self.gap_s(plan.speed)
+
+    def gap_s(self, speed: float) -> float:
+        """Return the silence between sentences, which keeps the speed, too."""
+        return self._gap_s / speed
 
     def joined(self, parts: Sequence[Audio], plan: Speaking) -> Audio:
-        """Join what was spoken; the silence between keeps the speed, too."""
+        """Join what was spoken, with silence between."""
         audible = [part for part in parts if len(part.samples)]
         if not audible:
             return Audio(np.zeros(0, np.int16), plan.voice.sample_rate_hz)
-        return decode.concatenate(audible, self._gap_s / plan.speed)
+        return decode.concatenate(audible, self.gap_s(plan.speed))
 
     async def _speak_sentence(self, text: str, plan: Speaking, context: Context) -> Audio:
         voice = plan.voice

@@ -2,23 +2,25 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
-from typing import TypeVar
+from collections.abc import AsyncGenerator, Awaitable, Callable, Sequence
+from contextlib import aclosing
+from typing import TypeAlias, TypeVar
 
-from deployments.batching.concurrency import all_of
+from deployments.batching.concurrency import all_of, in_order
 from deployments.catalogue.model import Model
 from deployments.graph.codecs import Codecs
 from deployments.graph.context import Context
 from deployments.graph.languages import Asr, cut_windows
-from deployments.graph.listening import listen
+from deployments.graph.listening import WINDOW_VAD, listen
 from deployments.graph.plan import Hearing
 from deployments.graph.sentences import doubts, language_doubts
 from deployments.graph.stages import StageRunner
 from deployments.graph.transcripts import in_recording, joined, transcript_of
 from models.audio.segments import Window
-from models.types import Audio, Transcript, VadResult
+from models.types import AnswerWarning, Audio, Transcript, VadItem, VadParameters, VadResult
 
 R = TypeVar("R")
+Hear: TypeAlias = Callable[[Window], Awaitable[Transcript]]
 
 
 class Transcriber:
@@ -28,29 +30,71 @@ class Transcriber:
         self._stages = stages
         self._codecs = codecs
 
-    async def listen(self, audio: Audio, vad: Model, context: Context) -> tuple[Audio, VadResult]:
+    async def listen(
+        self, audio: Audio, vad: Model, context: Context, rules: VadParameters = WINDOW_VAD
+    ) -> tuple[Audio, VadResult]:
         """Find the speech in a recording, and make a quiet one as loud as others."""
 
         async def off_loop(call: Callable[[], R]) -> R:
             return await self._codecs.run(call, context.deadline, context.caller)
 
-        return await listen(audio, lambda i: self._stages.run("vad", vad, i, context), off_loop)
+        def vad_of(item: VadItem) -> Awaitable[VadResult]:
+            return self._stages.run("vad", vad, item, context)
+
+        return await listen(audio, vad_of, off_loop, rules)
 
     def recogniser(self, asr: Model, context: Context) -> Asr:
         """Return the call that recognises one window of a request."""
         return lambda item: self._stages.run("asr", asr, item, context)
 
-    async def transcribe(self, audio: Audio, plan: Hearing, context: Context) -> Transcript:
-        """Return the transcript of a recording; times count from its start."""
+    async def transcribe(
+        self,
+        audio: Audio,
+        plan: Hearing,
+        context: Context,
+        heard: tuple[Audio, VadResult] | None = None,
+    ) -> Transcript:
+        """Return the transcript of a recording; times count from its start.
+
+        ``heard``: what ``listen`` returned for it, where it has been asked.
+        """
+        windows, hear = await self._windows(audio, plan, context, heard)
+        parts = await all_of(map(hear, windows))
+        _warn(parts, context)
+        return joined(parts, plan.options.language, plan.options.written_in)
+
+    async def transcribe_in_turn(
+        self, audio: Audio, plan: Hearing, context: Context
+    ) -> AsyncGenerator[Transcript]:
+        """Yield what ``transcribe`` joins, each window as soon as those before it are there.
+
+        Close the generator to drop what is still to come.
+        """
+        windows, hear = await self._windows(audio, plan, context)
+        async with aclosing(in_order(hear, windows)) as parts:
+            async for part in parts:
+                _warn([part], context)
+                yield part
+
+    async def _windows(
+        self,
+        audio: Audio,
+        plan: Hearing,
+        context: Context,
+        heard: tuple[Audio, VadResult] | None = None,
+    ) -> tuple[Sequence[Window], Hear]:
+        """Cut a recording into windows, and return them with the call that recognises one."""
         asr = self.recogniser(plan.asr, context)
-        audio, speech = await self.listen(audio, plan.vad, context)
+        loud, speech = heard or await self.listen(audio, plan.vad, context, plan.options.vad)
 
         async def one(window: Window) -> Transcript:
-            return in_recording(await transcript_of(audio, window, plan.options, asr), window)
+            return in_recording(await transcript_of(loud, window, plan.options, asr), window)
 
-        windows = await cut_windows(audio, speech.spans, plan.options, asr)
-        parts = await all_of(map(one, windows))
-        warnings = [warning for part in parts for warning in language_doubts(part)]
-        warnings += [w for part in parts for segment in part.segments for w in doubts(segment)]
-        context.warnings.extend(dict.fromkeys(warnings))
-        return joined(parts, plan.options.language)
+        return await cut_windows(loud, speech.spans, plan.options, asr), one
+
+
+def _warn(parts: Sequence[Transcript], context: Context) -> None:
+    """Add what is not sure of some windows to the request's warnings, each once."""
+    found: list[AnswerWarning] = [w for part in parts for w in language_doubts(part)]
+    found += [w for part in parts for segment in part.segments for w in doubts(segment)]
+    context.warnings.extend(w for w in dict.fromkeys(found) if w not in context.warnings)

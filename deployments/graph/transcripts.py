@@ -37,11 +37,15 @@ async def transcript_of(
     """Recognise one window; times are the window's own.
 
     Where the text is too short for the speech, as Whisper writes once what is said twice, each
-    stretch of it is heard alone; what says more counts.
+    stretch of it is heard alone; what says more counts. Where none of the keywords is said, the
+    window is heard once more without them: they make other words less sure.
     """
     samples = window.cut(audio)
     heard = await asr(_item(samples, window.language, window.speech, options))
-    if _is_sparse(heard, window.speech):
+    if options.keywords and not _says_any(heard.text, options.keywords):
+        options = replace(options, keywords=())
+        heard = await asr(_item(samples, window.language, window.speech, options))
+    if _is_sparse(heard, window.speech, options.written_in or heard.language):
         apart = window.speech if len(window.speech) > 1 else _halves(samples)
         heard = _fuller(heard, await _heard_apart(samples, heard, apart, options, asr))
     if window.language is None or options.language is not None:
@@ -60,11 +64,24 @@ def _item(
         language,
         options.task,
         options.word_timestamps,
-        options.prompt,
+        prompt_of(options),
         options.temperature,
         speech=speech,
         languages=options.languages,
     )
+
+
+def _says_any(text: str, keywords: Sequence[str]) -> bool:
+    said = text.casefold()
+    return any(keyword.casefold() in said for keyword in keywords)
+
+
+def prompt_of(options: TranscribeOptions) -> str | None:
+    """Return what the recogniser takes for the text before: the keywords, then the prompt."""
+    if not options.keywords:
+        return options.prompt
+    keywords = ", ".join(options.keywords)
+    return f"{keywords}. {options.prompt}" if options.prompt else keywords
 
 
 def _halves(samples: Samples) -> tuple[SpeechSpan, ...]:
@@ -79,10 +96,10 @@ def _halves(samples: Samples) -> tuple[SpeechSpan, ...]:
     return (SpeechSpan(0.0, middle_s), SpeechSpan(middle_s, len(samples) / SAMPLE_RATE_HZ))
 
 
-def _is_sparse(heard: Transcript, speech: Sequence[SpeechSpan]) -> bool:
+def _is_sparse(heard: Transcript, speech: Sequence[SpeechSpan], written_in: str) -> bool:
     """Tell whether speech of that length says more letters than were heard."""
     speech_s = sum(span.end_s - span.start_s for span in speech)
-    least = LEAST_SIGNS_A_S if heard.language in UNSPACED_LANGUAGES else LEAST_LETTERS_A_S
+    least = LEAST_SIGNS_A_S if written_in in UNSPACED_LANGUAGES else LEAST_LETTERS_A_S
     return bool(heard.segments) and _letters(heard.text) < least * speech_s
 
 
@@ -106,7 +123,7 @@ async def _heard_apart(
         window = Window((span,), own)
         return in_recording(await asr(_item(piece, heard.language, own, certain)), window)
 
-    apart = joined(await all_of(map(one, speech)), heard.language)
+    apart = joined(await all_of(map(one, speech)), heard.language, options.written_in)
     return replace(apart, language_probability=heard.language_probability)
 
 
@@ -149,10 +166,18 @@ def in_recording(transcript: Transcript, window: Window) -> Transcript:
     )
 
 
-def joined(parts: Sequence[Transcript], language: str | None = None) -> Transcript:
+def joined(
+    parts: Sequence[Transcript], language: str | None = None, written_in: str | None = None
+) -> Transcript:
     """Join the transcripts of a recording's windows, in order.
 
-    Its language is the one that most of it is spoken in.
+    Its language is the one that most of it is spoken in; its languages are all of them, by how
+    much is spoken in each.
+
+    Args:
+        parts: of the windows.
+        language: of a recording in which nothing is heard.
+        written_in: the language of all texts; None: the one that is spoken in each window.
     """
     spoken_s: defaultdict[str, float] = defaultdict(float)
     probabilities: dict[str, float] = {}
@@ -162,20 +187,29 @@ def joined(parts: Sequence[Transcript], language: str | None = None) -> Transcri
             part.language_probability, probabilities.get(part.language, 0.0)
         )
     heard = [name for name in spoken_s if name != UNDETERMINED]
-    most = max(heard, key=lambda name: spoken_s[name], default=language or UNDETERMINED)
+    heard.sort(key=lambda name: spoken_s[name], reverse=True)
+    most = heard[0] if heard else language or UNDETERMINED
+    running = RunningText(written_in)
     return Transcript(
-        text=_run_on([part for part in parts if part.text]),
+        text="".join(map(running.go_on, parts)),
         language=most,
         language_probability=probabilities.get(most, 0.0),
         segments=tuple(segment for part in parts for segment in part.segments),
+        languages=tuple((name, probabilities[name]) for name in heard if spoken_s[name]),
     )
 
 
-def _run_on(parts: Sequence[Transcript]) -> str:
-    """Write texts one behind the other, with a space where one of two languages writes spaces."""
-    text, before = "", ""
-    for part in parts:
-        spaced = not {before, part.language} <= UNSPACED_LANGUAGES
-        text += " " * bool(text and spaced) + part.text
-        before = part.language
-    return text
+class RunningText:
+    """Writes texts one behind the other, with a space where one of two languages writes spaces."""
+
+    def __init__(self, written_in: str | None = None) -> None:
+        self._written_in = written_in
+        self._before: str | None = None  # the language of the text so far
+
+    def go_on(self, part: Transcript) -> str:
+        """Return what the text goes on with."""
+        if not part.text:
+            return ""
+        before, self._before = self._before, self._written_in or part.language
+        spaced = before is not None and not {before, self._before} <= UNSPACED_LANGUAGES
+        return " " * spaced + part.text

@@ -30,6 +30,8 @@ from deployments.http.realtime.routes import Realtime
 from deployments.http.realtime.sessions import SessionRoutes
 from deployments.http.router import RememberingRouter
 from deployments.http.triton.routes import OipRoutes
+from deployments.http.v1.audio_translations import AudioTranslationEndpoint
+from deployments.http.v1.detections import TextDetectionEndpoint
 from deployments.http.v1.embeddings import EmbeddingEndpoint
 from deployments.http.v1.models import ModelRoutes
 from deployments.http.v1.speech import SpeechEndpoint
@@ -105,8 +107,10 @@ def routes(
     return [
         EmbeddingEndpoint(pipeline, config.limits).route(),
         *OipRoutes(pipeline, config, refusing, cluster_figures).routes(),
-        *SpeechTranslationEndpoint(pipeline, config.limits).routes(),
+        SpeechTranslationEndpoint(pipeline, config.limits).route(),
+        AudioTranslationEndpoint(pipeline, config.limits).route(),
         TextTranslationEndpoint(pipeline, config.limits).route(),
+        TextDetectionEndpoint(pipeline, config.limits).route(),
         TranscriptionEndpoint(pipeline, config.limits).route(),
         SpeechEndpoint(pipeline, config.limits).route(),
         *VoiceRoutes(fleet).routes(),

@@ -15,12 +15,19 @@ from models.errors import InvalidRequest, TooLarge
 
 LIST_ENTRY = re.compile(r"\[[0-9]{0,4}\]$")  # behind the name of a list
 MAX_PARTS = 1000  # of one form, files and fields each: what the parser bears
+MAX_FIELD_BYTES = 4 << 20  # of one that is no file: a short clip in base64 is one
 
 
 async def read_form(request: Request) -> FormData:
     """Parse a multipart body. Its parts stay in memory: what callers send is written nowhere."""
     async with aclosing(request.stream()) as stream:
-        parser = MultiPartParser(request.headers, stream, max_files=MAX_PARTS, max_fields=MAX_PARTS)
+        parser = MultiPartParser(
+            request.headers,
+            stream,
+            max_files=MAX_PARTS,
+            max_fields=MAX_PARTS,
+            max_part_size=MAX_FIELD_BYTES,
+        )
         parser.spool_max_size = 0  # of a file in memory: any
         try:
             return await parser.parse()

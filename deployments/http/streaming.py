@@ -1,4 +1,4 @@
-"""Answers that are sent while they are made: bare pieces, or OpenAI's server-sent events."""
+"""Answers that are sent while they are made: bare pieces, or server-sent events."""
 
 from __future__ import annotations
 
@@ -17,6 +17,7 @@ from deployments.telemetry import tracing
 
 EVENTS = "text/event-stream"
 # So that what stands between passes each piece on at once: caches, and nginx's buffers.
+DONE = b"data: [DONE]\n\n"  # OpenAI's last event of an answer that is whole
 UNBUFFERED = {"cache-control": "no-cache", "x-accel-buffering": "no"}
 
 
@@ -47,19 +48,18 @@ def _body(piece: bytes, *, more: bool = True) -> Message:
     return {"type": "http.response.body", "body": piece, "more_body": more}
 
 
-async def speech_events(
-    pieces: AsyncGenerator[bytes], done: Callable[[], Mapping[str, Any]], request_id: str
+async def events(
+    bodies: AsyncGenerator[Mapping[str, Any]], request_id: str, *, end: bytes = b""
 ) -> AsyncGenerator[bytes]:
-    """Make a ``speech.audio.delta`` of each piece, then ``speech.audio.done`` with ``done()``.
+    """Make a server-sent event of each body, and ``end`` behind them.
 
-    An error behind the first piece is the last event; before that it is raised.
+    An error behind the first event is the last one; before that it is raised.
     """
     begun = False
     try:
-        async with aclosing(pieces):
-            async for piece in pieces:
-                audio = base64.b64encode(piece).decode()
-                yield event({"type": "speech.audio.delta", "audio": audio})
+        async with aclosing(bodies):
+            async for body in bodies:
+                yield event(body)
                 begun = True
     except Exception as error:
         if not begun:
@@ -70,7 +70,18 @@ async def speech_events(
         del ours  # its traceback holds this frame: no cycle
         yield last
     else:
-        yield event({"type": "speech.audio.done", **done()})
+        if end:
+            yield end
+
+
+async def speech_bodies(
+    pieces: AsyncGenerator[bytes], done: Callable[[], Mapping[str, Any]]
+) -> AsyncGenerator[Mapping[str, Any]]:
+    """Make a ``speech.audio.delta`` of each piece, then ``speech.audio.done`` with ``done()``."""
+    async with aclosing(pieces):
+        async for piece in pieces:
+            yield {"type": "speech.audio.delta", "audio": base64.b64encode(piece).decode()}
+    yield {"type": "speech.audio.done", **done()}
 
 
 def event(body: Mapping[str, Any]) -> bytes:

@@ -55,9 +55,17 @@ class WebSocket(WebSocketsSansIOProtocol):
     def data_received(self, data: bytes) -> None:
         self._heard_at = self.loop.time()
         super().data_received(data)
+        if self.conn.handshake_exc is not None and not self.handshake_complete:
+            self._refuse_handshake()
         self._count()
         if self._of_state.held_bytes > MAX_HELD_BYTES and not self.close_sent:
             self._fail(1013, NO_ROOM)
+
+    def _refuse_handshake(self) -> None:
+        """Send what websockets answers to a head that it does not take; uvicorn leaves it lying."""
+        self.handshake_complete = self.close_sent = True
+        self.transport.write(b"".join(self.conn.data_to_send()))
+        self.transport.close()
 
     def handle_cont(self, event: Frame) -> None:
         whole = self.frames[0]

@@ -84,7 +84,10 @@ class Hearing:
             await self._recognition.progress()
 
     def add(self, samples: NDArray[np.int16]) -> None:
-        """Take samples at 16 kHz, mono."""
+        """Take samples at 16 kHz, mono. Raises whatever ended the session's own work."""
+        for work in (self._listening, self._recognising):
+            if work.done() and not work.cancelled() and (error := work.exception()) is not None:
+                raise error
         self._tape.add(samples)
         self._came.set()
 

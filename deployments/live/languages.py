@@ -93,10 +93,9 @@ class Languages:
                 line.leaves = True
                 if is_between or line.waits:
                     line.end()
+        going = {target: line for target, line in active.items() if not line.is_ending}
         for target, speaks in wanted.items():
-            line = active.get(target)
-            if line is None or line.is_ending:
-                line = self._started(target, waits=not is_between)
+            line = going.get(target) or self._started(target, waits=not is_between)
             line.leaves = False
             line.interpreter.speech.voice = voice_of(target)
             line.interpreter.speech.want(speaks)

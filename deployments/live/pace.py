@@ -33,6 +33,7 @@ PACES: Mapping[Delay, Pace] = {
 
 SLOW_S, QUICK_S = 3.0, 1.5  # answers that take as long are too late, or soon enough
 IN_A_ROW = 3
+SPARE = 2.0  # an update takes at most its half of a session's time: last answers come sooner
 
 
 class Load:
@@ -40,10 +41,16 @@ class Load:
 
     def __init__(self) -> None:
         self.is_behind = False
+        self._took_s = 0.0
         self._in_a_row = 0
+
+    def step_s(self, pace: Pace) -> float:
+        """Return the new audio that an update waits for, which is more where answers are slow."""
+        return max(pace.step_s, SPARE * self._took_s)
 
     def add(self, took_s: float) -> bool:
         """Take the time of an answer. Return whether the session has fallen behind just now."""
+        self._took_s = took_s
         counts = took_s <= QUICK_S if self.is_behind else took_s >= SLOW_S
         self._in_a_row = self._in_a_row + 1 if counts else 0
         if self._in_a_row < IN_A_ROW:

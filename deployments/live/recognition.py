@@ -5,9 +5,13 @@ from __future__ import annotations
 import asyncio
 from collections import deque
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
+
+import numpy as np
+from numpy.typing import NDArray
 
 from deployments.batching.clock import Clock
+from deployments.graph.languages import Asr
 from deployments.graph.plan import TranscribeOptions
 from deployments.graph.transcripts import transcript_of
 from deployments.live.agreement import Heard, text_of
@@ -24,7 +28,7 @@ from deployments.live.pace import PACES, Load
 from deployments.live.retry import asked
 from deployments.live.tape import Tape
 from deployments.live.utterance import Turn, Utterance
-from models.asr.spoken_languages import LEAST_S
+from models.asr.spoken_languages import LEAST_S, is_clear, to_try
 from models.audio.segments import Window
 from models.errors import DragomanError
 from models.types import SAMPLE_RATE_HZ, UNDETERMINED, AsrItem, Audio, SpeechSpan, Transcript
@@ -66,6 +70,7 @@ class Recognition:
         self._load = Load()
         self._is_finishing = False
         self._last_language: str | None = None
+        self._known: dict[str, None] = {}  # languages that were clearly heard, in order
 
     # ---- what the listening half tells -----------------------------------------------------
 
@@ -124,7 +129,10 @@ class Recognition:
                 if head.end is None:
                     return None
             elif head.end is not None and head.is_recognised:
-                self._settle(head)
+                self._send(head, head.settle())
+                if head.goes_on():
+                    continue
+                self._close(head)
             else:
                 return self._question(head)
             self._queue.popleft()
@@ -142,8 +150,8 @@ class Recognition:
             return None
         if open_one.language is None and edge - open_one.start < LEAST_S * SAMPLE_RATE_HZ:
             return None
-        step = PACES[self.options.delay].step_s * SAMPLE_RATE_HZ
-        if edge - max(open_one.start, open_one.covered) < step:
+        step_s = self._load.step_s(PACES[self.options.delay])
+        if edge - max(open_one.start, open_one.covered) < step_s * SAMPLE_RATE_HZ:
             return None
         return _Question(open_one, edge, is_final=False)
 
@@ -182,15 +190,7 @@ class Recognition:
         if question.is_final and not asked_of.sure:
             if language is None and len(samples) < LEAST_S * SAMPLE_RATE_HZ:
                 language = self._last_language
-            whole = (SpeechSpan(0.0, len(samples) / SAMPLE_RATE_HZ),)
-            return await transcript_of(
-                Audio(samples),
-                Window(whole, speech or whole, language),
-                TranscribeOptions(
-                    word_timestamps=True, prompt=options.prompt, languages=options.languages
-                ),
-                recognise,
-            )
+            return await self._whole(samples, speech, language, recognise)
         return await recognise(
             AsrItem(
                 samples,
@@ -204,12 +204,45 @@ class Recognition:
             )
         )
 
-    def _settle(self, head: Utterance) -> None:
-        """Send what is left of an utterance that has ended."""
-        self._send(head, head.settle())
+    async def _whole(
+        self,
+        samples: NDArray[np.int16],
+        speech: tuple[SpeechSpan, ...],
+        language: str | None,
+        recognise: Asr,
+    ) -> Transcript:
+        """Recognise speech of which no word was sent, by the rules for recordings."""
+        options = TranscribeOptions(
+            word_timestamps=True, prompt=self.options.prompt, languages=self.options.languages
+        )
+        audio, all_s = Audio(samples), len(samples) / SAMPLE_RATE_HZ
+        pieces = (SpeechSpan(0.0, all_s),)
+        window = Window(pieces, speech or pieces, language)
+        found = await transcript_of(audio, window, options, recognise)
+        if language is not None or not found.languages or is_clear(found.languages):
+            return found
+        # Doubtful speech may be in a language that was clear before.
+        tried = to_try(found.languages, options.languages, options.languages)
+        candidates = to_try(found.languages, self._known, options.languages)
+        if set(candidates) <= set(tried):
+            return found
+        told = await recognise(AsrItem(samples, task="detect", languages=candidates))
+        if told.language == found.language:
+            return found
+        window = replace(
+            window, language=told.language, language_probability=told.language_probability
+        )
+        return await transcript_of(audio, window, options, recognise)
+
+    def _close(self, head: Utterance) -> None:
+        """Remember of an utterance what those after it need."""
+        head.conclude()
         head.turn.is_new_utterance = True
-        if head.spoken_language != UNDETERMINED:
-            self._last_language = head.spoken_language
+        language = head.spoken_language
+        if language != UNDETERMINED:
+            self._last_language = language
+        if is_clear(((language, head.language_probability),)):
+            self._known[language] = None
 
     # ---- telling ---------------------------------------------------------------------------
 

@@ -10,6 +10,8 @@ from deployments.graph.sentences import doubts, language_doubts
 from deployments.live.agreement import Heard, agreed, behind, text_of
 from deployments.live.events import TurnDone
 from models.asr.decoding import UNSPACED_LANGUAGES
+from models.asr.repeats import repeats_the_end
+from models.asr.row import LEAST_SPEECH_S, REPEAT_SHARE
 from models.asr.spoken_languages import is_clear
 from models.errors import DragomanError
 from models.types import (
@@ -97,6 +99,7 @@ class Utterance:
         heard: the place up to which the VAD has judged.
         speech_end: where its last speech ended.
         sure: the words sent, of the open audio.
+        before: the words that were cut off last.
         newest: the words behind those, by the last answer; they may still change.
         covered: the place up to which the last answer has heard.
         is_settled: the last answer may stand as the final one.
@@ -113,6 +116,7 @@ class Utterance:
     end: int | None = None
     sure: list[Heard] = field(default_factory=list)
     newest: list[Heard] = field(default_factory=list)
+    before: list[Heard] = field(default_factory=list)
     newest_language: str = UNDETERMINED
     language_probability: float = 1.0
     covered: int = 0
@@ -176,8 +180,10 @@ class Utterance:
         """
         words = [word for segment in answer.segments for word in segment.words or ()]
         new = behind(self.prefix, words, self.start / SAMPLE_RATE_HZ)
-        count = 0
-        if self._hear_language(answer):
+        if self._only_repeats(new, edge):
+            new = []
+        is_known, count = self._hear_language(answer), 0
+        if is_known and edge != self.end:
             count = agreed(self.newest, new, (edge - hold) / SAMPLE_RATE_HZ)
         sent, self.newest = new[:count], new[count:]
         self.sure += sent
@@ -191,14 +197,46 @@ class Utterance:
         """Make the newest words sure, and return them; tell the turn of the last answer."""
         sent, self.newest = self.newest, []
         self.sure += sent
+        self.turn.logprobs += self._logprobs
+        self.turn.warnings += self._warnings
+        return sent
+
+    def conclude(self) -> None:
+        """Tell the turn how much was said in which language."""
         turn, language = self.turn, self.spoken_language
         turn.spoken[language] = turn.spoken.get(language, 0) + self.spoken
         turn.probabilities[language] = max(
             self.language_probability, turn.probabilities.get(language, 0.0)
         )
-        turn.logprobs += self._logprobs
-        turn.warnings += self._warnings
-        return sent
+
+    def goes_on(self) -> bool:
+        """Tell whether much speech lies behind the last word of a final answer.
+
+        Then the audio behind it is what is open, as after a sentence that Whisper stops at.
+        """
+        if self.end is None or not self.sure:
+            return False
+        last_s = self.sure[-1].end_s
+        if self._speech_behind_s(last_s, self.end) < LEAST_SPEECH_S:
+            return False
+        self.before, self.sure = self.before + self.sure, []
+        self.start = max(self.start, round(last_s * SAMPLE_RATE_HZ))
+        self.is_settled = False
+        return self.start < self.end
+
+    def _speech_behind_s(self, at_s: float, edge: int) -> float:
+        at_s -= self.start / SAMPLE_RATE_HZ
+        spans = self.speech(edge)
+        return sum(max(0.0, span.end_s - max(at_s, span.start_s)) for span in spans)
+
+    def _only_repeats(self, new: list[Heard], edge: int) -> bool:
+        """Tell whether words repeat those before, in less time than it takes to say them."""
+        before, text = self.before + self.sure, text_of(new)
+        if not before or not repeats_the_end(text_of(before), text):
+            return False
+        share = min(1.0, len(text) / len(text_of(before)))
+        said_s = share * (before[-1].end_s - before[0].start_s)
+        return self._speech_behind_s(before[-1].end_s, edge) < REPEAT_SHARE * said_s
 
     @property
     def spoken(self) -> int:
@@ -219,7 +257,8 @@ class Utterance:
             chosen = max(late, key=lambda number: places[number])
         else:
             return
-        self.start, self.sure = self._place(chosen), self.sure[chosen + 1 :]
+        self.start, self.before = self._place(chosen), self.sure[: chosen + 1]
+        self.sure = self.sure[chosen + 1 :]
 
     def longest_breath(self, before: int) -> int:
         """Return the place in the last third before ``before`` where speech is least likely."""

@@ -32,6 +32,7 @@ RIGHTS: Mapping[tuple[str, str], Scopes] = {
     # work
     ("POST", "/v1/speech/translations"): INFER,
     ("POST", "/v1/text/translations"): INFER,
+    ("POST", "/v1/text/detections"): INFER,
     ("POST", "/v1/audio/transcriptions"): INFER,
     ("POST", "/v1/audio/translations"): INFER,
     ("POST", "/v1/audio/speech"): INFER,

@@ -47,11 +47,15 @@ class Row:
     def frames_left(self) -> int:
         return int(self.features.shape[1]) - self.frame
 
+    @property
+    def written_in(self) -> str:
+        """Return the language of the text."""
+        return "en" if self.item.task == "translate" else self.language or UNDETERMINED
+
     def transcript(self) -> Transcript:
         language = self.language or UNDETERMINED
-        written_in = "en" if self.item.task == "translate" else language
         return Transcript(
-            text=join_text(self.segments, written_in),
+            text=join_text(self.segments, self.written_in),
             language=language,
             language_probability=self.probability if self.language else 0.0,
             segments=tuple(self.segments),
@@ -78,7 +82,7 @@ class Row:
         A speaker who says it twice takes about as long the second time, so less audio means a
         repeat.
         """
-        before = join_text(self.segments, self.language or UNDETERMINED)
+        before = join_text(self.segments, self.written_in)
         if not repeats_the_end(before, text):
             return False
         last = self.segments[-1]

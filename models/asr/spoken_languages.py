@@ -17,6 +17,20 @@ def is_clear(found: Languages) -> bool:
     return bool(found) and found[0][1] >= CLEAR
 
 
+def among(found: Languages, candidates: Collection[str]) -> Languages:
+    """Leave the candidates alone, which then have all of the probability; without any, leave all.
+
+    Where none of them was found, they are alike.
+    """
+    if not found or not candidates:
+        return found
+    left = [pair for pair in found if pair[0] in candidates]
+    total = sum(probability for _, probability in left)
+    if not total:
+        return tuple((language, 1 / len(candidates)) for language in candidates)
+    return tuple((language, probability / total) for language, probability in left)
+
+
 def clear_languages(stretches: Sequence[Languages]) -> tuple[str, ...]:
     """List the languages that are clearly heard somewhere in a recording."""
     return tuple(dict.fromkeys(found[0][0] for found in stretches if is_clear(found)))

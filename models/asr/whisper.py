@@ -286,7 +286,7 @@ class WhisperAsr:
             row.frame += row.frames_left
             return
         is_first = not row.segments
-        if not is_first and row.repeats(join_text(said, language)):
+        if not is_first and row.repeats(join_text(said, row.written_in)):
             row.frame += row.frames_left
             return
         row.segments += said

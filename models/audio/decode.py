@@ -103,21 +103,26 @@ def pcm16(data: bytes, rate_hz: int, channels: int = 1, *, max_duration_s: float
     return finished(pcm16_steps(data, rate_hz, channels, max_duration_s=max_duration_s))
 
 
-def pcm16_steps(
-    data: bytes, rate_hz: int, channels: int = 1, *, max_duration_s: float
-) -> Steps[Audio]:
-    """Do what ``pcm16`` does, in steps of a second."""
-    if not data:
+def check_pcm16(size_bytes: int, rate_hz: int, channels: int, max_duration_s: float) -> None:
+    """Refuse what ``pcm16`` would refuse, by its size alone."""
+    if not size_bytes:
         raise InvalidRequest("The audio is empty.", param="file")
     if not MIN_RATE_HZ <= rate_hz <= MAX_RATE_HZ:
         raise bad_rate(rate_hz)
     if not 1 <= channels <= MAX_CHANNELS:
         raise bad_channels(channels)
-    if len(data) % (2 * channels):
+    if size_bytes % (2 * channels):
         each = "an even number of bytes" if channels == 1 else f"{2 * channels} bytes a sample"
         raise InvalidRequest(f"16-bit PCM of {channels} channels has {each}.", param="file")
-    if len(data) // (2 * channels) > max_duration_s * rate_hz:
+    if size_bytes // (2 * channels) > max_duration_s * rate_hz:
         raise too_long(max_duration_s)
+
+
+def pcm16_steps(
+    data: bytes, rate_hz: int, channels: int = 1, *, max_duration_s: float
+) -> Steps[Audio]:
+    """Do what ``pcm16`` does, in steps of a second."""
+    check_pcm16(len(data), rate_hz, channels, max_duration_s)
     if channels == 1:
         samples = np.frombuffer(data, "<i2").astype(np.int16)  # a copy: buffers are read-only
         return (yield from resample_steps(Audio(samples, rate_hz), SAMPLE_RATE_HZ))

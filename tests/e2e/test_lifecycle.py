@@ -6,6 +6,7 @@ import signal
 import socket
 import subprocess
 import sys
+from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor, wait
 from pathlib import Path
 from urllib.parse import urlsplit
@@ -13,10 +14,19 @@ from urllib.parse import urlsplit
 import httpx
 import numpy as np
 import psutil
+import pytest
 import yaml
 
-from tests.support.bad_input import EMBED, TRANSLATE, form, wav
-from tests.support.server import ROOT, Running, eventually, running, start
+from tests.support.bad_input import EMBED, TEXT, TEXT_OK, TRANSLATE, form, wav
+from tests.support.server import (
+    ROOT,
+    Running,
+    config_on_a_free_port,
+    eventually,
+    fakes_config,
+    running,
+    start,
+)
 
 SPEECH = wav(np.full(16_000, 700, np.int16))
 SERVE = [sys.executable, "-m", "deployments.cli", "serve", "--config"]
@@ -37,6 +47,17 @@ def started_work(server: Running) -> None:
     eventually(heard, "a batch of the ASR model")
 
 
+@pytest.fixture(scope="module")
+def living(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Running]:
+    """A server whose Python lies in a path that a shell would split."""
+    folder = tmp_path_factory.mktemp("living")
+    link = folder / "my tools & more"
+    link.symlink_to(sys.prefix, target_is_directory=True)
+    python = link / Path(sys.executable).relative_to(sys.prefix)
+    with running(config_on_a_free_port(folder, fakes_config()), str(python)) as server:
+        yield server
+
+
 def test_a_signal_drains_and_leaves_nothing_behind(fakes: Path) -> None:
     server = start(fakes)
     everything = psutil.Process(server.process.pid).children(recursive=True)
@@ -51,30 +72,17 @@ def test_a_signal_drains_and_leaves_nothing_behind(fakes: Path) -> None:
     assert (exit_code, answer.status_code, left, is_held) == (0, 200, [], False)
 
 
-def test_the_command_of_the_ready_line_works_as_it_is_printed(fakes: Path, tmp_path: Path) -> None:
-    elsewhere = tmp_path / "elsewhere"
-    elsewhere.mkdir()
-    with running(fakes) as server:
-        command = server.offered_command()
-        done = subprocess.run(command, shell=True, cwd=elsewhere, capture_output=True, text=True)
-    assert (done.returncode, server.url in command) == (0, True), done.stderr
-    assert (elsewhere / "out.wav").read_bytes().startswith(b"RIFF")
+def test_a_python_in_a_path_that_a_shell_would_split_serves(living: Running) -> None:
+    assert httpx.get(f"{living.url}/health/ready").is_success
 
 
-def test_a_drained_server_runs_and_takes_no_more_requests(fakes: Path) -> None:
-    with running(fakes) as server:
-        drained = server.command("drain")
-        answer = translate(server.url)
-        is_running = server.process.poll() is None
-    assert (drained.returncode, answer.status_code, is_running) == (0, 503, True), drained.stderr
-
-
-def test_a_python_in_a_path_that_a_shell_would_split_serves(fakes: Path, tmp_path: Path) -> None:
-    link = tmp_path / "my tools & more"
-    link.symlink_to(sys.prefix, target_is_directory=True)
-    python = link / Path(sys.executable).relative_to(sys.prefix)
-    with running(fakes, str(python)) as server:
-        assert httpx.get(f"{server.url}/health/ready").is_success
+def test_the_command_of_the_ready_line_works_as_it_is_printed(
+    living: Running, tmp_path: Path
+) -> None:
+    command = living.offered_command()
+    done = subprocess.run(command, shell=True, cwd=tmp_path, capture_output=True, text=True)
+    assert (done.returncode, living.url in command) == (0, True), done.stderr
+    assert (tmp_path / "out.wav").read_bytes().startswith(b"RIFF")
 
 
 def test_a_wrong_configuration_stops_the_start(fakes: Path) -> None:
@@ -110,38 +118,41 @@ def test_a_taken_port_is_named(fakes: Path) -> None:
     assert f"ingress.port: 127.0.0.1:{port} cannot be listened on" in ended.stderr
 
 
-def test_a_batch_policy_changes_live_and_no_model_is_loaded_again(fakes: Path) -> None:
-    content = yaml.safe_load(fakes.read_text())
-    with running(fakes) as server:
-        before = {name: server.replicas(name) for name in ("asr", "speaker")}
-        user_config = content["applications"][0]["deployments"][0]["user_config"]
-        user_config["batching"] = {"nmt": {"max_queue_size": 1, "max_batch_size": 1}}
-        server.deploy(content)
-        body = {"text": "Hello.", "source_language": "en", "target_language": "pt"}
+def test_a_batch_policy_changes_live_and_no_model_is_loaded_again(living: Running) -> None:
+    content = yaml.safe_load(living.config_path.read_text())
+    before = {name: living.replicas(name) for name in ("asr", "speaker")}
+    user_config = content["applications"][0]["deployments"][0]["user_config"]
+    user_config["batching"] = {"nmt": {"max_queue_size": 1, "max_batch_size": 1}}
+    living.deploy(content)
 
-        def ask(_: int) -> int:
-            return httpx.post(
-                server.url + "/v1/text/translations", json=body, timeout=60
-            ).status_code
+    def ask(_: int) -> int:
+        return httpx.post(living.url + TEXT, json=TEXT_OK, timeout=60).status_code
 
-        def refused() -> bool:
-            with ThreadPoolExecutor(16) as callers:
-                return 503 in callers.map(ask, range(32))
+    def refused() -> bool:
+        with ThreadPoolExecutor(16) as callers:
+            return 503 in callers.map(ask, range(32))
 
-        eventually(refused, "a queue of one refuses: the new policy has come")
-        after = {name: server.replicas(name) for name in ("asr", "speaker")}
-    assert before == after
+    eventually(refused, "a queue of one refuses: the new policy has come")
+    assert {name: living.replicas(name) for name in before} == before
 
 
-def test_a_replica_that_dies_under_load_loses_no_request(fakes: Path) -> None:
+def test_a_replica_that_dies_under_load_loses_no_request(living: Running) -> None:
     def embed(number: int) -> tuple[int, int]:
         clip = np.full(1600, number % 192, "<i2").tobytes()
-        answer = http.post(server.url + EMBED, content=clip, headers=PCM)
+        answer = http.post(living.url + EMBED, content=clip, headers=PCM)
         found = np.flatnonzero(np.frombuffer(answer.content, "<f4")) if answer.is_success else [-1]
         return answer.status_code, int(found[0])
 
-    with running(fakes) as server, httpx.Client(timeout=60) as http, ThreadPoolExecutor(16) as pool:
+    with httpx.Client(timeout=60) as http, ThreadPoolExecutor(16) as pool:
         answers = [pool.submit(embed, number) for number in range(400)]
         wait(answers[:100])
-        server.replicas("speaker")[0].send_signal(signal.SIGKILL)
+        living.replicas("speaker")[0].send_signal(signal.SIGKILL)
         assert [a.result() for a in answers] == [(200, number % 192) for number in range(400)]
+
+
+# The last test of its server, which takes no more requests afterwards.
+def test_a_drained_server_runs_and_takes_no_more_requests(living: Running) -> None:
+    drained = living.command("drain")
+    answer = translate(living.url)
+    is_running = living.process.poll() is None
+    assert (drained.returncode, answer.status_code, is_running) == (0, 503, True), drained.stderr

@@ -22,7 +22,7 @@ from deployments.serve.shared_memory import NAME as BLOCK
 from tests.support.malformed_oip import malformed_requests
 from tests.support.server import Running, config_on_a_free_port, eventually, fakes_config, running
 
-MALFORMED = 10_000
+MALFORMED = 2_000
 SEED = 20_26
 CALLERS = 16
 SAMPLES = 1600

@@ -19,7 +19,7 @@ from deployments.http.triton.tensors import HEADER_LENGTH
 from tests.fuzz.mutations import LEAVES, rearranged, spoilt
 from tests.support.bad_input import EMBED, SPEAK, TEXT, TRANSCRIBE, TRANSLATE, speech_file
 from tests.support.local import fake_config, fake_fleet
-from tests.support.malformed_oip import valid_draft
+from tests.support.malformed_oip.valid import valid_draft
 
 BOUNDARY = b"dragoman-boundary"
 FIELDS = {  # of a good form

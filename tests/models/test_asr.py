@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import difflib
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
+from dataclasses import replace
 from typing import Any
 
 import numpy as np
@@ -28,6 +29,7 @@ ROUNDING = 0.05
 THREADS = 2
 SETTINGS = RuntimeSettings("asr", WEIGHTS, DeviceRequest("cpu", threads=THREADS))
 BATCH_SIZE = 8
+COMPARED = clips()[::2]  # with another way to decode, which hears them all again
 
 
 @pytest.fixture(scope="module")
@@ -102,11 +104,11 @@ def test_words_are_no_worse_than_faster_whisper(
     transcripts: dict[str, Transcript], reference: Any
 ) -> None:
     theirs = {}
-    for c in clips():
+    for c in COMPARED:
         segments, _ = reference.transcribe(c.samples() / np.float32(32_768), language=c.language)
         theirs[c.name] = " ".join(segment.text.strip() for segment in segments)
     ours = {name: transcript.text for name, transcript in transcripts.items()}
-    assert score(clips(), ours) <= score(clips(), theirs) + 0.01  # a few words of hundreds
+    assert score(COMPARED, ours) <= score(COMPARED, theirs) + 0.01  # a few words of hundreds
 
 
 @pytest.mark.parametrize("words", [False, True], ids=["segments", "words"])
@@ -318,8 +320,8 @@ def test_segments_end_with_the_audio(transcripts: dict[str, Transcript]) -> None
 
 @pytest.fixture(scope="module")
 def untimed(asr: WhisperAsr) -> dict[str, Transcript]:
-    """All clips as in ``transcripts``, without timestamps."""
-    ordered = sorted(clips(), key=lambda c: c.duration_s)
+    """Clips as in ``transcripts``, without timestamps."""
+    ordered = sorted(COMPARED, key=lambda c: c.duration_s)
     found = {}
     for start in range(0, len(ordered), BATCH_SIZE):
         batch = ordered[start : start + BATCH_SIZE]
@@ -335,11 +337,11 @@ def test_words_without_timestamps_are_no_worse(
         {name: transcript.text for name, transcript in heard.items()}
         for heard in (untimed, transcripts)
     )
-    assert score(clips(), plain) <= score(clips(), timed) + 0.01  # a few words of hundreds
+    assert score(COMPARED, plain) <= score(COMPARED, timed) + 0.01  # a few words of hundreds
 
 
 def test_without_timestamps_a_window_is_one_segment(untimed: dict[str, Transcript]) -> None:
-    for c in clips():
+    for c in COMPARED:
         length_s = len(c.samples()) / SAMPLE_RATE_HZ
         if length_s > Options().windows_s[0] - Options().margin_s:
             continue  # what may end early in a long window is decoded with times
@@ -428,6 +430,74 @@ def test_a_bad_item_fails_alone(
     refused, spoken = asr.run([bad, good])
     assert (type(error_of(refused)), error_of(refused).param) == (error, param)
     assert [spoken] == run(asr, good)
+
+
+# ---- what is known to be said ----------------------------------------------------------
+
+
+def said(words: Sequence[Word]) -> str:
+    return "".join(word.text for word in words)
+
+
+@pytest.fixture(scope="module")
+def forced(asr: WhisperAsr) -> tuple[AsrItem, Transcript]:
+    asked = replace(item("en-agent-alreadyon"), prefix="", word_timestamps=True)
+    return asked, run(asr, asked)[0]
+
+
+def test_a_text_goes_on_from_its_prefix(
+    asr: WhisperAsr, forced: tuple[AsrItem, Transcript]
+) -> None:
+    asked, whole = forced
+    prefix = said(words_of(whole)[:5])
+    (rest,) = run(asr, replace(asked, prefix=prefix))
+    assert prefix + rest.text == whole.text
+    assert said(words_of(rest)) == whole.text
+    ends_s = [word.end_s for word in words_of(whole)]
+    assert [word.end_s for word in words_of(rest)] == pytest.approx(ends_s, abs=0.1)
+
+
+def test_a_prefix_stands_though_something_else_is_heard(
+    asr: WhisperAsr, forced: tuple[AsrItem, Transcript]
+) -> None:
+    (rest,) = run(asr, replace(forced[0], prefix=" This agency"))
+    assert said(words_of(rest)) == " This agency" + rest.text
+    assert "pound key" in rest.text
+
+
+def test_nothing_follows_a_whole_text(asr: WhisperAsr, forced: tuple[AsrItem, Transcript]) -> None:
+    asked, whole = forced
+    (rest,) = run(asr, replace(asked, prefix=whole.text))
+    assert rest.text == ""
+    assert said(words_of(rest)) == whole.text
+
+
+def test_prefixes_beams_and_languages_mix_in_a_batch(
+    asr: WhisperAsr, forced: tuple[AsrItem, Transcript]
+) -> None:
+    asked, whole = forced
+    batch = [
+        replace(asked, prefix=said(words_of(whole)[:3])),
+        replace(asked, prefix=said(words_of(whole)[:6]), beam_size=1, language=None),
+        replace(asked, prefix=None),
+        replace(item("es-conf-invalid"), prefix="", beam_size=1),
+    ]
+    texts = [transcript.text for transcript in run(asr, *batch)]
+    assert texts == [run(asr, each)[0].text for each in batch]
+
+
+@pytest.mark.parametrize(
+    ("changes", "error", "param"),
+    [
+        pytest.param({"prefix": " word" * 200}, TooLarge, "prefix", id="a long prefix"),
+        pytest.param({"beam_size": 0}, InvalidRequest, "beam_size", id="no beam"),
+    ],
+)
+def test_a_search_that_cannot_be_is_refused(
+    asr: WhisperAsr, changes: dict[str, Any], error: type[DragomanError], param: str
+) -> None:
+    (refused,) = asr.run([replace(item("en-conf-onlyperson"), **changes)])
+    assert (type(error_of(refused)), error_of(refused).param) == (error, param)
 
 
 # ---- loading ---------------------------------------------------------------------------

@@ -17,7 +17,8 @@ from models.devices.device import DeviceRequest
 from models.errors import DragomanError
 from models.runtime import ItemError, RuntimeSettings
 from models.tts.level import CALIBRATION_TEXT, loudness_lufs
-from models.tts.yourtts.engine import Options, YourTts
+from models.tts.yourtts.engine import YourTts
+from models.tts.yourtts.options import Options
 from models.types import SAMPLE_RATE_HZ, SOURCE_VOICE, Samples, Speech, TtsItem
 from tests.support.published import yourtts as published
 from tests.support.speech import SPEECH

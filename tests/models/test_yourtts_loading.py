@@ -14,7 +14,8 @@ from models.errors import WeightsError
 from models.runtime import RuntimeSettings, RuntimeSpec
 from models.tts.yourtts import checkpoint as yourtts_checkpoint
 from models.tts.yourtts import engine as yourtts
-from models.tts.yourtts.engine import Options, YourTts
+from models.tts.yourtts.engine import YourTts
+from models.tts.yourtts.options import Options
 from models.types import Samples, Speech, TtsItem
 from models.weights.source import resolve
 from tests.support.published import yourtts as published

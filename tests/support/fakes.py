@@ -10,7 +10,7 @@ import re
 import time
 from abc import ABC, abstractmethod
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Generic, TypeVar
 
 import numpy as np
@@ -52,6 +52,7 @@ ResultT = TypeVar("ResultT")
 SLEEP = "tests.support.fakes:SleepSpeaker"
 FAKE_VAD = "tests.support.fakes:FakeVad"
 FAKE_ASR = "tests.support.fakes:FakeAsr"
+WORDY_ASR = "tests.support.fakes:WordyAsr"
 FAKE_NMT = "tests.support.fakes:FakeNmt"
 FAKE_TTS = "tests.support.fakes:FakeTts"
 
@@ -174,7 +175,9 @@ class FakeAsr(_Fake[AsrItem, Transcript]):
     id = "fake-asr"
 
     def spec(self) -> RuntimeSpec:
-        return RuntimeSpec("asr", "fake-asr", "none", "none", languages=ASR_LANGUAGES)
+        return RuntimeSpec(
+            "asr", "fake-asr", "none", "none", languages=ASR_LANGUAGES, takes_prefix=True
+        )
 
     def answer(self, item: AsrItem) -> Transcript:
         check_samples(item.samples)
@@ -187,6 +190,9 @@ class FakeAsr(_Fake[AsrItem, Transcript]):
             return Transcript("", "en", 0.9, (), (("en", 0.9), ("pt", 0.1)))
         text = f"There are {len(item.samples)} samples. The loudest is {loudest}."
         said = f" {text}"
+        if item.prefix is not None:  # what was sent stands, and as many words are left out
+            rest = re.findall(r"\s*\S+", said)[len(item.prefix.split()) :]
+            text, said = "".join(rest), item.prefix + "".join(rest)
         words = spread(said, item.length) if item.word_timestamps else None
         segment = Segment(0.0, item.length, said, (), 0.0, -0.1, 1.0, 0.0, words)
         return Transcript(text, item.language or "en", 1.0 if item.language else 0.9, (segment,))
@@ -195,10 +201,27 @@ class FakeAsr(_Fake[AsrItem, Transcript]):
 def spread(text: str, length_s: float) -> tuple[Word, ...]:
     """Say a text's words one after the other, all equally long."""
     words = re.findall(r"\s*\S+", text)
-    step_s = length_s / len(words)
+    step_s = length_s / max(1, len(words))
     return tuple(
         Word(number * step_s, (number + 1) * step_s, word, 1.0) for number, word in enumerate(words)
     )
+
+
+class WordyAsr(FakeAsr):
+    """Say a number each quarter of a second, and when it is said where that is asked for."""
+
+    id = "wordy-asr"
+
+    def answer(self, item: AsrItem) -> Transcript:
+        heard = super().answer(item)
+        if not heard.segments:
+            return heard
+        count = max(1, round(4 * item.length))
+        words = tuple(Word(n / 4, n / 4 + 0.2, f" {n}", 1.0) for n in range(count))
+        text = "".join(word.text for word in words).strip()
+        timed = words if item.word_timestamps else None
+        segments = (replace(heard.segments[0], text=text, words=timed),)
+        return replace(heard, text=text, segments=segments)
 
 
 class FakeNmt(_Fake[NmtItem, Translation]):

@@ -266,4 +266,4 @@ def speech_of(events: list[Event], target: str) -> list[SpeechDelta]:
 
 def raising(error: DragomanError, times: int) -> list[Exception | None]:
     """Fail so many times."""
-    return [error] * times
+    return [error for _ in range(times)]

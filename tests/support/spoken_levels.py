@@ -8,6 +8,8 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Callable, Sequence
+from dataclasses import replace
+from itertools import pairwise
 
 import numpy as np
 from numpy.typing import NDArray
@@ -56,6 +58,7 @@ class LevelModels:
         self.pieces: list[VadItem] = []
         self.most_at_once = self._now_asked = 0
         self.fails: Callable[[], Exception | None] = lambda: None
+        self.writes = written
 
     async def hear(self, item: VadItem) -> VadResult:
         self.pieces.append(item)
@@ -72,7 +75,7 @@ class LevelModels:
             await over
             if (error := self.fails()) is not None:
                 raise error
-            return written(item)
+            return self.writes(item)
         finally:
             self._now_asked -= 1
 
@@ -90,7 +93,7 @@ def written(item: AsrItem) -> Transcript:
     samples = np.asarray(item.samples)
     edges = [0, *(np.flatnonzero(np.diff(samples)) + 1).tolist(), len(samples)]
     found, language = [], "en"
-    for start, end in zip(edges, edges[1:], strict=False):
+    for start, end in pairwise(edges):
         level = int(samples[start]) if end > start else 0
         if level == 0 or end - start < WORD_SAMPLES // 2:
             continue
@@ -107,6 +110,16 @@ def written(item: AsrItem) -> Transcript:
     segment = Segment(0.0, item.length, rest, (), 0.0, -0.1, 1.0, 0.0, tuple(found), language)
     told = item.language is not None
     return Transcript(rest, language, 1.0 if told else 0.9, (segment,))
+
+
+def stops_behind(item: AsrItem, words: int) -> Transcript:
+    """Write down no more than so many words of an item's audio."""
+    whole = written(item)
+    kept = tuple(word for segment in whole.segments for word in segment.words or ())[:words]
+    text = "".join(word.text for word in kept)[len(item.prefix or "") :]
+    return replace(
+        whole, text=text, segments=tuple(replace(s, words=kept, text=text) for s in whole.segments)
+    )
 
 
 def of(events: Sequence[Event], kind: type[Event]) -> list[Event]:

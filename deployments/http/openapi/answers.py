@@ -89,7 +89,7 @@ class SpokenAudio(BaseModel):
     """The translation as it is spoken."""
 
     data: str = Field(description="the file, in base64")
-    format: Literal["wav", "mp3", "opus", "flac"]
+    format: Literal["wav", "mp3", "opus", "flac", "pcm"]
     sample_rate_hz: int
     duration_s: float
 
@@ -115,7 +115,10 @@ class TranslatedRow(BaseModel):
     """One text."""
 
     text: str
-    source_language: str
+    source_language: str | None = Field(description="null: a text without letters")
+    source_language_probability: float | None = Field(
+        None, description="where the request names no source_language"
+    )
     target_language: str
     pivot: str | None
     warnings: list[AnswerWarning]
@@ -125,6 +128,29 @@ class TextTranslations(BaseModel):
     """The translations, in the order of the texts."""
 
     translations: list[TranslatedRow]
+    timings: Timings
+
+
+class TextLanguage(BaseModel):
+    """One language that a text may be in."""
+
+    language: str
+    probability: float
+
+
+class TextDetection(BaseModel):
+    """The languages of one text, the likeliest first."""
+
+    language: str | None = Field(description="null: the text has no letters")
+    probability: float
+    languages: list[TextLanguage]
+    warnings: list[AnswerWarning]
+
+
+class TextDetections(BaseModel):
+    """The languages, in the order of the texts."""
+
+    detections: list[TextDetection]
     timings: Timings
 
 
@@ -162,11 +188,27 @@ class TranscriptWord(BaseModel):
     end: float
 
 
+class HeardLanguage(BaseModel):
+    """A language that is surely heard."""
+
+    code: str = Field(description="ISO 639-1, such as en")
+
+
+class WordLogprob(BaseModel):
+    """How likely a word is, in the fields of OpenAI's tokens."""
+
+    token: str
+    bytes: list[int]
+    logprob: float
+
+
 class Transcription(BaseModel):
-    """What was said. ``verbose_json`` has the fields behind ``usage``, too."""
+    """What was said. ``verbose_json`` has the fields behind ``logprobs``, too."""
 
     text: str
+    languages: list[HeardLanguage]
     usage: DurationUsage
+    logprobs: list[WordLogprob] | None = Field(None, description="where include[] asks for it")
     warnings: list[AnswerWarning] | None = None
     task: Literal["transcribe"] | None = None
     language: str | None = None
@@ -174,3 +216,40 @@ class Transcription(BaseModel):
     duration: float | None = None
     segments: list[TranscriptSegment] | None = None
     words: list[TranscriptWord] | None = None
+
+
+class AudioTranslation(BaseModel):
+    """What a recording says in another language. ``verbose_json`` has the last fields, too."""
+
+    text: str
+    languages: list[HeardLanguage]
+    translated_by: list[str] = Field(description="the models that translated")
+    pivot: str | None = Field(description="the language between, where no model has the pair")
+    usage: DurationUsage
+    warnings: list[AnswerWarning] | None = None
+    task: Literal["translate"] | None = None
+    language: str | None = None
+    duration: float | None = None
+    segments: list[TranscriptSegment] | None = None
+
+
+class SpokenSegment(BaseModel):
+    """What one speaker says at a stretch."""
+
+    type: Literal["transcript.text.segment"]
+    id: str
+    start: float
+    end: float
+    speaker: str = Field(description="a known speaker's name, or else A, B, and so on")
+    text: str
+
+
+class DiarizedTranscription(BaseModel):
+    """What was said, and who said it: ``response_format`` ``diarized_json``."""
+
+    task: Literal["transcribe"]
+    duration: float
+    text: str
+    segments: list[SpokenSegment]
+    usage: DurationUsage
+    warnings: list[AnswerWarning] | None = None

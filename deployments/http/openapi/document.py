@@ -40,6 +40,20 @@ REFS = "#/components/schemas/{model}"
 OF_ALL = (400, 403, 500, 504)
 OF_KEYS = (401, 429)  # where a key is asked for
 OF_WORK = (408, 413, 503)  # where a body is waited for and a place is taken
+ONE_TEXT_OR_SEVERAL: Schema = {
+    "title": "Text",
+    "anyOf": [TEXT, {"type": "array", "items": TEXT, "minItems": 1}],
+}
+
+
+def _with_format(name: str, asked: Schema, *formats: str) -> Schema:
+    """Return the rule that a field goes with some formats of the answer alone; json is usual."""
+    return {
+        "if": {"properties": {name: asked}, "required": [name]},
+        "then": {"properties": {"response_format": {"enum": [*formats]}}},
+    }
+
+
 # What handlers ask for beyond the types of single fields, by the type of the request.
 RULES: Mapping[str, Schema] = {
     "EmbeddingFields": {
@@ -51,24 +65,25 @@ RULES: Mapping[str, Schema] = {
         "then": {"required": ["compare"]},
     },
     "TranscriptionFields": {
-        "properties": {"stream": {"const": False, "description": "not there yet"}},
-        "if": {
-            "properties": {"timestamp_granularities[]": {"contains": {"const": "word"}}},
-            "required": ["timestamp_granularities[]"],
-        },
-        "then": {
-            "properties": {"response_format": {"const": "verbose_json"}},
-            "required": ["response_format"],
-        },
+        "allOf": [
+            {
+                "if": {
+                    "properties": {"timestamp_granularities[]": {"contains": {"const": "word"}}},
+                    "required": ["timestamp_granularities[]"],
+                },
+                "then": {
+                    "properties": {"response_format": {"const": "verbose_json"}},
+                    "required": ["response_format"],
+                },
+            },
+            _with_format("stream", {"const": True}, "json", "text"),
+            _with_format("include[]", {"minItems": 1}, "json"),
+        ],
     },
-    "TextTranslationFields": {
-        "properties": {
-            "text": {
-                "title": "Text",
-                "anyOf": [TEXT, {"type": "array", "items": TEXT, "minItems": 1}],
-            }
-        }
-    },
+    "SpeechTranslationFields": _with_format("stream", {"const": True}, "json"),
+    "AudioTranslationFields": {"properties": {"stream": {"const": False}}},
+    "TextTranslationFields": {"properties": {"text": ONE_TEXT_OR_SEVERAL}},
+    "TextDetectionFields": {"properties": {"text": ONE_TEXT_OR_SEVERAL}},
     "SpeechFields": {
         "anyOf": [
             {"required": ["voice"], "properties": {"voice": {"type": ["string", "object"]}}},

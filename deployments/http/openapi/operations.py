@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
+from types import UnionType
 from typing import Any, TypeAlias
 
 from deployments.http.parsing import (
@@ -156,6 +157,7 @@ HEADERS: Mapping[str, Schema] = {
     "x-source-language": {"description": "The language that was spoken.", "schema": TEXT},
     "x-target-language": {"description": "The language of the translation.", "schema": TEXT},
     "x-pivot-language": {"description": "The language between the two, if any.", "schema": TEXT},
+    "x-translated-by": {"description": "The models that translated.", "schema": TEXT},
     "x-voice": {"description": "The voice that speaks.", "schema": TEXT},
     "x-voice-similarity": {
         "description": "The cosine of the speaker's own voice and the one that speaks.",
@@ -197,7 +199,7 @@ class Answer:
     """One answer that is no error; ``content`` has a type or a schema for each media type."""
 
     description: str
-    content: Mapping[str, type | Schema] = field(default_factory=dict)
+    content: Mapping[str, type | UnionType | Schema] = field(default_factory=dict)
     headers: tuple[str, ...] = ()
 
 

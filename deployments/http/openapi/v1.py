@@ -21,6 +21,9 @@ from deployments.http.openapi.operations import (
     one_file,
 )
 from deployments.http.parsing import IGNORED_HEADER
+from deployments.http.streaming import EVENTS
+from deployments.http.v1.audio_translations import AudioTranslationFields
+from deployments.http.v1.detections import TextDetectionFields
 from deployments.http.v1.embeddings import EmbeddingFields
 from deployments.http.v1.speech import SpeechFields
 from deployments.http.v1.text import TextTranslationFields
@@ -51,8 +54,9 @@ OPERATIONS: Mapping[Route, Operation] = {
         "Translate a recording, and speak the translation",
         {
             200: Answer(
-                "The translation: as JSON, as spoken audio or as subtitles, by `response_format`.",
-                {JSON: answers.SpeechTranslation, **SPOKEN, **SUBTITLES},
+                "The translation: as JSON, as spoken audio or as subtitles, by `response_format`; "
+                "with `stream` server-sent events, one of each sentence and one of the whole.",
+                {JSON: answers.SpeechTranslation, **SPOKEN, **SUBTITLES, EVENTS: {}},
                 (*WORK, *TEXTS),
             ),
             204: Answer("Audio was asked for, and nothing was said.", {}, (*WORK, *TEXTS)),
@@ -70,14 +74,27 @@ OPERATIONS: Mapping[Route, Operation] = {
         parameters=CALL,
         errors=(422,),
     ),
+    ("POST", "/v1/text/detections"): Operation(
+        "detect_languages",
+        TEXTS_TAG,
+        "Tell the languages of one text or several",
+        {200: Answer("The languages.", {JSON: answers.TextDetections}, WORK)},
+        {JSON: TextDetectionFields},
+        parameters=CALL,
+    ),
     ("POST", "/v1/audio/transcriptions"): Operation(
         "transcribe",
         SPEECH,
         "Write down what is said (OpenAI's endpoint)",
         {
             200: Answer(
-                "The transcript, by `response_format`.",
-                {JSON: answers.Transcription, PLAIN: TEXT, **SUBTITLES},
+                "The transcript, by `response_format`; with `stream` server-sent events.",
+                {
+                    JSON: answers.Transcription | answers.DiarizedTranscription,
+                    PLAIN: TEXT,
+                    **SUBTITLES,
+                    EVENTS: {},
+                },
                 (*WORK, IGNORED_HEADER),
             )
         },
@@ -93,7 +110,7 @@ OPERATIONS: Mapping[Route, Operation] = {
             200: Answer(
                 "The audio, sentence by sentence, or server-sent events with "
                 "`stream_format` `sse`.",
-                {**dict.fromkeys(MEDIA_TYPES.values(), FILE), "text/event-stream": {}},
+                {**dict.fromkeys(MEDIA_TYPES.values(), FILE), EVENTS: {}},
                 (*WORK, IGNORED_HEADER),
             )
         },
@@ -161,8 +178,20 @@ OPERATIONS: Mapping[Route, Operation] = {
         "List what `voice` may name",
         {200: Answer("Voices, and aliases of voices.", {JSON: lists.NamedVoices})},
     ),
-    ("POST", "/v1/audio/translations"): _not_there(
-        "translate_audio", "OpenAI's translation into English: use /v1/speech/translations"
+    ("POST", "/v1/audio/translations"): Operation(
+        "translate_audio",
+        SPEECH,
+        "Translate a recording into English, or the language that is named (OpenAI's endpoint)",
+        {
+            200: Answer(
+                "The translation, by `response_format`.",
+                {JSON: answers.AudioTranslation, PLAIN: TEXT, **SUBTITLES},
+                (*WORK, IGNORED_HEADER, "x-translated-by", "x-pivot-language"),
+            )
+        },
+        {FORM: Form(AudioTranslationFields, one_file(ANY_AUDIO))},
+        parameters=CALL,
+        errors=(404, 415, 422),
     ),
     ("POST", "/v1/audio/voices"): _not_there("make_voice", "Not there yet"),
     ("DELETE", "/v1/audio/voices/{name:path}"): _not_there(

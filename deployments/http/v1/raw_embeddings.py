@@ -55,6 +55,8 @@ class RawEmbedding:
         priority = priority_of(header(headers, PRIORITY))
         samples_format = pcm_format(header(headers, b"content-type") or "")
         data = await body(receive)
+        rate_hz, channels = samples_format.rate_hz, samples_format.channels
+        decode.check_pcm16(len(data), rate_hz, channels, self._limits.max_audio_s)
         plan = self._plan(len(data), samples_format)
         clip = await self._clip(data, samples_format, deadline)
         del data  # the body is not kept

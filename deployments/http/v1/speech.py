@@ -29,7 +29,7 @@ from deployments.http.parsing import (
     naming_ignored,
     timed,
 )
-from deployments.http.streaming import EVENTS, StreamedResponse, speech_events
+from deployments.http.streaming import EVENTS, StreamedResponse, events, speech_bodies
 from deployments.telemetry import usage
 from models.audio.encode import MEDIA_TYPES
 from models.errors import InvalidRequest
@@ -117,7 +117,8 @@ class SpeechEndpoint:
             def done() -> dict[str, Any]:
                 return {"usage": _usage(fields.input), "timings": context.timings.as_json()}
 
-            pieces = speech_events(pieces, done, request.headers["x-request-id"])
+            bodies = speech_bodies(pieces, done)
+            pieces = events(bodies, request.headers["x-request-id"])
         first = await anext(pieces)
         return timed(StreamedResponse(first, pieces, media_type), context)
 

@@ -12,8 +12,10 @@ from starlette.routing import Route
 
 from deployments.config.schema import Limits
 from deployments.graph.admission import admit
+from deployments.graph.context import Context
+from deployments.graph.listening import WINDOW_VAD
 from deployments.graph.pipeline import Pipeline
-from deployments.graph.plan import TranscribeOptions
+from deployments.graph.plan import Hearing, TranscribeOptions
 from deployments.http.failed_requests import counted
 from deployments.http.parsing import (
     DetectedLanguage,
@@ -25,15 +27,31 @@ from deployments.http.parsing import (
     timed,
     warnings_json,
 )
+from deployments.http.streaming import DONE, EVENTS, StreamedResponse, events
+from deployments.http.v1 import diarized
+from deployments.http.v1.diarized import KnownNames, KnownReferences, check_known
+from deployments.http.v1.hearing_fields import (
+    Candidates,
+    ChunkingStrategy,
+    Keywords,
+    ServerVad,
+    with_chunking,
+)
 from deployments.http.v1.subtitles import subtitle_response
-from models.asr.decoding import UNSPACED_LANGUAGES
+from deployments.http.v1.transcript_parts import (
+    languages_json,
+    logprobs_json,
+    segment_json,
+    transcript_bodies,
+    usage_json,
+)
 from models.audio.subtitles import Phrase, lay_out
 from models.errors import InvalidRequest
-from models.types import AnswerWarning, Audio, Segment, Transcript
+from models.types import AnswerWarning, Audio, Transcript
 
-FRAMES_A_SECOND = 100  # of Whisper's mel spectrogram, the unit of ``seek``
 SUBTITLES = ("srt", "vtt")  # cut where the words say
-NO_SPEAKERS = "who speaks is not told apart here yet"
+STREAMED = ("json", "text")  # what ``stream`` goes with
+WORDS_NEEDED = (*SUBTITLES, "diarized_json")
 
 
 def _granularities(value: Any) -> Any:
@@ -55,49 +73,51 @@ class TranscriptionFields(ForgivingFields):
         BeforeValidator(_granularities),
         Field(alias="timestamp_granularities[]"),
     ] = ("segment",)
-    # What would change the answer and is not there is refused; see ``check``.
+    include: Annotated[tuple[Literal["logprobs"], ...], Field(alias="include[]")] = ()
+    chunking_strategy: ChunkingStrategy = "auto"
+    keywords: Keywords = ()
+    languages: Candidates = ()
     stream: bool = False
-    known_speaker_names: Annotated[tuple[Any, ...], Field(alias="known_speaker_names[]")] = ()
-    known_speaker_references: Annotated[
-        tuple[Any, ...], Field(alias="known_speaker_references[]")
-    ] = ()
+    known_speaker_names: KnownNames = ()
+    known_speaker_references: KnownReferences = ()
 
     @model_validator(mode="before")
     @classmethod
-    def _one_candidate_is_the_language(cls, values: dict[str, Any]) -> dict[str, Any]:
-        candidates = values.get("languages[]")
-        if "language" in values or not isinstance(candidates, list) or len(candidates) != 1:
-            return values
-        others = {name: value for name, value in values.items() if name != "languages[]"}
-        return {**others, "language": candidates[0]}
+    def _with_chunking(cls, values: dict[str, Any]) -> dict[str, Any]:
+        return with_chunking(values)
 
     @property
     def options(self) -> TranscribeOptions:
         """Return what is asked of the graph."""
-        words = "word" in self.timestamp_granularities
+        words = "word" in self.timestamp_granularities or "logprobs" in self.include
+        only = self.languages[0] if len(self.languages) == 1 else None
+        chunking = self.chunking_strategy
         return TranscribeOptions(
-            language=self.language,
-            word_timestamps=words or self.response_format in SUBTITLES,
+            language=self.language or only,
+            word_timestamps=words or self.response_format in WORDS_NEEDED,
             prompt=self.prompt,
             temperature=self.temperature or None,
+            keywords=self.keywords,
+            candidates=() if self.language or only else self.languages,
+            vad=chunking.parameters if isinstance(chunking, ServerVad) else WINDOW_VAD,
         )
 
     def check(self) -> None:
-        """Refuse what is not there yet, and what no format of the answer says.
+        """Refuse what no format of the answer says.
 
         Raises:
             InvalidRequest: it names the field.
         """
-        if self.stream:
-            raise _not_there("stream", "streamed transcripts are not there yet: leave stream out")
-        for name in ("known_speaker_names", "known_speaker_references"):
-            if getattr(self, name):
-                raise _not_there(f"{name}[]", f"{name}[]: {NO_SPEAKERS}")
-        if self.response_format == "diarized_json":
-            raise _not_there("response_format", f"response_format diarized_json: {NO_SPEAKERS}")
+        check_known(self.known_speaker_names, self.known_speaker_references, self.response_format)
         if "word" in self.timestamp_granularities and self.response_format != "verbose_json":
             message = "timestamp_granularities[] of words needs response_format verbose_json"
             raise InvalidRequest(message, param="timestamp_granularities[]")
+        if self.stream and self.response_format not in STREAMED:
+            message = f"stream goes with response_format {' or '.join(STREAMED)}"
+            raise InvalidRequest(f"{message}, not {self.response_format}", param="stream")
+        if "logprobs" in self.include and self.response_format != "json":
+            message = "include[] of logprobs needs response_format json"
+            raise InvalidRequest(message, param="include[]")
 
 
 class TranscriptionEndpoint:
@@ -106,6 +126,7 @@ class TranscriptionEndpoint:
     def __init__(self, pipeline: Pipeline, limits: Limits) -> None:
         self._pipeline = pipeline
         self._limits = limits
+        self._diarized = diarized.Diarized(pipeline)
 
     def route(self) -> Route:
         """Return the endpoint's path, whose refusals count for an ASR model."""
@@ -121,18 +142,42 @@ class TranscriptionEndpoint:
         request.state.meant.name = asr.name
         if fields.prompt is not None:
             check_text_length(len(fields.prompt), self._limits, param="prompt")
+        if fields.response_format == diarized.FORMAT:
+            names, references = fields.known_speaker_names, fields.known_speaker_references
+            speakers = self._diarized.plan(fields.options, asr)
+            body = await self._diarized.answer(files.pop(), speakers, names, references, context)
+            return timed(naming_ignored(JSONResponse(body), fields), context)
         plan = self._pipeline.planner.transcription(fields.options, asr)
         admit(plan.models, context)
         audio = await self._pipeline.files.decode(files.pop(), context)  # the file is not kept
+        if fields.stream:
+            answer = await self._in_turn(request, fields, plan, audio, context)
+            return timed(naming_ignored(answer, fields), context)
         transcript = await self._pipeline.transcriber.transcribe(audio, plan, context)
         rendered = await self._pipeline.codecs.run(
             lambda: _transcription(fields, transcript, audio, context.warnings), context.deadline
         )
         return timed(naming_ignored(rendered, fields), context)
 
-
-def _not_there(param: str, message: str) -> InvalidRequest:
-    return InvalidRequest(message, param=param)
+    async def _in_turn(
+        self,
+        request: Request,
+        fields: TranscriptionFields,
+        plan: Hearing,
+        audio: Audio,
+        context: Context,
+    ) -> Response:
+        """Send each window's text once it and those before it are heard."""
+        windows = self._pipeline.transcriber.transcribe_in_turn(audio, plan, context)
+        bodies = transcript_bodies(
+            windows,
+            plan.options,
+            audio.duration_s,
+            context,
+            logprobs="logprobs" in fields.include,
+        )
+        told = events(bodies, request.headers["x-request-id"], end=DONE)
+        return StreamedResponse(await anext(told), told, EVENTS)
 
 
 def _transcription(
@@ -146,10 +191,12 @@ def _transcription(
     if fields.response_format in SUBTITLES:
         phrases = [Phrase(s.start_s, s.end_s, s.text, s.words, s.language) for s in heard.segments]
         return subtitle_response(fields.response_format, lay_out(phrases))
-    body: dict[str, Any] = {"text": heard.text}
+    body: dict[str, Any] = {"text": heard.text, "languages": languages_json(heard)}
+    if "logprobs" in fields.include:
+        body["logprobs"] = logprobs_json(heard.segments)
     if fields.response_format == "verbose_json":
         body |= _verbose(fields, heard, audio)
-    body["usage"] = {"type": "duration", "seconds": round(audio.duration_s, 3)}
+    body["usage"] = usage_json(audio.duration_s)
     if warnings:
         body["warnings"] = warnings_json(warnings)
     return JSONResponse(body)
@@ -161,7 +208,7 @@ def _verbose(fields: TranscriptionFields, heard: Transcript, audio: Audio) -> di
         "language": heard.language,
         "language_probability": round(heard.language_probability, 4),
         "duration": round(audio.duration_s, 3),
-        "segments": [_segment(number, segment) for number, segment in enumerate(heard.segments)],
+        "segments": [segment_json(*each) for each in enumerate(heard.segments)],
     }
     if "word" in fields.timestamp_granularities:
         body["words"] = [
@@ -174,20 +221,3 @@ def _verbose(fields: TranscriptionFields, heard: Transcript, audio: Audio) -> di
             for word in segment.words or ()
         ]
     return body
-
-
-def _segment(number: int, segment: Segment) -> dict[str, Any]:
-    glue = "" if segment.language in UNSPACED_LANGUAGES else " "
-    return {
-        "id": number,
-        "seek": round(segment.start_s * FRAMES_A_SECOND),
-        "start": round(segment.start_s, 3),
-        "end": round(segment.end_s, 3),
-        "text": glue + segment.text,  # as OpenAI has it: the texts joined are the text
-        "tokens": segment.tokens,
-        "temperature": segment.temperature,
-        "avg_logprob": segment.avg_logprob,
-        "compression_ratio": segment.compression_ratio,
-        "no_speech_prob": segment.no_speech_prob,
-        "language": segment.language,
-    }

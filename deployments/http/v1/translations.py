@@ -17,7 +17,7 @@ from deployments.config.schema import Limits
 from deployments.graph.admission import admit
 from deployments.graph.context import Context
 from deployments.graph.pipeline import Pipeline, SpeechTranslation
-from deployments.graph.plan import TranslateOptions
+from deployments.graph.plan import Plan, TranslateOptions
 from deployments.graph.sentences import Sentence
 from deployments.http.failed_requests import counted
 from deployments.http.parsing import (
@@ -31,10 +31,14 @@ from deployments.http.parsing import (
     timed,
     warnings_json,
 )
+from deployments.http.streaming import DONE, EVENTS, StreamedResponse, events
 from deployments.http.v1.subtitles import subtitle_response
-from models.audio.encode import MEDIA_TYPES
+from deployments.http.v1.transcript_parts import usage_json
+from deployments.http.v1.translation_events import translation_bodies
+from models.audio.encode import MEDIA_TYPES, PCM_RATE_HZ
 from models.audio.subtitles import Phrase, lay_out, lay_out_pairs
 from models.errors import InvalidRequest
+from models.types import Audio
 
 # A proxy's buffer holds all headers of an answer (HAProxy's: 16 kB), so each text is cut there.
 MAX_HEADER_TEXT_CHARS = 4000
@@ -42,6 +46,7 @@ MAX_HEADER_TEXT_CHARS = 4000
 ATTR_CHARS = "!#$&+-.^_`|~"
 
 SpokenFormat = Literal["wav", "mp3", "opus", "flac"]
+InlineFormat = SpokenFormat | Literal["pcm"]  # in JSON, where the rate stands beside it
 SubtitleFormat = Literal["srt", "vtt", "bilingual_srt", "bilingual_vtt"]
 
 
@@ -51,8 +56,15 @@ class SpeechTranslationFields(Fields):
     voice: str | None = None
     speed: Speed = 1.0
     response_format: Literal["json"] | SpokenFormat | SubtitleFormat = "json"
-    audio_format: SpokenFormat | Literal["none"] = "wav"
+    audio_format: InlineFormat | Literal["none"] = "wav"
     include: Annotated[tuple[Literal["embedding"], ...], Field(alias="include[]")] = ()
+    stream: bool = False
+
+    def check(self) -> None:
+        """Refuse a stream of what cannot be sent in events. Raises InvalidRequest."""
+        if self.stream and self.response_format != "json":
+            message = f"stream goes with response_format json, not {self.response_format}"
+            raise InvalidRequest(f"{message}; audio_format says how it is spoken", param="stream")
 
     @property
     def speaks(self) -> bool:
@@ -81,21 +93,21 @@ class SpeechTranslationEndpoint:
         self._pipeline = pipeline
         self._limits = limits
 
-    def routes(self) -> list[Route]:
-        """Return the endpoint's path, and OpenAI's, which is not there yet."""
+    def route(self) -> Route:
+        """Return the endpoint's path, whose refusals count for the graph."""
         handler = counted(self._pipeline.fleet, GRAPH, self.translate)
-        return [
-            Route("/v1/speech/translations", handler, methods=["POST"]),
-            Route("/v1/audio/translations", no_translations, methods=["POST"]),
-        ]
+        return Route("/v1/speech/translations", handler, methods=["POST"])
 
     async def translate(self, request: Request) -> Response:
         """Answer with a recording's translation, in the format that the request names."""
         context = context_of(request, self._limits)
         fields, files = await form_fields(request, SpeechTranslationFields)
+        fields.check()
         plan = self._pipeline.planner.speech_translation(fields.options)
         admit(plan.models, context, self._pipeline.fleet.graph)
         audio = await self._pipeline.files.decode(files.pop(), context)  # the file is not kept
+        if fields.stream:
+            return timed(await self._in_turn(request, fields, plan, audio, context), context)
         with blaming("text", "target_language"):  # what cannot be spoken is the translation
             (answer,) = await self._pipeline.run([audio], [plan], context)
         if fields.response_format == "json":
@@ -107,6 +119,34 @@ class SpeechTranslationEndpoint:
         )
         return timed(rendered, context)
 
+    async def _in_turn(
+        self,
+        request: Request,
+        fields: SpeechTranslationFields,
+        plan: Plan,
+        audio: Audio,
+        context: Context,
+    ) -> Response:
+        """Send each sentence once it and those before it are spoken."""
+        request_id = request.headers["x-request-id"]
+
+        def done(answer: SpeechTranslation) -> dict[str, Any]:
+            whole = _whole(request_id, fields, answer, context)
+            return {**whole, "usage": usage_json(answer.duration_s)}
+
+        async def audio_json(spoken: Audio | None) -> dict[str, Any] | None:
+            return await self._spoken(fields, spoken, context)
+
+        bodies = translation_bodies(
+            self._pipeline.run_in_turn(audio, plan, context),
+            self._pipeline.synthesiser.gap_s(fields.speed),
+            _segment,
+            audio_json,
+            done,
+        )
+        told = events(bodies, request_id, end=DONE)
+        return StreamedResponse(await anext(told), told, EVENTS)
+
     async def _as_json(
         self,
         request: Request,
@@ -114,51 +154,32 @@ class SpeechTranslationEndpoint:
         answer: SpeechTranslation,
         context: Context,
     ) -> Response:
-        spoken = await self._spoken(fields, answer, context)
-        body: dict[str, Any] = {
-            "id": request.headers["x-request-id"],
-            "duration_s": round(answer.duration_s, 3),
-            "transcript": {
-                "text": answer.text,
-                "language": answer.language,
-                "language_probability": round(answer.language_probability, 4),
-            },
-            "translation": {
-                "text": answer.translation,
-                "language": fields.target_language,
-                "pivot": answer.pivot,
-            },
+        spoken = await self._spoken(fields, answer.audio, context)
+        body = {
+            **_whole(request.headers["x-request-id"], fields, answer, context),
             "segments": [_segment(*each) for each in enumerate(answer.sentences)],
-            "voice": answer.voice.id if answer.voice else None,
-            "voice_similarity": _rounded(answer.voice_similarity),
             "audio": spoken,
         }
-        if "embedding" in fields.include:
-            found = answer.heard_voice
-            body["embedding"] = found.voiceprint.embedding.tolist() if found else None
-            body["speech_s"] = found.rounded_speech_s if found else 0.0
-        body["warnings"] = warnings_json(context.warnings)
-        body["timings"] = context.timings.as_json()
         rendered = await self._pipeline.codecs.run(lambda: JSONResponse(body), context.deadline)
         return timed(rendered, context)
 
     async def _spoken(
-        self, fields: SpeechTranslationFields, answer: SpeechTranslation, context: Context
+        self, fields: SpeechTranslationFields, audio: Audio | None, context: Context
     ) -> dict[str, Any] | None:
-        """Encode the audio of an answer, to stand in its JSON."""
-        if answer.audio is None:
+        """Encode audio to stand in JSON."""
+        if audio is None:
             return None
         audio_format = fields.audio_format
         assert audio_format != "none"
-        data = await self._pipeline.files.encode(answer.audio, audio_format, context)
+        data = await self._pipeline.files.encode(audio, audio_format, context)
         base64_data = await self._pipeline.codecs.run(
             lambda: base64.b64encode(data).decode(), context.deadline
         )
         return {
             "data": base64_data,
             "format": audio_format,
-            "sample_rate_hz": answer.audio.sample_rate_hz,
-            "duration_s": round(answer.audio.duration_s, 3),
+            "sample_rate_hz": PCM_RATE_HZ if audio_format == "pcm" else audio.sample_rate_hz,
+            "duration_s": round(audio.duration_s, 3),
         }
 
     async def _as_audio(
@@ -171,6 +192,35 @@ class SpeechTranslationEndpoint:
         data = await self._pipeline.files.encode(answer.audio, audio_format, context)
         media_type = MEDIA_TYPES[audio_format]
         return timed(Response(data, headers=headers, media_type=media_type), context)
+
+
+def _whole(
+    request_id: str, fields: SpeechTranslationFields, answer: SpeechTranslation, context: Context
+) -> dict[str, Any]:
+    """Show all of an answer but its sentences and its audio."""
+    body: dict[str, Any] = {
+        "id": request_id,
+        "duration_s": round(answer.duration_s, 3),
+        "transcript": {
+            "text": answer.text,
+            "language": answer.language,
+            "language_probability": round(answer.language_probability, 4),
+        },
+        "translation": {
+            "text": answer.translation,
+            "language": fields.target_language,
+            "pivot": answer.pivot,
+        },
+        "voice": answer.voice.id if answer.voice else None,
+        "voice_similarity": _rounded(answer.voice_similarity),
+        "warnings": warnings_json(context.warnings),
+        "timings": context.timings.as_json(),
+    }
+    if "embedding" in fields.include:
+        found = answer.heard_voice
+        body["embedding"] = found.voiceprint.embedding.tolist() if found else None
+        body["speech_s"] = found.rounded_speech_s if found else 0.0
+    return body
 
 
 def _segment(number: int, sentence: Sentence) -> dict[str, Any]:
@@ -235,11 +285,3 @@ def _ext_value(text: str) -> str:
     while not _fits_header(text):
         text = text[: len(text) * 3 // 4]
     return f"UTF-8''{quote(text, safe=ATTR_CHARS)}"
-
-
-async def no_translations(request: Request) -> Response:
-    """Refuse OpenAI's endpoint by naming ours, instead of answering that there is no such path."""
-    raise InvalidRequest(
-        "/v1/audio/translations is not there yet; /v1/speech/translations translates speech, "
-        "with target_language=en into English"
-    )

@@ -10,7 +10,7 @@ import logging
 import time
 from collections.abc import Mapping, Sequence
 from contextlib import suppress
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -20,9 +20,10 @@ from models.audio.samples import to_int16
 from models.devices import device
 from models.errors import DragomanError, Unprocessable
 from models.runtime import Engine, ItemError, RuntimeSettings, RuntimeSpec, Voice
-from models.tts.level import CALIBRATION_TEXT, TARGET_LUFS, Gains
+from models.tts.level import CALIBRATION_TEXT, Gains
 from models.tts.speech import speech
 from models.tts.yourtts.items import ItemReader, SpokenItem, VoiceRow
+from models.tts.yourtts.options import Options
 from models.tts.yourtts.text import Alphabet
 from models.types import SAMPLE_RATE_HZ, SOURCE_VOICE, Speech, TtsItem
 from models.weights.source import UNKNOWN_LICENCE, resolve
@@ -36,10 +37,8 @@ PUBLISHED_LICENCE = "CC-BY-NC-ND-4.0 (as published)"
 NOISY_LOGGERS = ("TTS", "trainer")  # of coqui: they log the texts that are spoken
 
 CUDA_PASS_S = 120.0
-
 WARM_UP_TEXT = "one, two, three, four, five, six, seven, eight, nine, ten."
 WARM_UP_ROWS = (1, 2, 8)
-
 
 # Of tensors in several formats the first that is there is read; all are taken.
 FILES = (
@@ -47,42 +46,6 @@ FILES = (
     *("model.safetensors", "model_file.pth", "best_model.pth"),
     *("model_se.safetensors", "model_se.pth", "model_se.pth.tar"),
 )
-
-
-@dataclass(frozen=True, slots=True)
-class Options:
-    """Set how YourTTS speaks."""
-
-    noise_scale: float | None = None
-    """Variation of the sound. null: as the model says."""
-    noise_w: float | None = None
-    """Variation of the rhythm. null: as the model says."""
-    max_chars: int = 500
-    """Most characters of one text, at least 1; a longer text is refused."""
-    loudness_lufs: float | None = TARGET_LUFS
-    """Loudness of every voice in LUFS (EBU R128). null: each is as loud as it is."""
-    max_speech_s: float = 120.0
-    """Most seconds of speech that one text may become."""
-    max_pass_s: float | None = None
-    """Most seconds of audio in one pass through the decoder, padding included. null: 120 on a GPU,
-    and one sentence at a time on a CPU."""
-    max_padding: float = 0.25
-    """Largest share of a pass that may be padding, from 0 to below 1; a batch takes several
-    passes."""
-    min_reference_s: float = 1.0
-    """Least seconds of a clip in whose voice it speaks; a shorter one is refused."""
-    max_reference_s: float = 30.0
-    """Most seconds of such a clip; a longer one is refused."""
-    remembered_references: int = 256
-    """Voices of clips that are kept, 2 KB each."""
-
-    def __post_init__(self) -> None:
-        if self.max_chars < 1 or self.remembered_references < 0:
-            raise ValueError("max_chars: at least 1; remembered_references: at least 0")
-        if not 0 <= self.max_padding < 1:
-            raise ValueError("max_padding: from 0 to below 1")
-        if not 0 <= self.min_reference_s <= self.max_reference_s:
-            raise ValueError("min_reference_s: from 0 to max_reference_s")
 
 
 class YourTts:

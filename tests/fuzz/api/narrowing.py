@@ -34,14 +34,22 @@ FIELDS: Mapping[str, Mapping[str, dict[str, Any]]] = {  # of each request's type
         "source_language": {"enum": ["en"]},
         "voice": {"enum": ["fake-pt"]},
     },
+    "AudioTranslationFields": {
+        "model": {"enum": ["asr", "whisper-1"]},
+        "target_language": {"enum": ["pt"]},
+        "language": {"enum": ["en"]},
+    },
     "TextTranslationFields": {
         "source_language": {"enum": ["en"]},
         "target_language": {"enum": ["pt"]},
     },
     "TranscriptionFields": {
-        "response_format": {"enum": ["json", "text", "srt", "vtt", "verbose_json"]},
+        "response_format": {
+            "enum": ["json", "text", "srt", "vtt", "verbose_json", "diarized_json"]
+        },
         "model": {"enum": ["asr", "whisper-1"]},
         "language": {"enum": ["en"]},
+        "languages[]": {"type": "array", "items": {"enum": ["en", "pt"]}},
     },
     "SpeechFields": {
         "model": {"enum": ["tts", "tts-1", None]},
@@ -55,8 +63,13 @@ FIELDS: Mapping[str, Mapping[str, dict[str, Any]]] = {  # of each request's type
 # that are there to be refused. The tests of bad requests have them.
 LEFT_OUT: Mapping[str, tuple[str, ...]] = {
     "EmbeddingFields": ("threshold", "top_k", "include_embedding"),
+    "AudioTranslationFields": ("stream",),
+    "SpeechTranslationFields": ("stream",),
     "TranscriptionFields": (
         "stream",
+        "include[]",
+        "keywords[]",
+        "chunking_strategy",
         "timestamp_granularities[]",
         "known_speaker_names[]",
         "known_speaker_references[]",

@@ -215,6 +215,15 @@ def test_compare_needs_something_to_compare_with(wav: Path) -> None:
     assert run(serving(), "compare", wav).exit_code == 2
 
 
+def test_text_of_no_named_language_has_its_doubts_on_stderr() -> None:
+    body = fake_api.texts("Olá")
+    body["translations"][0]["warnings"] = [{"code": "unsure_language", "message": "or Galician"}]
+    server = serving(ok(body))
+    result = run(server, "text", "Hello", "--to", "pt")
+    assert (result.stdout, "or Galician" in result.stderr) == ("Olá\n", True)
+    assert server.json() == {"text": ["Hello"], "target_language": "pt"}
+
+
 def test_text_prints_one_line_each() -> None:
     server = serving(ok(fake_api.texts("Olá", "Obrigado")))
     result = run(server, "text", "Hello", "Thanks", "--from", "en", "--to", "pt")

@@ -85,6 +85,26 @@ async def test_the_language_between_is_told(ask: Ask) -> None:
     assert row.pivot == "en"
 
 
+async def test_a_language_that_is_not_named_is_not_sent(ask: Ask) -> None:
+    body = fake_api.texts("one")
+    body["translations"][0] |= {"source_language": "pt", "source_language_probability": 0.97}
+    server = serving(ok(body))
+    (row,) = await ask(server, "translate_text", "um", None, "en")
+    assert server.json() == {"text": "um", "target_language": "en"}
+    assert (row.source_language, row.source_language_probability) == ("pt", 0.97)
+
+
+async def test_languages_of_texts_are_told(ask: Ask) -> None:
+    english = {"language": "en", "probability": 0.9}
+    told = {**english, "languages": [english, {"language": "pt", "probability": 0.1}]}
+    none: dict[str, Any] = {"language": None, "probability": 0.0, "languages": []}
+    server = serving(ok({"detections": [told, none]}))
+    first, second = await ask(server, "detect", ("Hello", "12"))
+    assert server.json() == {"text": ["Hello", "12"]}
+    assert (first.language, first.languages[1].language) == ("en", "pt")
+    assert (second.language, second.languages) == (None, ())
+
+
 async def test_embeddings_are_sorted_by_index_and_compared(ask: Ask) -> None:
     body = fake_api.embeddings([3, 4], [4, 3])
     body["data"].reverse()

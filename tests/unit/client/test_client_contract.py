@@ -73,6 +73,17 @@ async def test_texts(client: AsyncClient) -> None:
     assert [row.text for row in rows] == ["pt: One.", "pt: Two."]
 
 
+async def test_languages_of_texts(client: AsyncClient) -> None:
+    first, second = await client.detect(["Where is the station?", "Onde fica a estação?"])
+    assert (first.language, second.language) == ("en", "pt")
+    assert first.probability == first.languages[0].probability
+
+
+async def test_a_text_of_a_detected_language(client: AsyncClient) -> None:
+    (row,) = await client.translate_text("Onde fica a estação?", None, "en")
+    assert (row.text, row.source_language) == ("en: Onde fica a estação?", "pt")
+
+
 async def test_speaking(client: AsyncClient) -> None:
     result = await client.speak("Bom dia.", language="pt")
     assert result.audio.startswith(b"RIFF")

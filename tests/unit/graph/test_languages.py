@@ -106,3 +106,18 @@ async def test_doubtful_speech_is_tried_in_the_languages_that_are_known() -> Non
     ear = Ear()
     await cut_windows(audio, spans, TranscribeOptions(), ear)
     assert ear.items[-1].languages == ("it", "es")
+
+
+@pytest.mark.parametrize(
+    ("part", "candidates", "expected"),
+    [
+        pytest.param((1, 4, 2), ("es", "fr"), "es", id="a-candidate-that-is-clear"),
+        pytest.param((1, 4, 1), ("it", "fr"), "it", id="another-is-clear"),
+        pytest.param((1, 4, DOUBTFUL), ("es", "fr"), "es", id="a-candidate-in-doubt"),
+        pytest.param((1, 1.6, 1), ("it", "fr"), "it", id="short"),
+    ],
+)
+async def test_a_single_stretch_is_in_a_candidate(
+    part: tuple[float, float, int], candidates: tuple[str, ...], expected: str
+) -> None:
+    assert [found[2] for found in await languages_of(part, candidates=candidates)] == [expected]

@@ -173,7 +173,7 @@ async def test_a_full_queue_refuses_a_file_unread(kind: Kind, path: str, cached:
 
 UNREAD: dict[str, tuple[Kind, str, dict[str, Any]]] = {
     "an embedding of a file": ("vad", EMBED, {"files": {"file": b"no audio"}}),
-    "an embedding of raw samples": ("speaker", EMBED, {"content": b"odd", "headers": PCM}),
+    "an embedding of raw samples": ("speaker", EMBED, {"content": b"even", "headers": PCM}),
     "a transcript": ("vad", TRANSCRIBE, {"files": {"file": b"no audio"}}),
     "a translation": ("nmt", TRANSLATE, form(b"no audio")),
     "a voice": ("tts", TRANSLATE, form(b"no audio")),

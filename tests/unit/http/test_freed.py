@@ -59,6 +59,10 @@ def request(path: str, body: bytes, length: int | None = None, more: str = "") -
 
 SPEECH = form(recording())
 PT = form(recording(), target_language="pt")
+STREAMED, STREAMED_PT = (
+    form(recording(), stream="true"),
+    form(recording(), target_language="pt", stream="true"),
+)
 XX = form(recording(), target_language="xx")
 
 
@@ -81,6 +85,12 @@ class Way:
 
 WAYS = {
     "answered": Way(request(TRANSCRIBE, SPEECH), 200),
+    "answered in events": Way(request(TRANSCRIBE, STREAMED), 200),
+    "translated in events": Way(request(TRANSLATE, STREAMED_PT), 200),
+    "left while it streams": Way(request(TRANSLATE, STREAMED_PT), None),
+    "a model fails before its first event": Way(
+        request(TRANSLATE, STREAMED_PT), 500, set_up=broken
+    ),
     "left in the upload": Way(request(TRANSCRIBE, SPEECH[:150_000], len(SPEECH)), None),
     "left while it runs": Way(request(TRANSLATE, PT), None),
     "its own time is over": Way(request(TRANSLATE, PT, more="x-timeout-ms: 50\r\n"), 504),

@@ -7,12 +7,20 @@ from collections.abc import AsyncIterator
 from typing import Any
 
 import httpx2
+import numpy as np
 import openai
 import pytest
+from openai.types.audio import (
+    TranscriptionDiarized,
+    TranscriptionTextDeltaEvent,
+    TranscriptionTextDoneEvent,
+)
 
 from deployments.http.app import asgi_app
 from deployments.http.middleware.admission import Admission
-from tests.support.asgi import HEARD, SPEECH
+from tests.support.asgi import HEARD, SPEECH, TRANSLATED
+from tests.support.asgi import SPOKEN as A_SPEAKER
+from tests.support.bad_input import data_url, wav
 from tests.support.local import fake_config, fake_fleet
 
 VOICES = (
@@ -47,15 +55,15 @@ TAKEN: dict[str, tuple[dict[str, Any], str | None]] = {
     "a language with a region": ({"language": "en-US"}, None),
     "a prompt": ({"prompt": "Dragoman, Lisbon."}, None),
     "a temperature": ({"temperature": 0.2}, None),
-    "logprobs": ({"include": ["logprobs"]}, "include"),
-    "chunking by itself": ({"chunking_strategy": "auto"}, "chunking_strategy"),
+    "logprobs": ({"include": ["logprobs"]}, None),
+    "chunking by itself": ({"chunking_strategy": "auto"}, None),
     "chunking by its own rules": (
         {"chunking_strategy": {"type": "server_vad", "threshold": 0.4, "prefix_padding_ms": 200}},
-        "chunking_strategy",
+        None,
     ),
-    "keywords": ({"keywords": ["Dragoman", "Lisbon"]}, "keywords"),
+    "keywords": ({"keywords": ["Dragoman", "Lisbon"]}, None),
     "a candidate": ({"languages": ["en"]}, None),
-    "candidates": ({"languages": ["en", "pt"]}, "languages"),
+    "candidates": ({"languages": ["en", "pt"]}, None),
     "no stream": ({"stream": False}, None),
     "a field of another server": ({"extra_body": {"vad_filter": True, "user": "me"}}, "vad_filter"),
     "words": (
@@ -88,15 +96,21 @@ async def test_a_transcript_as_a_document_is_bare(
     assert not answer.startswith("{")
 
 
-NOT_THERE: dict[str, tuple[dict[str, Any], str]] = {
-    "a stream": ({"stream": True}, "stream"),
-    "who speaks": ({"response_format": "diarized_json"}, "response_format"),
-    "known speakers": ({"known_speaker_names": ["Ann"]}, "known_speaker_names[]"),
-    "their voices": (
-        {"known_speaker_references": ["data:audio/wav;base64,AA=="]},
-        "known_speaker_references[]",
-    ),
-}
+async def test_who_speaks_is_told(sdk: openai.AsyncOpenAI) -> None:
+    answer: Any = await sdk.audio.transcriptions.create(
+        file=("a.wav", io.BytesIO(wav(A_SPEAKER))),
+        model="whisper-1",
+        response_format="diarized_json",
+        chunking_strategy="auto",
+        known_speaker_names=["Ann"],
+        known_speaker_references=[data_url(wav(np.full(48_000, 700, np.int16)))],
+    )
+    assert isinstance(answer, TranscriptionDiarized)
+    (segment,) = answer.segments
+    assert (segment.speaker, segment.text) == ("Ann", answer.text)
+
+
+NOT_THERE: dict[str, tuple[dict[str, Any], str]] = {}
 
 
 @pytest.mark.parametrize(("asked", "param"), NOT_THERE.values(), ids=NOT_THERE)
@@ -106,6 +120,38 @@ async def test_what_would_change_the_answer_and_is_not_there_is_refused(
     with pytest.raises(openai.BadRequestError, match="yet") as caught:
         await sdk.audio.transcriptions.create(file=a_file(), model="whisper-1", **asked)
     assert caught.value.param == param
+
+
+async def test_a_streamed_transcript_has_the_types_of_the_client(sdk: openai.AsyncOpenAI) -> None:
+    stream = await sdk.audio.transcriptions.create(file=a_file(), model="whisper-1", stream=True)
+    *deltas, done = [event async for event in stream]
+    assert isinstance(done, TranscriptionTextDoneEvent)
+    assert done.text == HEARD
+    assert [type(delta) for delta in deltas] == [TranscriptionTextDeltaEvent]
+
+
+# ---- translations -------------------------------------------------------------------------
+
+DEPRECATED = pytest.mark.filterwarnings("ignore:deprecated:DeprecationWarning")  # by OpenAI
+
+
+@DEPRECATED
+@pytest.mark.parametrize("response_format", ["json", "verbose_json"])
+async def test_a_translation_has_the_fields_of_the_client(
+    sdk: openai.AsyncOpenAI, response_format: Any
+) -> None:
+    answer = await sdk.audio.translations.create(
+        file=a_file(), model="whisper-1", response_format=response_format
+    )
+    assert answer.text == HEARD
+
+
+@DEPRECATED
+async def test_a_translation_into_a_language_that_is_named(sdk: openai.AsyncOpenAI) -> None:
+    answer = await sdk.audio.translations.create(
+        file=a_file(), model="whisper-1", extra_body={"target_language": "pt"}
+    )
+    assert answer.text == TRANSLATED
 
 
 # ---- speech -------------------------------------------------------------------------------
@@ -148,7 +194,7 @@ async def test_an_alias_is_a_model(sdk: openai.AsyncOpenAI) -> None:
     assert (await sdk.models.retrieve("whisper-1")).id == "whisper-1"
 
 
-@pytest.mark.parametrize("path", ["translations", "voices", "voice_consents"])
+@pytest.mark.parametrize("path", ["voices", "voice_consents"])
 async def test_what_is_not_there_says_so(sdk: openai.AsyncOpenAI, path: str) -> None:
     with pytest.raises(openai.BadRequestError, match="yet"):
         await sdk.post(f"/audio/{path}", body={"name": "me"}, cast_to=object)

@@ -20,11 +20,10 @@ from deployments.batching.batch import BatchReply
 from deployments.catalogue.selection import Fleet
 from deployments.config.policy import BatchPolicy
 from deployments.config.schema import AppConfig
+from deployments.http import streaming
 from deployments.http.app import asgi_app
 from deployments.http.middleware.admission import Admission
-from deployments.http.middleware.deadline import leave
 from deployments.http.server import Listener
-from deployments.http.streaming import speech_events
 from deployments.serve.ports import free_port
 from deployments.telemetry import tracing
 from dragoman_client import AsyncClient, ConnectionFailed
@@ -33,6 +32,7 @@ from models.audio.encode import encode
 from models.errors import InvalidRequest, Unavailable
 from models.types import Audio, Speech, TtsItem
 from tests.support.bad_input import SPEAK
+from tests.support.caller import Caller
 from tests.support.clock import settle
 from tests.support.local import LocalRemote, fake_config, fake_fleet, fake_remotes, until_queued
 
@@ -68,60 +68,6 @@ class Gated(LocalRemote):
         return replace(reply, results=rows)
 
 
-class Caller:
-    """One request to an ASGI application, whose answer is read message by message."""
-
-    def __init__(self, app: Any, body: Mapping[str, Any], **headers: str) -> None:
-        content = json.dumps(body).encode()
-        self._receivable = asyncio.Queue[dict[str, Any]]()
-        self._receivable.put_nowait({"type": "http.request", "body": content, "more_body": False})
-        self._sent = asyncio.Queue[Any]()
-        self._scope: dict[str, Any] = {
-            "type": "http",
-            "asgi": {"version": "3.0", "spec_version": "2.3"},  # uvicorn's
-            "method": "POST",
-            "path": SPEAK,
-            "raw_path": SPEAK.encode(),
-            "root_path": "",
-            "query_string": b"",
-            "headers": [(b"x-request-id", b"of-the-caller")]
-            + [
-                (name.replace("_", "-").encode(), value.encode()) for name, value in headers.items()
-            ],
-        }
-        self.task = asyncio.create_task(app(self._scope, self._receivable.get, self._sent.put))
-
-    async def message(self) -> Any:
-        async with asyncio.timeout(10):
-            return await self._sent.get()
-
-    async def start(self) -> tuple[int, dict[str, str]]:
-        """The answer's status and headers."""
-        message = await self.message()
-        assert message["type"] == "http.response.start"
-        return message["status"], {n.decode(): v.decode() for n, v in message["headers"]}
-
-    async def piece(self) -> bytes:
-        return bytes((await self.message())["body"])
-
-    async def rest(self) -> bytes:
-        """What comes until the answer ends in order."""
-        pieces = b""
-        while True:
-            message = await self.message()
-            pieces += bytes(message["body"])
-            if not message.get("more_body", False):
-                return pieces
-
-    def leave(self) -> None:
-        """As the listener sees it."""
-        leave(self._scope["state"])
-
-    @property
-    def unread(self) -> int:
-        return self._sent.qsize()
-
-
 class Server:
     """The application on fakes, with a gated voice."""
 
@@ -133,7 +79,7 @@ class Server:
         self, text: str = TEXT, headers: Mapping[str, str] | None = None, **fields: Any
     ) -> Caller:
         body = {"input": text, "voice": "fake-en", "response_format": "wav", **fields}
-        return Caller(self.app, body, **(headers or {}))
+        return Caller(self.app, SPEAK, json.dumps(body).encode(), **(headers or {}))
 
 
 @pytest.fixture
@@ -470,8 +416,9 @@ async def test_the_frames_of_a_failed_stream_wait_for_no_collection() -> None:
 
     gc.disable()
     try:
-        events = [event async for event in speech_events(pieces(), dict, "an-id")]
-        assert b"the second sentence fails" in events[-1]
+        bodies = streaming.speech_bodies(pieces(), dict)
+        told = [event async for event in streaming.events(bodies, "an-id")]
+        assert b"the second sentence fails" in told[-1]
         assert held[0]() is None
     finally:
         gc.enable()

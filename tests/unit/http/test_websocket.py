@@ -217,7 +217,7 @@ async def test_a_handshake_behind_an_open_request_is_refused(served: Served) -> 
     ("head", "status"),
     [
         (HANDSHAKE.replace(b"Key: MDEyMzQ1Njc4OWFiY2RlZg==", b"Key: short"), b"400"),
-        (HANDSHAKE.replace(b"Version: 13", b"Version: 8"), b"426"),
+        (HANDSHAKE.replace(b"Version: 13", b"Version: 8"), b"400"),
         (HANDSHAKE.replace(b"Sec-WebSocket-Key", b"X-Key"), b"400"),
         (HANDSHAKE + b"X: 1\r\n" * 300, b"400"),
         (HANDSHAKE + b"X: " + b"1" * 9_000 + b"\r\n", b"431"),

@@ -152,6 +152,13 @@ def test_a_sentence_that_ended_with_a_clause_mark_is_closed_at_the_turns_end() -
     ]
 
 
+@pytest.mark.parametrize("text", ["It is 3.", "I think...", "I think…", "He is a Dr."])
+def test_what_may_go_on_waits_for_its_next_word(text: str) -> None:
+    cutter = ClauseCutter(RULE)
+    assert cutter.take(TranscriptDelta(0, text, 0.0, 1.0, "en")) == []
+    assert [clause.text for clause in cutter.flush()] == [text]
+
+
 def test_a_mark_that_comes_behind_its_word_goes_with_it() -> None:
     cutter = ClauseCutter(ClauseRules(3, 5, 30.0))
     found = []

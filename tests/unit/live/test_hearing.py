@@ -27,7 +27,15 @@ from deployments.live.retry import PATIENCE_S
 from models.errors import InvalidRequest, QueueFull, Unavailable
 from models.types import SAMPLE_RATE_HZ
 from tests.support.clock import VirtualClock
-from tests.support.spoken_levels import LevelModels, Sound, of, silence, spoken, words
+from tests.support.spoken_levels import (
+    LevelModels,
+    Sound,
+    of,
+    silence,
+    spoken,
+    stops_behind,
+    words,
+)
 
 CHUNK = SAMPLE_RATE_HZ // 10
 BY_CALLER = LiveOptions(turns=None)
@@ -90,7 +98,7 @@ async def test_turns_are_told_in_order_and_to_the_word() -> None:
 async def test_a_turn_tells_its_places() -> None:
     stage = Stage()
     await stage.say(silence(1), spoken(1, 2, 3, 4), silence(1))
-    started, stopped, committed, done = [
+    started, stopped, _, done = [
         e
         for e in stage.events
         if isinstance(e, SpeechStarted | SpeechStopped | TurnCommitted | TurnDone)
@@ -339,3 +347,20 @@ async def test_abort_ends_at_once() -> None:
     before = len(stage.events)
     await stage.clock.advance(5)
     assert stage.events[before:] == []
+
+
+async def test_speech_behind_the_last_word_is_asked_for_again() -> None:
+    """Whisper stops at times at the end of a sentence, and somebody goes on."""
+    stage = Stage()
+    stage.models.writes = lambda item: stops_behind(item, words=4)
+    await stage.say(spoken(*range(8)), silence(1))
+    await stage.finish()
+    assert stage.texts() == [words(*range(8))]
+
+
+async def test_a_fault_of_the_session_is_not_kept_quiet() -> None:
+    stage = Stage()
+    stage.models.fails = lambda: KeyError("a fault")
+    with pytest.raises(KeyError, match="a fault"):
+        await stage.say(spoken(*range(9)), silence(1))
+    stage.hearing.abort()

@@ -20,6 +20,8 @@ from deployments.live.events import (
 )
 from deployments.live.options import LiveOptions
 from models.errors import (
+    DragomanError,
+    InternalError,
     InvalidRequest,
     ReaderTooSlow,
     SessionEnded,
@@ -37,6 +39,12 @@ SPOKEN = LiveOptions(targets=("pt",), speaks=True)
 
 def of(events: Sequence[Event], kind: type[Any]) -> list[Any]:
     return [event for event in events if isinstance(event, kind)]
+
+
+def reason(events: Sequence[Event]) -> DragomanError | None:
+    """Return what a session ended with."""
+    assert isinstance(events[-1], Closed)
+    return events[-1].error
 
 
 async def test_words_go_to_the_listener_translated_with_their_times() -> None:
@@ -132,6 +140,21 @@ async def test_a_language_ends_when_its_last_follower_leaves() -> None:
     live.ear.say("Good day.")
     await clock.advance(1.0)
     assert [target for _, _, target in live.models.translated] == ["pt"]
+    live.session.abort()
+
+
+async def test_a_language_that_nobody_reads_any_more_ends_within_its_sentence() -> None:
+    clock = VirtualClock()
+    live = scene(clock, TO_PT)
+    follower = live.session.listen(("fr",), follows=True)
+    await live.session.add(samples(1.0))
+    live.ear.say("This is a sentence that has begun,")
+    await settle()
+    follower.close()
+    live.ear.say(" and goes on to its end.")
+    await settle()
+    said = [target for _, _, target in live.models.translated]
+    assert (said.count("fr"), said.count("pt")) == (1, 2)
     live.session.abort()
 
 
@@ -233,7 +256,7 @@ async def test_time_limits_flush_and_close(limits: Live, error: type[SessionEnde
             live.ear.say("Half a sentence", start_s=10.0)
         await clock.advance(1.0)
     events = await rest(live.listener)
-    assert isinstance(events[-1].error, error)
+    assert isinstance(reason(events), error)
     assert text_of(events, "pt") == "<en>pt:Half a sentence"
     assert live.ear.heard_s == (30.0 if error is SessionExpired else 12.0)
 
@@ -269,8 +292,7 @@ async def test_a_fault_ends_the_session_and_tells_nothing_of_itself() -> None:
     await live.session.add(samples(1.0))
     live.ear.say("Oh.")
     await settle()
-    closed = (await rest(live.listener))[-1]
-    assert closed.error.code == "internal_error"
+    assert isinstance(reason(await rest(live.listener)), InternalError)
 
 
 async def test_lag_is_told_from_the_last_sample_of_what_an_event_covers() -> None:

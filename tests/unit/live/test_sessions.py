@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+from typing import Any
 
 import pytest
 
@@ -17,7 +18,7 @@ from tests.support.live import SENSES, FakeModels, rest, samples, text_of
 OPTIONS = LiveOptions(targets=("pt",))
 
 
-def sessions(clock: VirtualClock | None = None, **limits: float) -> Sessions:
+def sessions(clock: VirtualClock | None = None, **limits: Any) -> Sessions:
     clock = clock or VirtualClock()
     return Sessions(lambda: FakeModels(clock), SENSES, clock, Live(**limits))
 

@@ -125,6 +125,21 @@ class Foreign(FakeAsr):
         return replace(super().answer(item), language="de")
 
 
+class Repeating(FakeAsr):
+    """Say the prefix again."""
+
+    def answer(self, item: AsrItem) -> Transcript:
+        found = super().answer(item)
+        return replace(found, text=f"{item.prefix or ''}{found.text}")
+
+
+class Unasked(FakeAsr):
+    """Take a prefix that the spec says is refused."""
+
+    def spec(self) -> RuntimeSpec:
+        return replace(super().spec(), takes_prefix=False)
+
+
 class Untold(FakeNmt):
     def answer(self, item: NmtItem) -> Translation:
         return replace(super().answer(item), target_language="en")
@@ -225,6 +240,8 @@ class Stuck(FakeVad):
 
 
 BREAKS: dict[type[Any], tuple[str, str]] = {
+    Repeating: ("prefix", "its words are"),
+    Unasked: ("prefix", "spec.takes_prefix is False"),
     NoReport: ("load", "load must return (RuntimeSpec, DeviceReport), not RuntimeSpec"),
     AnotherKind: ("load", "spec.kind is asr, and the class declares vad"),
     Deaf: ("load", "spec.languages must name"),

@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 
 from deployments.config.live import Live
-from models.errors import InternalError, SessionEnded
+from models.errors import InternalError, SessionEnded, SessionExpired
 from tests.support.realtime import (
     TRANSCRIPTION,
     TRANSLATION,
@@ -147,10 +147,13 @@ async def test_no_audio_for_long_ends_a_session_with_a_reason() -> None:
 
 async def test_a_session_lasts_no_longer_than_it_may() -> None:
     async with (
-        realtime(limits=Live(max_session_s=0.2)) as place,
+        realtime() as place,
         talking(place.at(TRANSCRIPTION, intent="transcription")) as talk,
     ):
         await talk.append(speech(0.5), TRANSCRIPTION)
+        (session,) = place.sessions
+        await until(lambda: session.heard_s >= 0.5)
+        await session.end(SessionExpired("a session lasts an hour"))
         events = await talk.rest()
         assert "conversation.item.input_audio_transcription.completed" in types_of(events)
         assert events[-1]["error"]["code"] == "session_expired"
@@ -172,8 +175,8 @@ async def test_200_sessions_at_once_are_taken_or_refused_in_the_handshake() -> N
 
 
 async def one(url: str) -> int | None:
-    async with talking(url) as talk:
+    async with talking(url, open_timeout=None, ping_interval=None) as talk:
         await talk.append(speech(0.5))
         await talk.send("session.close")
-        await talk.rest()
+        await talk.rest(within_s=60)
         return talk.socket.close_code

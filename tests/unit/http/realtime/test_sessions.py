@@ -8,6 +8,7 @@ import httpx
 
 from deployments.http.realtime.relay import Elsewhere
 from deployments.http.realtime.sessions import end_here
+from deployments.live.events import Closed
 from deployments.live.options import LiveOptions
 from tests.support.live import samples
 from tests.support.realtime import realtime, speech
@@ -38,6 +39,8 @@ async def test_a_session_that_is_ended_is_flushed_and_says_why() -> None:
             "deleted": True,
         }
         (closed,) = [event async for event in listener]
+        assert isinstance(closed, Closed)
+        assert closed.error is not None
         assert closed.error.code == "session_ended"
         again = await http.delete(f"{LIST}/{session.id}")
         assert (again.status_code, again.json()["error"]["code"]) == (404, "session_not_found")

@@ -30,13 +30,8 @@ from deployments.http.triton.tensors import (
     Tensor,
 )
 from models.errors import DragomanError, InvalidRequest, TooLarge, UnsupportedEncoding
-from tests.support.malformed_oip import (
-    MUTATIONS,
-    SIGNATURES,
-    Malformed,
-    malformed_requests,
-    valid_draft,
-)
+from tests.support.malformed_oip import MUTATIONS, malformed_requests
+from tests.support.malformed_oip.valid import SIGNATURES, Malformed, valid_draft
 
 MAX_ROWS = 64
 BODY_LIMIT = 8 << 20

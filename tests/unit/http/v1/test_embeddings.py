@@ -19,7 +19,7 @@ from tests.support.asgi import (
 )
 from tests.support.bad_input import EMBED, wav
 from tests.support.fakes import SLEEP
-from tests.support.local import fake_fleet
+from tests.support.local import fake_config, fake_fleet
 from tests.support.speech import clip
 
 
@@ -53,6 +53,20 @@ async def test_raw_samples_give_json_where_that_is_preferred(http: httpx.AsyncCl
     }
     response = await http.post(EMBED, content=bytes(64_000), headers=headers)
     assert response.json()["data"][0]["duration_s"] == 1
+
+
+WRONG_SAMPLES = {"half a sample": (b"odd", 400), "none": (b"", 400), "too many": (bytes(98), 413)}
+
+
+@pytest.mark.parametrize(("content", "status"), WRONG_SAMPLES.values(), ids=WRONG_SAMPLES)
+async def test_wrong_samples_are_told_before_an_unloaded_model(content: bytes, status: int) -> None:
+    config = fake_config(max_audio_s=0.001)
+    fleet = await fake_fleet(config)
+    await fleet.directory.unload("speaker")
+    headers = {"content-type": "audio/pcm; rate=16000"}
+    async with connect(asgi_app(fleet, config, Admission(64))) as http:
+        refused = await http.post(EMBED, content=content, headers=headers)
+    assert (refused.status_code, refused.json()["error"]["param"]) == (status, "file")
 
 
 async def test_a_file_that_was_cut_is_taken_with_a_warning(http: httpx.AsyncClient) -> None:

@@ -28,7 +28,11 @@ async def transcribe(http: httpx.AsyncClient, **fields: str) -> httpx.Response:
 
 async def test_transcription_json_is_openais(http: httpx.AsyncClient) -> None:
     answer = (await transcribe(http, model="whisper-1")).json()
-    assert answer == {"text": HEARD, "usage": {"type": "duration", "seconds": 2.0}}
+    assert answer == {
+        "text": HEARD,
+        "languages": [{"code": "en"}],
+        "usage": {"type": "duration", "seconds": 2.0},
+    }
 
 
 async def test_transcription_text_is_bare(http: httpx.AsyncClient) -> None:

@@ -163,6 +163,17 @@ def test_rows_with_and_without_timestamps_are_decoded_apart() -> None:
     assert script.calls == [([0, 2], 0.0), ([1], 0.0)]
 
 
+def test_rows_of_another_beam_are_decoded_apart_and_forced_tokens_are_not() -> None:
+    script = Script({})
+    rows = [
+        Query((1, 2), (0.0,)),
+        Query((1, 2), (0.0,), beam_size=1),
+        Query((1, 2), (0.0,), forced=(7, 8, 9)),
+    ]
+    decode(rows, script, Thresholds())
+    assert script.calls == [([0, 2], 0.0), ([1], 0.0)]
+
+
 def test_a_temperature_of_its_own_is_tried_alone() -> None:
     script = Script({(0, 0.7): attempt(repeats=9.0)})
     decode([Query((1,), (0.7,)), Query((1,), (0.0, 0.2))], script, Thresholds())

@@ -9,8 +9,9 @@ import pytest
 
 from models.errors import WeightsError
 from models.tts.yourtts.checkpoint import speakers
-from models.tts.yourtts.engine import PUBLISHED_LICENCE, Options, licence
+from models.tts.yourtts.engine import PUBLISHED_LICENCE, licence
 from models.tts.yourtts.network import Limits, passes
+from models.tts.yourtts.options import Options
 from models.tts.yourtts.reference_voices import WINDOWS, windows
 from models.tts.yourtts.text import with_numbers_written_out
 

@@ -14,23 +14,9 @@ from dragoman_client import Client
 from models.audio.samples import to_float32
 from tests.support.server import Running
 from tests.support.speech import alike, clip, wer
-from tests.support.triton import (
-    CLIENTS,
-    Ask,
-    aio_client,
-    asking,
-    audio,
-    tensor,
-    texts,
-    translation_inputs,
-)
+from tests.support.triton import Ask, aio_client, asking, audio, tensor, texts, translation_inputs
 
 ITS_OWN = 0.6  # of its words: as alike are what was said and what was heard, and no two clips
-
-
-@pytest.fixture(scope="module", params=CLIENTS)
-def colour(request: pytest.FixtureRequest) -> str:
-    return str(request.param)
 
 
 @pytest.fixture
