@@ -116,7 +116,7 @@ def judged(parts: Mapping[str, Sequence[Line]]) -> list[Aim]:
         if line.what.endswith("to en"):
             found += _at_most("first audio, into English", line.audio_p95_s, 3.0, " s")
     every = [line for name, part in parts.items() if name != KIT for line in part]
-    found += _words(every)
+    found += _words(every) if every else []
     return found + _beside_files(parts.get("files", ()))
 
 
