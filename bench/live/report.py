@@ -123,6 +123,7 @@ def judged(parts: Mapping[str, Sequence[Line]]) -> list[Aim]:
 def _lags(line: Line, bounds: tuple[float, float]) -> list[Aim]:
     many = f"{line.sessions} sessions" if line.sessions > 1 else "one session"
     return [
+        Aim.at_most(f"refused or broken, {many}", line.refused + line.broken, 0),
         *_at_most(f"transcript lag p95, {many}", line.transcript_p95_s, bounds[0], " s"),
         *_at_most(f"translation lag p95, {many}", line.translation_p95_s, bounds[1], " s"),
     ]
