@@ -68,9 +68,8 @@ class WebSocket(WebSocketsSansIOProtocol):
         self.transport.close()
 
     def handle_cont(self, event: Frame) -> None:
-        whole = self.frames[0]
-        if not isinstance(whole, bytearray):
-            whole = bytearray(whole)
+        first: bytes | bytearray = self.frames[0]
+        whole = first if isinstance(first, bytearray) else bytearray(first)
         whole += event.data
         self.frames = [whole]  # type: ignore[list-item]
         if event.fin:
@@ -86,8 +85,10 @@ class WebSocket(WebSocketsSansIOProtocol):
         if message["type"] == "websocket.receive":
             text, data = message.get("text"), message.get("bytes")
             # In UTF-8, as it was counted: most texts are ASCII, whose length is known at once.
-            size = len(data or b"") if text is None else len(text) if text.isascii() else None
-            self._waiting_bytes -= len(text.encode()) if size is None else size
+            if text is not None:
+                self._waiting_bytes -= len(text) if text.isascii() else len(text.encode())
+            else:
+                self._waiting_bytes -= len(data or b"")
             if not self.disconnected:
                 self._count()
         return message

@@ -202,7 +202,8 @@ def _asked(scope: Scope) -> tuple[Asked, bytes | None]:
 
 def _in_subprotocol(scope: Scope) -> bytes | None:
     """Return the key among the subprotocols of a WebSocket, as its header would have it."""
-    for protocol in scope.get("subprotocols", ()):
+    offered: list[str] = scope.get("subprotocols", [])
+    for protocol in offered:
         if protocol.startswith(KEY_PROTOCOL):
             return b"Bearer " + protocol.removeprefix(KEY_PROTOCOL).encode("latin-1", "replace")
     return None

@@ -117,6 +117,11 @@ class TranscriptionSession(Part):
     audio: TranscriptionAudio = TranscriptionAudio()
     dragoman: Own = Own()
 
+    @property
+    def hearing(self) -> Transcription:
+        """Return how speech is recognised, whether or not its text is sent."""
+        return self.audio.input.transcription or Transcription()
+
 
 # ---- translation -------------------------------------------------------------------------
 
@@ -167,11 +172,11 @@ def updated(session: SessionT, changes: Any, at: str = "session") -> SessionT:
     """
     if not isinstance(changes, Mapping):
         raise InvalidRequest(f"{at} must be an object", param=at)
-    merged = _merged(session.model_dump(), changes)
+    merged: dict[str, Any] = _merged(session.model_dump(), changes)
     try:
         return type(session).model_validate(merged)
     except ValidationError as error:
-        first = error.errors(include_url=False)[0]
+        first: ErrorDetails = error.errors(include_url=False)[0]
         param = ".".join([at, *_way(first, merged)])[:256]
         raise InvalidRequest(f"{param} {must_be(first)}", param=param) from error
 
@@ -180,14 +185,17 @@ def _merged(current: Mapping[str, Any], changes: Mapping[str, Any]) -> dict[str,
     merged = dict(current)
     for name, value in changes.items():
         before = merged.get(name)
-        both = isinstance(before, Mapping) and isinstance(value, Mapping)
-        if both and value.get(DISCRIMINATOR, before.get(DISCRIMINATOR)) == before.get(
-            DISCRIMINATOR
-        ):
+        if isinstance(before, Mapping) and isinstance(value, Mapping) and _are_one(before, value):
             merged[name] = _merged(before, value)
         else:
             merged[name] = value
     return merged
+
+
+def _are_one(before: Mapping[str, Any], changes: Mapping[str, Any]) -> bool:
+    """Return whether changes are of the same type of object as what was there."""
+    kind = before.get(DISCRIMINATOR)
+    return bool(changes.get(DISCRIMINATOR, kind) == kind)
 
 
 def _way(error: ErrorDetails, value: Any) -> list[str]:

@@ -46,17 +46,15 @@ BUFFER = "input_audio_buffer"
 
 def live_options(session: TranscriptionSession) -> LiveOptions:
     """Return what a session object asks of the live session."""
-    asked = session.audio.input.transcription
-    prompt = ""
-    if asked is not None:
-        prompt = ", ".join(filter(None, [asked.prompt, *(asked.keywords or ())]))
+    asked = session.hearing
+    prompt = ", ".join(filter(None, [asked.prompt, *(asked.keywords or ())]))
     return LiveOptions(
-        language=asked and asked.language,
-        languages=tuple((asked and asked.languages) or ()),
+        language=asked.language,
+        languages=tuple(asked.languages or ()),
         prompt=prompt or None,
         turns=_turns(session.audio.input.turn_detection),
-        delay=(asked and asked.delay) or "medium",
-        recogniser=named_model(asked and asked.model),
+        delay=asked.delay or "medium",
+        recogniser=named_model(asked.model),
     )
 
 
@@ -116,8 +114,7 @@ class TranscriptionDialogue:
 
     async def _update(self, fields: Mapping[str, Any]) -> None:
         asked = updated(self._asked, fields.get("session"))
-        transcription = asked.audio.input.transcription
-        self._opened.check_model(transcription and transcription.model)
+        self._opened.check_model(asked.hearing.model)
         self._opened.update(live_options(asked), asked.dragoman.name)
         self._asked, self._own.is_on = asked, asked.dragoman.events
         self._channel.tell("session.updated", session=self._shown())

@@ -165,7 +165,7 @@ async def test_pings_of_a_caller_that_reads_nothing_are_not_answered_for_ever(
         await writer.drain()
         await asyncio.sleep(0)
     await asyncio.sleep(0.1)
-    waiting = connection.transport.get_write_buffer_size()  # type: ignore[union-attr]
+    waiting = connection.transport.get_write_buffer_size()
     assert waiting <= websocket.MAX_PONG_BYTES + READ_BYTES
     writer.transport.abort()
 
