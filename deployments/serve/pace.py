@@ -4,18 +4,21 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable, Mapping
+from importlib.resources import files
 from typing import Any
 
 import numpy as np
 
 from deployments.batching.selection import padded
 from deployments.telemetry.log import logger
+from models.audio.decode import decode
 from models.runtime import ItemError, Runtime, RuntimeSpec
 from models.types import SAMPLE_RATE_HZ, AsrItem, Item, Kind, NmtItem, Samples, TtsItem, VadItem
 
 # Rows of the batches that are measured: few, as a server starts no sooner than they have run.
 ROWS: Mapping[Kind, tuple[int, ...]] = {"vad": (1, 8), "asr": (1, 4), "nmt": (1, 8), "tts": (1,)}
-PIECE_S, WINDOW_S = 0.5, 10.0
+PIECE_S, WINDOW_S = 0.5, 6.0
+SAMPLE_PACKAGE, SAMPLE, SAMPLE_LANGUAGE = "load", "sample.flac", "en"  # of real speech
 CLAUSE, SHORT = "We will call you back tomorrow, before noon.", "Good morning to you all."
 
 Pace = tuple[tuple[float, float], ...]  # cost and seconds of each batch
@@ -46,8 +49,16 @@ def _piece(spec: RuntimeSpec) -> Item | None:
     if spec.kind == "vad":
         return VadItem(_noise(PIECE_S))
     if spec.kind == "asr":
-        language = spec.languages[0] if spec.languages else None
-        return AsrItem(_noise(WINDOW_S), language=language, temperature=0.0)
+        # Noise would not do: a decoder takes as long as the text that it finds.
+        language = SAMPLE_LANGUAGE if SAMPLE_LANGUAGE in spec.languages else None
+        return AsrItem(
+            _speech(WINDOW_S),
+            language=language,
+            temperature=0.0,
+            word_timestamps=True,
+            prefix="" if spec.takes_prefix else None,  # as updates of live speech are asked for
+            beam_size=1 if spec.takes_prefix else None,
+        )
     if spec.kind == "nmt":
         pairs = [*spec.pairs, *zip(spec.languages[:1], spec.languages[1:2], strict=False)]
         return NmtItem(CLAUSE, *pairs[0]) if pairs else None
@@ -55,6 +66,12 @@ def _piece(spec: RuntimeSpec) -> Item | None:
         voice = spec.voices[0]
         return TtsItem(SHORT, voice.id, language=voice.language)
     return None
+
+
+def _speech(duration_s: float) -> Samples:
+    data = files(SAMPLE_PACKAGE).joinpath(SAMPLE).read_bytes()
+    said = decode(data, max_duration_s=duration_s).samples
+    return np.resize(said, round(duration_s * SAMPLE_RATE_HZ))
 
 
 def _noise(duration_s: float) -> Samples:

@@ -22,7 +22,7 @@ from tests.support.local import fake_config, fake_fleet
 TEXT = LiveOptions(language="en", targets=("pt",))
 SPOKEN = replace(TEXT, speaks=True)
 # Seconds of a batch whatever its cost, and for a unit of cost.
-QUICK = {"vad": (0.001, 0.001), "asr": (0.05, 0.01), "nmt": (0.01, 0.0001), "tts": (0.02, 0.001)}
+QUICK = {"vad": (0.001, 0.001), "asr": (0.05, 0.1 / 6), "nmt": (0.01, 0.0001), "tts": (0.02, 0.001)}
 GPU_THREADS = 0
 
 
@@ -56,7 +56,7 @@ async def test_each_second_of_a_session_asks_for_so_much() -> None:
     assert set(uses) == {"vad", "asr", "nmt", "tts"}
     assert {name: round(use.items * use.cost, 2) for name, use in uses.items()} == {
         "vad": 1.0,  # seconds
-        "asr": 4.44,  # a window of 10 s each 1.8 s, of the 80 % that is speech
+        "asr": 2.67,  # a window of 6 s each 1.8 s, of the 80 % that is speech
         "nmt": 12.0,  # characters
         "tts": 12.0,
     }
@@ -128,7 +128,7 @@ async def test_nothing_is_refused_before_anything_was_measured() -> None:
 
 async def test_one_batch_that_was_measured_counts_by_its_cost() -> None:
     fleet = await fleet_of({})
-    fleet.get("asr").batcher.learning.batch_time.seed([(10.0, 0.5)])
+    fleet.get("asr").batcher.learning.batch_time.seed([(6.0, 0.5)])
     assert admission(fleet).carries(TEXT) == 3  # 0.222 s of a second each
 
 

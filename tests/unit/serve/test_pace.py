@@ -19,7 +19,7 @@ from tests.support.local import FAKES
     ("kind", "costs"),
     [
         ("vad", [0.5, 4.0]),
-        ("asr", [10.0, 40.0]),
+        ("asr", [6.0, 24.0]),
         ("nmt", [44.0, 352.0]),
         ("tts", [24.0]),
         ("speaker", []),
@@ -42,7 +42,7 @@ class Padding:
 def test_cost_counts_what_a_model_pads_items_to() -> None:
     spec = RuntimeSpec("asr", "e", "none", "none", length_buckets=(8.0, 12.0, 30.0))
     found = measured(Padding(), spec)  # type: ignore[arg-type]
-    assert [cost for cost, _ in found] == [12.0 * rows for rows in ROWS["asr"]]
+    assert [cost for cost, _ in found] == [8.0 * rows for rows in ROWS["asr"]]
 
 
 class Refusing:
