@@ -68,7 +68,7 @@ class WebSocket(WebSocketsSansIOProtocol):
         self.transport.close()
 
     def handle_cont(self, event: Frame) -> None:
-        whole = self.frames[0]
+        whole: bytes | bytearray = self.frames[0]
         if not isinstance(whole, bytearray):
             whole = bytearray(whole)
         whole += event.data
@@ -85,9 +85,10 @@ class WebSocket(WebSocketsSansIOProtocol):
         message = await super().receive()
         if message["type"] == "websocket.receive":
             text, data = message.get("text"), message.get("bytes")
-            # In UTF-8, as it was counted: most texts are ASCII, whose length is known at once.
-            size = len(data or b"") if text is None else len(text) if text.isascii() else None
-            self._waiting_bytes -= len(text.encode()) if size is None else size
+            if text is None:
+                self._waiting_bytes -= len(data or b"")
+            else:  # in UTF-8, as it was counted: the length of ASCII is known at once
+                self._waiting_bytes -= len(text) if text.isascii() else len(text.encode())
             if not self.disconnected:
                 self._count()
         return message

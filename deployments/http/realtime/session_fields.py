@@ -125,6 +125,11 @@ class InputTranscription(Part):
     model: str | None = None
 
 
+def model_of(transcription: Transcription | InputTranscription | None) -> str | None:
+    """Return the recogniser that a session names; None: it names none."""
+    return None if transcription is None else transcription.model
+
+
 class TranslationInput(Part):
     transcription: InputTranscription | None = None
     noise_reduction: NoiseReduction | None = None
@@ -167,11 +172,11 @@ def updated(session: SessionT, changes: Any, at: str = "session") -> SessionT:
     """
     if not isinstance(changes, Mapping):
         raise InvalidRequest(f"{at} must be an object", param=at)
-    merged = _merged(session.model_dump(), changes)
+    merged: dict[str, Any] = _merged(session.model_dump(), changes)
     try:
         return type(session).model_validate(merged)
     except ValidationError as error:
-        first = error.errors(include_url=False)[0]
+        first: ErrorDetails = error.errors(include_url=False)[0]
         param = ".".join([at, *_way(first, merged)])[:256]
         raise InvalidRequest(f"{param} {must_be(first)}", param=param) from error
 
@@ -180,11 +185,10 @@ def _merged(current: Mapping[str, Any], changes: Mapping[str, Any]) -> dict[str,
     merged = dict(current)
     for name, value in changes.items():
         before = merged.get(name)
-        both = isinstance(before, Mapping) and isinstance(value, Mapping)
-        if both and value.get(DISCRIMINATOR, before.get(DISCRIMINATOR)) == before.get(
-            DISCRIMINATOR
-        ):
-            merged[name] = _merged(before, value)
+        if isinstance(before, Mapping) and isinstance(value, Mapping):
+            kind = before.get(DISCRIMINATOR)
+            goes_on = value.get(DISCRIMINATOR, kind) == kind
+            merged[name] = _merged(before, value) if goes_on else value
         else:
             merged[name] = value
     return merged

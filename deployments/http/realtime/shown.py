@@ -69,7 +69,9 @@ def translation(
 
 
 def _transcription(given: Transcription | InputTranscription | None) -> Shown | None:
-    return given and {"model": ANY_MODEL, **given.model_dump(exclude_none=True)}
+    if given is None:
+        return None
+    return {"model": ANY_MODEL, **given.model_dump(exclude_none=True)}
 
 
 def _warnings(*, reduces_noise: bool) -> Shown:

@@ -17,6 +17,7 @@ from deployments.http.realtime.session_fields import (
     SemanticVad,
     ServerVad,
     TranscriptionSession,
+    model_of,
     updated,
 )
 from deployments.http.realtime.sound import rate_of, samples_of
@@ -51,12 +52,12 @@ def live_options(session: TranscriptionSession) -> LiveOptions:
     if asked is not None:
         prompt = ", ".join(filter(None, [asked.prompt, *(asked.keywords or ())]))
     return LiveOptions(
-        language=asked and asked.language,
+        language=None if asked is None else asked.language,
         languages=tuple((asked and asked.languages) or ()),
         prompt=prompt or None,
         turns=_turns(session.audio.input.turn_detection),
         delay=(asked and asked.delay) or "medium",
-        recogniser=named_model(asked and asked.model),
+        recogniser=named_model(model_of(asked)),
     )
 
 
@@ -116,8 +117,7 @@ class TranscriptionDialogue:
 
     async def _update(self, fields: Mapping[str, Any]) -> None:
         asked = updated(self._asked, fields.get("session"))
-        transcription = asked.audio.input.transcription
-        self._opened.check_model(transcription and transcription.model)
+        self._opened.check_model(model_of(asked.audio.input.transcription))
         self._opened.update(live_options(asked), asked.dragoman.name)
         self._asked, self._own.is_on = asked, asked.dragoman.events
         self._channel.tell("session.updated", session=self._shown())

@@ -193,7 +193,7 @@ async def test_options_reach_the_session() -> None:
         "delay": "high",
     }
     vad = {"type": "server_vad", "threshold": 0.7, "prefix_padding_ms": 200}
-    vad |= {"silence_duration_ms": 800, "idle_timeout_ms": 5_000}  # type: ignore[dict-item]
+    vad |= {"silence_duration_ms": 800, "idle_timeout_ms": 5_000}
     async with (
         realtime() as place,
         talking(place.at(TRANSCRIPTION, intent="transcription")) as talk,
