@@ -68,9 +68,8 @@ class WebSocket(WebSocketsSansIOProtocol):
         self.transport.close()
 
     def handle_cont(self, event: Frame) -> None:
-        whole: bytes | bytearray = self.frames[0]
-        if not isinstance(whole, bytearray):
-            whole = bytearray(whole)
+        first: bytes | bytearray = self.frames[0]
+        whole = first if isinstance(first, bytearray) else bytearray(first)
         whole += event.data
         self.frames = [whole]  # type: ignore[list-item]
         if event.fin:
@@ -85,10 +84,11 @@ class WebSocket(WebSocketsSansIOProtocol):
         message = await super().receive()
         if message["type"] == "websocket.receive":
             text, data = message.get("text"), message.get("bytes")
-            if text is None:
-                self._waiting_bytes -= len(data or b"")
-            else:  # in UTF-8, as it was counted: the length of ASCII is known at once
+            # In UTF-8, as it was counted: most texts are ASCII, whose length is known at once.
+            if text is not None:
                 self._waiting_bytes -= len(text) if text.isascii() else len(text.encode())
+            else:
+                self._waiting_bytes -= len(data or b"")
             if not self.disconnected:
                 self._count()
         return message

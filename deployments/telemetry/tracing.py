@@ -136,7 +136,7 @@ def request(scope: Scope, request_id: str, send: Send) -> Iterator[Send]:
     )
 
     async def noting(message: Message) -> None:
-        if message["type"] == "http.response.start":
+        if message["type"] in ("http.response.start", "websocket.http.response.start"):
             span.set_attribute("http.response.status_code", message["status"])
             if message["status"] >= 500:
                 span.set_status(StatusCode.ERROR)

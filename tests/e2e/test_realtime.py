@@ -116,7 +116,7 @@ def test_a_drained_server_closes_with_1012_and_what_was_said(two: Running) -> No
             await talk.next()
             await talk.append(speech(1.0))
             ending = asyncio.create_task(asyncio.to_thread(two.command, "drain"))
-            events = await talk.rest()
+            events = await talk.rest(within_s=90)
             assert (await ending).returncode == 0
             return events, talk.socket.close_code
 

@@ -136,4 +136,4 @@ def talk(sent: Conversation) -> bool:
         error = event.get("error") or {}
         assert error.get("code") != "internal_error", f"a fault of {sent.path}"
         assert not error or error["message"], "a refusal in no words"
-    return str(answers[0]["type"]) == "websocket.accept"
+    return bool(answers[0]["type"] == "websocket.accept")

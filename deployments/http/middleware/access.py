@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Callable, Iterable
+from collections.abc import Callable
 from contextlib import AbstractContextManager, nullcontext
 from functools import lru_cache
 from typing import NamedTuple
@@ -202,8 +202,8 @@ def _asked(scope: Scope) -> tuple[Asked, bytes | None]:
 
 def _in_subprotocol(scope: Scope) -> bytes | None:
     """Return the key among the subprotocols of a WebSocket, as its header would have it."""
-    protocols: Iterable[str] = scope.get("subprotocols", ())
-    for protocol in protocols:
+    offered: list[str] = scope.get("subprotocols", [])
+    for protocol in offered:
         if protocol.startswith(KEY_PROTOCOL):
             return b"Bearer " + protocol.removeprefix(KEY_PROTOCOL).encode("latin-1", "replace")
     return None

@@ -23,7 +23,6 @@ from deployments.http.realtime.session_fields import (
     SessionT,
     TranscriptionSession,
     TranslationSession,
-    model_of,
     updated,
 )
 from deployments.live.options import LiveOptions
@@ -93,7 +92,7 @@ class Realtime:
             message = "intent must be transcription: this server has no conversations"
             raise InvalidRequest(message, param="intent")
         asked = updated(asked, query.session(TRANSCRIPTION))
-        self._check_model(model_of(asked.audio.input.transcription))
+        self._check_model(asked.hearing.model)
         opened = await self._open(scope, transcription.live_options(asked), asked.dragoman.name)
         channel = Channel(scope, receive, send, self._limits.listener_bytes)
         dialogue = transcription.TranscriptionDialogue(channel, opened, asked)

@@ -117,17 +117,17 @@ class TranscriptionSession(Part):
     audio: TranscriptionAudio = TranscriptionAudio()
     dragoman: Own = Own()
 
+    @property
+    def hearing(self) -> Transcription:
+        """Return how speech is recognised, whether or not its text is sent."""
+        return self.audio.input.transcription or Transcription()
+
 
 # ---- translation -------------------------------------------------------------------------
 
 
 class InputTranscription(Part):
     model: str | None = None
-
-
-def model_of(transcription: Transcription | InputTranscription | None) -> str | None:
-    """Return the recogniser that a session names; None: it names none."""
-    return None if transcription is None else transcription.model
 
 
 class TranslationInput(Part):
@@ -185,13 +185,17 @@ def _merged(current: Mapping[str, Any], changes: Mapping[str, Any]) -> dict[str,
     merged = dict(current)
     for name, value in changes.items():
         before = merged.get(name)
-        if isinstance(before, Mapping) and isinstance(value, Mapping):
-            kind = before.get(DISCRIMINATOR)
-            goes_on = value.get(DISCRIMINATOR, kind) == kind
-            merged[name] = _merged(before, value) if goes_on else value
+        if isinstance(before, Mapping) and isinstance(value, Mapping) and _are_one(before, value):
+            merged[name] = _merged(before, value)
         else:
             merged[name] = value
     return merged
+
+
+def _are_one(before: Mapping[str, Any], changes: Mapping[str, Any]) -> bool:
+    """Return whether changes are of the same type of object as what was there."""
+    kind = before.get(DISCRIMINATOR)
+    return bool(changes.get(DISCRIMINATOR, kind) == kind)
 
 
 def _way(error: ErrorDetails, value: Any) -> list[str]:

@@ -17,7 +17,6 @@ from deployments.http.realtime.session_fields import (
     SemanticVad,
     ServerVad,
     TranscriptionSession,
-    model_of,
     updated,
 )
 from deployments.http.realtime.sound import rate_of, samples_of
@@ -47,17 +46,15 @@ BUFFER = "input_audio_buffer"
 
 def live_options(session: TranscriptionSession) -> LiveOptions:
     """Return what a session object asks of the live session."""
-    asked = session.audio.input.transcription
-    prompt = ""
-    if asked is not None:
-        prompt = ", ".join(filter(None, [asked.prompt, *(asked.keywords or ())]))
+    asked = session.hearing
+    prompt = ", ".join(filter(None, [asked.prompt, *(asked.keywords or ())]))
     return LiveOptions(
-        language=None if asked is None else asked.language,
-        languages=tuple((asked and asked.languages) or ()),
+        language=asked.language,
+        languages=tuple(asked.languages or ()),
         prompt=prompt or None,
         turns=_turns(session.audio.input.turn_detection),
-        delay=(asked and asked.delay) or "medium",
-        recogniser=named_model(model_of(asked)),
+        delay=asked.delay or "medium",
+        recogniser=named_model(asked.model),
     )
 
 
@@ -117,7 +114,7 @@ class TranscriptionDialogue:
 
     async def _update(self, fields: Mapping[str, Any]) -> None:
         asked = updated(self._asked, fields.get("session"))
-        self._opened.check_model(model_of(asked.audio.input.transcription))
+        self._opened.check_model(asked.hearing.model)
         self._opened.update(live_options(asked), asked.dragoman.name)
         self._asked, self._own.is_on = asked, asked.dragoman.events
         self._channel.tell("session.updated", session=self._shown())

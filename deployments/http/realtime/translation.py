@@ -145,7 +145,7 @@ class TranslationDialogue:
         if asked.model != self._asked.model:
             raise InvalidRequest("session.model cannot change", param="session.model")
         transcription = asked.audio.input.transcription
-        self._opened.check_model(transcription and transcription.model)
+        self._opened.check_model(None if transcription is None else transcription.model)
         with blaming("target_language", LANGUAGE), blaming("voice", "session.audio.output.voice"):
             self._opened.update(live_options(asked), asked.dragoman.name)
         self._asked = asked

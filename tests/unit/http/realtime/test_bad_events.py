@@ -77,7 +77,7 @@ TRANSLATION_EVENTS = {
 
 async def still_lives(talk: Talk) -> bool:
     await talk.send("session.update", session={})
-    return str((await talk.next())["type"]) == "session.updated"
+    return bool((await talk.next())["type"] == "session.updated")
 
 
 @pytest.mark.parametrize(
