@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import statistics
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -12,6 +13,7 @@ from bench.live.feeding import Outcome, Word
 from load.figures import percentile
 from tests.support.speech import chrf, normalise, wer
 
+WORD = re.compile(r"[\w'’]+")
 FEWEST_POINTS = 3  # of a line
 REPEATED_WORDS = 3  # so many the same twice in a row are said twice
 
@@ -68,17 +70,15 @@ def figures(outcome: Outcome, offline_source: str | None, offline_target: str | 
 def timed_words(pieces: Sequence[Word]) -> list[tuple[str, float]]:
     """Return each word, as it is counted, with when its last letter came."""
     found: list[tuple[str, float]] = []
-    text = "".join(piece.text for piece in pieces)
     ends, at = [], 0
     for piece in pieces:
         at += len(piece.text)
         ends.append((at, piece.at))
-    place, number = 0, 0
-    for token in text.split():
-        place = text.index(token, place) + len(token)
-        while ends[number][0] < place:
+    number = 0
+    for match in WORD.finditer("".join(piece.text for piece in pieces)):
+        while ends[number][0] < match.end():
             number += 1
-        found += [(word, ends[number][1]) for word in normalise(token).split()]
+        found += [(word, ends[number][1]) for word in normalise(match[0]).split()]
     return found
 
 

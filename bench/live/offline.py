@@ -9,6 +9,8 @@ from pathlib import Path
 from bench.live.audio import Prompt, Talk, recorded, talk, wav_of
 from dragoman_client import Client, Segment
 from models.audio.decode import decode
+from models.audio.samples import to_int16
+from models.types import SAMPLE_RATE_HZ
 
 ANSWER_S = 1200.0
 MAX_PROMPT_S = 60.0
@@ -49,11 +51,13 @@ class Offlines:
 
 def portuguese(url: str, path: Path, duration_s: float, seed: int) -> Talk:
     """Return a talk in Portuguese: the data has none, so the server translates and speaks it."""
-    english = [prompt.text for prompt in recorded("en")]
+    english = iter([prompt.text for prompt in recorded("en")])
+    prompts: list[Prompt] = []
     with Client(url, timeout=ANSWER_S) as client:
-        texts = [row.text for row in client.translate_text(english, "en", "pt")]
-        prompts = []
-        for text in texts:
-            spoken = decode(client.speak(text, language="pt").audio, max_duration_s=MAX_PROMPT_S)
-            prompts.append(Prompt(text, spoken.samples))
+        while sum(len(prompt.samples) for prompt in prompts) < duration_s * SAMPLE_RATE_HZ:
+            (row,) = client.translate_text(next(english), "en", "pt")
+            spoken = decode(
+                client.speak(row.text, language="pt").audio, max_duration_s=MAX_PROMPT_S
+            )
+            prompts.append(Prompt(row.text, to_int16(spoken.samples)))
     return talk(path, "pt", duration_s, seed, prompts)

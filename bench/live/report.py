@@ -116,13 +116,14 @@ def judged(parts: Mapping[str, Sequence[Line]]) -> list[Aim]:
         if line.what.endswith("to en"):
             found += _at_most("first audio, into English", line.audio_p95_s, 3.0, " s")
     every = [line for name, part in parts.items() if name != KIT for line in part]
-    found += _words(every)
+    found += _words(every) if every else []
     return found + _beside_files(parts.get("files", ()))
 
 
 def _lags(line: Line, bounds: tuple[float, float]) -> list[Aim]:
     many = f"{line.sessions} sessions" if line.sessions > 1 else "one session"
     return [
+        Aim.at_most(f"refused or broken, {many}", line.refused + line.broken, 0),
         *_at_most(f"transcript lag p95, {many}", line.transcript_p95_s, bounds[0], " s"),
         *_at_most(f"translation lag p95, {many}", line.translation_p95_s, bounds[1], " s"),
     ]

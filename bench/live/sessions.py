@@ -75,7 +75,13 @@ def measure(
         for outcome, _ in kept
         if with_scores
     ]
-    return line(what, asks, outcomes, [each for _, each in kept], omnist, cpu_s)
+    found = line(what, asks, outcomes, [each for _, each in kept], omnist, cpu_s)
+    print(
+        f"  {what}, {len(asks)} sessions: transcript p95 {found.transcript_p95_s} s, "
+        f"translation p95 {found.translation_p95_s} s, {found.refused} refused",
+        flush=True,
+    )
+    return found
 
 
 def line(

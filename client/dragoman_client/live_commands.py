@@ -90,7 +90,7 @@ def live(
             name=name,
             paced=paced,
         )
-        _show(session, sink)
+        _show(session, sink, translates=to is not None)
 
 
 def follow(
@@ -106,7 +106,7 @@ def follow(
         console.client(context) as client,
         _sink(output, not text_only) as sink,
     ):
-        _show(client.follow(name, to, text_only=text_only), sink)
+        _show(client.follow(name, to, text_only=text_only), sink, translates=True)
 
 
 def _audio(source: Path | None, device: str | None) -> BlockingAudio:
@@ -118,8 +118,9 @@ def _audio(source: Path | None, device: str | None) -> BlockingAudio:
     return source
 
 
-def _show(session: LiveSession, sink: Sink | None) -> None:
-    with session, _stopping(session), live_screen.display() as display:
+def _show(session: LiveSession, sink: Sink | None, *, translates: bool) -> None:
+    shown = live_screen.display(translates=translates)
+    with session, _stopping(session), shown as display:
         for event in session:
             if isinstance(event, TranslatedSpeech) and sink is not None:
                 sink.play(event.pcm)

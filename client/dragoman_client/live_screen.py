@@ -42,9 +42,13 @@ class Display(Protocol):
 
 
 class Settled:
-    """Collects what is not yet a whole sentence, and gives each sentence's lines once it is."""
+    """Collects what is not yet a whole sentence, and gives each sentence's lines once it is.
 
-    def __init__(self) -> None:
+    Where there are translations, it is their sentences that lines are made of, else the turns.
+    """
+
+    def __init__(self, *, translates: bool) -> None:
+        self._translates = translates
         self.source = ""
         self.partial = ""
         self.translated: dict[str, str] = {}  # by language
@@ -61,7 +65,7 @@ class Settled:
                 self.translated[language or ""] = self.translated.get(language or "", "") + text
             case SentenceEnd():
                 return self._sentence(event)
-            case TurnEnd(text=text, language=language) if text:
+            case TurnEnd(text=text, language=language) if text and not self._translates:
                 self.source = self.partial = ""
                 return [(language or "", text.strip())]
         return []
@@ -87,8 +91,8 @@ class Settled:
 class Lines:
     """A line a text, once it is whole: language, tab, text."""
 
-    def __init__(self) -> None:
-        self._settled = Settled()
+    def __init__(self, *, translates: bool) -> None:
+        self._settled = Settled(translates=translates)
 
     def __enter__(self) -> Self:
         return self
@@ -114,8 +118,8 @@ class Lines:
 class Screen:
     """Whole sentences as lines; below them what is being said, dim where it may still change."""
 
-    def __init__(self, to: Console | None = None) -> None:
-        self._settled = Settled()
+    def __init__(self, to: Console | None = None, *, translates: bool) -> None:
+        self._settled = Settled(translates=translates)
         self._live = Live(
             console=to or Console(highlight=False),
             refresh_per_second=REFRESHES_A_S,
@@ -164,6 +168,8 @@ def told(event: LiveEvent) -> bool:
     return False
 
 
-def display() -> Display:
+def display(*, translates: bool) -> Display:
     """Return the one for this stdout."""
-    return Screen() if sys.stdout.isatty() else Lines()
+    if sys.stdout.isatty():
+        return Screen(translates=translates)
+    return Lines(translates=translates)

@@ -28,6 +28,7 @@ from deployments.live.pace import PACES, Load
 from deployments.live.retry import asked
 from deployments.live.tape import Tape
 from deployments.live.turn import Turn
+from deployments.live.turn_language import early_language, settled
 from deployments.live.utterance import Utterance
 from models.asr.spoken_languages import LEAST_S, is_clear, to_try
 from models.audio.segments import Window
@@ -189,6 +190,9 @@ class Recognition:
             self._emit(Notice("recognition_behind", message))
         if asked_of.turn.is_lost:
             return
+        if answer is None:
+            asked_of.hear_nothing(question.edge)
+            return
         hold = round(PACES[self.options.delay].hold_s * SAMPLE_RATE_HZ)
         shown = text_of(asked_of.newest)
         sent = asked_of.take(answer, question.edge, hold, is_final=question.is_final)
@@ -198,7 +202,8 @@ class Recognition:
             if text_of(asked_of.newest) != shown:
                 self._show(asked_of)
 
-    async def _answer(self, question: _Question) -> Transcript:
+    async def _answer(self, question: _Question) -> Transcript | None:
+        """Ask the recogniser; None: the language of what is said is not known yet."""
         asked_of, options = question.utterance, self.options
         samples = self._tape.cut(asked_of.start, question.edge)
         speech = asked_of.speech(question.edge)
@@ -211,6 +216,13 @@ class Recognition:
             if language is None and len(samples) < LEAST_S * SAMPLE_RATE_HZ:
                 language = self._last_language
             return await self._whole(samples, speech, language, recognise)
+        if language is None:
+            told = await recognise(AsrItem(samples, task="detect", languages=options.languages))
+            heard_s = len(samples) / SAMPLE_RATE_HZ
+            language = early_language(told.languages, self._known, options.languages, heard_s)
+            if language is None:
+                return None
+            asked_of.tell_language(language, dict(told.languages).get(language, 1.0))
         return await recognise(
             AsrItem(
                 samples,
@@ -239,7 +251,7 @@ class Recognition:
         pieces = (SpeechSpan(0.0, all_s),)
         window = Window(pieces, speech or pieces, language)
         found = await transcript_of(audio, window, options, recognise)
-        if language is not None or not found.languages or is_clear(found.languages):
+        if language is not None or not found.languages or settled(found.languages, self._known):
             return found
         # Doubtful speech may be in a language that was clear before.
         tried = to_try(found.languages, options.languages, options.languages)

@@ -11,7 +11,6 @@ from deployments.live.agreement import Heard, agreed, behind, text_of
 from deployments.live.turn import Turn
 from models.asr.repeats import repeats_the_end
 from models.asr.row import LEAST_SPEECH_S, REPEAT_SHARE
-from models.asr.spoken_languages import is_clear
 from models.types import (
     SAMPLE_RATE_HZ,
     UNDETERMINED,
@@ -125,8 +124,11 @@ class Utterance:
         new = behind(self.prefix, words, self.start / SAMPLE_RATE_HZ)
         if self._only_repeats(new, edge):
             new = []
-        is_known, count = self._hear_language(answer), 0
-        if is_known and edge != self.end:
+        count = 0
+        if self.language is None:
+            self.newest_language = answer.language
+            self.language_probability = answer.language_probability
+        elif edge != self.end:
             count = agreed(self.newest, new, (edge - hold) / SAMPLE_RATE_HZ)
         sent, self.newest = new[:count], new[count:]
         self.sure += sent
@@ -218,20 +220,14 @@ class Utterance:
         quietest = min(frames, key=lambda frame: sum(self.probabilities[frame : frame + 3]))
         return self.frames_start + (quietest + 1) * FRAME_SAMPLES
 
-    def _hear_language(self, answer: Transcript) -> bool:
-        """Keep the language once it is clear, or told twice. Return whether it is known."""
-        if self.language is not None:
-            return True
-        name, before = answer.language, self.newest_language
-        self.newest_language = name
-        self.language_probability = answer.language_probability
-        if name == UNDETERMINED:
-            return False
-        if is_clear(((name, answer.language_probability),)) or name == before:
-            self.language = name
-        if name != before:
-            self.newest = []
-        return self.language is not None
+    def tell_language(self, name: str, probability: float) -> None:
+        """Say in which language the rest of it is recognised."""
+        self.language = self.newest_language = name
+        self.language_probability = probability
+
+    def hear_nothing(self, edge: int) -> None:
+        """Note that its language must be heard for longer."""
+        self.covered, self.is_settled = edge, False
 
     def _gap(self, number: int) -> float:
         return self.sure[number + 1].start_s - self.sure[number].end_s

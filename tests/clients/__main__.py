@@ -26,7 +26,7 @@ from typing import Any, TypeAlias
 import numpy as np
 
 from models.audio.decode import resample
-from models.types import Audio
+from models.types import Audio, Samples
 from tests.support.server import ROOT, config_on_a_free_port, start
 from tests.support.speech import clip
 
@@ -114,7 +114,7 @@ def foreign() -> dict[str, str]:
 def speech(path: Path) -> Path:
     """Write two prompts with pauses, as the realtime protocols have sound."""
     pause = np.zeros(round(PAUSE_S * RATE_HZ), np.int16)
-    parts = [pause]
+    parts: list[Samples] = [pause]
     for name in ("en-please-try-call-later", "en-agent-newlocation"):
         audio = resample(Audio(clip(name).samples(), 16_000), RATE_HZ)
         parts += [audio.samples, pause]

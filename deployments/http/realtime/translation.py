@@ -25,6 +25,7 @@ from deployments.live.events import (
     TurnFailed,
 )
 from deployments.live.options import LiveOptions
+from models.asr.decoding import UNSPACED_LANGUAGES
 from models.errors import InvalidRequest
 
 FRAME_MS = 200  # the protocol's steps of time
@@ -74,13 +75,13 @@ class Writer:
     ) -> None:
         self._to, self.own = to, own
         self.has_input, self.names_language = has_input, names_language
+        self._turn: int | None = None  # whose words were written last
 
     def show(self, event: Event) -> None:
         """Write an event; those that the reader has not asked for are left out."""
         match event:
             case TranscriptDelta() if self.has_input:
-                place, own = elapsed_ms(event.end_s), {"language": event.language}
-                self._to.tell(f"{INPUT}.delta", delta=event.text, elapsed_ms=place, **own)
+                self._input(event)
             case TranslationDelta():
                 self._output(f"{OUTPUT}.delta", event, delta=event.text)
             case SpeechDelta():
@@ -94,6 +95,14 @@ class Writer:
             case SentenceDone() if self.own.is_on:
                 self._to.tell(f"{OUTPUT}.done", **own_events.sentence(event))
         self.own.show(event)
+
+    def _input(self, event: TranscriptDelta) -> None:
+        """Write words; a space is between two turns, whose texts have none at their ends."""
+        is_next = self._turn is not None and event.turn != self._turn
+        gap = " " if is_next and event.language not in UNSPACED_LANGUAGES else ""
+        self._turn = event.turn
+        place, own = elapsed_ms(event.end_s), {"language": event.language}
+        self._to.tell(f"{INPUT}.delta", delta=f"{gap}{event.text}", elapsed_ms=place, **own)
 
     def _output(self, kind: str, event: TranslationDelta | SpeechDelta, **fields: Any) -> None:
         own = {"language": event.target} if self.names_language else {}

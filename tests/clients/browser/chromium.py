@@ -24,7 +24,8 @@ from urllib.request import Request, urlopen
 from tests.support import certificates
 
 PAGE = Path(__file__).parent / "page.html"
-TYPES = {".html": "text/html", ".mjs": "text/javascript", ".json": "application/json"}
+SCRIPT = "text/javascript"
+TYPES = {".html": "text/html", ".mjs": SCRIPT, ".js": SCRIPT, ".json": "application/json"}
 LIMIT_S = 120.0
 BROWSERS = ("chromium", "chromium-browser", "google-chrome")
 

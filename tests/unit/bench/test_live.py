@@ -44,6 +44,11 @@ def test_a_lag_counts_from_the_last_sample_to_the_last_word() -> None:
     assert [(each.words, each.early) for each in heard] == [(4, 2), (3, 0)]
 
 
+def test_words_that_no_space_parts_have_times_of_their_own() -> None:
+    words = measures.timed_words([Word(1.0, "to you.", None), Word(2.0, "And good", None)])
+    assert words == [("to", 1.0), ("you", 1.0), ("and", 2.0), ("good", 2.0)]
+
+
 def test_a_prompt_of_which_nothing_came_is_missed() -> None:
     found = measures.figures(outcome([(11.5, "Good day to you.")]), None, None)
     assert found.missed_spans == 1

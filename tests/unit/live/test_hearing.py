@@ -60,7 +60,7 @@ async def test_a_turn_tells_its_places() -> None:
     assert done.start_s == started.at_s
     assert done.end_s == pytest.approx(2.9, abs=0.05)
     assert done.speech_s == pytest.approx(1.6, abs=0.1)
-    assert (done.language, done.language_probability) == ("en", 0.9)
+    assert (done.language, done.language_probability) == ("en", 0.97)
 
 
 async def test_words_are_sent_while_somebody_speaks() -> None:

@@ -46,6 +46,16 @@ async def test_a_session_goes_from_created_to_closed_and_loses_nothing() -> None
         assert talk.socket.close_code == 1000
 
 
+async def test_a_space_is_between_what_two_turns_say() -> None:
+    async with realtime() as place, talking(place.at(TRANSLATION, model="asr")) as talk:
+        await talk.send("session.update", session=TO_PT)
+        for _ in range(2):
+            await talk.append(speech(0.5))
+            await talk.append(silence(0.6))
+        await talk.send("session.close")
+        assert text_of(await talk.rest(), HEARD) == "w0 w1 w2 w3"
+
+
 async def test_every_event_has_an_id_of_its_own() -> None:
     async with realtime() as place, talking(place.at(TRANSLATION, model="asr")) as talk:
         ids = [event["event_id"] for event in await said(talk)]
