@@ -218,6 +218,14 @@ class Unavailable(DragomanError):
     code = "unavailable"
 
 
+class TranslationLost(Unavailable):
+    code = "translation_lost"
+
+
+class SpeechLost(Unavailable):
+    code = "speech_lost"
+
+
 class NotReady(Unavailable):
     code = "not_ready"
 

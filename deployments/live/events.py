@@ -142,6 +142,14 @@ class Notice:
 
 
 @dataclass(frozen=True, slots=True)
+class Lost:
+    """A part of what was said that is missing in a translation, or in its speech."""
+
+    target: str
+    error: DragomanError
+
+
+@dataclass(frozen=True, slots=True)
 class Closed:
     """The last event: all that was said is sent, or ``error`` says why not."""
 
@@ -162,5 +170,6 @@ Event: TypeAlias = (
     | SentenceDone
     | SpeechDelta
     | Notice
+    | Lost
     | Closed
 )

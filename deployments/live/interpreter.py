@@ -12,12 +12,12 @@ from functools import partial
 from deployments.batching.clock import Clock
 from deployments.batching.concurrency import all_of, in_order
 from deployments.live.clauses import Clause
-from deployments.live.events import Event, Notice, SentenceDone, TranslationDelta
+from deployments.live.events import Event, Lost, Notice, SentenceDone, TranslationDelta
 from deployments.live.models import Begun, LiveModels
 from deployments.live.retry import asked
 from deployments.live.spoken import SpeechOrder
 from models.asr.decoding import UNSPACED_LANGUAGES
-from models.errors import DragomanError, UnsupportedPair, told
+from models.errors import DragomanError, TranslationLost, UnsupportedPair, told
 from models.text.doubts import joined
 from models.text.sentences import MAX_SENTENCE_CHARS
 from models.types import AnswerWarning, Translation
@@ -202,7 +202,7 @@ class Interpreter:
     def _lost(self, clause: Clause, why: str) -> None:
         at = f"{clause.start_s:.1f} to {clause.end_s:.1f} s"
         message = f"not translated to {self.target}: {clause.text[:200]!r}, {at}: {why}"
-        self._emit(Notice("translation_lost", message))
+        self._emit(Lost(self.target, TranslationLost(message)))
 
     def _tell_lateness(self, waited_s: float) -> None:
         if not self._is_late and waited_s > LATE_S:

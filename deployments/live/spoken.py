@@ -8,11 +8,11 @@ from collections.abc import Callable
 from dataclasses import dataclass
 
 from deployments.batching.clock import Clock
-from deployments.live.events import Event, Notice, SpeechDelta
+from deployments.live.events import Event, Lost, Notice, SpeechDelta
 from deployments.live.heard_audio import HeardAudio
 from deployments.live.models import LiveModels
 from deployments.live.retry import asked
-from models.errors import DragomanError, told
+from models.errors import DragomanError, SpeechLost, told
 from models.types import SOURCE_VOICE
 
 MAX_SPEED = 1.25
@@ -142,7 +142,7 @@ class SpeechOrder:
 
     def _lost(self, text: str, why: str) -> None:
         message = f"not spoken in {self._target}: {text[:200]!r}: {why}"
-        self._emit(Notice("speech_lost", message))
+        self._emit(Lost(self._target, SpeechLost(message)))
 
     def _tell_lateness(self, waited_s: float) -> None:
         if not self._is_late and waited_s > LATE_S:

@@ -63,8 +63,12 @@ class Utterance:
     language_probability: float = 1.0
     covered: int = 0
     is_settled: bool = False
+    _named: str | None = field(init=False)  # its language, where that was known before it was heard
     _logprobs: list[tuple[float, int]] = field(default_factory=list)  # of the last answer
     _warnings: list[AnswerWarning] = field(default_factory=list)
+
+    def __post_init__(self) -> None:
+        self._named = self.language
 
     def follow(self, probability: float, heard: int, silent_since: int | None) -> None:
         """Take what the VAD says of one more frame."""
@@ -124,18 +128,22 @@ class Utterance:
         new = behind(self.prefix, words, self.start / SAMPLE_RATE_HZ)
         if self._only_repeats(new, edge):
             new = []
-        count = 0
+        self._logprobs = [(s.avg_logprob, max(1, len(s.text))) for s in answer.segments]
+        self._warnings = [warning for s in answer.segments for warning in doubts(s)]
+        count, is_doubtful = 0, bool(self._warnings)
+        self._warnings += language_doubts(answer)
         if self.language is None:
             self.newest_language = answer.language
             self.language_probability = answer.language_probability
+        elif is_doubtful and not is_final:
+            new = []
+            if not self.sure and not self.before:
+                self.language = self._named  # else another one may show in more of it
         elif edge != self.end:
             count = agreed(self.newest, new, (edge - hold) / SAMPLE_RATE_HZ)
         sent, self.newest = new[:count], new[count:]
         self.sure += sent
         self.covered, self.is_settled = edge, is_final
-        self._logprobs = [(s.avg_logprob, max(1, len(s.text))) for s in answer.segments]
-        self._warnings = [warning for s in answer.segments for warning in doubts(s)]
-        self._warnings += language_doubts(answer)
         return sent
 
     def settle(self) -> list[Heard]:

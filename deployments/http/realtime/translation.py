@@ -16,6 +16,7 @@ from deployments.http.realtime.session_fields import TranslationSession, updated
 from deployments.http.realtime.sound import RATE_HZ, pieces_of, samples_of
 from deployments.live.events import (
     Event,
+    Lost,
     SentenceDone,
     SpeechDelta,
     TranscriptDelta,
@@ -177,7 +178,7 @@ class TranslationDialogue:
     # ---- the session's events ------------------------------------------------------------
 
     def show(self, event: Event) -> None:
-        if isinstance(event, TurnFailed):
+        if isinstance(event, TurnFailed | Lost):
             self._channel.refuse(event.error, None)
         else:
             self._writer.show(event)

@@ -22,7 +22,7 @@ from deployments.live.events import (
 from deployments.live.options import LiveOptions, VadTurns
 from deployments.live.retry import PATIENCE_S
 from models.errors import InvalidRequest, QueueFull, Unavailable
-from models.types import SAMPLE_RATE_HZ
+from models.types import SAMPLE_RATE_HZ, AsrItem, Transcript
 from tests.support.hearing_stage import Stage
 from tests.support.spoken_levels import (
     of,
@@ -30,6 +30,7 @@ from tests.support.spoken_levels import (
     spoken,
     stops_behind,
     words,
+    written,
 )
 
 BY_CALLER = LiveOptions(turns=None)
@@ -217,6 +218,26 @@ async def test_options_change_for_what_is_said_from_then_on() -> None:
     assert stage.texts() == [words(1, 2, 3), words(4, 5, 6)]
     asked = [item.language for item in stage.models.asked]
     assert (asked[0], asked[-1]) == (None, "pt")
+
+
+async def test_nothing_is_sent_of_an_update_that_is_not_sure() -> None:
+    """A text that goes round, or is unlikely, may be another by the end of the speech."""
+    stage = Stage()
+
+    def doubtful(item: AsrItem) -> Transcript:
+        heard = written(item)
+        if item.beam_size != 1:
+            return heard
+        return replace(
+            heard, segments=tuple(replace(s, compression_ratio=3.0) for s in heard.segments)
+        )
+
+    stage.models.writes = doubtful
+    await stage.say(spoken(*range(12)))
+    assert stage.texts() == []
+    assert not of(stage.events, TranscriptDelta)
+    await stage.say(silence(1))
+    assert stage.texts() == [words(*range(12))]
 
 
 async def test_each_turn_has_its_own_language() -> None:

@@ -12,7 +12,7 @@ import numpy as np
 import pytest
 
 from deployments.live.clauses import Clause
-from deployments.live.events import Event, Notice, SentenceDone, SpeechDelta, TranslationDelta
+from deployments.live.events import Event, Lost, Notice, SentenceDone, SpeechDelta, TranslationDelta
 from deployments.live.heard_audio import HeardAudio
 from deployments.live.interpreter import MAX_WAITING_CHARS, Interpreter, fitted
 from deployments.live.models import Begun
@@ -42,6 +42,10 @@ class Line:
     @property
     def notices(self) -> list[str]:
         return [event.code for event in self.of(Notice)]
+
+    @property
+    def lost(self) -> list[str]:
+        return [event.error.code for event in self.of(Lost)]
 
 
 @asynccontextmanager
@@ -153,10 +157,10 @@ async def test_what_is_lost_is_named_and_the_rest_goes_on(
         on.models.failing.clear()
         on.interpreter.take(clause("it goes on.", 1, starts=False))
         await on.clock.advance(5.0)
-        (notice,) = on.of(Notice)
-        assert notice.code == "translation_lost"
-        assert "'Never mind,', 0.0 to 1.0 s" in notice.message
-        assert notice.message.endswith(told)
+        assert on.lost == ["translation_lost"]
+        (lost,) = on.of(Lost)
+        assert "'Never mind,', 0.0 to 1.0 s" in lost.error.message
+        assert lost.error.message.endswith(told)
         (sentence,) = on.of(SentenceDone)
         assert (sentence.source_text, sentence.text) == (
             "Never mind, it goes on.",
@@ -202,7 +206,7 @@ async def test_too_much_that_waits_is_lost_by_name() -> None:
         await settle()
         for number in range(MAX_WAITING_CHARS // 400 + 1):
             on.interpreter.take(clause("x" * 400, number))
-        assert on.notices == ["translation_lost"]
+        assert on.lost == ["translation_lost"]
 
 
 @pytest.mark.parametrize(
@@ -258,7 +262,7 @@ async def test_speech_that_fails_is_named_and_the_next_is_spoken() -> None:
         on.interpreter.take(clause("Mute.", 0))
         on.interpreter.take(clause("Loud.", 1))
         await settle()
-        assert on.notices == ["speech_lost"]
+        assert on.lost == ["speech_lost"]
         assert [event.start_s for event in on.of(SpeechDelta)] == [1.0]
 
 
@@ -267,7 +271,7 @@ async def test_too_much_that_is_unspoken_is_lost_by_name() -> None:
         for number in range(MAX_UNSPOKEN_CHARS // 400 + 2):
             on.interpreter.take(clause("x" * 400, number))
             await settle()
-        assert "speech_lost" in on.notices
+        assert "speech_lost" in on.lost
 
 
 async def test_the_speakers_own_voice_is_that_of_the_last_seconds_heard() -> None:
