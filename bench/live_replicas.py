@@ -6,18 +6,13 @@ import asyncio
 import time
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
-from typing import Any
 
 from models.asr.decoding import window_capacities_s
 from models.asr.options import Options
-from models.errors import Unavailable
-from models.runtime import ItemError
+from models.runtime import ItemError, Runtime
 from models.types import (
     AsrItem,
-    Audio,
-    Samples,
     Transcript,
-    Translation,
     VadItem,
     VadResult,
 )
@@ -25,7 +20,7 @@ from tests.support.clock import VirtualClock
 
 MOST_ROWS = 8  # of a batch, as the server's policy has it
 VAD_S = 0.003  # the way to the VAD and back
-Cost = Callable[[Sequence[AsrItem], Sequence[Transcript], float], float]
+Cost = Callable[[Sequence[AsrItem], Sequence[str], float], float]  # items, texts, seconds
 
 
 def window_s(item: AsrItem) -> float:
@@ -37,16 +32,16 @@ def window_s(item: AsrItem) -> float:
 
 def measured(scale: float) -> Cost:
     """Let a batch cost the processor time that it took, times a scale."""
-    return lambda items, results, took_s: took_s * scale
+    return lambda items, texts, took_s: took_s * scale
 
 
-def modelled(items: Sequence[AsrItem], results: Sequence[Transcript], took_s: float) -> float:
+def modelled(items: Sequence[AsrItem], texts: Sequence[str], took_s: float) -> float:
     """Let a batch cost what Whisper base takes on one idle thread: encoder, steps, alignment."""
     rows, longest_s = len(items), max(map(window_s, items))
     encoder_s = 0.072 * rows * longest_s / 10
     beams = sum(1.0 if item.beam_size == 1 else 2.1 for item in items)
-    texts = ((item.prefix or "") + result.text for item, result in zip(items, results, strict=True))
-    steps = 4 + max(len(text) for text in texts) / 4.2
+    whole = ((item.prefix or "") + text for item, text in zip(items, texts, strict=True))
+    steps = 4 + max(map(len, whole)) / 4.2
     words_s = sum(0.02 for item in items if item.word_timestamps)
     languages_s = sum(0.011 for item in items if item.language is None)
     return encoder_s + steps * (0.002 + 0.002 * beams) + words_s + languages_s
@@ -61,17 +56,26 @@ class _Waiting:
 class Replicas:
     """One recogniser that takes batches of one window, and a VAD that is always free."""
 
-    def __init__(self, vad: Any, asr: Any, clock: VirtualClock, cost: Cost) -> None:
+    def __init__(
+        self,
+        vad: Runtime[VadItem, VadResult],
+        asr: Runtime[AsrItem, Transcript],
+        clock: VirtualClock,
+        cost: Cost,
+    ) -> None:
         self._vad, self._asr, self._clock, self._cost = vad, asr, clock, cost
         self._queue: list[_Waiting] = []
         self._is_busy = False
+        self.takes_prefix = True  # as Whisper does
         self.busy_s = 0.0
         self.calls = 0
 
     async def hear(self, item: VadItem) -> VadResult:
         (found,) = self._vad.run([item])
         await self._passed(VAD_S)
-        return _checked(found)
+        if isinstance(found, ItemError):
+            raise found.error
+        return found
 
     async def recognise(self, item: AsrItem) -> Transcript:
         waiting = _Waiting(item, asyncio.get_running_loop().create_future())
@@ -79,14 +83,6 @@ class Replicas:
         if not self._is_busy:
             self._start()
         return await waiting.answer
-
-    async def translate(self, text: str, source: str, target: str) -> Translation:
-        raise Unavailable("words alone are judged here")
-
-    async def speak(
-        self, text: str, target: str, voice: str | None, speed: float, reference: Samples | None
-    ) -> Audio:
-        raise Unavailable("words alone are judged here")
 
     def _start(self) -> None:
         """Run the head of the queue, and what has its window."""
@@ -99,7 +95,9 @@ class Replicas:
         items = [each.item for each in batch]
         started_s = time.process_time()
         results = self._asr.run(items)
-        took_s = self._cost(items, results, time.process_time() - started_s)
+        took_s = time.process_time() - started_s
+        texts = ["" if isinstance(result, ItemError) else result.text for result in results]
+        took_s = self._cost(items, texts, took_s)
         self.busy_s += took_s
         self.calls += len(batch)
         self._clock.call_at(self._clock.time() + took_s, self._end, batch, results)
@@ -118,9 +116,3 @@ class Replicas:
         over = asyncio.get_running_loop().create_future()
         self._clock.call_at(self._clock.time() + duration_s, over.set_result, None)
         await over
-
-
-def _checked(found: Any) -> Any:
-    if isinstance(found, ItemError):
-        raise found.error
-    return found

@@ -8,9 +8,9 @@ from deployments.config.schema import AppConfig
 from deployments.graph.stages import StageRunner
 from deployments.graph.synthesis import Synthesiser
 from deployments.live.admission import LiveAdmission
+from deployments.live.demand import Demand
 from deployments.live.graph_models import GraphModels
 from deployments.live.hearing import Hearing
-from deployments.live.options import LiveOptions
 from deployments.live.senses import Senses
 from deployments.live.sessions import Sessions
 from models.audio.streaming import StreamResampler
@@ -22,10 +22,10 @@ def sessions_of(fleet: Fleet, config: AppConfig) -> Sessions:
     synthesiser = Synthesiser(stages, fleet, config.ingress.sentence_gap_s)
     bound = config.live.max_load
 
-    def admit(options: LiveOptions) -> None:
+    def admit(demand: Demand, before: Demand | None) -> None:
         if bound is not None:
             share = bound / config.ingress.replicas
-            LiveAdmission(fleet, share, lambda: [each.options for each in sessions]).check(options)
+            LiveAdmission(fleet, share, lambda: [s.demand for s in sessions]).check(demand, before)
 
     sessions = Sessions(
         lambda: GraphModels(fleet, stages, synthesiser),

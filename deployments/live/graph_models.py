@@ -90,6 +90,12 @@ class GraphModels:
             self._use(chosen[0])
         self._translating[target] = Translating(target, routes)
 
+    @property
+    def takes_prefix(self) -> bool:
+        """Tell whether the recogniser goes on from words that it is given."""
+        assert self._asr is not None, "prepare() first"
+        return self._asr.spec.takes_prefix
+
     async def hear(self, item: VadItem) -> VadResult:
         """Find speech in a piece of a stream."""
         assert self._vad is not None, "prepare() first"

@@ -20,14 +20,15 @@ from deployments.live.events import (
     SpeechStopped,
     TurnCommitted,
 )
-from deployments.live.models import LiveModels
+from deployments.live.models import HearingModels
 from deployments.live.options import LiveOptions, VadTurns
 from deployments.live.pace import PACES
 from deployments.live.recognition import Recognition
 from deployments.live.retry import asked
 from deployments.live.tape import Tape
+from deployments.live.turn import Turn
 from deployments.live.turns import TurnDetector
-from deployments.live.utterance import LONGEST, TAIL, Turn, Utterance
+from deployments.live.utterance import LONGEST, TAIL, Utterance
 from models.errors import DragomanError, EmptyCommit
 from models.types import SAMPLE_RATE_HZ, VadItem
 from models.vad.silero import FRAME_SAMPLES
@@ -55,7 +56,9 @@ class Hearing:
     recognises them, in order, with one question to the model at a time.
     """
 
-    def __init__(self, models: LiveModels, options: LiveOptions, emit: Emit, clock: Clock) -> None:
+    def __init__(
+        self, models: HearingModels, options: LiveOptions, emit: Emit, clock: Clock
+    ) -> None:
         self._models, self._options, self._emit, self._clock = models, options, emit, clock
         self._tape, self._detector = Tape(), TurnDetector()
         self._state: NDArray[np.float32] | None = None  # of the VAD
@@ -70,7 +73,7 @@ class Hearing:
         self._recognition = Recognition(models, options, emit, clock, self._tape)
         self._listening = asyncio.ensure_future(self._listen())
         self._recognising = asyncio.ensure_future(self._recognition.run())
-        self.tasks = (self._listening, self._recognising)
+        self.tasks: tuple[asyncio.Task[None], ...] = (self._listening, self._recognising)
 
     @property
     def unheard_s(self) -> float:
@@ -181,10 +184,8 @@ class Hearing:
 
     @property
     def _silence(self) -> int:
-        turns = self._options.turns
-        silence_s = PACES[self._options.delay].silence_s if turns is None else turns.silence_s
-        if silence_s is None:
-            silence_s = PACES[self._options.delay].silence_s
+        turns, usual_s = self._options.turns, PACES[self._options.delay].silence_s
+        silence_s = usual_s if turns is None or turns.silence_s is None else turns.silence_s
         return round(silence_s * SAMPLE_RATE_HZ)
 
     def _begin(self, speech_start: int, at: int) -> None:
@@ -229,7 +230,7 @@ class Hearing:
         at = open_one.longest_breath(self._heard)
         later = open_one.probabilities[(at - open_one.frames_start) // FRAME_SAMPLES :]
         self._close_utterance(at)
-        rest = Utterance(
+        self._utterance = Utterance(
             open_one.turn,
             at,
             self._options.language,
@@ -240,8 +241,7 @@ class Hearing:
             open_one.silent_since,
         )
         open_one.speech_end = min(open_one.speech_end, at)
-        self._utterance = rest
-        self._recognition.add(rest)
+        self._recognition.add(self._utterance)
 
     def _complete_turn(self, end: int, stopped: int) -> None:
         turn = self._open_turn(self._floor)

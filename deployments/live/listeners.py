@@ -4,9 +4,10 @@ from __future__ import annotations
 
 import asyncio
 from collections import deque
-from collections.abc import Callable, Collection
+from collections.abc import Callable, Collection, Mapping
 
 from deployments.config.live import Live
+from deployments.live.demand import Admit, Demand
 from deployments.live.events import (
     Closed,
     Event,
@@ -116,21 +117,45 @@ class Listener:
 
 
 class Audience:
-    """All who listen to one session, within the limits of sessions."""
+    """All who listen to one session, within the limits of sessions, and what the models carry."""
 
-    def __init__(self, limits: Live) -> None:
+    def __init__(self, limits: Live, admit: Admit) -> None:
         self.listeners: list[Listener] = []
-        self._limits = limits
+        self._limits, self._admit = limits, admit
 
-    def check_room(self) -> None:
-        """Refuse one listener too many. Raises Unprocessable."""
+    def check_listener(self, options: LiveOptions, more: Mapping[str, bool]) -> None:
+        """Refuse one listener too many, or languages that it may not have.
+
+        Args:
+            options: of the session.
+            more: languages that it wants, and whether it wants them spoken.
+
+        Raises:
+            Unprocessable: too many listen, or there are too many languages.
+            Overloaded: the models cannot carry its languages.
+        """
         if len(self.listeners) >= self._limits.max_listeners:
             message = f"a session has at most {self._limits.max_listeners} listeners"
             raise Unprocessable(message, param="follow")
+        wanted = self.wanted(options)
+        after = wanted | {to: speaks or wanted.get(to, False) for to, speaks in more.items()}
+        self._check_number(after)
+        if after != wanted:
+            self._admit(Demand.of(options, after), Demand.of(options, wanted))
 
-    def check_targets(self, options: LiveOptions, more: tuple[str, ...] = ()) -> None:
-        """Refuse one language too many. Raises Unprocessable."""
-        if len({*self.wanted(options), *more}) > self._limits.max_targets:
+    def check_options(self, options: LiveOptions, before: LiveOptions | None = None) -> None:
+        """Refuse options that a session may not have; ``before``: those that it has.
+
+        Raises:
+            Unprocessable: there are too many languages.
+            Overloaded: the models cannot carry what is asked for in addition.
+        """
+        self._check_number(wanted := self.wanted(options))
+        if before is not None:
+            self._admit(Demand.of(options, wanted), Demand.of(before, self.wanted(before)))
+
+    def _check_number(self, wanted: Mapping[str, bool]) -> None:
+        if len(wanted) > self._limits.max_targets:
             message = f"a session is translated to at most {self._limits.max_targets} languages"
             raise Unprocessable(message, param="targets")
 

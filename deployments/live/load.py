@@ -10,7 +10,7 @@ from deployments.batching.selection import most_rows, padded
 from deployments.catalogue.model import Model
 from deployments.catalogue.placements import Placement
 from deployments.catalogue.selection import Fleet
-from deployments.live.options import LiveOptions
+from deployments.live.demand import Demand
 from deployments.live.pace import PACES
 
 SPOKEN = 0.8  # of the time, in which somebody speaks
@@ -28,8 +28,12 @@ class Use:
     items: float
     cost: float
 
+    @property
+    def work(self) -> float:
+        return self.items * self.cost
 
-def uses_of(options: LiveOptions, fleet: Fleet) -> dict[str, Use]:
+
+def uses_of(demand: Demand, fleet: Fleet) -> dict[str, Use]:
     """Return what a session asks of each model, by its name.
 
     Where the language of its speech is not known, it is the one that is translated by most models.
@@ -37,12 +41,13 @@ def uses_of(options: LiveOptions, fleet: Fleet) -> dict[str, Use]:
     Raises:
         Unavailable: a model is not ready.
     """
-    vad, asr = fleet.pick("vad"), fleet.pick("asr")
+    options = demand.options
+    vad, asr = fleet.pick("vad"), fleet.pick("asr", options.recogniser)
     clauses = SPOKEN * CHARS_A_S / CLAUSE_CHARS
     found = {
         vad.name: Use(1 / PIECE_S, padded(PIECE_S, vad.spec.length_buckets)),
         asr.name: Use(
-            SPOKEN / (LATER * PACES[options.delay].step_s),
+            SPOKEN / (LATER * PACES[options.delay].step_s if asr.spec.takes_prefix else WINDOW_S),
             padded(WINDOW_S, asr.spec.length_buckets),
         ),
     }
@@ -51,11 +56,11 @@ def uses_of(options: LiveOptions, fleet: Fleet) -> dict[str, Use]:
         before = found.get(model.name, Use(0.0, CLAUSE_CHARS))
         found[model.name] = Use(before.items + clauses, CLAUSE_CHARS)
 
-    for target in options.targets:
+    for target, speaks in demand.wanted:
         for model in _translators(options.language, target, fleet):
             add(model)
-        if options.speaks:
-            add(fleet.voices().choose(options.voice, target)[0])
+        if speaks:
+            add(fleet.voices().choose(options.voice_of(target), target)[0])
     return found
 
 

@@ -17,11 +17,28 @@ class Begun:
     translated: str
 
 
-class LiveModels(Protocol):
-    """Answer one item at a time; pieces of many sessions meet in batches behind it.
+class HearingModels(Protocol):
+    """Hear one item at a time; pieces of many sessions meet in batches behind it.
 
     Every method raises ``DragomanError`` where a model cannot answer.
     """
+
+    @property
+    def takes_prefix(self) -> bool:
+        """Tell whether the recogniser goes on from words that it is given (``AsrItem.prefix``)."""
+        ...
+
+    async def hear(self, item: VadItem) -> VadResult:
+        """Find speech in a piece of a stream."""
+        ...
+
+    async def recognise(self, item: AsrItem) -> Transcript:
+        """Write down the open audio of a turn."""
+        ...
+
+
+class LiveModels(HearingModels, Protocol):
+    """Hear, translate and speak, one item at a time."""
 
     def prepare(self, options: LiveOptions) -> None:
         """Resolve what a session asks for, its languages and voices; refuse what there is not.
@@ -36,14 +53,6 @@ class LiveModels(Protocol):
 
     def close(self) -> None:
         """Let go of the models: the session is over."""
-        ...
-
-    async def hear(self, item: VadItem) -> VadResult:
-        """Find speech in a piece of a stream."""
-        ...
-
-    async def recognise(self, item: AsrItem) -> Transcript:
-        """Write down the open audio of a turn."""
         ...
 
     async def translate(

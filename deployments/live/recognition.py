@@ -22,13 +22,14 @@ from deployments.live.events import (
     TranscriptPartial,
     TurnFailed,
 )
-from deployments.live.models import LiveModels
+from deployments.live.models import HearingModels
 from deployments.live.options import LiveOptions
 from deployments.live.pace import PACES, Load
 from deployments.live.retry import asked
 from deployments.live.tape import Tape
+from deployments.live.turn import Turn
 from deployments.live.turn_language import early_language, settled
-from deployments.live.utterance import Turn, Utterance
+from deployments.live.utterance import Utterance
 from models.asr.spoken_languages import LEAST_S, is_clear, to_try
 from models.audio.segments import Window
 from models.errors import DragomanError
@@ -57,7 +58,7 @@ class Recognition:
 
     def __init__(
         self,
-        models: LiveModels,
+        models: HearingModels,
         options: LiveOptions,
         emit: Callable[[Event], None],
         clock: Clock,
@@ -70,6 +71,8 @@ class Recognition:
         self._woken, self._moved = asyncio.Event(), asyncio.Event()
         self._load = Load()
         self._is_finishing = False
+        self._asked_of: Utterance | None = None  # of the question that is open
+        self._has_told = False  # that the recogniser hears whole turns alone
         self._last_language: str | None = None
         self._known: dict[str, None] = {}  # languages that were clearly heard, in order
 
@@ -77,6 +80,10 @@ class Recognition:
 
     def add(self, utterance: Utterance) -> None:
         self._queue.append(utterance)
+        if not self._models.takes_prefix and not self._has_told:
+            self._has_told = True
+            message = "This recogniser hears whole turns alone: text comes at the end of each."
+            self._emit(Notice("whole_turns_only", message))
 
     def complete(self, turn: Turn) -> None:
         self._queue.append(turn)
@@ -93,8 +100,12 @@ class Recognition:
 
     @property
     def waiting(self) -> int:
-        """Return how many samples of speech have not been asked for."""
-        return sum(each.waiting for each in self._queue if isinstance(each, Utterance))
+        """Return how many samples of speech wait for the recogniser.
+
+        Speech that goes on, and for which more of it must come before it is asked for, does not.
+        """
+        utterances = [each for each in self._queue if isinstance(each, Utterance)]
+        return sum(each.waiting for each in utterances if self._is_due(each))
 
     def needed_from(self, otherwise: int) -> int:
         """Return the place from which on audio may still be asked for."""
@@ -112,7 +123,9 @@ class Recognition:
         while True:
             question = self._next()
             if question is not None:
+                self._asked_of = question.utterance
                 await self._ask(question)
+                self._asked_of = None
                 self._moved.set()
             elif self._is_finishing and not self._queue:
                 return
@@ -135,13 +148,20 @@ class Recognition:
                     continue
                 self._close(head)
             else:
+                if head.sure and not self._models.takes_prefix:  # another recogniser was chosen
+                    head.begin_behind()
                 return self._question(head)
             self._queue.popleft()
         return None
 
+    def _is_due(self, each: Utterance) -> bool:
+        return each is self._asked_of or self._question(each) is not None
+
     def _question(self, open_one: Utterance) -> _Question | None:
         if open_one.end is not None:
             return _Question(open_one, open_one.end, is_final=True)
+        if not self._models.takes_prefix:
+            return None
         edge = open_one.audible_end
         if open_one.covered >= open_one.speech_end:
             return None

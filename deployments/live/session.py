@@ -14,6 +14,7 @@ from deployments.batching.clock import Clock
 from deployments.batching.concurrency import detached
 from deployments.config.live import Live
 from deployments.live.clauses import RULES, ClauseCutter
+from deployments.live.demand import Admit, Demand, admit_all
 from deployments.live.events import Closed, Event, TranscriptDelta, TurnDone, TurnFailed
 from deployments.live.expiry import Expiry
 from deployments.live.heard_audio import HeardAudio
@@ -25,11 +26,7 @@ from deployments.live.options import LiveOptions
 from deployments.live.senses import Converter, Senses
 from deployments.telemetry import usage
 from deployments.telemetry.log import logger
-from models.errors import (
-    DragomanError,
-    InternalError,
-    InvalidRequest,
-)
+from models.errors import DragomanError, InternalError, InvalidRequest
 from models.types import SAMPLE_RATE_HZ
 
 RATE_HZ = 24_000  # of samples whose rate nobody names
@@ -51,6 +48,7 @@ class Session:
         limits: of sessions.
         owner: the key that opened it; "" where there are no keys.
         name: by which others find it.
+        admit: refuses languages or options that the models could not carry.
         on_lag: told of each event's lag.
         on_close: told when it is over.
 
@@ -73,20 +71,19 @@ class Session:
         *,
         owner: str = "",
         name: str | None = None,
+        admit: Admit = admit_all,
         on_lag: Callable[[Stage, float], None] = _nothing,
         on_close: Callable[[Session], None] = _nothing,
     ) -> None:
         self.id = f"sess_{secrets.token_hex(12)}"
         self.owner, self.name, self.options = owner, name, options
         self.opened_at, self.lag = time.time(), Lag(clock, on_lag)
-        self._models, self._clock = models, clock
+        self._models, self._clock, self._on_close = models, clock, on_close
         self._limits = limits or Live()
-        self._on_close = on_close
-        self._audience = Audience(self._limits)
-        self._audience.check_targets(options)
+        self._audience = Audience(self._limits, admit)
+        self._audience.check_options(options)
         models.prepare(options)
-        self._samples = 0
-        self._heard = HeardAudio(models)
+        self._samples, self._heard = 0, HeardAudio(models)
         self._cutter = ClauseCutter(RULES[options.delay])
         self._languages = Languages(models, self._heard, self._tell, clock, self._fault)
         self._converter = Converter(senses.resampler)
@@ -115,6 +112,10 @@ class Session:
     def wanted(self) -> dict[str, bool]:
         """Return every language that anybody wants, and whether anybody wants it spoken."""
         return self._audience.wanted(self.options)
+
+    @property
+    def demand(self) -> Demand:
+        return Demand.of(self.options, self.wanted)
 
     # ---- what goes in ----------------------------------------------------------------
 
@@ -149,13 +150,13 @@ class Session:
 
         Raises:
             InvalidRequest: the session is closing.
-            DragomanError: no model here does what the options ask for.
+            DragomanError: no model here does what the options ask for, or has time to.
         """
         self._check_open()
-        self._audience.check_targets(options)
-        self._models.prepare(options)
+        self._audience.check_options(options, before=self.options)
         for target, speaks in self._audience.wanted(options).items():
             self._models.prepare_target(target, options.voice_of(target), speaks=speaks)
+        self._models.prepare(options)
         self.options = options
         self._cutter.rules = RULES[options.delay]
         self._hearing.update(options)
@@ -201,12 +202,11 @@ class Session:
         Raises:
             InvalidRequest: the session is closing.
             Unprocessable: too many listen, or too many languages are asked for.
-            DragomanError: nothing here translates to such a language, or speaks it.
+            DragomanError: nothing here translates to such a language, speaks it, or has time to.
         """
         self._check_open()
-        self._audience.check_room()
-        self._audience.check_targets(self.options, targets or ())
         is_spoken = self.options.speaks if speaks is None else speaks
+        self._audience.check_listener(self.options, dict.fromkeys(targets or (), is_spoken))
         for target in targets or ():
             self._models.prepare_target(target, self.options.voice_of(target), speaks=is_spoken)
         bound = self._limits.listener_bytes if max_bytes is None else max_bytes

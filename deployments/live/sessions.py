@@ -7,6 +7,7 @@ from collections.abc import Callable, Iterator
 
 from deployments.batching.clock import Clock
 from deployments.config.live import Live
+from deployments.live.demand import Admit, Demand, admit_all
 from deployments.live.models import LiveModels
 from deployments.live.options import LiveOptions
 from deployments.live.senses import Senses
@@ -20,8 +21,6 @@ from models.errors import (
     UnknownSession,
 )
 
-Admit = Callable[[LiveOptions], None]
-
 
 class Sessions:
     """Opens sessions, within the limits, and finds them again.
@@ -31,7 +30,7 @@ class Sessions:
         senses: how sessions hear.
         clock: what they are timed by.
         limits: of sessions.
-        admit: refuses a session that the models could not carry; None: nothing does.
+        admit: refuses what the models could not carry.
     """
 
     def __init__(
@@ -40,7 +39,7 @@ class Sessions:
         senses: Senses,
         clock: Clock,
         limits: Live,
-        admit: Admit | None = None,
+        admit: Admit = admit_all,
     ) -> None:
         self._figures = LiveFigures()
         self._models, self._senses, self._clock = models, senses, clock
@@ -73,6 +72,7 @@ class Sessions:
                 self._limits,
                 owner=owner,
                 name=name,
+                admit=self._admit,
                 on_lag=self._figures.note_lag,
                 on_close=self._closed,
             )
@@ -123,8 +123,7 @@ class Sessions:
             raise Overloaded(f"{self._limits.max_sessions} live sessions are open, the most here")
         if name is not None and any((s.owner, s.name) == (owner, name) for s in self):
             raise NameTaken(f"a session named {name[:80]!r} is open already", param="name")
-        if self._admit is not None:
-            self._admit(options)
+        self._admit(Demand.of(options), None)
 
     def _closed(self, session: Session) -> None:
         self._open.pop(session.id, None)

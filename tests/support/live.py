@@ -66,6 +66,7 @@ class FakeModels:
     targets: tuple[str, ...] = ("en", "pt", "fr", "es")
     failing: list[Exception | None] = field(default_factory=list)
     failing_speech: list[Exception | None] = field(default_factory=list)
+    takes_prefix: bool = True
     is_closed: bool = False
     prepared: set[tuple[str, str | None]] = field(default_factory=set)
     gate: asyncio.Event = field(default_factory=asyncio.Event)

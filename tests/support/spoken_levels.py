@@ -18,11 +18,8 @@ from deployments.live.events import Event
 from models.types import (
     SAMPLE_RATE_HZ,
     AsrItem,
-    Audio,
-    Samples,
     Segment,
     Transcript,
-    Translation,
     VadItem,
     VadResult,
     Word,
@@ -59,6 +56,7 @@ class LevelModels:
         self.most_at_once = self._now_asked = 0
         self.fails: Callable[[], Exception | None] = lambda: None
         self.writes = written
+        self.takes_prefix = True
 
     async def hear(self, item: VadItem) -> VadResult:
         self.pieces.append(item)
@@ -78,14 +76,6 @@ class LevelModels:
             return self.writes(item)
         finally:
             self._now_asked -= 1
-
-    async def translate(self, text: str, source: str, target: str) -> Translation:
-        raise NotImplementedError
-
-    async def speak(
-        self, text: str, target: str, voice: str | None, speed: float, reference: Samples | None
-    ) -> Audio:
-        raise NotImplementedError
 
 
 def written(item: AsrItem) -> Transcript:

@@ -17,6 +17,7 @@ from websockets.frames import Frame, Opcode
 from deployments.http import websocket
 from deployments.http.connection import Accepted
 from deployments.http.server import Listener
+from deployments.http.websocket import WebSocket
 from deployments.serve.ports import free_port
 from tests.support.sockets import HOST, end, opened, raw, until
 
@@ -28,18 +29,20 @@ READ_BYTES = 256 << 10  # that come at once, and are answered together
 
 
 class Taking:
-    """An application that takes messages when it is let."""
+    """An application that takes messages, and answers requests, when it is let."""
 
     def __init__(self) -> None:
         self.taken: list[Any] = []
         self.may_take = asyncio.Event()
         self.may_take.set()
+        self.has_request = asyncio.Event()
         self.sends: list[str] = []
         self.left: dict[str, Any] | None = None
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         if scope["type"] == "http":
-            await asyncio.sleep(0.2)
+            self.has_request.set()
+            await self.may_take.wait()
             await send({"type": "http.response.start", "status": 204, "headers": []})
             await send({"type": "http.response.body"})
             return
@@ -91,6 +94,19 @@ async def ended_by(socket: ClientConnection, size: int) -> None:
         await socket.recv()
 
 
+def only(served: Served) -> WebSocket:
+    """The server's end of the one connection."""
+    (connection,) = served.state.connections
+    assert isinstance(connection, WebSocket)
+    return connection
+
+
+async def another_is_served(served: Served) -> None:
+    """Let the server do what it would do: it answers another caller meanwhile."""
+    async with connect(served.url):
+        pass
+
+
 async def raw_socket(served: Served) -> tuple[asyncio.StreamReader, asyncio.StreamWriter]:
     url = served.url.replace("ws", "http")
     reader, writer = await opened(url, HANDSHAKE + b"\r\n")
@@ -104,8 +120,7 @@ async def test_a_message_in_many_pieces_takes_little_more_than_its_bytes(served:
     writer.write(frame(b"", fin=False) + b"".join(pieces) + frame(b"", Opcode.CONT))
     await until(lambda: bool(served.app.taken))
     assert served.app.taken == ["x" * 20_000]
-    (connection,) = served.state.connections
-    assert connection.frames == []  # type: ignore[union-attr]
+    assert only(served).frames == []
     writer.close()
 
 
@@ -130,6 +145,7 @@ async def test_beyond_the_bound_of_all_a_connection_is_closed_with_a_reason(
         await ended_by(other, 700_000)
         assert other.close_code == 1013
         assert one.close_code is None
+        served.app.may_take.set()
 
 
 async def test_a_message_over_the_bound_closes_its_connection(served: Served) -> None:
@@ -143,9 +159,9 @@ async def test_nothing_more_is_read_while_the_application_is_busy(served: Served
     _, writer = await raw_socket(served)
     for _ in range(64):
         writer.write(frame(os.urandom(1 << 16), Opcode.BINARY))
-    (connection,) = served.state.connections
-    await until(lambda: connection.read_paused)  # type: ignore[union-attr]
-    await asyncio.sleep(0.05)
+    connection = only(served)
+    await until(lambda: connection.read_paused)
+    await another_is_served(served)
     assert served.state.held_bytes < 1 << 20  # of 4 MiB
     served.app.may_take.set()
     await until(lambda: len(served.app.taken) == 64)
@@ -158,58 +174,69 @@ async def test_pings_of_a_caller_that_reads_nothing_are_not_answered_for_ever(
     reader, writer = await raw_socket(served)
     writer.transport.set_write_buffer_limits(1 << 22)
     reader._transport.pause_reading()  # type: ignore[attr-defined]
-    (connection,) = served.state.connections
+    connection = only(served)
     ping = frame(b"p" * 125, Opcode.PING)
     for _ in range(60):
         writer.write(ping * 1_000)
         await writer.drain()
         await asyncio.sleep(0)
-    await asyncio.sleep(0.1)
+    await another_is_served(served)
     waiting = connection.transport.get_write_buffer_size()
     assert waiting <= websocket.MAX_PONG_BYTES + READ_BYTES
     writer.transport.abort()
 
 
-@pytest.fixture
-def quick_pings(monkeypatch: pytest.MonkeyPatch) -> None:
+async def test_a_caller_that_is_gone_is_noticed(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("deployments.http.server.PING_S", 0.1)
-
-
-@pytest.mark.usefixtures("quick_pings")
-async def test_a_caller_that_is_gone_is_noticed() -> None:
     async with serving_state() as served:
         _, writer = await raw_socket(served)
         await until(lambda: served.app.left is not None or not served.state.connections)
         writer.close()
 
 
-@pytest.mark.usefixtures("quick_pings")
-async def test_a_caller_that_sends_is_there_though_it_answers_no_ping() -> None:
-    async with serving_state() as served:
-        _, writer = await raw_socket(served)
-        for _ in range(20):
-            writer.write(frame(b"a"))
-            await asyncio.sleep(0.03)
-        assert served.app.left is None
-        assert len(served.app.taken) == 20
-        writer.close()
+async def test_a_caller_that_answers_no_ping_and_sends_nothing_is_gone(served: Served) -> None:
+    _, writer = await raw_socket(served)
+    connection = only(served)
+    connection.send_keepalive_ping()
+    connection.keepalive_timeout()
+    await until(lambda: served.app.left is not None)
+    writer.close()
 
 
-@pytest.mark.usefixtures("quick_pings")
-async def test_a_caller_whose_answer_waits_behind_its_audio_is_there() -> None:
-    async with serving_state() as served:
-        served.app.may_take.clear()
-        _, writer = await raw_socket(served)
-        writer.write(frame(b"a"))
-        await asyncio.sleep(0.5)
-        assert len(served.state.connections) == 1
-        writer.close()
+async def test_a_caller_that_sends_is_there_though_it_answers_no_ping(served: Served) -> None:
+    _, writer = await raw_socket(served)
+    connection = only(served)
+    connection.send_keepalive_ping()
+    writer.write(frame(b"a"))
+    await until(lambda: served.app.taken == ["a"])
+    connection.keepalive_timeout()
+    assert not connection.close_sent
+    assert connection.ping_timer is not None  # it is asked again
+    writer.close()
+
+
+async def test_a_caller_whose_answer_waits_behind_its_audio_is_there(served: Served) -> None:
+    served.app.may_take.clear()
+    _, writer = await raw_socket(served)
+    connection = only(served)
+    writer.write(frame(b"a"))
+    await until(lambda: connection.read_paused)
+    connection.send_keepalive_ping()
+    connection.keepalive_timeout()
+    assert not connection.close_sent
+    assert connection.ping_timer is not None
+    writer.close()
 
 
 async def test_a_handshake_behind_an_open_request_is_refused(served: Served) -> None:
     url = served.url.replace("ws", "http")
     first = b"GET /slow HTTP/1.1\r\nHost: localhost\r\n\r\n"
-    answer = await raw(url, first + HANDSHAKE + b"\r\n")
+    served.app.may_take.clear()
+    answering = asyncio.ensure_future(raw(url, first + HANDSHAKE + b"\r\n"))
+    await served.app.has_request.wait()
+    await another_is_served(served)
+    served.app.may_take.set()
+    answer = await answering
     assert b" 101 " not in answer
 
 

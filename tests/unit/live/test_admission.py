@@ -11,6 +11,7 @@ from deployments.catalogue.placements import Placement, Placements
 from deployments.catalogue.selection import Fleet
 from deployments.config.live import Live
 from deployments.live.admission import LiveAdmission
+from deployments.live.demand import Demand
 from deployments.live.load import uses_of
 from deployments.live.options import LiveOptions
 from deployments.live.sessions import Sessions
@@ -19,8 +20,9 @@ from tests.support.clock import VirtualClock
 from tests.support.live import SENSES, FakeModels
 from tests.support.local import fake_config, fake_fleet
 
-TEXT = LiveOptions(language="en", targets=("pt",))
-SPOKEN = replace(TEXT, speaks=True)
+IN_TEXT = LiveOptions(language="en", targets=("pt",))
+TEXT = Demand.of(IN_TEXT)
+SPOKEN = Demand.of(replace(IN_TEXT, speaks=True))
 # Seconds of a batch whatever its cost, and for a unit of cost.
 QUICK = {"vad": (0.001, 0.001), "asr": (0.05, 0.1 / 6), "nmt": (0.01, 0.0001), "tts": (0.02, 0.001)}
 GPU_THREADS = 0
@@ -46,9 +48,17 @@ async def fleet_of(
 
 
 def admission(
-    fleet: Fleet, *opened: LiveOptions, max_load: float = 0.8, cores: int = 2
+    fleet: Fleet, *opened: Demand, max_load: float = 0.8, cores: int = 2
 ) -> LiveAdmission:
     return LiveAdmission(fleet, max_load, lambda: opened, cores)
+
+
+def sessions_over(fleet: Fleet) -> Sessions:
+    """Open sessions that this fleet is measured for."""
+    clock = VirtualClock()
+    found = LiveAdmission(fleet, 0.8, lambda: [each.demand for each in sessions], 2)
+    sessions = Sessions(lambda: FakeModels(clock), SENSES, clock, Live(), found.check)
+    return sessions
 
 
 async def test_each_second_of_a_session_asks_for_so_much() -> None:
@@ -65,14 +75,15 @@ async def test_each_second_of_a_session_asks_for_so_much() -> None:
 async def test_text_alone_needs_no_voice_and_no_target_no_translation() -> None:
     fleet = await fleet_of({})
     assert set(uses_of(TEXT, fleet)) == {"vad", "asr", "nmt"}
-    assert set(uses_of(LiveOptions(), fleet)) == {"vad", "asr"}
+    assert set(uses_of(Demand.of(LiveOptions()), fleet)) == {"vad", "asr"}
 
 
 @pytest.mark.parametrize(
     ("language", "hops"), [("en", 2), (None, 3)], ids=["named", "at worst by way of English"]
 )
 async def test_every_hop_to_every_target_is_counted(language: str | None, hops: int) -> None:
-    uses = uses_of(LiveOptions(language=language, targets=("pt", "fr")), await fleet_of({}))
+    options = LiveOptions(language=language, targets=("pt", "fr"))
+    uses = uses_of(Demand.of(options), await fleet_of({}))
     assert uses["nmt"].items == pytest.approx(hops * 0.8 / 3)
 
 
@@ -100,7 +111,8 @@ async def test_models_on_the_same_cores_share_them() -> None:
 async def test_a_longer_delay_costs_less() -> None:
     found = admission(await fleet_of(QUICK))
     carried = [
-        found.carries(replace(TEXT, delay=delay)) for delay in ("minimal", "medium", "xhigh")
+        found.carries(Demand.of(replace(IN_TEXT, delay=delay)))
+        for delay in ("minimal", "medium", "xhigh")
     ]
     assert carried == sorted(carried)
     assert len(set(carried)) == 3
@@ -133,16 +145,84 @@ async def test_one_batch_that_was_measured_counts_by_its_cost() -> None:
 
 
 async def test_two_hundred_at_once_are_mostly_refused() -> None:
-    clock, fleet = VirtualClock(), await fleet_of(QUICK)
-    found = LiveAdmission(fleet, 0.8, lambda: [each.options for each in sessions], 2)
-    sessions = Sessions(lambda: FakeModels(clock), SENSES, clock, Live(), found.check)
+    sessions = sessions_over(await fleet_of(QUICK))
     refused = 0
     for _ in range(200):
         try:
-            sessions.open(TEXT)
+            sessions.open(IN_TEXT)
         except Overloaded:
             refused += 1
     assert (len(sessions), refused) == (16, 184)
     for session in [*sessions]:
         session.abort()
-    sessions.open(TEXT).abort()
+    sessions.open(IN_TEXT).abort()
+
+
+# ---- what an open session wants now --------------------------------------------------------
+
+# Seconds for 12 characters, as each second of one language has: 0.3 and 0.5.
+SLOW_NMT = {**QUICK, "nmt": (0.01, 0.025)}
+SLOWER_NMT = {**QUICK, "nmt": (0.01, 0.042)}
+
+
+async def test_a_followers_languages_are_counted_for_the_next_session() -> None:
+    sessions = sessions_over(await fleet_of(SLOW_NMT))
+    session = sessions.open(IN_TEXT)
+    follower = session.listen(("fr",), follows=True)
+    with pytest.raises(Overloaded, match=r"'nmt'.*2 like this are carried, and 1 are open"):
+        sessions.open(IN_TEXT)
+    follower.close()
+    sessions.open(IN_TEXT).abort()
+    session.abort()
+
+
+async def test_a_follower_is_refused_a_language_that_is_too_much_and_told_why() -> None:
+    session = sessions_over(await fleet_of(SLOWER_NMT)).open(IN_TEXT)
+    with pytest.raises(Overloaded, match=r"'nmt' cannot keep pace with this change.*as it was"):
+        session.listen(("fr",), follows=True)
+    assert (session.wanted, session.listeners) == ({"pt": False}, ())
+    session.abort()
+
+
+@pytest.mark.parametrize("targets", [None, ("pt",)], ids=["the session's", "one that is made"])
+async def test_a_follower_of_what_is_made_already_costs_nothing(
+    targets: tuple[str, ...] | None,
+) -> None:
+    session = sessions_over(fleet := await fleet_of(QUICK)).open(IN_TEXT)
+    fleet.get("asr").batcher.learning.batch_time.seed([(10.0, 100.0), (100.0, 1000.0)])
+    session.listen(targets, speaks=False, follows=True)
+    session.abort()
+
+
+async def test_a_follower_that_wants_speech_is_counted_by_the_voice() -> None:
+    fleet = await fleet_of({**QUICK, "tts": (0.1, 0.13)})
+    session = sessions_over(fleet).open(IN_TEXT)
+    session.listen(("pt",), speaks=False, follows=True)
+    with pytest.raises(Overloaded, match="'tts'"):
+        session.listen(("pt",), speaks=True, follows=True)
+    session.abort()
+
+
+async def test_a_change_that_is_too_much_is_refused_and_nothing_changes() -> None:
+    session = sessions_over(await fleet_of(SLOWER_NMT)).open(IN_TEXT)
+    with pytest.raises(Overloaded, match="'nmt' cannot keep pace with this change"):
+        session.update(replace(IN_TEXT, targets=("pt", "fr")))
+    assert session.options == IN_TEXT
+    session.update(replace(IN_TEXT, targets=("fr",)))
+    session.abort()
+
+
+async def test_who_asks_for_less_is_never_refused() -> None:
+    session = sessions_over(fleet := await fleet_of(QUICK)).open(IN_TEXT)
+    fleet.get("asr").batcher.learning.batch_time.seed([(10.0, 100.0), (100.0, 1000.0)])
+    less = replace(IN_TEXT, targets=(), delay="high")
+    session.update(less)
+    assert session.options == less
+    session.abort()
+
+
+async def test_a_session_whose_model_is_gone_takes_no_time_and_may_do_without_it() -> None:
+    fleet = await fleet_of(QUICK)
+    gone = Demand.of(replace(IN_TEXT, recogniser="gone"))
+    admission(fleet, gone).check(TEXT)
+    admission(fleet, gone).check(TEXT, before=gone)

@@ -30,6 +30,7 @@ from models.errors import (
 )
 from models.types import AsrItem, NmtItem
 from tests.support.local import LocalDirectory, fake_config, fake_fleet, fake_remotes
+from tests.support.sockets import until
 
 SOUND = np.full(16_000, 7, np.int16)
 TO_PT = LiveOptions(targets=("pt",), speaks=True)
@@ -215,7 +216,7 @@ async def test_who_waits_for_room_does_not_outlive_the_session(
     remotes["vad"].hold_all(never)
     session = sessions_of(fleet, fake_config()).open(LiveOptions())
     adding = asyncio.ensure_future(session.add(np.full(24_000 * 20, 500, np.int16)))
-    await asyncio.sleep(0.01)
+    await until(lambda: fleet.get("vad").batcher.in_flight > 0)
     assert not adding.done()
     session.abort()
     async with asyncio.timeout(5):

@@ -8,6 +8,7 @@ from typing import Any
 import pytest
 
 from deployments.config.live import Live
+from deployments.live.demand import Demand
 from deployments.live.events import Closed
 from deployments.live.options import LiveOptions
 from deployments.live.sessions import Sessions
@@ -67,8 +68,8 @@ async def test_what_models_cannot_do_is_counted_as_a_refusal() -> None:
 
 
 async def test_a_session_that_would_not_keep_pace_is_refused_by_who_admits() -> None:
-    def admit(options: LiveOptions) -> None:
-        if options.speaks:
+    def admit(demand: Demand, _before: Demand | None) -> None:
+        if demand.options.speaks:
             raise Overloaded("speech would not keep pace")
 
     clock = VirtualClock()

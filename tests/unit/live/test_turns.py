@@ -13,7 +13,7 @@ SILENCE = 10 * FRAME
 def changes(probabilities: list[float]) -> list[tuple[int, str]]:
     """Frame and kind of each change."""
     detector = TurnDetector()
-    found = []
+    found: list[tuple[int, str]] = []
     for number, probability in enumerate(probabilities):
         change = detector.hear(number * FRAME, probability, 0.5, SILENCE)
         if change == "stopped":

@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 
 from deployments.config.live import Live
-from models.errors import InternalError, SessionEnded, SessionExpired
+from models.errors import InternalError, SessionEnded, SessionExpired, SessionIdle
 from tests.support.realtime import (
     TRANSCRIPTION,
     TRANSLATION,
@@ -136,12 +136,15 @@ async def test_a_reader_that_stops_is_dropped_with_a_reason() -> None:
 
 async def test_no_audio_for_long_ends_a_session_with_a_reason() -> None:
     async with (
-        realtime(limits=Live(max_idle_s=0.2)) as place,
+        realtime() as place,
         talking(place.at(TRANSLATION, **QUERY)) as talk,
     ):
+        await talk.until("session.created")
+        (session,) = place.sessions
+        await session.end(SessionIdle("no audio came for an hour"))
         events = await talk.rest()
-        assert types_of(events) == ["session.created", "error", "session.closed"]
-        assert events[1]["error"]["code"] == "session_idle"
+        assert types_of(events) == ["error", "session.closed"]
+        assert events[0]["error"]["code"] == "session_idle"
         assert talk.socket.close_code == 1008
 
 

@@ -27,6 +27,7 @@ from tests.support.realtime import (
     text_of,
     types_of,
 )
+from tests.support.sockets import until
 from tests.unit.http.realtime.test_handshake import bearer, refusal
 
 ANN, ANN_HASH = new_key()
@@ -118,9 +119,7 @@ async def test_a_follower_that_leaves_is_forgotten() -> None:
             await follower.next()
             assert len(session.listeners) == 2
             follower.socket.transport.abort()
-            async with asyncio.timeout(5):
-                while len(session.listeners) > 1:
-                    await asyncio.sleep(0.01)
+            await until(lambda: len(session.listeners) == 1)
 
 
 async def test_a_session_is_named_by_an_update_too() -> None:
@@ -159,9 +158,7 @@ async def test_text_is_followed_as_server_sent_events() -> None:
         await talk.next()
         reading = asyncio.create_task(lines(http, name="talk", language="pt"))
         (session,) = place.sessions
-        async with asyncio.timeout(5):
-            while len(session.listeners) < 2:
-                await asyncio.sleep(0.01)
+        await until(lambda: len(session.listeners) == 2)
         await speak(talk)
         events = await reading
         kinds = types_of(events)
@@ -192,9 +189,7 @@ async def test_text_is_carried_too() -> None:
         await talk.next()
         reading = asyncio.create_task(lines(http, name="talk", language="pt"))
         (session,) = one.sessions
-        async with asyncio.timeout(5):
-            while len(session.listeners) < 2:
-                await asyncio.sleep(0.01)
+        await until(lambda: len(session.listeners) == 2)
         await speak(talk)
         assert text_of(await reading, SAID) == "<en>pt:w0 w1 w2 w3"
 

@@ -55,7 +55,7 @@ async def test_a_session_of_another_process_is_ended_there() -> None:
         async def end(session: str) -> list[bool]:
             return [False, await end_here(there.sessions, session)]
 
-        elsewhere = Elsewhere(nobody, nobody, end)  # type: ignore[arg-type]
+        elsewhere = Elsewhere(nobody, nobody, end)
         session = there.sessions.open(OPTIONS)
         async with (
             realtime(elsewhere=elsewhere) as here,
