@@ -16,7 +16,8 @@ class Live(Strict):
     """Most sessions that one ingress process has open; one more is answered 503."""
     max_load: Annotated[float, Field(gt=0, le=1)] | None = 0.8
     """Most share of a model's time that live sessions take together, by its measured batches; a
-    session beyond it is answered 503. null: no bound."""
+    session beyond it is answered 503, and a follower's language or an update beyond it is refused.
+    null: no bound."""
     max_session_s: Annotated[float, Field(gt=0)] = 3600.0
     """Seconds after which a session is flushed and closed."""
     max_idle_s: Annotated[float, Field(gt=0)] = 300.0
