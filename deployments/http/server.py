@@ -17,6 +17,7 @@ from starlette.types import ASGIApp
 from deployments.config.schema import address_family
 from deployments.config.security import Tls
 from deployments.http.connection import Accepted, Connection
+from deployments.http.middleware.admission import Admission
 from deployments.http.websocket import MAX_MESSAGE_BYTES, PING_S, WebSocket
 
 BACKLOG = 2048  # connections that wait to be accepted
@@ -57,6 +58,7 @@ class Listener:
         self._state = self._server.server_state = Accepted()
         self._serving: asyncio.Task[None] | None = None
         self._socket: socket.socket | None = None
+        self._is_draining = False
         self._accepted_before: int | None = None  # when some waited to be accepted
 
     @property
@@ -81,7 +83,7 @@ class Listener:
         """
         if self._socket is None or self._serving is None:
             raise RuntimeError("the listener was not started")
-        if self._server.should_exit:
+        if self._server.should_exit or self._is_draining:
             return  # it stops, as it should
         if self._serving.done():
             raise RuntimeError("the listener has ended")
@@ -97,6 +99,13 @@ class Listener:
         self._accepted_before = now if waiting else None
         if waiting and before == now:
             raise RuntimeError(f"{waiting} connections wait, and none is accepted")
+
+    async def drain(self, admission: Admission, timeout_s: float) -> None:
+        """Take no more connections, and let what runs end within a time, live sessions too."""
+        self._is_draining = True
+        for server in self._server.servers if self._server.started else ():
+            server.close()
+        await admission.drain(timeout_s)
 
     async def stop(self) -> None:
         """Take no more connections; returns when every answer has been sent."""

@@ -137,7 +137,7 @@ class TranslationDialogue:
 
     async def take(self, event: ClientEvent) -> None:
         if event.type == "session.update":
-            self._update(event.fields)
+            await self._update(event.fields)
         elif event.type == "session.input_audio_buffer.append":
             await self._append(event.fields)
         elif event.type != "session.close":
@@ -150,14 +150,14 @@ class TranslationDialogue:
             self._is_closing = True
             in_background(self._session.finish())
 
-    def _update(self, fields: Mapping[str, Any]) -> None:
+    async def _update(self, fields: Mapping[str, Any]) -> None:
         asked = updated(self._asked, fields.get("session"))
         if asked.model != self._asked.model:
             raise InvalidRequest("session.model cannot change", param="session.model")
         transcription = asked.audio.input.transcription
         self._opened.check_model(None if transcription is None else transcription.model)
         with blaming("target_language", LANGUAGE), blaming("voice", "session.audio.output.voice"):
-            self._opened.update(live_options(asked), asked.dragoman.name)
+            await self._opened.update(live_options(asked), asked.dragoman.name)
         self._asked = asked
         self._settle()
         self._channel.tell("session.updated", session=self._shown())
@@ -168,8 +168,8 @@ class TranslationDialogue:
         self._writer.has_input = self._asked.audio.input.transcription is not None
         self._writer.names_language = len(targets_of(self._asked)) > 1
 
-    async def _append(self, fields: Mapping[str, Any]) -> None:
-        samples = samples_of(fields.get("audio"))
+    async def _append(self, fields: dict[str, Any]) -> None:
+        samples = await samples_of(fields.pop("audio", None))  # it may be long, and is let go of
         if not targets_of(self._asked):
             message = f"{LANGUAGE} must be set before audio is sent"
             raise InvalidRequest(message, param=LANGUAGE)
