@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 from collections import deque
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Literal, TypeAlias
 
 import numpy as np
@@ -112,9 +112,7 @@ class Hearing:
         """Change the options for what is said from here on."""
         last = self._markers[-1] if self._markers else None
         if last and last.mark == "update" and self._tape.end - last.at < FRAME_SAMPLES:
-            self._markers[-1] = _Marker(
-                "update", last.at, options
-            )  # so few wait, however many come
+            self._markers[-1] = replace(last, options=options)  # few wait, however many come
         else:
             self._mark("update", options)
 

@@ -161,9 +161,7 @@ class Ingress:
         return self._fleet.follower.idle()
 
     async def __del__(self) -> None:  # Serve awaits it when it stops a replica
-        if not self._admission.draining:  # it is replaced, and the server goes on
-            await self._listener.drain(self._admission, DRAIN_S - STOP_S)
-        await self._listener.stop()
+        await self._listener.stop(self._admission, DRAIN_S - STOP_S)
         await asyncio.to_thread(tracing.shut_down)
 
 

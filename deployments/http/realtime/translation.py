@@ -77,6 +77,7 @@ class Writer:
         self._to, self.own = to, own
         self.has_input, self.names_language = has_input, names_language
         self._turn: int | None = None  # whose words were written last
+        self._said: set[str] = set()  # languages that were written
 
     def show(self, event: Event) -> None:
         """Write an event; those that the reader has not asked for are left out."""
@@ -84,7 +85,7 @@ class Writer:
             case TranscriptDelta() if self.has_input:
                 self._input(event)
             case TranslationDelta():
-                self._output(f"{OUTPUT}.delta", event, delta=event.text)
+                self._output(f"{OUTPUT}.delta", event, delta=f"{self._gap(event)}{event.text}")
             case SpeechDelta():
                 for piece in pieces_of(event.audio):
                     self._output(AUDIO, event, delta=piece, **PCM16)
@@ -104,6 +105,13 @@ class Writer:
         self._turn = event.turn
         place, own = elapsed_ms(event.end_s), {"language": event.language}
         self._to.tell(f"{INPUT}.delta", delta=f"{gap}{event.text}", elapsed_ms=place, **own)
+
+    def _gap(self, event: TranslationDelta) -> str:
+        """Return the space behind another language, or behind the same one that comes again."""
+        is_next = event.target in self._said if self.names_language else bool(self._said)
+        self._said.add(event.target)
+        has_gap = event.text[:1] == " " or event.target in UNSPACED_LANGUAGES
+        return " " if is_next and not has_gap else ""
 
     def _output(self, kind: str, event: TranslationDelta | SpeechDelta, **fields: Any) -> None:
         own = {"language": event.target} if self.names_language else {}
