@@ -6,9 +6,10 @@ from ray.serve import Application
 
 from deployments.config.policy import IngressUserConfig
 from deployments.config.schema import AppConfig, check_fractions
+from deployments.serve.drain import DRAIN_S
 from deployments.serve.ingress import Ingress
 from deployments.serve.model_control import OPERATIONS, ModelControl
-from deployments.serve.replica import CPUS_A_REPLICA, DRAIN_S
+from deployments.serve.replica import CPUS_A_REPLICA
 
 
 def build(args: AppConfig) -> Application:

@@ -17,6 +17,7 @@ from starlette.types import ASGIApp
 from deployments.config.schema import address_family
 from deployments.config.security import Tls
 from deployments.http.connection import Accepted, Connection
+from deployments.http.middleware.admission import Admission
 from deployments.http.websocket import MAX_MESSAGE_BYTES, PING_S, WebSocket
 
 BACKLOG = 2048  # connections that wait to be accepted
@@ -57,6 +58,7 @@ class Listener:
         self._state = self._server.server_state = Accepted()
         self._serving: asyncio.Task[None] | None = None
         self._socket: socket.socket | None = None
+        self._is_stopping = False
         self._accepted_before: int | None = None  # when some waited to be accepted
 
     @property
@@ -81,7 +83,7 @@ class Listener:
         """
         if self._socket is None or self._serving is None:
             raise RuntimeError("the listener was not started")
-        if self._server.should_exit:
+        if self._is_stopping:
             return  # it stops, as it should
         if self._serving.done():
             raise RuntimeError("the listener has ended")
@@ -98,8 +100,16 @@ class Listener:
         if waiting and before == now:
             raise RuntimeError(f"{waiting} connections wait, and none is accepted")
 
-    async def stop(self) -> None:
-        """Take no more connections; returns when every answer has been sent."""
+    async def stop(self, admission: Admission, within_s: float) -> None:
+        """Take no more connections; returns when every answer has been sent.
+
+        Live sessions have ``within_s`` to flush, unless a drain has ended them before.
+        """
+        self._is_stopping = True
+        if self._server.started and not admission.draining:
+            for server in self._server.servers:
+                server.close()
+            await admission.drain(within_s)
         self._server.should_exit = True
         if self._serving is not None:
             await self._serving

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import asyncio
+import socket
+from asyncio import BaseTransport
 from typing import Any
 
 from uvicorn.protocols.websockets.websockets_sansio_impl import WebSocketsSansIOProtocol
@@ -13,7 +15,10 @@ MAX_MESSAGE_BYTES = 16 << 20  # an event has at most 15 MiB; a longer one is ref
 MAX_HELD_BYTES = 256 << 20  # of messages that arrive or wait, on all connections of the process
 MAX_PONG_BYTES = 1 << 16  # of answers to pings that the caller has not taken
 PING_S = 20.0  # between two looks whether the caller is still there, and for its answer
-CLOSE_S = 10.0  # for the caller to take what is left, and to close
+FAIR_BYTES = 1 << 20  # that a connection may hold, however many the others do
+RECEIVE_BUFFER_BYTES = 64 << 10  # of the kernel: what waits there hides a ping, and that it left
+CLOSE_S = 10.0  # for the caller to take a part of what is left, or to close
+MAX_CLOSE_STEPS = 6  # of that time
 NO_ROOM = "this server holds as many bytes of messages as it may"
 
 
@@ -34,7 +39,8 @@ class WebSocket(WebSocketsSansIOProtocol):
 
     _of_state: Held
     _held_bytes = 0  # of this connection, in the count of all
-    _waiting_bytes = 0  # of messages that the application has not taken
+    _waiting_bytes = 0  # of messages that the application has not done with
+    _taken_bytes = 0  # of the one that it works on
     _heard_at = 0.0
     _end_timer: asyncio.TimerHandle | None = None
 
@@ -42,6 +48,12 @@ class WebSocket(WebSocketsSansIOProtocol):
         super().__init__(config, server_state, *args, **kwargs)
         assert isinstance(server_state, Held)
         self._of_state = server_state
+
+    def connection_made(self, transport: BaseTransport) -> None:
+        super().connection_made(transport)
+        found = transport.get_extra_info("socket")
+        if found is not None:
+            found.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, RECEIVE_BUFFER_BYTES)
 
     def connection_lost(self, exc: Exception | None) -> None:
         super().connection_lost(exc)
@@ -58,7 +70,8 @@ class WebSocket(WebSocketsSansIOProtocol):
         if self.conn.handshake_exc is not None and not self.handshake_complete:
             self._refuse_handshake()
         self._count()
-        if self._of_state.held_bytes > MAX_HELD_BYTES and not self.close_sent:
+        is_full = self._of_state.held_bytes > MAX_HELD_BYTES and self._held_bytes > FAIR_BYTES
+        if is_full and not self.close_sent:
             self._fail(1013, NO_ROOM)
 
     def _refuse_handshake(self) -> None:
@@ -81,16 +94,18 @@ class WebSocket(WebSocketsSansIOProtocol):
         super().send_receive_event_to_app()
 
     async def receive(self) -> Any:
+        self._waiting_bytes -= self._taken_bytes  # it asks for the next one: that one is done
+        self._taken_bytes = 0
+        if not self.disconnected:
+            self._count()
         message = await super().receive()
         if message["type"] == "websocket.receive":
             text, data = message.get("text"), message.get("bytes")
             # In UTF-8, as it was counted: most texts are ASCII, whose length is known at once.
             if text is not None:
-                self._waiting_bytes -= len(text) if text.isascii() else len(text.encode())
+                self._taken_bytes = len(text) if text.isascii() else len(text.encode())
             else:
-                self._waiting_bytes -= len(data or b"")
-            if not self.disconnected:
-                self._count()
+                self._taken_bytes = len(data or b"")
         return message
 
     def _count(self) -> None:
@@ -140,4 +155,14 @@ class WebSocket(WebSocketsSansIOProtocol):
     def _abort_later(self) -> None:
         """Bound how long what is left waits for a caller that does not take it."""
         if not self.disconnected and self._end_timer is None:
-            self._end_timer = self.loop.call_later(CLOSE_S, self.transport.abort)
+            self._await_end(MAX_CLOSE_STEPS)
+
+    def _await_end(self, steps: int) -> None:
+        left = self.transport.get_write_buffer_size()
+        self._end_timer = self.loop.call_later(CLOSE_S, self._end, left, steps - 1)
+
+    def _end(self, left_before: int, steps: int) -> None:
+        if steps and self.transport.get_write_buffer_size() < left_before:
+            self._await_end(steps)
+        else:
+            self.transport.abort()

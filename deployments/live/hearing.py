@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 from collections import deque
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Literal, TypeAlias
 
 import numpy as np
@@ -95,11 +95,7 @@ class Hearing:
         self._came.set()
 
     def commit(self) -> None:
-        """End the turn here.
-
-        Raises:
-            EmptyCommit: there is next to no audio since the last turn.
-        """
+        """End the turn here. Raises EmptyCommit: there is next to no audio since the last turn."""
         got = self._tape.end - self._asked_from
         if got < LEAST_COMMIT:
             message = f"the buffer has {1000 * got // SAMPLE_RATE_HZ} ms of audio; 100 are needed"
@@ -114,7 +110,11 @@ class Hearing:
 
     def update(self, options: LiveOptions) -> None:
         """Change the options for what is said from here on."""
-        self._mark("update", options)
+        last = self._markers[-1] if self._markers else None
+        if last and last.mark == "update" and self._tape.end - last.at < FRAME_SAMPLES:
+            self._markers[-1] = replace(last, options=options)  # few wait, however many come
+        else:
+            self._mark("update", options)
 
     async def finish(self) -> None:
         """Recognise all that has come, and end."""

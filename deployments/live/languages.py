@@ -24,6 +24,7 @@ class _Line:
         waits: it begins with the next sentence.
         leaves: it ends with the sentence that is open.
         is_ending: it takes nothing more.
+        has_taken: it was given a clause.
     """
 
     interpreter: Interpreter
@@ -31,15 +32,18 @@ class _Line:
     waits: bool
     leaves: bool = False
     is_ending: bool = False
+    has_taken: bool = False
 
     @property
     def target(self) -> str:
         return self.interpreter.target
 
     def end(self) -> None:
-        """Take nothing more, and end once all is told."""
+        """Take nothing more, and end once all is told: at once, where there is nothing."""
         self.is_ending = True
         self.interpreter.finish()
+        if not self.has_taken:
+            self.task.cancel()
 
 
 class Languages:
@@ -112,7 +116,7 @@ class Languages:
         for line in self._lines:
             if line.is_ending or (line.waits and not clause.starts):
                 continue
-            line.waits = False
+            line.waits, line.has_taken = False, True
             line.interpreter.take(clause)
             if line.leaves and clause.ends:
                 line.end()

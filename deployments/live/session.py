@@ -167,9 +167,9 @@ class Session:
         self._end(None)
         await self._over.wait()
 
-    async def end(self, error: DragomanError) -> None:
+    async def end(self, error: DragomanError, within_s: float = FLUSH_S) -> None:
         """Flush within a bounded time, and close with a reason."""
-        timer = self._clock.call_at(self._clock.time() + FLUSH_S, self.abort, error)
+        timer = self._clock.call_at(self._clock.time() + within_s, self.abort, error)
         self._end(error)
         await self._over.wait()
         timer.cancel()

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import asyncio
 from collections.abc import Callable, Iterator
 
 from deployments.batching.clock import Clock
@@ -15,7 +14,6 @@ from deployments.live.session import Session
 from deployments.telemetry.live_figures import LiveFigures, OpenSession
 from models.errors import (
     DragomanError,
-    Draining,
     NameTaken,
     Overloaded,
     UnknownSession,
@@ -45,7 +43,6 @@ class Sessions:
         self._models, self._senses, self._clock = models, senses, clock
         self._limits, self._admit = limits, admit
         self._open: dict[str, Session] = {}
-        self._is_draining = False
 
     def open(self, options: LiveOptions, owner: str = "", name: str | None = None) -> Session:
         """Open a session.
@@ -57,7 +54,6 @@ class Sessions:
 
         Raises:
             Overloaded: as many are open as this process takes, or the models cannot carry it.
-            Draining: the server is stopping.
             NameTaken: another of the owner's open sessions has that name.
             DragomanError: no model here does what the options ask for.
         """
@@ -104,12 +100,6 @@ class Sessions:
                 return session
         raise UnknownSession(f"there is no open session {id_or_name[:80]!r}", param="session")
 
-    async def drain(self) -> None:
-        """Open no session any more, flush those that are open, and close them."""
-        self._is_draining = True
-        error = Draining("the server is stopping")
-        await asyncio.gather(*(session.end(error) for session in list(self)))
-
     def __iter__(self) -> Iterator[Session]:
         return iter(self._open.values())
 
@@ -117,8 +107,6 @@ class Sessions:
         return len(self._open)
 
     def _check_room(self, options: LiveOptions, owner: str, name: str | None) -> None:
-        if self._is_draining:
-            raise Draining("the server is stopping")
         if len(self._open) >= self._limits.max_sessions:
             raise Overloaded(f"{self._limits.max_sessions} live sessions are open, the most here")
         if name is not None and any((s.owner, s.name) == (owner, name) for s in self):

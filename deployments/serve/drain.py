@@ -20,6 +20,8 @@ from ray.serve.exceptions import RayServeException
 
 from deployments.config.names import APPLICATION, INGRESS
 
+DRAIN_S = 20.0  # for a stopping replica to finish what it has begun
+
 
 async def drain(address: str, timeout_s: float) -> bool:
     """Drain the server of a Ray cluster; tell whether all requests ended within the time."""

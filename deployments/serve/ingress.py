@@ -26,6 +26,7 @@ from deployments.http.server import Listener
 from deployments.live.fleet_sessions import sessions_of
 from deployments.security import audit
 from deployments.security.keys import KnownKeys
+from deployments.serve.drain import DRAIN_S
 from deployments.serve.model_control import ServeDirectory
 from deployments.serve.replica_address import stay_on_loopback
 from deployments.serve.signing_key import signing_key
@@ -36,6 +37,7 @@ from deployments.telemetry.log import logger, set_up
 # A request leaves dozens of objects and no cycles, so Python's default, a search for cycles every
 # 700 objects, would waste the ingress' time.
 GC_THRESHOLDS = (50_000, 50, 50)
+STOP_S = 5.0  # of a stopping replica's time, for Serve and for the last answers
 
 
 @serve.deployment(name=INGRESS)
@@ -159,7 +161,7 @@ class Ingress:
         return self._fleet.follower.idle()
 
     async def __del__(self) -> None:  # Serve awaits it when it stops a replica
-        await self._listener.stop()
+        await self._listener.stop(self._admission, DRAIN_S - STOP_S)
         await asyncio.to_thread(tracing.shut_down)
 
 

@@ -18,8 +18,9 @@ from deployments.catalogue.generation import Generation, model_of
 from deployments.catalogue.placements import Description, Placements
 from deployments.catalogue.platform import AppStatus
 from deployments.config.names import APPLICATION, INGRESS
+from deployments.serve.drain import DRAIN_S
 from deployments.serve.handle import LOST, ServeRemote, handle_of
-from deployments.serve.replica import CPUS_A_REPLICA, DRAIN_S, ModelReplica
+from deployments.serve.replica import CPUS_A_REPLICA, ModelReplica
 from deployments.telemetry.log import LogFormat, logger
 from models.errors import Draining, Unavailable
 

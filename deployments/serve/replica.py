@@ -32,7 +32,6 @@ from models.runtime import RuntimeSettings
 T = TypeVar("T")
 # Ray schedules by it and bounds nothing; a model's threads bound its CPU.
 CPUS_A_REPLICA = 0.05
-DRAIN_S = 20.0  # for a stopping replica to finish what it has begun
 
 
 @serve.deployment

@@ -4,13 +4,14 @@ from __future__ import annotations
 
 import asyncio
 import json
+import math
 from collections import deque
-from collections.abc import AsyncGenerator, Mapping
+from collections.abc import AsyncGenerator
 from contextlib import suppress
 from dataclasses import dataclass
 from typing import Any
 
-from starlette.types import Message, Receive, Scope, Send
+from starlette.types import Receive, Scope, Send
 
 from deployments.http.errors import error_body
 from deployments.http.field_errors import MAX_ECHO_CHARS
@@ -21,7 +22,9 @@ from models.errors import DragomanError, InvalidRequest
 MAX_EVENT_BYTES = 15 << 20  # the bound of OpenAI's own service
 MAX_ID_CHARS = 512
 MAX_PARTS = 10_000  # of an event's JSON: an array of millions takes many times its text
-DRAIN_S = 5.0  # for a reader to take what is left before the socket is closed
+STEP_BYTES = 1 << 20  # of a long event that are worked on before others have their turn
+DRAIN_S = 5.0  # in which a reader takes a part of what is left before the socket is closed
+MAX_DRAIN_S = 60.0  # for it to take all of that
 GONE = (OSError, RuntimeError)  # what a listener raises for a caller who has left
 
 
@@ -40,7 +43,7 @@ class ClientEvent:
 
     type: str
     id: str | None
-    fields: Mapping[str, Any]
+    fields: dict[str, Any]
 
 
 class Channel:
@@ -48,6 +51,7 @@ class Channel:
 
     Attributes:
         too_slow: set once more than ``max_unread_bytes`` wait for the reader.
+        gone: set once something could not be sent.
     """
 
     def __init__(self, scope: Scope, receive: Receive, send: Send, max_unread_bytes: int) -> None:
@@ -60,7 +64,7 @@ class Channel:
         self._all_sent = asyncio.Event()
         self._all_sent.set()
         self._sending: asyncio.Task[None] | None = None
-        self.too_slow = asyncio.Event()
+        self.too_slow, self.gone = asyncio.Event(), asyncio.Event()
 
     async def accept(self) -> None:
         """Open the socket; the key's own subprotocol is never the one that is chosen."""
@@ -75,13 +79,27 @@ class Channel:
 
     async def events(self) -> AsyncGenerator[ClientEvent]:
         """Yield what the client sends, until it leaves; what is no event is answered with why."""
-        while (message := await self._receive())["type"] == "websocket.receive":
+        while True:
             try:
-                event = _event(message)
+                event = await self._event()
             except BadEvent as bad:
                 self.refuse(bad.error, bad.event_id)
-                continue
-            yield event
+            else:
+                if event is None:
+                    return
+                yield event
+            await asyncio.sleep(0)  # many small events that came at once keep nobody waiting
+
+    async def _event(self) -> ClientEvent | None:
+        """Return the next event; None: the client has left. Raises BadEvent."""
+        message = await self._receive()
+        if message["type"] != "websocket.receive":
+            return None
+        text = message.pop("text", None)
+        if text is None:
+            raise BadEvent("an event must be a text frame of JSON: audio goes in it as base64")
+        await _check_parts(text)
+        return _event(text)
 
     # ---- what is sent --------------------------------------------------------------------
 
@@ -104,18 +122,31 @@ class Channel:
         """Send an ``error``, with the id of the client's event that caused it."""
         self.tell("error", error={**error_body(error)["error"], "event_id": event_id})
 
-    async def close(self, code: int, reason: str = "") -> None:
-        """Close the socket behind all that was told; a slow reader is not waited for."""
+    async def close(self, code: int, reason: str = "", until: float = math.inf) -> None:
+        """Close the socket behind all that was told, as long as the reader goes on taking it.
+
+        ``until``: when it is closed at the latest, on the event loop's clock.
+        """
         assert self._sending is not None
-        if not self.too_slow.is_set() and not self._sending.done():
-            waiting = asyncio.create_task(self._all_sent.wait())
-            await asyncio.wait(
-                [waiting, self._sending], timeout=DRAIN_S, return_when=asyncio.FIRST_COMPLETED
-            )
-            waiting.cancel()
+        await self._drain(min(until, asyncio.get_running_loop().time() + MAX_DRAIN_S))
         self._sending.cancel()
         with suppress(*GONE):  # the caller was quicker
             await self._send({"type": "websocket.close", "code": code, "reason": reason})
+
+    async def _drain(self, until: float) -> None:
+        """Wait until all is sent, the reader takes nothing any more, or it is too late."""
+        ends = [asyncio.create_task(e.wait()) for e in (self._all_sent, self.gone, self.too_slow)]
+        unread_bytes, left_s = math.inf, DRAIN_S
+        while self._unread_bytes < unread_bytes and left_s > 0:
+            unread_bytes = self._unread_bytes
+            left_s = min(DRAIN_S, until - asyncio.get_running_loop().time())
+            done, _ = await asyncio.wait(
+                ends, timeout=max(0.0, left_s), return_when=asyncio.FIRST_COMPLETED
+            )
+            if done:
+                break
+        for task in ends:
+            task.cancel()
 
     async def _send_all(self) -> None:
         while True:
@@ -124,6 +155,7 @@ class Channel:
                 try:
                     await self._send({"type": "websocket.send", "text": text})
                 except GONE:
+                    self.gone.set()
                     return
                 self._unread_bytes -= len(text)
             self._all_sent.set()
@@ -131,13 +163,19 @@ class Channel:
             await self._news.wait()
 
 
-def _event(message: Message) -> ClientEvent:
-    """Read a message as an event. Raises BadEvent: it is none."""
-    text = message.get("text")
-    if text is None:
-        raise BadEvent("an event must be a text frame of JSON: audio goes in it as base64")
-    if text.count(",") + text.count("[") + text.count("{") > MAX_PARTS:
-        raise BadEvent(f"an event must have at most {MAX_PARTS} parts")
+async def _check_parts(text: str) -> None:
+    """Raise BadEvent for too many parts."""
+    parts = 0
+    for start in range(0, len(text), STEP_BYTES):
+        if start:
+            await asyncio.sleep(0)
+        parts += sum(text.count(mark, start, start + STEP_BYTES) for mark in ",[{")
+        if parts > MAX_PARTS:
+            raise BadEvent(f"an event must have at most {MAX_PARTS} parts")
+
+
+def _event(text: str) -> ClientEvent:
+    """Read a text as an event. Raises BadEvent: it is none."""
     try:
         fields = json.loads(text)
     except (ValueError, RecursionError) as error:

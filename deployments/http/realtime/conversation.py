@@ -67,6 +67,7 @@ async def converse(channel: Channel, session: Session, dialogue: Dialogue, at: A
         for each in (
             _read(channel, session, dialogue),
             _end_on(channel.too_slow, session),
+            _end_on(channel.gone, session),
             _end_in_drain(at, session),
         )
     ]
@@ -78,11 +79,13 @@ async def converse(channel: Channel, session: Session, dialogue: Dialogue, at: A
         if not session.is_over:
             session.abort()
         await asyncio.gather(*others, return_exceptions=True)
-    await finish(channel, error, dialogue)
+    await finish(channel, error, dialogue, at)
 
 
-async def finish(channel: Channel, error: DragomanError | None, dialogue: Ends) -> None:
-    """Tell how a session ended, and close its socket."""
+async def finish(
+    channel: Channel, error: DragomanError | None, dialogue: Ends, at: Admission
+) -> None:
+    """Tell how a session ended, and close its socket, before a drain's time is over."""
     if channel.too_slow.is_set():
         error = ReaderTooSlow("the events of the session were not read")
     code = close_code(error)
@@ -91,7 +94,8 @@ async def finish(channel: Channel, error: DragomanError | None, dialogue: Ends) 
     if error is None or isinstance(error, SessionEnded | QuotaUsed):
         dialogue.end()
     reason = "" if error is None else told(error)
-    await channel.close(code, reason.encode("ascii", "replace").decode()[:MAX_REASON_CHARS])
+    told_why = reason.encode("ascii", "replace").decode()[:MAX_REASON_CHARS]
+    await channel.close(code, told_why, until=at.ends_at)
 
 
 def close_code(error: DragomanError | None) -> int:
@@ -146,8 +150,8 @@ async def _read(channel: Channel, session: Session, dialogue: Dialogue) -> None:
     session.abort()
 
 
-async def _end_on(too_slow: asyncio.Event, session: Session) -> None:
-    await too_slow.wait()
+async def _end_on(happened: asyncio.Event, session: Session) -> None:
+    await happened.wait()
     session.abort()
 
 
@@ -156,10 +160,7 @@ async def _end_in_drain(at: Admission, session: Session) -> None:
     await at.stopping.wait()
     stopping = Draining(STOPPING)
     left_s = at.ends_at - asyncio.get_running_loop().time() - DRAIN_MARGIN_S
-    try:
-        await asyncio.wait_for(session.end(stopping), max(0.0, left_s))
-    except TimeoutError:
-        session.abort(stopping)
+    await session.end(stopping, max(0.0, left_s))
 
 
 class Ender:

@@ -59,14 +59,18 @@ class Following:
                 error = await self._show(events, writer, channel, reading)
             finally:
                 reading.cancel()
-            await finish(channel, error, _Farewell(channel))
+            await finish(channel, error, _Farewell(channel), self._admission)
 
     async def _show(
         self, events: Follower, writer: Writer, channel: Channel, reading: asyncio.Task[None]
     ) -> DragomanError | None:
         """Write events until the session ends, the listener leaves, or the server stops."""
         ender = Ender(self._admission)
-        stops = [reading, asyncio.create_task(channel.too_slow.wait()), ender.task]
+        stops = [
+            reading,
+            *(asyncio.create_task(each.wait()) for each in (channel.too_slow, channel.gone)),
+            ender.task,
+        ]
         try:
             while True:
                 coming = asyncio.ensure_future(anext(events))

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
 
 from deployments.live.options import LiveOptions
@@ -24,22 +24,24 @@ class Opened:
     Attributes:
         expires_at: seconds since the epoch.
         check_model: raises for a name that is no recogniser's; None is the first one.
-        claim_name: gives the session a name. Raises NameTaken: another one has it.
+        claim_name: gives the session a name, whoever may have been quicker. Raises NameTaken:
+            another one has it.
     """
 
     session: Session
     expires_at: int
     check_model: Callable[[str | None], None]
-    claim_name: Callable[[Session, str], None]
+    claim_name: Callable[[Session, str], Awaitable[None]]
 
-    def update(self, options: LiveOptions, name: str | None) -> None:
-        """Change the session, and name it. Raises DragomanError: it stays as it was."""
-        before = self.session.options
-        if options != before:
+    async def update(self, options: LiveOptions, name: str | None) -> None:
+        """Name the session, and change it. Raises DragomanError: it stays as it was."""
+        before = self.session.name
+        if name is not None and name != before:
+            await self.claim_name(self.session, name)
+        if options == self.session.options:
+            return
+        try:
             self.session.update(options)
-        if name is not None and name != self.session.name:
-            try:
-                self.claim_name(self.session, name)
-            except Exception:
-                self.session.update(before)
-                raise
+        except Exception:
+            self.session.name = before
+            raise

@@ -18,7 +18,7 @@ from deployments.http.realtime.conversation import Dialogue, converse
 from deployments.http.realtime.follow import Following
 from deployments.http.realtime.opened import Opened, named_model
 from deployments.http.realtime.queries import TRANSCRIPTION, TRANSLATION, Query, owner
-from deployments.http.realtime.relay import Elsewhere, find
+from deployments.http.realtime.relay import Elsewhere
 from deployments.http.realtime.session_fields import (
     SessionT,
     TranscriptionSession,
@@ -100,10 +100,13 @@ class Realtime:
 
     async def _open(self, scope: Scope, options: LiveOptions, name: str | None) -> Opened:
         """Open a session. Raises DragomanError, which the handshake is answered with."""
-        mine = owner(scope)
-        if name is not None and await find(self._sessions, self._elsewhere, name, mine):
-            raise _taken(name)
-        session = self._sessions.open(options, mine, name)
+        session = self._sessions.open(options, owner(scope), name)
+        if name is not None:
+            try:
+                await self._check_elsewhere(session, name)
+            except BaseException:
+                session.abort()
+                raise
         expires_at = round(session.opened_at + self._limits.max_session_s)
         return Opened(session, expires_at, self._check_model, self._claim)
 
@@ -119,11 +122,26 @@ class Realtime:
         if (named := named_model(name)) is not None:
             self._check_recogniser(named)
 
-    def _claim(self, session: Session, name: str) -> None:
+    async def _claim(self, session: Session, name: str) -> None:
         """Name a session that is open. Raises NameTaken."""
         if any(each.owner == session.owner and each.name == name for each in self._sessions):
             raise _taken(name)
-        session.name = name
+        before, session.name = session.name, name
+        try:
+            await self._check_elsewhere(session, name)
+        except BaseException:
+            session.name = before
+            raise
+
+    async def _check_elsewhere(self, session: Session, name: str) -> None:
+        """Refuse a name that a session of another process has, or takes at this moment.
+
+        The session has the name already, so that of two at once none misses the other.
+        """
+        if self._elsewhere is not None:
+            found = await self._elsewhere.find(name, session.owner)
+            if any(each not in (None, session.id) for each in found):
+                raise _taken(name)
 
 
 class _Socket:

@@ -115,14 +115,14 @@ class TranscriptionDialogue:
     async def _update(self, fields: Mapping[str, Any]) -> None:
         asked = updated(self._asked, fields.get("session"))
         self._opened.check_model(asked.hearing.model)
-        self._opened.update(live_options(asked), asked.dragoman.name)
+        await self._opened.update(live_options(asked), asked.dragoman.name)
         self._asked, self._own.is_on = asked, asked.dragoman.events
         self._channel.tell("session.updated", session=self._shown())
 
-    async def _append(self, fields: Mapping[str, Any]) -> None:
+    async def _append(self, fields: dict[str, Any]) -> None:
         encoding = self._asked.audio.input.format.type
-        samples, rate_hz = samples_of(fields.get("audio"), encoding), rate_of(encoding)
-        await hear(self._session, samples, rate_hz)
+        samples = await samples_of(fields.pop("audio", None), encoding)  # it is let go of
+        await hear(self._session, samples, rate_of(encoding))
 
     async def _commit(self, fields: Mapping[str, Any]) -> None:
         self._session.commit()

@@ -77,6 +77,7 @@ class Writer:
         self._to, self.own = to, own
         self.has_input, self.names_language = has_input, names_language
         self._turn: int | None = None  # whose words were written last
+        self._said: set[str] = set()  # languages that were written
 
     def show(self, event: Event) -> None:
         """Write an event; those that the reader has not asked for are left out."""
@@ -84,7 +85,7 @@ class Writer:
             case TranscriptDelta() if self.has_input:
                 self._input(event)
             case TranslationDelta():
-                self._output(f"{OUTPUT}.delta", event, delta=event.text)
+                self._output(f"{OUTPUT}.delta", event, delta=f"{self._gap(event)}{event.text}")
             case SpeechDelta():
                 for piece in pieces_of(event.audio):
                     self._output(AUDIO, event, delta=piece, **PCM16)
@@ -104,6 +105,13 @@ class Writer:
         self._turn = event.turn
         place, own = elapsed_ms(event.end_s), {"language": event.language}
         self._to.tell(f"{INPUT}.delta", delta=f"{gap}{event.text}", elapsed_ms=place, **own)
+
+    def _gap(self, event: TranslationDelta) -> str:
+        """Return the space behind another language, or behind the same one that comes again."""
+        is_next = event.target in self._said if self.names_language else bool(self._said)
+        self._said.add(event.target)
+        has_gap = event.text[:1] == " " or event.target in UNSPACED_LANGUAGES
+        return " " if is_next and not has_gap else ""
 
     def _output(self, kind: str, event: TranslationDelta | SpeechDelta, **fields: Any) -> None:
         own = {"language": event.target} if self.names_language else {}
@@ -137,7 +145,7 @@ class TranslationDialogue:
 
     async def take(self, event: ClientEvent) -> None:
         if event.type == "session.update":
-            self._update(event.fields)
+            await self._update(event.fields)
         elif event.type == "session.input_audio_buffer.append":
             await self._append(event.fields)
         elif event.type != "session.close":
@@ -150,14 +158,14 @@ class TranslationDialogue:
             self._is_closing = True
             in_background(self._session.finish())
 
-    def _update(self, fields: Mapping[str, Any]) -> None:
+    async def _update(self, fields: Mapping[str, Any]) -> None:
         asked = updated(self._asked, fields.get("session"))
         if asked.model != self._asked.model:
             raise InvalidRequest("session.model cannot change", param="session.model")
         transcription = asked.audio.input.transcription
         self._opened.check_model(None if transcription is None else transcription.model)
         with blaming("target_language", LANGUAGE), blaming("voice", "session.audio.output.voice"):
-            self._opened.update(live_options(asked), asked.dragoman.name)
+            await self._opened.update(live_options(asked), asked.dragoman.name)
         self._asked = asked
         self._settle()
         self._channel.tell("session.updated", session=self._shown())
@@ -168,8 +176,8 @@ class TranslationDialogue:
         self._writer.has_input = self._asked.audio.input.transcription is not None
         self._writer.names_language = len(targets_of(self._asked)) > 1
 
-    async def _append(self, fields: Mapping[str, Any]) -> None:
-        samples = samples_of(fields.get("audio"))
+    async def _append(self, fields: dict[str, Any]) -> None:
+        samples = await samples_of(fields.pop("audio", None))  # it may be long, and is let go of
         if not targets_of(self._asked):
             message = f"{LANGUAGE} must be set before audio is sent"
             raise InvalidRequest(message, param=LANGUAGE)

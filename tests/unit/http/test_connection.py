@@ -18,6 +18,7 @@ from deployments.http.connection import (
     MAX_HEADERS,
     MAX_WAITING,
 )
+from deployments.http.middleware.admission import Admission
 from deployments.http.server import Listener
 from deployments.serve.ports import free_port
 from tests.support.sockets import HOST, gated, hello, opened, raw, serving, until
@@ -204,4 +205,4 @@ async def test_connections_leave_files_for_the_process() -> None:
         assert await refused.read() == b""
     for writer in (first, second):
         writer.transport.abort()
-    await listener.stop()
+    await listener.stop(Admission(8), 10.0)

@@ -10,8 +10,12 @@ import httpx
 import pytest
 from starlette.requests import Request
 from starlette.responses import Response
+from starlette.types import Receive, Scope, Send
+from websockets.asyncio.client import connect
+from websockets.exceptions import ConnectionClosed
 
 from deployments.http.connection import MAX_HEAD_BYTES
+from deployments.http.middleware.admission import Admission
 from deployments.http.server import Listener, listening_socket
 from deployments.serve.ports import free_port
 from tests.support.sockets import HOST, gated, hello, raw, serving, until
@@ -52,6 +56,31 @@ async def test_two_replicas_share_a_port() -> None:
             assert (await http.get(url)).status_code == 200
 
 
+async def test_a_stop_takes_no_connections_and_lets_live_ones_end_in_order() -> None:
+    admission, url = Admission(8), f"{HOST}:{free_port()}"
+
+    async def app(scope: Scope, receive: Receive, send: Send) -> None:
+        with admission.lasting():
+            await receive()
+            await send({"type": "websocket.accept"})
+            await admission.stopping.wait()
+            await send({"type": "websocket.send", "text": "what was said"})
+            await send({"type": "websocket.close", "code": 1012})
+
+    listener = Listener(app, HOST, int(url.rsplit(":", 1)[1]), 60)
+    listener.start()
+    async with connect(f"ws://{url}/") as talk:
+        ending = asyncio.create_task(listener.stop(admission, 10.0))
+        assert await talk.recv() == "what was said"
+        with pytest.raises(OSError, match="onnect"):
+            await connect(f"ws://{url}/")
+        listener.check()
+        with pytest.raises(ConnectionClosed):
+            await talk.recv()
+        assert talk.close_code == 1012
+    await ending
+
+
 def test_a_port_of_a_stranger_is_not_shared() -> None:
     with socket.socket() as taken:
         taken.bind((HOST, 0))
@@ -90,7 +119,7 @@ async def test_a_listener_is_healthy_until_it_does_not_listen() -> None:
     listener._socket.shutdown(socket.SHUT_RDWR)
     with pytest.raises(RuntimeError, match="does not listen"):
         listener.check()
-    await listener.stop()
+    await listener.stop(Admission(8), 10.0)
     listener.check()  # it stopped as it was told to
 
 
@@ -104,7 +133,7 @@ async def test_a_listener_that_accepts_nobody_is_not_healthy() -> None:
         listener.check()  # it may be about to
         with pytest.raises(RuntimeError, match="none is accepted"):
             listener.check()
-    await listener.stop()
+    await listener.stop(Admission(8), 10.0)
 
 
 async def test_a_listener_whose_server_has_ended_is_not_healthy() -> None:
@@ -133,7 +162,7 @@ async def test_what_runs_is_answered_before_it_stops() -> None:
     async with httpx.AsyncClient() as http:
         answer = asyncio.create_task(http.get(f"http://{HOST}:{port}/"))
         await running.wait()
-        stopping = asyncio.create_task(listener.stop())
+        stopping = asyncio.create_task(listener.stop(Admission(8), 10.0))
         go_on.set()
         assert (await answer).text == "hello 0"
     await stopping

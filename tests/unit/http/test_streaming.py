@@ -364,7 +364,7 @@ async def url(server: Server) -> AsyncIterator[str]:
     listener = Listener(server.app, "127.0.0.1", port, keep_alive_timeout_s=60)
     listener.start()
     yield f"http://127.0.0.1:{port}"
-    await listener.stop()
+    await listener.stop(Admission(8), 10.0)
 
 
 async def test_the_client_is_given_each_sentence(server: Server, url: str) -> None:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import os
+import socket
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager, suppress
 from typing import Any
@@ -134,17 +135,73 @@ async def test_what_is_held_is_counted_and_given_back(served: Served, text: str)
         await until(lambda: served.state.held_bytes == 0)
 
 
+async def test_what_the_application_works_on_is_counted(served: Served) -> None:
+    class OneAtATime(list[Any]):
+        def append(self, taken: Any) -> None:
+            super().append(taken)
+            served.app.may_take.clear()
+
+    served.app.taken = OneAtATime()
+    async with connect(served.url) as socket:
+        await socket.send("x" * 200_000)
+        await until(lambda: bool(served.app.taken))
+        assert served.state.held_bytes == 200_000
+        served.app.may_take.set()
+        await until(lambda: served.state.held_bytes == 0)
+
+
+async def test_little_waits_in_the_kernel_so_that_pings_are_not_far_behind(served: Served) -> None:
+    async with connect(served.url):
+        found = only(served).transport.get_extra_info("socket")
+        bound = found.getsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF)
+        assert bound <= 2 * websocket.RECEIVE_BUFFER_BYTES  # the kernel doubles it
+
+
+async def test_who_takes_what_is_left_is_waited_for_at_the_end(
+    served: Served, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(websocket, "CLOSE_S", 3600.0)
+    async with connect(served.url):
+        connection = only(served)
+        left = iter([100, 50, 50])
+        aborted: list[bool] = []
+
+        class Transport:
+            def get_write_buffer_size(self) -> int:
+                return next(left)
+
+            def abort(self) -> None:
+                aborted.append(True)
+
+        real, connection.transport = connection.transport, Transport()  # type: ignore[assignment]
+        connection._end(200, 6)
+        assert not aborted
+        connection._end(50, 5)
+        assert aborted
+        connection.transport = real
+
+
 async def test_beyond_the_bound_of_all_a_connection_is_closed_with_a_reason(
     served: Served, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(websocket, "MAX_HELD_BYTES", 1 << 20)
     served.app.may_take.clear()
-    async with connect(served.url) as one, connect(served.url) as other:
+    monkeypatch.setattr(websocket, "FAIR_BYTES", 1 << 16)
+    async with (
+        connect(served.url) as one,
+        connect(served.url) as other,
+        connect(served.url) as modest,
+    ):
         await one.send("x" * 700_000)
         await until(lambda: served.state.held_bytes >= 700_000)
         await ended_by(other, 700_000)
         assert other.close_code == 1013
         assert one.close_code is None
+        monkeypatch.setattr(websocket, "MAX_HELD_BYTES", 1 << 10)
+        await modest.send("little")
+        await until(lambda: served.state.held_bytes > 700_000)
+        await another_is_served(served)
+        assert modest.close_code is None
         served.app.may_take.set()
 
 

@@ -72,6 +72,18 @@ async def test_words_are_sent_while_somebody_speaks() -> None:
     assert "x" not in sent  # what the edge cut is held back
 
 
+async def test_of_updates_that_wait_at_one_place_the_last_one_counts() -> None:
+    stage = Stage()
+    hearing = stage.hearing
+    for _ in range(1000):
+        hearing.update(LiveOptions(language="de"))
+        hearing.add(np.zeros(1, np.int16))
+    hearing.update(LiveOptions(language="fr"))
+    assert len(hearing._markers) <= 4
+    await stage.say(spoken(1, 2, 3), silence(1))
+    assert hearing._options.language == "fr"
+
+
 async def test_one_question_at_a_time() -> None:
     stage = Stage(takes_s=1.1)
     await stage.say(spoken(*range(20)), silence(1))

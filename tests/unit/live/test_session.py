@@ -273,6 +273,24 @@ async def test_end_cuts_a_flush_that_takes_too_long() -> None:
     assert (await rest(live.listener))[-1] == Closed(error)
 
 
+async def test_languages_that_come_and_go_unspoken_leave_nothing_behind() -> None:
+    live = scene(VirtualClock(), TO_PT)
+    live.models.gate.clear()
+    await live.session.add(samples(1.0))
+    live.ear.say("Hello there.")
+    await settle()
+    for _ in range(50):
+        live.session.update(LiveOptions(targets=("fr",)))
+        live.session.update(TO_PT)
+    await settle()
+    assert len(live.session._languages._lines) <= 2  # what is translated, and what is to come
+    live.ear.say(" Good bye.")
+    live.models.gate.set()
+    await live.session.finish()
+    text = text_of(await rest(live.listener), "pt")
+    assert text == "<en>pt:Hello there.<en>pt:Good bye."  # a reader writes the space
+
+
 async def test_too_many_languages_or_listeners_are_refused() -> None:
     live = scene(VirtualClock(), TO_PT, Live(max_targets=2, max_listeners=3))
     live.session.listen(("fr",), follows=True)

@@ -2,19 +2,17 @@
 
 from __future__ import annotations
 
-import asyncio
 from typing import Any
 
 import pytest
 
 from deployments.config.live import Live
 from deployments.live.demand import Demand
-from deployments.live.events import Closed
 from deployments.live.options import LiveOptions
 from deployments.live.sessions import Sessions
-from models.errors import Draining, NameTaken, Overloaded, UnknownSession, UnsupportedPair
+from models.errors import NameTaken, Overloaded, UnknownSession, UnsupportedPair
 from tests.support.clock import VirtualClock
-from tests.support.live import SENSES, FakeModels, rest, samples, text_of
+from tests.support.live import SENSES, FakeModels, samples
 
 OPTIONS = LiveOptions(targets=("pt",))
 
@@ -77,27 +75,6 @@ async def test_a_session_that_would_not_keep_pace_is_refused_by_who_admits() -> 
     open_.open(OPTIONS)
     with pytest.raises(Overloaded, match="pace"):
         open_.open(LiveOptions(targets=("pt",), speaks=True))
-
-
-async def test_a_drain_flushes_all_and_opens_none() -> None:
-    clock = VirtualClock()
-    open_ = sessions(clock)
-    listeners = []
-    for number in range(3):
-        session = open_.open(OPTIONS)
-        listeners.append(session.listen())
-        await session.add(samples(1.0))
-        session._hearing.say(f"I am {number} of them.")  # type: ignore[attr-defined]
-    draining = asyncio.ensure_future(open_.drain())
-    await clock.advance(1.0)
-    await draining
-    for number, listener in enumerate(listeners):
-        events = await rest(listener)
-        assert text_of(events, "pt") == f"<en>pt:I am {number} of them."
-        assert isinstance(events[-1], Closed)
-        assert isinstance(events[-1].error, Draining)
-    with pytest.raises(Draining):
-        open_.open(OPTIONS)
 
 
 async def test_operators_see_who_listens_in_which_language_and_how_late_it_is() -> None:

@@ -66,6 +66,40 @@ async def test_a_drain_ends_what_cannot_be_flushed_in_its_time(place: Place) -> 
         assert await draining
 
 
+async def test_a_drain_flushes_as_long_as_its_time_goes(place: Place) -> None:
+    async with talking(place.at(TRANSLATION, **QUERY)) as talk:
+        await talk.next()
+        session = await opened(place)
+        end, given = session.end, []
+
+        async def noted(error: Any, within_s: float) -> None:
+            given.append(within_s)
+            await end(error, within_s)
+
+        session.end = noted
+        await place.admission.drain(60.0)
+        await talk.rest()
+        assert given[0] == pytest.approx(59.0, abs=5.0)
+
+
+async def test_a_client_that_leaves_is_noticed_though_its_session_is_behind(place: Place) -> None:
+    async with talking(place.at(TRANSCRIPTION, intent="transcription")) as talk:
+        await talk.next()
+        session = await opened(place)
+        session._hearing.room.clear()
+        for _ in range(8):
+            await talk.append(speech(1.0), TRANSCRIPTION)
+        await until(lambda: session.heard_s >= 1.0)
+        talk.socket.transport.abort()
+
+        def goes_on() -> bool:
+            if not session.is_over:
+                session._hearing._say()
+            return session.is_over
+
+        await until(goes_on)
+
+
 @pytest.mark.parametrize(
     ("error", "code", "kinds"),
     [

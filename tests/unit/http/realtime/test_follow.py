@@ -139,6 +139,59 @@ async def test_a_name_is_one_sessions_alone() -> None:
             assert (status, error["code"]) == (409, "session_name_taken")
 
 
+async def renamed(talk: Talk, **output: Any) -> dict[str, Any]:
+    changes = {"dragoman": {"name": "talk"}, "audio": {"output": output}}
+    await talk.send("session.update", session=changes)
+    return await talk.next()
+
+
+async def test_an_update_whose_name_is_taken_touches_nothing() -> None:
+    async with (
+        realtime() as place,
+        talking(place.at(TRANSLATION, **TALK)) as talk,
+        talking(place.at(TRANSLATION, model="asr", to="es")) as other,
+    ):
+        await talk.next()
+        await other.next()
+        session = next(each for each in place.sessions if each.name is None)
+        updates: list[Any] = []
+        session.update = updates.append  # type: ignore[method-assign]
+        answer = await renamed(other, language="pt")
+        assert answer["error"]["code"] == "session_name_taken"
+        assert (updates, session.name) == ([], None)
+
+
+async def test_a_name_goes_with_an_update_that_is_refused() -> None:
+    async with realtime() as place, talking(place.at(TRANSLATION, model="asr", to="es")) as talk:
+        await talk.next()
+        assert (await renamed(talk, language="de"))["type"] == "error"
+        (session,) = place.sessions
+        assert session.name is None
+
+
+async def test_a_name_of_another_process_is_taken_too() -> None:
+    async with (
+        two_places() as (one, other),
+        talking(one.at(TRANSLATION, **TALK)) as talk,
+        talking(other.at(TRANSLATION, model="asr", to="es")) as late,
+    ):
+        await talk.next()
+        await late.next()
+        assert (await renamed(late))["error"]["code"] == "session_name_taken"
+        (session,) = other.sessions
+        assert session.name is None
+
+
+async def test_of_two_that_take_a_name_at_once_on_two_processes_not_both_get_it() -> None:
+    async with two_places() as places:
+        outcomes = await asyncio.gather(
+            *(created(place.at(TRANSLATION, **TALK)) for place in places for _ in range(4)),
+            return_exceptions=True,
+        )
+        named = [each for each in outcomes if not isinstance(each, BaseException)]
+        assert len(named) <= 1
+
+
 async def lines(http: httpx.AsyncClient, **query: str) -> list[dict[str, Any]]:
     async with http.stream("GET", "v1/realtime/follow", params=query) as answer:
         assert answer.headers["content-type"].startswith("text/event-stream")

@@ -7,6 +7,9 @@ from typing import Any
 
 import pytest
 
+from deployments.http.realtime.own_events import OwnEvents
+from deployments.http.realtime.translation import Writer
+from deployments.live.events import TranslationDelta
 from tests.support.realtime import (
     TRANSLATION,
     Talk,
@@ -54,6 +57,32 @@ async def test_a_space_is_between_what_two_turns_say() -> None:
             await talk.append(silence(0.6))
         await talk.send("session.close")
         assert text_of(await talk.rest(), HEARD) == "w0 w1 w2 w3"
+
+
+@pytest.mark.parametrize(
+    ("told", "names_language", "expected"),
+    [
+        ([("pt", "Um."), ("es", "Dos."), ("es", " Tres.")], False, ["Um.", " Dos.", " Tres."]),
+        ([("pt", "Um."), ("pt", "Dois.")], False, ["Um.", " Dois."]),
+        ([("pt", "Um."), ("zh", "二。")], False, ["Um.", "二。"]),
+        ([("pt", "Um."), ("es", "Uno."), ("pt", "Dois.")], True, ["Um.", "Uno.", " Dois."]),
+    ],
+    ids=["another language", "the same one again", "one without spaces", "two at once"],
+)
+def test_what_a_reader_puts_together_does_not_run_together(
+    told: list[tuple[str, str]], names_language: bool, expected: list[str]
+) -> None:
+    deltas = []
+
+    class Reader:
+        def tell(self, kind: str, /, **fields: Any) -> None:
+            deltas.append(fields["delta"])
+
+    own = OwnEvents(Reader(), lambda event: None, is_on=False)
+    writer = Writer(Reader(), own, has_input=False, names_language=names_language)
+    for target, text in told:
+        writer.show(TranslationDelta(target, text, 0.0, 1.0))
+    assert deltas == expected
 
 
 async def test_every_event_has_an_id_of_its_own() -> None:
