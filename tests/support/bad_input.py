@@ -248,7 +248,7 @@ def rows() -> list[Bad]:
             "content": b'{"text": "' + b"a" * 2_000_000 + b'"}'}),
         Bad("a priority that is none", TEXT, 400, "x-priority", "whole number",
             request={"json": TEXT_OK, "headers": {"x-priority": "high"}}),
-        Bad("a stream of subtitles", TRANSCRIBE, 400, "stream", "json or text, not srt",
+        Bad("a stream of subtitles", TRANSCRIBE, 400, "stream", "diarized_json, not srt",
             request=heard(good, stream="true", response_format="srt")),
         Bad("logprobs of a bare text", TRANSCRIBE, 400, "include[]", "response_format json",
             request=heard(good, **{"include[]": "logprobs", "response_format": "text"})),

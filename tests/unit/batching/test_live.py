@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 from collections.abc import Awaitable, Callable
 from contextlib import ExitStack
+from functools import partial
 
 import pytest
 
@@ -157,10 +158,8 @@ async def test_others_have_a_quarter_of_the_time_of_live_work(
             await request.submit(Piece("other", length))
 
     with b.batcher.open_live():
-        callers = [
-            asyncio.create_task(forever(lambda ask=ask, share=Share(): ask(share)))  # type: ignore[misc]
-            for ask in [live] * 30 + [other] * 30
-        ]
+        asked = [partial(ask, Share()) for ask in [live] * 30 + [other] * 30]
+        callers = [asyncio.create_task(forever(again)) for again in asked]
         await b.clock.advance(100)
         for task in callers:
             task.cancel()
