@@ -21,6 +21,7 @@ from deployments.http.failed_requests import counted
 from deployments.http.parsing import (
     DetectedLanguage,
     ForgivingFields,
+    blaming,
     check_text_length,
     context_of,
     form_fields,
@@ -103,6 +104,11 @@ class TranscriptionFields(ForgivingFields):
             vad=chunking.parameters if isinstance(chunking, ServerVad) else WINDOW_VAD,
         )
 
+    @property
+    def language_field(self) -> str:
+        """Return the name of the field that the language comes from."""
+        return "language" if self.language or len(self.languages) != 1 else "languages[]"
+
     def check(self) -> None:
         """Refuse what no format of the answer says.
 
@@ -146,7 +152,8 @@ class TranscriptionEndpoint:
         if fields.response_format == diarized.FORMAT:
             answer = await self._by_speaker(request, fields, files, asr, context)
             return timed(naming_ignored(answer, fields), context)
-        plan = self._pipeline.planner.transcription(fields.options, asr)
+        with blaming("language", fields.language_field):
+            plan = self._pipeline.planner.transcription(fields.options, asr)
         admit(plan.models, context)
         audio = await self._pipeline.files.decode(files.pop(), context)  # the file is not kept
         if fields.stream:
@@ -187,7 +194,8 @@ class TranscriptionEndpoint:
     ) -> Response:
         """Say who says what."""
         names, references = fields.known_speaker_names, fields.known_speaker_references
-        plan = self._diarized.plan(fields.options, asr)
+        with blaming("language", fields.language_field):
+            plan = self._diarized.plan(fields.options, asr)
         spoken = await self._diarized.answer(files.pop(), plan, names, references, context)
         if fields.stream:
             return await _streamed(spoken.bodies(context), request)
