@@ -242,7 +242,7 @@ def rows() -> list[Bad]:
             request={"json": TEXT_OK, "headers": {"x-timeout-ms": "soon"}}),
         Bad("PCM at a rate that is no number", EMBED, 400, "content-type", "rate=16000", request={
             "content": bytes(3200), "headers": {"content-type": "audio/pcm; rate=²".encode()}}),
-        Bad("half a surrogate pair", TEXT, 400, "text", "surrogate", request={
+        Bad("half a surrogate pair", TEXT, 400, "text", "UTF-8", request={
             "content": b'{"text": "a \\ud800", "source_language": "en", "target_language": "pt"}'}),
         Bad("more JSON than a body may be", TEXT, 413, "body", "JSON", request={
             "content": b'{"text": "' + b"a" * 2_000_000 + b'"}'}),
