@@ -36,6 +36,8 @@ DragomanError
 │       ├── TooManyRunning      more than it may have running
 │       └── QuotaUsed           more than it may use a day
 ├── Unavailable                 the same request may succeed later
+│   ├── TranslationLost         a sentence of a live session could not be translated
+│   ├── SpeechLost              nor spoken
 │   ├── NotReady                models are still loading
 │   ├── Draining                the server is stopping
 │   ├── Overloaded              as many requests as the server takes at once

@@ -178,8 +178,8 @@ def _rows_in_time(at: Moment[WaitingT]) -> int:
 
 
 def _keep_short(batch: list[WaitingT], times: BatchTimes, most_s: float) -> None:
-    """Cut a batch down to what takes so long at most, but to its live items or one other."""
-    while len(batch) > 1 and batch[-1].priority != LIVE:
+    """Cut a batch down to what takes so long at most; its head and the live ones with it stay."""
+    while len(batch) > 1 and not batch[0].priority == batch[-1].priority == LIVE:
         if times.expected_s(len(batch) * max([each.cost for each in batch])) <= most_s:
             return
         batch.pop()

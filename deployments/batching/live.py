@@ -39,17 +39,21 @@ class LiveWork:
             yield
         finally:
             self.sessions -= 1
+            if not self.sessions:
+                self._owed_s = 0.0
             self._changed()
 
     def is_others_turn(self, takes_s: float) -> bool:
         """Tell whether other work, which would take so long, goes before live items now."""
         return 0 < takes_s <= self._owed_s
 
-    def sent(self, took_s: float, *, is_live: bool, others_wait: bool) -> None:
-        """Count the time that a batch will take."""
+    def sent(self, took_s: float, live_part: float, *, others_wait: bool) -> None:
+        """Count the time that a batch will take; ``live_part`` of its rows are live.
+
+        Others may owe as much as their batch takes: it may be longer than what they were owed.
+        """
         if not others_wait:
             self._owed_s = 0.0
-        elif is_live:
-            self._owed_s += OTHERS_PART * took_s
-        else:
-            self._owed_s = max(0.0, self._owed_s - took_s)
+            return
+        owed_s = self._owed_s + took_s * (OTHERS_PART * live_part - (1 - live_part))
+        self._owed_s = max(-took_s, owed_s)

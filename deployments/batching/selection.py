@@ -47,7 +47,8 @@ def draw(
 ) -> list[WaitingT]:
     """Choose the best batch around ``head``: near lengths first, within rows, cost and padding.
 
-    Where order is preserved, it is those behind the head, until one does not fit.
+    More urgent items than the head come last: it has a turn that is not theirs. Where order is
+    preserved, it is those behind the head, until one does not fit.
 
     Args:
         waiting: by priority, and in the order of arrival within one.
@@ -56,10 +57,19 @@ def draw(
     batch, longest, total = [head], head.cost, head.cost
     candidates = waiting
     if not policy.preserve_ordering and (
-        not is_in_turn or any(each.cost != head.cost for each in waiting)
+        not is_in_turn
+        or waiting[0].priority != head.priority
+        or any(each.cost != head.cost for each in waiting)
     ):
         candidates = sorted(
-            waiting, key=lambda t: (t.priority, abs(t.cost - head.cost), t.turn, t.number)
+            waiting,
+            key=lambda t: (
+                t.priority < head.priority,
+                t.priority,
+                abs(t.cost - head.cost),
+                t.turn,
+                t.number,
+            ),
         )
     for each in candidates:
         if len(batch) == rows_at_most:

@@ -154,7 +154,7 @@ class BatchSender(Generic[ItemT, ResultT]):
             cost = len(tickets) * max([ticket.cost for ticket in tickets])
             self.live.sent(
                 self.learning.batch_time.times.expected_s(cost),
-                is_live=tickets[0].priority == LIVE,
+                sum([ticket.priority == LIVE for ticket in tickets]) / len(tickets),
                 others_wait=self._queue.head(after=LIVE) is not None,
             )
         if self.policy.preserve_ordering:

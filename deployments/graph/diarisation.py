@@ -5,7 +5,7 @@ from __future__ import annotations
 from bisect import bisect_right
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, replace
-from itertools import groupby
+from itertools import count, groupby
 from string import ascii_uppercase
 from typing import Any, TypeVar
 
@@ -20,6 +20,7 @@ from deployments.graph.plan import Embedding, Hearing
 from deployments.graph.stages import StageRunner
 from deployments.graph.transcription import Transcriber
 from deployments.graph.voice_embeddings import VoiceEmbedder
+from models.errors import InvalidRequest
 from models.speaker.turns import Rules, Turns, is_narrow, pieces, rules_of, samples_of, tell_apart
 from models.types import (
     Audio,
@@ -165,9 +166,17 @@ class Diariser:
     async def _known(
         self, known: Sequence[KnownSpeaker], plan: Diarising, context: Context
     ) -> list[NDArray[np.float32]]:
-        """Embed the clips of known speakers: [d] each."""
+        """Embed the clips of known speakers: [d] each.
+
+        Raises:
+            InvalidRequest: nobody speaks in one.
+        """
         embedding = Embedding(plan.speaker, plan.hearing.vad)
         voices = await all_of(self._voices.embed(each.clip, embedding, context) for each in known)
+        for speaker, voice in zip(known, voices, strict=True):
+            if voice.speech_s == 0:
+                message = f"nobody speaks in the clip of {speaker.name!r}"
+                raise InvalidRequest(message, param="known")
         return [voice.voiceprint.embedding for voice in voices]
 
     async def _run(self, call: Callable[[], R], context: Context) -> R:
@@ -180,15 +189,16 @@ def named(
     references: Sequence[NDArray[np.float32]],
     rules: Rules,
 ) -> tuple[SpeakerSpan, ...]:
-    """Name the speakers: the nearest known one, or a letter in the order of their first words."""
+    """Name the speakers: the nearest known one, or else A to Z, A1 and so on, as they begin."""
     taken = {each.name for each in known}
-    letters = (letter for letter in ascii_uppercase if letter not in taken)
+    every = (f"{letter}{number or ''}" for number in count() for letter in ascii_uppercase)
+    free = (name for name in every if name not in taken)
     names: dict[int, str] = {}
     for number in dict.fromkeys(turn.speaker for turn in found.turns):
         cosines = [float(each @ found.centroids[number]) for each in references]
         nearest = max(cosines, default=-1.0)
         is_known = nearest >= rules.known_threshold
-        names[number] = known[cosines.index(nearest)].name if is_known else next(letters)
+        names[number] = known[cosines.index(nearest)].name if is_known else next(free)
     spoken = [SpeakerSpan(t.start_s, t.end_s, names[t.speaker]) for t in found.turns]
     return tuple(_joined(spoken))
 

@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import codecs
 import re
-from collections.abc import Container, Sequence
+from collections.abc import AsyncGenerator, Container, Sequence
 from contextlib import aclosing
 from typing import Any
 
+from python_multipart.multipart import parse_options_header
 from starlette.datastructures import FormData, UploadFile
 from starlette.formparsers import MultiPartException, MultiPartParser
 from starlette.requests import Request
@@ -16,23 +18,57 @@ from models.errors import InvalidRequest, TooLarge
 LIST_ENTRY = re.compile(r"\[[0-9]{0,4}\]$")  # behind the name of a list
 MAX_PARTS = 1000  # of one form, files and fields each: what the parser bears
 MAX_FIELD_BYTES = 4 << 20  # of one that is no file: a short clip in base64 is one
+MAX_FIELDS_BYTES = 32 << 20  # of all of them: ten such clips
+# Python has others that take a time that grows with the square of the text.
+CHARSETS = frozenset({"utf-8", "ascii", "iso8859-1", "cp1252"})
 
 
-async def read_form(request: Request) -> FormData:
-    """Parse a multipart body. Its parts stay in memory: what callers send is written nowhere."""
-    async with aclosing(request.stream()) as stream:
-        parser = MultiPartParser(
+class _Parser(MultiPartParser):
+    """Bounds the fields that are no files together, too: each is copied into a text."""
+
+    def __init__(self, request: Request, stream: AsyncGenerator[bytes, None]) -> None:
+        super().__init__(
             request.headers,
             stream,
             max_files=MAX_PARTS,
             max_fields=MAX_PARTS,
             max_part_size=MAX_FIELD_BYTES,
         )
-        parser.spool_max_size = 0  # of a file in memory: any
+        self.spool_max_size = 0  # of a file in memory: any
+        self._fields_bytes = 0
+
+    def on_part_data(self, data: bytes, start: int, end: int) -> None:
+        if self._current_part.file is None:
+            self._fields_bytes += end - start
+            if self._fields_bytes > MAX_FIELDS_BYTES:
+                message = f"the fields beside files must have at most {MAX_FIELDS_BYTES} bytes"
+                raise TooLarge(message, param="body")
+        super().on_part_data(data, start, end)
+
+
+async def read_form(request: Request) -> FormData:
+    """Parse a multipart body. Its parts stay in memory: what callers send is written nowhere.
+
+    Raises:
+        InvalidRequest: it is malformed, or of a charset that is not taken.
+        TooLarge: the fields that are no files have too many bytes.
+    """
+    _check_charset(request.headers.get("content-type"))
+    async with aclosing(request.stream()) as stream:
         try:
-            return await parser.parse()
+            return await _Parser(request, stream).parse()
         except MultiPartException as error:
             raise InvalidRequest(f"malformed request: {error.message}", param="body") from error
+
+
+def _check_charset(content_type: str | None) -> None:
+    charset = parse_options_header(content_type)[1].get(b"charset", b"utf-8").decode("latin-1")
+    try:
+        is_taken = codecs.lookup(charset).name in CHARSETS
+    except (LookupError, ValueError):
+        is_taken = False
+    if not is_taken:
+        raise InvalidRequest("the charset of a form must be utf-8", param="content-type")
 
 
 def form_values(form: FormData, known: Container[str], file_names: Sequence[str]) -> dict[str, Any]:

@@ -65,7 +65,7 @@ def _encodable(text: str) -> str:
     try:
         text.encode()
     except UnicodeEncodeError as error:
-        raise ValueError("half of a surrogate pair is no character") from error
+        raise ValueError("must be text that UTF-8 can hold") from error
     return text
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from functools import cached_property
@@ -30,6 +31,7 @@ if TYPE_CHECKING:
     import ctranslate2
     from faster_whisper.tokenizer import Tokenizer
 
+WITHIN_SPECIAL = re.compile(r"(?<=<)(?=\|)")  # all of Whisper's begin with these two characters
 TIMESTAMP_STEP_S = 0.02  # between two timestamp tokens
 PACKAGE_FOLDER = "data/"  # of packages; folders and snapshots have the files at the top
 
@@ -110,6 +112,11 @@ class LoadedWhisper:
     def text_tokenizer(self) -> Tokenizer:
         """Return a tokenizer for text, whose tokens are those of every language and task."""
         return self.tokenizer("en", "transcribe")
+
+    def tokens(self, text: str) -> list[int]:
+        """Return the tokens of a text; one that spells a special token, as ``<|en|>``, has none."""
+        parts = WITHIN_SPECIAL.split(text)
+        return [token for part in parts for token in self.text_tokenizer.encode(part)]
 
     @cached_property
     def _suppressed(self) -> list[int]:

@@ -146,11 +146,11 @@ class WhisperAsr:
         if item.prefix is not None:
             row.timestamps, row.forced = False, self._forced(item.prefix)
         if item.prompt and item.prompt.strip():
-            row.history += model.text_tokenizer.encode(" " + item.prompt.strip())
+            row.history += model.tokens(" " + item.prompt.strip())
         return row
 
     def _forced(self, prefix: str) -> tuple[int, ...]:
-        tokens = self._loaded.text_tokenizer.encode(prefix) if prefix.strip() else []
+        tokens = self._loaded.tokens(prefix) if prefix.strip() else []
         if len(tokens) > MOST_FORCED_TOKENS:
             message = f"{len(tokens)} tokens; at most {MOST_FORCED_TOKENS} are taken"
             raise TooLarge(message, param="prefix")

@@ -7,6 +7,7 @@ from collections import defaultdict
 from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
+from unicodedata import category
 
 from models.text.languages import language_code
 from models.weights.source import resolve
@@ -20,7 +21,7 @@ TARGET_WEIGHT = 0.1
 # one does start from are taken for their neighbours.
 FOREIGN_PROBABILITY = 0.9
 UNSURE_PROBABILITY = 0.8  # of a language among those that are translated
-NO_LETTERS = re.compile(r"[\W\d_]+")
+MARKS = ("Mn", "Mc")  # what is written onto a letter, as vowels are in Hindi (Unicode)
 # Addresses and names of files and accounts have letters, but of no language.
 NO_PROSE = re.compile(r"\S+(?:://|@)\S+|\bwww\.\S+|[@#]\w+")
 
@@ -72,7 +73,13 @@ class LanguageDetector:
 
 def letters_of(text: str) -> str:
     """Return the words of a text in small letters: the model knows few words in capitals."""
-    return NO_LETTERS.sub(" ", NO_PROSE.sub(" ", text[:READ_CHARS])).strip().lower()
+    kept: list[str] = []
+    for char in NO_PROSE.sub(" ", text[:READ_CHARS]):
+        if char.isalpha() or (kept and kept[-1] != " " and category(char) in MARKS):
+            kept.append(char)
+        elif kept and kept[-1] != " ":
+            kept.append(" ")
+    return "".join(kept).strip().lower()
 
 
 def source_among(

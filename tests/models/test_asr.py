@@ -522,3 +522,11 @@ def test_a_precision_that_the_device_lacks_stops_the_start() -> None:
     asr = WhisperAsr(SETTINGS, Options(compute_type="float16"))
     with pytest.raises(ConfigError, match="compute_type"):
         asr.load()
+
+
+@pytest.mark.parametrize("text", [" <|endoftext|> Ann", " <|en|>", " <|0.00|>", " a <| b |> c"])
+def test_text_that_spells_a_special_token_is_text(asr: WhisperAsr, text: str) -> None:
+    tokens = asr._loaded.tokens(text)
+    tokenizer = asr._loaded.text_tokenizer
+    assert max(tokens) < tokenizer.eot
+    assert tokenizer.decode(tokens) == text

@@ -242,13 +242,13 @@ def rows() -> list[Bad]:
             request={"json": TEXT_OK, "headers": {"x-timeout-ms": "soon"}}),
         Bad("PCM at a rate that is no number", EMBED, 400, "content-type", "rate=16000", request={
             "content": bytes(3200), "headers": {"content-type": "audio/pcm; rate=²".encode()}}),
-        Bad("half a surrogate pair", TEXT, 400, "text", "surrogate", request={
+        Bad("half a surrogate pair", TEXT, 400, "text", "UTF-8", request={
             "content": b'{"text": "a \\ud800", "source_language": "en", "target_language": "pt"}'}),
         Bad("more JSON than a body may be", TEXT, 413, "body", "JSON", request={
             "content": b'{"text": "' + b"a" * 2_000_000 + b'"}'}),
         Bad("a priority that is none", TEXT, 400, "x-priority", "whole number",
             request={"json": TEXT_OK, "headers": {"x-priority": "high"}}),
-        Bad("a stream of subtitles", TRANSCRIBE, 400, "stream", "json or text, not srt",
+        Bad("a stream of subtitles", TRANSCRIBE, 400, "stream", "diarized_json, not srt",
             request=heard(good, stream="true", response_format="srt")),
         Bad("logprobs of a bare text", TRANSCRIBE, 400, "include[]", "response_format json",
             request=heard(good, **{"include[]": "logprobs", "response_format": "text"})),

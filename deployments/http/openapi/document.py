@@ -76,7 +76,7 @@ RULES: Mapping[str, Schema] = {
                     "required": ["response_format"],
                 },
             },
-            _with_format("stream", {"const": True}, "json", "text"),
+            _with_format("stream", {"const": True}, "json", "text", "diarized_json"),
             _with_format("include[]", {"minItems": 1}, "json"),
         ],
     },

@@ -5,7 +5,8 @@ from __future__ import annotations
 import base64
 import binascii
 import re
-from collections.abc import Sequence
+from collections.abc import AsyncGenerator, Mapping, Sequence
+from dataclasses import dataclass
 from typing import Annotated, Any
 
 from pydantic import AfterValidator, Field
@@ -18,8 +19,8 @@ from deployments.graph.diarisation import DiarisedTranscript, Diariser, Diarisin
 from deployments.graph.pipeline import Pipeline
 from deployments.graph.plan import TranscribeOptions
 from deployments.http.parsing import blaming, warnings_json
+from deployments.http.v1.transcript_parts import done_json, usage_json
 from models.errors import InvalidRequest, TooLarge
-from models.types import Audio
 
 FORMAT = "diarized_json"
 NAMES, REFERENCES = "known_speaker_names[]", "known_speaker_references[]"
@@ -70,6 +71,50 @@ def check_known(names: Sequence[str], references: Sequence[str], response_format
         raise InvalidRequest(f"{message}{len(references)} clips came", param=REFERENCES)
 
 
+@dataclass(frozen=True, slots=True)
+class Spoken:
+    """What is said in a recording, and by whom."""
+
+    found: DiarisedTranscript
+    duration_s: float
+
+    def body(self, context: Context) -> dict[str, Any]:
+        """Show it as OpenAI's ``TranscriptionDiarized``."""
+        body: dict[str, Any] = {
+            "task": "transcribe",
+            "duration": round(self.duration_s, 3),
+            "text": self.found.transcript.text,
+            "segments": self._segments,
+            "usage": usage_json(self.duration_s),
+        }
+        if context.warnings:
+            body["warnings"] = warnings_json(context.warnings)
+        return body
+
+    async def bodies(self, context: Context) -> AsyncGenerator[Mapping[str, Any]]:
+        """Make a ``transcript.text.segment`` of each segment, then ``transcript.text.done``.
+
+        Who speaks is known once all is heard, so all come together.
+        """
+        for segment in self._segments:
+            yield segment
+        yield done_json(self.found.transcript, self.duration_s, context)
+
+    @property
+    def _segments(self) -> list[dict[str, Any]]:
+        return [
+            {
+                "type": "transcript.text.segment",
+                "id": f"seg_{number}",
+                "start": round(said.start_s, 3),
+                "end": round(said.end_s, 3),
+                "speaker": said.speaker,
+                "text": said.text,
+            }
+            for number, said in enumerate(self.found.said)
+        ]
+
+
 class Diarized:
     """Answers transcriptions that say who speaks, over one pipeline."""
 
@@ -98,8 +143,12 @@ class Diarized:
         names: Sequence[str],
         references: Sequence[str],
         context: Context,
-    ) -> dict[str, Any]:
-        """Return the body of the answer: OpenAI's ``TranscriptionDiarized``."""
+    ) -> Spoken:
+        """Return what every speaker says.
+
+        Raises:
+            InvalidRequest, NotAudio, TooLarge: the recording or a clip is not taken.
+        """
         admit(plan.models, context)
         with blaming("file", REFERENCES):
             known = await all_of(
@@ -107,8 +156,9 @@ class Diarized:
                 for name, reference in zip(names, references, strict=True)
             )
         audio = await self._pipeline.files.decode(data, context)
-        found = await self._diariser.transcribe(audio, plan, known, context)
-        return _body(found, audio, context)
+        with blaming("known", REFERENCES):
+            found = await self._diariser.transcribe(audio, plan, known, context)
+        return Spoken(found, audio.duration_s)
 
     async def _known(self, name: str, reference: str, context: Context) -> KnownSpeaker:
         """Decode the clip of a known speaker.
@@ -138,26 +188,3 @@ class Diarized:
             message = f"the clip of {name!r} has {clip.duration_s:.3g} s: clips of known speakers "
             raise InvalidRequest(f"{message}have {bounds}", param=REFERENCES)
         return KnownSpeaker(name, clip)
-
-
-def _body(found: DiarisedTranscript, audio: Audio, context: Context) -> dict[str, Any]:
-    body: dict[str, Any] = {
-        "task": "transcribe",
-        "duration": round(audio.duration_s, 3),
-        "text": found.transcript.text,
-        "segments": [
-            {
-                "type": "transcript.text.segment",
-                "id": f"seg_{number}",
-                "start": round(said.start_s, 3),
-                "end": round(said.end_s, 3),
-                "speaker": said.speaker,
-                "text": said.text,
-            }
-            for number, said in enumerate(found.said)
-        ],
-        "usage": {"type": "duration", "seconds": round(audio.duration_s, 3)},
-    }
-    if context.warnings:
-        body["warnings"] = warnings_json(context.warnings)
-    return body

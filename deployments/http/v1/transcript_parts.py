@@ -81,6 +81,14 @@ async def transcript_bodies(
                 body: dict[str, Any] = {"type": "transcript.text.delta", "delta": delta}
                 yield body | ({"logprobs": logprobs_json(part.segments)} if logprobs else {})
     heard = joined(parts, options.language, options.written_in)
+    done = done_json(heard, duration_s, context)
+    if logprobs:
+        done["logprobs"] = logprobs_json(heard.segments)
+    yield done
+
+
+def done_json(heard: Transcript, duration_s: float, context: Context) -> dict[str, Any]:
+    """Make the ``transcript.text.done`` of a recording."""
     done: dict[str, Any] = {
         "type": "transcript.text.done",
         "text": heard.text,
@@ -88,8 +96,6 @@ async def transcript_bodies(
         "usage": usage_json(duration_s),
         "timings": context.timings.as_json(),
     }
-    if logprobs:
-        done["logprobs"] = logprobs_json(heard.segments)
     if context.warnings:
         done["warnings"] = warnings_json(context.warnings)
-    yield done
+    return done

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import AsyncGenerator, Mapping, Sequence
 from typing import Annotated, Any, Literal
 
 from pydantic import BeforeValidator, Field, model_validator
@@ -10,6 +10,7 @@ from starlette.requests import Request
 from starlette.responses import JSONResponse, PlainTextResponse, Response
 from starlette.routing import Route
 
+from deployments.catalogue.model import Model
 from deployments.config.schema import Limits
 from deployments.graph.admission import admit
 from deployments.graph.context import Context
@@ -20,6 +21,7 @@ from deployments.http.failed_requests import counted
 from deployments.http.parsing import (
     DetectedLanguage,
     ForgivingFields,
+    blaming,
     check_text_length,
     context_of,
     form_fields,
@@ -50,8 +52,8 @@ from models.errors import InvalidRequest
 from models.types import AnswerWarning, Audio, Transcript
 
 SUBTITLES = ("srt", "vtt")  # cut where the words say
-STREAMED = ("json", "text")  # what ``stream`` goes with
-WORDS_NEEDED = (*SUBTITLES, "diarized_json")
+STREAMED = ("json", "text", diarized.FORMAT)  # what ``stream`` goes with
+WORDS_NEEDED = (*SUBTITLES, diarized.FORMAT)
 
 
 def _granularities(value: Any) -> Any:
@@ -102,6 +104,11 @@ class TranscriptionFields(ForgivingFields):
             vad=chunking.parameters if isinstance(chunking, ServerVad) else WINDOW_VAD,
         )
 
+    @property
+    def language_field(self) -> str:
+        """Return the name of the field that the language comes from."""
+        return "language" if self.language or len(self.languages) != 1 else "languages[]"
+
     def check(self) -> None:
         """Refuse what no format of the answer says.
 
@@ -113,7 +120,7 @@ class TranscriptionFields(ForgivingFields):
             message = "timestamp_granularities[] of words needs response_format verbose_json"
             raise InvalidRequest(message, param="timestamp_granularities[]")
         if self.stream and self.response_format not in STREAMED:
-            message = f"stream goes with response_format {' or '.join(STREAMED)}"
+            message = f"stream goes with response_format {', '.join(STREAMED)}"
             raise InvalidRequest(f"{message}, not {self.response_format}", param="stream")
         if "logprobs" in self.include and self.response_format != "json":
             message = "include[] of logprobs needs response_format json"
@@ -143,11 +150,10 @@ class TranscriptionEndpoint:
         if fields.prompt is not None:
             check_text_length(len(fields.prompt), self._limits, param="prompt")
         if fields.response_format == diarized.FORMAT:
-            names, references = fields.known_speaker_names, fields.known_speaker_references
-            speakers = self._diarized.plan(fields.options, asr)
-            body = await self._diarized.answer(files.pop(), speakers, names, references, context)
-            return timed(naming_ignored(JSONResponse(body), fields), context)
-        plan = self._pipeline.planner.transcription(fields.options, asr)
+            answer = await self._by_speaker(request, fields, files, asr, context)
+            return timed(naming_ignored(answer, fields), context)
+        with blaming("language", fields.language_field):
+            plan = self._pipeline.planner.transcription(fields.options, asr)
         admit(plan.models, context)
         audio = await self._pipeline.files.decode(files.pop(), context)  # the file is not kept
         if fields.stream:
@@ -176,8 +182,29 @@ class TranscriptionEndpoint:
             context,
             logprobs="logprobs" in fields.include,
         )
-        told = events(bodies, request.headers["x-request-id"], end=DONE)
-        return StreamedResponse(await anext(told), told, EVENTS)
+        return await _streamed(bodies, request)
+
+    async def _by_speaker(
+        self,
+        request: Request,
+        fields: TranscriptionFields,
+        files: list[bytes],
+        asr: Model,
+        context: Context,
+    ) -> Response:
+        """Say who says what."""
+        names, references = fields.known_speaker_names, fields.known_speaker_references
+        with blaming("language", fields.language_field):
+            plan = self._diarized.plan(fields.options, asr)
+        spoken = await self._diarized.answer(files.pop(), plan, names, references, context)
+        if fields.stream:
+            return await _streamed(spoken.bodies(context), request)
+        return JSONResponse(spoken.body(context))
+
+
+async def _streamed(bodies: AsyncGenerator[Mapping[str, Any]], request: Request) -> Response:
+    told = events(bodies, request.headers["x-request-id"], end=DONE)
+    return StreamedResponse(await anext(told), told, EVENTS)
 
 
 def _transcription(

@@ -40,7 +40,7 @@ FIELDS: Mapping[str, Mapping[str, dict[str, Any]]] = {  # of each request's type
         "language": {"enum": ["en"]},
     },
     "TextTranslationFields": {
-        "source_language": {"enum": ["en"]},
+        "source_language": {"enum": ["en", None]},
         "target_language": {"enum": ["pt"]},
     },
     "TranscriptionFields": {
@@ -123,7 +123,7 @@ def before_load_schema(context: Any, raw_schema: dict[str, Any]) -> None:
     for name, left_out in LEFT_OUT.items():
         for field in left_out:
             del components["schemas"][name]["properties"][field]
-        for rule in ("if", "then", "dependentRequired"):
+        for rule in ("if", "then", "allOf", "dependentRequired"):
             components["schemas"][name].pop(rule, None)
     for action in ("load", "unload"):
         (of,) = paths[f"/v2/repository/models/{{name}}/{action}"].values()

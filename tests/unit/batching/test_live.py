@@ -5,10 +5,11 @@ from __future__ import annotations
 import asyncio
 from collections.abc import Awaitable, Callable
 from contextlib import ExitStack
+from functools import partial
 
 import pytest
 
-from deployments.batching.live import LIVE
+from deployments.batching.live import LIVE, LiveWork
 from deployments.batching.queue import Share
 from models.errors import QueueFull
 from tests.support.clock import settle
@@ -139,6 +140,45 @@ async def test_other_work_goes_on_beside_live_sessions_that_fill_the_model() -> 
     alone_s = 10 * (b.model.fixed_s + b.model.s_a_cost * WINDOW)
     assert alone_s < took_s < 7 * alone_s  # a fifth, and the batches that it waits for
     assert sent(b).count("live") > 10
+
+
+@pytest.mark.parametrize("max_batch_s", [0.5, None], ids=["short", "unbounded"])
+@pytest.mark.parametrize("length", [LIVE_PIECE, WINDOW], ids=["alike", "longer"])
+async def test_others_have_a_quarter_of_the_time_of_live_work(
+    length: float, max_batch_s: float | None
+) -> None:
+    b = await bench(**ASR, max_batch_s_beside_live=max_batch_s)
+
+    async def live(share: Share) -> None:
+        with b.batcher.request(priority=LIVE, share=share) as request:
+            await request.submit(Piece("live", LIVE_PIECE))
+
+    async def other(share: Share) -> None:
+        with b.batcher.request(share=share) as request:
+            await request.submit(Piece("other", length))
+
+    with b.batcher.open_live():
+        asked = [partial(ask, Share()) for ask in [live] * 30 + [other] * 30]
+        callers = [asyncio.create_task(forever(again)) for again in asked]
+        await b.clock.advance(100)
+        for task in callers:
+            task.cancel()
+    lengths, taken_s = {"live": LIVE_PIECE, "other": length}, {"live": 0.0, "other": 0.0}
+    for batch in b.model.sent:
+        longest = max(lengths[name] for name in batch)
+        took_s = b.model.fixed_s + b.model.s_a_cost * len(batch) * longest
+        for name in batch:
+            taken_s[name] += took_s / len(batch)
+    assert 0.2 < taken_s["other"] / taken_s["live"] < 0.3
+
+
+async def test_what_is_owed_ends_with_the_last_session() -> None:
+    work = LiveWork(lambda: None)
+    with work.opened():
+        work.sent(8.0, 1.0, others_wait=True)
+        assert work.is_others_turn(2.0)
+    with work.opened():
+        assert not work.is_others_turn(2.0)
 
 
 async def test_sessions_have_turns_beside_one_that_asks_for_much() -> None:

@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
-from deployments.graph.diarisation import Said, SpeakerSpan, said_by
-from models.types import Segment, Word
+import numpy as np
+
+from deployments.graph.diarisation import KnownSpeaker, Said, SpeakerSpan, named, said_by
+from models.speaker.turns import Turn, Turns, rules_of
+from models.types import SAMPLE_RATE_HZ, Audio, Segment, Word
 
 
 def segment(*words: tuple[float, float, str], text: str = "") -> Segment:
@@ -62,3 +65,13 @@ def test_without_a_speaker_the_first_one_said_it() -> None:
 def test_words_of_a_language_without_spaces_are_joined_as_they_are() -> None:
     (said,) = said_by([segment((0.0, 0.4, "こんにちは"), (0.5, 0.9, "世界"))], TWO)
     assert said.text == "こんにちは世界"
+
+
+def test_speakers_without_a_letter_left_have_one_with_a_number() -> None:
+    voices = np.eye(40, dtype=np.float32)
+    turns = tuple(Turn(2.0 * number, 2.0 * number + 1, number) for number in range(26))
+    clip = Audio(np.zeros(0, np.int16), SAMPLE_RATE_HZ)
+    known = [KnownSpeaker(name, clip) for name in "ABCDEFGHIJ"]
+    found = named(Turns(turns, voices[:26]), known, list(voices[30:]), rules_of("ge2e"))
+    names = [span.speaker for span in found]
+    assert names == [*"KLMNOPQRSTUVWXYZ", *(f"{letter}1" for letter in "ABCDEFGHIJ")]

@@ -14,6 +14,7 @@ from openai.types.audio import (
     TranscriptionDiarized,
     TranscriptionTextDeltaEvent,
     TranscriptionTextDoneEvent,
+    TranscriptionTextSegmentEvent,
 )
 
 from deployments.http.app import asgi_app
@@ -110,24 +111,32 @@ async def test_who_speaks_is_told(sdk: openai.AsyncOpenAI) -> None:
     assert (segment.speaker, segment.text) == ("Ann", answer.text)
 
 
-NOT_THERE: dict[str, tuple[dict[str, Any], str]] = {}
-
-
-@pytest.mark.parametrize(("asked", "param"), NOT_THERE.values(), ids=NOT_THERE)
-async def test_what_would_change_the_answer_and_is_not_there_is_refused(
-    sdk: openai.AsyncOpenAI, asked: dict[str, Any], param: str
-) -> None:
-    with pytest.raises(openai.BadRequestError, match="yet") as caught:
-        await sdk.audio.transcriptions.create(file=a_file(), model="whisper-1", **asked)
-    assert caught.value.param == param
-
-
 async def test_a_streamed_transcript_has_the_types_of_the_client(sdk: openai.AsyncOpenAI) -> None:
     stream = await sdk.audio.transcriptions.create(file=a_file(), model="whisper-1", stream=True)
     *deltas, done = [event async for event in stream]
     assert isinstance(done, TranscriptionTextDoneEvent)
     assert done.text == HEARD
     assert [type(delta) for delta in deltas] == [TranscriptionTextDeltaEvent]
+
+
+async def test_who_speaks_is_told_in_a_stream(sdk: openai.AsyncOpenAI) -> None:
+    stream: Any = await sdk.audio.transcriptions.create(
+        file=("a.wav", io.BytesIO(wav(A_SPEAKER))),
+        model="whisper-1",
+        response_format="diarized_json",
+        stream=True,
+    )
+    segment, done = [event async for event in stream]
+    assert isinstance(segment, TranscriptionTextSegmentEvent)
+    assert isinstance(done, TranscriptionTextDoneEvent)
+    assert (segment.speaker, segment.text) == ("A", done.text)
+
+
+async def test_a_stream_is_read_line_by_line(sdk: openai.AsyncOpenAI) -> None:
+    streaming = sdk.audio.transcriptions.with_streaming_response
+    async with streaming.create(file=a_file(), model="whisper-1", stream=True) as answer:
+        lines = [line async for line in answer.iter_lines()]
+    assert [line for line in lines if line][-1] == "data: [DONE]"
 
 
 # ---- translations -------------------------------------------------------------------------

@@ -17,6 +17,7 @@ from deployments.http.app import asgi_app
 from deployments.http.middleware.admission import Admission
 from tests.support.asgi import FRAME, SILENCE, SPEECH, connect
 from tests.support.bad_input import TRANSCRIBE, data_url, wav
+from tests.support.events import events_of
 from tests.support.fakes import WORDY_ASR
 from tests.support.local import fake_config, fake_fleet, fake_remotes
 
@@ -132,6 +133,17 @@ async def test_the_recording_is_listened_to_once() -> None:
     assert sum(remotes["vad"].batches) == 1
 
 
+async def test_a_stream_has_every_segment_and_then_the_text(http: httpx.AsyncClient) -> None:
+    data = spoken(ANN, 0, BOB)
+    whole = await diarized(http, data)
+    parts: list[Any] = [("file", ("a.wav", data)), TOLD, ("stream", (None, "true"))]
+    answer = await http.post(TRANSCRIBE, files=parts)
+    *segments, done = events_of(answer.text)
+    assert segments == whole["segments"]
+    assert (done["type"], done["text"]) == ("transcript.text.done", whole["text"])
+    assert done["usage"] == whole["usage"]
+
+
 # ---- known speakers that are refused ------------------------------------------------------
 
 
@@ -158,6 +170,13 @@ WRONG: dict[str, tuple[list[str], list[str], int, str, str]] = {
     "an empty clip": (["Ann"], [data_url(b"")], 400, CLIPS, "empty"),
     "a short clip": (["Ann"], [clip_of(1)], 400, CLIPS, "2 to 10 s"),
     "a long clip": (["Ann"], [clip_of(12)], 413, CLIPS, "2 to 10 s"),
+    "a clip of silence": (
+        ["Ann"],
+        [data_url(wav(np.zeros(48_000, np.int16)))],
+        400,
+        CLIPS,
+        "nobody",
+    ),
     "a huge clip": (["Ann"], [clip_of(1) + "A" * 3_000_000], 400, CLIPS, "at most 3000000"),
 }
 

@@ -135,3 +135,13 @@ def test_a_logprob_is_of_a_word() -> None:
     first, second = logprobs_json([segment])
     assert first == {"token": " Olá", "bytes": [32, 79, 108, 195, 161], "logprob": -0.6931}
     assert second["logprob"] == pytest.approx(-20.7, abs=0.1)
+
+
+@pytest.mark.parametrize("response_format", ["json", "diarized_json"])
+async def test_a_candidate_that_is_not_known_is_blamed(
+    http: httpx.AsyncClient, response_format: str
+) -> None:
+    fields = {"languages[]": "de", "response_format": response_format}
+    answer = await http.post(TRANSCRIBE, **heard(SPEECH, **fields))
+    error = answer.json()["error"]
+    assert (answer.status_code, error["param"]) == (400, "languages[]")

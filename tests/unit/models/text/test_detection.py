@@ -20,6 +20,7 @@ def detector() -> LanguageDetector:
         pytest.param("WHERE IS THE STATION, PLEASE?", "en", id="capitals"),
         pytest.param("Где находится вокзал?", "ru", id="cyrillic"),
         pytest.param("駅はどこですか。", "ja", id="japanese"),
+        pytest.param("नेपाली भाषा मलाई मन पर्छ", "ne", id="nepali"),
         pytest.param("Onde fica\na estação\nde comboios?", "pt", id="lines"),
         pytest.param("Onde fica a estação? https://example.com/where/is/it", "pt", id="url"),
         pytest.param("Onde fica a estação? " + "1234 " * 500, "pt", id="numbers-behind"),
@@ -29,7 +30,9 @@ def test_a_sentence_is_told(detector: LanguageDetector, text: str, language: str
     assert detector.languages(text)[0].code == language
 
 
-@pytest.mark.parametrize("text", ["", " \n", "12 345,67", "?!…", "🙂👍", "https://example.com/a"])
+@pytest.mark.parametrize(
+    "text", ["", " \n", "12 345,67", "?!…", "🙂👍", "❤️ 1️⃣", "https://example.com/a"]
+)
 def test_without_letters_there_is_no_language(detector: LanguageDetector, text: str) -> None:
     assert detector.languages(text) == ()
 
