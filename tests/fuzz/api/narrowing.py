@@ -57,6 +57,7 @@ FIELDS: Mapping[str, Mapping[str, dict[str, Any]]] = {  # of each request's type
         "language": {"enum": ["pt", None]},
     },
     "EmbeddingFields": {"model": {"enum": ["speaker"]}},
+    "ClientSecretFields": {"session": {"enum": [{"type": "transcription"}]}},
 }
 
 # Fields that are valid only beside others, which schemathesis cannot draw beside files, and those
@@ -204,6 +205,14 @@ def _has_an_idle_voice(case: Any, response: Any) -> bool:
     return case.path == "/v1/speech/translations" and "voice" in body and not is_spoken
 
 
+def _is_for_websockets(case: Any, response: Any) -> bool:
+    return response.status_code == 426
+
+
+def _is_a_transcription_s_session(case: Any, response: Any) -> bool:
+    return case.path.endswith("/translations/client_secrets") and response.status_code == 400
+
+
 def _has_a_blank_body(case: Any, response: Any) -> bool:
     return not (response.request.body or b"").strip() and case.path.startswith("/v2/repository")
 
@@ -217,6 +226,8 @@ EXCLUSIONS: Mapping[str, Callable[[Any, Any], bool]] = {
     "no schema can say which texts have something to speak": _has_nothing_to_speak,
     "a model that another request has unloaded is a 503": _is_unloaded,
     "OpenAI's operations that are not there yet answer 400 and say so": _is_not_there_yet,
+    "a WebSocket asked for without an upgrade is a 426, whatever else is asked": _is_for_websockets,
+    "both kinds of client secrets share a description": _is_a_transcription_s_session,
     "HTTP has a server ignore headers that it does not know": _has_an_unknown_header,
     "under /v2/repository a body of white space is none, as in Triton": _has_a_blank_body,
 }
