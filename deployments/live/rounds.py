@@ -17,10 +17,12 @@ def goes_round(prefix: str, text: str) -> bool:
 
     A speaker may repeat himself, too: such audio is heard again, or for longer.
     """
-    whole = prefix + text
     if not text.strip():
         return False
-    if is_said_twice(text) or compression_ratio(whole) > Thresholds().compression_ratio:
+    whole = prefix + text
+    # A byte a letter: in UTF-8 those of some scripts are alike in most of their bytes.
+    ratio = compression_ratio("".join(chr(ord(letter) % 128) for letter in whole))
+    if is_said_twice(text) or ratio > Thresholds().compression_ratio:
         return True
     letters = "".join(filter(str.isalnum, whole.casefold()))[-MOST_LETTERS:]
     longest = int(len(letters) / TIMES)
