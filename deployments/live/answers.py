@@ -17,12 +17,13 @@ from deployments.live.rounds import behind_prefix, goes_round
 from deployments.live.tape import Tape
 from deployments.live.turn_language import early_language, settled
 from deployments.live.utterance import Pause, Utterance
-from models.asr.spoken_languages import LEAST_S, is_clear, to_try
+from models.asr.spoken_languages import LEAST_S, Languages, among, is_clear, to_try
 from models.audio.segments import Window
 from models.types import SAMPLE_RATE_HZ, UNDETERMINED, AsrItem, Audio, SpeechSpan, Transcript
 
 # Speech that is heard alone where another pause follows.
 ENOUGH = round(1.5 * SAMPLE_RATE_HZ)
+UNLIKELY = 0.05  # the probability below which speech hardly is in a language
 
 
 class Answers:
@@ -91,29 +92,43 @@ class Answers:
     ) -> tuple[str, float] | None:
         """Return the language behind a pause, with its probability, if it changes there.
 
+        It is undetermined where it can hardly be that of the utterance, and which is not clear.
         Where that of the utterance is not known yet, the part before the pause is heard, too.
         """
         later = (each.at for each in asked_of.pauses if each.at - pause.spoken_from >= ENOUGH)
-        behind = await self._told(asked_of, pause.at, min(later, default=edge))
+        end = min(later, default=edge)
+        found = await self._languages(pause.at, end)
+        behind = self._clear(found, asked_of, end - pause.at)
         before = asked_of.language
-        if behind is not None and before is None:
+        if behind is None:
+            is_another = before is not None and dict(found).get(before, 0.0) < UNLIKELY
+            return (UNDETERMINED, 0.0) if found and is_another else None
+        if before is None:
             told = await self._told(asked_of, asked_of.start, pause.at)
             before = None if told is None else told[0]
-        return behind if behind and before and behind[0] != before else None
+        return None if before is None or behind[0] == before else behind
 
     async def _recognise(self, item: AsrItem) -> Transcript:
         return await asked(lambda: self._models.recognise(item), self._clock)
 
     async def _told(self, asked_of: Utterance, start: int, end: int) -> tuple[str, float] | None:
         """Return the language of a part of an utterance; None: it is not clear."""
-        allowed, heard_s = self.options.languages, (end - start) / SAMPLE_RATE_HZ
-        if heard_s < LEAST_S:
-            return None
+        return self._clear(await self._languages(start, end), asked_of, end - start)
+
+    async def _languages(self, start: int, end: int) -> Languages:
+        """Return the allowed languages that are heard in a part of the session; none: too short."""
+        if end - start < LEAST_S * SAMPLE_RATE_HZ:
+            return ()
+        allowed = self.options.languages
         item = AsrItem(self._tape.cut(start, end), task="detect", languages=allowed)
-        found = (await self._recognise(item)).languages
-        known = {*self._known, asked_of.language} - {None}
-        language = early_language(found, known, allowed, heard_s)
-        return None if language is None else (language, dict(found).get(language, 1.0))
+        return among((await self._recognise(item)).languages, allowed)
+
+    def _clear(
+        self, found: Languages, asked_of: Utterance, length: int
+    ) -> tuple[str, float] | None:
+        known = dict.fromkeys([*self._known, *filter(None, [asked_of.language])])
+        name = early_language(found, known, self.options.languages, length / SAMPLE_RATE_HZ)
+        return None if name is None else (name, dict(found)[name])
 
     async def _whole(
         self,

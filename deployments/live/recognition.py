@@ -25,7 +25,7 @@ from deployments.live.turn import Turn
 from deployments.live.utterance import Pause, Utterance
 from models.asr.spoken_languages import LEAST_S
 from models.errors import DragomanError
-from models.types import SAMPLE_RATE_HZ
+from models.types import SAMPLE_RATE_HZ, UNDETERMINED
 
 # Silence after which an answer may turn out to be the last one.
 SPECULATE = round(0.16 * SAMPLE_RATE_HZ)
@@ -215,7 +215,8 @@ class Recognition:
         asked_of.pauses.remove(pause)
         if told is not None:
             later = self._split(asked_of, pause.at)
-            later.tell_language(*told)
+            if told[0] != UNDETERMINED:
+                later.tell_language(*told)
             self._queue.insert(1, later)
 
     def _close(self, head: Utterance) -> None:

@@ -153,18 +153,28 @@ async def test_one_question_at_a_time() -> None:
     assert stage.texts() == [f"{words(*first)} {words(*second)}"]
 
 
-async def test_a_language_that_is_not_sure_changes_nothing() -> None:
+@pytest.mark.parametrize(
+    ("languages", "expected"),
+    [
+        ((("pt", 0.9), ("en", 0.1)), ["en"]),
+        ((("pt", 0.75), ("tr", 0.23), ("en", 0.02)), ["en", "pt"]),
+    ],
+    ids=["it may be the same", "it is another one"],
+)
+async def test_a_language_that_is_not_sure(
+    languages: tuple[tuple[str, float], ...], expected: list[str]
+) -> None:
     stage = stage_of()
 
     def unsure(item: AsrItem) -> Transcript:
         heard = in_one_language(item)
-        if item.task == "detect" and heard.language == "pt":
-            return replace(heard, languages=(("pt", 0.9), ("en", 0.1)))
-        return heard
+        is_pt = item.task == "detect" and heard.language == "pt"
+        return replace(heard, languages=languages) if is_pt else heard
 
     stage.models.writes = unsure
-    await stage.say(BOTH)
-    assert [language for language, _ in by_language(stage)] == ["en"]
+    await stage.say(BOTH, silence(1))
+    assert [language for language, _ in by_language(stage)] == expected
+    assert (stage.texts() == [BOTH_TEXT]) is ("pt" in expected)
 
 
 async def test_a_longer_silence_is_none() -> None:
