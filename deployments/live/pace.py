@@ -24,9 +24,9 @@ class Pace:
 
 
 PACES: Mapping[Delay, Pace] = {
-    "minimal": Pace(step_s=0.3, hold_s=0.2, silence_s=0.3),
-    "low": Pace(step_s=0.4, hold_s=0.3, silence_s=0.4),
-    "medium": Pace(step_s=0.6, hold_s=0.4, silence_s=0.5),
+    "minimal": Pace(step_s=0.3, hold_s=0.1, silence_s=0.3),
+    "low": Pace(step_s=0.4, hold_s=0.2, silence_s=0.4),
+    "medium": Pace(step_s=0.5, hold_s=0.3, silence_s=0.5),
     "high": Pace(step_s=1.0, hold_s=0.7, silence_s=0.7),
     "xhigh": Pace(step_s=2.0, hold_s=1.2, silence_s=1.0),
 }

@@ -71,7 +71,8 @@ def _piece(spec: RuntimeSpec) -> Item | None:
 def _speech(duration_s: float) -> Samples:
     data = files(SAMPLE_PACKAGE).joinpath(SAMPLE).read_bytes()
     said = decode(data, max_duration_s=duration_s).samples
-    return np.resize(said, round(duration_s * SAMPLE_RATE_HZ))
+    wanted = round(duration_s * SAMPLE_RATE_HZ)
+    return np.concatenate([said] * -(-wanted // len(said)))[:wanted]
 
 
 def _noise(duration_s: float) -> Samples:
