@@ -27,7 +27,7 @@ CUT_FROM = round(7.0 * SAMPLE_RATE_HZ)  # open audio from which sure words are c
 LONGEST = 28 * SAMPLE_RATE_HZ
 CONTEXT_WORDS = 2  # sure words that stay in front, unless a sentence ends
 TAIL = round(0.3 * SAMPLE_RATE_HZ)  # silence that is kept behind speech
-PAUSE = round(0.3 * SAMPLE_RATE_HZ)  # silence inside, behind which another may speak
+PAUSE = round(0.25 * SAMPLE_RATE_HZ)  # as the VAD hears 0.3 s; behind it another may speak
 SPEECH = VadParameters(padding_s=0.2, min_silence_s=0.3)  # as in recordings
 SENTENCE_ENDS = (".", "?", "!", "。", "？", "！", "…")
 
