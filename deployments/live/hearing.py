@@ -70,7 +70,7 @@ class Hearing:
         self._came, self._turns = asyncio.Event(), 0
         self._turn: Turn | None = None
         self._utterance: Utterance | None = None
-        self._recognition = Recognition(models, options, emit, clock, self._tape)
+        self._recognition = Recognition(models, options, emit, clock, self._tape, self._split)
         self._listening = asyncio.ensure_future(self._listen())
         self._recognising = asyncio.ensure_future(self._recognition.run())
         self.tasks: tuple[asyncio.Task[None], ...] = (self._listening, self._recognising)
@@ -179,7 +179,8 @@ class Hearing:
         if change == "stopped":
             self._stop()
         elif open_one is not None and self._heard - open_one.start >= LONGEST:
-            self._split(open_one)
+            at = open_one.longest_breath(self._heard)
+            self._recognition.add(self._split(open_one, at))
         self._watch_idle()
 
     @property
@@ -225,23 +226,12 @@ class Hearing:
         if self._options.turns is not None:
             self._complete_turn(self._floor, self._heard)
 
-    def _split(self, open_one: Utterance) -> None:
-        """End an utterance that gets too long at its longest breath; another one goes on."""
-        at = open_one.longest_breath(self._heard)
-        later = open_one.probabilities[(at - open_one.frames_start) // FRAME_SAMPLES :]
-        self._close_utterance(at)
-        self._utterance = Utterance(
-            open_one.turn,
-            at,
-            self._options.language,
-            at,
-            later,
-            self._heard,
-            open_one.speech_end,
-            open_one.silent_since,
-        )
-        open_one.speech_end = min(open_one.speech_end, at)
-        self._recognition.add(self._utterance)
+    def _split(self, one: Utterance, at: int) -> Utterance:
+        """End an utterance at a place inside of it; return what goes on there."""
+        later = one.split(at, self._options.language)
+        if one is self._utterance:
+            self._floor, self._utterance = at, later
+        return later
 
     def _complete_turn(self, end: int, stopped: int) -> None:
         turn = self._open_turn(self._floor)

@@ -5,16 +5,11 @@ from __future__ import annotations
 import asyncio
 from collections import deque
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass, replace
-
-import numpy as np
-from numpy.typing import NDArray
+from dataclasses import dataclass
 
 from deployments.batching.clock import Clock
-from deployments.graph.languages import Asr
-from deployments.graph.plan import TranscribeOptions
-from deployments.graph.transcripts import transcript_of
 from deployments.live.agreement import Heard, text_of
+from deployments.live.answers import Answers
 from deployments.live.events import (
     Event,
     Notice,
@@ -25,19 +20,17 @@ from deployments.live.events import (
 from deployments.live.models import HearingModels
 from deployments.live.options import LiveOptions
 from deployments.live.pace import PACES, Load
-from deployments.live.retry import asked
 from deployments.live.tape import Tape
 from deployments.live.turn import Turn
-from deployments.live.turn_language import early_language, settled
-from deployments.live.utterance import Utterance
-from models.asr.spoken_languages import LEAST_S, is_clear, to_try
-from models.audio.segments import Window
+from deployments.live.utterance import Pause, Utterance
+from models.asr.spoken_languages import LEAST_S
 from models.errors import DragomanError
-from models.types import SAMPLE_RATE_HZ, UNDETERMINED, AsrItem, Audio, SpeechSpan, Transcript
+from models.types import SAMPLE_RATE_HZ, UNDETERMINED
 
-SPECULATE = round(
-    0.16 * SAMPLE_RATE_HZ
-)  # silence after which an answer may turn out to be the last one
+# Silence after which an answer may turn out to be the last one.
+SPECULATE = round(0.16 * SAMPLE_RATE_HZ)
+# Speech behind a pause whose language is asked for: while somebody speaks, and at the end.
+ENOUGH_BEHIND, LEAST_BEHIND = round(1.5 * SAMPLE_RATE_HZ), round(LEAST_S * SAMPLE_RATE_HZ)
 
 
 @dataclass(frozen=True, slots=True)
@@ -46,15 +39,12 @@ class _Question:
 
     utterance: Utterance
     edge: int
-    is_final: bool
+    is_final: bool = False
+    pause: Pause | None = None  # ask for the language behind it alone
 
 
 class Recognition:
-    """Asks for one utterance after the other; answers become deltas and turns.
-
-    Attributes:
-        options: those of what is said now.
-    """
+    """Asks for one utterance after the other; answers become deltas and turns."""
 
     def __init__(
         self,
@@ -63,9 +53,10 @@ class Recognition:
         emit: Callable[[Event], None],
         clock: Clock,
         tape: Tape,
+        split: Callable[[Utterance, int], Utterance],
     ) -> None:
-        self._models, self._emit, self._clock, self._tape = models, emit, clock, tape
-        self.options = options
+        self._models, self._emit, self._clock, self._split = models, emit, clock, split
+        self._answers = Answers(models, options, clock, tape)
         # Each turn stands behind its utterances once it is complete.
         self._queue: deque[Utterance | Turn] = deque()
         self._woken, self._moved = asyncio.Event(), asyncio.Event()
@@ -73,8 +64,15 @@ class Recognition:
         self._is_finishing = False
         self._asked_of: Utterance | None = None  # of the question that is open
         self._has_told = False  # that the recogniser hears whole turns alone
-        self._last_language: str | None = None
-        self._known: dict[str, None] = {}  # languages that were clearly heard, in order
+
+    @property
+    def options(self) -> LiveOptions:
+        """Return those of what is said now."""
+        return self._answers.options
+
+    @options.setter
+    def options(self, options: LiveOptions) -> None:
+        self._answers.options = options
 
     # ---- what the listening half tells -----------------------------------------------------
 
@@ -158,14 +156,18 @@ class Recognition:
         return each is self._asked_of or self._question(each) is not None
 
     def _question(self, open_one: Utterance) -> _Question | None:
-        if open_one.end is not None:
-            return _Question(open_one, open_one.end, is_final=True)
-        if not self._models.takes_prefix:
+        if open_one.end is None and not self._models.takes_prefix:
             return None
-        edge = open_one.audible_end
+        is_over = open_one.end is not None or open_one.silence >= SPECULATE
+        edge = open_one.audible_end if open_one.end is None else open_one.end
+        pause = open_one.pause_to_look_behind(LEAST_BEHIND if is_over else ENOUGH_BEHIND)
+        if pause is not None:
+            return _Question(open_one, edge, pause=pause)
+        if open_one.end is not None:
+            return _Question(open_one, edge, is_final=True)
         if open_one.covered >= open_one.speech_end:
             return None
-        if open_one.silence >= SPECULATE:
+        if is_over:
             return _Question(open_one, edge, is_final=True)
         if open_one.silence or self._load.is_behind:  # speech may just have ended
             return None
@@ -174,12 +176,15 @@ class Recognition:
         step_s = self._load.step_s(PACES[self.options.delay])
         if edge - max(open_one.start, open_one.covered) < step_s * SAMPLE_RATE_HZ:
             return None
-        return _Question(open_one, edge, is_final=False)
+        return _Question(open_one, edge)
 
     async def _ask(self, question: _Question) -> None:
         asked_of, started_s = question.utterance, self._clock.time()
         try:
-            answer = await self._answer(question)
+            if question.pause is not None:
+                await self._look_behind(question.pause, asked_of, question.edge)
+                return
+            answer = await self._answers.words(asked_of, question.edge, question.is_final)
         except DragomanError as error:
             asked_of.turn.failed = error
             return
@@ -202,79 +207,22 @@ class Recognition:
             if text_of(asked_of.newest) != shown:
                 self._show(asked_of)
 
-    async def _answer(self, question: _Question) -> Transcript | None:
-        """Ask the recogniser; None: the language of what is said is not known yet."""
-        asked_of, options = question.utterance, self.options
-        samples = self._tape.cut(asked_of.start, question.edge)
-        speech = asked_of.speech(question.edge)
-        language = asked_of.language
-
-        async def recognise(item: AsrItem) -> Transcript:
-            return await asked(lambda: self._models.recognise(item), self._clock)
-
-        if question.is_final and not asked_of.sure:
-            if language is None and len(samples) < LEAST_S * SAMPLE_RATE_HZ:
-                language = self._last_language
-            return await self._whole(samples, speech, language, recognise)
-        if language is None:
-            told = await recognise(AsrItem(samples, task="detect", languages=options.languages))
-            heard_s = len(samples) / SAMPLE_RATE_HZ
-            language = early_language(told.languages, self._known, options.languages, heard_s)
-            if language is None:
-                return None
-            asked_of.tell_language(language, dict(told.languages).get(language, 1.0))
-        return await recognise(
-            AsrItem(
-                samples,
-                language,
-                word_timestamps=True,
-                prompt=options.prompt,
-                temperature=None if question.is_final else 0.0,
-                languages=options.languages,
-                prefix=asked_of.prefix,
-                beam_size=None if question.is_final else 1,
-            )
-        )
-
-    async def _whole(
-        self,
-        samples: NDArray[np.int16],
-        speech: tuple[SpeechSpan, ...],
-        language: str | None,
-        recognise: Asr,
-    ) -> Transcript:
-        """Recognise speech of which no word was sent, by the rules for recordings."""
-        options = TranscribeOptions(
-            word_timestamps=True, prompt=self.options.prompt, languages=self.options.languages
-        )
-        audio, all_s = Audio(samples), len(samples) / SAMPLE_RATE_HZ
-        pieces = (SpeechSpan(0.0, all_s),)
-        window = Window(pieces, speech or pieces, language)
-        found = await transcript_of(audio, window, options, recognise)
-        if language is not None or not found.languages or settled(found.languages, self._known):
-            return found
-        # Doubtful speech may be in a language that was clear before.
-        tried = to_try(found.languages, options.languages, options.languages)
-        candidates = to_try(found.languages, self._known, options.languages)
-        if set(candidates) <= set(tried):
-            return found
-        told = await recognise(AsrItem(samples, task="detect", languages=candidates))
-        if told.language == found.language:
-            return found
-        window = replace(
-            window, language=told.language, language_probability=told.language_probability
-        )
-        return await transcript_of(audio, window, options, recognise)
+    async def _look_behind(self, pause: Pause, asked_of: Utterance, edge: int) -> None:
+        """End an utterance at a pause, behind which another language is spoken."""
+        told = await self._answers.language_behind(pause, asked_of, edge)
+        if asked_of.turn.is_lost or pause not in asked_of.pauses:
+            return
+        asked_of.pauses.remove(pause)
+        if told is not None:
+            later = self._split(asked_of, pause.at)
+            if told[0] != UNDETERMINED:
+                later.tell_language(*told)
+            self._queue.insert(1, later)
 
     def _close(self, head: Utterance) -> None:
-        """Remember of an utterance what those after it need."""
         head.conclude()
         head.turn.is_new_utterance = True
-        language = head.spoken_language
-        if language != UNDETERMINED:
-            self._last_language = language
-        if is_clear(((language, head.language_probability),)):
-            self._known[language] = None
+        self._answers.remember(head)
 
     # ---- telling ---------------------------------------------------------------------------
 

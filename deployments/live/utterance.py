@@ -8,9 +8,11 @@ import numpy as np
 
 from deployments.graph.sentences import doubts, language_doubts
 from deployments.live.agreement import Heard, agreed, behind, text_of
+from deployments.live.rounds import goes_round
 from deployments.live.turn import Turn
 from models.asr.repeats import repeats_the_end
 from models.asr.row import LEAST_SPEECH_S, REPEAT_SHARE
+from models.asr.spoken_languages import LEAST_S
 from models.types import (
     SAMPLE_RATE_HZ,
     UNDETERMINED,
@@ -25,8 +27,17 @@ CUT_FROM = round(7.0 * SAMPLE_RATE_HZ)  # open audio from which sure words are c
 LONGEST = 28 * SAMPLE_RATE_HZ
 CONTEXT_WORDS = 2  # sure words that stay in front, unless a sentence ends
 TAIL = round(0.3 * SAMPLE_RATE_HZ)  # silence that is kept behind speech
+PAUSE = round(0.25 * SAMPLE_RATE_HZ)  # as the VAD hears 0.3 s; behind it another may speak
 SPEECH = VadParameters(padding_s=0.2, min_silence_s=0.3)  # as in recordings
 SENTENCE_ENDS = (".", "?", "!", "。", "？", "！", "…")
+
+
+@dataclass(frozen=True, slots=True)
+class Pause:
+    """A silence inside an utterance: its middle, and where speech came again."""
+
+    at: int
+    spoken_from: int
 
 
 @dataclass(slots=True)
@@ -45,6 +56,7 @@ class Utterance:
         newest: the words behind those, by the last answer; they may still change.
         covered: the place up to which the last answer has heard.
         is_settled: the last answer may stand as the final one.
+        pauses: those behind which the language was not looked at; no word there is sure.
     """
 
     turn: Turn
@@ -63,6 +75,7 @@ class Utterance:
     language_probability: float = 1.0
     covered: int = 0
     is_settled: bool = False
+    pauses: list[Pause] = field(default_factory=list)
     _named: str | None = field(init=False)  # its language, where that was known before it was heard
     _logprobs: list[tuple[float, int]] = field(default_factory=list)  # of the last answer
     _warnings: list[AnswerWarning] = field(default_factory=list)
@@ -73,6 +86,9 @@ class Utterance:
     def follow(self, probability: float, heard: int, silent_since: int | None) -> None:
         """Take what the VAD says of one more frame."""
         self.probabilities.append(probability)
+        if silent_since is None and self.silence >= PAUSE and self._named is None:
+            frames = self.silence // FRAME_SAMPLES
+            self.pauses.append(Pause(self.heard - (frames // 2) * FRAME_SAMPLES, self.heard))
         self.heard, self.silent_since = heard, silent_since
         self.speech_end = heard if silent_since is None else silent_since
 
@@ -103,6 +119,17 @@ class Utterance:
     def prefix(self) -> str:
         return text_of(self.sure)
 
+    def pause_to_look_behind(self, least: int) -> Pause | None:
+        """Return the first pause that has so many samples of speech behind it."""
+        pauses = (pause for pause in self.pauses if pause.at > self.start)
+        first = next(pauses, None)
+        return first if first and self.speech_end - first.spoken_from >= least else None
+
+    def before_pauses(self, end: int) -> int:
+        """Return the first pause before a place that has enough in front to show a language."""
+        least = self.start + round(LEAST_S * SAMPLE_RATE_HZ)
+        return min([end, *(pause.at for pause in self.pauses if pause.at >= least)])
+
     def speech(self, end: int) -> tuple[SpeechSpan, ...]:
         """Return the speech of the open audio up to a place, by the rules for recordings."""
         first = max(0, (self.start - self.frames_start) // FRAME_SAMPLES)
@@ -130,7 +157,7 @@ class Utterance:
             new = []
         self._logprobs = [(s.avg_logprob, max(1, len(s.text))) for s in answer.segments]
         self._warnings = [warning for s in answer.segments for warning in doubts(s)]
-        count, is_doubtful = 0, bool(self._warnings)
+        count, is_doubtful = 0, bool(self._warnings) or goes_round(self.prefix, text_of(new))
         self._warnings += language_doubts(answer)
         if self.language is None:
             self.newest_language = answer.language
@@ -140,7 +167,8 @@ class Utterance:
             if not self.sure and not self.before:
                 self.language = self._named  # else another one may show in more of it
         elif edge != self.end:
-            count = agreed(self.newest, new, (edge - hold) / SAMPLE_RATE_HZ)
+            firm = min([edge - hold, *(pause.at for pause in self.pauses)])
+            count = agreed(self.newest, new, firm / SAMPLE_RATE_HZ)
         sent, self.newest = new[:count], new[count:]
         self.sure += sent
         self.covered, self.is_settled = edge, is_final
@@ -217,6 +245,27 @@ class Utterance:
             return
         self.start, self.before = self._place(chosen), self.sure[: chosen + 1]
         self.sure = self.sure[chosen + 1 :]
+
+    def split(self, at: int, language: str | None) -> Utterance:
+        """End it at a place between two frames; return what goes on there, of the same turn."""
+        first = (at - self.frames_start) // FRAME_SAMPLES
+        later = Utterance(
+            turn=self.turn,
+            start=at,
+            language=language,
+            frames_start=at,
+            probabilities=self.probabilities[first:],
+            heard=self.heard,
+            speech_end=self.speech_end,
+            silent_since=self.silent_since,
+            end=self.end,
+            pauses=[pause for pause in self.pauses if pause.at > at],
+        )
+        self.pauses = [pause for pause in self.pauses if pause.at < at]
+        del self.probabilities[first:]
+        self.end, self.is_settled = at, False
+        self.speech_end, self.covered = min(self.speech_end, at), min(self.covered, at)
+        return later
 
     def longest_breath(self, before: int) -> int:
         """Return the place in the last third before ``before`` where speech is least likely."""

@@ -104,6 +104,33 @@ def written(item: AsrItem) -> Transcript:
     return Transcript(rest, language, 1.0 if told else 0.9, (segment,))
 
 
+def in_one_language(item: AsrItem) -> Transcript:
+    """Write words of other languages than the item's as others: a recogniser knows one at a time.
+
+    Where none is named, it is that of the first word.
+    """
+    whole = written(replace(item, prefix=None))
+    if item.task == "detect" or not whole.segments:
+        return whole
+    (segment,) = whole.segments
+    samples, heard = np.asarray(item.samples), segment.words or ()
+
+    def language_of(word: Word) -> str:
+        level = samples[round((word.start_s + word.end_s) / 2 * SAMPLE_RATE_HZ)]
+        return max((base, name) for name, base in BASES.items() if base <= level)[1]
+
+    language = item.language or language_of(heard[0])
+    kept = tuple(
+        word if language_of(word) == language else replace(word, text=word.text.replace("w", "y"))
+        for word in heard
+    )
+    text, prefix = "".join(word.text for word in kept), item.prefix or ""
+    assert text.startswith(prefix), f"{prefix!r} was sent, and {text!r} is heard"
+    text = text[len(prefix) :]
+    segment = replace(segment, words=kept, text=text, language=language)
+    return replace(whole, text=text, language=language, segments=(segment,))
+
+
 def stops_behind(item: AsrItem, words: int) -> Transcript:
     """Write down no more than so many words of an item's audio."""
     whole = written(item)

@@ -1,0 +1,160 @@
+"""Ask the recogniser for the words of an utterance, and for the languages in it."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+import numpy as np
+from numpy.typing import NDArray
+
+from deployments.batching.clock import Clock
+from deployments.graph.plan import TranscribeOptions
+from deployments.graph.transcripts import transcript_of
+from deployments.live.models import HearingModels
+from deployments.live.options import LiveOptions
+from deployments.live.retry import asked
+from deployments.live.rounds import behind_prefix, goes_round
+from deployments.live.tape import Tape
+from deployments.live.turn_language import early_language, settled
+from deployments.live.utterance import Pause, Utterance
+from models.asr.spoken_languages import LEAST_S, Languages, among, is_clear, to_try
+from models.audio.segments import Window
+from models.types import SAMPLE_RATE_HZ, UNDETERMINED, AsrItem, Audio, SpeechSpan, Transcript
+
+# Speech that is heard alone where another pause follows.
+ENOUGH = round(1.5 * SAMPLE_RATE_HZ)
+UNLIKELY = 0.05  # the probability below which speech hardly is in a language
+
+
+class Answers:
+    """Asks about one session's utterances, and knows which languages were heard in it.
+
+    Attributes:
+        options: those of what is said now.
+    """
+
+    def __init__(
+        self, models: HearingModels, options: LiveOptions, clock: Clock, tape: Tape
+    ) -> None:
+        self._models, self._clock, self._tape = models, clock, tape
+        self.options = options
+        self._last_language: str | None = None
+        self._known: dict[str, None] = {}  # languages that were clearly heard, in order
+
+    def remember(self, told: Utterance) -> None:
+        """Remember of an utterance what those after it need."""
+        language = told.spoken_language
+        if language != UNDETERMINED:
+            self._last_language = language
+        if is_clear(((language, told.language_probability),)):
+            self._known[language] = None
+
+    async def words(self, asked_of: Utterance, edge: int, is_final: bool) -> Transcript | None:
+        """Return what is said up to a place; None: its language is not known yet.
+
+        Args:
+            asked_of: the utterance; its open audio is heard.
+            edge: the place.
+            is_final: whether the answer may be the last one.
+        """
+        samples, language = self._tape.cut(asked_of.start, edge), asked_of.language
+        speech = asked_of.speech(edge)
+        if is_final and not asked_of.sure:
+            if language is None and len(samples) < LEAST_S * SAMPLE_RATE_HZ:
+                language = self._last_language
+            return await self._whole(samples, speech, language)
+        if language is None:
+            told = await self._told(asked_of, asked_of.start, asked_of.before_pauses(edge))
+            if told is None:
+                return None
+            asked_of.tell_language(*told)
+            language = told[0]
+        answer = await self._recognise(
+            AsrItem(
+                samples,
+                language,
+                word_timestamps=True,
+                prompt=self.options.prompt,
+                temperature=None if is_final else 0.0,
+                languages=self.options.languages,
+                prefix=asked_of.prefix,
+                beam_size=None if is_final else 1,
+            )
+        )
+        if not is_final or not goes_round(asked_of.prefix, answer.text):
+            return answer
+        sure_s = asked_of.sure[-1].end_s - asked_of.start / SAMPLE_RATE_HZ
+        again = await self._whole(samples, speech, language)
+        return behind_prefix(asked_of.prefix, sure_s, again)
+
+    async def language_behind(
+        self, pause: Pause, asked_of: Utterance, edge: int
+    ) -> tuple[str, float] | None:
+        """Return the language behind a pause, with its probability, if it changes there.
+
+        It is undetermined where it can hardly be that of the utterance, and which is not clear.
+        Where that of the utterance is not known yet, the part before the pause is heard, too.
+        """
+        later = (each.at for each in asked_of.pauses if each.at - pause.spoken_from >= ENOUGH)
+        end = min(later, default=edge)
+        found = await self._languages(pause.at, end)
+        behind = self._clear(found, asked_of, end - pause.at)
+        before = asked_of.language
+        if behind is None:
+            is_another = before is not None and dict(found).get(before, 0.0) < UNLIKELY
+            return (UNDETERMINED, 0.0) if found and is_another else None
+        if before is None:
+            told = await self._told(asked_of, asked_of.start, pause.at)
+            before = None if told is None else told[0]
+        return None if before is None or behind[0] == before else behind
+
+    async def _recognise(self, item: AsrItem) -> Transcript:
+        return await asked(lambda: self._models.recognise(item), self._clock)
+
+    async def _told(self, asked_of: Utterance, start: int, end: int) -> tuple[str, float] | None:
+        """Return the language of a part of an utterance; None: it is not clear."""
+        return self._clear(await self._languages(start, end), asked_of, end - start)
+
+    async def _languages(self, start: int, end: int) -> Languages:
+        """Return the allowed languages that are heard in a part of the session; none: too short."""
+        if end - start < LEAST_S * SAMPLE_RATE_HZ:
+            return ()
+        allowed = self.options.languages
+        item = AsrItem(self._tape.cut(start, end), task="detect", languages=allowed)
+        return among((await self._recognise(item)).languages, allowed)
+
+    def _clear(
+        self, found: Languages, asked_of: Utterance, length: int
+    ) -> tuple[str, float] | None:
+        known = dict.fromkeys([*self._known, *filter(None, [asked_of.language])])
+        name = early_language(found, known, self.options.languages, length / SAMPLE_RATE_HZ)
+        return None if name is None else (name, dict(found)[name])
+
+    async def _whole(
+        self,
+        samples: NDArray[np.int16],
+        speech: tuple[SpeechSpan, ...],
+        language: str | None,
+    ) -> Transcript:
+        """Recognise speech of which no word was sent, by the rules for recordings."""
+        options = TranscribeOptions(
+            word_timestamps=True, prompt=self.options.prompt, languages=self.options.languages
+        )
+        audio, all_s = Audio(samples), len(samples) / SAMPLE_RATE_HZ
+        pieces = (SpeechSpan(0.0, all_s),)
+        window = Window(pieces, speech or pieces, language)
+        found = await transcript_of(audio, window, options, self._recognise)
+        if language is not None or not found.languages or settled(found.languages, self._known):
+            return found
+        # Doubtful speech may be in a language that was clear before.
+        tried = to_try(found.languages, options.languages, options.languages)
+        candidates = to_try(found.languages, self._known, options.languages)
+        if set(candidates) <= set(tried):
+            return found
+        told = await self._recognise(AsrItem(samples, task="detect", languages=candidates))
+        if told.language == found.language:
+            return found
+        window = replace(
+            window, language=told.language, language_probability=told.language_probability
+        )
+        return await transcript_of(audio, window, options, self._recognise)
