@@ -62,6 +62,8 @@ CONTRACT = {
     "TooManyRunning": (429, "too_many_running", 1),
     "QuotaUsed": (429, "insufficient_quota", 1),
     "Unavailable": (503, "unavailable", 1),
+    "TranslationLost": (503, "translation_lost", 1),
+    "SpeechLost": (503, "speech_lost", 1),
     "NotReady": (503, "not_ready", 5),
     "Draining": (503, "draining", 5),
     "Overloaded": (503, "overloaded", 1),

@@ -10,6 +10,7 @@ import pytest
 from deployments.config.files import Application, ServeFile
 from deployments.config.schema import AppConfig, IngressConfig, ModelConfig
 from deployments.config.security import Tls
+from deployments.http.middleware.admission import Admission
 from deployments.http.server import Listener
 from deployments.security import tls
 from deployments.serve.ports import free_port
@@ -32,7 +33,7 @@ async def test_the_listener_serves_https_under_that_certificate_alone(tmp_path: 
     async with httpx.AsyncClient(verify=other) as stranger:
         with pytest.raises(httpx.ConnectError, match="certificate"):
             await stranger.get(f"https://127.0.0.1:{port}/")
-    await listener.stop()
+    await listener.stop(Admission(8), 10.0)
     assert answer.text == "hello 0"
 
 
