@@ -18,7 +18,7 @@ PIECE_S = 0.5  # that a VAD hears at once
 WINDOW_S = 6.0  # that a recogniser hears at once, on average
 CHARS_A_S = 15.0  # of speech
 CLAUSE_CHARS = 45.0
-LATER = 3.6  # times the step of its delay, after which an update still keeps pace
+LATER = 6.0  # times the step of its delay, after which an update still keeps pace
 
 
 @dataclass(frozen=True, slots=True)

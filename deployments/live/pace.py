@@ -31,7 +31,7 @@ PACES: Mapping[Delay, Pace] = {
     "xhigh": Pace(step_s=2.0, hold_s=1.2, silence_s=1.0),
 }
 
-SLOW_S, QUICK_S = 3.0, 1.5  # answers that take as long are too late, or soon enough
+SLOW_S, QUICK_S = 1.5, 0.6  # answers that take as long are too late, or soon enough
 IN_A_ROW = 3
 SPARE = 2.0  # an update takes at most its half of a session's time: last answers come sooner
 
