@@ -206,11 +206,12 @@ def _has_an_idle_voice(case: Any, response: Any) -> bool:
 
 
 def _is_for_websockets(case: Any, response: Any) -> bool:
-    return response.status_code == 426
+    return bool(response.status_code == 426)
 
 
 def _is_a_transcription_s_session(case: Any, response: Any) -> bool:
-    return case.path.endswith("/translations/client_secrets") and response.status_code == 400
+    is_of_translations = case.path.endswith("/translations/client_secrets")
+    return bool(is_of_translations and response.status_code == 400)
 
 
 def _has_a_blank_body(case: Any, response: Any) -> bool:

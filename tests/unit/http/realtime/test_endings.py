@@ -95,7 +95,7 @@ async def test_a_client_that_leaves_is_noticed_though_its_session_is_behind(plac
         def goes_on() -> bool:
             if not session.is_over:
                 session._hearing._say()
-            return session.is_over
+            return bool(session.is_over)
 
         await until(goes_on)
 

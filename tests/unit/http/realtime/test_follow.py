@@ -145,7 +145,9 @@ async def renamed(talk: Talk, **output: Any) -> dict[str, Any]:
     return await talk.next()
 
 
-async def test_an_update_whose_name_is_taken_touches_nothing() -> None:
+async def test_an_update_whose_name_is_taken_touches_nothing(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
     async with (
         realtime() as place,
         talking(place.at(TRANSLATION, **TALK)) as talk,
@@ -155,7 +157,7 @@ async def test_an_update_whose_name_is_taken_touches_nothing() -> None:
         await other.next()
         session = next(each for each in place.sessions if each.name is None)
         updates: list[Any] = []
-        session.update = updates.append  # type: ignore[method-assign]
+        monkeypatch.setattr(session, "update", updates.append)
         answer = await renamed(other, language="pt")
         assert answer["error"]["code"] == "session_name_taken"
         assert (updates, session.name) == ([], None)
