@@ -21,8 +21,8 @@ from models.asr.spoken_languages import LEAST_S, Languages, among, is_clear, to_
 from models.audio.segments import Window
 from models.types import SAMPLE_RATE_HZ, UNDETERMINED, AsrItem, Audio, SpeechSpan, Transcript
 
-# Speech that is heard alone where another pause follows.
-ENOUGH = round(1.5 * SAMPLE_RATE_HZ)
+# Speech behind a pause whose language is asked for while more of it may come.
+ENOUGH_BEHIND = round(1.5 * SAMPLE_RATE_HZ)
 UNLIKELY = 0.05  # the probability below which speech hardly is in a language
 
 
@@ -95,7 +95,9 @@ class Answers:
         It is undetermined where it can hardly be that of the utterance, and which is not clear.
         Where that of the utterance is not known yet, the part before the pause is heard, too.
         """
-        later = (each.at for each in asked_of.pauses if each.at - pause.spoken_from >= ENOUGH)
+        later = (
+            each.at for each in asked_of.pauses if each.at - pause.spoken_from >= ENOUGH_BEHIND
+        )
         end = min(later, default=edge)
         found = await self._languages(pause.at, end)
         behind = self._clear(found, asked_of, end - pause.at)

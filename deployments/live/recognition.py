@@ -9,7 +9,7 @@ from dataclasses import dataclass
 
 from deployments.batching.clock import Clock
 from deployments.live.agreement import Heard, text_of
-from deployments.live.answers import Answers
+from deployments.live.answers import ENOUGH_BEHIND, Answers
 from deployments.live.events import (
     Event,
     Notice,
@@ -29,8 +29,8 @@ from models.types import SAMPLE_RATE_HZ, UNDETERMINED
 
 # Silence after which an answer may turn out to be the last one.
 SPECULATE = round(0.16 * SAMPLE_RATE_HZ)
-# Speech behind a pause whose language is asked for: while somebody speaks, and at the end.
-ENOUGH_BEHIND, LEAST_BEHIND = round(1.5 * SAMPLE_RATE_HZ), round(LEAST_S * SAMPLE_RATE_HZ)
+# Speech behind a pause whose language is asked for once somebody has stopped.
+LEAST_BEHIND = round(LEAST_S * SAMPLE_RATE_HZ)
 
 
 @dataclass(frozen=True, slots=True)

@@ -14,8 +14,8 @@ from typing import Any
 
 from deployments.config.files import ServeFile
 from deployments.doctor.running_server import get_json
+from deployments.serve.sample import SAMPLE, SAMPLE_LANGUAGE, SAMPLE_PACKAGE
 
-SAMPLE_PACKAGE, SAMPLE, SAMPLE_LANGUAGE = "load", "sample.flac", "en"
 KEY_VARIABLE = "DRAGOMAN_KEY"
 TRUST_VARIABLE = "SSL_CERT_FILE"
 NEEDED = {"vad", "asr", "nmt", "tts"}  # the kinds of model that speech goes through

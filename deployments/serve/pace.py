@@ -10,6 +10,7 @@ from typing import Any
 import numpy as np
 
 from deployments.batching.selection import padded
+from deployments.serve.sample import SAMPLE, SAMPLE_LANGUAGE, SAMPLE_PACKAGE
 from deployments.telemetry.log import logger
 from models.audio.decode import decode
 from models.runtime import ItemError, Runtime, RuntimeSpec
@@ -18,7 +19,6 @@ from models.types import SAMPLE_RATE_HZ, AsrItem, Item, Kind, NmtItem, Samples, 
 # Rows of the batches that are measured: few, as a server starts no sooner than they have run.
 ROWS: Mapping[Kind, tuple[int, ...]] = {"vad": (1, 8), "asr": (1, 4), "nmt": (1, 8), "tts": (1,)}
 PIECE_S, WINDOW_S = 0.5, 6.0
-SAMPLE_PACKAGE, SAMPLE, SAMPLE_LANGUAGE = "load", "sample.flac", "en"  # of real speech
 CLAUSE, SHORT = "We will call you back tomorrow, before noon.", "Good morning to you all."
 
 Pace = tuple[tuple[float, float], ...]  # cost and seconds of each batch
