@@ -174,26 +174,25 @@ class _Contract:
 
     def prefix(self) -> str:
         """Go on from the first words of each text; who cannot do so must refuse."""
-        said = [result.text.split() for result in self._alone]
-        begun = [" " + " ".join(words[: len(words) // 2]) for words in said]
+        words = [result.text.split() for result in self._alone]
+        several = [number for number, said in enumerate(words) if len(said) > 1]
+        if not several:
+            raise _NotSeen("no item has a text of two words")
+        begun = [" " + " ".join(words[n][: len(words[n]) // 2]) for n in several]
         items = [
-            replace(item, prefix=text, word_timestamps=True)
-            for item, text in zip(self._items, begun, strict=True)
+            replace(self._items[number], prefix=text, word_timestamps=True)
+            for number, text in zip(several, begun, strict=True)
         ]
         results = self._run(items)
         if not self._spec.takes_prefix:
             if not all(isinstance(result, ItemError) for result in results):
                 raise _Broken("spec.takes_prefix is False, so an item with a prefix is refused")
             return "refused, as the spec says"
-        for number, (item, result) in enumerate(zip(items, results, strict=True)):
+        for number, item, result in zip(several, items, results, strict=True):
             if fault := wrong(item, result, self._spec) or wrong_words(item, result):
                 raise _Broken(f"item {number}: {fault}")
-        whole = [
-            replace(result, text=f"{text}{result.text}".strip())
-            for text, result in zip(begun, results, strict=True)
-        ]
-        self._compare(whole, self._alone)
-        return "a text goes on from its first words, with the times of all"
+        self._compare(results, [self._run([item])[0] for item in items])
+        return "texts go on from their first words, with the times of all, alone as together"
 
     def bad_item(self) -> str:
         """Run a bad item among good ones: it is refused, and they are as they were alone."""

@@ -160,6 +160,7 @@ def test_spec(loaded: tuple[BergamotNmt, RuntimeSpec, DeviceReport]) -> None:
         weights=WEIGHTS,
         licence="MPL-2.0",
         pairs=(("en", "pt"), ("pt", "en")),
+        continues=True,
     )
 
 
