@@ -48,6 +48,7 @@ class Batch(Generic[ItemT, ResultT]):
     tickets: list[Ticket[ItemT, ResultT]]
     left_at: float
     is_full: bool  # it could not be larger, or others were left to wait
+    is_live: bool = False  # all of it is live speech
     cost: float = field(init=False)  # without padding
     padded_cost: float = field(init=False)
     replies: list[Replied] = field(init=False, default_factory=list)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import math
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from typing import Any, Generic
 
 from deployments.batching.batch import Batch
@@ -150,16 +150,11 @@ class BatchSender(Generic[ItemT, ResultT]):
     def _send(self, tickets: list[Ticket[ItemT, ResultT]], now: float) -> None:
         """Start a batch on its way; it is given up once nobody waits for any of its items."""
         self._queue.take(tickets)
-        if self.live.sessions:
-            cost = len(tickets) * max([ticket.cost for ticket in tickets])
-            self.live.sent(
-                self.learning.batch_time.times.expected_s(cost),
-                sum([ticket.priority == LIVE for ticket in tickets]) / len(tickets),
-                others_wait=self._queue.head(after=LIVE) is not None,
-            )
+        live_part = self._count_live(tickets) if self.live.sessions else 0.0
         if self.policy.preserve_ordering:
             self._answers.line_up(tickets)
-        batch = Batch(tickets, now, is_full(tickets, self.policy) or bool(self._queue.callers))
+        full = is_full(tickets, self.policy) or bool(self._queue.callers)
+        batch = Batch(tickets, now, full, is_live=live_part == 1)
         self.learning.sent(batch, self.replicas)
         task = detached(self._dispatcher.run(batch))
         self._in_flight[batch] = task
@@ -174,6 +169,15 @@ class BatchSender(Generic[ItemT, ResultT]):
 
         for ticket in tickets:
             ticket.future.add_done_callback(answered)
+
+    def _count_live(self, tickets: Sequence[Ticket[ItemT, ResultT]]) -> float:
+        """Count what a batch owes to other work. Return the part of its rows that are live."""
+        live_part: float = sum([each.priority == LIVE for each in tickets]) / len(tickets)
+        cost = len(tickets) * max([ticket.cost for ticket in tickets])
+        takes_s = self.learning.batch_time.times.expected_s(cost)
+        others_wait = self._queue.head(after=LIVE) is not None
+        self.live.sent(takes_s, live_part, others_wait=others_wait)
+        return live_part
 
     def _give_up(self, batch: Batch[ItemT, ResultT], task: asyncio.Task[None]) -> None:
         """Let a batch that nobody waits for lose its place, lest a hung call hold a model.

@@ -162,7 +162,7 @@ class Follower:
         else:
             model.spec = spec
             model.batcher.retarget(replicas=placement.replicas, length_buckets=spec.length_buckets)
-        model.batcher.learning.batch_time.seed(described.pace)
+        model.batcher.learning.seed(described.pace)
         policy, asked = self.policy(name), model.batcher.policy.max_batch_size
         if policy.max_batch_size < asked:
             rows = policy.max_batch_size

@@ -141,10 +141,11 @@ class Loads:
 
     def _model(self, name: str, cost: float) -> ModelLoad:
         model, placement = self._fleet.get(name), self._fleet.placements()[name]
-        learned = model.batcher.learning.batch_time
+        learning = model.batcher.learning
+        line = learning.live_time if learning.live_time.is_known else learning.batch_time.line
         return ModelLoad(
-            learned.times,
-            learned.knows_costs,
+            line.times,
+            line.has_slope,
             most_rows(cost, model.batcher.policy),
             placement.replicas,
             min(1.0, _threads(placement) / self._cores),

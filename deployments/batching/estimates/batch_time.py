@@ -50,6 +50,12 @@ class Line:
         count, costs, times, _, _ = self._moments
         self.times = BatchTimes(times / count, costs / count, self._s_a_cost or 0.0)
 
+    def seed(self, measured: Iterable[tuple[float, float]]) -> None:
+        """Learn from batches that ran apart, cost and seconds of each, until one was measured."""
+        if not self.is_known:
+            for cost, took_s in measured:
+                self.learn(cost, took_s)
+
     @property
     def is_known(self) -> bool:
         """Tell whether a batch has taken time."""
@@ -80,15 +86,19 @@ class Line:
 
 
 class BatchTime:
-    """Measure what the batches of one model take, and the way to a replica and back."""
+    """Measure what the batches of one model take, and the way to a replica and back.
 
-    __slots__ = ("_back_s", "_begins", "_costs", "_line", "_way_s")
+    Attributes:
+        line: what batches take by their cost.
+    """
+
+    __slots__ = ("_back_s", "_begins", "_costs", "_way_s", "line")
 
     def __init__(self) -> None:
         self._begins: dict[object, float | None] = {}  # batches in flight; None: behind another
         self._costs: dict[object, float] = {}
         self._way_s = self._back_s = 0.0  # of the last batch
-        self._line = Line()
+        self.line = Line()
 
     def sent(self, batch: object, cost: float, now: float, replicas: int) -> None:
         """Note when a batch begins, if a replica is free for it."""
@@ -99,13 +109,7 @@ class BatchTime:
     def learn(self, cost: float, reply: BatchReply[Any]) -> None:
         """Learn from the reply to a batch of that cost."""
         self._way_s, self._back_s = reply.input_s, reply.output_s
-        self._line.learn(cost, reply.execution_s)
-
-    def seed(self, measured: Iterable[tuple[float, float]]) -> None:
-        """Learn from batches that ran apart, cost and seconds of each, until one was measured."""
-        if not self._line.is_known:
-            for cost, took_s in measured:
-                self._line.learn(cost, took_s)
+        self.line.learn(cost, reply.execution_s)
 
     def over(self, batch: object, now: float) -> None:
         """Note that a batch is in flight no more; the next behind it has begun."""
@@ -122,9 +126,9 @@ class BatchTime:
 
         None: not known.
         """
-        if not self._line.is_known:
+        if not self.line.is_known:
             return None
-        times = self._line.times
+        times = self.line.times
         ends = sorted(
             [
                 begins + times.expected_s(self._costs[batch])
@@ -138,12 +142,12 @@ class BatchTime:
     @property
     def times(self) -> BatchTimes:
         """Return what batches take by their cost."""
-        return self._line.times
+        return self.line.times
 
     @property
     def knows_costs(self) -> bool:
         """Tell whether batches of several costs have shown what a larger one takes."""
-        return self._line.has_slope
+        return self.line.has_slope
 
     @property
     def hop_s(self) -> float:
@@ -153,4 +157,4 @@ class BatchTime:
     @property
     def fixed_s(self) -> float:
         """Return what a batch takes whatever it costs; 0 until batches of several costs told it."""
-        return self._line.expected_s(0.0) if self._line.has_slope else 0.0
+        return self.line.expected_s(0.0) if self.line.has_slope else 0.0

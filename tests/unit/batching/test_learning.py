@@ -14,14 +14,21 @@ from deployments.config.policy import BatchPolicy
 from tests.unit.batching.bench import Piece
 
 
-def sent(learning: Learning, costs: list[float], at: float, *, is_full: bool = True) -> Any:
+def sent(
+    learning: Learning,
+    costs: list[float],
+    at: float,
+    *,
+    is_full: bool = True,
+    is_live: bool = False,
+) -> Any:
     """Send a batch of items of these costs."""
     loop = asyncio.get_running_loop()
     tickets: list[Ticket[Piece, str]] = [
         Ticket(Piece("", cost), number, cost, 1, at, loop.create_future(), group=number)
         for number, cost in enumerate(costs)
     ]
-    batch = Batch(tickets, at, is_full)
+    batch = Batch(tickets, at, is_full, is_live)
     learning.sent(batch, replicas=1)
     return batch
 
@@ -86,6 +93,16 @@ async def test_a_batch_takes_time_by_its_cost_with_padding() -> None:
     ended(learning, sent(learning, [1.0, 3.0], at=10.0), 8.0)  # its cost is 6
     sent(learning, [1.0, 3.0], at=20.0)
     assert learning.batch_time.next_at(1) == pytest.approx(28.0)
+
+
+async def test_what_live_speech_takes_is_learned_from_batches_of_it_alone() -> None:
+    learning = Learning()
+    learning.seed([(6.0, 0.3), (12.0, 0.5)])
+    ended(learning, sent(learning, [30.0], at=0.0), 5.0)
+    assert learning.live_time.expected_s(6.0) == pytest.approx(0.3)
+    ended(learning, sent(learning, [18.0], at=10.0, is_live=True), 1.4)
+    assert learning.live_time.expected_s(18.0) > 0.7
+    assert learning.batch_time.line.expected_s(30.0) > 2.0
 
 
 async def test_what_is_in_flight_counts_for_the_throughput_without_padding() -> None:

@@ -43,7 +43,7 @@ async def fleet_of(
     fleet.follower.placements = Placements((99, 0), of)
     for name, (fixed_s, s_a_cost) in times.items():
         line = [(cost, fixed_s + s_a_cost * cost) for cost in (10.0, 100.0)]
-        fleet.get(name).batcher.learning.batch_time.seed(line)
+        fleet.get(name).batcher.learning.seed(line)
     return fleet
 
 
@@ -140,7 +140,7 @@ async def test_nothing_is_refused_before_anything_was_measured() -> None:
 
 async def test_one_batch_that_was_measured_counts_by_its_cost() -> None:
     fleet = await fleet_of({})
-    fleet.get("asr").batcher.learning.batch_time.seed([(6.0, 0.5)])
+    fleet.get("asr").batcher.learning.seed([(6.0, 0.5)])
     assert admission(fleet).carries(TEXT) == 5  # 0.133 s of a second each
 
 
@@ -189,7 +189,7 @@ async def test_a_follower_of_what_is_made_already_costs_nothing(
     targets: tuple[str, ...] | None,
 ) -> None:
     session = sessions_over(fleet := await fleet_of(QUICK)).open(IN_TEXT)
-    fleet.get("asr").batcher.learning.batch_time.seed([(10.0, 100.0), (100.0, 1000.0)])
+    fleet.get("asr").batcher.learning.seed([(10.0, 100.0), (100.0, 1000.0)])
     session.listen(targets, speaks=False, follows=True)
     session.abort()
 
@@ -214,7 +214,7 @@ async def test_a_change_that_is_too_much_is_refused_and_nothing_changes() -> Non
 
 async def test_who_asks_for_less_is_never_refused() -> None:
     session = sessions_over(fleet := await fleet_of(QUICK)).open(IN_TEXT)
-    fleet.get("asr").batcher.learning.batch_time.seed([(10.0, 100.0), (100.0, 1000.0)])
+    fleet.get("asr").batcher.learning.seed([(10.0, 100.0), (100.0, 1000.0)])
     less = replace(IN_TEXT, targets=(), delay="high")
     session.update(less)
     assert session.options == less
