@@ -23,6 +23,7 @@ DragomanError
 │   ├── UpgradeRequired         the path is a WebSocket, and this is no handshake
 │   ├── BodyTooSlow             the body did not come in its time, or not at the least rate
 │   ├── TooLarge                body, audio or text over a limit
+│   │   └── StorageFull         the caller keeps as much at the server as one may
 │   ├── NotAudio                no audio that can be decoded
 │   ├── NameTaken               another open session has that name
 │   ├── SessionEnded            a live session was ended by an administrator
@@ -31,7 +32,8 @@ DragomanError
 │   │   └── ReaderTooSlow       who listens does not read
 │   ├── UnsupportedEncoding     a body compressed as nothing here decompresses
 │   ├── Unprocessable           understood, but impossible here
-│   │   └── UnsupportedPair     no model translates this pair; the message lists those there are
+│   │   ├── UnsupportedPair     no model translates this pair; the message lists those there are
+│   │   └── NothingKept         the server has no folder to keep things of callers in
 │   └── RateLimited             more than its key may ask a minute; again after ``retry_after_s``
 │       ├── TooManyRunning      more than it may have running
 │       └── QuotaUsed           more than it may use a day
@@ -171,6 +173,10 @@ class NotAudio(CallerError):
     code = "not_audio"
 
 
+class StorageFull(TooLarge):
+    code = "storage_full"
+
+
 class NameTaken(CallerError):
     code = "session_name_taken"
 
@@ -197,6 +203,10 @@ class UnsupportedEncoding(CallerError):
 
 class Unprocessable(CallerError):
     code = "unprocessable"
+
+
+class NothingKept(Unprocessable):
+    code = "nothing_kept"
 
 
 class UnsupportedPair(Unprocessable):

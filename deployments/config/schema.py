@@ -10,6 +10,7 @@ from pydantic import Field, field_validator, model_validator
 from pydantic_core.core_schema import ValidationInfo
 
 from deployments.config import names
+from deployments.config.library import Library
 from deployments.config.live import Live
 from deployments.config.names import AliasName
 from deployments.config.options import checked_options
@@ -196,6 +197,8 @@ class AppConfig(Strict):
     language (ISO 639-1), the first of which speaks where no language is named."""
     limits: Limits = Limits()
     """What one request may ask, and how many may ask at once."""
+    library: Library = Library()
+    """Where voices, glossaries and jobs of callers are kept."""
     live: Live = Live()
     """How many live sessions one ingress process has, how long, and for whom."""
     ingress: IngressConfig = IngressConfig()

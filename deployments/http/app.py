@@ -39,6 +39,7 @@ from deployments.http.v1.text import TextTranslationEndpoint
 from deployments.http.v1.transcriptions import TranscriptionEndpoint
 from deployments.http.v1.translations import SpeechTranslationEndpoint
 from deployments.http.v1.voices import VoiceRoutes
+from deployments.library.store import Store
 from deployments.live.fleet_sessions import sessions_of
 from deployments.live.sessions import Sessions
 from deployments.security.keys import KnownKeys
@@ -58,10 +59,12 @@ def asgi_app(
     cluster_figures: ClusterFigures | None = None,
     known_keys: KnownKeys | None = None,
     live: LiveParts | None = None,
+    store: Store | None = None,
 ) -> ASGIApp:
     """Serve all protocols over one fleet of models.
 
     ``live`` holds the sessions of live speech; None: this process has its own, and is alone.
+    ``store`` keeps what callers leave here; None: nothing is kept.
 
     The router is bare: Starlette's application would wrap each request in two more layers for
     errors, for which ``middleware.errors`` answers in any case.

@@ -23,6 +23,7 @@ from deployments.http.middleware.admission import Admission
 from deployments.http.realtime.relay import Answer, Ask, Elsewhere, Relays
 from deployments.http.realtime.sessions import end_here
 from deployments.http.server import Listener
+from deployments.library.store import open_store
 from deployments.live.fleet_sessions import sessions_of
 from deployments.security import audit
 from deployments.security.keys import KnownKeys
@@ -71,6 +72,7 @@ class Ingress:
             self._cluster_figures,
             known_keys,
             LiveParts(sessions, elsewhere, signing_key(os.environ)),
+            open_store(config.library, os.environ),
         )
         at = config.ingress
         self._listener = Listener(app, at.host, at.port, at.keep_alive_timeout_s, at.tls)

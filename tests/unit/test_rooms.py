@@ -28,6 +28,7 @@ DOORS: dict[str, set[str]] = {
     "security": {"models", "config", "telemetry"},
     "doctor": {"models", "config", "telemetry", "security"},
 }
+DOORS["library"] = {"models", "config", "telemetry"}
 DOORS["live"] = {"models", "config", "batching", "telemetry", "catalogue", "graph"}
 DOORS["http"] = {*DOORS, "graph"}
 DOORS["serve"] = {*DOORS, "http"}

@@ -49,6 +49,8 @@ CONTRACT = {
     "UpgradeRequired": (426, "upgrade_required", None),
     "BodyTooSlow": (408, "body_too_slow", None),
     "TooLarge": (413, "too_large", None),
+    "StorageFull": (413, "storage_full", None),
+    "NothingKept": (422, "nothing_kept", None),
     "NotAudio": (415, "not_audio", None),
     "NameTaken": (409, "session_name_taken", None),
     "SessionEnded": (410, "session_ended", None),

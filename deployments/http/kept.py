@@ -1,0 +1,20 @@
+"""Find what the caller of a request keeps at the server."""
+
+from __future__ import annotations
+
+from starlette.types import Scope
+
+from deployments.http.realtime.queries import owner
+from deployments.library.store import Shelf, Store
+from models.errors import NothingKept
+
+
+def shelf_of(scope: Scope, store: Store | None, kind: str) -> Shelf:
+    """Return the things of one kind that the caller has.
+
+    Raises:
+        NothingKept: the server keeps nothing.
+    """
+    if store is None:
+        raise NothingKept("this server keeps nothing of its callers: library.folder is not set")
+    return store.shelf(owner(scope), kind)

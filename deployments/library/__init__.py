@@ -1,0 +1,1 @@
+"""What callers leave at the server: kept in a folder, each caller's apart from all others'."""

@@ -1,0 +1,112 @@
+"""Write files in pieces that are encrypted and cannot be changed unseen, and read them."""
+
+from __future__ import annotations
+
+import os
+import secrets
+from collections.abc import Iterable, Iterator
+from pathlib import Path
+from typing import BinaryIO
+
+from cryptography.exceptions import InvalidTag
+from cryptography.hazmat.primitives.ciphers.aead import AESGCM
+from cryptography.hazmat.primitives.hashes import SHA256
+from cryptography.hazmat.primitives.kdf.hkdf import HKDF
+
+from models.errors import ConfigError, InternalError
+
+LIBRARY_KEY = "DRAGOMAN_LIBRARY_KEY"
+LEAST_CHARS = 32
+MAGIC = b"dragoman-sealed-1\n"
+PIECE_BYTES = 1 << 20
+NONCE_BYTES, TAG_BYTES, SALT_BYTES, LENGTH_BYTES = 12, 16, 16, 4
+LAST = 1 << 31  # beside the length of a file's last piece
+
+
+class Sealing:
+    """Encrypts files with AES-256-GCM, each with a key of its own; without a key they stay plain.
+
+    A sealed file is ``MAGIC``, a salt, and pieces: length, nonce, ciphertext. The place of a piece
+    and whether it is the last are sealed in, so none can be left out, added or moved. Plain files
+    that were written before there was a key are still read.
+
+    Args:
+        secret: the key of the library; None: there is none.
+    """
+
+    def __init__(self, secret: str | None) -> None:
+        if secret is not None and len(secret) < LEAST_CHARS:
+            raise ConfigError(f"{LIBRARY_KEY} must have at least {LEAST_CHARS} characters")
+        self._secret = None if secret is None else secret.encode()
+
+    def write(self, path: Path, pieces: Iterable[bytes]) -> None:
+        """Write a file, and wait until the disk has it."""
+        with path.open("xb") as file:
+            path.chmod(0o600)
+            if self._secret is None:
+                file.writelines(pieces)
+            else:
+                self._seal(file, _of_one_size(pieces))
+            file.flush()
+            os.fsync(file.fileno())
+
+    def read(self, path: Path) -> Iterator[bytes]:
+        """Yield a file in pieces.
+
+        Raises:
+            FileNotFoundError: there is none.
+            InternalError: it was sealed with another key, or it was changed.
+        """
+        with path.open("rb") as file:
+            first = file.read(len(MAGIC))
+            if first != MAGIC:
+                yield first
+                while piece := file.read(PIECE_BYTES):
+                    yield piece
+            elif self._secret is None:
+                raise InternalError(f"{path} is encrypted, and {LIBRARY_KEY} is not set")
+            else:
+                yield from self._open(file, path)
+
+    def _seal(self, file: BinaryIO, pieces: Iterator[bytes]) -> None:
+        salt = secrets.token_bytes(SALT_BYTES)
+        cipher = self._cipher(salt)
+        file.write(MAGIC + salt)
+        piece, number, is_last = next(pieces, b""), 0, False
+        while not is_last:
+            following = next(pieces, None)
+            is_last = following is None
+            length = (len(piece) | LAST if is_last else len(piece)).to_bytes(LENGTH_BYTES, "big")
+            nonce = secrets.token_bytes(NONCE_BYTES)
+            sealed = cipher.encrypt(nonce, piece, length + number.to_bytes(8, "big"))
+            file.write(length + nonce + sealed)
+            piece, number = following or b"", number + 1
+
+    def _open(self, file: BinaryIO, path: Path) -> Iterator[bytes]:
+        changed = InternalError(f"{path} was sealed with another key, or it was changed")
+        cipher = self._cipher(file.read(SALT_BYTES))
+        number, is_last = 0, False
+        while not is_last:
+            length = file.read(LENGTH_BYTES)
+            said = int.from_bytes(length, "big")
+            is_last = bool(said & LAST)
+            nonce = file.read(NONCE_BYTES)
+            sealed = file.read(min(said & ~LAST, PIECE_BYTES) + TAG_BYTES)
+            try:
+                yield cipher.decrypt(nonce, sealed, length + number.to_bytes(8, "big"))
+            except (InvalidTag, ValueError):
+                raise changed from None
+            number += 1
+        if file.read(1):
+            raise changed
+
+    def _cipher(self, salt: bytes) -> AESGCM:
+        assert self._secret is not None
+        return AESGCM(HKDF(SHA256(), 32, salt, b"dragoman library").derive(self._secret))
+
+
+def _of_one_size(pieces: Iterable[bytes]) -> Iterator[bytes]:
+    """Yield the same bytes in pieces of at most ``PIECE_BYTES``."""
+    for piece in pieces:
+        for start in range(0, len(piece), PIECE_BYTES):
+            yield piece[start : start + PIECE_BYTES]
