@@ -108,6 +108,15 @@ class AsrItem:
 
 
 @dataclass(frozen=True, slots=True)
+class Term:
+    """A word or phrase, and what stands in its place in the translation."""
+
+    text: str
+    translation: str
+    case_sensitive: bool = False  # it is meant only as it is written
+
+
+@dataclass(frozen=True, slots=True)
 class NmtItem:
     """One sentence (a longer text is cut by ``models.text.sentences.split``).
 
@@ -120,6 +129,7 @@ class NmtItem:
         max_tokens: of the translation; None: the engine's own bound.
         before: what of its sentence stands before the text, and is translated already.
         before_translated: that translation, from which the text's goes on; "" if ``before`` is.
+        terms: those of a glossary that the text holds; for engines whose spec has ``takes_terms``.
     """
 
     text: str
@@ -130,6 +140,7 @@ class NmtItem:
     max_tokens: int | None = None
     before: str = ""
     before_translated: str = ""
+    terms: tuple[Term, ...] = ()
 
     @property
     def length(self) -> float:
@@ -142,6 +153,9 @@ class TtsItem:
 
     With ``reference`` the engine speaks ``language`` in the voice of that clip, and ``voice`` is
     ``SOURCE_VOICE``.
+
+    ``sounds`` are phonemes in IPA: the first stands for the character U+E000 of the text, the next
+    for U+E001 and so on. They are for engines whose spec has ``takes_sounds``.
     """
 
     text: str
@@ -149,6 +163,7 @@ class TtsItem:
     speed: float = 1.0
     language: str | None = None  # None: the voice's own
     reference: Samples | None = None  # 16 kHz, [n]
+    sounds: tuple[str, ...] = ()
 
     @property
     def length(self) -> float:
