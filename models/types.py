@@ -13,6 +13,7 @@ SAMPLE_RATE_HZ = 16_000  # of all audio that enters a runtime
 # Mono PCM: int16 (full scale 32,768) or float32 (full scale 1.0), shape [n].
 Samples: TypeAlias = NDArray[np.int16] | NDArray[np.float32]
 SOURCE_VOICE = "source"  # the voice of the speaker who is translated
+FIRST_SOUND = "\ue000"  # of the characters that stand for phonemes, see TtsItem
 UNDETERMINED = "und"  # ISO 639-2: the language of silence
 Task: TypeAlias = Literal["transcribe", "translate", "detect"]
 Kind: TypeAlias = Literal["vad", "asr", "nmt", "tts", "speaker"]
@@ -154,8 +155,8 @@ class TtsItem:
     With ``reference`` the engine speaks ``language`` in the voice of that clip, and ``voice`` is
     ``SOURCE_VOICE``.
 
-    ``sounds`` are phonemes in IPA: the first stands for the character U+E000 of the text, the next
-    for U+E001 and so on. They are for engines whose spec has ``takes_sounds``.
+    ``sounds`` are phonemes in IPA: the first stands for the character ``FIRST_SOUND`` of the text,
+    the next for the one behind it, and so on. They are for engines whose spec has ``takes_sounds``.
     """
 
     text: str

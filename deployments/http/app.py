@@ -17,6 +17,7 @@ from deployments.catalogue.selection import Fleet
 from deployments.config.schema import AppConfig
 from deployments.graph.codecs import Codecs
 from deployments.graph.pipeline import Pipeline
+from deployments.http.glossary_fields import Glossaries
 from deployments.http.health import live, readiness
 from deployments.http.middleware.access import Door
 from deployments.http.middleware.admission import Admission
@@ -33,6 +34,7 @@ from deployments.http.triton.routes import OipRoutes
 from deployments.http.v1.audio_translations import AudioTranslationEndpoint
 from deployments.http.v1.detections import TextDetectionEndpoint
 from deployments.http.v1.embeddings import EmbeddingEndpoint
+from deployments.http.v1.glossaries import GlossaryRoutes
 from deployments.http.v1.models import ModelRoutes
 from deployments.http.v1.speech import SpeechEndpoint
 from deployments.http.v1.text import TextTranslationEndpoint
@@ -83,8 +85,8 @@ def asgi_app(
     tokens = Tokens(live.signing_key, known_keys)
     router = RememberingRouter(
         [
-            *routes(fleet, config, refusing, cluster_figures),
-            *live_routes(fleet, config, admission, cluster_figures, live, tokens),
+            *routes(fleet, config, refusing, cluster_figures, store),
+            *live_routes(fleet, config, admission, cluster_figures, live, tokens, store),
         ]
     )
     door = Door(config, known_keys, router.template, tokens)
@@ -97,9 +99,11 @@ def routes(
     config: AppConfig,
     refusing: Callable[[], str | None],
     cluster_figures: ClusterFigures,
+    store: Store | None = None,
 ) -> list[Route]:
     """Return the routes of every protocol. ``refusing`` says why a request would be refused now."""
     pipeline = Pipeline(fleet, config, Codecs(config.ingress.threads_of_codecs))
+    glossaries = Glossaries(store)
     started = int(time.time())
 
     async def ready(request: Request) -> Response:
@@ -110,12 +114,13 @@ def routes(
     return [
         EmbeddingEndpoint(pipeline, config.limits).route(),
         *OipRoutes(pipeline, config, refusing, cluster_figures).routes(),
-        SpeechTranslationEndpoint(pipeline, config.limits).route(),
+        SpeechTranslationEndpoint(pipeline, config.limits, glossaries).route(),
         AudioTranslationEndpoint(pipeline, config.limits).route(),
-        TextTranslationEndpoint(pipeline, config.limits).route(),
+        TextTranslationEndpoint(pipeline, config.limits, glossaries).route(),
         TextDetectionEndpoint(pipeline, config.limits).route(),
-        TranscriptionEndpoint(pipeline, config.limits).route(),
-        SpeechEndpoint(pipeline, config.limits).route(),
+        TranscriptionEndpoint(pipeline, config.limits, glossaries).route(),
+        SpeechEndpoint(pipeline, config.limits, glossaries).route(),
+        *GlossaryRoutes(store, config.limits).routes(),
         *VoiceRoutes(fleet).routes(),
         *ModelRoutes(fleet, started, cluster_figures.live).routes(),
         *OperationsRoutes(fleet, config.models, cluster_figures).routes(),
@@ -147,10 +152,17 @@ def live_routes(
     cluster_figures: ClusterFigures,
     live: LiveParts,
     tokens: Tokens,
+    store: Store | None = None,
 ) -> list[BaseRoute]:
     """Return the routes of the realtime protocols."""
     parts = live.sessions, live.elsewhere
-    realtime = Realtime(*parts, admission, config.live, lambda name: fleet.of_kind("asr", name))
+    realtime = Realtime(
+        *parts,
+        admission,
+        config.live,
+        lambda name: fleet.of_kind("asr", name),
+        Glossaries(store),
+    )
     return [
         *realtime.routes(),
         *TokenRoutes(tokens, *parts, config.limits).routes(),

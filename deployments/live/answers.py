@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import asyncio
 from dataclasses import replace
 
 import numpy as np
 from numpy.typing import NDArray
 
 from deployments.batching.clock import Clock
+from deployments.graph.heard_terms import named
 from deployments.graph.plan import TranscribeOptions
 from deployments.graph.transcripts import transcript_of
 from deployments.live.models import HearingModels
@@ -38,11 +40,13 @@ class Answers:
     ) -> None:
         self._models, self._clock, self._tape = models, clock, tape
         self.options = options
+        self._likely: tuple[str, ...] = ()  # terms that the last answer sounds like
         self._last_language: str | None = None
         self._known: dict[str, None] = {}  # languages that were clearly heard, in order
 
     def remember(self, told: Utterance) -> None:
         """Remember of an utterance what those after it need."""
+        self._likely = ()
         language = told.spoken_language
         if language != UNDETERMINED:
             self._last_language = language
@@ -74,13 +78,14 @@ class Answers:
                 samples,
                 language,
                 word_timestamps=True,
-                prompt=self.options.prompt,
+                prompt=self._prompt,
                 temperature=None if is_final else 0.0,
                 languages=self.options.languages,
                 prefix=asked_of.prefix,
                 beam_size=None if is_final else 1,
             )
         )
+        await self._look_for_terms(answer.text[len(asked_of.prefix or "") :], language)
         if not is_final or not goes_round(asked_of.prefix, answer.text):
             return answer
         sure_s = asked_of.sure[-1].end_s - asked_of.start / SAMPLE_RATE_HZ
@@ -113,6 +118,17 @@ class Answers:
     async def _recognise(self, item: AsrItem) -> Transcript:
         return await asked(lambda: self._models.recognise(item), self._clock)
 
+    @property
+    def _prompt(self) -> str | None:
+        """Return the prompt, with the terms that the next answer may hold before it."""
+        return ". ".join(filter(None, [", ".join(self._likely), self.options.prompt])) or None
+
+    async def _look_for_terms(self, text: str, language: str) -> None:
+        """Find the terms that words which may still change sound like, for the next question."""
+        if (glossary := self.options.glossary) is not None:
+            found = await asyncio.to_thread(glossary.sounding_like, text, language)
+            self._likely = tuple(named(found))
+
     async def _told(self, asked_of: Utterance, start: int, end: int) -> tuple[str, float] | None:
         """Return the language of a part of an utterance; None: it is not clear."""
         return self._clear(await self._languages(start, end), asked_of, end - start)
@@ -140,7 +156,10 @@ class Answers:
     ) -> Transcript:
         """Recognise speech of which no word was sent, by the rules for recordings."""
         options = TranscribeOptions(
-            word_timestamps=True, prompt=self.options.prompt, languages=self.options.languages
+            word_timestamps=True,
+            prompt=self.options.prompt,
+            languages=self.options.languages,
+            glossary=self.options.glossary,
         )
         audio, all_s = Audio(samples), len(samples) / SAMPLE_RATE_HZ
         pieces = (SpeechSpan(0.0, all_s),)

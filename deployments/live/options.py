@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Literal, TypeAlias
 
+from models.text.glossary import Glossary
 from models.types import SOURCE_VOICE
 
 Delay: TypeAlias = Literal["minimal", "low", "medium", "high", "xhigh"]
@@ -41,6 +42,7 @@ class LiveOptions:
         targets: languages that it is translated to; empty: it is transcribed alone.
         speaks: whether translations are spoken.
         recogniser: a model or an alias; None: the first one.
+        glossary: terms that may be said, with their translations and sounds.
         voice: its id; ``SOURCE_VOICE`` is the speaker's own; None: the first of each language.
     """
 
@@ -53,6 +55,7 @@ class LiveOptions:
     speaks: bool = False
     voice: str | None = None
     recogniser: str | None = None
+    glossary: Glossary | None = None
 
     def voice_of(self, target: str) -> str | None:
         """Return the voice of a language: one that is named is of those that are asked for."""

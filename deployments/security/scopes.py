@@ -46,6 +46,10 @@ RIGHTS: Mapping[tuple[str, str], Scopes] = {
     ("GET", "/v1/audio/voice_consents/{name:path}"): INFER,
     ("POST", "/v1/audio/voice_consents/{name:path}"): INFER,
     ("DELETE", "/v1/audio/voice_consents/{name:path}"): INFER,
+    ("GET", "/v1/glossaries"): INFER,
+    ("POST", "/v1/glossaries"): INFER,
+    ("GET", "/v1/glossaries/{id}"): INFER,
+    ("DELETE", "/v1/glossaries/{id}"): INFER,
     # live
     ("GET", "/v1/realtime"): INFER,
     ("GET", "/v1/realtime/translations"): INFER,

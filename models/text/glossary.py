@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 
+from models.text.sounding import Sounding
+from models.text.spoken_terms import SpokenTerm, SpokenTerms, is_phonemes
 from models.text.term_places import TermPlaces
 from models.types import Term
 
@@ -57,7 +59,8 @@ class Glossary:
         self.entries = tuple(entries)
         self._hash = hash(self.entries)
         self._pairs: dict[tuple[str, str], PairTerms] = {}
-        self._words: dict[str, tuple[str, ...]] = {}
+        self._sounding: dict[str, Sounding] = {}
+        self._spoken: dict[str, SpokenTerms] = {}
 
     def __eq__(self, other: object) -> bool:
         return isinstance(other, Glossary) and self.entries == other.entries
@@ -78,14 +81,43 @@ class Glossary:
             self._pairs[pair] = PairTerms(terms, TermPlaces(words, source))
         return self._pairs[pair]
 
-    def words(self, language: str) -> tuple[str, ...]:
-        """Return the terms as one language writes them, each once."""
-        if language not in self._words:
-            found = (entry.words.get(language) for entry in self.entries)
-            self._words[language] = tuple(dict.fromkeys(word for word in found if word))
-        return self._words[language]
+    def sounding_like(self, text: str, language: str) -> tuple[str, ...]:
+        """Return the terms of a language that may have been said where a text was heard.
 
-    def _terms(self, source: str, target: str) -> Iterable[Term]:
+        The most alike comes first; there are few.
+        """
+        if language not in self._sounding:
+            self._sounding[language] = Sounding(self._spelt(language, None))
+        return self._sounding[language].like(text)
+
+    def spelling(self, language: str, terms: Sequence[str]) -> Sounding:
+        """Return what finds other spellings of some terms of a language."""
+        return Sounding(self._spelt(language, terms))
+
+    def spoken(self, language: str) -> SpokenTerms:
+        """Return the terms that have a sound of their own in a language."""
+        if language not in self._spoken:
+            sounds = ((each, dict(each.sounds).get(language)) for each in self.entries)
+            found = [
+                SpokenTerm(word, sound, entry.case_sensitive)
+                for entry, sound in sounds
+                if sound is not None and (word := entry.words.get(language)) is not None
+            ]
+            self._spoken[language] = SpokenTerms(found, language)
+        return self._spoken[language]
+
+    def _spelt(self, language: str, only: Sequence[str] | None) -> Iterator[tuple[str, str]]:
+        """Yield the terms of a language, each as it is written and as it sounds."""
+        for entry in self.entries:
+            term = entry.words.get(language)
+            if term is None or (only is not None and term not in only):
+                continue
+            yield term, term
+            sound = dict(entry.sounds).get(language)
+            if sound is not None and not is_phonemes(sound):
+                yield term, sound
+
+    def _terms(self, source: str, target: str) -> Iterator[Term]:
         seen: set[tuple[str, bool]] = set()
         for entry in sorted(self.entries, key=lambda each: each.language != source):
             words = entry.words

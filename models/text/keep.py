@@ -96,9 +96,7 @@ def keep(text: str, setting: Setting, placed: Sequence[Placed] = ()) -> Steps:
 
 
 def _prepare(text: str, cut: Sequence[Part], setting: Setting) -> _Prepared:
-    plain: list[Part] = [
-        part if isinstance(part, Item) else characters.plain(part) for part in cut
-    ]
+    plain: list[Part] = [part if isinstance(part, Item) else characters.plain(part) for part in cut]
     shouted = capitals.is_shouted(_prose(plain))
     runs = list[str]()
     whole: list[Part] = [""]
@@ -143,9 +141,7 @@ def _is_of_another_script(character: str) -> bool:
     return character.isalpha() and not unicodedata.name(character, "").startswith("LATIN")
 
 
-def _untouched(
-    text: str, cut: Sequence[Part], prepared: _Prepared, setting: Setting
-) -> Kept:
+def _untouched(text: str, cut: Sequence[Part], prepared: _Prepared, setting: Setting) -> Kept:
     if not any(map(str.isalpha, prepared.prose)):
         parts = (
             part.text

@@ -90,7 +90,8 @@ class _Wanted:
         self._exact = {each.term.translation for each in found if each.term.case_sensitive}
         self._is_shouted = capitals.is_shouted(text)
         inside = [each for each in found if not self._starts(text, each.span.start)]
-        self._capitals = {e.term.translation for e in inside if self._seen(e)[0].isupper()}
+        named = [e for e in inside if self._seen(e)[0].isupper() and not e.term.text[0].isupper()]
+        self._capitals = {each.term.translation for each in named}
 
     def is_in(self, answer: str) -> bool:
         """Tell whether an answer has every term as often as the text."""

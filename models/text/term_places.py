@@ -45,13 +45,16 @@ class TermPlaces:
     Args:
         words: each with whether its capitals matter.
         language: of the words, by which their plurals are made.
+        plurals: whether these are found, too.
     """
 
-    def __init__(self, words: Iterable[tuple[str, bool]], language: str) -> None:
+    def __init__(
+        self, words: Iterable[tuple[str, bool]], language: str, *, plurals: bool = True
+    ) -> None:
         self._forms: defaultdict[str, list[_Form]] = defaultdict(list)
         for number, (word, case_sensitive) in enumerate(words):
             forms = [(word, False)]
-            if (more := plural(word, language)) is not None:
+            if plurals and (more := plural(word, language)) is not None:
                 forms.append((more, True))
             for form, is_plural in forms:
                 exact, folded = form.translate(_PLAIN) if case_sensitive else None, _folded(form)
@@ -109,6 +112,4 @@ def _runs_on(left: str, right: str) -> bool:
 
 
 def _is_of_word(character: str) -> bool:
-    return (
-        character.isalnum() or character == "_" or unicodedata.category(character)[0] == "M"
-    )
+    return character.isalnum() or character == "_" or unicodedata.category(character)[0] == "M"

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import AsyncGenerator, Sequence
 from contextlib import aclosing
+from dataclasses import replace
 from typing import Annotated, Any, Literal
 
 from pydantic import Field
@@ -16,6 +17,7 @@ from deployments.graph.context import Context
 from deployments.graph.pipeline import Pipeline
 from deployments.graph.plan import Speaking
 from deployments.http.failed_requests import counted
+from deployments.http.glossary_fields import AskedGlossary, Glossaries
 from deployments.http.parsing import (
     DetectedLanguage,
     Fields,
@@ -33,7 +35,6 @@ from deployments.http.streaming import EVENTS, StreamedResponse, events, speech_
 from deployments.telemetry import usage
 from models.audio.encode import MEDIA_TYPES
 from models.errors import InvalidRequest
-from models.tts import normalisation
 from models.types import SOURCE_VOICE
 
 
@@ -49,14 +50,18 @@ class SpeechFields(ForgivingFields):
     response_format: Literal["mp3", "wav", "opus", "flac", "aac", "pcm"] = "mp3"
     speed: Speed = 1.0
     stream_format: Literal["audio", "sse", "none"] = "audio"  # none, ours: the whole file at once
+    glossary: AskedGlossary | None = None
 
 
 class SpeechEndpoint:
     """Speaks texts over one pipeline."""
 
-    def __init__(self, pipeline: Pipeline, limits: Limits) -> None:
+    def __init__(
+        self, pipeline: Pipeline, limits: Limits, glossaries: Glossaries | None = None
+    ) -> None:
         self._pipeline = pipeline
         self._limits = limits
+        self._glossaries = glossaries or Glossaries(None)
 
     def route(self) -> Route:
         """Return the endpoint's path, whose refusals count for a TTS model."""
@@ -69,9 +74,10 @@ class SpeechEndpoint:
         fields = await json_fields(request, SpeechFields, self._limits)
         check_text_length(len(fields.input), self._limits, param="input")
         usage.read(len(fields.input))
-        plan = self._plan(fields)
+        glossary = await self._glossaries.find(request.scope, fields.glossary)
+        plan = replace(self._plan(fields), glossary=glossary)
         request.state.meant.name = plan.model.name
-        parts = normalisation.sentences(fields.input, plan.voice.language)
+        parts = self._pipeline.synthesiser.sentences(fields.input, plan, context)
         streams = fields.stream_format == "sse" or len(parts) > 1
         if fields.stream_format == "none" or not streams:
             answer = await self._speak_whole(fields, plan, context)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import base64
 from collections.abc import Mapping
+from dataclasses import replace
 from typing import Annotated, Any, Literal
 from urllib.parse import quote
 
@@ -20,6 +21,7 @@ from deployments.graph.pipeline import Pipeline, SpeechTranslation
 from deployments.graph.plan import Plan, TranslateOptions
 from deployments.graph.sentences import Sentence
 from deployments.http.failed_requests import counted
+from deployments.http.glossary_fields import AskedGlossary, Glossaries
 from deployments.http.parsing import (
     DetectedLanguage,
     Fields,
@@ -59,6 +61,7 @@ class SpeechTranslationFields(Fields):
     audio_format: InlineFormat | Literal["none"] = "wav"
     include: Annotated[tuple[Literal["embedding"], ...], Field(alias="include[]")] = ()
     stream: bool = False
+    glossary: AskedGlossary | None = None
 
     def check(self) -> None:
         """Refuse a stream of what cannot be sent in events. Raises InvalidRequest."""
@@ -89,9 +92,12 @@ class SpeechTranslationFields(Fields):
 class SpeechTranslationEndpoint:
     """Translates speech over one pipeline."""
 
-    def __init__(self, pipeline: Pipeline, limits: Limits) -> None:
+    def __init__(
+        self, pipeline: Pipeline, limits: Limits, glossaries: Glossaries | None = None
+    ) -> None:
         self._pipeline = pipeline
         self._limits = limits
+        self._glossaries = glossaries or Glossaries(None)
 
     def route(self) -> Route:
         """Return the endpoint's path, whose refusals count for the graph."""
@@ -103,7 +109,9 @@ class SpeechTranslationEndpoint:
         context = context_of(request, self._limits)
         fields, files = await form_fields(request, SpeechTranslationFields)
         fields.check()
-        plan = self._pipeline.planner.speech_translation(fields.options)
+        glossary = await self._glossaries.find(request.scope, fields.glossary)
+        options = replace(fields.options, glossary=glossary)
+        plan = self._pipeline.planner.speech_translation(options)
         admit(plan.models, context, self._pipeline.fleet.graph)
         audio = await self._pipeline.files.decode(files.pop(), context)  # the file is not kept
         if fields.stream:
