@@ -54,6 +54,7 @@ from .errors import (
     Unprocessable,
     UnsupportedPair,
 )
+from .glossary_types import Glossary, GlossaryTerm, KeptGlossary
 from .live import LiveSession
 from .live_audio import Loudspeaker, microphone
 from .live_types import (
@@ -118,7 +119,10 @@ __all__ = [
     "Embedding",
     "Finding",
     "Forbidden",
+    "Glossary",
+    "GlossaryTerm",
     "InvalidRequest",
+    "KeptGlossary",
     "Lag",
     "LiveEvent",
     "LiveOptions",

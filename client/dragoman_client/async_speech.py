@@ -10,6 +10,7 @@ import httpx
 from . import parsing
 from .async_connection import AsyncConnection
 from .exchange import Call, Form, Result, form_of, read_upload_async
+from .glossary_types import Glossary, as_text
 from .types import (
     AudioFile,
     AudioFormat,
@@ -38,6 +39,7 @@ class AsyncSpeech(AsyncConnection):
         speed: float | None = None,
         include_embedding: bool = False,
         audio_format: InlineAudioFormat = "wav",
+        glossary: Glossary | None = None,
     ) -> SpeechTranslation:
         """Translate speech into speech, and return the texts, the times and the audio.
 
@@ -45,7 +47,7 @@ class AsyncSpeech(AsyncConnection):
         ``Portuguese``; without ``source_language`` the server detects it. ``voice`` is one of
         :meth:`voices`, or ``source`` for the speaker's own; ``speed`` is from 0.25 to 4.
         ``audio_format="none"`` asks for the texts alone, ``include_embedding`` for the speaker's
-        embedding as well.
+        embedding as well. ``glossary`` holds terms that must come out right: its id, or itself.
 
         >>> result = await client.translate_speech("hello.wav", "pt", speed=1.1)
         >>> result.transcript.text, result.translation.text
@@ -61,6 +63,7 @@ class AsyncSpeech(AsyncConnection):
             speed=speed,
             response_format="json",
             audio_format=audio_format,
+            glossary=as_text(glossary),
         )
         if include_embedding:
             form["include[]"] = ["embedding"]
@@ -76,6 +79,7 @@ class AsyncSpeech(AsyncConnection):
         voice: str | None = None,
         speed: float | None = None,
         response_format: AudioFormat = "wav",
+        glossary: Glossary | None = None,
     ) -> TranslatedAudio:
         """Translate speech into an audio file, without the base64 of JSON, which adds a third.
 
@@ -90,6 +94,7 @@ class AsyncSpeech(AsyncConnection):
             voice=voice,
             speed=speed,
             response_format=response_format,
+            glossary=as_text(glossary),
         )
         parse = partial(parsing.translated_audio, audio_format=response_format)
         return await self._post(TRANSLATIONS, parse, form, file)
@@ -102,6 +107,7 @@ class AsyncSpeech(AsyncConnection):
         source_language: str | None = None,
         response_format: SubtitleFormat = "srt",
         bilingual: bool = False,
+        glossary: Glossary | None = None,
     ) -> str:
         """Translate speech into subtitles; ``bilingual`` puts the spoken text above them.
 
@@ -114,6 +120,7 @@ class AsyncSpeech(AsyncConnection):
             target_language=target_language,
             source_language=source_language,
             response_format=f"bilingual_{response_format}" if bilingual else response_format,
+            glossary=as_text(glossary),
         )
         return await self._post(TRANSLATIONS, parsing.text, form, file)
 
@@ -126,6 +133,7 @@ class AsyncSpeech(AsyncConnection):
         temperature: float | None = None,
         word_timestamps: bool = False,
         model: str | None = None,
+        glossary: Glossary | None = None,
     ) -> Transcription:
         """Write down speech in its own language, with the times of its segments.
 
@@ -136,7 +144,9 @@ class AsyncSpeech(AsyncConnection):
         >>> [(word.word, word.start_s) for word in heard.words]
         [('Hello.', 0.12)]
         """
-        form = _form("verbose_json", language, prompt, temperature, word_timestamps, model)
+        form = _form(
+            "verbose_json", language, prompt, temperature, word_timestamps, model, glossary
+        )
         parse = parsing.transcription
         return await self._post(TRANSCRIPTIONS, parse, form, file)
 
@@ -150,12 +160,15 @@ class AsyncSpeech(AsyncConnection):
         temperature: float | None = None,
         word_timestamps: bool = False,
         model: str | None = None,
+        glossary: Glossary | None = None,
     ) -> str:
         """Do as :meth:`transcribe` does, and return the document as the server writes it.
 
         >>> Path("hello.vtt").write_text(await client.transcribe_as("hello.wav", "vtt"))
         """
-        form = _form(response_format, language, prompt, temperature, word_timestamps, model)
+        form = _form(
+            response_format, language, prompt, temperature, word_timestamps, model, glossary
+        )
         return await self._post(TRANSCRIPTIONS, parsing.text, form, file)
 
     async def translate_audio(
@@ -202,6 +215,7 @@ def _form(
     temperature: float | None,
     word_timestamps: bool,
     model: str | None,
+    glossary: Glossary | None,
 ) -> Form:
     form = form_of(
         model=model,
@@ -209,6 +223,7 @@ def _form(
         language=language,
         prompt=prompt,
         temperature=temperature,
+        glossary=as_text(glossary),
     )
     if word_timestamps:
         form["timestamp_granularities[]"] = ["segment", "word"]

@@ -13,15 +13,16 @@ from models.types import Segment, Transcript, Word
 
 Again = Callable[[Sequence[str]], Awaitable[Transcript]]
 LEAST_LENGTH, MOST_LENGTH = 0.6, 1.6  # of the second text, in letters of the first
-TIMES = 3  # that the likeliest term is named
+MORE_TIMES = 2  # that the likeliest term is named where naming it once does not help
 
 
 async def with_terms(heard: Transcript, glossary: Glossary, again: Again) -> Transcript:
     """Return what was heard, or what ``again`` hears with some terms as keywords.
 
     Only terms that sound like a passage of the text are tried, and only where one of them is not
-    there as it is written. So most speech is heard once, and nothing puts a term in it. The second
-    text counts where it holds more terms and is about as long.
+    there as it is written. So most speech is heard once, and nothing puts a term in it. They are
+    named once, and then the likeliest more often. A text counts where it holds more terms and is
+    about as long.
     """
     language = heard.language
     likely = await asyncio.to_thread(glossary.sounding_like, heard.text, language)
@@ -29,16 +30,14 @@ async def with_terms(heard: Transcript, glossary: Glossary, again: Again) -> Tra
     before = [place.number for place in places.find(heard.text)]
     if len(set(before)) == len(likely):
         return heard
-    second = await again(named(likely))
-    second = _respelt(second, glossary.spelling(language, likely), places)
-    ratio = _letters(second.text) / max(1, _letters(heard.text))
-    is_as_long = LEAST_LENGTH <= ratio <= MOST_LENGTH
-    return second if is_as_long and len(places.find(second.text)) > len(before) else heard
-
-
-def named(likely: Sequence[str]) -> list[str]:
-    """Order keywords: the recogniser minds most what it read last, and what it read often."""
-    return [*likely[:0:-1], *likely[:1] * TIMES]
+    spelling, keywords = glossary.spelling(language, likely), likely[::-1]
+    for tried in (keywords, (*keywords, *keywords[-1:] * MORE_TIMES)):
+        other = _respelt(await again(tried), spelling, places)
+        ratio = _letters(other.text) / max(1, _letters(heard.text))
+        is_as_long = LEAST_LENGTH <= ratio <= MOST_LENGTH
+        if is_as_long and len(places.find(other.text)) > len(before):
+            return other
+    return heard
 
 
 def _letters(text: str) -> int:

@@ -9,7 +9,6 @@ import numpy as np
 from numpy.typing import NDArray
 
 from deployments.batching.clock import Clock
-from deployments.graph.heard_terms import named
 from deployments.graph.plan import TranscribeOptions
 from deployments.graph.transcripts import transcript_of
 from deployments.live.models import HearingModels
@@ -127,7 +126,7 @@ class Answers:
         """Find the terms that words which may still change sound like, for the next question."""
         if (glossary := self.options.glossary) is not None:
             found = await asyncio.to_thread(glossary.sounding_like, text, language)
-            self._likely = tuple(named(found))
+            self._likely = found[::-1]  # the recogniser minds most what it read last
 
     async def _told(self, asked_of: Utterance, start: int, end: int) -> tuple[str, float] | None:
         """Return the language of a part of an utterance; None: it is not clear."""

@@ -7,6 +7,7 @@ from pathlib import Path
 import pytest
 
 from dragoman_client.cli import app
+from dragoman_client.glossary_commands import app as glossary
 from tests.support import fake_api
 from tests.support.fake_api import COLOURS, Ask
 
@@ -28,4 +29,5 @@ def wav(tmp_path: Path) -> Path:
 @pytest.fixture(autouse=True)
 def client_alone(monkeypatch: pytest.MonkeyPatch) -> None:
     """Take away the commands of an installed server, which may replace the client's."""
-    monkeypatch.setattr(app, "registered_groups", [])
+    own = [group for group in app.registered_groups if group.typer_instance is glossary]
+    monkeypatch.setattr(app, "registered_groups", own)
