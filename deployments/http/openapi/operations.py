@@ -50,6 +50,13 @@ PARAMETERS: Mapping[str, Schema] = {
         "schema": {"type": "string"},
         "description": "The id of an open session.",
     },
+    "GlossaryId": {
+        "name": "id",
+        "in": "path",
+        "required": True,
+        "description": "The id of a glossary.",
+        "schema": {"type": "string"},
+    },
     "ModelName": {
         "name": "name",
         "in": "path",
