@@ -77,7 +77,7 @@ class Synthesiser:
         return decode.concatenate(audible, self.gap_s(plan.speed))
 
     async def _speak_sentence(self, text: str, plan: Speaking, context: Context) -> Audio:
-        voice, sounds = plan.voice, ()
+        voice, sounds = plan.voice, tuple[str, ...]()
         if plan.glossary is not None:
             text, sounds = plan.glossary.spoken(voice.language).phonemes_in(text)
         item = TtsItem(text, voice.id, plan.speed, voice.language, plan.reference, sounds)

@@ -69,7 +69,7 @@ Code = Annotated[Language, AfterValidator(_code)]
 Word = Annotated[Text, AfterValidator(_term)]  # of a term, or its sound
 Name = Annotated[Text, AfterValidator(_name)]
 
-OF_LANGUAGES = Field(default_factory=dict, max_length=MAX_LANGUAGES)
+OF_LANGUAGES: Any = Field(default_factory=dict, max_length=MAX_LANGUAGES)
 
 
 class TermFields(Fields):
