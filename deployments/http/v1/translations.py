@@ -12,6 +12,7 @@ from starlette.requests import Request
 from starlette.responses import JSONResponse, Response
 from starlette.routing import Route
 
+from deployments.catalogue.voices import NamedVoice
 from deployments.config.names import GRAPH
 from deployments.config.schema import Limits
 from deployments.graph.admission import admit
@@ -20,6 +21,7 @@ from deployments.graph.pipeline import Pipeline, SpeechTranslation
 from deployments.graph.plan import Plan, TranslateOptions
 from deployments.graph.sentences import Sentence
 from deployments.http.failed_requests import counted
+from deployments.http.own_voices import OwnVoices
 from deployments.http.parsing import (
     DetectedLanguage,
     Fields,
@@ -32,12 +34,14 @@ from deployments.http.parsing import (
     warnings_json,
 )
 from deployments.http.streaming import DONE, EVENTS, StreamedResponse, events
+from deployments.http.synthetic import synthetic
 from deployments.http.v1.subtitles import subtitle_response
 from deployments.http.v1.transcript_parts import usage_json
 from deployments.http.v1.translation_events import translation_bodies
 from models.audio.encode import MEDIA_TYPES, PCM_RATE_HZ
 from models.audio.subtitles import Phrase, lay_out, lay_out_pairs
 from models.errors import InvalidRequest
+from models.runtime import Voice
 from models.types import Audio
 
 # A proxy's buffer holds all headers of an answer (HAProxy's: 16 kB), so each text is cut there.
@@ -73,13 +77,12 @@ class SpeechTranslationFields(Fields):
             return self.audio_format != "none"
         return self.response_format in MEDIA_TYPES
 
-    @property
-    def options(self) -> TranslateOptions:
-        """Return what is asked of the graph."""
+    def options(self, voice: NamedVoice) -> TranslateOptions:
+        """Return what is asked of the graph. ``voice``: what ``self.voice`` means here."""
         return TranslateOptions(
             target_language=self.target_language,
             source_language=self.source_language,
-            voice=self.voice,
+            voice=voice,
             speed=self.speed,
             speak=self.speaks,
             embed="embedding" in self.include,
@@ -89,9 +92,10 @@ class SpeechTranslationFields(Fields):
 class SpeechTranslationEndpoint:
     """Translates speech over one pipeline."""
 
-    def __init__(self, pipeline: Pipeline, limits: Limits) -> None:
+    def __init__(self, pipeline: Pipeline, limits: Limits, own: OwnVoices) -> None:
         self._pipeline = pipeline
         self._limits = limits
+        self._own = own
 
     def route(self) -> Route:
         """Return the endpoint's path, whose refusals count for the graph."""
@@ -103,7 +107,8 @@ class SpeechTranslationEndpoint:
         context = context_of(request, self._limits)
         fields, files = await form_fields(request, SpeechTranslationFields)
         fields.check()
-        plan = self._pipeline.planner.speech_translation(fields.options)
+        voice = await self._own.named(request.scope, fields.voice)
+        plan = self._pipeline.planner.speech_translation(fields.options(voice))
         admit(plan.models, context, self._pipeline.fleet.graph)
         audio = await self._pipeline.files.decode(files.pop(), context)  # the file is not kept
         if fields.stream:
@@ -135,7 +140,8 @@ class SpeechTranslationEndpoint:
             return {**whole, "usage": usage_json(answer.duration_s)}
 
         async def audio_json(spoken: Audio | None) -> dict[str, Any] | None:
-            return await self._spoken(fields, spoken, context)
+            voice = plan.speaking.voice if plan.speaking else None
+            return await self._spoken(fields, spoken, voice, context)
 
         bodies = translation_bodies(
             self._pipeline.run_in_turn(audio, plan, context),
@@ -145,7 +151,8 @@ class SpeechTranslationEndpoint:
             done,
         )
         told = events(bodies, request_id, end=DONE)
-        return StreamedResponse(await anext(told), told, EVENTS)
+        answer = StreamedResponse(await anext(told), told, EVENTS)
+        return synthetic(answer) if fields.speaks else answer
 
     async def _as_json(
         self,
@@ -154,24 +161,28 @@ class SpeechTranslationEndpoint:
         answer: SpeechTranslation,
         context: Context,
     ) -> Response:
-        spoken = await self._spoken(fields, answer.audio, context)
+        spoken = await self._spoken(fields, answer.audio, answer.voice, context)
         body = {
             **_whole(request.headers["x-request-id"], fields, answer, context),
             "segments": [_segment(*each) for each in enumerate(answer.sentences)],
             "audio": spoken,
         }
         rendered = await self._pipeline.codecs.run(lambda: JSONResponse(body), context.deadline)
-        return timed(rendered, context)
+        return timed(rendered if spoken is None else synthetic(rendered), context)
 
     async def _spoken(
-        self, fields: SpeechTranslationFields, audio: Audio | None, context: Context
+        self,
+        fields: SpeechTranslationFields,
+        audio: Audio | None,
+        voice: Voice | None,
+        context: Context,
     ) -> dict[str, Any] | None:
         """Encode audio to stand in JSON."""
-        if audio is None:
+        if audio is None or voice is None:
             return None
         audio_format = fields.audio_format
         assert audio_format != "none"
-        data = await self._pipeline.files.encode(audio, audio_format, context)
+        data = await self._pipeline.files.encode(audio, audio_format, context, voice.id)
         base64_data = await self._pipeline.codecs.run(
             lambda: base64.b64encode(data).decode(), context.deadline
         )
@@ -186,12 +197,14 @@ class SpeechTranslationEndpoint:
         self, fields: SpeechTranslationFields, answer: SpeechTranslation, context: Context
     ) -> Response:
         headers = _text_headers(fields, answer)
-        if answer.audio is None or not len(answer.audio.samples):
+        if answer.audio is None or answer.voice is None or not len(answer.audio.samples):
             return timed(Response(status_code=204, headers=headers), context)
         audio_format: Any = fields.response_format
-        data = await self._pipeline.files.encode(answer.audio, audio_format, context)
-        media_type = MEDIA_TYPES[audio_format]
-        return timed(Response(data, headers=headers, media_type=media_type), context)
+        data = await self._pipeline.files.encode(
+            answer.audio, audio_format, context, answer.voice.id
+        )
+        spoken = Response(data, headers=headers, media_type=MEDIA_TYPES[audio_format])
+        return timed(synthetic(spoken), context)
 
 
 def _whole(
