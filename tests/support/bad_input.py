@@ -172,7 +172,7 @@ def rows() -> list[Bad]:
         Bad("broken form", TRANSLATE, 400, "body", "", request={
             "content": b"--x\r\nnonsense",
             "headers": {"content-type": "multipart/form-data"}}),
-        Bad("form cut short", TRANSLATE, 400, "file", "required", request={
+        Bad("form cut short", TRANSLATE, 400, "target_language", "required", request={
             "content": b"--x\r\nnonsense",
             "headers": {"content-type": "multipart/form-data; boundary=x"}}),
         Bad("unknown ASR model", TRANSCRIBE, 404, "model", "no model 'whisper-9'",

@@ -3,9 +3,7 @@
 from __future__ import annotations
 
 import base64
-from collections.abc import Mapping
 from typing import Annotated, Any, Literal
-from urllib.parse import quote
 
 from pydantic import Field
 from starlette.requests import Request
@@ -38,16 +36,12 @@ from deployments.http.synthetic import synthetic
 from deployments.http.v1.subtitles import subtitle_response
 from deployments.http.v1.transcript_parts import usage_json
 from deployments.http.v1.translation_events import translation_bodies
+from deployments.http.v1.translation_headers import text_headers
 from models.audio.encode import MEDIA_TYPES, PCM_RATE_HZ
 from models.audio.subtitles import Phrase, lay_out, lay_out_pairs
 from models.errors import InvalidRequest
 from models.runtime import Voice
 from models.types import Audio
-
-# A proxy's buffer holds all headers of an answer (HAProxy's: 16 kB), so each text is cut there.
-MAX_HEADER_TEXT_CHARS = 4000
-# RFC 8187: what may stand unencoded in an ext-value, beside letters and digits.
-ATTR_CHARS = "!#$&+-.^_`|~"
 
 SpokenFormat = Literal["wav", "mp3", "opus", "flac"]
 InlineFormat = SpokenFormat | Literal["pcm"]  # in JSON, where the rate stands beside it
@@ -196,7 +190,7 @@ class SpeechTranslationEndpoint:
     async def _as_audio(
         self, fields: SpeechTranslationFields, answer: SpeechTranslation, context: Context
     ) -> Response:
-        headers = _text_headers(fields, answer)
+        headers = text_headers(fields.target_language, answer)
         if answer.audio is None or answer.voice is None or not len(answer.audio.samples):
             return timed(Response(status_code=204, headers=headers), context)
         audio_format: Any = fields.response_format
@@ -229,6 +223,15 @@ def _whole(
         "warnings": warnings_json(context.warnings),
         "timings": context.timings.as_json(),
     }
+    if answer.speakers:
+        body["speakers"] = [
+            {
+                "speaker": each.speaker,
+                "voice_similarity": _rounded(each.similarity),
+                "seconds": each.seconds,
+            }
+            for each in answer.speakers
+        ]
     if "embedding" in fields.include:
         found = answer.heard_voice
         body["embedding"] = found.voiceprint.embedding.tolist() if found else None
@@ -237,6 +240,7 @@ def _whole(
 
 
 def _segment(number: int, sentence: Sentence) -> dict[str, Any]:
+    speaker = {} if sentence.speaker is None else {"speaker": sentence.speaker}
     return {
         "id": number,
         "start_s": sentence.start_s,
@@ -247,6 +251,7 @@ def _segment(number: int, sentence: Sentence) -> dict[str, Any]:
         "avg_logprob": round(sentence.avg_logprob, 4),
         "no_speech_prob": round(sentence.no_speech_prob, 4),
         "warnings": warnings_json(sentence.warnings),
+        **speaker,
     }
 
 
@@ -265,36 +270,5 @@ def _as_subtitles(fields: SpeechTranslationFields, answer: SpeechTranslation) ->
     return subtitle_response(fields.response_format.removeprefix("bilingual_"), cues)
 
 
-def _text_headers(fields: SpeechTranslationFields, answer: SpeechTranslation) -> Mapping[str, str]:
-    """Put the answer's texts beside its audio, as RFC 8187 ext-values."""
-    headers = {
-        "x-transcript": _ext_value(answer.text),
-        "x-translation": _ext_value(answer.translation),
-        "x-target-language": fields.target_language,
-    }
-    if answer.language is not None:
-        headers["x-source-language"] = answer.language
-    if answer.voice is not None:
-        headers["x-voice"] = answer.voice.id
-    if answer.voice_similarity is not None:
-        headers["x-voice-similarity"] = f"{answer.voice_similarity:.4f}"
-    if answer.pivot is not None:
-        headers["x-pivot-language"] = answer.pivot
-    if not all(map(_fits_header, (answer.text, answer.translation))):
-        headers["x-text-truncated"] = "true"
-    return headers
-
-
 def _rounded(cosine: float | None) -> float | None:
     return None if cosine is None else round(cosine, 4)
-
-
-def _fits_header(text: str) -> bool:
-    return len(quote(text, safe=ATTR_CHARS)) <= MAX_HEADER_TEXT_CHARS
-
-
-def _ext_value(text: str) -> str:
-    """Write ``UTF-8''`` and the text, percent-encoded; cut at a character where it is too long."""
-    while not _fits_header(text):
-        text = text[: len(text) * 3 // 4]
-    return f"UTF-8''{quote(text, safe=ATTR_CHARS)}"
