@@ -99,6 +99,7 @@ from .types import (
     Word,
 )
 from .version import __version__
+from .voice_types import OwnVoice, SpeakerVoice, VoiceConsent
 
 __all__ = [
     "AnswerWarning",
@@ -132,6 +133,7 @@ __all__ = [
     "NotReady",
     "Notice",
     "Overloaded",
+    "OwnVoice",
     "PartialText",
     "Problem",
     "QueueDeadlinePassed",
@@ -145,6 +147,7 @@ __all__ = [
     "ServerError",
     "SessionLost",
     "SpeakerMatch",
+    "SpeakerVoice",
     "SpeechEnd",
     "SpeechStart",
     "SpeechTranslation",
@@ -179,6 +182,7 @@ __all__ = [
     "Unprocessable",
     "UnsupportedPair",
     "Voice",
+    "VoiceConsent",
     "Word",
     "__version__",
     "microphone",

@@ -82,11 +82,15 @@ def keeping_config(keys: Sequence[Key] = (), **engines: str) -> AppConfig:
 
 
 async def keeping(folder: Path | None, config: AppConfig | None = None) -> httpx.AsyncClient:
+    """A client of ``keeping_app``."""
+    return connect(await keeping_app(folder, config))
+
+
+async def keeping_app(folder: Path | None, config: AppConfig | None = None) -> Any:
     """An application that keeps things in a folder; None: it keeps nothing."""
     config = config or keeping_config()
     store = None if folder is None else Store(folder, Sealing(None), 1 << 30)
-    fleet = await fake_fleet(config)
-    return connect(asgi_app(fleet, config, Admission(64), store=store))
+    return asgi_app(await fake_fleet(config), config, Admission(64), store=store)
 
 
 async def consent_of(http: httpx.AsyncClient, data: bytes, **fields: str) -> httpx.Response:

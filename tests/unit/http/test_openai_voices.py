@@ -5,26 +5,17 @@ from __future__ import annotations
 import io
 from collections.abc import AsyncIterator
 from pathlib import Path
-from typing import Any
 
 import httpx2
 import openai
 import pytest
 
-from deployments.http.app import asgi_app
-from deployments.http.middleware.admission import Admission
-from deployments.library.sealing import Sealing
-from deployments.library.store import Store
-from tests.support.local import fake_fleet
-from tests.support.voices import ANNA, keeping_config, speech_of
+from tests.support.voices import ANNA, keeping_app, speech_of
 
 
 @pytest.fixture
 async def sdk(tmp_path: Path) -> AsyncIterator[openai.AsyncOpenAI]:
-    config = keeping_config()
-    store = Store(tmp_path, Sealing(None), 1 << 30)
-    app: Any = asgi_app(await fake_fleet(config), config, Admission(8), store=store)
-    http = httpx2.AsyncClient(transport=httpx2.ASGITransport(app))
+    http = httpx2.AsyncClient(transport=httpx2.ASGITransport(await keeping_app(tmp_path)))
     async with openai.AsyncOpenAI(
         api_key="none", base_url="http://localhost/v1", http_client=http, max_retries=0
     ) as client:
