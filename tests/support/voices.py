@@ -44,9 +44,10 @@ class ReadingAsr(FakeAsr):
     def answer(self, item: AsrItem) -> Transcript:
         heard = super().answer(item)
         loudest = int(np.abs(to_int16(item.samples).astype(np.int32)).max(initial=0))
-        if loudest >= LOUD or item.language not in CONSENT_TEXTS or not heard.segments:
+        consent = CONSENT_TEXTS.get(item.language or "")
+        if loudest >= LOUD or consent is None or not heard.segments:
             return heard
-        text = CONSENT_TEXTS[item.language].text
+        text = consent.text
         return replace(heard, text=text, segments=(replace(heard.segments[0], text=f" {text}"),))
 
 
