@@ -25,6 +25,9 @@ from models.types import Audio, VadResult
 MAX_RECORDING_BYTES = 10 << 20  # what OpenAI allows
 MAX_RECORDING_S = 120.0
 LEAST_SPEECH_S = 3.0  # from which a voice is told well, and copied
+# By engine, above the threshold of equal errors: a voice that is copied without its owner's leave
+# is worse than one that must be recorded once more.
+STRICTER = {"ge2e": 0.035}
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -119,7 +122,7 @@ class VoiceRecordings:
     def check_same_voice(self, consent: Recording, sample: Recording) -> None:
         """Refuse a sample of another voice than that of its consent. Raises Unprocessable."""
         engine = self._pipeline.planner.model("speaker").spec.engine
-        limit = threshold_of(engine, consent.voice.speech_s, sample.voice.speech_s)
+        limit = consent_threshold(engine, consent.voice.speech_s, sample.voice.speech_s)
         if limit is None:
             message = f"no threshold is known by which the engine {engine} tells voices apart"
             raise Unprocessable(message, param=sample.field)
@@ -136,6 +139,12 @@ class VoiceRecordings:
         if speakers > 1:
             message = f"{recording.field} must be of one speaker, and {speakers} were heard"
             raise Unprocessable(message, param=recording.field)
+
+
+def consent_threshold(engine: str, one_s: float | None, other_s: float | None) -> float | None:
+    """Return the cosine from which a sample is of the voice that consents; None: not known."""
+    limit = threshold_of(engine, one_s, other_s)
+    return None if limit is None else limit + STRICTER.get(engine, 0.0)
 
 
 def _check_speech(speech_s: float, field: str) -> None:
