@@ -7,7 +7,7 @@ from contextlib import ExitStack
 from dataclasses import replace
 from typing import Any
 
-from deployments.batching.live import LIVE
+from deployments.batching.live import LIVE, UPDATE
 from deployments.batching.queue import Share
 from deployments.catalogue.language_pairs import Route
 from deployments.catalogue.model import Model
@@ -107,7 +107,8 @@ class GraphModels:
         assert self._asr is not None, "prepare() first"
         if item.language is None and not item.languages:
             item = replace(item, languages=self._sources)
-        heard: Transcript = await self._stages.run("asr", self._asr, item, self._context())
+        context = self._context(LIVE if item.beam_size is None else UPDATE)  # updates are greedy
+        heard: Transcript = await self._stages.run("asr", self._asr, item, context)
         return heard
 
     async def translate(
@@ -166,10 +167,10 @@ class GraphModels:
                 self._names.add(model.name)
                 self._used.enter_context(model.batcher.open_live())
 
-    def _context(self) -> Context:
+    def _context(self, priority: int = LIVE) -> Context:
         return Context(
             deadline=asyncio.get_running_loop().time() + PIECE_S,
-            priority=LIVE,
+            priority=priority,
             places=self._places,
             caller=self._caller,
             shares=self._shares,
