@@ -109,6 +109,11 @@ class Sessions:
     def _check_room(self, options: LiveOptions, owner: str, name: str | None) -> None:
         if len(self._open) >= self._limits.max_sessions:
             raise Overloaded(f"{self._limits.max_sessions} live sessions are open, the most here")
+        most = self._limits.max_sessions_per_key
+        if most is not None and owner and sum(each.owner == owner for each in self) >= most:
+            raise Overloaded(
+                f"{most} live sessions of this key are open, the most that it may have"
+            )
         if name is not None and any((s.owner, s.name) == (owner, name) for s in self):
             raise NameTaken(f"a session named {name[:80]!r} is open already", param="name")
         self._admit(Demand.of(options), None)
