@@ -26,6 +26,7 @@ from deployments.http.openapi import page
 from deployments.http.operations import OperationsRoutes
 from deployments.http.page.routes import PageRoutes
 from deployments.http.realtime.client_secrets import TokenRoutes
+from deployments.http.realtime.languages import LanguageRoutes
 from deployments.http.realtime.relay import Elsewhere
 from deployments.http.realtime.routes import Realtime
 from deployments.http.realtime.sessions import SessionRoutes
@@ -155,6 +156,7 @@ def live_routes(
     realtime = Realtime(*parts, admission, config.live, lambda name: fleet.of_kind("asr", name))
     return [
         *realtime.routes(),
+        *LanguageRoutes(fleet).routes(),
         *TokenRoutes(tokens, *parts, config.limits).routes(),
         *SessionRoutes(*parts, cluster_figures).routes(),
     ]

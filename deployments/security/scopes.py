@@ -53,6 +53,7 @@ RIGHTS: Mapping[tuple[str, str], Scopes] = {
     ("GET", "/v1/realtime"): INFER,
     ("GET", "/v1/realtime/translations"): INFER,
     ("GET", "/v1/realtime/follow"): INFER,
+    ("GET", "/v1/realtime/languages"): INFER,
     ("POST", "/v1/realtime/client_secrets"): INFER,
     ("POST", "/v1/realtime/translations/client_secrets"): INFER,
     ("POST", "/v1/realtime/listen_tokens"): INFER,

@@ -1,4 +1,4 @@
-"""A server of the page on fakes: who speaks into it says a known text, and is translated by a table.
+"""A server of the page on fakes: who speaks says a known text, which a table translates.
 
     python -m tests.page.speaking [--port 8123] [--key]
 
@@ -16,10 +16,10 @@ from contextlib import asynccontextmanager
 import numpy as np
 from numpy.typing import NDArray
 
+from deployments.config.live import Live
 from deployments.config.security import Key, Security
 from deployments.http.app import LiveParts, asgi_app
 from deployments.http.middleware.admission import Admission
-from deployments.config.live import Live
 from deployments.live.events import SpeechStarted, TranscriptDelta, TranscriptPartial
 from deployments.live.models import Begun
 from deployments.live.senses import Senses
@@ -38,7 +38,7 @@ SAID = (
     ("The crossing takes about forty minutes.", "A travessia demora cerca de quarenta minutos."),
 )
 WORDS = [word for sentence, _ in SAID for word in sentence.split()]
-TABLE = {sentence: translated for sentence, translated in SAID}
+TABLE = dict(SAID)
 
 
 class Reader(Ear):

@@ -29,16 +29,30 @@ export function onState(watch) {
 }
 
 /** Return the languages that can be translated to. */
-export const targets = () => [...new Set(state.pairs.map(([, target]) => target))];
+export const targets = () => translated(([, target]) => target);
 
 /** Return the languages that can be translated from. */
-export const sources = () => [...new Set(state.pairs.map(([source]) => source))];
+export const sources = () => translated(([source]) => source);
 
-/** Return the voices of a language. */
-export const voicesOf = (language) => state.voices.filter((row) => row.language === language);
+/** Return the languages that are recognised in speech. */
+export const heard = () => languagesOf("asr");
+
+/** Return the server's voices of a language. */
+export const voicesOf = (language) =>
+  state.voices.filter((row) => row.language === language && row.kind !== "own");
+
+/** Return the voices that the reader keeps here, which a model that clones speaks in. */
+export const ownVoices = () => state.voices.filter((row) => row.kind === "own");
 
 /** Tell whether a model speaks that language in the speaker's own voice. */
 export const clones = (language) => state.cloning.some((row) => row.languages.includes(language));
+
+/** Return one end of all pairs. A model with languages instead of pairs translates any two. */
+const translated = (end) => [...new Set([...state.pairs.map(end), ...languagesOf("nmt")])];
+
+const languagesOf = (kind) => [
+  ...new Set(state.models.filter((row) => row.kind === kind).flatMap((row) => row.languages || [])),
+];
 
 async function listed(path) {
   try {
