@@ -243,7 +243,7 @@ class LiveTab {
     return el(
       "div",
       { class: "card stack" },
-      el("h3", {}, t("live.export")),
+      el("h2", { class: "small" }, t("live.export")),
       el("div", { class: "row bottom" }, field(t("live.which"), which), this.textButtons, this.wavButton, clear),
       this.bound,
     );
