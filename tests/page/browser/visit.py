@@ -111,7 +111,7 @@ class Visit:
 
 
 def until(page: Page, expression: str) -> None:
-    """Wait until an expression is true; Playwright's own way needs what the page's policy forbids."""
+    """Wait until it is true; Playwright's own way needs what the page's policy forbids."""
     limit_s = time.monotonic() + PATIENCE_MS / 1000
     while not page.evaluate(expression):
         assert time.monotonic() < limit_s, f"it is not so: {expression}"

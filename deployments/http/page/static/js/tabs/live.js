@@ -80,6 +80,7 @@ class LiveTab {
     this.button.classList.toggle("danger", isOn);
     this.sharing.disabled = !isOn;
     this.form.sound.disabled = state !== "idle";
+    this.form.fold(state !== "idle");
     this.status.textContent = t(`live.state_${state}`);
     if (state === "idle") {
       this.meter.value = 0;
