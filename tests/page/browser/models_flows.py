@@ -13,7 +13,7 @@ def flow_models_shows_them(visit: Visit) -> str:
     expect(cards.first).to_be_visible()
     names = [card.get_by_role("heading").inner_text() for card in cards.all()]
     text = cards.first.inner_text()
-    for said in ("Device", "Why", "Load", "Queue", "Items a batch", "Live lag", "Memory"):
+    for said in ("Device", "Why", "Busy", "Queue", "Items a batch", "Live lag", "Memory"):
         assert said in text, text
     return ", ".join(names)
 
