@@ -73,6 +73,27 @@ def flow_live_changes_language(visit: Visit) -> str:
     return "to Arabic while it runs, from right to left"
 
 
+def flow_live_hears_a_tab(visit: Visit) -> str:
+    page = visit.page()
+    page.get_by_label("Sound", exact=True).select_option("tab")
+    start(page)
+    page.get_by_role("button", name="Stop").click()
+    expect(page.get_by_role("button", name="Start")).to_be_enabled()
+    return page.locator(SAID).first.inner_text()
+
+
+def flow_live_is_not_allowed_to_hear(visit: Visit) -> str:
+    page = visit.page()
+    page.evaluate(
+        "void (navigator.mediaDevices.getUserMedia = () =>"
+        " Promise.reject(new DOMException('no', 'NotAllowedError')))"
+    )
+    page.get_by_role("button", name="Start").click()
+    expect(page.get_by_role("alert")).to_contain_text("does not let this page hear")
+    expect(page.get_by_role("button", name="Start")).to_be_enabled()
+    return page.get_by_role("alert").inner_text()
+
+
 def flow_live_with_a_key(visit: Visit) -> str:
     visit.forgiven = ["401"]
     page = visit.window()
