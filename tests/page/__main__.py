@@ -60,6 +60,7 @@ def main() -> None:
     parser.add_argument("--folder", type=Path, default=Path("build/page"))
     parser.add_argument("--shots", type=Path, default=Path("build/page/shots"))
     parser.add_argument("--minutes", type=float, default=0.5, help="that the endurance flow takes")
+    parser.add_argument("--patience-s", type=float, default=20, help="with anything that comes")
     args = parser.parse_args()
     folder = args.folder.resolve()
     python = environment(folder)
@@ -76,6 +77,7 @@ def main() -> None:
             "axe": str(folder / "node_modules" / "axe-core" / "axe.min.js"),
             "shots": str(args.shots.resolve()),
             "minutes": args.minutes,
+            "patience_s": args.patience_s,
         }
         command = [str(python), "-m", "tests.page.browser", json.dumps(asked), *args.only]
         done = subprocess.run(command, env=foreign(), cwd=ROOT, timeout=LIMIT_S, check=False)

@@ -7,7 +7,7 @@ from typing import Any
 
 from playwright.sync_api import CDPSession, Page, expect
 
-from tests.page.browser.visit import Visit, link_of, start
+from tests.page.browser.visit import Visit, follow_in_another, link_of, start
 
 SETTLE_S = 10.0
 MAX_GROWTH_MB = 8.0  # of the heap; texts and the sound of a few minutes
@@ -33,7 +33,7 @@ def flow_endurance(visit: Visit) -> str:
     for listener in listeners:
         listener.goto(link)
         listener.wait_for_selector(".listener p[lang]:not(:empty)")
-    listeners[1].get_by_label("Language", exact=True).select_option("fr")
+    language = follow_in_another(listeners[1])
     devtools = page.context.new_cdp_session(page)
     page.wait_for_timeout(1000 * SETTLE_S)
     first = held(page, devtools)
@@ -42,7 +42,7 @@ def flow_endurance(visit: Visit) -> str:
     listeners[1].goto("about:blank")  # leaves, and comes back
     page.wait_for_timeout(min(20_000, 10 * 1000 * visit.asked["minutes"]))
     listeners[1].goto(link)
-    listeners[1].wait_for_selector(".listener p[lang=fr]:not(:empty)")
+    listeners[1].wait_for_selector(f".listener p[lang={language}]:not(:empty)")
     page.wait_for_timeout(max(0.0, 1000 * (until - time.monotonic())))
     last = held(page, devtools)
     badges = ", ".join(page.locator(".badge").all_inner_texts())

@@ -9,10 +9,9 @@ from pathlib import Path
 from typing import Any
 from urllib.parse import urlsplit
 
-from playwright.sync_api import Browser, BrowserContext, Page, Playwright
+from playwright.sync_api import Browser, BrowserContext, Page, Playwright, expect
 
 BROWSERS = ("chromium", "chromium-browser", "google-chrome")
-PATIENCE_MS = 20_000
 LOCAL = ("127.0.0.1", "localhost")
 SERIOUS = ("serious", "critical")
 
@@ -56,9 +55,10 @@ class Visit:
         if phone:
             settings = {"device_scale_factor": 2, "has_touch": True, **settings}
         context = self.browser.new_context(**settings)
-        context.set_default_timeout(PATIENCE_MS)
+        context.set_default_timeout(1000 * self.asked["patience_s"])
         self._contexts.append(context)
         page = context.new_page()
+        expect.set_options(timeout=1000 * self.asked["patience_s"])
         page.on("console", self._listen)
         page.on("pageerror", lambda error: self._troubles.append(f"raised: {error}"))
         page.on("request", lambda request: self._check_host(request.url))
@@ -110,9 +110,9 @@ class Visit:
         page.screenshot(path=str(folder / f"{name}.png"))
 
 
-def until(page: Page, expression: str) -> None:
+def until(page: Page, expression: str, patience_s: float = 20) -> None:
     """Wait until it is true; Playwright's own way needs what the page's policy forbids."""
-    limit_s = time.monotonic() + PATIENCE_MS / 1000
+    limit_s = time.monotonic() + patience_s
     while not page.evaluate(expression):
         assert time.monotonic() < limit_s, f"it is not so: {expression}"
         page.wait_for_timeout(50)
@@ -133,3 +133,13 @@ def link_of(page: Page) -> str:
     link = page.get_by_label("Link").input_value()
     page.get_by_role("button", name="Close").click()
     return link
+
+
+def follow_in_another(listener: Page) -> str:
+    """Choose another language than Portuguese on a listener's page, and return it."""
+    select = listener.get_by_label("Language", exact=True)
+    select.locator("option[value=pt]").wait_for(state="attached")
+    known = select.locator("option").evaluate_all("(all) => all.map((each) => each.value)")
+    language = "fr" if "fr" in known else "en"
+    select.select_option(language)
+    return language
