@@ -24,7 +24,9 @@ from deployments.http.middleware.bodies import Bodies
 from deployments.http.middleware.stack import guarded
 from deployments.http.openapi import page
 from deployments.http.operations import OperationsRoutes
+from deployments.http.page.routes import PageRoutes
 from deployments.http.realtime.client_secrets import TokenRoutes
+from deployments.http.realtime.languages import LanguageRoutes
 from deployments.http.realtime.relay import Elsewhere
 from deployments.http.realtime.routes import Realtime
 from deployments.http.realtime.sessions import SessionRoutes
@@ -117,9 +119,10 @@ def routes(
         TranscriptionEndpoint(pipeline, config.limits).route(),
         SpeechEndpoint(pipeline, config.limits).route(),
         *VoiceRoutes(fleet).routes(),
-        *ModelRoutes(fleet, started, cluster_figures.live).routes(),
+        *ModelRoutes(fleet, started, cluster_figures).routes(),
         *OperationsRoutes(fleet, config.models, cluster_figures).routes(),
         *page.routes(),
+        *PageRoutes().routes(),
         Route("/health/live", live, methods=["GET"]),
         Route("/health/ready", ready, methods=["GET"]),
     ]
@@ -153,6 +156,7 @@ def live_routes(
     realtime = Realtime(*parts, admission, config.live, lambda name: fleet.of_kind("asr", name))
     return [
         *realtime.routes(),
+        *LanguageRoutes(fleet).routes(),
         *TokenRoutes(tokens, *parts, config.limits).routes(),
         *SessionRoutes(*parts, cluster_figures).routes(),
     ]

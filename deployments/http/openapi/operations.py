@@ -120,6 +120,12 @@ PARAMETERS: Mapping[str, Schema] = {
         "required": True,
         "schema": {"type": "string", "minLength": 1},
     },
+    "PageFile": {
+        "name": "name",
+        "in": "path",
+        "required": True,
+        "schema": {"type": "string", "minLength": 1},
+    },
     "Asset": {
         "name": "name",
         "in": "path",

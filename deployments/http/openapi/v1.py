@@ -36,6 +36,7 @@ SUBTITLES = {"application/x-subrip": TEXT, "text/vtt": TEXT}
 SPOKEN = {MEDIA_TYPES[name]: FILE for name in ("wav", "mp3", "opus", "flac")}
 PLAIN, OPENMETRICS = "text/plain", "application/openmetrics-text"
 CALL = ("Timeout", "Priority")
+PAGE_TYPES = ("text/html", "text/javascript", "text/css", "image/svg+xml")
 TAGGED = ("etag",)
 SAME = Answer("It is as `If-None-Match` has it.", {}, TAGGED)
 ANY_AUDIO = "A recording, in whatever FFmpeg reads."
@@ -249,6 +250,20 @@ OPERATIONS: Mapping[Route, Operation] = {
         SERVER,
         "Show this description",
         {200: Answer("An OpenAPI 3.1 document.", {JSON: {"type": "object"}}, TAGGED), 304: SAME},
+    ),
+    ("GET", "/"): Operation(
+        "page",
+        SERVER,
+        "Show the page to speak into",
+        {200: Answer("The page.", {"text/html": TEXT}, TAGGED), 304: SAME},
+    ),
+    ("GET", "/page/{name:path}"): Operation(
+        "page_file",
+        SERVER,
+        "Send a file of the page to speak into",
+        {200: Answer("The file.", dict.fromkeys(PAGE_TYPES, TEXT), TAGGED), 304: SAME},
+        parameters=("PageFile",),
+        errors=(404,),
     ),
     ("GET", "/docs"): Operation(
         "read",
