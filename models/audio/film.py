@@ -86,6 +86,8 @@ def mux_steps(
             container.metadata.update(dub.tags)
             yield from _Muxing(container, film, video_format, dub).all_steps(times)
     except av.FFmpegError as error:
+        if bounded.is_full:  # and so its end could not be written, either
+            raise bounded.refusal() from error
         message = f"The film cannot be copied to {video_format}: its times are out of order."
         raise InvalidRequest(message, param="file") from error
 
@@ -100,14 +102,18 @@ class _Bounded:
     """A file that takes no more bytes than it was opened for."""
 
     def __init__(self, file: BinaryIO, most_bytes: int) -> None:
-        self._file, self._most_bytes = file, most_bytes
+        self._file, self._most_bytes, self.is_full = file, most_bytes, False
         self.seek, self.tell, self.read = file.seek, file.tell, file.read
 
     def write(self, data: bytes) -> int:
         if self._file.tell() + len(data) > self._most_bytes:
-            message = f"The dubbed film would have more than {self._most_bytes} bytes."
-            raise TooLarge(message, param="file")
+            self.is_full = True
+            raise self.refusal()
         return self._file.write(data)
+
+    def refusal(self) -> TooLarge:
+        message = f"The dubbed film would have more than {self._most_bytes} bytes."
+        return TooLarge(message, param="file")
 
 
 class _Muxing:

@@ -122,6 +122,12 @@ def check(source: BinaryIO, video_format: VideoFormat) -> None:
     """
     with opened(source, video_format) as film:
         codecs = {"pictures": film.video.codec_context.name}
+        if not film.video.codec_context.width:
+            message = (
+                f"The film's pictures ({codecs['pictures']}) tell their size to a decoder alone, and "
+                "they are not decoded here. Take a film in H.264, HEVC, AV1, VP8 or VP9."
+            )
+            raise Unprocessable(message, param="file")
         if film.audio is not None:
             codecs["sound"] = film.audio.codec_context.name
     for what, codec in codecs.items():

@@ -59,9 +59,7 @@ def test_what_cannot_be_spoken_at_all_is_refused() -> None:
 
 @given(
     st.lists(
-        st.tuples(
-            st.floats(0, 5), st.floats(0.05, 8), st.floats(0.01, 10)
-        ),
+        st.tuples(st.floats(0, 5), st.floats(0.05, 8), st.floats(0.01, 10)),
         min_size=1,
         max_size=20,
     ),
