@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -112,16 +112,16 @@ def _lower(track: NDArray[np.int16], spans: Sequence[SpeechSpan], rate_hz: int) 
             there[:] = np.rint(there * gain)
 
 
-def _joined(spans: Sequence[SpeechSpan]) -> Iterator[tuple[float, float]]:
-    """Yield spans in order, one of those that overlap or have only a short pause between."""
-    joined: list[list[float]] = []
+def _joined(spans: Sequence[SpeechSpan]) -> list[tuple[float, float]]:
+    """Return spans in order, one of those that overlap or have only a short pause between."""
+    joined: list[tuple[float, float]] = []
     for span in sorted(spans, key=lambda span: span.start_s):
-        if joined and span.start_s - joined[-1][1] < HELD_S:
-            joined[-1][1] = max(joined[-1][1], span.end_s)
-        else:
-            joined.append([span.start_s, span.end_s])
-    for start_s, end_s in joined:
-        yield start_s, end_s
+        start_s, end_s = span.start_s, span.end_s
+        if joined and start_s - joined[-1][1] < HELD_S:
+            start_s, last_s = joined.pop()
+            end_s = max(end_s, last_s)
+        joined.append((start_s, end_s))
+    return joined
 
 
 def _span(place: Place) -> SpeechSpan:

@@ -2,19 +2,18 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from fractions import Fraction
 from typing import BinaryIO
 
 import av
-import numpy as np
+from av.audio.frame import AudioFrame
 from av.audio.resampler import AudioResampler
 from av.audio.stream import AudioStream
 from av.container import OutputContainer
 from av.packet import Packet
 from av.stream import Disposition
-from numpy.typing import NDArray
 
 from models.audio import film_source
 from models.audio.decode import frame_of
@@ -49,14 +48,17 @@ class Dub:
     """What is added to a film.
 
     Attributes:
-        track: as long as the film's own sound.
+        track: all of it as long as the film's own sound, in pieces.
+        rate_hz, duration_s: of the track.
         language: of the track and the subtitles, by ISO 639-1 as far as that has one.
         original_language: None: not known.
         cues: None: no subtitles.
         tags: of the file.
     """
 
-    track: Audio
+    track: Iterable[Audio]
+    rate_hz: int
+    duration_s: float
     language: str
     original_language: str | None = None
     cues: Sequence[Cue] | None = None
@@ -94,7 +96,7 @@ def mux_steps(
 
 def _most_bytes(source: BinaryIO, dub: Dub) -> int:
     size = source.seek(0, 2)
-    track_bytes = 2 * BITRATE / 8 * dub.track.duration_s
+    track_bytes = 2 * BITRATE / 8 * dub.duration_s
     return round(size * (1 + SPARE_SHARE) + track_bytes) + SPARE_BYTES
 
 
@@ -125,7 +127,7 @@ class _Muxing:
         self._container, self._film = container, film
         language = three_letters(dub.language)
         self._video = container.add_stream_from_template(film.video, opaque=True)
-        self._voice = _Voice(container, _SOUND[video_format], dub.track, film.sound_starts_s)
+        self._voice = _Voice(container, _SOUND[video_format], dub, film.sound_starts_s)
         self._voice.stream.metadata.update(language=language, title="Dubbed")
         self._voice.stream.disposition = Disposition.default
         self._original: AudioStream | None = None
@@ -149,7 +151,8 @@ class _Muxing:
                 packet.dts = next(times, packet.pts)
             elif packet.dts is None:
                 packet.dts = packet.pts
-            assert packet.dts is not None and packet.time_base is not None
+            assert packet.dts is not None
+            assert packet.time_base is not None
             yield from self._added_until(float(packet.dts * packet.time_base))
             packet.stream = self._video if is_video else self._original
             self._container.mux(packet)
@@ -168,10 +171,8 @@ class _Muxing:
 class _Voice:
     """The dubbed track, encoded piece by piece while the film is copied."""
 
-    def __init__(
-        self, container: OutputContainer, codec: str, track: Audio, starts_s: float
-    ) -> None:
-        rate_hz = encoder_rate_hz(codec, track.sample_rate_hz)
+    def __init__(self, container: OutputContainer, codec: str, dub: Dub, starts_s: float) -> None:
+        rate_hz = encoder_rate_hz(codec, dub.rate_hz)
         self.stream: AudioStream = container.add_stream(codec, rate=rate_hz, layout="mono")
         self.stream.bit_rate = BITRATE
         context = self.stream.codec_context
@@ -182,30 +183,33 @@ class _Voice:
             rate=rate_hz,
             frame_size=context.frame_size or None,
         )
-        self._track, self._starts_s = track, starts_s
-        self._done, self._has_ended = 0, False
+        self._rate_hz, self._starts_s, self._done = dub.rate_hz, starts_s, 0
+        self._frames = self._all_frames(dub.track)
+        self._has_ended = False
 
     def until(self, at_s: float) -> Iterator[Packet[AudioStream]]:
         """Yield the packets up to a time of the film, or to the end."""
-        rate_hz, samples = self._track.sample_rate_hz, self._track.samples
-        while self._done < len(samples) and self._starts_s + self._done / rate_hz <= at_s:
-            piece = samples[self._done : self._done + rate_hz // 10]
-            yield from self._encoded(to_int16(piece))
-            self._done += len(piece)
-        if self._done == len(samples) and not self._has_ended:
-            self._has_ended = True
-            yield from self._encoded(None)
+        while not self._has_ended and self._starts_s + self._done / self._rate_hz <= at_s:
+            frame = next(self._frames, None)
+            self._has_ended = frame is None
+            yield from self.stream.encode(frame)
 
-    def _encoded(self, samples: NDArray[np.int16] | None) -> Iterator[Packet[AudioStream]]:
-        if samples is None:
-            frames = [*self._resampler.resample(None), None] if self._done else [None]
-        else:
-            frame = frame_of(samples, self._track.sample_rate_hz)
-            frame.time_base = Fraction(1, self._track.sample_rate_hz)
-            frame.pts = round(self._starts_s * self._track.sample_rate_hz) + self._done
-            frames = [*self._resampler.resample(frame)]
-        for each in frames:
-            yield from self.stream.encode(each)
+    def _all_frames(self, track: Iterable[Audio]) -> Iterator[AudioFrame]:
+        """Yield frames of the encoder's size."""
+        step = self._rate_hz // 10
+        for audio in track:
+            for start in range(0, len(audio.samples), step):
+                samples = to_int16(audio.samples[start : start + step])
+                frame = frame_of(samples, self._rate_hz)
+                frame.time_base = Fraction(1, self._rate_hz)
+                frame.pts = round(self._starts_s * self._rate_hz) + self._done
+                self._done += len(samples)
+                yield from self._resampled(frame)
+        if self._done:
+            yield from self._resampled(None)
+
+    def _resampled(self, frame: AudioFrame | None) -> Iterator[AudioFrame]:
+        return (made for made in self._resampler.resample(frame) if made is not None)
 
 
 def _later(cue: Cue, by_s: float) -> Cue:

@@ -124,8 +124,8 @@ def check(source: BinaryIO, video_format: VideoFormat) -> None:
         codecs = {"pictures": film.video.codec_context.name}
         if not film.video.codec_context.width:
             message = (
-                f"The film's pictures ({codecs['pictures']}) tell their size to a decoder alone, and "
-                "they are not decoded here. Take a film in H.264, HEVC, AV1, VP8 or VP9."
+                f"The film's pictures ({codecs['pictures']}) tell their size to a decoder alone, "
+                "and they are not decoded here. Take a film in H.264, HEVC, AV1, VP8 or VP9."
             )
             raise Unprocessable(message, param="file")
         if film.audio is not None:

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import io
 import struct
+from dataclasses import replace
+from typing import Any
 
 import numpy as np
 import pytest
@@ -14,6 +16,7 @@ from models.audio.film_source import VideoFormat
 from models.audio.steps import finished
 from models.audio.subtitles import Cue
 from models.errors import InvalidRequest, TooLarge, Unprocessable
+from models.types import Audio
 from tests.support import sounds
 from tests.support.films import Track, beeps, film, pictures_of, sound_of, tracks_of
 
@@ -30,10 +33,16 @@ FILMS = [
 ]
 
 
-def written(data: bytes, video_format: VideoFormat, dub: Dub) -> bytes:
+def dub(track: Audio, *more: Any) -> Dub:
+    half = len(track.samples) // 2
+    pieces = [replace(track, samples=part) for part in (track.samples[:half], track.samples[half:])]
+    return Dub(pieces, track.sample_rate_hz, track.duration_s, *more)
+
+
+def written(data: bytes, video_format: VideoFormat, added: Dub) -> bytes:
     target, source = io.BytesIO(), io.BytesIO(data)
     film_source.check(source, video_format)
-    finished(mux_steps(source, video_format, dub, target))
+    finished(mux_steps(source, video_format, added, target))
     return target.getvalue()
 
 
@@ -49,7 +58,7 @@ class TestFilms:
 
     @pytest.fixture
     def made(self, source: bytes, video_format: VideoFormat) -> bytes:
-        return written(source, video_format, Dub(beeps(3, 1.0), "pt", "en", CUES))
+        return written(source, video_format, dub(beeps(3, 1.0), "pt", "en", CUES))
 
     def test_pictures_and_original_sound_are_copied(self, source: bytes, made: bytes) -> None:
         before, behind = tracks_of(source), tracks_of(made)
@@ -58,9 +67,9 @@ class TestFilms:
         assert pictures_of(made) == 75
 
     def test_the_dub_is_the_first_sound_and_the_default(self, made: bytes) -> None:
-        _, dub, original, subtitles = tracks_of(made)
-        assert [each.language for each in (dub, original, subtitles)] == ["por", "eng", "por"]
-        assert (dub.is_default, original.is_default) == (True, False)
+        _, added, original, subtitles = tracks_of(made)
+        assert [each.language for each in (added, original, subtitles)] == ["por", "eng", "por"]
+        assert (added.is_default, original.is_default) == (True, False)
 
     def test_the_dub_is_heard_when_it_should_be(self, source: bytes, made: bytes) -> None:
         shift_s = tracks_of(made)[0].packets[0][0] - tracks_of(source)[0].packets[0][0]
@@ -84,12 +93,12 @@ class TestFilms:
 
 
 def test_without_subtitles_there_is_no_stream_of_them() -> None:
-    kinds = [track.kind for track in tracks_of(written(film(), "mp4", Dub(beeps(3, 1.0), "pt")))]
+    kinds = [track.kind for track in tracks_of(written(film(), "mp4", dub(beeps(3, 1.0), "pt")))]
     assert kinds == ["video", "audio", "audio"]
 
 
 def test_sound_that_begins_late_is_dubbed_as_late() -> None:
-    made = written(film("mp4", late_s=0.5), "mp4", Dub(beeps(3, 1.0), "pt"))
+    made = written(film("mp4", late_s=0.5), "mp4", dub(beeps(3, 1.0), "pt"))
     starts_s, samples = sound_of(made)
     heard_s = starts_s + np.flatnonzero(np.abs(samples) > 0.2)[0] / 48_000
     assert heard_s == pytest.approx(1.5, abs=0.03)
@@ -138,7 +147,7 @@ def test_a_film_without_its_index_is_refused() -> None:
 
 def test_a_film_that_is_cut_short_is_copied_as_far_as_it_goes() -> None:
     data = film("matroska", "libx264", "aac")
-    made = written(data[: len(data) // 2], "mkv", Dub(beeps(3, 1.0), "pt"))
+    made = written(data[: len(data) // 2], "mkv", dub(beeps(3, 1.0), "pt"))
     assert 0 < len(tracks_of(made)[0].packets) < 75
     assert len(sound_of(made)[1]) == pytest.approx(3 * 48_000, abs=4_800)
 
@@ -150,7 +159,7 @@ def test_pictures_that_a_decoder_alone_can_size_are_refused() -> None:
 
 def test_a_film_does_not_grow_by_more_than_its_dub() -> None:
     with pytest.raises(TooLarge, match="would have more than"):
-        written(swollen(film(seconds=10)), "mp4", Dub(beeps(10, 1.0), "pt"))
+        written(swollen(film(seconds=10)), "mp4", dub(beeps(10, 1.0), "pt"))
 
 
 def swollen(mp4: bytes) -> bytes:
