@@ -13,6 +13,7 @@ SLOWEST, FASTEST = 0.85, 1.25
 GAP_S = 0.1  # that parts two sentences, where there is time for it
 EARLIEST_S = 0.5  # that a sentence begins before its original, to end before the next one
 SHIFTED_S = 0.2  # a sentence that stands further from its place is said to be shifted
+ROUNDING = 0.001
 FASTEST_AT_ALL = 4.0  # of ``models.tts.tempo``
 
 
@@ -35,7 +36,7 @@ class Place:
 
     @property
     def is_hurried(self) -> bool:
-        return self.speed > FASTEST
+        return self.speed > FASTEST + ROUNDING
 
 
 def place(

@@ -39,7 +39,7 @@ _WORD_JOINER = "\u2060"  # has no width
 _NOT_XML = re.compile("[^\t\n\r\x20-\ud7ff\ue000-\ufffd\U00010000-\U0010ffff]")
 
 
-def document(cues: Sequence[Cue], codec: Literal["ass", "ttml"], language: str) -> str:
+def file_of(cues: Sequence[Cue], codec: Literal["ass", "ttml"], language: str) -> str:
     """Return a file of cues. ``language``: of the text, by BCP 47."""
     file = io.BytesIO()
     with av.open(file, "w", format=codec, options={"fflags": "bitexact"}) as container:
