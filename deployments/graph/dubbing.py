@@ -33,16 +33,17 @@ class Dubber:
     ) -> SpeechTranslation:
         """Return an answer whose audio is as long as the recording, each sentence at its place.
 
-        What does not fit at its place is heard elsewhere, and a warning says so. Silence stays
-        without audio, unless there is a background.
+        What does not fit at its place is heard elsewhere, and a warning says so. An answer without
+        audio is returned as it is.
 
         Raises:
             Unprocessable: see ``models.audio.placing.place``.
         """
-        if answer.audio is None and background is None:
+        if answer.audio is None:
             return answer
+        rate_hz = answer.audio.sample_rate_hz
         with context.timings.stage("fit"):
-            steps = fit_steps(answer.sentences, answer.duration_s, _rate_hz(answer), background)
+            steps = fit_steps(answer.sentences, answer.duration_s, rate_hz, background)
             sentences, track = await self._codecs.run(steps, context.deadline, context.caller)
         told = (w for s in sentences for w in s.warnings if w.code in (SHIFTED, HURRIED))
         context.warnings.extend(dict.fromkeys(told))
@@ -114,7 +115,3 @@ def _doubts(place: Place) -> list[AnswerWarning]:
         message = f"it is spoken {place.speed:.2f} times as fast, over {FASTEST:g}: all is too long"
         found.append(AnswerWarning(HURRIED, message))
     return found
-
-
-def _rate_hz(answer: SpeechTranslation) -> int:
-    return dubbing.BACKGROUND_RATE_HZ if answer.audio is None else answer.audio.sample_rate_hz

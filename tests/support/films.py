@@ -35,12 +35,14 @@ def film(
     seconds: int = 3,
     streams: int = 0,
     late_s: float = 0.0,
+    loudness: float = 1.0,
 ) -> bytes:
     """A film with a tone.
 
     Args:
         streams: of sound beside the first one.
         late_s: when the sound begins.
+        loudness: of the tone; 0: silence.
     """
     file = io.BytesIO()
     with av.open(file, "w", format=muxer) as container:
@@ -56,21 +58,22 @@ def film(
             container.mux(video.encode(picture))
         container.mux(video.encode(None))
         for track in tracks:
-            _add_tone(container, track, seconds, late_s)
+            _add_tone(container, track, loudness * tone(48_000, seconds), late_s)
     return file.getvalue()
 
 
 def _add_tone(
     container: av.container.OutputContainer,
     track: av.AudioStream,
-    seconds: int,
+    samples: NDArray[np.float32],
     late_s: float,
 ) -> None:
     encoder = track.codec_context
     if not encoder.is_open:
         encoder.open()
     resampler = av.AudioResampler(encoder.format, "mono", 48_000, encoder.frame_size or None)
-    frame = av.AudioFrame.from_ndarray(tone(48_000, seconds)[None], format="flt", layout="mono")
+    samples = np.ascontiguousarray(samples[None], np.float32)
+    frame = av.AudioFrame.from_ndarray(samples, format="flt", layout="mono")
     frame.sample_rate, frame.pts = 48_000, round(late_s * 48_000)
     for piece in [*resampler.resample(frame), *resampler.resample(None), None]:
         container.mux(track.encode(piece))
