@@ -48,7 +48,7 @@ class AudioTranslationFields(ForgivingFields):
     language: DetectedLanguage = None  # of the recording
     prompt: str | None = None
     temperature: Annotated[float, Field(ge=0, le=1)] | None = None
-    response_format: Literal["json", "text", "verbose_json"] | SubtitleFormat = "json"
+    response_format: Literal["json", "text", SubtitleFormat, "verbose_json"] = "json"
     stream: bool = False
 
     def check(self) -> None:
@@ -184,7 +184,7 @@ def _translated(answer: SpeechTranslation, plan: Plan) -> Translated:
 
 
 def _response(
-    response_format: Literal["json", "text", "verbose_json"] | SubtitleFormat,
+    response_format: Literal["json", "text", SubtitleFormat, "verbose_json"],
     translated: Translated,
     audio: Audio,
     warnings: list[AnswerWarning],

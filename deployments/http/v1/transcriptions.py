@@ -68,7 +68,7 @@ class TranscriptionFields(ForgivingFields):
     language: DetectedLanguage = None
     prompt: str | None = None
     temperature: Annotated[float, Field(ge=0, le=1)] | None = None
-    response_format: Literal["json", "text", "verbose_json", "diarized_json"] | SubtitleFormat = (
+    response_format: Literal["json", "text", SubtitleFormat, "verbose_json", "diarized_json"] = (
         "json"
     )
     timestamp_granularities: Annotated[

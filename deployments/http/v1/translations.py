@@ -48,9 +48,9 @@ class SpeechTranslationFields(DubbingFields):
     source_language: DetectedLanguage = None
     voice: str | None = None
     speed: Speed = 1.0
-    response_format: (
-        Literal["json"] | SpokenFormat | SubtitleFormat | BilingualFormat | VideoFormat
-    ) = "json"
+    response_format: Literal["json", SpokenFormat, SubtitleFormat, BilingualFormat, VideoFormat] = (
+        "json"
+    )
     audio_format: InlineFormat | Literal["none"] = "wav"
     include: Annotated[tuple[Literal["embedding"], ...], Field(alias="include[]")] = ()
     stream: bool = False
