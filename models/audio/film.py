@@ -78,7 +78,7 @@ def mux_steps(
         TooLarge: it grows by more than a dubbed track: packets are listed more than once.
     """
     most_bytes = _most_bytes(source, dub)
-    times = film_source.decode_times(source, video_format)
+    times = yield from film_source.decode_times(source, video_format)
     bounded = _Bounded(target, most_bytes)
     try:
         with (

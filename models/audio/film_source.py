@@ -20,6 +20,7 @@ from av.video.stream import VideoStream
 
 from models.audio import formats
 from models.audio.ffmpeg import MAX_READ_ERRORS, OPEN_OPTIONS
+from models.audio.steps import Steps
 from models.errors import InvalidRequest, Unprocessable
 
 VideoFormat: TypeAlias = Literal["mp4", "mkv", "webm"]
@@ -147,19 +148,22 @@ def held(video_format: VideoFormat) -> frozenset[str]:
     return codecs - UNDECODED_NOT_IN.get(video_format, frozenset())
 
 
-def decode_times(source: BinaryIO, video_format: VideoFormat) -> Iterator[int] | None:
+def decode_times(source: BinaryIO, video_format: VideoFormat) -> Steps[Iterator[int] | None]:
     """Return when each packet of pictures is decoded; None: the film says so itself.
 
     Matroska states only when pictures are shown. They are decoded in the same order of times, so
-    much earlier that none is shown before.
+    much earlier that none is shown before. It takes steps of a packet.
     """
     with opened(source, video_format) as film:
         first = islice(film.container.demux(film.video), LOOKED_AT)
         if all(packet.dts is not None for packet in first if packet.size):
             return None
+    shown = array("q")
     with opened(source, video_format) as film:
-        alone = Film(film.container, film.video, None)
-        shown = array("q", (packet.pts for packet in alone.packets() if packet.pts is not None))
+        for packet in Film(film.container, film.video, None).packets():
+            if packet.pts is not None:
+                shown.append(packet.pts)
+            yield shown.itemsize * len(shown)
     in_order = sorted(shown)
     ahead = max((due - at for due, at in zip(in_order, shown, strict=True)), default=0)
     return (due - ahead for due in in_order)
