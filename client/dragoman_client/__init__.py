@@ -24,6 +24,7 @@ from .async_client import AsyncClient
 from .async_live import AsyncLiveSession
 from .async_transport import AsyncRetryTransport
 from .client import Client
+from .dubbing_types import Place
 from .errors import (
     ConnectionFailed,
     DeadlinePassed,
@@ -133,6 +134,7 @@ __all__ = [
     "Notice",
     "Overloaded",
     "PartialText",
+    "Place",
     "Problem",
     "QueueDeadlinePassed",
     "QueueFull",

@@ -12,7 +12,7 @@ from typing import Annotated
 
 import typer
 
-from . import console, files, live_commands, reports, speech_commands
+from . import console, dub_commands, files, live_commands, reports, speech_commands
 from .client import Client
 from .connection import DEFAULT_URL
 from .exchange import checked_url
@@ -73,6 +73,7 @@ def connection_options(
 
 app.command()(speech_commands.translate)
 app.command()(speech_commands.transcribe)
+app.command()(dub_commands.dub)
 app.command()(live_commands.live)
 app.command()(live_commands.follow)
 

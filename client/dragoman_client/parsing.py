@@ -70,6 +70,7 @@ def translated_audio(response: httpx.Response, audio_format: str) -> types.Trans
         texts_truncated=text("x-text-truncated") == "true",
         pivot=text("x-pivot-language") or None,
         voice_similarity=None if similarity is None else float(similarity),
+        warning_codes=tuple(filter(None, response.headers.get("x-warnings", "").split(", "))),
     )
 
 

@@ -69,6 +69,7 @@ class TranslateOptions:
         embed: whether the speaker's voice is embedded, too.
         prompt: a text that could stand before what is said.
         temperature: at which the recogniser samples; None: as it decides.
+        fit: whether each sentence is placed where it was said, for which words need their times.
     """
 
     target_language: str
@@ -79,6 +80,7 @@ class TranslateOptions:
     embed: bool = False
     prompt: str | None = None
     temperature: float | None = None
+    fit: bool = False
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -212,7 +214,11 @@ class Planner:
             translating = Translating(target, self._fleet.routes(), named)
             languages = ()
         hearing = TranscribeOptions(
-            source, prompt=options.prompt, temperature=options.temperature, languages=languages
+            source,
+            word_timestamps=options.fit,
+            prompt=options.prompt,
+            temperature=options.temperature,
+            languages=languages,
         )
         speaking = None
         if options.speak:
