@@ -100,6 +100,7 @@ from .types import (
     Word,
 )
 from .version import __version__
+from .voice_types import OwnVoice, SpeakerVoice, VoiceConsent
 
 __all__ = [
     "AnswerWarning",
@@ -133,6 +134,7 @@ __all__ = [
     "NotReady",
     "Notice",
     "Overloaded",
+    "OwnVoice",
     "PartialText",
     "Place",
     "Problem",
@@ -147,6 +149,7 @@ __all__ = [
     "ServerError",
     "SessionLost",
     "SpeakerMatch",
+    "SpeakerVoice",
     "SpeechEnd",
     "SpeechStart",
     "SpeechTranslation",
@@ -181,6 +184,7 @@ __all__ = [
     "Unprocessable",
     "UnsupportedPair",
     "Voice",
+    "VoiceConsent",
     "Word",
     "__version__",
     "microphone",

@@ -12,7 +12,7 @@ from typing import Annotated
 
 import typer
 
-from . import console, dub_commands, files, live_commands, reports, speech_commands
+from . import console, dub_commands, files, live_commands, reports, speech_commands, voice_commands
 from .client import Client
 from .connection import DEFAULT_URL
 from .exchange import checked_url
@@ -246,18 +246,7 @@ def models(context: typer.Context, as_json: AsJson = False) -> None:
     )
 
 
-@app.command()
-def voices(context: typer.Context, as_json: AsJson = False) -> None:
-    """List the voices."""
-    with console.connected(context, "asking") as client:
-        rows = client.voices()
-    if as_json:
-        console.show_json(rows)
-        return
-    console.show_table(
-        ("id", "language", "engine", "model", "Hz"),
-        [(row.id, row.language, row.engine, row.model, row.sample_rate_hz) for row in rows],
-    )
+app.add_typer(voice_commands.app)
 
 
 @app.command()

@@ -16,7 +16,7 @@ from deployments.graph.plan import Speaking
 from deployments.graph.stages import StageRunner
 from models.audio import decode
 from models.tts import normalisation
-from models.types import Audio, Speech, TtsItem
+from models.types import SOURCE_VOICE, Audio, Speech, TtsItem
 
 
 class Synthesiser:
@@ -68,6 +68,7 @@ class Synthesiser:
 
     async def _speak_sentence(self, text: str, plan: Speaking, context: Context) -> Audio:
         voice = plan.voice
-        item = TtsItem(text, voice.id, plan.speed, voice.language, plan.reference)
+        name = voice.id if plan.reference is None else SOURCE_VOICE
+        item = TtsItem(text, name, plan.speed, voice.language, plan.reference)
         speech: Speech = await self._stages.run("tts", plan.model, item, context)
         return speech.audio

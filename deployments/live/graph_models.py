@@ -12,6 +12,7 @@ from deployments.batching.queue import Share
 from deployments.catalogue.language_pairs import Route
 from deployments.catalogue.model import Model
 from deployments.catalogue.selection import Fleet
+from deployments.catalogue.voices import NamedVoice, name_of
 from deployments.graph.codecs import Caller
 from deployments.graph.context import Context
 from deployments.graph.plan import Planner, Speaking, Translating
@@ -22,7 +23,6 @@ from deployments.live.models import Begun
 from deployments.live.options import LiveOptions
 from models.errors import UnsupportedPair
 from models.types import (
-    SOURCE_VOICE,
     AsrItem,
     Audio,
     NmtItem,
@@ -81,12 +81,12 @@ class GraphModels:
         sources = (code for to in translating for code in to.routes.sources(to.target))
         self._sources = tuple(dict.fromkeys(sources))
 
-    def prepare_target(self, target: str, voice: str | None, *, speaks: bool) -> None:
+    def prepare_target(self, target: str, voice: NamedVoice, *, speaks: bool) -> None:
         """Resolve one language more. Raises the same as ``prepare``."""
         routes = self._fleet.routes_to(target)
         if speaks:
             chosen = self._fleet.voices().choose(voice, target)
-            self._speaking[target, voice] = Speaking(*chosen, speed=1.0)
+            self._speaking[target, name_of(voice)] = Speaking(*chosen, speed=1.0)
             self._use(chosen[0])
         self._translating[target] = Translating(target, routes)
 
@@ -137,7 +137,7 @@ class GraphModels:
     ) -> Audio:
         """Speak a clause."""
         plan = replace(self._speaking[target, voice], speed=speed)
-        if voice == SOURCE_VOICE and reference is not None:
+        if reference is not None:
             plan = plan.in_voice_of(reference)
         return await self._synthesiser.speak(text, plan, self._context())
 

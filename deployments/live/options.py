@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Literal, TypeAlias
 
+from deployments.catalogue.voices import NamedVoice
 from models.types import SOURCE_VOICE
 
 Delay: TypeAlias = Literal["minimal", "low", "medium", "high", "xhigh"]
@@ -41,7 +42,7 @@ class LiveOptions:
         targets: languages that it is translated to; empty: it is transcribed alone.
         speaks: whether translations are spoken.
         recogniser: a model or an alias; None: the first one.
-        voice: its id; ``SOURCE_VOICE`` is the speaker's own; None: the first of each language.
+        voice: ``SOURCE_VOICE`` is the speaker's own; None: the first of each language.
     """
 
     language: str | None = None
@@ -51,10 +52,10 @@ class LiveOptions:
     delay: Delay = "medium"
     targets: tuple[str, ...] = ()
     speaks: bool = False
-    voice: str | None = None
+    voice: NamedVoice = None
     recogniser: str | None = None
 
-    def voice_of(self, target: str) -> str | None:
+    def voice_of(self, target: str) -> NamedVoice:
         """Return the voice of a language: one that is named is of those that are asked for."""
         is_meant = self.voice == SOURCE_VOICE or target in self.targets
         return self.voice if is_meant else None

@@ -16,7 +16,7 @@ from deployments.http.realtime import transcription, translation
 from deployments.http.realtime.channel import Channel
 from deployments.http.realtime.conversation import Dialogue, converse
 from deployments.http.realtime.follow import Following
-from deployments.http.realtime.opened import Opened, named_model
+from deployments.http.realtime.opened import Opened, VoiceOf, named_model, with_own_voice
 from deployments.http.realtime.queries import TRANSCRIPTION, TRANSLATION, Query, owner
 from deployments.http.realtime.relay import Elsewhere
 from deployments.http.realtime.session_fields import (
@@ -44,6 +44,7 @@ class Realtime:
         admission: of this process, which says when it stops.
         limits: of sessions.
         check_model: raises for a name that no recogniser has.
+        voice_of: finds voices that callers keep.
     """
 
     def __init__(
@@ -53,10 +54,11 @@ class Realtime:
         admission: Admission,
         limits: Live,
         check_model: CheckModel,
+        voice_of: VoiceOf,
     ) -> None:
         self._sessions, self._elsewhere = sessions, elsewhere
         self._admission, self._limits = admission, limits
-        self._check_recogniser = check_model
+        self._check_recogniser, self._voice_of = check_model, voice_of
         self._following = Following(sessions, elsewhere, admission, limits)
 
     def routes(self) -> list[BaseRoute]:
@@ -100,6 +102,7 @@ class Realtime:
 
     async def _open(self, scope: Scope, options: LiveOptions, name: str | None) -> Opened:
         """Open a session. Raises DragomanError, which the handshake is answered with."""
+        options = await with_own_voice(options, owner(scope), self._voice_of)
         session = self._sessions.open(options, owner(scope), name)
         if name is not None:
             try:
@@ -108,7 +111,7 @@ class Realtime:
                 session.abort()
                 raise
         expires_at = round(session.opened_at + self._limits.max_session_s)
-        return Opened(session, expires_at, self._check_model, self._claim)
+        return Opened(session, expires_at, self._check_model, self._claim, self._voice_of)
 
     async def _run(self, channel: Channel, opened: Opened, dialogue: Dialogue) -> None:
         try:
