@@ -55,6 +55,7 @@ from .errors import (
     Unprocessable,
     UnsupportedPair,
 )
+from .glossary_types import Glossary, GlossaryTerm, KeptGlossary
 from .live import LiveSession
 from .live_audio import Loudspeaker, microphone
 from .live_types import (
@@ -120,7 +121,10 @@ __all__ = [
     "Embedding",
     "Finding",
     "Forbidden",
+    "Glossary",
+    "GlossaryTerm",
     "InvalidRequest",
+    "KeptGlossary",
     "Lag",
     "LiveEvent",
     "LiveOptions",

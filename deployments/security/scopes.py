@@ -50,6 +50,10 @@ RIGHTS: Mapping[tuple[str, str], Scopes] = {
     ("GET", "/v1/audio/voice_consents/{id}"): INFER,
     ("POST", "/v1/audio/voice_consents/{id}"): INFER,
     ("DELETE", "/v1/audio/voice_consents/{id}"): INFER,
+    ("GET", "/v1/glossaries"): INFER,
+    ("POST", "/v1/glossaries"): INFER,
+    ("GET", "/v1/glossaries/{id}"): INFER,
+    ("DELETE", "/v1/glossaries/{id}"): INFER,
     # live
     ("GET", "/v1/realtime"): INFER,
     ("GET", "/v1/realtime/translations"): INFER,

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import base64
+from dataclasses import replace
 from typing import Annotated, Any, Literal
 
 from pydantic import Field
@@ -19,6 +20,7 @@ from deployments.graph.pipeline import Pipeline, SpeechTranslation
 from deployments.graph.plan import Plan, TranslateOptions
 from deployments.graph.sentences import Sentence
 from deployments.http.failed_requests import counted
+from deployments.http.glossary_fields import AskedGlossary, Glossaries
 from deployments.http.own_voices import OwnVoices
 from deployments.http.parsing import (
     DetectedLanguage,
@@ -58,6 +60,7 @@ class SpeechTranslationFields(DubbingFields):
     audio_format: InlineFormat | Literal["none"] = "wav"
     include: Annotated[tuple[Literal["embedding"], ...], Field(alias="include[]")] = ()
     stream: bool = False
+    glossary: AskedGlossary | None = None
 
     def check(self) -> None:
         """Refuse fields that do not go together. Raises InvalidRequest."""
@@ -89,10 +92,12 @@ class SpeechTranslationFields(DubbingFields):
 class SpeechTranslationEndpoint:
     """Translates speech over one pipeline."""
 
-    def __init__(self, pipeline: Pipeline, limits: Limits, own: OwnVoices) -> None:
+    def __init__(
+        self, pipeline: Pipeline, limits: Limits, own: OwnVoices, glossaries: Glossaries
+    ) -> None:
         self._pipeline = pipeline
         self._limits = limits
-        self._own = own
+        self._own, self._glossaries = own, glossaries
 
     def route(self) -> Route:
         """Return the endpoint's path, whose refusals count for the graph."""
@@ -105,7 +110,9 @@ class SpeechTranslationEndpoint:
         fields, files = await form_fields(request, SpeechTranslationFields)
         fields.check()
         voice = await self._own.named(request.scope, fields.voice)
-        plan = self._pipeline.planner.speech_translation(fields.options(voice))
+        glossary = await self._glossaries.find(request.scope, fields.glossary)
+        options = replace(fields.options(voice), glossary=glossary)
+        plan = self._pipeline.planner.speech_translation(options)
         admit(plan.models, context, self._pipeline.fleet.graph)
         data: bytes | None = files.pop()
         assert data is not None
