@@ -24,6 +24,7 @@ from .async_client import AsyncClient
 from .async_live import AsyncLiveSession
 from .async_transport import AsyncRetryTransport
 from .client import Client
+from .dubbing_types import Place
 from .errors import (
     ConnectionFailed,
     DeadlinePassed,
@@ -54,6 +55,7 @@ from .errors import (
     Unprocessable,
     UnsupportedPair,
 )
+from .glossary_types import Glossary, GlossaryTerm, KeptGlossary
 from .live import LiveSession
 from .live_audio import Loudspeaker, microphone
 from .live_types import (
@@ -119,7 +121,10 @@ __all__ = [
     "Embedding",
     "Finding",
     "Forbidden",
+    "Glossary",
+    "GlossaryTerm",
     "InvalidRequest",
+    "KeptGlossary",
     "Lag",
     "LiveEvent",
     "LiveOptions",
@@ -135,6 +140,7 @@ __all__ = [
     "Overloaded",
     "OwnVoice",
     "PartialText",
+    "Place",
     "Problem",
     "QueueDeadlinePassed",
     "QueueFull",

@@ -9,7 +9,7 @@ import httpx
 import msgspec
 from msgspec import structs
 
-from . import errors, headers, server_types, types, voice_types
+from . import errors, glossary_types, headers, server_types, types, voice_types
 
 Row: TypeAlias = dict[str, Any]
 Body = TypeVar("Body")
@@ -70,6 +70,7 @@ def translated_audio(response: httpx.Response, audio_format: str) -> types.Trans
         texts_truncated=text("x-text-truncated") == "true",
         pivot=text("x-pivot-language") or None,
         voice_similarity=None if similarity is None else float(similarity),
+        warning_codes=tuple(filter(None, response.headers.get("x-warnings", "").split(", "))),
     )
 
 
@@ -77,6 +78,19 @@ def audio_result(response: httpx.Response, audio_format: str) -> types.AudioResu
     return types.AudioResult(
         response.content, audio_format, _server_timing_ms(response), request_id(response)
     )
+
+
+def glossary(response: httpx.Response) -> glossary_types.KeptGlossary:
+    return _body(response, glossary_types.KeptGlossary)
+
+
+def glossaries(response: httpx.Response) -> list[glossary_types.KeptGlossary]:
+    rows = _body(response, _Listing).data
+    return msgspec.convert(rows, list[glossary_types.KeptGlossary])
+
+
+def nothing(response: httpx.Response) -> None:
+    """Read no answer."""
 
 
 def text(response: httpx.Response) -> str:

@@ -16,6 +16,7 @@ from msgspec import field
 from msgspec.structs import force_setattr
 
 from .answer import Answer
+from .dubbing_types import Place
 from .voice_types import SpeakerVoice
 
 # A path, the bytes of an audio file, or a file opened in binary mode.
@@ -25,8 +26,8 @@ AudioFormat: TypeAlias = Literal["wav", "mp3", "opus", "flac"]
 InlineAudioFormat: TypeAlias = Literal["wav", "mp3", "opus", "flac", "none"]
 StreamedAudioFormat: TypeAlias = Literal["wav", "mp3", "opus", "flac", "pcm", "none"]
 SpokenFormat: TypeAlias = Literal["wav", "mp3", "opus", "flac", "aac", "pcm"]
-SubtitleFormat: TypeAlias = Literal["srt", "vtt"]
-TranscriptFormat: TypeAlias = Literal["text", "json", "srt", "vtt", "verbose_json"]
+SubtitleFormat: TypeAlias = Literal["srt", "vtt", "ttml", "ass"]
+TranscriptFormat: TypeAlias = Literal[SubtitleFormat, "text", "json", "verbose_json"]
 
 
 # ---- timings --------------------------------------------------------------------------
@@ -93,6 +94,7 @@ class Segment(Answer, frozen=True):
     avg_logprob: float | None = None  # Whisper's confidence, in nats a token
     no_speech_prob: float | None = None  # 0 to 1: Whisper's doubt that this is speech
     warnings: tuple[AnswerWarning, ...] = ()
+    placed: Place | None = None  # where it is heard, with fit="duration"
     speaker: str | None = None  # A, B, and so on, for the voice "source"
 
 
@@ -161,6 +163,7 @@ class TranslatedAudio(AudioResult, frozen=True):
     texts_truncated: bool
     pivot: str | None = None  # the language that it was translated through, if any
     voice_similarity: float | None = None  # cosine to the speaker's, for the voice "source"
+    warning_codes: tuple[str, ...] = ()
 
 
 class TranscribedSegment(Answer, frozen=True):

@@ -9,6 +9,7 @@ from deployments.graph.codecs import Codecs
 from deployments.graph.context import Context
 from deployments.telemetry import usage
 from models.audio import decode, encode
+from models.audio.dubbing import BACKGROUND_RATE_HZ
 from models.audio.encode import AudioFormat, Encoder
 from models.audio.marks import synthetic_tags
 from models.types import Audio
@@ -35,6 +36,14 @@ class AudioFiles:
         usage.heard(audio.duration_s)
         context.warnings.extend(audio.warnings)
         return audio
+
+    async def background(self, data: bytes, context: Context) -> Audio:
+        """Decode a file once more, at a rate that holds music, to stay under a voice."""
+        with context.timings.stage("decode"):
+            steps = decode.decode_steps(
+                data, max_duration_s=self._max_audio_s, rate_hz=BACKGROUND_RATE_HZ
+            )
+            return await self._codecs.run(steps, context.deadline, context.caller)
 
     async def encode(
         self, audio: Audio, audio_format: AudioFormat, context: Context, voice_id: str

@@ -257,7 +257,9 @@ class Pipeline:
         route = translating.route_from(sentence.language)
         if route is None:
             return await self._passed_on(sentence, audio, translating.target, speaking, context)
-        translation = await self.texts.translate_sentence(sentence.text, route, context)
+        translation = await self.texts.translate_sentence(
+            sentence.text, route, context, translating.options
+        )
         spoken = None
         if speaking is not None:
             spoken = await self.synthesiser.speak(translation.text, speaking, context)

@@ -17,6 +17,7 @@ from deployments.catalogue.selection import Fleet
 from deployments.config.schema import AppConfig
 from deployments.graph.codecs import Codecs
 from deployments.graph.pipeline import Pipeline
+from deployments.http.glossary_fields import Glossaries
 from deployments.http.health import live, readiness
 from deployments.http.middleware.access import Door
 from deployments.http.middleware.admission import Admission
@@ -25,7 +26,9 @@ from deployments.http.middleware.stack import guarded
 from deployments.http.openapi import page
 from deployments.http.operations import OperationsRoutes
 from deployments.http.own_voices import OwnVoices
+from deployments.http.page.routes import PageRoutes
 from deployments.http.realtime.client_secrets import TokenRoutes
+from deployments.http.realtime.languages import LanguageRoutes
 from deployments.http.realtime.relay import Elsewhere
 from deployments.http.realtime.routes import Realtime
 from deployments.http.realtime.sessions import SessionRoutes
@@ -34,6 +37,7 @@ from deployments.http.triton.routes import OipRoutes
 from deployments.http.v1.audio_translations import AudioTranslationEndpoint
 from deployments.http.v1.detections import TextDetectionEndpoint
 from deployments.http.v1.embeddings import EmbeddingEndpoint
+from deployments.http.v1.glossaries import GlossaryRoutes
 from deployments.http.v1.models import ModelRoutes
 from deployments.http.v1.own_voices import OwnVoiceRoutes
 from deployments.http.v1.speech import SpeechEndpoint
@@ -106,6 +110,7 @@ def routes(
 ) -> list[Route]:
     """Return the routes of every protocol. ``refusing`` says why a request would be refused now."""
     pipeline = Pipeline(fleet, config, Codecs(config.ingress.threads_of_codecs))
+    glossaries = Glossaries(store)
     started = int(time.time())
     own = OwnVoices(store, config.library.voice_days)
     recordings = VoiceRecordings(pipeline)
@@ -118,18 +123,20 @@ def routes(
     return [
         EmbeddingEndpoint(pipeline, config.limits).route(),
         *OipRoutes(pipeline, config, refusing, cluster_figures).routes(),
-        SpeechTranslationEndpoint(pipeline, config.limits, own).route(),
+        SpeechTranslationEndpoint(pipeline, config.limits, own, glossaries).route(),
         AudioTranslationEndpoint(pipeline, config.limits).route(),
-        TextTranslationEndpoint(pipeline, config.limits).route(),
+        TextTranslationEndpoint(pipeline, config.limits, glossaries).route(),
         TextDetectionEndpoint(pipeline, config.limits).route(),
-        TranscriptionEndpoint(pipeline, config.limits).route(),
-        SpeechEndpoint(pipeline, config.limits, own).route(),
+        TranscriptionEndpoint(pipeline, config.limits, glossaries).route(),
+        SpeechEndpoint(pipeline, config.limits, own, glossaries).route(),
+        *GlossaryRoutes(store, config.limits).routes(),
         *VoiceRoutes(fleet, own).routes(),
         *OwnVoiceRoutes(recordings, own, config.limits).routes(),
         *ConsentRoutes(recordings, own, config.limits).routes(),
-        *ModelRoutes(fleet, started, cluster_figures.live).routes(),
+        *ModelRoutes(fleet, started, cluster_figures).routes(),
         *OperationsRoutes(fleet, config.models, cluster_figures).routes(),
         *page.routes(),
+        *PageRoutes().routes(),
         Route("/health/live", live, methods=["GET"]),
         Route("/health/ready", ready, methods=["GET"]),
     ]
@@ -163,10 +170,16 @@ def live_routes(
     parts = live.sessions, live.elsewhere
     own = OwnVoices(store, config.library.voice_days)
     realtime = Realtime(
-        *parts, admission, config.live, lambda name: fleet.of_kind("asr", name), own.of
+        *parts,
+        admission,
+        config.live,
+        lambda name: fleet.of_kind("asr", name),
+        own.of,
+        Glossaries(store),
     )
     return [
         *realtime.routes(),
+        *LanguageRoutes(fleet).routes(),
         *TokenRoutes(tokens, *parts, config.limits).routes(),
         *SessionRoutes(*parts, cluster_figures).routes(),
     ]

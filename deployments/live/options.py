@@ -6,6 +6,7 @@ from dataclasses import dataclass
 from typing import Literal, TypeAlias
 
 from deployments.catalogue.voices import NamedVoice
+from models.text.glossary import Glossary
 from models.types import SOURCE_VOICE
 
 Delay: TypeAlias = Literal["minimal", "low", "medium", "high", "xhigh"]
@@ -42,6 +43,7 @@ class LiveOptions:
         targets: languages that it is translated to; empty: it is transcribed alone.
         speaks: whether translations are spoken.
         recogniser: a model or an alias; None: the first one.
+        glossary: terms that may be said, with their translations and sounds.
         voice: ``SOURCE_VOICE`` is the speaker's own; None: the first of each language.
     """
 
@@ -54,6 +56,7 @@ class LiveOptions:
     speaks: bool = False
     voice: NamedVoice = None
     recogniser: str | None = None
+    glossary: Glossary | None = None
 
     def voice_of(self, target: str) -> NamedVoice:
         """Return the voice of a language: one that is named is of those that are asked for."""

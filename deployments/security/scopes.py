@@ -25,6 +25,9 @@ RIGHTS: Mapping[tuple[str, str], Scopes] = {
     ("GET", "/health/ready"): NOBODY_ASKED,
     ("GET", "/v2/health/live"): NOBODY_ASKED,
     ("GET", "/v2/health/ready"): NOBODY_ASKED,
+    # the page
+    ("GET", "/"): NOBODY_ASKED,
+    ("GET", "/page/{name:path}"): NOBODY_ASKED,
     # how to ask
     ("GET", "/openapi.json"): NOBODY_ASKED,
     ("GET", "/docs"): NOBODY_ASKED,
@@ -47,10 +50,15 @@ RIGHTS: Mapping[tuple[str, str], Scopes] = {
     ("GET", "/v1/audio/voice_consents/{id}"): INFER,
     ("POST", "/v1/audio/voice_consents/{id}"): INFER,
     ("DELETE", "/v1/audio/voice_consents/{id}"): INFER,
+    ("GET", "/v1/glossaries"): INFER,
+    ("POST", "/v1/glossaries"): INFER,
+    ("GET", "/v1/glossaries/{id}"): INFER,
+    ("DELETE", "/v1/glossaries/{id}"): INFER,
     # live
     ("GET", "/v1/realtime"): INFER,
     ("GET", "/v1/realtime/translations"): INFER,
     ("GET", "/v1/realtime/follow"): INFER,
+    ("GET", "/v1/realtime/languages"): INFER,
     ("POST", "/v1/realtime/client_secrets"): INFER,
     ("POST", "/v1/realtime/translations/client_secrets"): INFER,
     ("POST", "/v1/realtime/listen_tokens"): INFER,

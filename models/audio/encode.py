@@ -181,7 +181,7 @@ class _Coded:
             options = {**options, "write_id3v2": "1"}
         self._container = av.open(self._file, "w", format=muxer, options=options)
         self._container.metadata.update(tags)
-        rate_of_file_hz = _encoder_rate_hz(codec, rate_hz)
+        rate_of_file_hz = encoder_rate_hz(codec, rate_hz)
         self._stream = self._container.add_stream(codec, rate=rate_of_file_hz, layout="mono")
         if audio_format in _BITRATES:
             self._stream.bit_rate = _BITRATES[audio_format]
@@ -220,7 +220,7 @@ class _Coded:
         return data
 
 
-def _encoder_rate_hz(codec: str, rate_hz: int) -> int:
+def encoder_rate_hz(codec: str, rate_hz: int) -> int:
     """Return the lowest rate of the encoder from ``rate_hz`` on, or its highest."""
     if codec == "libopus":
         return 48_000  # the rate that Opus files play at (RFC 7845)

@@ -71,6 +71,14 @@ class TranslatedText(BaseModel):
     pivot: str | None = Field(description="the language between, where no model has the pair")
 
 
+class PlacedSentence(BaseModel):
+    """Where a sentence is heard in audio that fits the recording, in seconds, and how fast."""
+
+    start: float
+    end: float
+    speed: float
+
+
 class TranslatedSentence(BaseModel):
     """One sentence of the recording."""
 
@@ -83,6 +91,7 @@ class TranslatedSentence(BaseModel):
     avg_logprob: float
     no_speech_prob: float
     warnings: list[AnswerWarning]
+    placed: PlacedSentence | None = Field(None, description="where fit=duration asks for it")
     speaker: str | None = Field(None, description="where voice is source: A, B, and so on")
 
 

@@ -160,6 +160,7 @@ class Model(BaseModel):
     languages: list[str]
     pairs: list[Any]
     cloning_languages: list[str]
+    waiting: int = Field(description="items in its queues now")
     live_lag_p95_s: float | None
     voices: list[str]
     embedding_size: int | None

@@ -141,6 +141,12 @@ PARAMETERS: Mapping[str, Schema] = {
         "description": "Most rows of a page.",
         "schema": {"type": "integer", "minimum": 1, "maximum": 100, "default": 20},
     },
+    "PageFile": {
+        "name": "name",
+        "in": "path",
+        "required": True,
+        "schema": {"type": "string", "minLength": 1},
+    },
     "Asset": {
         "name": "name",
         "in": "path",

@@ -27,16 +27,20 @@ from deployments.http.v1.audio_translations import AudioTranslationFields
 from deployments.http.v1.detections import TextDetectionFields
 from deployments.http.v1.embeddings import EmbeddingFields
 from deployments.http.v1.speech import SpeechFields
+from deployments.http.v1.subtitles import MEDIA_TYPES as SUBTITLE_TYPES
 from deployments.http.v1.text import TextTranslationFields
 from deployments.http.v1.transcriptions import TranscriptionFields
 from deployments.http.v1.translations import SpeechTranslationFields
 from models.audio.encode import MEDIA_TYPES
+from models.audio.film import MEDIA_TYPES as FILMS
 
 SPEECH, TEXTS_TAG, VOICES, MODELS, SERVER = "Speech", "Text", "Voices", "Models", "Server"
-SUBTITLES = {"application/x-subrip": TEXT, "text/vtt": TEXT}
+SUBTITLES = dict.fromkeys(SUBTITLE_TYPES.values(), TEXT)
+FILM_FILES = dict.fromkeys(FILMS.values(), FILE)
 SPOKEN = {MEDIA_TYPES[name]: FILE for name in ("wav", "mp3", "opus", "flac")}
 PLAIN, OPENMETRICS = "text/plain", "application/openmetrics-text"
 CALL = ("Timeout", "Priority")
+PAGE_TYPES = ("text/html", "text/javascript", "text/css", "image/svg+xml")
 TAGGED = ("etag",)
 SAME = Answer("It is as `If-None-Match` has it.", {}, TAGGED)
 ANY_AUDIO = "A recording, in whatever FFmpeg reads."
@@ -50,9 +54,10 @@ OPERATIONS: Mapping[Route, Operation] = {
         "Translate a recording, and speak the translation",
         {
             200: Answer(
-                "The translation: as JSON, as spoken audio or as subtitles, by `response_format`; "
-                "with `stream` server-sent events, one of each sentence and one of the whole.",
-                {JSON: answers.SpeechTranslation, **SPOKEN, **SUBTITLES, EVENTS: {}},
+                "The translation: as JSON, spoken audio, a dubbed film or subtitles, by "
+                "`response_format`; with `stream` server-sent events, one of each sentence and "
+                "one of the whole.",
+                {JSON: answers.SpeechTranslation, **SPOKEN, **FILM_FILES, **SUBTITLES, EVENTS: {}},
                 (*WORK, *TEXTS),
             ),
             204: Answer("Audio was asked for, and nothing was said.", {}, (*WORK, *TEXTS)),
@@ -230,6 +235,20 @@ OPERATIONS: Mapping[Route, Operation] = {
         SERVER,
         "Show this description",
         {200: Answer("An OpenAPI 3.1 document.", {JSON: {"type": "object"}}, TAGGED), 304: SAME},
+    ),
+    ("GET", "/"): Operation(
+        "page",
+        SERVER,
+        "Show the page to speak into",
+        {200: Answer("The page.", {"text/html": TEXT}, TAGGED), 304: SAME},
+    ),
+    ("GET", "/page/{name:path}"): Operation(
+        "page_file",
+        SERVER,
+        "Send a file of the page to speak into",
+        {200: Answer("The file.", dict.fromkeys(PAGE_TYPES, TEXT), TAGGED), 304: SAME},
+        parameters=("PageFile",),
+        errors=(404,),
     ),
     ("GET", "/docs"): Operation(
         "read",

@@ -6,9 +6,12 @@ from collections.abc import Awaitable, Callable
 from dataclasses import dataclass, replace
 
 from deployments.catalogue.voices import NamedVoice, name_of
+from deployments.http.glossary_fields import GlossaryFields
 from deployments.live.options import LiveOptions
 from deployments.live.session import Session
+from models.text.glossary import Glossary
 
+FindGlossary = Callable[[str | GlossaryFields | None], Awaitable[Glossary | None]]
 # What a client says that leaves the choice to the server.
 ANY_MODEL = frozenset({"transcription", "translation"})
 
@@ -38,6 +41,7 @@ class Opened:
     Attributes:
         expires_at: seconds since the epoch.
         check_model: raises for a name that is no recogniser's; None is the first one.
+        find_glossary: returns the one that a client asks for. Raises NotFound, NothingKept.
         claim_name: gives the session a name, whoever may have been quicker. Raises NameTaken:
             another one has it.
         voice_of: finds voices of the session's owner.
@@ -48,6 +52,7 @@ class Opened:
     check_model: Callable[[str | None], None]
     claim_name: Callable[[Session, str], Awaitable[None]]
     voice_of: VoiceOf
+    find_glossary: FindGlossary
 
     async def update(self, options: LiveOptions, name: str | None) -> None:
         """Name the session, and change it. Raises DragomanError: it stays as it was."""

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import AsyncGenerator, Sequence
 from contextlib import aclosing
+from dataclasses import replace
 from typing import Annotated, Any, Literal
 
 from pydantic import Field
@@ -18,6 +19,7 @@ from deployments.graph.pipeline import Pipeline
 from deployments.graph.plan import Speaking
 from deployments.graph.text_detection import TextDetector
 from deployments.http.failed_requests import counted
+from deployments.http.glossary_fields import AskedGlossary, Glossaries
 from deployments.http.own_voices import OwnVoices
 from deployments.http.parsing import (
     DetectedLanguage,
@@ -37,7 +39,6 @@ from deployments.http.synthetic import synthetic
 from deployments.telemetry import usage
 from models.audio.encode import MEDIA_TYPES
 from models.errors import InvalidRequest
-from models.tts import normalisation
 from models.types import SOURCE_VOICE
 
 
@@ -53,15 +54,18 @@ class SpeechFields(ForgivingFields):
     response_format: Literal["mp3", "wav", "opus", "flac", "aac", "pcm"] = "mp3"
     speed: Speed = 1.0
     stream_format: Literal["audio", "sse", "none"] = "audio"  # none, ours: the whole file at once
+    glossary: AskedGlossary | None = None
 
 
 class SpeechEndpoint:
     """Speaks texts over one pipeline."""
 
-    def __init__(self, pipeline: Pipeline, limits: Limits, own: OwnVoices) -> None:
+    def __init__(
+        self, pipeline: Pipeline, limits: Limits, own: OwnVoices, glossaries: Glossaries
+    ) -> None:
         self._pipeline = pipeline
         self._limits = limits
-        self._own = own
+        self._own, self._glossaries = own, glossaries
         self._detector = TextDetector(pipeline.codecs)
 
     def route(self) -> Route:
@@ -75,9 +79,10 @@ class SpeechEndpoint:
         fields = await json_fields(request, SpeechFields, self._limits)
         check_text_length(len(fields.input), self._limits, param="input")
         usage.read(len(fields.input))
-        plan = await self._plan(request, fields, context)
+        glossary = await self._glossaries.find(request.scope, fields.glossary)
+        plan = replace(await self._plan(request, fields, context), glossary=glossary)
         request.state.meant.name = plan.model.name
-        parts = normalisation.sentences(fields.input, plan.voice.language)
+        parts = self._pipeline.synthesiser.sentences(fields.input, plan, context)
         streams = fields.stream_format == "sse" or len(parts) > 1
         if fields.stream_format == "none" or not streams:
             answer = await self._speak_whole(fields, plan, context)

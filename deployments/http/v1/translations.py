@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import base64
+from dataclasses import replace
 from typing import Annotated, Any, Literal
 
 from pydantic import Field
@@ -19,11 +20,10 @@ from deployments.graph.pipeline import Pipeline, SpeechTranslation
 from deployments.graph.plan import Plan, TranslateOptions
 from deployments.graph.sentences import Sentence
 from deployments.http.failed_requests import counted
+from deployments.http.glossary_fields import AskedGlossary, Glossaries
 from deployments.http.own_voices import OwnVoices
 from deployments.http.parsing import (
     DetectedLanguage,
-    Fields,
-    Language,
     Speed,
     blaming,
     context_of,
@@ -33,33 +33,38 @@ from deployments.http.parsing import (
 )
 from deployments.http.streaming import DONE, EVENTS, StreamedResponse, events
 from deployments.http.synthetic import synthetic
-from deployments.http.v1.subtitles import subtitle_response
+from deployments.http.v1.dubbing import DubbingFields, check_film, film_response, fitted
+from deployments.http.v1.subtitles import cues_of, subtitle_response
+from deployments.http.v1.text_headers import text_headers
 from deployments.http.v1.transcript_parts import usage_json
 from deployments.http.v1.translation_events import translation_bodies
-from deployments.http.v1.translation_headers import text_headers
 from models.audio.encode import MEDIA_TYPES, PCM_RATE_HZ
-from models.audio.subtitles import Phrase, lay_out, lay_out_pairs
+from models.audio.film_source import VideoFormat
+from models.audio.subtitles import SubtitleFormat
 from models.errors import InvalidRequest
 from models.runtime import Voice
 from models.types import Audio
 
 SpokenFormat = Literal["wav", "mp3", "opus", "flac"]
 InlineFormat = SpokenFormat | Literal["pcm"]  # in JSON, where the rate stands beside it
-SubtitleFormat = Literal["srt", "vtt", "bilingual_srt", "bilingual_vtt"]
+BilingualFormat = Literal["bilingual_srt", "bilingual_vtt"]  # srt and vtt with ``bilingual``
 
 
-class SpeechTranslationFields(Fields):
-    target_language: Language
+class SpeechTranslationFields(DubbingFields):
     source_language: DetectedLanguage = None
     voice: str | None = None
     speed: Speed = 1.0
-    response_format: Literal["json"] | SpokenFormat | SubtitleFormat = "json"
+    response_format: Literal["json", SpokenFormat, SubtitleFormat, BilingualFormat, VideoFormat] = (
+        "json"
+    )
     audio_format: InlineFormat | Literal["none"] = "wav"
     include: Annotated[tuple[Literal["embedding"], ...], Field(alias="include[]")] = ()
     stream: bool = False
+    glossary: AskedGlossary | None = None
 
     def check(self) -> None:
-        """Refuse a stream of what cannot be sent in events. Raises InvalidRequest."""
+        """Refuse fields that do not go together. Raises InvalidRequest."""
+        self.check_dubbing(speaks=self.speaks, stream=self.stream, speed=self.speed)
         if self.stream and self.response_format != "json":
             message = f"stream goes with response_format json, not {self.response_format}"
             raise InvalidRequest(f"{message}; audio_format says how it is spoken", param="stream")
@@ -69,7 +74,7 @@ class SpeechTranslationFields(Fields):
         """Tell whether the answer holds audio."""
         if self.response_format == "json":
             return self.audio_format != "none"
-        return self.response_format in MEDIA_TYPES
+        return self.film is not None or self.response_format in MEDIA_TYPES
 
     def options(self, voice: NamedVoice) -> TranslateOptions:
         """Return what is asked of the graph. ``voice``: what ``self.voice`` means here."""
@@ -80,16 +85,19 @@ class SpeechTranslationFields(Fields):
             speed=self.speed,
             speak=self.speaks,
             embed="embedding" in self.include,
+            fit=self.fits,
         )
 
 
 class SpeechTranslationEndpoint:
     """Translates speech over one pipeline."""
 
-    def __init__(self, pipeline: Pipeline, limits: Limits, own: OwnVoices) -> None:
+    def __init__(
+        self, pipeline: Pipeline, limits: Limits, own: OwnVoices, glossaries: Glossaries
+    ) -> None:
         self._pipeline = pipeline
         self._limits = limits
-        self._own = own
+        self._own, self._glossaries = own, glossaries
 
     def route(self) -> Route:
         """Return the endpoint's path, whose refusals count for the graph."""
@@ -102,19 +110,46 @@ class SpeechTranslationEndpoint:
         fields, files = await form_fields(request, SpeechTranslationFields)
         fields.check()
         voice = await self._own.named(request.scope, fields.voice)
-        plan = self._pipeline.planner.speech_translation(fields.options(voice))
+        glossary = await self._glossaries.find(request.scope, fields.glossary)
+        options = replace(fields.options(voice), glossary=glossary)
+        plan = self._pipeline.planner.speech_translation(options)
         admit(plan.models, context, self._pipeline.fleet.graph)
-        audio = await self._pipeline.files.decode(files.pop(), context)  # the file is not kept
+        data: bytes | None = files.pop()
+        assert data is not None
+        if fields.film is not None:
+            await check_film(self._pipeline, data, fields.film, context)
+        audio = await self._pipeline.files.decode(data, context)
+        if fields.film is None and fields.background == "none":
+            data = None  # the file is not kept
         if fields.stream:
             return timed(await self._in_turn(request, fields, plan, audio, context), context)
         with blaming("text", "target_language"):  # what cannot be spoken is the translation
             (answer,) = await self._pipeline.run([audio], [plan], context)
+        if fields.fits:
+            answer = await fitted(self._pipeline, fields, data, answer, context)
+        request_id = request.headers["x-request-id"]
+        return await self.answer(request_id, fields, answer, context, data)
+
+    async def answer(
+        self,
+        request_id: str,
+        fields: SpeechTranslationFields,
+        answer: SpeechTranslation,
+        context: Context,
+        data: bytes | None = None,
+    ) -> Response:
+        """Show a translation in the format that the request names. ``data``: of a film."""
         if fields.response_format == "json":
-            return await self._as_json(request, fields, answer, context)
+            return await self._as_json(request_id, fields, answer, context)
+        if fields.film is not None:
+            assert data is not None
+            headers = text_headers(fields.target_language, answer)
+            dubbed = await film_response(self._pipeline, fields, data, answer, headers, context)
+            return timed(dubbed, context)
         if fields.speaks:
             return await self._as_audio(fields, answer, context)
         rendered = await self._pipeline.codecs.run(
-            lambda: _as_subtitles(fields, answer), context.deadline
+            lambda: _as_subtitles(fields, answer, context), context.deadline
         )
         return timed(rendered, context)
 
@@ -150,14 +185,14 @@ class SpeechTranslationEndpoint:
 
     async def _as_json(
         self,
-        request: Request,
+        request_id: str,
         fields: SpeechTranslationFields,
         answer: SpeechTranslation,
         context: Context,
     ) -> Response:
         spoken = await self._spoken(fields, answer.audio, answer.voice, context)
         body = {
-            **_whole(request.headers["x-request-id"], fields, answer, context),
+            **_whole(request_id, fields, answer, context),
             "segments": [_segment(*each) for each in enumerate(answer.sentences)],
             "audio": spoken,
         }
@@ -241,7 +276,7 @@ def _whole(
 
 def _segment(number: int, sentence: Sentence) -> dict[str, Any]:
     speaker = {} if sentence.speaker is None else {"speaker": sentence.speaker}
-    return {
+    row = {
         "id": number,
         "start_s": sentence.start_s,
         "end_s": sentence.end_s,
@@ -253,21 +288,22 @@ def _segment(number: int, sentence: Sentence) -> dict[str, Any]:
         "warnings": warnings_json(sentence.warnings),
         **speaker,
     }
+    if (place := sentence.place) is not None:
+        row["placed"] = {
+            "start": round(place.start_s, 3),
+            "end": round(place.end_s, 3),
+            "speed": round(place.speed, 3),
+        }
+    return row
 
 
-def _as_subtitles(fields: SpeechTranslationFields, answer: SpeechTranslation) -> Response:
-    pairs = [
-        (
-            Phrase(row.start_s, row.end_s, row.text, None, row.language),
-            Phrase(row.start_s, row.end_s, row.translation, None, fields.target_language),
-        )
-        for row in answer.sentences
-    ]
-    if fields.response_format.startswith("bilingual_"):
-        cues = lay_out_pairs(pairs)
-    else:
-        cues = lay_out([translation for _, translation in pairs])
-    return subtitle_response(fields.response_format.removeprefix("bilingual_"), cues)
+def _as_subtitles(
+    fields: SpeechTranslationFields, answer: SpeechTranslation, context: Context
+) -> Response:
+    name: Any = fields.response_format.removeprefix("bilingual_")
+    bilingual = fields.bilingual or name != fields.response_format
+    cues = cues_of(answer.sentences, fields.target_language, bilingual=bilingual)
+    return subtitle_response(name, cues, fields.target_language, context.warnings)
 
 
 def _rounded(cosine: float | None) -> float | None:

@@ -1,7 +1,8 @@
-"""The texts of a spoken translation, in headers beside its audio."""
+"""Headers that put the texts of a translation beside its audio."""
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from urllib.parse import quote
 
 from deployments.graph.pipeline import SpeechTranslation
@@ -12,7 +13,7 @@ MAX_HEADER_TEXT_CHARS = 4000
 ATTR_CHARS = "!#$&+-.^_`|~"
 
 
-def text_headers(target_language: str, answer: SpeechTranslation) -> dict[str, str]:
+def text_headers(target_language: str, answer: SpeechTranslation) -> Mapping[str, str]:
     """Put the answer's texts beside its audio, as RFC 8187 ext-values."""
     headers = {
         "x-transcript": _ext_value(answer.text),
