@@ -9,9 +9,10 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from functools import cache
 from itertools import islice
-from typing import BinaryIO, Literal, TypeAlias
+from typing import Any, BinaryIO, Literal, TypeAlias
 
 import av
+import numpy as np
 from av.audio.stream import AudioStream
 from av.container import InputContainer
 from av.packet import Packet
@@ -54,7 +55,7 @@ class Film:
             return 0.0
         return float(stream.start_time * stream.time_base)
 
-    def packets(self) -> Iterator[Packet[VideoStream] | Packet[AudioStream]]:
+    def packets(self) -> Iterator[Packet[Any]]:
         """Yield what is copied, in the order of the file; what cannot be read is left out.
 
         Raises:
@@ -67,7 +68,7 @@ class Film:
             if packet.pts is not None or packet.dts is not None:  # the last ones are empty
                 yield packet
 
-    def _readable(self) -> Iterator[Packet[VideoStream] | Packet[AudioStream]]:
+    def _readable(self) -> Iterator[Packet[Any]]:
         streams = [self.video] if self.audio is None else [self.video, self.audio]
         for _ in range(MAX_READ_ERRORS):
             try:
@@ -164,6 +165,7 @@ def decode_times(source: BinaryIO, video_format: VideoFormat) -> Steps[Iterator[
             if packet.pts is not None:
                 shown.append(packet.pts)
             yield shown.itemsize * len(shown)
-    in_order = sorted(shown)
-    ahead = max((due - at for due, at in zip(in_order, shown, strict=True)), default=0)
-    return (due - ahead for due in in_order)
+    times = np.frombuffer(shown, np.int64)
+    in_order = np.sort(times)
+    ahead = int(np.max(in_order - times, initial=0))
+    return (int(due) - ahead for due in in_order)

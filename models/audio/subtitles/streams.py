@@ -59,12 +59,14 @@ def add_stream(container: OutputContainer, codec: Codec, language: str) -> Subti
     return stream
 
 
-def packets(cues: Sequence[Cue], codec: Codec, stream: SubtitleStream) -> Iterator[Packet]:
+def packets(
+    cues: Sequence[Cue], codec: Codec, stream: SubtitleStream
+) -> Iterator[Packet[SubtitleStream]]:
     """Yield a packet of each cue, in order."""
     grid_ms = 10 if codec == "ass" else 1
     for number, cue in enumerate(cues):
         text = _PAYLOADS[codec](number, [" ".join(line.split()) for line in cue.lines])
-        packet = Packet(text)
+        packet: Packet[SubtitleStream] = Packet(text)
         packet.stream, packet.time_base = stream, MILLISECONDS
         start_ms = grid_ms * round(cue.start_s * 1000 / grid_ms)
         end_ms = grid_ms * round(cue.end_s * 1000 / grid_ms)
