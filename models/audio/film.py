@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from fractions import Fraction
-from typing import BinaryIO
+from typing import Any, BinaryIO
 
 import av
 from av.audio.frame import AudioFrame
@@ -14,7 +14,6 @@ from av.audio.stream import AudioStream
 from av.container import OutputContainer
 from av.packet import Packet
 from av.stream import Disposition
-from av.subtitles.stream import SubtitleStream
 
 from models.audio import film_source
 from models.audio.decode import frame_of
@@ -137,7 +136,7 @@ class _Muxing:
             original = three_letters(dub.original_language or "und")
             self._original.metadata.update(language=original, title="Original")
             self._original.disposition = Disposition.original
-        self._cues: list[tuple[float, Packet[SubtitleStream]]] = []
+        self._cues: list[tuple[float, Packet[Any]]] = []
         if dub.cues is not None:
             codec = _SUBTITLES[video_format]
             subtitles = streams.add_stream(container, codec, language)

@@ -8,7 +8,6 @@ from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
 from functools import cache
-from itertools import islice
 from typing import Any, BinaryIO, Literal, TypeAlias
 
 import av
@@ -32,7 +31,6 @@ UNDECODED_NOT_IN: Mapping[VideoFormat, frozenset[str]] = {"mp4": frozenset({"vp9
 HEAD_BYTES = 1 << 16  # in which a container shows what it is
 MAX_STREAMS = 64
 MAX_PACKETS = 3_000_000  # of a film: several hours of pictures and sound
-LOOKED_AT = 8  # packets in which a container shows whether it has times of decoding
 NO_FILM = (
     "response_format {} needs a film with pictures: MP4, MOV, Matroska or WebM. "
     "For sound alone take wav, mp3, opus or flac with fit=duration"
@@ -155,12 +153,10 @@ def decode_times(source: BinaryIO, video_format: VideoFormat) -> Steps[Iterator[
     Matroska states only when pictures are shown. They are decoded in the same order of times, so
     much earlier that none is shown before. It takes steps of a packet.
     """
-    with opened(source, video_format) as film:
-        first = islice(film.container.demux(film.video), LOOKED_AT)
-        if all(packet.dts is not None for packet in first if packet.size):
-            return None
     shown = array("q")
     with opened(source, video_format) as film:
+        if "matroska" not in film.container.format.name:
+            return None
         for packet in Film(film.container, film.video, None).packets():
             if packet.pts is not None:
                 shown.append(packet.pts)
