@@ -55,6 +55,7 @@ from .errors import (
     Unprocessable,
     UnsupportedPair,
 )
+from .glossary_types import Glossary, GlossaryTerm, KeptGlossary
 from .live import LiveSession
 from .live_audio import Loudspeaker, microphone
 from .live_types import (
@@ -100,6 +101,7 @@ from .types import (
     Word,
 )
 from .version import __version__
+from .voice_types import OwnVoice, SpeakerVoice, VoiceConsent
 
 __all__ = [
     "AnswerWarning",
@@ -119,7 +121,10 @@ __all__ = [
     "Embedding",
     "Finding",
     "Forbidden",
+    "Glossary",
+    "GlossaryTerm",
     "InvalidRequest",
+    "KeptGlossary",
     "Lag",
     "LiveEvent",
     "LiveOptions",
@@ -133,6 +138,7 @@ __all__ = [
     "NotReady",
     "Notice",
     "Overloaded",
+    "OwnVoice",
     "PartialText",
     "Place",
     "Problem",
@@ -147,6 +153,7 @@ __all__ = [
     "ServerError",
     "SessionLost",
     "SpeakerMatch",
+    "SpeakerVoice",
     "SpeechEnd",
     "SpeechStart",
     "SpeechTranslation",
@@ -181,6 +188,7 @@ __all__ = [
     "Unprocessable",
     "UnsupportedPair",
     "Voice",
+    "VoiceConsent",
     "Word",
     "__version__",
     "microphone",

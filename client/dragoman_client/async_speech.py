@@ -12,6 +12,7 @@ from . import parsing
 from .async_connection import AsyncConnection
 from .dubbing_types import Background, DubFormat
 from .exchange import Call, Form, Result, form_of, read_upload_async
+from .glossary_types import Glossary, as_text
 from .types import (
     AudioFile,
     AudioFormat,
@@ -42,6 +43,7 @@ class AsyncSpeech(AsyncConnection):
         audio_format: InlineAudioFormat = "wav",
         fit: Literal["duration"] | None = None,
         background: Background | None = None,
+        glossary: Glossary | None = None,
     ) -> SpeechTranslation:
         """Translate speech into speech, and return the texts, the times and the audio.
 
@@ -51,6 +53,7 @@ class AsyncSpeech(AsyncConnection):
         ``audio_format="none"`` asks for the texts alone, ``include_embedding`` for the speaker's
         embedding as well. With ``fit="duration"`` the audio is as long as the file, and each
         sentence is heard where it was said; ``background="duck"`` keeps what is recorded under it.
+        ``glossary`` holds terms that must come out right: its id, or itself.
 
         >>> result = await client.translate_speech("hello.wav", "pt", speed=1.1)
         >>> result.transcript.text, result.translation.text
@@ -68,6 +71,7 @@ class AsyncSpeech(AsyncConnection):
             audio_format=audio_format,
             fit=fit,
             background=background,
+            glossary=as_text(glossary),
         )
         if include_embedding:
             form["include[]"] = ["embedding"]
@@ -83,6 +87,7 @@ class AsyncSpeech(AsyncConnection):
         voice: str | None = None,
         speed: float | None = None,
         response_format: AudioFormat = "wav",
+        glossary: Glossary | None = None,
     ) -> TranslatedAudio:
         """Translate speech into an audio file, without the base64 of JSON, which adds a third.
 
@@ -97,6 +102,7 @@ class AsyncSpeech(AsyncConnection):
             voice=voice,
             speed=speed,
             response_format=response_format,
+            glossary=as_text(glossary),
         )
         parse = partial(parsing.translated_audio, audio_format=response_format)
         return await self._post(TRANSLATIONS, parse, form, file)
@@ -145,6 +151,7 @@ class AsyncSpeech(AsyncConnection):
         source_language: str | None = None,
         response_format: SubtitleFormat = "srt",
         bilingual: bool = False,
+        glossary: Glossary | None = None,
     ) -> str:
         """Translate speech into subtitles; ``bilingual`` puts the spoken text above them.
 
@@ -158,6 +165,7 @@ class AsyncSpeech(AsyncConnection):
             source_language=source_language,
             response_format=response_format,
             bilingual="true" if bilingual else None,
+            glossary=as_text(glossary),
         )
         return await self._post(TRANSLATIONS, parsing.text, form, file)
 
@@ -170,6 +178,7 @@ class AsyncSpeech(AsyncConnection):
         temperature: float | None = None,
         word_timestamps: bool = False,
         model: str | None = None,
+        glossary: Glossary | None = None,
     ) -> Transcription:
         """Write down speech in its own language, with the times of its segments.
 
@@ -180,7 +189,9 @@ class AsyncSpeech(AsyncConnection):
         >>> [(word.word, word.start_s) for word in heard.words]
         [('Hello.', 0.12)]
         """
-        form = _form("verbose_json", language, prompt, temperature, word_timestamps, model)
+        form = _form(
+            "verbose_json", language, prompt, temperature, word_timestamps, model, glossary
+        )
         parse = parsing.transcription
         return await self._post(TRANSCRIPTIONS, parse, form, file)
 
@@ -194,12 +205,15 @@ class AsyncSpeech(AsyncConnection):
         temperature: float | None = None,
         word_timestamps: bool = False,
         model: str | None = None,
+        glossary: Glossary | None = None,
     ) -> str:
         """Do as :meth:`transcribe` does, and return the document as the server writes it.
 
         >>> Path("hello.vtt").write_text(await client.transcribe_as("hello.wav", "vtt"))
         """
-        form = _form(response_format, language, prompt, temperature, word_timestamps, model)
+        form = _form(
+            response_format, language, prompt, temperature, word_timestamps, model, glossary
+        )
         return await self._post(TRANSCRIPTIONS, parsing.text, form, file)
 
     async def translate_audio(
@@ -246,6 +260,7 @@ def _form(
     temperature: float | None,
     word_timestamps: bool,
     model: str | None,
+    glossary: Glossary | None,
 ) -> Form:
     form = form_of(
         model=model,
@@ -253,6 +268,7 @@ def _form(
         language=language,
         prompt=prompt,
         temperature=temperature,
+        glossary=as_text(glossary),
     )
     if word_timestamps:
         form["timestamp_granularities[]"] = ["segment", "word"]

@@ -13,6 +13,7 @@ from . import parsing
 from .connection import Connection
 from .dubbing_types import Background, DubFormat
 from .exchange import Call, Form, Result, form_of, read_upload
+from .glossary_types import Glossary, as_text
 from .types import (
     AudioFile,
     AudioFormat,
@@ -43,6 +44,7 @@ class Speech(Connection):
         audio_format: InlineAudioFormat = "wav",
         fit: Literal["duration"] | None = None,
         background: Background | None = None,
+        glossary: Glossary | None = None,
     ) -> SpeechTranslation:
         """Translate speech into speech, and return the texts, the times and the audio.
 
@@ -52,6 +54,7 @@ class Speech(Connection):
         ``audio_format="none"`` asks for the texts alone, ``include_embedding`` for the speaker's
         embedding as well. With ``fit="duration"`` the audio is as long as the file, and each
         sentence is heard where it was said; ``background="duck"`` keeps what is recorded under it.
+        ``glossary`` holds terms that must come out right: its id, or itself.
 
         >>> result = client.translate_speech("hello.wav", "pt", speed=1.1)
         >>> result.transcript.text, result.translation.text
@@ -69,6 +72,7 @@ class Speech(Connection):
             audio_format=audio_format,
             fit=fit,
             background=background,
+            glossary=as_text(glossary),
         )
         if include_embedding:
             form["include[]"] = ["embedding"]
@@ -84,6 +88,7 @@ class Speech(Connection):
         voice: str | None = None,
         speed: float | None = None,
         response_format: AudioFormat = "wav",
+        glossary: Glossary | None = None,
     ) -> TranslatedAudio:
         """Translate speech into an audio file, without the base64 of JSON, which adds a third.
 
@@ -98,6 +103,7 @@ class Speech(Connection):
             voice=voice,
             speed=speed,
             response_format=response_format,
+            glossary=as_text(glossary),
         )
         parse = partial(parsing.translated_audio, audio_format=response_format)
         return self._post(TRANSLATIONS, parse, form, file)
@@ -146,6 +152,7 @@ class Speech(Connection):
         source_language: str | None = None,
         response_format: SubtitleFormat = "srt",
         bilingual: bool = False,
+        glossary: Glossary | None = None,
     ) -> str:
         """Translate speech into subtitles; ``bilingual`` puts the spoken text above them.
 
@@ -159,6 +166,7 @@ class Speech(Connection):
             source_language=source_language,
             response_format=response_format,
             bilingual="true" if bilingual else None,
+            glossary=as_text(glossary),
         )
         return self._post(TRANSLATIONS, parsing.text, form, file)
 
@@ -171,6 +179,7 @@ class Speech(Connection):
         temperature: float | None = None,
         word_timestamps: bool = False,
         model: str | None = None,
+        glossary: Glossary | None = None,
     ) -> Transcription:
         """Write down speech in its own language, with the times of its segments.
 
@@ -181,7 +190,9 @@ class Speech(Connection):
         >>> [(word.word, word.start_s) for word in heard.words]
         [('Hello.', 0.12)]
         """
-        form = _form("verbose_json", language, prompt, temperature, word_timestamps, model)
+        form = _form(
+            "verbose_json", language, prompt, temperature, word_timestamps, model, glossary
+        )
         parse = parsing.transcription
         return self._post(TRANSCRIPTIONS, parse, form, file)
 
@@ -195,12 +206,15 @@ class Speech(Connection):
         temperature: float | None = None,
         word_timestamps: bool = False,
         model: str | None = None,
+        glossary: Glossary | None = None,
     ) -> str:
         """Do as :meth:`transcribe` does, and return the document as the server writes it.
 
         >>> Path("hello.vtt").write_text(client.transcribe_as("hello.wav", "vtt"))
         """
-        form = _form(response_format, language, prompt, temperature, word_timestamps, model)
+        form = _form(
+            response_format, language, prompt, temperature, word_timestamps, model, glossary
+        )
         return self._post(TRANSCRIPTIONS, parsing.text, form, file)
 
     def translate_audio(
@@ -247,6 +261,7 @@ def _form(
     temperature: float | None,
     word_timestamps: bool,
     model: str | None,
+    glossary: Glossary | None,
 ) -> Form:
     form = form_of(
         model=model,
@@ -254,6 +269,7 @@ def _form(
         language=language,
         prompt=prompt,
         temperature=temperature,
+        glossary=as_text(glossary),
     )
     if word_timestamps:
         form["timestamp_granularities[]"] = ["segment", "word"]

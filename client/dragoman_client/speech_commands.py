@@ -11,6 +11,8 @@ import typer
 from . import console, files, reports
 from .client import Client
 from .files import Job, audio_of, name_of
+from .glossary_commands import GlossaryOption, glossary_of
+from .glossary_types import Glossary
 from .options import (
     AUDIO,
     SUBTITLES,
@@ -50,6 +52,7 @@ class TranslationOptions:
     embedding: bool
     bilingual: bool
     format: TranslationFormat | None  # None: texts alone
+    glossary: Glossary | None = None
 
     @property
     def is_for_subtitles(self) -> bool:
@@ -75,6 +78,7 @@ class TranslationOptions:
             source_language=self.source_language,
             response_format=cast(SubtitleFormat, self.format),
             bilingual=self.bilingual,
+            glossary=self.glossary,
         )
 
     def result(self, client: Client, path: Path) -> SpeechTranslation:
@@ -86,6 +90,7 @@ class TranslationOptions:
             speed=self.speed,
             include_embedding=self.embedding,
             audio_format=cast(AudioFormat, self.format) if self.format else "none",
+            glossary=self.glossary,
         )
 
 
@@ -114,6 +119,7 @@ def translate(
         bool, typer.Option("--bilingual", help="Put the spoken text above.")
     ] = False,
     embedding: Annotated[bool, typer.Option("--embedding", help="Add the speaker's.")] = False,
+    glossary: GlossaryOption = None,
     as_json: AsJson = False,
 ) -> None:
     """Translate speech into speech, subtitles or text.
@@ -124,7 +130,9 @@ def translate(
     many = files.are_many(sources, output)
     by_extension = None if many or response_format else format_of(output, {**AUDIO, **SUBTITLES})
     wanted = response_format or by_extension or ("wav" if many else None)
-    options = TranslationOptions(to, source, voice, speed, embedding, bilingual, wanted)
+    options = TranslationOptions(
+        to, source, voice, speed, embedding, bilingual, wanted, glossary_of(glossary)
+    )
     options.check(as_json=as_json)
     if many:
         _translate_many(context, options, sources, output, as_json=as_json)
@@ -203,6 +211,7 @@ def transcribe(
             callback=writable,
         ),
     ] = None,
+    glossary: GlossaryOption = None,
 ) -> None:
     """Write down speech in its own language.
 
@@ -213,6 +222,7 @@ def transcribe(
     by_extension = None if many or response_format else format_of(output, TRANSCRIPTS)
     wanted = response_format or by_extension or "text"
     asked: dict[str, Any] = {"language": language, "model": model, "prompt": prompt}
+    asked["glossary"] = glossary_of(glossary)
     if stream:
         if many or words or output or wanted != "text":
             message = "prints the text of one file: no --output, --words, or another --format"

@@ -11,6 +11,7 @@ from deployments.telemetry import usage
 from models.audio import decode, encode
 from models.audio.dubbing import BACKGROUND_RATE_HZ
 from models.audio.encode import AudioFormat, Encoder
+from models.audio.marks import synthetic_tags
 from models.types import Audio
 
 
@@ -44,22 +45,32 @@ class AudioFiles:
             )
             return await self._codecs.run(steps, context.deadline, context.caller)
 
-    async def encode(self, audio: Audio, audio_format: AudioFormat, context: Context) -> bytes:
-        """Make a file of audio."""
+    async def encode(
+        self, audio: Audio, audio_format: AudioFormat, context: Context, voice_id: str
+    ) -> bytes:
+        """Make a file of what a voice said, which is marked as such."""
         with context.timings.stage("encode"):
-            steps = encode.encode_steps(audio, audio_format)
+            steps = encode.encode_steps(audio, audio_format, synthetic_tags(voice_id))
             return await self._codecs.run(steps, context.deadline, context.caller)
 
     async def encode_stream(
-        self, parts: AsyncGenerator[Audio], audio_format: AudioFormat, context: Context
+        self,
+        parts: AsyncGenerator[Audio],
+        audio_format: AudioFormat,
+        context: Context,
+        voice_id: str,
     ) -> AsyncGenerator[bytes]:
-        """Make one file of all parts, in pieces that can be sent at once; nothing of no parts."""
+        """Do as ``encode`` does of all parts, in pieces that can be sent at once.
+
+        There is nothing of no parts.
+        """
         encoder: Encoder | None = None
         async with aclosing(parts):
             async for part in parts:
                 with context.timings.stage("encode"):
                     if encoder is None:
-                        encoder = encode.encoder(audio_format, part.sample_rate_hz)
+                        tags = synthetic_tags(voice_id)
+                        encoder = encode.encoder(audio_format, part.sample_rate_hz, tags=tags)
                     steps = encode.add_steps(encoder, part)
                     data = await self._codecs.run(steps, context.deadline, context.caller)
                 if data:

@@ -37,6 +37,7 @@ class Sentence:
 
     Attributes:
         language: the one that it was said in.
+        speaker: who said it; None: nobody told speakers apart.
         avg_logprob: nats a token, of the segments that it was heard in.
         no_speech_prob: the largest of theirs.
         warnings: what is not sure of it, or of its translation.
@@ -53,6 +54,7 @@ class Sentence:
     no_speech_prob: float = 0.0
     warnings: tuple[AnswerWarning, ...] = ()
     place: Place | None = None
+    speaker: str | None = None
 
 
 def timed_sentences(transcript: Transcript) -> list[Sentence]:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 
 from deployments.doctor.diagnosis import Diagnosis
-from deployments.http.openapi import answers, lists
+from deployments.http.openapi import answers, lists, own_voices
 from deployments.http.openapi.operations import (
     BYTES,
     FILE,
@@ -22,6 +22,7 @@ from deployments.http.openapi.operations import (
 )
 from deployments.http.parsing import IGNORED_HEADER
 from deployments.http.streaming import EVENTS
+from deployments.http.synthetic import SYNTHETIC_HEADER
 from deployments.http.v1.audio_translations import AudioTranslationFields
 from deployments.http.v1.detections import TextDetectionFields
 from deployments.http.v1.embeddings import EmbeddingFields
@@ -39,18 +40,14 @@ FILM_FILES = dict.fromkeys(FILMS.values(), FILE)
 SPOKEN = {MEDIA_TYPES[name]: FILE for name in ("wav", "mp3", "opus", "flac")}
 PLAIN, OPENMETRICS = "text/plain", "application/openmetrics-text"
 CALL = ("Timeout", "Priority")
+PAGE_TYPES = ("text/html", "text/javascript", "text/css", "image/svg+xml")
 TAGGED = ("etag",)
 SAME = Answer("It is as `If-None-Match` has it.", {}, TAGGED)
 ANY_AUDIO = "A recording, in whatever FFmpeg reads."
 
 
-def _not_there(identity: str, summary: str, *parameters: str) -> Operation:
-    """Return an operation of OpenAI's that is refused here, with a message that says why."""
-    errors = (404,) if parameters else ()
-    return Operation(identity, VOICES, summary, {}, parameters=parameters, errors=errors)
-
-
 OPERATIONS: Mapping[Route, Operation] = {
+    **own_voices.OPERATIONS,
     ("POST", "/v1/speech/translations"): Operation(
         "translate_speech",
         SPEECH,
@@ -115,7 +112,7 @@ OPERATIONS: Mapping[Route, Operation] = {
                 "The audio, sentence by sentence, or server-sent events with "
                 "`stream_format` `sse`.",
                 {**dict.fromkeys(MEDIA_TYPES.values(), FILE), EVENTS: {}},
-                (*WORK, IGNORED_HEADER),
+                (*WORK, IGNORED_HEADER, SYNTHETIC_HEADER),
             )
         },
         {JSON: SpeechFields},
@@ -197,21 +194,6 @@ OPERATIONS: Mapping[Route, Operation] = {
         parameters=CALL,
         errors=(404, 415, 422),
     ),
-    ("POST", "/v1/audio/voices"): _not_there("make_voice", "Not there yet"),
-    ("DELETE", "/v1/audio/voices/{name:path}"): _not_there(
-        "delete_voice", "Not there yet", "ConsentName"
-    ),
-    ("GET", "/v1/audio/voice_consents"): _not_there("list_consents", "Not there yet"),
-    ("POST", "/v1/audio/voice_consents"): _not_there("make_consent", "Not there yet"),
-    ("GET", "/v1/audio/voice_consents/{name:path}"): _not_there(
-        "show_consent", "Not there yet", "ConsentName"
-    ),
-    ("POST", "/v1/audio/voice_consents/{name:path}"): _not_there(
-        "change_consent", "Not there yet", "ConsentName"
-    ),
-    ("DELETE", "/v1/audio/voice_consents/{name:path}"): _not_there(
-        "delete_consent", "Not there yet", "ConsentName"
-    ),
     ("GET", "/v1/doctor"): Operation(
         "diagnose",
         SERVER,
@@ -253,6 +235,20 @@ OPERATIONS: Mapping[Route, Operation] = {
         SERVER,
         "Show this description",
         {200: Answer("An OpenAPI 3.1 document.", {JSON: {"type": "object"}}, TAGGED), 304: SAME},
+    ),
+    ("GET", "/"): Operation(
+        "page",
+        SERVER,
+        "Show the page to speak into",
+        {200: Answer("The page.", {"text/html": TEXT}, TAGGED), 304: SAME},
+    ),
+    ("GET", "/page/{name:path}"): Operation(
+        "page_file",
+        SERVER,
+        "Send a file of the page to speak into",
+        {200: Answer("The file.", dict.fromkeys(PAGE_TYPES, TEXT), TAGGED), 304: SAME},
+        parameters=("PageFile",),
+        errors=(404,),
     ),
     ("GET", "/docs"): Operation(
         "read",

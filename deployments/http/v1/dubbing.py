@@ -13,10 +13,12 @@ from deployments.graph.dubbing import Dubber
 from deployments.graph.pipeline import Pipeline, SpeechTranslation
 from deployments.http.open_files import OpenFileResponse
 from deployments.http.parsing import Fields, Language
+from deployments.http.synthetic import synthetic
 from deployments.http.v1.subtitles import SUBTITLES, cues_of
 from models.audio.film import MEDIA_TYPES as FILMS
 from models.audio.film import Dub
 from models.audio.film_source import VideoFormat
+from models.audio.marks import synthetic_tags
 from models.audio.subtitles import doubts
 from models.errors import InvalidRequest
 
@@ -108,7 +110,10 @@ async def film_response(
         )
         context.warnings.extend(doubts(cues))
     track = answer.audio
-    dub = Dub([track], track.sample_rate_hz, track.duration_s, language, answer.language, cues)
+    tags = synthetic_tags(answer.voice.id) if answer.voice else {}
+    dub = Dub(
+        [track], track.sample_rate_hz, track.duration_s, language, answer.language, cues, tags
+    )
     source = io.BytesIO(data)
     film = await Dubber(pipeline.codecs).film(source, video_format, dub, context)
-    return OpenFileResponse(film, FILMS[video_format], headers)
+    return synthetic(OpenFileResponse(film, FILMS[video_format], headers))

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import AsyncGenerator, Mapping
+from dataclasses import replace
 from typing import Annotated, Any, Literal
 
 from pydantic import BeforeValidator, Field, model_validator
@@ -18,6 +19,7 @@ from deployments.graph.listening import WINDOW_VAD
 from deployments.graph.pipeline import Pipeline
 from deployments.graph.plan import Hearing, TranscribeOptions
 from deployments.http.failed_requests import counted
+from deployments.http.glossary_fields import AskedGlossary, Glossaries
 from deployments.http.parsing import (
     DetectedLanguage,
     ForgivingFields,
@@ -81,6 +83,7 @@ class TranscriptionFields(ForgivingFields):
     keywords: Keywords = ()
     languages: Candidates = ()
     stream: bool = False
+    glossary: AskedGlossary | None = None
     known_speaker_names: KnownNames = ()
     known_speaker_references: KnownReferences = ()
 
@@ -131,9 +134,12 @@ class TranscriptionFields(ForgivingFields):
 class TranscriptionEndpoint:
     """Transcribes recordings over one pipeline."""
 
-    def __init__(self, pipeline: Pipeline, limits: Limits) -> None:
+    def __init__(
+        self, pipeline: Pipeline, limits: Limits, glossaries: Glossaries | None = None
+    ) -> None:
         self._pipeline = pipeline
         self._limits = limits
+        self._glossaries = glossaries or Glossaries(None)
         self._diarized = diarized.Diarized(pipeline)
 
     def route(self) -> Route:
@@ -150,11 +156,13 @@ class TranscriptionEndpoint:
         request.state.meant.name = asr.name
         if fields.prompt is not None:
             check_text_length(len(fields.prompt), self._limits, param="prompt")
+        glossary = await self._glossaries.find(request.scope, fields.glossary)
+        options = replace(fields.options, glossary=glossary)
         if fields.response_format == diarized.FORMAT:
-            answer = await self._by_speaker(request, fields, files, asr, context)
+            answer = await self._by_speaker(request, fields, files, asr, context, options)
             return timed(naming_ignored(answer, fields), context)
         with blaming("language", fields.language_field):
-            plan = self._pipeline.planner.transcription(fields.options, asr)
+            plan = self._pipeline.planner.transcription(options, asr)
         admit(plan.models, context)
         audio = await self._pipeline.files.decode(files.pop(), context)  # the file is not kept
         if fields.stream:
@@ -192,11 +200,12 @@ class TranscriptionEndpoint:
         files: list[bytes],
         asr: Model,
         context: Context,
+        options: TranscribeOptions,
     ) -> Response:
         """Say who says what."""
         names, references = fields.known_speaker_names, fields.known_speaker_references
         with blaming("language", fields.language_field):
-            plan = self._diarized.plan(fields.options, asr)
+            plan = self._diarized.plan(options, asr)
         spoken = await self._diarized.answer(files.pop(), plan, names, references, context)
         if fields.stream:
             return await _streamed(spoken.bodies(context), request)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import base64
+from dataclasses import replace
 from typing import Annotated, Any, Literal
 
 from pydantic import Field
@@ -10,6 +11,7 @@ from starlette.requests import Request
 from starlette.responses import JSONResponse, Response
 from starlette.routing import Route
 
+from deployments.catalogue.voices import NamedVoice
 from deployments.config.names import GRAPH
 from deployments.config.schema import Limits
 from deployments.graph.admission import admit
@@ -18,6 +20,8 @@ from deployments.graph.pipeline import Pipeline, SpeechTranslation
 from deployments.graph.plan import Plan, TranslateOptions
 from deployments.graph.sentences import Sentence
 from deployments.http.failed_requests import counted
+from deployments.http.glossary_fields import AskedGlossary, Glossaries
+from deployments.http.own_voices import OwnVoices
 from deployments.http.parsing import (
     DetectedLanguage,
     Speed,
@@ -28,6 +32,7 @@ from deployments.http.parsing import (
     warnings_json,
 )
 from deployments.http.streaming import DONE, EVENTS, StreamedResponse, events
+from deployments.http.synthetic import synthetic
 from deployments.http.v1.dubbing import DubbingFields, check_film, film_response, fitted
 from deployments.http.v1.subtitles import cues_of, subtitle_response
 from deployments.http.v1.text_headers import text_headers
@@ -37,6 +42,7 @@ from models.audio.encode import MEDIA_TYPES, PCM_RATE_HZ
 from models.audio.film_source import VideoFormat
 from models.audio.subtitles import SubtitleFormat
 from models.errors import InvalidRequest
+from models.runtime import Voice
 from models.types import Audio
 
 SpokenFormat = Literal["wav", "mp3", "opus", "flac"]
@@ -54,6 +60,7 @@ class SpeechTranslationFields(DubbingFields):
     audio_format: InlineFormat | Literal["none"] = "wav"
     include: Annotated[tuple[Literal["embedding"], ...], Field(alias="include[]")] = ()
     stream: bool = False
+    glossary: AskedGlossary | None = None
 
     def check(self) -> None:
         """Refuse fields that do not go together. Raises InvalidRequest."""
@@ -69,13 +76,12 @@ class SpeechTranslationFields(DubbingFields):
             return self.audio_format != "none"
         return self.film is not None or self.response_format in MEDIA_TYPES
 
-    @property
-    def options(self) -> TranslateOptions:
-        """Return what is asked of the graph."""
+    def options(self, voice: NamedVoice) -> TranslateOptions:
+        """Return what is asked of the graph. ``voice``: what ``self.voice`` means here."""
         return TranslateOptions(
             target_language=self.target_language,
             source_language=self.source_language,
-            voice=self.voice,
+            voice=voice,
             speed=self.speed,
             speak=self.speaks,
             embed="embedding" in self.include,
@@ -86,9 +92,12 @@ class SpeechTranslationFields(DubbingFields):
 class SpeechTranslationEndpoint:
     """Translates speech over one pipeline."""
 
-    def __init__(self, pipeline: Pipeline, limits: Limits) -> None:
+    def __init__(
+        self, pipeline: Pipeline, limits: Limits, own: OwnVoices, glossaries: Glossaries
+    ) -> None:
         self._pipeline = pipeline
         self._limits = limits
+        self._own, self._glossaries = own, glossaries
 
     def route(self) -> Route:
         """Return the endpoint's path, whose refusals count for the graph."""
@@ -100,7 +109,10 @@ class SpeechTranslationEndpoint:
         context = context_of(request, self._limits)
         fields, files = await form_fields(request, SpeechTranslationFields)
         fields.check()
-        plan = self._pipeline.planner.speech_translation(fields.options)
+        voice = await self._own.named(request.scope, fields.voice)
+        glossary = await self._glossaries.find(request.scope, fields.glossary)
+        options = replace(fields.options(voice), glossary=glossary)
+        plan = self._pipeline.planner.speech_translation(options)
         admit(plan.models, context, self._pipeline.fleet.graph)
         data: bytes | None = files.pop()
         assert data is not None
@@ -157,7 +169,8 @@ class SpeechTranslationEndpoint:
             return {**whole, "usage": usage_json(answer.duration_s)}
 
         async def audio_json(spoken: Audio | None) -> dict[str, Any] | None:
-            return await self._spoken(fields, spoken, context)
+            voice = plan.speaking.voice if plan.speaking else None
+            return await self._spoken(fields, spoken, voice, context)
 
         bodies = translation_bodies(
             self._pipeline.run_in_turn(audio, plan, context),
@@ -167,7 +180,8 @@ class SpeechTranslationEndpoint:
             done,
         )
         told = events(bodies, request_id, end=DONE)
-        return StreamedResponse(await anext(told), told, EVENTS)
+        answer = StreamedResponse(await anext(told), told, EVENTS)
+        return synthetic(answer) if fields.speaks else answer
 
     async def _as_json(
         self,
@@ -176,24 +190,28 @@ class SpeechTranslationEndpoint:
         answer: SpeechTranslation,
         context: Context,
     ) -> Response:
-        spoken = await self._spoken(fields, answer.audio, context)
+        spoken = await self._spoken(fields, answer.audio, answer.voice, context)
         body = {
             **_whole(request_id, fields, answer, context),
             "segments": [_segment(*each) for each in enumerate(answer.sentences)],
             "audio": spoken,
         }
         rendered = await self._pipeline.codecs.run(lambda: JSONResponse(body), context.deadline)
-        return timed(rendered, context)
+        return timed(rendered if spoken is None else synthetic(rendered), context)
 
     async def _spoken(
-        self, fields: SpeechTranslationFields, audio: Audio | None, context: Context
+        self,
+        fields: SpeechTranslationFields,
+        audio: Audio | None,
+        voice: Voice | None,
+        context: Context,
     ) -> dict[str, Any] | None:
         """Encode audio to stand in JSON."""
-        if audio is None:
+        if audio is None or voice is None:
             return None
         audio_format = fields.audio_format
         assert audio_format != "none"
-        data = await self._pipeline.files.encode(audio, audio_format, context)
+        data = await self._pipeline.files.encode(audio, audio_format, context, voice.id)
         base64_data = await self._pipeline.codecs.run(
             lambda: base64.b64encode(data).decode(), context.deadline
         )
@@ -208,12 +226,14 @@ class SpeechTranslationEndpoint:
         self, fields: SpeechTranslationFields, answer: SpeechTranslation, context: Context
     ) -> Response:
         headers = text_headers(fields.target_language, answer)
-        if answer.audio is None or not len(answer.audio.samples):
+        if answer.audio is None or answer.voice is None or not len(answer.audio.samples):
             return timed(Response(status_code=204, headers=headers), context)
         audio_format: Any = fields.response_format
-        data = await self._pipeline.files.encode(answer.audio, audio_format, context)
-        media_type = MEDIA_TYPES[audio_format]
-        return timed(Response(data, headers=headers, media_type=media_type), context)
+        data = await self._pipeline.files.encode(
+            answer.audio, audio_format, context, answer.voice.id
+        )
+        spoken = Response(data, headers=headers, media_type=MEDIA_TYPES[audio_format])
+        return timed(synthetic(spoken), context)
 
 
 def _whole(
@@ -238,6 +258,15 @@ def _whole(
         "warnings": warnings_json(context.warnings),
         "timings": context.timings.as_json(),
     }
+    if answer.speakers:
+        body["speakers"] = [
+            {
+                "speaker": each.speaker,
+                "voice_similarity": _rounded(each.similarity),
+                "seconds": each.seconds,
+            }
+            for each in answer.speakers
+        ]
     if "embedding" in fields.include:
         found = answer.heard_voice
         body["embedding"] = found.voiceprint.embedding.tolist() if found else None
@@ -246,6 +275,7 @@ def _whole(
 
 
 def _segment(number: int, sentence: Sentence) -> dict[str, Any]:
+    speaker = {} if sentence.speaker is None else {"speaker": sentence.speaker}
     row = {
         "id": number,
         "start_s": sentence.start_s,
@@ -256,6 +286,7 @@ def _segment(number: int, sentence: Sentence) -> dict[str, Any]:
         "avg_logprob": round(sentence.avg_logprob, 4),
         "no_speech_prob": round(sentence.no_speech_prob, 4),
         "warnings": warnings_json(sentence.warnings),
+        **speaker,
     }
     if (place := sentence.place) is not None:
         row["placed"] = {
