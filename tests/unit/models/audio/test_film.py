@@ -28,6 +28,7 @@ FILMS = [
     pytest.param("mov", "libx264", "aac", "mp4", id="mov-to-mp4"),
     pytest.param("matroska", "libx264", "aac", "mp4", id="mkv-to-mp4"),
     pytest.param("matroska", "libx264", "flac", "mkv", id="mkv-to-mkv"),
+    pytest.param("matroska", "libx265", "aac", "mp4", id="hevc-in-mkv-to-mp4"),
     pytest.param("webm", "libvpx", "libopus", "webm", id="webm-to-webm"),
     pytest.param("webm", "libvpx-vp9", "libopus", "mkv", id="webm-to-mkv"),
 ]
