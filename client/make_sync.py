@@ -35,6 +35,7 @@ NAMES = {
     "AsyncSocket": "Socket",
     "AsyncSpeech": "Speech",
     "AsyncStreams": "Streams",
+    "AsyncVoices": "Voices",
     "LiveAudio": "BlockingAudio",
     "aclose": "close",
     "aclosing": "closing",
@@ -48,6 +49,7 @@ NAMES = {
     "async_speech": "speech",
     "async_streams": "streams",
     "async_transport": "transport",
+    "async_voices": "voices",
     "asyncio": "time",  # of which the clients use ``sleep`` alone
     "handle_async_request": "handle_request",
     "read_upload_async": "read_upload",

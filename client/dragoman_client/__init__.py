@@ -24,6 +24,7 @@ from .async_client import AsyncClient
 from .async_live import AsyncLiveSession
 from .async_transport import AsyncRetryTransport
 from .client import Client
+from .dubbing_types import Place
 from .errors import (
     ConnectionFailed,
     DeadlinePassed,
@@ -100,6 +101,7 @@ from .types import (
     Word,
 )
 from .version import __version__
+from .voice_types import OwnVoice, SpeakerVoice, VoiceConsent
 
 __all__ = [
     "AnswerWarning",
@@ -136,7 +138,9 @@ __all__ = [
     "NotReady",
     "Notice",
     "Overloaded",
+    "OwnVoice",
     "PartialText",
+    "Place",
     "Problem",
     "QueueDeadlinePassed",
     "QueueFull",
@@ -149,6 +153,7 @@ __all__ = [
     "ServerError",
     "SessionLost",
     "SpeakerMatch",
+    "SpeakerVoice",
     "SpeechEnd",
     "SpeechStart",
     "SpeechTranslation",
@@ -183,6 +188,7 @@ __all__ = [
     "Unprocessable",
     "UnsupportedPair",
     "Voice",
+    "VoiceConsent",
     "Word",
     "__version__",
     "microphone",

@@ -16,6 +16,7 @@ from .async_glossaries import AsyncGlossaries
 from .async_live import AsyncLive
 from .async_speech import AsyncSpeech
 from .async_streams import AsyncStreams
+from .async_voices import AsyncVoices
 from .errors import DragomanError, TimeoutError
 from .exchange import Call, Result, form_of, read_upload_async, what_is_missing
 from .glossary_types import Glossary
@@ -38,7 +39,7 @@ EMBEDDINGS = "/v1/audio/embeddings"
 PROBE_TIMEOUT = Timeout(total_s=5.0, connect_s=2.0)
 
 
-class AsyncClient(AsyncSpeech, AsyncStreams, AsyncLive, AsyncGlossaries):
+class AsyncClient(AsyncSpeech, AsyncStreams, AsyncVoices, AsyncLive, AsyncGlossaries):
     """A server's API as methods. One client serves many tasks and keeps connections open.
 
     >>> async with AsyncClient("http://127.0.0.1:8000", timeout=30) as client:

@@ -4,11 +4,13 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from functools import partial
+from typing import Literal
 
 import httpx
 
 from . import parsing
 from .async_connection import AsyncConnection
+from .dubbing_types import Background, DubFormat
 from .exchange import Call, Form, Result, form_of, read_upload_async
 from .glossary_types import Glossary, as_text
 from .types import (
@@ -39,6 +41,8 @@ class AsyncSpeech(AsyncConnection):
         speed: float | None = None,
         include_embedding: bool = False,
         audio_format: InlineAudioFormat = "wav",
+        fit: Literal["duration"] | None = None,
+        background: Background | None = None,
         glossary: Glossary | None = None,
     ) -> SpeechTranslation:
         """Translate speech into speech, and return the texts, the times and the audio.
@@ -47,7 +51,9 @@ class AsyncSpeech(AsyncConnection):
         ``Portuguese``; without ``source_language`` the server detects it. ``voice`` is one of
         :meth:`voices`, or ``source`` for the speaker's own; ``speed`` is from 0.25 to 4.
         ``audio_format="none"`` asks for the texts alone, ``include_embedding`` for the speaker's
-        embedding as well. ``glossary`` holds terms that must come out right: its id, or itself.
+        embedding as well. With ``fit="duration"`` the audio is as long as the file, and each
+        sentence is heard where it was said; ``background="duck"`` keeps what is recorded under it.
+        ``glossary`` holds terms that must come out right: its id, or itself.
 
         >>> result = await client.translate_speech("hello.wav", "pt", speed=1.1)
         >>> result.transcript.text, result.translation.text
@@ -63,6 +69,8 @@ class AsyncSpeech(AsyncConnection):
             speed=speed,
             response_format="json",
             audio_format=audio_format,
+            fit=fit,
+            background=background,
             glossary=as_text(glossary),
         )
         if include_embedding:
@@ -99,6 +107,42 @@ class AsyncSpeech(AsyncConnection):
         parse = partial(parsing.translated_audio, audio_format=response_format)
         return await self._post(TRANSLATIONS, parse, form, file)
 
+    async def dub(
+        self,
+        file: AudioFile,
+        target_language: str,
+        *,
+        source_language: str | None = None,
+        voice: str | None = None,
+        response_format: DubFormat = "mp4",
+        background: Background = "none",
+        subtitles: bool = False,
+        bilingual: bool = False,
+    ) -> TranslatedAudio:
+        """Dub a film, or a recording: each sentence is spoken where it was said.
+
+        A film (``mp4``, ``mkv``, ``webm``) keeps its pictures as they are, and its own sound as
+        the second track; ``subtitles`` are a stream in it. ``background="duck"`` keeps what is
+        recorded under the voice, lower.
+
+        >>> film = await client.dub("film.mp4", "pt", subtitles=True)
+        >>> film.save("film.pt.mp4")
+        >>> film.warning_codes
+        ('dub_shifted',)
+        """
+        form = form_of(
+            target_language=target_language,
+            source_language=source_language,
+            voice=voice,
+            response_format=response_format,
+            fit="duration",
+            background=background,
+            subtitles="true" if subtitles else None,
+            bilingual="true" if bilingual else None,
+        )
+        parse = partial(parsing.translated_audio, audio_format=response_format)
+        return await self._post(TRANSLATIONS, parse, form, file)
+
     async def subtitles(
         self,
         file: AudioFile,
@@ -119,7 +163,8 @@ class AsyncSpeech(AsyncConnection):
         form = form_of(
             target_language=target_language,
             source_language=source_language,
-            response_format=f"bilingual_{response_format}" if bilingual else response_format,
+            response_format=response_format,
+            bilingual="true" if bilingual else None,
             glossary=as_text(glossary),
         )
         return await self._post(TRANSLATIONS, parsing.text, form, file)

@@ -14,12 +14,14 @@ import typer
 
 from . import (
     console,
+    dub_commands,
     files,
     glossary_commands,
     live_commands,
     reports,
     speech_commands,
     text_commands,
+    voice_commands,
 )
 from .client import Client
 from .connection import DEFAULT_URL
@@ -80,6 +82,7 @@ def connection_options(
 
 app.command()(speech_commands.translate)
 app.command()(speech_commands.transcribe)
+app.command()(dub_commands.dub)
 app.command()(live_commands.live)
 app.command()(live_commands.follow)
 
@@ -218,18 +221,7 @@ def models(context: typer.Context, as_json: AsJson = False) -> None:
     )
 
 
-@app.command()
-def voices(context: typer.Context, as_json: AsJson = False) -> None:
-    """List the voices."""
-    with console.connected(context, "asking") as client:
-        rows = client.voices()
-    if as_json:
-        console.show_json(rows)
-        return
-    console.show_table(
-        ("id", "language", "engine", "model", "Hz"),
-        [(row.id, row.language, row.engine, row.model, row.sample_rate_hz) for row in rows],
-    )
+app.add_typer(voice_commands.app)
 
 
 @app.command()

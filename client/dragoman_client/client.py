@@ -31,6 +31,7 @@ from .types import (
     TextDetection,
     TextTranslation,
 )
+from .voices import Voices
 
 EMBEDDINGS = "/v1/audio/embeddings"
 
@@ -38,7 +39,7 @@ EMBEDDINGS = "/v1/audio/embeddings"
 PROBE_TIMEOUT = Timeout(total_s=5.0, connect_s=2.0)
 
 
-class Client(Speech, Streams, Live, Glossaries):
+class Client(Speech, Streams, Voices, Live, Glossaries):
     """A server's API as methods. One client serves many threads and keeps connections open.
 
     >>> with Client("http://127.0.0.1:8000", timeout=30) as client:

@@ -12,7 +12,7 @@ from typing import Any, BinaryIO, Literal, TypeAlias
 
 from msgspec import Struct
 
-from .types import Answer
+from .answer import Answer
 
 RATE_HZ = 24_000
 BYTES_A_S = 2 * RATE_HZ  # 16 bits, one channel

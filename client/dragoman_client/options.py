@@ -22,15 +22,19 @@ AUDIO: Mapping[str, AudioFormat] = {
     ".flac": "flac",
 }
 SPOKEN: Mapping[str, SpokenFormat] = {**AUDIO, ".aac": "aac", ".pcm": "pcm"}
-SUBTITLES: Mapping[str, SubtitleFormat] = {".srt": "srt", ".vtt": "vtt"}
+SUBTITLES: Mapping[str, SubtitleFormat] = {
+    ".srt": "srt",
+    ".vtt": "vtt",
+    ".ttml": "ttml",
+    ".ass": "ass",
+}
 TRANSCRIPTS: Mapping[str, TranscriptFormat] = {
     ".txt": "text",
     ".json": "verbose_json",
-    ".srt": "srt",
-    ".vtt": "vtt",
+    **SUBTITLES,
 }
 
-TranslationFormat: TypeAlias = Literal["wav", "mp3", "opus", "flac", "srt", "vtt"]
+TranslationFormat: TypeAlias = Literal[AudioFormat, SubtitleFormat]
 # A header by RFC 9110, 5.1 and 5.5, in ASCII alone.
 HEADER = re.compile(r"(?P<name>[!#$%&'*+.^_`|~0-9A-Za-z-]+):(?P<value>[ -~\t]*)")
 

@@ -26,7 +26,13 @@ from .options import (
     format_of,
     writable,
 )
-from .types import AudioFormat, SpeechTranslation, TranscriptDelta, TranscriptFormat
+from .types import (
+    AudioFormat,
+    SpeechTranslation,
+    SubtitleFormat,
+    TranscriptDelta,
+    TranscriptFormat,
+)
 
 # The endings of files whose names are made from their sources.
 TRANSCRIPT_ENDINGS = {"text": ".txt", "json": ".json", "verbose_json": ".json"}
@@ -70,7 +76,7 @@ class TranslationOptions:
             audio_of(path),
             self.to,
             source_language=self.source_language,
-            response_format="vtt" if self.format == "vtt" else "srt",
+            response_format=cast(SubtitleFormat, self.format),
             bilingual=self.bilingual,
             glossary=self.glossary,
         )

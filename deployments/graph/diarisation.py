@@ -114,7 +114,8 @@ class Diariser:
             return await self._transcriber.transcribe(audio, plan.hearing, context, heard)
 
         async def speakers() -> tuple[SpeakerSpan, ...]:
-            return await self.spans(audio, heard[1], plan, known, context)
+            voices = Embedding(plan.speaker, plan.hearing.vad)
+            return await self.spans(audio, heard[1], voices, known, context)
 
         parts: list[Any] = await all_of([text(), speakers()])
         transcript, who = parts
@@ -125,7 +126,7 @@ class Diariser:
         self,
         audio: Audio,
         heard: VadResult,
-        plan: Diarising,
+        plan: Embedding,
         known: Sequence[KnownSpeaker],
         context: Context,
     ) -> tuple[SpeakerSpan, ...]:
@@ -164,15 +165,14 @@ class Diariser:
         return np.stack(rows) if rows else np.empty((0, 1), np.float32)
 
     async def _known(
-        self, known: Sequence[KnownSpeaker], plan: Diarising, context: Context
+        self, known: Sequence[KnownSpeaker], plan: Embedding, context: Context
     ) -> list[NDArray[np.float32]]:
         """Embed the clips of known speakers: [d] each.
 
         Raises:
             InvalidRequest: nobody speaks in one.
         """
-        embedding = Embedding(plan.speaker, plan.hearing.vad)
-        voices = await all_of(self._voices.embed(each.clip, embedding, context) for each in known)
+        voices = await all_of(self._voices.embed(each.clip, plan, context) for each in known)
         for speaker, voice in zip(known, voices, strict=True):
             if voice.speech_s == 0:
                 message = f"nobody speaks in the clip of {speaker.name!r}"
@@ -220,7 +220,7 @@ def _joined(spoken: Sequence[SpeakerSpan]) -> Iterator[SpeakerSpan]:
 # ---- who said which words ---------------------------------------------------------------
 
 
-class _Who:
+class Who:
     """Finds the speaker of a stretch: of whom most is heard in it, or who is nearest."""
 
     def __init__(self, who: Sequence[SpeakerSpan]) -> None:
@@ -246,7 +246,7 @@ class _Who:
 
 def said_by(segments: Sequence[Segment], who: Sequence[SpeakerSpan]) -> tuple[Said, ...]:
     """Cut the segments of a transcript where the speaker changes."""
-    speakers = _Who(who)
+    speakers = Who(who)
     found = []
     for segment in segments:
         words = segment.words or (Word(segment.start_s, segment.end_s, segment.text, 1.0),)

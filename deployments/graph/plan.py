@@ -11,6 +11,7 @@ from dataclasses import dataclass, replace
 from deployments.catalogue.language_pairs import Hop, Route, Routes
 from deployments.catalogue.model import Model
 from deployments.catalogue.selection import Fleet
+from deployments.catalogue.voices import NamedVoice, reference_of
 from deployments.graph.listening import WINDOW_VAD
 from deployments.telemetry.log import logger
 from models.errors import Unavailable, UnsupportedPair
@@ -68,22 +69,24 @@ class TranslateOptions:
 
     Attributes:
         source_language: None: as it is heard.
-        voice: its id; ``SOURCE_VOICE`` is the speaker's own; None: the first of the language.
+        voice: ``SOURCE_VOICE`` is the speaker's own; None: the first of the language.
         speak: False: text only.
         embed: whether the speaker's voice is embedded, too.
         prompt: a text that could stand before what is said.
         temperature: at which the recogniser samples; None: as it decides.
+        fit: whether each sentence is placed where it was said, for which words need their times.
         glossary: terms that may be said, with their translations and sounds.
     """
 
     target_language: str
     source_language: str | None = None
-    voice: str | None = None
+    voice: NamedVoice = None
     speed: float = 1.0
     speak: bool = True
     embed: bool = False
     prompt: str | None = None
     temperature: float | None = None
+    fit: bool = False
     glossary: Glossary | None = None
 
 
@@ -225,6 +228,7 @@ class Planner:
             languages = ()
         hearing = TranscribeOptions(
             source,
+            word_timestamps=options.fit,
             prompt=options.prompt,
             temperature=options.temperature,
             languages=languages,
@@ -233,7 +237,7 @@ class Planner:
         speaking = None
         if options.speak:
             chosen = self._fleet.voices().choose(options.voice, target)
-            speaking = Speaking(*chosen, options.speed, glossary=glossary)
+            speaking = Speaking(*chosen, options.speed, reference_of(options.voice), glossary)
         vad, asr = self.model("vad"), asr or self.model("asr")
         clones = speaking is not None and speaking.clones
         return Plan(
@@ -285,7 +289,7 @@ class Planner:
 
     def speech(
         self,
-        voice: str | None,
+        voice: NamedVoice,
         language: str | None,
         model: str | None = None,
         *,
@@ -302,7 +306,8 @@ class Planner:
         if language is not None:
             self._fleet.check_language(language, param="language")
         chosen = self._fleet.voices(model).choose(voice, language)
-        return Speaking(*chosen, speed, reference, glossary)
+        own = reference_of(voice) if reference is None else reference
+        return Speaking(*chosen, speed, own, glossary)
 
     def embedding(self, speaker: Model, *, listens: bool = True) -> Embedding:
         """Plan the embedding of clips. ``listens``: of their speech alone, if there is a VAD."""

@@ -17,7 +17,7 @@ from deployments.graph.stages import StageRunner
 from models.audio import decode
 from models.text.doubts import sounds_unused
 from models.tts import normalisation
-from models.types import Audio, Speech, TtsItem
+from models.types import SOURCE_VOICE, Audio, Speech, TtsItem
 
 
 class Synthesiser:
@@ -80,6 +80,7 @@ class Synthesiser:
         voice, sounds = plan.voice, tuple[str, ...]()
         if plan.glossary is not None:
             text, sounds = plan.glossary.spoken(voice.language).phonemes_in(text)
-        item = TtsItem(text, voice.id, plan.speed, voice.language, plan.reference, sounds)
+        name = voice.id if plan.reference is None else SOURCE_VOICE
+        item = TtsItem(text, name, plan.speed, voice.language, plan.reference, sounds)
         speech: Speech = await self._stages.run("tts", plan.model, item, context)
         return speech.audio

@@ -25,7 +25,10 @@ from deployments.http.middleware.bodies import Bodies
 from deployments.http.middleware.stack import guarded
 from deployments.http.openapi import page
 from deployments.http.operations import OperationsRoutes
+from deployments.http.own_voices import OwnVoices
+from deployments.http.page.routes import PageRoutes
 from deployments.http.realtime.client_secrets import TokenRoutes
+from deployments.http.realtime.languages import LanguageRoutes
 from deployments.http.realtime.relay import Elsewhere
 from deployments.http.realtime.routes import Realtime
 from deployments.http.realtime.sessions import SessionRoutes
@@ -36,10 +39,13 @@ from deployments.http.v1.detections import TextDetectionEndpoint
 from deployments.http.v1.embeddings import EmbeddingEndpoint
 from deployments.http.v1.glossaries import GlossaryRoutes
 from deployments.http.v1.models import ModelRoutes
+from deployments.http.v1.own_voices import OwnVoiceRoutes
 from deployments.http.v1.speech import SpeechEndpoint
 from deployments.http.v1.text import TextTranslationEndpoint
 from deployments.http.v1.transcriptions import TranscriptionEndpoint
 from deployments.http.v1.translations import SpeechTranslationEndpoint
+from deployments.http.v1.voice_consents import ConsentRoutes
+from deployments.http.v1.voice_recordings import VoiceRecordings
 from deployments.http.v1.voices import VoiceRoutes
 from deployments.library.store import Store
 from deployments.live.fleet_sessions import sessions_of
@@ -51,6 +57,7 @@ from deployments.telemetry.cluster_figures import ClusterFigures
 EXPOSED = (  # headers of answers that those pages may read
     *("x-request-id", "retry-after", "server-timing", "x-warnings", "x-ignored-fields"),
     *("x-transcript", "x-translation", "x-text-truncated", "x-voice-similarity"),
+    "x-synthetic-speech",
 )
 
 
@@ -105,6 +112,8 @@ def routes(
     pipeline = Pipeline(fleet, config, Codecs(config.ingress.threads_of_codecs))
     glossaries = Glossaries(store)
     started = int(time.time())
+    own = OwnVoices(store, config.library.voice_days)
+    recordings = VoiceRecordings(pipeline)
 
     async def ready(request: Request) -> Response:
         wrong = fleet.wrong_voice_aliases()
@@ -114,17 +123,20 @@ def routes(
     return [
         EmbeddingEndpoint(pipeline, config.limits).route(),
         *OipRoutes(pipeline, config, refusing, cluster_figures).routes(),
-        SpeechTranslationEndpoint(pipeline, config.limits, glossaries).route(),
+        SpeechTranslationEndpoint(pipeline, config.limits, own, glossaries).route(),
         AudioTranslationEndpoint(pipeline, config.limits).route(),
         TextTranslationEndpoint(pipeline, config.limits, glossaries).route(),
         TextDetectionEndpoint(pipeline, config.limits).route(),
         TranscriptionEndpoint(pipeline, config.limits, glossaries).route(),
-        SpeechEndpoint(pipeline, config.limits, glossaries).route(),
+        SpeechEndpoint(pipeline, config.limits, own, glossaries).route(),
         *GlossaryRoutes(store, config.limits).routes(),
-        *VoiceRoutes(fleet).routes(),
-        *ModelRoutes(fleet, started, cluster_figures.live).routes(),
+        *VoiceRoutes(fleet, own).routes(),
+        *OwnVoiceRoutes(recordings, own, config.limits).routes(),
+        *ConsentRoutes(recordings, own, config.limits).routes(),
+        *ModelRoutes(fleet, started, cluster_figures).routes(),
         *OperationsRoutes(fleet, config.models, cluster_figures).routes(),
         *page.routes(),
+        *PageRoutes().routes(),
         Route("/health/live", live, methods=["GET"]),
         Route("/health/ready", ready, methods=["GET"]),
     ]
@@ -156,15 +168,18 @@ def live_routes(
 ) -> list[BaseRoute]:
     """Return the routes of the realtime protocols."""
     parts = live.sessions, live.elsewhere
+    own = OwnVoices(store, config.library.voice_days)
     realtime = Realtime(
         *parts,
         admission,
         config.live,
         lambda name: fleet.of_kind("asr", name),
+        own.of,
         Glossaries(store),
     )
     return [
         *realtime.routes(),
+        *LanguageRoutes(fleet).routes(),
         *TokenRoutes(tokens, *parts, config.limits).routes(),
         *SessionRoutes(*parts, cluster_figures).routes(),
     ]
@@ -177,7 +192,7 @@ def _shared(app: ASGIApp, origins: Sequence[str]) -> ASGIApp:
     return CORSMiddleware(
         app,
         allow_origins=origins,
-        allow_methods=["GET", "POST"],
+        allow_methods=["GET", "POST", "DELETE"],
         allow_headers=["*"],  # whatever is asked for, a key among it
         expose_headers=EXPOSED,
     )

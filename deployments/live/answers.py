@@ -65,29 +65,26 @@ class Answers:
             if language is None and len(samples) < LEAST_S * SAMPLE_RATE_HZ:
                 language = self._last_language
             return await self._whole(samples, speech, language)
-        if language is None:
-            told = await self._told(asked_of, asked_of.start, asked_of.before_pauses(edge))
-            if told is None:
-                return None
-            asked_of.tell_language(*told)
-            language = told[0]
-        answer = await self._recognise(
-            AsrItem(
-                samples,
-                language,
-                word_timestamps=True,
-                prompt=self._prompt,
-                temperature=None if is_final else 0.0,
-                languages=self.options.languages,
-                prefix=asked_of.prefix,
-                beam_size=None if is_final else 1,
-            )
+        item = AsrItem(
+            samples,
+            language,
+            word_timestamps=True,
+            prompt=self._prompt,
+            temperature=None if is_final else 0.0,
+            languages=self.options.languages,
+            prefix=asked_of.prefix,
+            beam_size=None if is_final else 1,
         )
-        self._look_for_terms(answer.text, language)
+        answer = await self._in_no_language(item, asked_of, edge) if language is None else None
+        if asked_of.language is None:
+            return None
+        if answer is None or answer.language != asked_of.language:
+            answer = await self._recognise(replace(item, language=asked_of.language))
+        self._look_for_terms(answer.text, asked_of.language)
         if not is_final or not goes_round(asked_of.prefix, answer.text):
             return answer
         sure_s = asked_of.sure[-1].end_s - asked_of.start / SAMPLE_RATE_HZ
-        again = await self._whole(samples, speech, language)
+        again = await self._whole(samples, speech, asked_of.language)
         return behind_prefix(asked_of.prefix, sure_s, again)
 
     async def language_behind(
@@ -112,6 +109,25 @@ class Answers:
             told = await self._told(asked_of, asked_of.start, pause.at)
             before = None if told is None else told[0]
         return None if before is None or behind[0] == before else behind
+
+    async def _in_no_language(
+        self, item: AsrItem, asked_of: Utterance, edge: int
+    ) -> Transcript | None:
+        """Ask for the words and their language at once, and tell the language where it is clear.
+
+        Behind a pause another one may be spoken: then what is before it is asked for its language
+        alone.
+        """
+        before_pauses = asked_of.before_pauses(edge)
+        answer = await self._recognise(item) if before_pauses == edge else None
+        if answer is not None and answer.languages:
+            found = among(answer.languages, self.options.languages)
+            told = self._clear(found, asked_of, edge - asked_of.start)
+        else:
+            told = await self._told(asked_of, asked_of.start, before_pauses)
+        if told is not None:
+            asked_of.tell_language(*told)
+        return answer
 
     async def _recognise(self, item: AsrItem) -> Transcript:
         return await asked(lambda: self._models.recognise(item), self._clock)

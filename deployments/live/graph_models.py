@@ -7,11 +7,12 @@ from contextlib import ExitStack
 from dataclasses import replace
 from typing import Any
 
-from deployments.batching.live import LIVE
+from deployments.batching.live import LIVE, UPDATE
 from deployments.batching.queue import Share
 from deployments.catalogue.language_pairs import Route
 from deployments.catalogue.model import Model
 from deployments.catalogue.selection import Fleet
+from deployments.catalogue.voices import NamedVoice, name_of
 from deployments.graph.codecs import Caller
 from deployments.graph.context import Context
 from deployments.graph.plan import Planner, Speaking, TextOptions, Translating
@@ -24,7 +25,6 @@ from deployments.live.options import LiveOptions
 from models.errors import UnsupportedPair
 from models.text.glossary import Glossary
 from models.types import (
-    SOURCE_VOICE,
     AsrItem,
     Audio,
     NmtItem,
@@ -85,12 +85,12 @@ class GraphModels:
         sources = (code for to in translating for code in to.routes.sources(to.target))
         self._sources = tuple(dict.fromkeys(sources))
 
-    def prepare_target(self, target: str, voice: str | None, *, speaks: bool) -> None:
+    def prepare_target(self, target: str, voice: NamedVoice, *, speaks: bool) -> None:
         """Resolve one language more. Raises the same as ``prepare``."""
         routes = self._fleet.routes_to(target)
         if speaks:
             chosen = self._fleet.voices().choose(voice, target)
-            self._speaking[target, voice] = Speaking(*chosen, speed=1.0)
+            self._speaking[target, name_of(voice)] = Speaking(*chosen, speed=1.0)
             self._use(chosen[0])
         self._translating[target] = Translating(target, routes)
 
@@ -111,7 +111,8 @@ class GraphModels:
         assert self._asr is not None, "prepare() first"
         if item.language is None and not item.languages:
             item = replace(item, languages=self._sources)
-        heard: Transcript = await self._stages.run("asr", self._asr, item, self._context())
+        context = self._context(LIVE if item.beam_size is None else UPDATE)  # updates are greedy
+        heard: Transcript = await self._stages.run("asr", self._asr, item, context)
         return heard
 
     async def translate(
@@ -141,7 +142,7 @@ class GraphModels:
     ) -> Audio:
         """Speak a clause."""
         plan = replace(self._speaking[target, voice], speed=speed, glossary=self._glossary)
-        if voice == SOURCE_VOICE and reference is not None:
+        if reference is not None:
             plan = plan.in_voice_of(reference)
         return await self._synthesiser.speak(text, plan, self._context())
 
@@ -177,10 +178,10 @@ class GraphModels:
                 self._names.add(model.name)
                 self._used.enter_context(model.batcher.open_live())
 
-    def _context(self) -> Context:
+    def _context(self, priority: int = LIVE) -> Context:
         return Context(
             deadline=asyncio.get_running_loop().time() + PIECE_S,
-            priority=LIVE,
+            priority=priority,
             places=self._places,
             caller=self._caller,
             shares=self._shares,

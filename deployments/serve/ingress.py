@@ -11,6 +11,7 @@ from typing import Any
 from ray import serve
 from ray.serve.handle import DeploymentHandle
 
+from deployments.batching.concurrency import detached
 from deployments.catalogue.placements import Placements
 from deployments.catalogue.selection import Fleet
 from deployments.config.environment import missing_settings
@@ -24,6 +25,7 @@ from deployments.http.realtime.relay import Answer, Ask, Elsewhere, Relays
 from deployments.http.realtime.sessions import end_here
 from deployments.http.server import Listener
 from deployments.library.store import open_store
+from deployments.library.sweeping import sweep_for_ever
 from deployments.live.fleet_sessions import sessions_of
 from deployments.security import audit
 from deployments.security.keys import KnownKeys
@@ -65,6 +67,9 @@ class Ingress:
         self._sessions = sessions
         all_ = Elsewhere(self._relay_all, self._find_all, self._end_all)
         elsewhere = all_ if ask else None
+        store = open_store(config.library, os.environ)
+        self._store = store
+        self._sweeping: asyncio.Task[None] | None = None
         app = asgi_app(
             self._fleet,
             config,
@@ -72,7 +77,7 @@ class Ingress:
             self._cluster_figures,
             known_keys,
             LiveParts(sessions, elsewhere, signing_key(os.environ)),
-            open_store(config.library, os.environ),
+            store,
         )
         at = config.ingress
         self._listener = Listener(app, at.host, at.port, at.keep_alive_timeout_s, at.tls)
@@ -98,6 +103,8 @@ class Ingress:
                 logger.error("%s:%s cannot be listened on: %s", at.host, at.port, error)
                 raise
             self._fleet.start()
+            if self._store is not None:
+                self._sweeping = detached(sweep_for_ever(self._store))
         try:
             validated = IngressUserConfig.model_validate(user_config)
             check_policies(validated, self._config)
@@ -163,6 +170,8 @@ class Ingress:
         return self._fleet.follower.idle()
 
     async def __del__(self) -> None:  # Serve awaits it when it stops a replica
+        if self._sweeping is not None:
+            self._sweeping.cancel()
         await self._listener.stop(self._admission, DRAIN_S - STOP_S)
         await asyncio.to_thread(tracing.shut_down)
 

@@ -19,7 +19,13 @@ from deployments.http.realtime import transcription, translation
 from deployments.http.realtime.channel import Channel
 from deployments.http.realtime.conversation import Dialogue, converse
 from deployments.http.realtime.follow import Following
-from deployments.http.realtime.opened import FindGlossary, Opened, named_model
+from deployments.http.realtime.opened import (
+    FindGlossary,
+    Opened,
+    VoiceOf,
+    named_model,
+    with_own_voice,
+)
 from deployments.http.realtime.queries import TRANSCRIPTION, TRANSLATION, Query, owner
 from deployments.http.realtime.relay import Elsewhere
 from deployments.http.realtime.session_fields import (
@@ -48,6 +54,7 @@ class Realtime:
         admission: of this process, which says when it stops.
         limits: of sessions.
         check_model: raises for a name that no recogniser has.
+        voice_of: finds voices that callers keep.
         glossaries: finds those that sessions ask for.
     """
 
@@ -58,11 +65,13 @@ class Realtime:
         admission: Admission,
         limits: Live,
         check_model: CheckModel,
+        voice_of: VoiceOf,
         glossaries: Glossaries,
     ) -> None:
         self._sessions, self._elsewhere = sessions, elsewhere
         self._admission, self._limits = admission, limits
-        self._check_recogniser, self._glossaries = check_model, glossaries
+        self._check_recogniser, self._voice_of = check_model, voice_of
+        self._glossaries = glossaries
         self._following = Following(sessions, elsewhere, admission, limits)
 
     def routes(self) -> list[BaseRoute]:
@@ -118,6 +127,7 @@ class Realtime:
         self, scope: Scope, options: LiveOptions, name: str | None, find: FindGlossary
     ) -> Opened:
         """Open a session. Raises DragomanError, which the handshake is answered with."""
+        options = await with_own_voice(options, owner(scope), self._voice_of)
         session = self._sessions.open(options, owner(scope), name)
         if name is not None:
             try:
@@ -126,7 +136,7 @@ class Realtime:
                 session.abort()
                 raise
         expires_at = round(session.opened_at + self._limits.max_session_s)
-        return Opened(session, expires_at, self._check_model, self._claim, find)
+        return Opened(session, expires_at, self._check_model, self._claim, self._voice_of, find)
 
     async def _run(self, channel: Channel, opened: Opened, dialogue: Dialogue) -> None:
         try:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncGenerator, Mapping, Sequence
+from collections.abc import AsyncGenerator, Mapping
 from dataclasses import replace
 from typing import Annotated, Any, Literal
 
@@ -41,7 +41,7 @@ from deployments.http.v1.hearing_fields import (
     ServerVad,
     with_chunking,
 )
-from deployments.http.v1.subtitles import subtitle_response
+from deployments.http.v1.subtitles import SUBTITLES, subtitle_response
 from deployments.http.v1.transcript_parts import (
     languages_json,
     logprobs_json,
@@ -49,13 +49,12 @@ from deployments.http.v1.transcript_parts import (
     transcript_bodies,
     usage_json,
 )
-from models.audio.subtitles import Phrase, lay_out
+from models.audio.subtitles import Phrase, SubtitleFormat, lay_out
 from models.errors import InvalidRequest
 from models.types import AnswerWarning, Audio, Transcript
 
-SUBTITLES = ("srt", "vtt")  # cut where the words say
 STREAMED = ("json", "text", diarized.FORMAT)  # what ``stream`` goes with
-WORDS_NEEDED = (*SUBTITLES, diarized.FORMAT)
+WORDS_NEEDED = (*SUBTITLES, diarized.FORMAT)  # subtitles are cut where the words say
 
 
 def _granularities(value: Any) -> Any:
@@ -71,7 +70,9 @@ class TranscriptionFields(ForgivingFields):
     language: DetectedLanguage = None
     prompt: str | None = None
     temperature: Annotated[float, Field(ge=0, le=1)] | None = None
-    response_format: Literal["json", "text", "srt", "vtt", "verbose_json", "diarized_json"] = "json"
+    response_format: Literal["json", "text", SubtitleFormat, "verbose_json", "diarized_json"] = (
+        "json"
+    )
     timestamp_granularities: Annotated[
         tuple[Literal["segment", "word"], ...],
         BeforeValidator(_granularities),
@@ -220,13 +221,14 @@ def _transcription(
     fields: TranscriptionFields,
     heard: Transcript,
     audio: Audio,
-    warnings: Sequence[AnswerWarning],
+    warnings: list[AnswerWarning],
 ) -> Response:
     if fields.response_format == "text":
         return PlainTextResponse(heard.text + "\n")
     if fields.response_format in SUBTITLES:
         phrases = [Phrase(s.start_s, s.end_s, s.text, s.words, s.language) for s in heard.segments]
-        return subtitle_response(fields.response_format, lay_out(phrases))
+        cues = lay_out(phrases)
+        return subtitle_response(fields.response_format, cues, heard.language, warnings)
     body: dict[str, Any] = {"text": heard.text, "languages": languages_json(heard)}
     if "logprobs" in fields.include:
         body["logprobs"] = logprobs_json(heard.segments)
