@@ -1,0 +1,84 @@
+// Jobs: what is translated in the background, how far it is, and its results.
+
+import { request } from "../api.js";
+import { el, notice } from "../dom.js";
+import { t } from "../i18n.js";
+import { card, clock, line, rowButton, tried } from "../shared/parts.js";
+
+const ASK_AGAIN_MS = 2000;
+const isOpen = ({ status }) => status === "queued" || status === "running";
+
+export class Jobs {
+  /** `onresult` is called with a job and the Response that has its result. */
+  constructor(announce, onresult) {
+    Object.assign(this, { announce, onresult, isOffered: false, jobs: [] });
+    this.list = el("ul", { class: "rows" });
+    this.problem = el("div");
+    this.node = card(t("file.jobs"), this.list, this.problem);
+    this.node.hidden = true;
+  }
+
+  /** List the jobs, where the server has such a thing. */
+  async load() {
+    try {
+      const { data } = await (await request("GET", "/v1/jobs")).json();
+      this.isOffered = true;
+      this.node.hidden = !data.length;
+      this.show(data);
+    } catch (error) {
+      if (this.isOffered) this.problem.replaceChildren(notice("warning", error.message));
+      else if (error.code === "nothing_kept") {
+        this.node.hidden = false;
+        this.problem.replaceChildren(el("p", { class: "hint" }, t("file.jobs_off")));
+      }
+    }
+  }
+
+  /** Ask again and again while a job is open and the tab is seen. */
+  async follow() {
+    const isSeen = !document.hidden && this.node.checkVisibility();
+    if (isSeen && this.jobs.some(isOpen)) await this.load();
+    setTimeout(() => this.follow(), ASK_AGAIN_MS);
+  }
+
+  /** Show jobs. Whoever had the focus has it again, and what has ended is announced. */
+  show(jobs) {
+    const focused = document.activeElement?.id;
+    this.list.replaceChildren(...jobs.map((job) => this.row(job)));
+    document.getElementById(focused)?.focus();
+    const before = new Map(this.jobs.map(({ id, status }) => [id, status]));
+    for (const { id, status, filename } of jobs) {
+      if (before.has(id) && before.get(id) !== status) this.announce(`${filename}: ${t(`file.job_${status}`)}`);
+    }
+    this.jobs = jobs;
+  }
+
+  row(job) {
+    const { id, status, progress, error, filename } = job;
+    const act = (key, method, path, then, kind) => {
+      const ask = async () => then(await request(method, `/v1/jobs/${id}${path}`));
+      const made = rowButton(t(key), filename, () => tried(this.problem, ask), kind);
+      made.id = id + path;
+      return made;
+    };
+    const share = progress.total_s ? progress.done_s / progress.total_s : null;
+    const done = status === "done" && act("file.result", "GET", "/result", (answer) => this.onresult(job, answer));
+    const parts = [
+      el("strong", { dir: "auto" }, filename),
+      el("span", { class: "badge" }, t(`file.job_${status}`)),
+      el("span", { class: "hint" }, told(job)),
+      done || null,
+      act(isOpen(job) ? "file.job_cancel" : "shared.delete", "DELETE", "", () => this.load(), "danger"),
+      isOpen(job) ? el("progress", { max: "1", value: share, "aria-label": filename }) : null,
+      error && notice("error", error.message),
+    ];
+    return el("li", { class: "row" }, parts);
+  }
+}
+
+/** Say how far a job is, or how long its result is kept. */
+function told({ status, progress, expires_at: expires }) {
+  if (status === "running" && progress.total_s) return `${clock(progress.done_s)} / ${clock(progress.total_s)}`;
+  const time = new Date(expires * 1000).toLocaleString();
+  return status === "done" && expires ? t("file.job_expires", { time }) : "";
+}

@@ -1,0 +1,95 @@
+// A glossary for a request: one that the server keeps, or terms that are typed here.
+
+import { request } from "../api.js";
+import { el, field, setOptions } from "../dom.js";
+import { t } from "../i18n.js";
+import { button, line, stack, tried } from "./parts.js";
+
+const COLUMNS = ["term", "translation", "sound"];
+
+/** A choice of a glossary; it is hidden where the server knows none. */
+export class Glossary {
+  /** `languages` returns the source (null: not known) and the target of the request. */
+  constructor(languages) {
+    this.languages = languages;
+    this.select = el("select", { onchange: () => this.show() });
+    this.name = el("input", { maxlength: "100" });
+    this.saving = line(field(t("shared.glossary_name"), this.name), button(t("shared.glossary_save"), () => this.save()));
+    this.body = el("tbody");
+    const heads = [...COLUMNS, "case"].map((name) => el("th", { scope: "col" }, t(`shared.glossary_${name}`)));
+    const table = el("table", {}, el("thead", {}, el("tr", {}, heads, el("td"))), this.body);
+    this.problem = el("div");
+    this.typed = stack(
+      el("div", { class: "scrolls" }, table),
+      button(t("shared.glossary_add"), () => this.add().focus()),
+      this.saving,
+      this.problem,
+    );
+    this.node = stack(field(t("shared.glossary"), this.select), this.typed);
+    this.node.classList.add("glossary");
+    this.node.hidden = true;
+    this.add();
+    this.load();
+  }
+
+  async load(chosen = "") {
+    let kept = [];
+    try {
+      kept = (await (await request("GET", "/v1/glossaries")).json()).data;
+    } catch (error) {
+      if (error.code !== "nothing_kept") return; // this server knows no glossaries
+      this.saving.hidden = true;
+    }
+    const rows = kept.map(({ id, name }) => [id, name]);
+    setOptions(this.select, [["", t("shared.none")], ["typed", t("shared.glossary_typed")], ...rows], chosen);
+    this.node.hidden = false;
+    this.show();
+  }
+
+  show() {
+    this.typed.hidden = this.select.value !== "typed";
+  }
+
+  /** Return what goes with a request: an id, an object, or null. Throws Error: it is incomplete. */
+  value() {
+    const { value } = this.select;
+    if (value !== "typed") return value || null;
+    const terms = this.terms();
+    return terms.length ? { name: this.name.value || "typed", terms } : null;
+  }
+
+  terms() {
+    const { source, target } = this.languages();
+    const rows = [...this.body.rows].map((row) => [...row.querySelectorAll("input")]);
+    const filled = rows.filter(([term]) => term.value.trim());
+    if (filled.length && !source) throw new Error(t("shared.glossary_needs_source"));
+    const inTarget = ({ value }) => (value.trim() ? { [target]: value.trim() } : {});
+    return filled.map(([term, translation, sound, exact]) => ({
+      term: term.value.trim(),
+      language: source,
+      translations: inTarget(translation),
+      sounds: inTarget(sound),
+      case_sensitive: exact.checked,
+    }));
+  }
+
+  /** Add an empty row, and return its first input. */
+  add() {
+    const number = this.body.rows.length + 1;
+    const labelled = (name, type) => {
+      const label = t("shared.glossary_cell", { column: t(`shared.glossary_${name}`), row: number });
+      return el("input", { type, dir: "auto", maxlength: "200", "aria-label": label });
+    };
+    const cells = [...COLUMNS.map((name) => labelled(name)), labelled("case", "checkbox")];
+    this.body.append(el("tr", {}, cells.map((cell) => el("td", {}, cell))));
+    return cells[0];
+  }
+
+  save() {
+    return tried(this.problem, async () => {
+      const json = { name: this.name.value, terms: this.terms() };
+      await this.load((await (await request("POST", "/v1/glossaries", { json })).json()).id);
+      this.select.focus();
+    });
+  }
+}

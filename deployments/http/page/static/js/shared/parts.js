@@ -1,0 +1,110 @@
+// Parts that several tabs are made of: buttons, choices of languages and voices, warnings, sound.
+
+import { el, notice, setOptions } from "../dom.js";
+import { addStrings, languageName, namedLanguages, t } from "../i18n.js";
+import { recall, remember } from "../prefs.js";
+import { clones, sources, state, targets } from "../state.js";
+import strings from "../strings/shared.js";
+
+addStrings(strings);
+document.head.append(el("link", { rel: "stylesheet", href: "page/css/shared.css" }));
+
+export const button = (text, onclick, kind = null) => el("button", { type: "button", class: kind, onclick }, text);
+
+/** Return one of many buttons with that text, whose name for screen readers says what it is about. */
+export function rowButton(text, about, onclick, kind) {
+  const made = button(text, onclick, kind);
+  made.ariaLabel = `${text}: ${about}`;
+  return made;
+}
+
+export const card = (title, ...children) =>
+  el("section", { class: "card stack" }, title && el("h2", { tabindex: "-1" }, title), children);
+
+export const stack = (...children) => el("div", { class: "stack" }, children);
+export const line = (...children) => el("div", { class: "row" }, children);
+
+/** Do something; what goes wrong is said in `place`, unless it was stopped. */
+export async function tried(place, act) {
+  place.replaceChildren();
+  try {
+    await act();
+  } catch (error) {
+    if (error.name !== "AbortError") place.replaceChildren(notice("error", error.message));
+  }
+}
+
+/** Show a tab that translates; where no model does, say so. */
+export function mountTranslating(root, make) {
+  root.append(targets().length ? make().node : notice("warning", t("shared.no_targets")));
+}
+
+/** Return a select of languages to translate from, with detection first. */
+export function sourceChoice(onchange) {
+  const select = el("select", { onchange });
+  setOptions(select, [["", t("shared.detect")], ...namedLanguages(sources())]);
+  return select;
+}
+
+/** Return a select of languages to translate into, which remembers the last choice. */
+export function targetChoice(onchange) {
+  const select = el("select", { onchange });
+  select.addEventListener("change", () => remember("target", select.value));
+  setOptions(select, namedLanguages(targets()), recall("target", "pt"));
+  return select;
+}
+
+/** Put what can speak a language into a select; `withSource`: a recording's own voice, too. */
+export function setVoices(select, language, withSource = false) {
+  const canClone = clones(language);
+  const speaks = (voice) => (voice.kind === "own" ? canClone : voice.language === language);
+  const source = withSource && canClone ? [["source", t("shared.voice_source")]] : [];
+  const named = state.voices.filter(speaks).map(({ id, name }) => [id, name]);
+  setOptions(select, [["", t("shared.voice_auto")], ...source, ...named]);
+}
+
+/** Return a list of warnings, and of what a translation went through; null where there is neither. */
+export function warningList(warnings, pivot = null) {
+  const texts = (warnings ?? []).map(({ code, message }) => {
+    const text = t(`shared.warning_${code}`);
+    return text.startsWith("shared.") ? message : text;
+  });
+  if (pivot) texts.push(t("shared.pivot", { language: languageName(pivot) }));
+  return texts.length ? el("ul", { class: "warnings" }, texts.map((text) => el("li", {}, text))) : null;
+}
+
+/** Copy a text. Where the page may not, the element that shows it is selected instead. */
+export async function copyText(text, element, announce) {
+  try {
+    await navigator.clipboard.writeText(text);
+    announce(t("shared.copied"));
+  } catch {
+    getSelection().selectAllChildren(element);
+    announce(t("shared.selected"));
+  }
+}
+
+const player = new Audio();
+let ended = null;
+
+/** Play a file, instead of what plays now; `onEnd` is called when it ends or is stopped. */
+export async function play(blob, onEnd = null) {
+  stopSound();
+  ended = onEnd;
+  player.src = URL.createObjectURL(blob);
+  player.onended = stopSound;
+  await player.play();
+}
+
+export function stopSound() {
+  player.pause();
+  URL.revokeObjectURL(player.src);
+  ended?.();
+  ended = null;
+}
+
+/** Return seconds as 1:05 or 1:02:05. */
+export function clock(seconds) {
+  const parts = [seconds / 3600, (seconds / 60) % 60, seconds % 60].map(Math.floor);
+  return parts.slice(parts[0] ? 0 : 1).map((part, n) => (n ? `${part}`.padStart(2, "0") : part)).join(":");
+}
