@@ -36,7 +36,7 @@ class Promised:
     Attributes:
         nothing: refuse all as a server without a library does.
         cloning: which model speaks in the voices, or None.
-        refusals: by path, answered once instead of what was asked for.
+        refusals: by method and path, answered once instead of what was asked for.
     """
 
     app: ASGIApp
@@ -68,10 +68,10 @@ class Promised:
         self._router = Router(routes, default=self.app)
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
-        path = scope.get("path", "")
-        if scope["type"] == "http" and path in self.refusals:
-            await refusal(*self.refusals.pop(path))(scope, receive, send)
-        elif scope["type"] == "http" and (scope["method"], path) == ("GET", "/v1/audio/voices"):
+        asked = f"{scope.get('method')} {scope.get('path')}"
+        if asked in self.refusals:
+            await refusal(*self.refusals.pop(asked))(scope, receive, send)
+        elif asked == "GET /v1/audio/voices":
             await self.voices(scope, receive, send)
         else:
             await self._router(scope, receive, send)
@@ -104,12 +104,13 @@ class Promised:
 
     async def form(self, request: Request) -> dict[str, Any]:
         """Read a form; a file is its name, type and bytes."""
-        form = {}
-        for name, value in (await request.form()).multi_items():
-            is_file = isinstance(value, UploadFile)
-            form[name] = (value.filename, await value.read()) if is_file else value  # type: ignore
-        self.forms.append((request.url.path, form))
-        return form
+        read: dict[str, Any] = {}
+        async with request.form() as form:
+            for name, value in form.multi_items():
+                is_file = isinstance(value, UploadFile)
+                read[name] = (value.filename, await value.read()) if is_file else value
+        self.forms.append((request.url.path, read))
+        return read
 
     async def add_job(self, request: Request) -> Response:
         form = await self.form(request)

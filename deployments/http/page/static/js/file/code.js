@@ -4,7 +4,41 @@ import { el, field, setOptions } from "../dom.js";
 import { t } from "../i18n.js";
 import { button, copyText, line } from "../shared/parts.js";
 
-const WRITERS = { curl, Python: python, JavaScript: javascript };
+const quoted = (text) => JSON.stringify(text);
+const shell = (text) => `'${text.replaceAll("'", "'\\''")}'`;
+
+const WRITERS = {
+  curl: ({ url, name, fields, hasKey }) =>
+    [
+      `curl --no-buffer ${shell(url)}`,
+      ...(hasKey ? ['-H "Authorization: Bearer $DRAGOMAN_KEY"'] : []),
+      ...fields.map((pair) => `--form-string ${shell(pair.join("="))}`),
+      `-F ${shell(`file=@"${name.replace(/(["\\])/g, "\\$1")}"`)}`,
+    ].join(" \\\n  "),
+  Python: ({ url, name, fields, hasKey }) => `import os, sys
+import httpx
+
+request = dict(${hasKey ? '\n    headers={"Authorization": "Bearer " + os.environ["DRAGOMAN_KEY"]},' : ""}
+    data=${quoted(Object.fromEntries(fields))},
+    files={"file": open(${quoted(name)}, "rb")},
+    timeout=None,
+)
+with httpx.stream("POST", ${quoted(url)}, **request) as answer:
+    answer.raise_for_status()
+    for piece in answer.iter_bytes():
+        sys.stdout.buffer.write(piece)
+`,
+  JavaScript: ({ url, name, fields, hasKey }) => `import { openAsBlob } from "node:fs";
+
+const body = new FormData();
+for (const pair of ${quoted(fields)}) body.append(...pair);
+body.append("file", await openAsBlob(${quoted(name)}), ${quoted(name)});
+const headers = ${hasKey ? "{ Authorization: `Bearer ${process.env.DRAGOMAN_KEY}` }" : "{}"};
+const answer = await fetch(${quoted(url)}, { method: "POST", headers, body });
+if (!answer.ok) throw new Error(await answer.text());
+for await (const piece of answer.body) process.stdout.write(piece);
+`,
+};
 
 /** Return a part that shows the request that `asked` returns, and a function that writes it anew. */
 export function codePart(asked, announce) {
@@ -29,50 +63,3 @@ export function codePart(asked, announce) {
   };
   return { node, write };
 }
-
-function curl({ url, name, fields, hasKey }) {
-  return [
-    `curl --no-buffer ${shell(url)}`,
-    ...(hasKey ? ['-H "Authorization: Bearer $DRAGOMAN_KEY"'] : []),
-    ...fields.map((pair) => `--form-string ${shell(pair.join("="))}`),
-    `-F ${shell(`file=@"${name.replace(/(["\\])/g, "\\$1")}"`)}`,
-  ].join(" \\\n  ");
-}
-
-function python({ url, name, fields, hasKey }) {
-  const headers = '\n    headers={"Authorization": "Bearer " + os.environ["DRAGOMAN_KEY"]},';
-  return `import os
-import sys
-
-import httpx
-
-request = dict(${hasKey ? headers : ""}
-    data={
-${fields.map((pair) => `        ${pair.map(quoted).join(": ")},\n`).join("")}    },
-    files={"file": open(${quoted(name)}, "rb")},
-    timeout=None,
-)
-with httpx.stream("POST", ${quoted(url)}, **request) as answer:
-    answer.raise_for_status()
-    for piece in answer.iter_bytes():
-        sys.stdout.buffer.write(piece)
-`;
-}
-
-function javascript({ url, name, fields, hasKey }) {
-  const headers = "\n  headers: { Authorization: `Bearer ${process.env.DRAGOMAN_KEY}` },";
-  return `import { openAsBlob } from "node:fs";
-
-const body = new FormData();
-${fields.map((pair) => `body.append(${pair.map(quoted).join(", ")});\n`).join("")}body.append("file", await openAsBlob(${quoted(name)}), ${quoted(name)});
-const answer = await fetch(${quoted(url)}, {
-  method: "POST",${hasKey ? headers : ""}
-  body,
-});
-if (!answer.ok) throw new Error(await answer.text());
-for await (const piece of answer.body) process.stdout.write(piece);
-`;
-}
-
-const quoted = (text) => JSON.stringify(text);
-const shell = (text) => `'${text.replaceAll("'", "'\\''")}'`;

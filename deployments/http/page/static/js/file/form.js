@@ -3,52 +3,52 @@
 import { check, el, field } from "../dom.js";
 import { number, t } from "../i18n.js";
 import { Glossary } from "../shared/glossary.js";
-import { setVoices, sourceChoice, stack, targetChoice } from "../shared/parts.js";
-import { FILM, SPOKEN, SUBTITLES } from "./request.js";
+import { line, setVoices, sourceChoice, stack, targetChoice } from "../shared/parts.js";
 
 const CHECKS = ["fit", "background", "bilingual", "embed", "as_job"];
+const SUBTITLES = ["srt", "vtt", "ttml", "ass"];
+const FILM = ["mp4", "mkv", "webm"];
+const SPOKEN = ["mp3", "wav", "opus", "flac"];
 
 export class Form {
   /** `onfile` is called when a file was chosen, `onchange` when anything was. */
   constructor(app, { onfile, onchange }) {
-    Object.assign(this, { file: null, onfile, onchange });
-    const changed = () => this.changed();
+    Object.assign(this, { file: null, onfile, onchange, checks: {}, labels: {} });
     this.source = sourceChoice();
     this.target = targetChoice();
     this.voice = el("select");
     this.format = el("select");
-    this.checks = Object.fromEntries(CHECKS.map((name) => [name, el("input")]));
-    this.labels = Object.fromEntries(CHECKS.map((name) => [name, check(t(`file.${name}`), this.checks[name])]));
+    for (const name of CHECKS) {
+      this.checks[name] = el("input");
+      this.labels[name] = check(t(`file.${name}`), this.checks[name]);
+    }
     this.glossary = new Glossary(() => ({ source: this.source.value, target: this.target.value }));
-    const choices = el(
-      "div",
-      { class: "grid" },
+    const choices = [
       field(t("shared.source"), this.source),
       field(t("shared.target"), this.target),
       field(t("shared.voice"), this.voice),
       field(t("file.result"), this.format),
-    );
-    const checks = el("div", { class: "row" }, Object.values(this.labels));
-    this.node = stack(this.dropZone(), choices, checks, this.glossary.node);
-    this.node.addEventListener("change", changed);
-    app.onState(changed);
+    ];
+    const checks = line(...Object.values(this.labels));
+    this.node = stack(this.dropZone(), el("div", { class: "grid" }, choices), checks, this.glossary.node);
+    this.node.addEventListener("change", () => this.changed());
+    app.onState(() => this.changed());
     this.offerJobs(false);
     this.setFormats();
   }
 
   dropZone() {
-    this.input = el("input", { type: "file", accept: "audio/*,video/*,.mkv,.w64,.caf,.amr", onchange: () => this.choose(this.input.files[0]) });
+    const input = el("input", { type: "file", onchange: () => this.choose(input.files[0]) });
+    input.accept = "audio/*,video/*,.mkv,.w64,.caf,.amr";
     this.name = el("p", { role: "status" });
-    const zone = el("div", { class: "drop" }, field(t("file.choose"), this.input, t("file.drop")), this.name);
-    const on = (kind, isOver, act = () => {}) =>
+    const zone = el("div", { class: "drop" }, field(t("file.choose"), input, t("file.drop")), this.name);
+    for (const kind of ["dragover", "dragleave", "drop"]) {
       zone.addEventListener(kind, (event) => {
         event.preventDefault();
-        zone.classList.toggle("over", isOver);
-        act(event);
+        zone.classList.toggle("over", kind === "dragover");
+        if (kind === "drop") this.choose(event.dataTransfer.files[0]);
       });
-    on("dragover", true);
-    on("dragleave", false);
-    on("drop", false, (event) => this.choose(event.dataTransfer.files[0]));
+    }
     return zone;
   }
 
@@ -88,19 +88,28 @@ export class Form {
     this.checks.as_job.checked = isOffered && isLong;
   }
 
-  /** Return what was chosen. Throws Error: the glossary is incomplete. */
-  chosen() {
-    const { source, target, voice, checks, glossary } = this;
-    const isOn = (name) => checks[name].checked;
-    return {
-      source: source.value,
-      target: target.value,
-      voice: voice.value,
-      glossary: glossary.value(),
-      fit: isOn("fit"),
-      background: isOn("background"),
-      bilingual: isOn("bilingual"),
-      embed: isOn("embed"),
+  /**
+   * Return the fields of a request as pairs. Throws Error: the glossary is incomplete.
+   * `format` is "page" for sentences as they come, "json" for all of it at once, or a file's.
+   */
+  fields(format) {
+    const isOn = (name) => this.checks[name].checked;
+    const glossary = this.glossary.value();
+    const fields = {
+      target_language: this.target.value,
+      source_language: this.source.value,
+      glossary: typeof glossary === "string" ? glossary : glossary && JSON.stringify(glossary),
     };
+    if (format === "page" || format === "json") fields.audio_format = "mp3";
+    else fields.response_format = format;
+    if (SUBTITLES.includes(format)) fields.bilingual = isOn("bilingual");
+    else fields.voice = this.voice.value;
+    if (format === "page") fields.stream = true;
+    else if (!SUBTITLES.includes(format)) {
+      fields.fit = isOn("fit") && "duration";
+      fields.background = isOn("background") && "duck";
+      fields.subtitles = isOn("embed") && FILM.includes(format);
+    }
+    return Object.entries(fields).filter(([, value]) => value).map(([name, value]) => [name, String(value)]);
   }
 }

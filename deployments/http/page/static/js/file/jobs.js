@@ -3,7 +3,7 @@
 import { request } from "../api.js";
 import { el, notice } from "../dom.js";
 import { t } from "../i18n.js";
-import { card, clock, line, rowButton, tried } from "../shared/parts.js";
+import { card, clock, list, rowButton, tried } from "../shared/parts.js";
 
 const ASK_AGAIN_MS = 2000;
 const isOpen = ({ status }) => status === "queued" || status === "running";
@@ -12,7 +12,7 @@ export class Jobs {
   /** `onresult` is called with a job and the Response that has its result. */
   constructor(announce, onresult) {
     Object.assign(this, { announce, onresult, isOffered: false, jobs: [] });
-    this.list = el("ul", { class: "rows" });
+    this.list = list();
     this.problem = el("div");
     this.node = card(t("file.jobs"), this.list, this.problem);
     this.node.hidden = true;

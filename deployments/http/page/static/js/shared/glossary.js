@@ -9,24 +9,19 @@ const COLUMNS = ["term", "translation", "sound"];
 
 /** A choice of a glossary; it is hidden where the server knows none. */
 export class Glossary {
-  /** `languages` returns the source (null: not known) and the target of the request. */
+  /** `languages` returns the source and the target of the request; either may be unknown. */
   constructor(languages) {
     this.languages = languages;
     this.select = el("select", { onchange: () => this.show() });
     this.name = el("input", { maxlength: "100" });
-    this.saving = line(field(t("shared.glossary_name"), this.name), button(t("shared.glossary_save"), () => this.save()));
+    this.saving = line(field(t("shared.name"), this.name), button(t("shared.keep"), () => this.keep()));
     this.body = el("tbody");
-    const heads = [...COLUMNS, "case"].map((name) => el("th", { scope: "col" }, t(`shared.glossary_${name}`)));
-    const table = el("table", {}, el("thead", {}, el("tr", {}, heads, el("td"))), this.body);
+    const heads = [...COLUMNS, "case"].map((name) => el("th", { scope: "col" }, t(`shared.col_${name}`)));
+    const table = el("table", {}, el("thead", {}, el("tr", {}, heads)), this.body);
     this.problem = el("div");
-    this.typed = stack(
-      el("div", { class: "scrolls" }, table),
-      button(t("shared.glossary_add"), () => this.add().focus()),
-      this.saving,
-      this.problem,
-    );
+    const add = button(t("shared.add"), () => this.add().focus());
+    this.typed = stack(el("div", { class: "scrolls" }, table), line(add), this.saving, this.problem);
     this.node = stack(field(t("shared.glossary"), this.select), this.typed);
-    this.node.classList.add("glossary");
     this.node.hidden = true;
     this.add();
     this.load();
@@ -41,7 +36,7 @@ export class Glossary {
       this.saving.hidden = true;
     }
     const rows = kept.map(({ id, name }) => [id, name]);
-    setOptions(this.select, [["", t("shared.none")], ["typed", t("shared.glossary_typed")], ...rows], chosen);
+    setOptions(this.select, [["", t("shared.none")], ["typed", t("shared.typed")], ...rows], chosen);
     this.node.hidden = false;
     this.show();
   }
@@ -55,14 +50,14 @@ export class Glossary {
     const { value } = this.select;
     if (value !== "typed") return value || null;
     const terms = this.terms();
-    return terms.length ? { name: this.name.value || "typed", terms } : null;
+    return terms.length ? { name: this.name.value || value, terms } : null;
   }
 
   terms() {
     const { source, target } = this.languages();
     const rows = [...this.body.rows].map((row) => [...row.querySelectorAll("input")]);
     const filled = rows.filter(([term]) => term.value.trim());
-    if (filled.length && !source) throw new Error(t("shared.glossary_needs_source"));
+    if (filled.length && !source) throw new Error(t("shared.needs_source"));
     const inTarget = ({ value }) => (value.trim() ? { [target]: value.trim() } : {});
     return filled.map(([term, translation, sound, exact]) => ({
       term: term.value.trim(),
@@ -76,16 +71,16 @@ export class Glossary {
   /** Add an empty row, and return its first input. */
   add() {
     const number = this.body.rows.length + 1;
-    const labelled = (name, type) => {
-      const label = t("shared.glossary_cell", { column: t(`shared.glossary_${name}`), row: number });
+    const cell = (name, type) => {
+      const label = `${t(`shared.col_${name}`)} ${number}`;
       return el("input", { type, dir: "auto", maxlength: "200", "aria-label": label });
     };
-    const cells = [...COLUMNS.map((name) => labelled(name)), labelled("case", "checkbox")];
-    this.body.append(el("tr", {}, cells.map((cell) => el("td", {}, cell))));
+    const cells = [...COLUMNS.map((name) => cell(name)), cell("case", "checkbox")];
+    this.body.append(el("tr", {}, cells.map((each) => el("td", {}, each))));
     return cells[0];
   }
 
-  save() {
+  keep() {
     return tried(this.problem, async () => {
       const json = { name: this.name.value, terms: this.terms() };
       await this.load((await (await request("POST", "/v1/glossaries", { json })).json()).id);

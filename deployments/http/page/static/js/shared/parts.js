@@ -3,7 +3,7 @@
 import { el, notice, setOptions } from "../dom.js";
 import { addStrings, languageName, namedLanguages, t } from "../i18n.js";
 import { recall, remember } from "../prefs.js";
-import { clones, sources, state, targets } from "../state.js";
+import { clones, ownVoices, sources, targets, voicesOf } from "../state.js";
 import strings from "../strings/shared.js";
 
 addStrings(strings);
@@ -11,18 +11,18 @@ document.head.append(el("link", { rel: "stylesheet", href: "page/css/shared.css"
 
 export const button = (text, onclick, kind = null) => el("button", { type: "button", class: kind, onclick }, text);
 
-/** Return one of many buttons with that text, whose name for screen readers says what it is about. */
+/** Return one of many buttons of a text; screen readers hear what it is about. */
 export function rowButton(text, about, onclick, kind) {
   const made = button(text, onclick, kind);
   made.ariaLabel = `${text}: ${about}`;
   return made;
 }
 
-export const card = (title, ...children) =>
-  el("section", { class: "card stack" }, title && el("h2", { tabindex: "-1" }, title), children);
-
 export const stack = (...children) => el("div", { class: "stack" }, children);
 export const line = (...children) => el("div", { class: "row" }, children);
+export const list = () => el("ul", { class: "rows" });
+export const card = (title, ...children) =>
+  el("section", { class: "card stack" }, title && el("h2", { tabindex: "-1" }, title), children);
 
 /** Do something; what goes wrong is said in `place`, unless it was stopped. */
 export async function tried(place, act) {
@@ -56,17 +56,19 @@ export function targetChoice(onchange) {
 
 /** Put what can speak a language into a select; `withSource`: a recording's own voice, too. */
 export function setVoices(select, language, withSource = false) {
-  const canClone = clones(language);
-  const speaks = (voice) => (voice.kind === "own" ? canClone : voice.language === language);
-  const source = withSource && canClone ? [["source", t("shared.voice_source")]] : [];
-  const named = state.voices.filter(speaks).map(({ id, name }) => [id, name]);
-  setOptions(select, [["", t("shared.voice_auto")], ...source, ...named]);
+  const rows = [["", t("shared.first")]];
+  if (withSource && clones(language)) rows.push(["source", t("shared.speaker")]);
+  const voices = [...(clones(language) ? ownVoices() : []), ...voicesOf(language)];
+  setOptions(select, [...rows, ...voices.map(({ id, name }) => [id, name])]);
 }
 
-/** Return a list of warnings, and of what a translation went through; null where there is neither. */
+/**
+ * Return a list of warnings, and of what a translation went through; null where there is neither.
+ * A rare warning is in the server's own words.
+ */
 export function warningList(warnings, pivot = null) {
   const texts = (warnings ?? []).map(({ code, message }) => {
-    const text = t(`shared.warning_${code}`);
+    const text = t(`shared.warn_${code}`);
     return text.startsWith("shared.") ? message : text;
   });
   if (pivot) texts.push(t("shared.pivot", { language: languageName(pivot) }));
@@ -85,23 +87,15 @@ export async function copyText(text, element, announce) {
 }
 
 const player = new Audio();
-let ended = null;
 
-/** Play a file, instead of what plays now; `onEnd` is called when it ends or is stopped. */
-export async function play(blob, onEnd = null) {
-  stopSound();
-  ended = onEnd;
+/** Play a file, instead of what plays now. */
+export async function play(blob) {
+  URL.revokeObjectURL(player.src);
   player.src = URL.createObjectURL(blob);
-  player.onended = stopSound;
   await player.play();
 }
 
-export function stopSound() {
-  player.pause();
-  URL.revokeObjectURL(player.src);
-  ended?.();
-  ended = null;
-}
+export const stopSound = () => player.pause();
 
 /** Return seconds as 1:05 or 1:02:05. */
 export function clock(seconds) {

@@ -6,7 +6,6 @@ import { codePart } from "../file/code.js";
 import { Form } from "../file/form.js";
 import { Jobs } from "../file/jobs.js";
 import { Player } from "../file/player.js";
-import { PATH, fieldsOf } from "../file/request.js";
 import { Result } from "../file/result.js";
 import { send } from "../file/send.js";
 import { number, t } from "../i18n.js";
@@ -14,6 +13,7 @@ import { button, card, clock, line, mountTranslating, stack, tried } from "../sh
 
 export const id = "file";
 
+const PATH = "/v1/speech/translations";
 const LONG_S = 600; // what one request may hold, unless the server is configured otherwise
 const ENDINGS = { "x-subrip": "srt", "ttml+xml": "ttml", "x-ssa": "ass", mpeg: "mp3", "x-matroska": "mkv" };
 
@@ -34,7 +34,7 @@ class FileTab {
     this.form = new Form(app, { onfile: (file) => this.take(file), onchange: () => this.code.write() });
     this.begin = button(t("file.start"), () => this.start(), "primary");
     this.end = button(t("shared.stop"), () => this.stopper.abort());
-    this.bar = el("progress", { max: "1", "aria-label": t("file.progress") });
+    this.bar = el("progress", { max: "1", "aria-label": t("file.start") });
     this.stage = el("p");
     this.problem = el("div");
     const asking = card(null, this.form.node, line(this.begin, this.end, this.stage), this.bar, this.problem, this.code.node);
@@ -119,7 +119,7 @@ class FileTab {
       else this.tell(behind);
     };
     onSent(0);
-    return send(path, file, fieldsOf(this.form.chosen(), format), { onSent, ...more });
+    return send(path, file, this.form.fields(format), { onSent, ...more });
   }
 
   busy(isBusy) {
@@ -155,7 +155,7 @@ class FileTab {
   /** Return the request as it would be sent now. */
   asked() {
     const { file, format } = this.form;
-    const fields = fieldsOf(this.form.chosen(), format.value);
-    return { url: address(PATH).href, name: file?.name ?? "talk.mp4", fields, hasKey: Boolean(getKey()) };
+    const fields = this.form.fields(format.value);
+    return { url: address(PATH).href, name: file?.name ?? "talk.mp4", fields, hasKey: getKey() !== null };
   }
 }

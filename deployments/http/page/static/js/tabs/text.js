@@ -25,13 +25,13 @@ class TextTab {
     this.detected = el("div", { role: "status" });
     this.output = el("div", { class: "output", role: "group", "aria-label": t("text.target") });
     this.problem = el("div");
-    this.listen = button(t("text.listen"), () => this.speak());
+    this.audio = el("audio", { controls: true, hidden: true, "aria-label": t("text.target") });
     const copy = button(t("shared.copy"), () => parts.copyText(this.text, this.output, this.announce));
-    this.after = line(copy, field(t("shared.voice"), this.voice), this.listen);
+    this.after = line(copy, field(t("shared.voice"), this.voice), button(t("text.listen"), () => this.speak()));
     this.glossary = new Glossary(() => ({ source: this.language, target: this.target.value }));
     const source = field(t("text.source"), this.input, t("text.shortcut"));
     const left = card(null, field(t("shared.source"), this.source), source, this.detected);
-    const right = card(null, field(t("shared.target"), this.target), this.output, this.after);
+    const right = card(null, field(t("shared.target"), this.target), this.output, this.after, this.audio);
     const go = button(t("text.translate"), () => this.translate(), "primary");
     const buttons = line(go, button(t("text.swap"), () => this.swap()));
     this.node = parts.stack(el("div", { class: "panes" }, left, right), buttons, this.problem, this.glossary.node);
@@ -101,7 +101,8 @@ class TextTab {
 
   show(rows) {
     Object.assign(this, { rows, shown: this.target.value });
-    parts.stopSound();
+    this.audio.pause();
+    this.audio.hidden = true;
     this.output.replaceChildren(...rows.map(shownRow));
     setLanguage(this.output, this.shown);
     this.after.hidden = !rows.length;
@@ -125,19 +126,15 @@ class TextTab {
   }
 
   speak() {
-    if (this.isSpeaking) return parts.stopSound();
     return parts.tried(this.problem, async () => {
       const voice = this.voice.value ? { voice: this.voice.value } : { language: this.shown };
       const json = { input: this.text, response_format: "mp3", ...voice };
       const spoken = await (await request("POST", "/v1/audio/speech", { json })).blob();
-      this.speaking(true);
-      await parts.play(spoken, () => this.speaking(false));
+      URL.revokeObjectURL(this.audio.src);
+      this.audio.src = URL.createObjectURL(spoken);
+      this.audio.hidden = false;
+      await this.audio.play();
     });
-  }
-
-  speaking(isSpeaking) {
-    this.isSpeaking = isSpeaking;
-    this.listen.textContent = t(isSpeaking ? "shared.stop" : "text.listen");
   }
 }
 

@@ -3,7 +3,7 @@
 import { Capture, RATE_HZ, microphone, wav } from "../audio.js";
 import { el, field } from "../dom.js";
 import { number, t } from "../i18n.js";
-import { button, line, tried } from "../shared/parts.js";
+import { button, line, stack, tried } from "../shared/parts.js";
 
 const MAX_S = 60;
 
@@ -17,26 +17,17 @@ export class Recorder {
     this.audio = el("audio", { controls: true, hidden: true, "aria-label": label });
     this.problem = el("div");
     const file = el("input", { type: "file", accept: "audio/*,video/*", onchange: () => this.take(file.files[0]) });
-    this.node = el(
-      "div",
-      { class: "stack", role: "group", "aria-label": label },
-      line(this.button, this.meter, this.time),
-      takesFiles ? field(t("voices.file"), file) : null,
-      this.audio,
-      this.problem,
-    );
+    const choice = takesFiles ? field(t("voices.file"), file) : null;
+    this.node = stack(line(this.button, this.meter, this.time), choice, this.audio, this.problem);
   }
 
   toggle() {
-    return this.capture ? this.stop() : this.start();
-  }
-
-  start() {
+    if (this.capture) return this.stop();
     return tried(this.problem, async () => {
       if (!navigator.mediaDevices) throw new Error(t("voices.insecure"));
       const stream = await microphone();
       this.frames = [];
-      this.capture = new Capture((frame, peak) => this.hear(frame, peak), () => this.stop());
+      this.capture = new Capture((...heard) => this.hear(...heard), () => this.stop());
       await this.capture.start(stream);
       this.show(true);
     });
@@ -51,7 +42,6 @@ export class Recorder {
   }
 
   stop() {
-    if (!this.capture) return;
     this.release();
     const bytes = this.frames.reduce((sum, frame) => sum + frame.byteLength, 0);
     this.take(new File([wav(this.frames, bytes, RATE_HZ)], "recording.wav"));

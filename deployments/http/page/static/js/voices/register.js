@@ -18,14 +18,15 @@ export class Registration {
     this.sample = new Recorder(t("voices.sample"), true);
     this.problem = el("div");
     this.make = el("button", { class: "primary" }, t("voices.make"));
-    const step = (name, ...children) =>
-      el("fieldset", { class: "stack" }, el("legend", {}, t(`voices.${name}`)), el("p", { class: "hint" }, t(`voices.${name}_hint`)), children);
+    const step = (title, hint, ...children) =>
+      el("fieldset", { class: "stack" }, el("legend", {}, title), el("p", { class: "hint" }, hint), children);
+    const language = field(t("voices.language"), this.language);
     this.node = el(
       "form",
       { class: "stack", onsubmit: (event) => this.submit(event) },
       field(t("voices.name"), this.name),
-      step("consent", field(t("voices.language"), this.language), this.text, this.reading.node),
-      step("sample", this.sample.node),
+      step(t("voices.consent"), t("voices.consent_hint"), language, this.text, this.reading.node),
+      step(t("voices.sample"), t("voices.sample_hint"), this.sample.node),
       this.problem,
       line(this.make, button(t("shell.cancel"), () => this.leave(null))),
     );
@@ -41,18 +42,19 @@ export class Registration {
   async submit(event) {
     event.preventDefault();
     this.make.disabled = true;
-    await tried(this.problem, async () => {
-      const name = this.name.value.trim();
-      const [recording, sample] = [this.reading.recording, this.sample.recording];
-      if (!recording || !sample) throw new Error(t("voices.missing"));
-      if (this.consent?.of !== recording) {
-        const fields = { name, language: this.language.value, recording };
-        this.consent = { ...(await sent("/v1/audio/voice_consents", fields)), of: recording };
-      }
-      await sent("/v1/audio/voices", { name, consent: this.consent.id, audio_sample: sample });
-      this.leave(name);
-    });
+    await tried(this.problem, () => this.send(this.name.value, this.reading.recording, this.sample.recording));
     this.make.disabled = false;
+  }
+
+  /** Send the consent, unless the server has taken it before, and then the sample. */
+  async send(name, recording, sample) {
+    if (!recording || !sample) throw new Error(t("voices.missing"));
+    if (this.consent?.of !== recording) {
+      const { id } = await sent("/v1/audio/voice_consents", { name, language: this.language.value, recording });
+      this.consent = { id, of: recording };
+    }
+    await sent("/v1/audio/voices", { name, consent: this.consent.id, audio_sample: sample });
+    this.leave(name);
   }
 
   leave(name) {
