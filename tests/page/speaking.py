@@ -12,11 +12,13 @@ import asyncio
 import json
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
+from dataclasses import replace
 
 import numpy as np
 from numpy.typing import NDArray
 
 from deployments.config.live import Live
+from deployments.config.schema import ModelConfig
 from deployments.config.security import Key, Security
 from deployments.http.app import LiveParts, asgi_app
 from deployments.http.middleware.admission import Admission
@@ -25,7 +27,9 @@ from deployments.live.models import Begun
 from deployments.live.senses import Senses
 from deployments.live.sessions import Sessions
 from deployments.security.keys import new_key
+from models.runtime import Engine, RuntimeSpec
 from models.types import SAMPLE_RATE_HZ, Audio, Samples, Translation
+from tests.support.fakes import NMT_PAIRS, FakeNmt, Options
 from tests.support.live import FakeModels, PassingResampler
 from tests.support.local import fake_config, fake_fleet
 from tests.support.realtime import LOUD, WORD_S, Ear
@@ -37,8 +41,19 @@ SAID = (
     ("Please keep your tickets until the end.", "Guardem os bilhetes até ao fim, por favor."),
     ("The crossing takes about forty minutes.", "A travessia demora cerca de quarenta minutos."),
 )
+ARABIC = "صباح الخير وأهلا بكم في الميناء."
 WORDS = [word for sentence, _ in SAID for word in sentence.split()]
 TABLE = dict(SAID)
+
+
+class PageNmt(FakeNmt):
+    """Translate into a language that is written from right to left, too."""
+
+    engine = Engine("nmt", Options, needs_weights=False)
+    id = "page-nmt"
+
+    def spec(self) -> RuntimeSpec:
+        return replace(super().spec(), pairs=(*NMT_PAIRS, ("en", "ar")))
 
 
 class Reader(Ear):
@@ -76,8 +91,8 @@ class Interpreter(FakeModels):
     async def translate(
         self, text: str, source: str, target: str, begun: Begun | None = None
     ) -> Translation:
-        found = TABLE.get(text.strip(), text) if target == "pt" else f"[{target}] {text}"
-        return Translation(found, source, target)
+        known = {"pt": TABLE.get(text.strip(), text), "ar": ARABIC}
+        return Translation(known.get(target, f"[{target}] {text}"), source, target)
 
     async def speak(
         self, text: str, target: str, voice: str | None, speed: float, reference: Samples | None
@@ -91,13 +106,16 @@ class Interpreter(FakeModels):
 async def speaking_server(port: int | None, *, has_key: bool) -> AsyncIterator[tuple[str, str]]:
     """Serve the page; its address, and the key, which is empty where none is wanted."""
     key, config = "", fake_config()
+    nmt = ModelConfig(engine="tests.page.speaking:PageNmt")
+    config = config.model_copy(update={"models": {**config.models, "nmt": nmt}})
     if has_key:
         key, digest = new_key()
         keys = (Key(name="page", hash=digest, scopes=("infer", "admin")),)
         config = config.model_copy(update={"security": Security(keys=keys)})
     clock = asyncio.get_running_loop()
     senses = Senses(Reader, PassingResampler)
-    sessions = Sessions(lambda: Interpreter(clock), senses, clock, Live())
+    targets = ("en", "pt", "fr", "ar")
+    sessions = Sessions(lambda: Interpreter(clock, targets=targets), senses, clock, Live())
     live = LiveParts(sessions)
     app = asgi_app(await fake_fleet(config), config, Admission(64), live=live)
     async with serving(app, port) as url:

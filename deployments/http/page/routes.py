@@ -33,10 +33,8 @@ POLICY = (
 HEADERS = {
     "content-security-policy": POLICY,
     "referrer-policy": "no-referrer",
-    "permissions-policy": (
-        "microphone=(self), display-capture=(self), camera=(), geolocation=(), payment=(), usb=()"
-    ),
-    "cross-origin-opener-policy": "same-origin",
+    # Without a word of the camera: a browser that is asked for a tab's sound looks at that, too.
+    "permissions-policy": "microphone=(self), display-capture=(self), geolocation=(), usb=()",
 }
 
 

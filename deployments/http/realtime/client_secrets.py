@@ -111,8 +111,8 @@ class TokenRoutes:
         value = self._tokens.text(token)
         body = {"value": value, "expires_at": token.expires_at, **says}
         if fields.page is not None:
-            body["link"] = link_to_listen(fields.page, value, fields.name)
-            body["qr_svg"] = await asyncio.to_thread(qr_svg, body["link"])
+            link = link_to_listen(fields.page, value, fields.name)
+            body |= {"link": link, "qr_svg": await asyncio.to_thread(qr_svg, link)}
         return JSONResponse(body, headers=UNKEPT)
 
 

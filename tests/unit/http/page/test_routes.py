@@ -67,7 +67,7 @@ async def test_the_page_runs_and_loads_nothing_that_is_not_the_servers(
     assert headers["referrer-policy"] == "no-referrer"
     assert "microphone=(self)" in headers["permissions-policy"]
     assert "display-capture=(self)" in headers["permissions-policy"]
-    assert "camera=()" in headers["permissions-policy"]
+    assert "geolocation=()" in headers["permissions-policy"]
 
 
 @pytest.mark.parametrize(

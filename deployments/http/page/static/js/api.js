@@ -4,6 +4,7 @@ const KEY = "dragoman.key";
 const BASE = new URL("./", document.baseURI);
 let askForKey = async () => null;
 let asking = null;
+let isDeclined = false; // the reader gave none, and is not asked at each request
 
 /** What the server refused: its message, code, field, status and body; status 0 where it was not reached. */
 export class ApiError extends Error {
@@ -16,6 +17,7 @@ export class ApiError extends Error {
 export const getKey = () => sessionStorage.getItem(KEY);
 
 export function setKey(key) {
+  isDeclined = false;
   if (key) sessionStorage.setItem(KEY, key);
   else sessionStorage.removeItem(KEY);
 }
@@ -23,6 +25,7 @@ export function setKey(key) {
 /** Name who asks the reader for a key: a function that promises one, or null. */
 export function onKeyNeeded(ask) {
   askForKey = ask;
+  isDeclined = false;
 }
 
 /** Return the address of a path of the server; `scheme` "ws" for a WebSocket. */
@@ -58,8 +61,10 @@ export async function request(method, path, { json, form, signal, headers = {} }
 }
 
 async function keyGiven() {
+  if (isDeclined) return false;
   asking ??= askForKey().finally(() => (asking = null));
-  return (await asking) !== null;
+  isDeclined = (await asking) === null;
+  return !isDeclined;
 }
 
 async function refusal(answer) {

@@ -52,7 +52,6 @@ async function start() {
     listener.mount(main, app, listening);
     return;
   }
-  api.onKeyNeeded(askKey);
   top.append(skip(), brand(), tabList(), ...settingsButton());
   await learn();
 }
@@ -68,6 +67,7 @@ function skip() {
 /** Ask what the server has, and show the tab that the address names. */
 async function learn() {
   main.replaceChildren(el("p", { class: "hint" }, t("shell.asking")));
+  api.onKeyNeeded(askKey);
   try {
     await has.refresh();
   } catch (error) {

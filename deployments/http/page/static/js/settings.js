@@ -4,6 +4,7 @@ import { getKey, setKey } from "./api.js";
 import { el, field, setOptions } from "./dom.js";
 import { LANGUAGES, language, t } from "./i18n.js";
 import { recall, remember } from "./prefs.js";
+import { refresh } from "./state.js";
 
 const THEMES = ["auto", "light", "dark"];
 const SIZES = ["1", "2", "3"];
@@ -24,7 +25,10 @@ export function settingsButton({ withKey = true } = {}) {
   const size = choice("size", SIZES, "1", applySettings);
   const words = el("select", { onchange: (event) => speak(event.target.value) });
   setOptions(words, Object.entries(LANGUAGES), language);
-  const key = el("button", { type: "button", onclick: () => askKey() }, t("shell.key_change"));
+  const change = async () => {
+    if (await askKey()) refresh().catch((error) => alert(error.message));
+  };
+  const key = el("button", { type: "button", onclick: change }, t("shell.key_change"));
   const panel = el(
     "div",
     { id: "settings", popover: "auto", class: "card stack" },

@@ -19,13 +19,18 @@ export class Form {
     this.delay = this.choice("delay", changed);
     this.to.addEventListener("change", () => this.showVoices());
     this.node = el(
-      "div",
-      { class: "grid" },
-      field(t("live.sound"), this.sound),
-      field(t("live.from"), this.from),
-      field(t("live.to"), this.to),
-      field(t("live.voice"), this.voice),
-      field(t("live.delay"), this.delay, t("live.delay_hint")),
+      "details",
+      { open: true },
+      el("summary", {}, t("live.choices")),
+      el(
+        "div",
+        { class: "grid" },
+        field(t("live.sound"), this.sound),
+        field(t("live.from"), this.from),
+        field(t("live.to"), this.to),
+        field(t("live.voice"), this.voice),
+        field(t("live.delay"), this.delay, t("live.delay_hint")),
+      ),
     );
     this.show();
     app.onState(() => this.show());
@@ -73,6 +78,11 @@ export class Form {
   cloned() {
     const own = ownVoices().map((row) => [row.id, row.name]);
     return [[SOURCE_VOICE, t("live.own_voice")], ...own];
+  }
+
+  /** Make room for the texts on a narrow screen, or show everything again. */
+  fold(isFolded) {
+    this.node.open = !(isFolded && matchMedia("(max-width: 46rem)").matches);
   }
 
   get target() {

@@ -16,6 +16,12 @@ export function mount(root, app, link) {
   new Listener(link.get("listen"), link.get("name"), app).mount(root);
 }
 
+/** Close a connection; one that is not open yet is closed when it is. */
+function leave(socket) {
+  if (socket?.readyState === WebSocket.CONNECTING) socket.onopen = () => socket.close(OURS);
+  else socket?.close(OURS);
+}
+
 class Listener {
   constructor(token, name, app) {
     Object.assign(this, { token, name, app });
@@ -103,7 +109,7 @@ class Listener {
 
   connect() {
     clearTimeout(this.timer);
-    this.socket?.close(OURS);
+    leave(this.socket);
     const url = address("/v1/realtime/translations", "ws");
     url.searchParams.set("follow", this.name);
     url.searchParams.set("dragoman_events", "true");

@@ -8,7 +8,7 @@ const MAX_CHARS = 1000; // of a paragraph whose end nobody tells
 export class Pane {
   /** `isTold`: whether screen readers say what is new. */
   constructor(title, { isTold }) {
-    const heading = el("h3", { id: `pane-${++made}` }, title);
+    const heading = el("h2", { id: `pane-${++made}`, class: "small" }, title);
     this.heading = heading;
     this.log = el("div", {
       class: "captions",

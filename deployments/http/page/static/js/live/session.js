@@ -8,6 +8,7 @@ const PATH = "/v1/realtime/translations";
 const SECRET_S = 60; // in which the socket must be opened
 const WIRE_BYTES_S = (RATE_HZ * 2 * 4) / 3; // of a second of audio in base64
 const MAX_UNSENT_S = 30; // of audio that the network has not taken; more is left out
+const TOLD = [1008, 1011, 1013]; // codes that an error comes before
 const END_S = 60; // for the server to send what is left
 
 /** Return the subprotocols that carry a secret, a token or a key: a page can send no header. */
@@ -52,8 +53,8 @@ export class Session {
         }
         this.take(event);
       };
-      this.socket.onclose = ({ code, reason }) => {
-        if (this.isOpen) this.over(code, reason);
+      this.socket.onclose = ({ code }) => {
+        if (this.isOpen) this.over(code);
         else whyNotOpened().then(reject);
       };
     });
@@ -121,9 +122,10 @@ export class Session {
     if (this.socket.readyState === WebSocket.OPEN) this.socket.send(JSON.stringify(event));
   }
 
-  over(code, reason) {
+  over(code) {
     clearTimeout(this.ending);
-    const lost = this.lastError?.message || reason || t("live.lost", { code });
+    const isTold = TOLD.includes(code) && this.lastError;
+    const lost = isTold ? this.lastError.message : t("live.lost", { code });
     const error = this.isClosed && code === 1000 ? null : new ApiError(lost, { code });
     this.settle("reject", error || new ApiError(t("live.lost", { code })));
     this.on({ type: "over", error });

@@ -80,6 +80,7 @@ class LiveTab {
     this.button.classList.toggle("danger", isOn);
     this.sharing.disabled = !isOn;
     this.form.sound.disabled = state !== "idle";
+    this.form.fold(state !== "idle");
     this.status.textContent = t(`live.state_${state}`);
     if (state === "idle") {
       this.meter.value = 0;
@@ -243,7 +244,7 @@ class LiveTab {
     return el(
       "div",
       { class: "card stack" },
-      el("h3", {}, t("live.export")),
+      el("h2", { class: "small" }, t("live.export")),
       el("div", { class: "row bottom" }, field(t("live.which"), which), this.textButtons, this.wavButton, clear),
       this.bound,
     );
