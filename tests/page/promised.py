@@ -1,4 +1,4 @@
-"""Jobs, voices of one's own and glossaries in the form of their interface, over what the server has.
+"""Jobs, own voices and glossaries as their interface has them, in front of the application.
 
 They keep what they are given, work at once, and note each request, so that a test can look.
 """
@@ -55,7 +55,6 @@ class Promised:
             ("GET", "/v1/jobs/{id}/result", self.result),
             ("DELETE", "/v1/jobs/{id}", self.delete),
             ("GET", "/v1/glossaries", self.list),
-            ("POST", "/v1/glossaries", self.add_glossary),
             ("GET", "/v1/audio/consent_texts", self.texts),
             ("GET", "/v1/audio/voice_consents", self.list),
             ("POST", "/v1/audio/voice_consents", self.add_consent),
@@ -136,11 +135,6 @@ class Promised:
     async def result(self, request: Request) -> Response:
         return JSONResponse(self.answer)
 
-    async def add_glossary(self, request: Request) -> Response:
-        body = json.loads(await request.body())
-        self.forms.append((request.url.path, body))
-        return JSONResponse(self.add("gloss", object="glossary", **body))
-
     async def texts(self, request: Request) -> Response:
         return JSONResponse({"data": CONSENTS})
 
@@ -170,5 +164,7 @@ class Promised:
         own = [{**row, "kind": "own", "languages": ["pt"]} for row in self.rows("voice")]
         listed["data"] = listed["voices"] = [*listed["data"], *own]
         missing = None if self.cloning else "no model here clones: engine yourtts would"
+        if self.nothing:
+            self.cloning, missing = None, NOTHING_KEPT[2]
         listed |= {"cloning": self.cloning, "cloning_missing": missing}
         await JSONResponse(listed)(scope, receive, send)

@@ -117,33 +117,21 @@ async def test_typed_terms_go_with_the_request(browser: Any) -> None:
         ]
 
 
-async def test_a_glossary_is_kept_and_chosen(browser: Any) -> None:
-    async with visiting(browser, "text") as visit:
+async def test_a_kept_glossary_is_chosen(browser: Any) -> None:
+    kept = {"gloss_1": {"id": "gloss_1", "name": "Port", "terms": []}}
+    async with visiting(browser, "text", kept=kept) as visit:
         asked = await answering(visit)
-        await visit.choice("From").select_option("en")
-        await visit.choice("Glossary").select_option("typed")
-        await visit.labelled("Term 1").fill("harbour")
-        await visit.labelled("Name of the glossary").fill("Port")
-        await visit.button("Keep at the server").click()
-        await visit.labelled("Term 1").wait_for(state="hidden")
-        ((path, sent),) = visit.api.forms
-        assert (path, sent["name"], sent["terms"][0]["term"]) == (
-            "/v1/glossaries",
-            "Port",
-            "harbour",
-        )
+        await visit.choice("Glossary").select_option(label="Port")
         await source(visit).fill(TYPED)
         await visit.button("Translate").click()
         await visit.sees("Olá.")
-        (kept,) = visit.api.kept
-        assert asked[0]["glossary"] == kept
+        assert asked[0]["glossary"] == "gloss_1"
 
 
 async def test_a_server_that_keeps_nothing_takes_terms_with_the_request_alone(browser: Any) -> None:
     async with visiting(browser, "text", nothing=True) as visit:
         await visit.choice("Glossary").select_option("typed")
         await visit.labelled("Term 1").wait_for()
-        assert not await visit.labelled("Name of the glossary").is_visible()
 
 
 async def test_a_server_without_glossaries_shows_none(browser: Any) -> None:

@@ -25,7 +25,7 @@ async def record(visit: Visit, what: str) -> None:
     """Record from the browser's own microphone, which beeps."""
     part = visit.tab.get_by_role("group", name=what, exact=True)
     await part.get_by_role("button", name="Record", exact=True).click()
-    await part.get_by_text("1 s").wait_for()
+    await part.get_by_text("2 s").wait_for()
     await part.get_by_role("button", name="Stop recording").click()
     await part.locator("audio").wait_for()
 
@@ -138,7 +138,7 @@ async def test_a_server_without_a_model_that_clones_says_which_would_and_hides_t
 
 async def test_a_server_that_keeps_nothing_says_so(browser: Any) -> None:
     async with visiting(browser, "voices", nothing=True) as visit:
-        await visit.sees("This server keeps no voices.")
+        await visit.sees("this server keeps nothing")
         assert not await visit.button("Add a voice").is_visible()
 
 

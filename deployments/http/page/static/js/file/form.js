@@ -93,23 +93,22 @@ export class Form {
    * `format` is "page" for sentences as they come, "json" for all of it at once, or a file's.
    */
   fields(format) {
-    const isOn = (name) => this.checks[name].checked;
+    const { fit, background, bilingual, embed } = this.checks;
     const glossary = this.glossary.value();
+    const isJson = format === "page" || format === "json";
+    const isDubbed = format !== "page" && !SUBTITLES.includes(format);
     const fields = {
       target_language: this.target.value,
       source_language: this.source.value,
-      glossary: typeof glossary === "string" ? glossary : glossary && JSON.stringify(glossary),
+      glossary: typeof glossary === "object" ? glossary && JSON.stringify(glossary) : glossary,
+      [isJson ? "audio_format" : "response_format"]: isJson ? "mp3" : format,
+      stream: format === "page",
+      bilingual: SUBTITLES.includes(format) && bilingual.checked,
+      voice: !SUBTITLES.includes(format) && this.voice.value,
+      fit: isDubbed && fit.checked && "duration",
+      background: isDubbed && background.checked && "duck",
+      subtitles: FILM.includes(format) && embed.checked,
     };
-    if (format === "page" || format === "json") fields.audio_format = "mp3";
-    else fields.response_format = format;
-    if (SUBTITLES.includes(format)) fields.bilingual = isOn("bilingual");
-    else fields.voice = this.voice.value;
-    if (format === "page") fields.stream = true;
-    else if (!SUBTITLES.includes(format)) {
-      fields.fit = isOn("fit") && "duration";
-      fields.background = isOn("background") && "duck";
-      fields.subtitles = isOn("embed") && FILM.includes(format);
-    }
-    return Object.entries(fields).filter(([, value]) => value).map(([name, value]) => [name, String(value)]);
+    return Object.entries(fields).flatMap(([name, value]) => (value ? [[name, String(value)]] : []));
   }
 }

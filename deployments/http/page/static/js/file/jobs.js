@@ -61,24 +61,18 @@ export class Jobs {
       made.id = id + path;
       return made;
     };
-    const share = progress.total_s ? progress.done_s / progress.total_s : null;
+    const { done_s: doneS, total_s: totalS } = progress;
+    const isKnown = status === "running" && totalS;
     const done = status === "done" && act("file.result", "GET", "/result", (answer) => this.onresult(job, answer));
     const parts = [
       el("strong", { dir: "auto" }, filename),
       el("span", { class: "badge" }, t(`file.job_${status}`)),
-      el("span", { class: "hint" }, told(job)),
+      isKnown ? el("span", { class: "hint" }, `${clock(doneS)} / ${clock(totalS)}`) : null,
       done || null,
       act(isOpen(job) ? "file.job_cancel" : "shared.delete", "DELETE", "", () => this.load(), "danger"),
-      isOpen(job) ? el("progress", { max: "1", value: share, "aria-label": filename }) : null,
+      isOpen(job) ? el("progress", { max: "1", value: isKnown ? doneS / totalS : null, "aria-label": filename }) : null,
       error && notice("error", error.message),
     ];
     return el("li", { class: "row" }, parts);
   }
-}
-
-/** Say how far a job is, or how long its result is kept. */
-function told({ status, progress, expires_at: expires }) {
-  if (status === "running" && progress.total_s) return `${clock(progress.done_s)} / ${clock(progress.total_s)}`;
-  const time = new Date(expires * 1000).toLocaleString();
-  return status === "done" && expires ? t("file.job_expires", { time }) : "";
 }

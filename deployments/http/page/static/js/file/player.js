@@ -2,7 +2,7 @@
 
 import { el } from "../dom.js";
 import { t } from "../i18n.js";
-import { clock } from "../shared/parts.js";
+import { clock, stack } from "../shared/parts.js";
 
 const MAX_DECODED_BYTES = 64 * 2 ** 20; // of larger or longer files the spans are drawn alone
 const MAX_DECODED_S = 1200;
@@ -11,11 +11,12 @@ const COLUMNS = 800;
 
 export class Player {
   /** `onlength` is called with the file's seconds, `onplace` with the second that plays. */
-  constructor({ onlength, onplace }) {
-    Object.assign(this, { onlength, onplace, spans: [], peaks: null, media: null });
-    this.canvas = el("canvas", { class: "wave", role: "img", onclick: (event) => this.seek(event) });
+  constructor(onlength, onplace) {
+    Object.assign(this, { onlength, onplace, spans: [] });
+    this.canvas = el("canvas", { class: "wave", role: "img" });
     this.place = el("div");
-    this.node = el("div", { class: "stack player", hidden: true }, this.place, this.canvas);
+    this.node = stack(this.place, this.canvas);
+    this.node.hidden = true;
     new ResizeObserver(() => this.draw()).observe(this.canvas);
   }
 
@@ -23,26 +24,25 @@ export class Player {
   load(file, isFilm) {
     this.pause();
     URL.revokeObjectURL(this.media?.src);
-    Object.assign(this, { file, media: null, peaks: null, spans: [] });
+    Object.assign(this, { media: null, peaks: null, spans: [] });
     this.node.hidden = !file;
     if (!file) return;
-    const media = el(isFilm ? "video" : "audio", {
+    this.media = el(isFilm ? "video" : "audio", {
       src: URL.createObjectURL(file),
       controls: true,
       playsinline: true,
       "aria-label": t("file.source"),
-      onloadedmetadata: () => this.learn(media),
+      onloadedmetadata: ({ target }) => this.learn(file, target),
       ontimeupdate: () => this.follow(),
-      onerror: () => this.place.replaceChildren(el("p", { class: "hint" }, t("file.no_player"))),
+      onerror: () => this.place.replaceChildren(),
     });
-    this.media = media;
-    this.place.replaceChildren(media);
+    this.place.replaceChildren(this.media);
     this.draw();
   }
 
-  async learn(media) {
+  async learn(file, media) {
     this.onlength(media.duration);
-    const peaks = await peaksOf(this.file, media.duration);
+    const peaks = await peaksOf(file, media.duration);
     if (media !== this.media) return; // another file was chosen meanwhile
     this.peaks = peaks;
     this.draw();
@@ -65,17 +65,6 @@ export class Player {
     this.draw();
   }
 
-  seek(event) {
-    if (!this.canPlay) return;
-    const { left, width } = this.canvas.getBoundingClientRect();
-    this.media.currentTime = ((event.clientX - left) / width) * this.lengthS;
-  }
-
-  get lengthS() {
-    const { duration } = this.media ?? {};
-    return Number.isFinite(duration) ? duration : (this.spans.at(-1)?.end_s ?? 0);
-  }
-
   /** Show spans of speech: rows with `start_s` and `end_s`. */
   show(spans) {
     this.spans = spans;
@@ -83,7 +72,8 @@ export class Player {
   }
 
   draw() {
-    const { canvas, spans, lengthS, peaks } = this;
+    const { canvas, spans, peaks, media } = this;
+    const lengthS = (Number.isFinite(media?.duration) ? media.duration : spans.at(-1)?.end_s) ?? 0;
     canvas.ariaLabel = t("file.wave", { length: clock(lengthS), count: spans.length });
     const { clientWidth: width, clientHeight: height } = canvas;
     const scale = window.devicePixelRatio;
@@ -98,9 +88,9 @@ export class Player {
     };
     const x = (seconds) => (seconds / lengthS) * width;
     for (const { start_s: start, end_s: end } of spans) paint("speech", x(start), x(end));
-    const step = width / (peaks?.length ?? 1);
+    const step = width / COLUMNS;
     peaks?.forEach((peak, n) => paint("line", n * step, (n + 0.8) * step, Math.max(1, peak * height)));
-    const at = x(this.media?.currentTime ?? 0);
+    const at = x(media?.currentTime ?? 0);
     paint("at", at, at + 2);
   }
 }

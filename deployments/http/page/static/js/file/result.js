@@ -3,7 +3,7 @@
 import { request } from "../api.js";
 import { el, setLanguage } from "../dom.js";
 import { languageName, number, t } from "../i18n.js";
-import { button, card, clock, line, play, stopSound, tried, warningList } from "../shared/parts.js";
+import { card, clock, line, play, rowButton, stopSound, tried, warningList } from "../shared/parts.js";
 import { playSpan } from "./player.js";
 
 export class Result {
@@ -49,16 +49,12 @@ export class Result {
   }
 
   /** Show what is known of the whole. */
-  finish({ transcript, translation, speakers, voice_similarity: alike, warnings }) {
+  finish({ transcript, translation, speakers, voice_similarity, warnings }) {
     const { language, language_probability: probability } = transcript;
     const heard = { language: language && languageName(language), percent: number(100 * probability) };
-    const rows = speakers ?? (typeof alike === "number" ? [{ voice_similarity: alike }] : []);
-    const parts = [
-      language && el("p", {}, t("file.heard", heard)),
-      ...rows.map((row) => el("p", { class: "hint" }, speakerText(row))),
-      warningList(warnings, translation.pivot),
-    ];
-    this.about.append(...parts.filter(Boolean));
+    const told = [language && t("file.heard", heard), ...(speakers ?? [{ voice_similarity }]).map(speakerText)];
+    const rows = told.filter(Boolean).map((text) => el("p", {}, text));
+    this.about.append(...rows, warningList(warnings, translation.pivot) ?? "");
   }
 
   row(sentence) {
@@ -67,10 +63,12 @@ export class Result {
     const translated = el("p", {}, translation);
     setLanguage(said, language);
     setLanguage(translated, this.target);
-    const source = button(`▶ ${clock(start)}`, () => this.hear(() => this.hearSource(sentence)), "quiet");
-    const spoken = button(`▶ ${this.target}`, () => this.hear(() => this.hearSpoken(sentence)), "quiet");
-    source.ariaLabel = t("file.hear_source", { start: clock(start), end: clock(end) });
-    spoken.ariaLabel = t("file.hear_spoken", { number: this.sentences.length });
+    const from = clock(start);
+    const source = this.player.canPlay
+      ? rowButton(`▶ ${from}`, text, () => this.hear(() => this.player.play(start, end)), "quiet")
+      : el("span", { class: "hint" }, from);
+    const hear = () => this.hear(() => this.hearSpoken(sentence));
+    const spoken = rowButton(`▶ ${this.target}`, translation, hear, "quiet");
     const name = speaker && el("span", { class: "badge" }, t("file.speaker", { name: speaker }));
     return el(
       "li",
@@ -84,11 +82,6 @@ export class Result {
   hear(act) {
     this.stop();
     return tried(this.problem, act);
-  }
-
-  hearSource({ start_s: start, end_s: end }) {
-    if (!this.player.canPlay) throw new Error(t("file.no_source"));
-    return this.player.play(start, end);
   }
 
   async hearSpoken(sentence) {

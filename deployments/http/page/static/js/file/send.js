@@ -11,19 +11,19 @@ export function send(path, file, fields, { onSent, onEvent, signal }) {
   for (const pair of fields) form.append(...pair);
   form.append("file", file, file.name);
   const ask = new XMLHttpRequest();
-  const events = onEvent && new Events(onEvent);
   ask.open("POST", address(path));
   if (getKey()) ask.setRequestHeader("authorization", `Bearer ${getKey()}`);
   ask.responseType = onEvent ? "text" : "blob";
   ask.upload.onprogress = ({ loaded, total }) => onSent(loaded / total);
   ask.upload.onload = () => onSent(1);
   signal.addEventListener("abort", () => ask.abort());
+  const read = onEvent && eventReader(ask, onEvent);
   return new Promise((resolve, reject) => {
-    ask.onprogress = () => ask.status === 200 && events?.read(ask.responseText);
+    ask.onprogress = () => ask.status === 200 && read?.();
     ask.onabort = () => reject(new DOMException("stopped", "AbortError"));
     ask.onerror = () => reject(new ApiError("The connection broke.", { code: "unreachable" }));
     ask.onload = async () => {
-      const error = ask.status < 400 ? events?.end(ask.responseText) : await refusal(ask);
+      const error = ask.status < 400 ? read?.() : await refusal(ask);
       if (error) reject(error);
       else resolve(onEvent ? null : ask.response);
     };
@@ -31,30 +31,20 @@ export function send(path, file, fields, { onSent, onEvent, signal }) {
   });
 }
 
-/** Server-sent events of one answer, whose text may end in the middle of one. */
-class Events {
-  constructor(onEvent) {
-    Object.assign(this, { onEvent, at: 0, error: null, isWhole: false });
-  }
-
-  read(text) {
-    for (let end; (end = text.indexOf("\n\n", this.at)) >= 0; this.at = end + 2) {
-      const data = text.slice(this.at, end).replace(/^data: /, "");
-      if (data === "[DONE]") this.isWhole = true;
-      else this.take(JSON.parse(data));
+/** Return a function that hands on new events; it returns what is wrong, null where all came. */
+function eventReader(ask, onEvent) {
+  let at = 0;
+  let wrong = new ApiError("The answer ended early.");
+  return () => {
+    for (let end; (end = ask.responseText.indexOf("\n\n", at)) >= 0; at = end + 2) {
+      const data = ask.responseText.slice(at, end).replace(/^data: /, "");
+      const event = data === "[DONE]" ? null : JSON.parse(data);
+      if (!event) wrong = null;
+      else if (event.error) wrong = new ApiError(event.error.message, event.error);
+      else onEvent(event);
     }
-  }
-
-  take(event) {
-    if (event.error) this.error = new ApiError(event.error.message, event.error);
-    else this.onEvent(event);
-  }
-
-  /** Return what went wrong; null: the answer is whole. */
-  end(text) {
-    this.read(text);
-    return this.isWhole ? null : (this.error ?? new ApiError("The answer ended early."));
-  }
+    return wrong;
+  };
 }
 
 async function refusal({ status, statusText, response }) {

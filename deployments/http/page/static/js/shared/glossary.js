@@ -3,7 +3,7 @@
 import { request } from "../api.js";
 import { el, field, setOptions } from "../dom.js";
 import { t } from "../i18n.js";
-import { button, line, stack, tried } from "./parts.js";
+import { button, line, stack } from "./parts.js";
 
 const COLUMNS = ["term", "translation", "sound"];
 
@@ -13,30 +13,26 @@ export class Glossary {
   constructor(languages) {
     this.languages = languages;
     this.select = el("select", { onchange: () => this.show() });
-    this.name = el("input", { maxlength: "100" });
-    this.saving = line(field(t("shared.name"), this.name), button(t("shared.keep"), () => this.keep()));
     this.body = el("tbody");
     const heads = [...COLUMNS, "case"].map((name) => el("th", { scope: "col" }, t(`shared.col_${name}`)));
     const table = el("table", {}, el("thead", {}, el("tr", {}, heads)), this.body);
-    this.problem = el("div");
     const add = button(t("shared.add"), () => this.add().focus());
-    this.typed = stack(el("div", { class: "scrolls" }, table), line(add), this.saving, this.problem);
+    this.typed = stack(el("div", { class: "scrolls" }, table), line(add));
     this.node = stack(field(t("shared.glossary"), this.select), this.typed);
     this.node.hidden = true;
     this.add();
     this.load();
   }
 
-  async load(chosen = "") {
+  async load() {
     let kept = [];
     try {
       kept = (await (await request("GET", "/v1/glossaries")).json()).data;
     } catch (error) {
       if (error.code !== "nothing_kept") return; // this server knows no glossaries
-      this.saving.hidden = true;
     }
     const rows = kept.map(({ id, name }) => [id, name]);
-    setOptions(this.select, [["", t("shared.none")], ["typed", t("shared.typed")], ...rows], chosen);
+    setOptions(this.select, [["", t("shared.none")], ["typed", t("shared.typed")], ...rows]);
     this.node.hidden = false;
     this.show();
   }
@@ -49,23 +45,19 @@ export class Glossary {
   value() {
     const { value } = this.select;
     if (value !== "typed") return value || null;
-    const terms = this.terms();
-    return terms.length ? { name: this.name.value || value, terms } : null;
-  }
-
-  terms() {
     const { source, target } = this.languages();
     const rows = [...this.body.rows].map((row) => [...row.querySelectorAll("input")]);
     const filled = rows.filter(([term]) => term.value.trim());
     if (filled.length && !source) throw new Error(t("shared.needs_source"));
-    const inTarget = ({ value }) => (value.trim() ? { [target]: value.trim() } : {});
-    return filled.map(([term, translation, sound, exact]) => ({
+    const inTarget = ({ value: text }) => (text.trim() ? { [target]: text.trim() } : {});
+    const terms = filled.map(([term, translation, sound, exact]) => ({
       term: term.value.trim(),
       language: source,
       translations: inTarget(translation),
       sounds: inTarget(sound),
       case_sensitive: exact.checked,
     }));
+    return terms.length ? { name: value, terms } : null;
   }
 
   /** Add an empty row, and return its first input. */
@@ -78,13 +70,5 @@ export class Glossary {
     const cells = [...COLUMNS.map((name) => cell(name)), cell("case", "checkbox")];
     this.body.append(el("tr", {}, cells.map((each) => el("td", {}, each))));
     return cells[0];
-  }
-
-  keep() {
-    return tried(this.problem, async () => {
-      const json = { name: this.name.value, terms: this.terms() };
-      await this.load((await (await request("POST", "/v1/glossaries", { json })).json()).id);
-      this.select.focus();
-    });
   }
 }

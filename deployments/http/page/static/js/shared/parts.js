@@ -34,11 +34,6 @@ export async function tried(place, act) {
   }
 }
 
-/** Show a tab that translates; where no model does, say so. */
-export function mountTranslating(root, make) {
-  root.append(targets().length ? make().node : notice("warning", t("shared.no_targets")));
-}
-
 /** Return a select of languages to translate from, with detection first. */
 export function sourceChoice(onchange) {
   const select = el("select", { onchange });
@@ -54,7 +49,7 @@ export function targetChoice(onchange) {
   return select;
 }
 
-/** Put what can speak a language into a select; `withSource`: a recording's own voice, too. */
+/** Put the voices of a language into a select; `withSource`: a recording's own, too. */
 export function setVoices(select, language, withSource = false) {
   const rows = [["", t("shared.first")]];
   if (withSource && clones(language)) rows.push(["source", t("shared.speaker")]);
@@ -62,10 +57,7 @@ export function setVoices(select, language, withSource = false) {
   setOptions(select, [...rows, ...voices.map(({ id, name }) => [id, name])]);
 }
 
-/**
- * Return a list of warnings, and of what a translation went through; null where there is neither.
- * A rare warning is in the server's own words.
- */
+/** Return a list of warnings (rare ones in the server's words) and of a pivot; null: neither. */
 export function warningList(warnings, pivot = null) {
   const texts = (warnings ?? []).map(({ code, message }) => {
     const text = t(`shared.warn_${code}`);

@@ -9,7 +9,7 @@ import { Player } from "../file/player.js";
 import { Result } from "../file/result.js";
 import { send } from "../file/send.js";
 import { number, t } from "../i18n.js";
-import { button, card, clock, line, mountTranslating, stack, tried } from "../shared/parts.js";
+import { button, card, clock, line, stack, tried } from "../shared/parts.js";
 
 export const id = "file";
 
@@ -18,16 +18,13 @@ const LONG_S = 600; // what one request may hold, unless the server is configure
 const ENDINGS = { "x-subrip": "srt", "ttml+xml": "ttml", "x-ssa": "ass", mpeg: "mp3", "x-matroska": "mkv" };
 
 export function mount(root, app) {
-  mountTranslating(root, () => new FileTab(app));
+  root.append(new FileTab(app).node);
 }
 
 class FileTab {
   constructor(app) {
     this.announce = app.announce;
-    this.player = new Player({
-      onlength: (lengthS) => this.learn(lengthS),
-      onplace: (atS) => this.result.mark(atS),
-    });
+    this.player = new Player((lengthS) => this.learn(lengthS), (atS) => this.result.mark(atS));
     this.result = new Result(this.player);
     this.jobs = new Jobs(app.announce, (job, answer) => this.showJob(job, answer));
     this.code = codePart(() => this.asked(), app.announce);
@@ -71,13 +68,13 @@ class FileTab {
   }
 
   async translate(file, format, signal) {
-    if (this.form.checks.as_job.checked) return this.addJob(file, format, signal, "file.job_added");
+    if (this.form.checks.as_job.checked) return this.addJob(file, format, signal);
     try {
       if (format === "page") await this.onPage(file, signal);
       else await this.intoFile(file, format, signal);
     } catch (error) {
       if (error.code !== "too_large" || !this.jobs.isOffered) throw error;
-      await this.addJob(file, format, signal, "file.too_long");
+      await this.addJob(file, format, signal);
     }
   }
 
@@ -103,12 +100,12 @@ class FileTab {
   /** Hand a file to the reader; an empty one where nothing was said is none. */
   save(blob, name) {
     if (blob.size) download(blob, name);
-    this.tell(blob.size ? t("file.made", { name }) : t("file.empty"));
+    this.tell(blob.size ? t("file.made", { name }) : t("file.done", { count: 0 }));
   }
 
-  async addJob(file, format, signal, told) {
+  async addJob(file, format, signal) {
     await this.post("/v1/jobs", file, format === "page" ? "json" : format, "", { signal });
-    this.tell(t(told, { name: file.name }));
+    this.tell(t("file.job_added", { name: file.name }));
     await this.jobs.load();
   }
 

@@ -12,7 +12,7 @@ const PAUSE_MS = 500; // of typing, before the server is asked for the language
 const { button, card, line } = parts;
 
 export function mount(root, app) {
-  parts.mountTranslating(root, () => new TextTab(app));
+  root.append(new TextTab(app).node);
 }
 
 class TextTab {
@@ -21,9 +21,10 @@ class TextTab {
     this.source = parts.sourceChoice(() => this.typed());
     this.target = parts.targetChoice(() => this.turn());
     this.voice = el("select");
-    this.input = el("textarea", { rows: "8", dir: "auto", oninput: () => this.typed(), onkeydown: (event) => this.pressed(event) });
+    this.input = el("textarea", { rows: "8", dir: "auto", oninput: () => this.typed() });
+    this.input.onkeydown = ({ key, ctrlKey }) => key === "Enter" && ctrlKey && this.translate();
     this.detected = el("div", { role: "status" });
-    this.output = el("div", { class: "output", role: "group", "aria-label": t("text.target") });
+    this.output = el("div", { class: "output", role: "group", "aria-live": "polite", "aria-label": t("text.target") });
     this.problem = el("div");
     this.audio = el("audio", { controls: true, hidden: true, "aria-label": t("text.target") });
     const copy = button(t("shared.copy"), () => parts.copyText(this.text, this.output, this.announce));
@@ -38,10 +39,6 @@ class TextTab {
     app.onState(() => this.turn());
     this.turn();
     this.show([]);
-  }
-
-  pressed({ key, ctrlKey, metaKey }) {
-    if (key === "Enter" && (ctrlKey || metaKey)) this.translate();
   }
 
   /** Return the source's language as chosen or detected; undefined: it is not known. */
@@ -70,7 +67,7 @@ class TextTab {
     this.found = language ?? "";
     const values = { language: language && languageName(language), percent: number(100 * probability) };
     const told = language && el("p", {}, t("text.detected", values));
-    this.detected.replaceChildren(...[told, parts.warningList(warnings)].filter(Boolean));
+    this.detected.replaceChildren(told ?? "", parts.warningList(warnings) ?? "");
   }
 
   async translate() {
@@ -78,11 +75,9 @@ class TextTab {
     const { signal } = (this.stopper = new AbortController());
     this.show([]);
     if (!this.input.value.trim()) return;
-    this.announce(t("text.translating"));
     await parts.tried(this.problem, async () => {
       if (this.language === undefined) await this.detect();
       this.show(await this.translated(signal));
-      this.announce(t("text.done"));
     });
   }
 

@@ -46,7 +46,7 @@ class VoicesTab {
       this.showServed();
       const own = data.filter(({ kind }) => kind === "own");
       this.own.replaceChildren(...own.map((voice) => this.ownRow(voice, cloning?.languages ?? [])));
-      await this.learnKept(cloning ? null : (missing ?? t("voices.no_cloning")));
+      await this.learnKept(missing);
     });
   }
 
@@ -58,7 +58,7 @@ class VoicesTab {
       this.consents.replaceChildren(...data.map((consent) => this.consentRow(consent)));
       this.consentCard.hidden = !data.length;
     } catch (error) {
-      why = error.code === "nothing_kept" ? t("voices.nothing_kept") : (why ?? error.message);
+      why ??= error.message;
     }
     this.why.replaceChildren(...(why ? [notice("info", why)] : []));
     this.add.hidden = Boolean(why) || this.form.hasChildNodes();
@@ -97,7 +97,7 @@ class VoicesTab {
     const act = async () => {
       if (!confirm(t("voices.really", { name }))) return;
       await request("DELETE", path);
-      await this.renew(t("voices.deleted", { name }));
+      await this.renew("voices.deleted", name);
     };
     return this.button("shared.delete", name, act, "danger");
   }
@@ -113,12 +113,12 @@ class VoicesTab {
     this.form.replaceChildren();
     this.add.hidden = false;
     this.add.focus();
-    return name && this.renew(t("voices.made", { name }));
+    return name && this.renew("voices.made", name);
   }
 
   /** Say what was done, and list anew, here and in the other tabs. */
-  renew(told) {
-    this.app.announce(told);
+  renew(told, name) {
+    this.app.announce(t(told, { name }));
     return Promise.all([this.load(), this.app.refresh()]);
   }
 }

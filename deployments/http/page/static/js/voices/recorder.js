@@ -12,7 +12,7 @@ export class Recorder {
   constructor(label, takesFiles = false) {
     Object.assign(this, { recording: null, capture: null });
     this.button = button(t("voices.record"), () => this.toggle());
-    this.meter = el("meter", { hidden: true, "aria-label": t("voices.level") });
+    this.meter = el("meter", { hidden: true, "aria-label": t("voices.record") });
     this.time = el("span", { class: "hint" });
     this.audio = el("audio", { controls: true, hidden: true, "aria-label": label });
     this.problem = el("div");

@@ -18,15 +18,17 @@ export class Registration {
     this.sample = new Recorder(t("voices.sample"), true);
     this.problem = el("div");
     this.make = el("button", { class: "primary" }, t("voices.make"));
-    const step = (title, hint, ...children) =>
-      el("fieldset", { class: "stack" }, el("legend", {}, title), el("p", { class: "hint" }, hint), children);
+    const step = (name, ...children) => {
+      const hint = el("p", { class: "hint" }, t(`voices.${name}_hint`));
+      return el("fieldset", { class: "stack" }, el("legend", {}, t(`voices.${name}`)), hint, children);
+    };
     const language = field(t("voices.language"), this.language);
     this.node = el(
       "form",
       { class: "stack", onsubmit: (event) => this.submit(event) },
       field(t("voices.name"), this.name),
-      step(t("voices.consent"), t("voices.consent_hint"), language, this.text, this.reading.node),
-      step(t("voices.sample"), t("voices.sample_hint"), this.sample.node),
+      step("consent", language, this.text, this.reading.node),
+      step("sample", this.sample.node),
       this.problem,
       line(this.make, button(t("shell.cancel"), () => this.leave(null))),
     );
