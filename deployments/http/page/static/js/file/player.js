@@ -83,15 +83,15 @@ export class Player {
     const style = getComputedStyle(canvas);
     context.scale(scale, scale);
     const paint = (colour, from, to, tall = height) => {
-      context.fillStyle = style.getPropertyValue(`--wave-${colour}`);
+      context.fillStyle = style[colour];
       context.fillRect(from, (height - tall) / 2, Math.max(1, to - from), tall);
     };
     const x = (seconds) => (seconds / lengthS) * width;
-    for (const { start_s: start, end_s: end } of spans) paint("speech", x(start), x(end));
+    for (const { start_s: start, end_s: end } of spans) paint("textDecorationColor", x(start), x(end));
     const step = width / COLUMNS;
-    peaks?.forEach((peak, n) => paint("line", n * step, (n + 0.8) * step, Math.max(1, peak * height)));
+    peaks?.forEach((peak, n) => paint("color", n * step, (n + 0.8) * step, Math.max(1, peak * height)));
     const at = x(media?.currentTime ?? 0);
-    paint("at", at, at + 2);
+    paint("outlineColor", at, at + 2);
   }
 }
 
