@@ -16,6 +16,7 @@ import sys
 from collections.abc import Iterator
 from contextlib import ExitStack, contextmanager
 from pathlib import Path
+from typing import Any
 
 from tests.clients.__main__ import foreign, speech
 from tests.support.server import ROOT
@@ -40,14 +41,14 @@ def environment(folder: Path) -> Path:
 
 
 @contextmanager
-def fakes(*options: str) -> Iterator[dict[str, str]]:
+def fakes(*options: str) -> Iterator[dict[str, Any]]:
     """Serve the page on fakes in a process of its own; its address and key."""
     command = [sys.executable, "-m", "tests.page.speaking", *options]
     with subprocess.Popen(command, stdout=subprocess.PIPE, text=True, cwd=ROOT) as process:
         assert process.stdout is not None
         try:
-            told: dict[str, str] = json.loads(process.stdout.readline())
-            yield told
+            told: dict[str, Any] = json.loads(process.stdout.readline())
+            yield {**told, "pid": process.pid}
         finally:
             process.terminate()
 
@@ -67,10 +68,13 @@ def main() -> None:
     wav = speech(folder / "speech.wav")
     with ExitStack() as stack:
         keyed = stack.enter_context(fakes("--key"))
-        url = args.base_url or stack.enter_context(fakes())["url"]
+        server = {"url": args.base_url, "pid": 0}
+        if args.base_url is None:
+            server = stack.enter_context(fakes())
         asked = {
-            "url": url,
+            "url": server["url"],
             "key": args.key,
+            "server_pid": server["pid"],  # 0: it is not ours
             "keyed_url": keyed["url"],
             "keyed_key": keyed["key"],
             "wav": str(wav),

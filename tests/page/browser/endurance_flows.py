@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import os
 import time
+from pathlib import Path
 from typing import Any
 
 from playwright.sync_api import CDPSession, Page, expect
@@ -13,16 +15,28 @@ SETTLE_S = 10.0
 MAX_GROWTH_MB = 8.0  # of the heap; texts and the sound of a few minutes
 
 
-def held(page: Page, session: CDPSession) -> dict[str, float]:
-    """Return what a page holds after its garbage is collected: its heap, nodes and listeners."""
-    session.send("HeapProfiler.collectGarbage")
-    counted: dict[str, Any] = session.send("Memory.getDOMCounters")
+def resident_mb(pid: int) -> float:
+    """Return the memory that a process has now."""
+    pages = int(Path(f"/proc/{pid}/statm").read_text().split()[1])
+    return pages * os.sysconf("SC_PAGE_SIZE") / 2**20
+
+
+def held(visit: Visit, page: Page, devtools: CDPSession) -> dict[str, float]:
+    """Return what is held once garbage is collected, by the page, Chromium and the server."""
+    devtools.send("HeapProfiler.collectGarbage")
+    counted: dict[str, Any] = devtools.send("Memory.getDOMCounters")
     heap: float = page.evaluate("performance.memory.usedJSHeapSize")
-    return {
-        "heap_mb": round(heap / 2**20, 2),
-        "nodes": counted["nodes"],
-        "listeners": counted["jsEventListeners"],
-    }
+    browser = visit.browser.new_browser_cdp_session()
+    processes = browser.send("SystemInfo.getProcessInfo")["processInfo"]
+    browser.detach()
+    memory = {"heap_mb": heap / 2**20, "tabs_mb": 0.0, "chromium_mb": 0.0}
+    for each in processes:
+        kind = "tabs_mb" if each["type"] == "renderer" else "chromium_mb"
+        memory[kind] += resident_mb(each["id"])
+    if visit.asked["server_pid"]:
+        memory["server_mb"] = resident_mb(visit.asked["server_pid"])
+    rounded = {name: round(value, 1) for name, value in memory.items()}
+    return {**rounded, "nodes": counted["nodes"], "listeners": counted["jsEventListeners"]}
 
 
 def flow_endurance(visit: Visit) -> str:
@@ -36,7 +50,7 @@ def flow_endurance(visit: Visit) -> str:
     language = follow_in_another(listeners[1])
     devtools = page.context.new_cdp_session(page)
     page.wait_for_timeout(1000 * SETTLE_S)
-    first = held(page, devtools)
+    first = held(visit, page, devtools)
     until = time.monotonic() + 60 * visit.asked["minutes"]
     page.wait_for_timeout(30 * 1000 * visit.asked["minutes"])
     listeners[1].goto("about:blank")  # leaves, and comes back
@@ -44,7 +58,7 @@ def flow_endurance(visit: Visit) -> str:
     listeners[1].goto(link)
     listeners[1].wait_for_selector(f".listener p[lang={language}]:not(:empty)")
     page.wait_for_timeout(max(0.0, 1000 * (until - time.monotonic())))
-    last = held(page, devtools)
+    last = held(visit, page, devtools)
     badges = ", ".join(page.locator(".badge").all_inner_texts())
     page.get_by_role("button", name="Stop").click()
     expect(page.get_by_role("button", name="Start")).to_be_enabled()

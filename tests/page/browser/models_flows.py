@@ -1,10 +1,10 @@
-"""Models: their figures, load and unload, and the sessions that are open."""
+"""Models: their figures, load and unload."""
 
 from __future__ import annotations
 
 from playwright.sync_api import expect
 
-from tests.page.browser.visit import Visit, start
+from tests.page.browser.visit import Visit
 
 
 def flow_models_shows_them(visit: Visit) -> str:
@@ -29,17 +29,3 @@ def flow_models_unload_and_load(visit: Visit) -> str:
     card.get_by_role("button", name="Load").click()
     expect(card.get_by_text("ready", exact=True)).to_be_visible()
     return "and it is ready again"
-
-
-def flow_models_ends_a_session(visit: Visit) -> str:
-    page = visit.page()
-    start(page)
-    other = visit.page("models")
-    other.on("dialog", lambda dialog: dialog.accept())
-    other.get_by_role("button", name="Show live sessions").click()
-    row = other.get_by_role("row").filter(has_text="page-")
-    expect(row.first).to_be_visible()
-    row.first.get_by_role("button", name="End").click()
-    expect(page.get_by_text("an administrator ended the session").first).to_be_visible()
-    expect(page.get_by_role("button", name="Start")).to_be_enabled()
-    return "the speaker is told why"

@@ -10,12 +10,7 @@ export class Lags {
   constructor() {
     this.values = Object.fromEntries(STAGES.map((stage) => [stage, el("b", {}, "–")]));
     const badge = (stage) =>
-      el(
-        "span",
-        { class: "badge", title: t(`live.lag_${stage}_hint`) },
-        `${t(`live.lag_${stage}`)} `,
-        this.values[stage],
-      );
+      el("span", { class: "badge" }, `${t(`live.lag_${stage}`)} `, this.values[stage]);
     this.node = el("div", { class: "row", role: "group", "aria-label": t("live.lags") }, STAGES.map(badge));
   }
 

@@ -13,7 +13,6 @@ const MIN_CUE_MS = 800;
 export class Texts {
   constructor() {
     this.sentences = [];
-    this.dropped = 0;
     this.offset_ms = 0; // of a session behind another one
   }
 
@@ -25,10 +24,7 @@ export class Texts {
       start_ms: start_ms + offset_ms,
       end_ms: end_ms + offset_ms,
     });
-    if (this.sentences.length > MAX_SENTENCES) {
-      this.sentences.shift();
-      this.dropped += 1;
-    }
+    if (this.sentences.length > MAX_SENTENCES) this.sentences.shift();
   }
 
   /** Let the times of the next session go on behind the last sentence. */
@@ -47,7 +43,6 @@ export class Recording {
     this.blobs = []; // {blob, samples}
     this.parts = [];
     this.samples = 0; // of `parts`
-    this.isCut = false;
   }
 
   add(samples) {
@@ -57,10 +52,7 @@ export class Recording {
     this.blobs.push({ blob: new Blob(this.parts), samples: this.samples });
     this.parts = [];
     this.samples = 0;
-    while (this.seconds > MAX_AUDIO_S) {
-      this.blobs.shift();
-      this.isCut = true;
-    }
+    while (this.seconds > MAX_AUDIO_S) this.blobs.shift();
   }
 
   get seconds() {

@@ -254,8 +254,7 @@ class LiveTab {
     for (const button of this.textButtons) button.disabled = this.texts.isEmpty;
     this.wavButton.disabled = !this.recording.seconds;
     const minutes = MAX_AUDIO_S / 60;
-    const isCut = this.recording.isCut || this.texts.dropped;
-    this.bound.textContent = t(isCut ? "live.bound_cut" : "live.bound", { minutes, sentences: MAX_SENTENCES });
+    this.bound.textContent = t("live.bound", { minutes, sentences: MAX_SENTENCES });
   }
 
   clear() {

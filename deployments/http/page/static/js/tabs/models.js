@@ -1,10 +1,10 @@
 // The Models tab: where each model runs and why, what it does now, and who may load or unload it.
 
+import { getKey } from "../api.js";
 import { el, notice } from "../dom.js";
-import { languageName, number, t } from "../i18n.js";
+import { number, t } from "../i18n.js";
 import { delta, figuresOf, states } from "../models/figures.js";
-import { refused } from "../models/refused.js";
-import { sessionsPart } from "../models/sessions.js";
+import { askKey } from "../settings.js";
 
 export const id = "models";
 const EVERY_MS = 2000;
@@ -15,9 +15,7 @@ export function mount(root, app) {
   const cards = new Map();
   const place = el("div", { class: "models" });
   const trouble = el("div", {});
-  root.append(
-    el("div", { class: "stack" }, el("h2", {}, t("models.title")), trouble, place, sessionsPart(app)),
-  );
+  root.append(el("div", { class: "stack" }, el("h2", {}, t("models.title")), trouble, place));
   let before = new Map();
   let timer = null;
   let isOver = false;
@@ -130,6 +128,13 @@ function card(app, name, look) {
   return made;
 }
 
+/** Return a refusal as a message; where the key may be the reason, with a way to another one. */
+function refused(error) {
+  if (error.status !== 403 || !getKey()) return notice("error", error.message);
+  const other = el("button", { type: "button", onclick: () => askKey() }, t("models.other_key"));
+  return notice("error", error.message, other);
+}
+
 function factsOf(row, lately) {
   const { device, statistics } = row;
   const memory = row.replica_reports.reduce((sum, each) => sum + each.device.memory_bytes, 0);
@@ -154,17 +159,9 @@ function factsOf(row, lately) {
     ["memory", t("models.memory_value", { mb: number(memory / 2 ** 20), replicas: row.replicas })],
     ["engine", row.engine],
     ["weights", `${row.weights} (${row.licence})`],
-    ["languages", languagesOf(row)],
-  ].filter(([, value]) => value !== null);
+  ];
 }
 
 function meter(value) {
   return el("meter", { min: 0, max: 1, high: 0.8, value, "aria-label": t("models.busy") });
-}
-
-function languagesOf(row) {
-  const codes = row.pairs?.length ? row.pairs.map((pair) => pair.join("→")) : row.languages;
-  if (!codes?.length) return null;
-  if (codes.length > 12) return `${codes.length}`;
-  return row.pairs?.length ? codes.join(", ") : codes.map(languageName).join(", ");
 }
