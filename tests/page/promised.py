@@ -56,9 +56,7 @@ class Promised:
             ("DELETE", "/v1/jobs/{id}", self.delete),
             ("GET", "/v1/glossaries", self.list),
             ("GET", "/v1/audio/consent_texts", self.texts),
-            ("GET", "/v1/audio/voice_consents", self.list),
             ("POST", "/v1/audio/voice_consents", self.add_consent),
-            ("DELETE", "/v1/audio/voice_consents/{id}", self.delete),
             ("POST", "/v1/audio/voices", self.add_voice),
             ("GET", "/v1/audio/voices/{id}/sample", self.sample),
             ("DELETE", "/v1/audio/voices/{id}", self.delete),
@@ -93,7 +91,7 @@ class Promised:
         return self.kept[id]
 
     async def list(self, request: Request) -> Response:
-        prefix = {"jobs": "job", "glossaries": "gloss", "voice_consents": "cons"}
+        prefix = {"jobs": "job", "glossaries": "gloss"}
         name = request.url.path.rsplit("/", 1)[1]
         return JSONResponse({"object": "list", "data": self.rows(prefix[name])})
 

@@ -265,9 +265,8 @@ async def test_a_job_is_cancelled(browser: Any) -> None:
         assert visit.api.kept == {}
 
 
-async def test_a_server_that_keeps_nothing_offers_no_jobs_and_says_so(browser: Any) -> None:
+async def test_a_server_that_keeps_nothing_offers_no_jobs(browser: Any) -> None:
     async with visiting(browser, "file", fake_config(max_audio_s=2.0), nothing=True) as visit:
-        await visit.sees("This server keeps no jobs, which long files need.")
         assert not await visit.labelled("In the background, as long files must be").is_visible()
         await visit.choose_file(FILE)
         await visit.button("Translate").click()

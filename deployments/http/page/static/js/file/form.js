@@ -1,6 +1,6 @@
-// What the File tab is asked for: the file, languages, voice, glossary, and the kind of result.
+// What the File tab is asked for: a file, and what to make of it.
 
-import { check, el, field } from "../dom.js";
+import { check, el, field, setOptions } from "../dom.js";
 import { number, t } from "../i18n.js";
 import { Glossary } from "../shared/glossary.js";
 import { line, setVoices, sourceChoice, stack, targetChoice } from "../shared/parts.js";
@@ -63,16 +63,9 @@ export class Form {
 
   /** Offer the kinds of result that the file can have: a film, or sound alone. */
   setFormats() {
-    const chosen = this.format.value;
-    const group = (label, formats) =>
-      el("optgroup", { label: t(label) }, formats.map((value) => el("option", { value }, value.toUpperCase())));
-    this.format.replaceChildren(
-      el("option", { value: "page" }, t("file.on_page")),
-      group("file.subtitles", SUBTITLES),
-      group("file.dubbed", this.isFilm ? [...FILM, ...SPOKEN] : SPOKEN),
-    );
-    this.format.value = chosen;
-    this.format.value ||= "page";
+    const formats = [...SUBTITLES, ...(this.isFilm ? FILM : []), ...SPOKEN];
+    const named = formats.map((format) => [format, format.toUpperCase()]);
+    setOptions(this.format, [["page", t("file.on_page")], ...named]);
     this.changed();
   }
 
@@ -89,7 +82,7 @@ export class Form {
   }
 
   /**
-   * Return the fields of a request as pairs. Throws Error: the glossary is incomplete.
+   * Return the fields of a request as pairs.
    * `format` is "page" for sentences as they come, "json" for all of it at once, or a file's.
    */
   fields(format) {

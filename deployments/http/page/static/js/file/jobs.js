@@ -1,6 +1,6 @@
 // Jobs: what is translated in the background, how far it is, and its results.
 
-import { request } from "../api.js";
+import { ApiError, request } from "../api.js";
 import { el, notice } from "../dom.js";
 import { t } from "../i18n.js";
 import { card, clock, list, rowButton, tried } from "../shared/parts.js";
@@ -18,19 +18,12 @@ export class Jobs {
     this.node.hidden = true;
   }
 
-  /** List the jobs, where the server has such a thing. */
+  /** List the jobs. It fails where the server has no such thing: then they stay hidden. */
   async load() {
     try {
-      const { data } = await (await request("GET", "/v1/jobs")).json();
-      this.isOffered = true;
-      this.node.hidden = !data.length;
-      this.show(data);
+      this.show((await (await request("GET", "/v1/jobs")).json()).data);
     } catch (error) {
-      if (this.isOffered) this.problem.replaceChildren(notice("warning", error.message));
-      else if (error.code === "nothing_kept") {
-        this.node.hidden = false;
-        this.problem.replaceChildren(el("p", { class: "hint" }, t("file.jobs_off")));
-      }
+      if (!(error instanceof ApiError)) throw error;
     }
   }
 
@@ -50,7 +43,8 @@ export class Jobs {
     for (const { id, status, filename } of jobs) {
       if (before.has(id) && before.get(id) !== status) this.announce(`${filename}: ${t(`file.job_${status}`)}`);
     }
-    this.jobs = jobs;
+    Object.assign(this, { jobs, isOffered: true });
+    this.node.hidden = !jobs.length;
   }
 
   row(job) {

@@ -10,9 +10,9 @@ const RATE_HZ = 8000; // the lowest that all browsers decode to: 38 MB for 20 mi
 const COLUMNS = 800;
 
 export class Player {
-  /** `onlength` is called with the file's seconds, `onplace` with the second that plays. */
-  constructor(onlength, onplace) {
-    Object.assign(this, { onlength, onplace, spans: [] });
+  /** `onlength` is called with the file's seconds. */
+  constructor(onlength) {
+    Object.assign(this, { onlength, spans: [] });
     this.canvas = el("canvas", { class: "wave", role: "img" });
     this.place = el("div");
     this.node = stack(this.place, this.canvas);
@@ -33,7 +33,7 @@ export class Player {
       playsinline: true,
       "aria-label": t("file.source"),
       onloadedmetadata: ({ target }) => this.learn(file, target),
-      ontimeupdate: () => this.follow(),
+      ontimeupdate: () => this.draw(),
       onerror: () => this.place.replaceChildren(),
     });
     this.place.replaceChildren(this.media);
@@ -58,11 +58,6 @@ export class Player {
 
   pause() {
     this.media?.pause();
-  }
-
-  follow() {
-    this.onplace(this.media.currentTime);
-    this.draw();
   }
 
   /** Show spans of speech: rows with `start_s` and `end_s`. */

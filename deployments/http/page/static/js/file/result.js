@@ -21,6 +21,7 @@ export class Result {
   /** Forget what is shown. What comes is in this language; null: nothing comes. */
   begin(target) {
     this.stop();
+    URL.revokeObjectURL(this.whole?.src);
     Object.assign(this, { target, sentences: [], whole: null });
     for (const part of [this.list, this.about, this.track, this.problem]) part.replaceChildren();
     this.player.show([]);
@@ -31,8 +32,7 @@ export class Result {
   add({ audio, ...sentence }) {
     sentence.spoken = blobOf(audio);
     this.sentences.push(sentence);
-    sentence.row = this.row(sentence);
-    this.list.append(sentence.row);
+    this.list.append(this.row(sentence));
     this.player.show(this.sentences);
   }
 
@@ -49,12 +49,12 @@ export class Result {
   }
 
   /** Show what is known of the whole. */
-  finish({ transcript, translation, speakers, voice_similarity, warnings }) {
+  finish({ transcript, speakers, voice_similarity, warnings }) {
     const { language, language_probability: probability } = transcript;
     const heard = { language: language && languageName(language), percent: number(100 * probability) };
     const told = [language && t("file.heard", heard), ...(speakers ?? [{ voice_similarity }]).map(speakerText)];
     const rows = told.filter(Boolean).map((text) => el("p", {}, text));
-    this.about.append(...rows, warningList(warnings, translation.pivot) ?? "");
+    this.about.append(...rows, warningList(warnings) ?? "");
   }
 
   row(sentence) {
@@ -96,13 +96,6 @@ export class Result {
     this.player.pause();
     this.whole?.pause();
     stopSound();
-  }
-
-  /** Mark the sentence that is said at this second of the source. */
-  mark(atS) {
-    for (const { row, start_s: start, end_s: end } of this.sentences) {
-      row.ariaCurrent = start <= atS && atS < end ? "true" : null;
-    }
   }
 }
 

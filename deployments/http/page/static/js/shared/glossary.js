@@ -41,20 +41,19 @@ export class Glossary {
     this.typed.hidden = this.select.value !== "typed";
   }
 
-  /** Return what goes with a request: an id, an object, or null. Throws Error: it is incomplete. */
+  /** Return what goes with a request: an id, an object, or null. */
   value() {
     const { value } = this.select;
     if (value !== "typed") return value || null;
     const { source, target } = this.languages();
     const rows = [...this.body.rows].map((row) => [...row.querySelectorAll("input")]);
     const filled = rows.filter(([term]) => term.value.trim());
-    if (filled.length && !source) throw new Error(t("shared.needs_source"));
-    const inTarget = ({ value: text }) => (text.trim() ? { [target]: text.trim() } : {});
+    const inTarget = (text) => (text ? { [target]: text } : {});
     const terms = filled.map(([term, translation, sound, exact]) => ({
       term: term.value.trim(),
       language: source,
-      translations: inTarget(translation),
-      sounds: inTarget(sound),
+      translations: inTarget(translation.value.trim() || term.value.trim()), // else kept as it is
+      sounds: inTarget(sound.value.trim()),
       case_sensitive: exact.checked,
     }));
     return terms.length ? { name: value, terms } : null;

@@ -1,7 +1,7 @@
 // Parts that several tabs are made of: buttons, choices of languages and voices, warnings, sound.
 
 import { el, notice, setOptions } from "../dom.js";
-import { addStrings, languageName, namedLanguages, t } from "../i18n.js";
+import { addStrings, namedLanguages, t } from "../i18n.js";
 import { recall, remember } from "../prefs.js";
 import { clones, ownVoices, sources, targets, voicesOf } from "../state.js";
 import strings from "../strings/shared.js";
@@ -57,14 +57,14 @@ export function setVoices(select, language, withSource = false) {
   setOptions(select, [...rows, ...voices.map(({ id, name }) => [id, name])]);
 }
 
-/** Return a list of warnings (rare ones in the server's words) and of a pivot; null: neither. */
-export function warningList(warnings, pivot = null) {
-  const texts = (warnings ?? []).map(({ code, message }) => {
+/** Return a list of warnings; null: there are none. A rare one is in the server's words. */
+export function warningList(warnings) {
+  if (!warnings?.length) return null;
+  const row = ({ code, message }) => {
     const text = t(`shared.warn_${code}`);
-    return text.startsWith("shared.") ? message : text;
-  });
-  if (pivot) texts.push(t("shared.pivot", { language: languageName(pivot) }));
-  return texts.length ? el("ul", { class: "warnings" }, texts.map((text) => el("li", {}, text))) : null;
+    return el("li", {}, text.startsWith("shared.") ? message : text);
+  };
+  return el("ul", { class: "warnings" }, warnings.map(row));
 }
 
 /** Copy a text. Where the page may not, the element that shows it is selected instead. */

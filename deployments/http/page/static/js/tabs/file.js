@@ -24,7 +24,7 @@ export function mount(root, app) {
 class FileTab {
   constructor(app) {
     this.announce = app.announce;
-    this.player = new Player((lengthS) => this.learn(lengthS), (atS) => this.result.mark(atS));
+    this.player = new Player((lengthS) => this.learn(lengthS));
     this.result = new Result(this.player);
     this.jobs = new Jobs(app.announce, (job, answer) => this.showJob(job, answer));
     this.code = codePart(() => this.asked(), app.announce);
@@ -79,8 +79,9 @@ class FileTab {
   }
 
   async onPage(file, signal) {
+    if (!this.player.media) this.player.load(file, this.form.isFilm); // another job's result was shown
     this.result.begin(this.form.target.value);
-    await this.post(PATH, file, "page", t("file.hearing"), { signal, onEvent: (event) => this.hear(event) });
+    await this.post(PATH, file, "page", { signal, onEvent: (event) => this.hear(event) });
     this.tell(t("file.done", { count: this.result.sentences.length }));
   }
 
@@ -94,7 +95,7 @@ class FileTab {
 
   async intoFile(file, format, signal) {
     const name = this.named(file.name, format);
-    this.save(await this.post(PATH, file, format, t("file.making", { name }), { signal }), name);
+    this.save(await this.post(PATH, file, format, { signal }), name);
   }
 
   /** Hand a file to the reader; an empty one where nothing was said is none. */
@@ -104,16 +105,16 @@ class FileTab {
   }
 
   async addJob(file, format, signal) {
-    await this.post("/v1/jobs", file, format === "page" ? "json" : format, "", { signal });
+    await this.post("/v1/jobs", file, format === "page" ? "json" : format, { signal });
     this.tell(t("file.job_added", { name: file.name }));
     await this.jobs.load();
   }
 
-  /** Send the file, and say how much of it has gone, and then what is done with it. */
-  post(path, file, format, behind, more) {
+  /** Send the file, and say how much of it has gone. */
+  post(path, file, format, more) {
     const onSent = (part) => {
       if (part < 1) this.tell(t("file.sending", { percent: number(100 * part) }), part);
-      else this.tell(behind);
+      else this.tell(t("file.hearing"));
     };
     onSent(0);
     return send(path, file, this.form.fields(format), { onSent, ...more });
@@ -137,10 +138,10 @@ class FileTab {
     return `${name.replace(/\.[^.]*$/, "")}.${this.form.target.value}.${ending}`;
   }
 
-  /** Show the result of a job: on this page where it is JSON, else as a file. */
+  /** Show the result of a job: a translation in JSON on this page, else as a file. */
   async showJob(job, answer) {
     const type = (answer.headers.get("content-type") ?? "").replace(/;.*/, "").replace(/.*\//, "");
-    if (type !== "json") {
+    if (type !== "json" || job.kind !== "translation") {
       this.save(await answer.blob(), this.named(job.filename, ENDINGS[type] ?? type));
       return;
     }

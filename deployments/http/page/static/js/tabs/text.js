@@ -137,6 +137,6 @@ const asked = async (path, json, signal) => (await request("POST", path, { json,
 
 function shownRow(row) {
   if (!row) return el("br");
-  const { text, pivot, warnings } = row;
-  return el("div", { class: warnings?.length ? "unsure" : null }, el("p", {}, text), parts.warningList(warnings, pivot));
+  const { text, warnings } = row;
+  return el("div", { class: warnings?.length ? "unsure" : null }, el("p", {}, text), parts.warningList(warnings));
 }

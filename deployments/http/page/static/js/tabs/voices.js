@@ -2,13 +2,12 @@
 
 import { request } from "../api.js";
 import { el, field, notice, setOptions } from "../dom.js";
-import { language as pageLanguage, languageName, namedLanguages, t } from "../i18n.js";
+import { language as pageLanguage, namedLanguages, t } from "../i18n.js";
 import { button, card, list, play, rowButton, stack, tried } from "../shared/parts.js";
 import { Registration } from "../voices/register.js";
 
 export const id = "voices";
 
-const CONSENTS = "/v1/audio/voice_consents";
 const VOICES = "/v1/audio/voices";
 const SAID = { en: "Good day. This is how I sound.", pt: "Bom dia. É assim que eu soo." };
 
@@ -27,14 +26,11 @@ class VoicesTab {
     this.add = button(t("voices.add"), () => this.register(), "primary");
     this.add.hidden = true;
     this.form = el("div");
-    this.consents = list();
-    this.consentCard = card(t("voices.consents"), this.consents);
-    this.consentCard.hidden = true;
     this.language = el("select", { onchange: () => this.showServed() });
     this.served = list();
     const served = card(t("voices.served"), field(t("voices.language"), this.language), this.served);
     const own = card(t("voices.own"), this.own, this.why, this.add, this.form);
-    this.node = stack(this.problem, own, this.consentCard, served);
+    this.node = stack(this.problem, own, served);
   }
 
   load() {
@@ -46,17 +42,14 @@ class VoicesTab {
       this.showServed();
       const own = data.filter(({ kind }) => kind === "own");
       this.own.replaceChildren(...own.map((voice) => this.ownRow(voice, cloning?.languages ?? [])));
-      await this.learnKept(missing);
+      await this.offer(missing);
     });
   }
 
-  /** List consents, and offer to make a voice unless that is not possible here: `why`. */
-  async learnKept(why) {
+  /** Offer to make a voice unless that is not possible here: `why`. */
+  async offer(why) {
     try {
       this.texts = (await listed("/v1/audio/consent_texts")).data;
-      const { data } = await listed(CONSENTS);
-      this.consents.replaceChildren(...data.map((consent) => this.consentRow(consent)));
-      this.consentCard.hidden = !data.length;
     } catch (error) {
       why ??= error.message;
     }
@@ -69,11 +62,6 @@ class VoicesTab {
     const language = languages.includes(pageLanguage) ? pageLanguage : languages[0];
     const sample = this.button("voices.hear_sample", name, () => hear("GET", `${path}/sample`));
     return row(name, sample, language ? this.speaking(voice, name, language) : null, this.removing(path, name));
-  }
-
-  consentRow({ id: consent, name, language }) {
-    const about = el("span", { class: "badge" }, languageName(language));
-    return row(name, about, this.removing(`${CONSENTS}/${consent}`, name));
   }
 
   showServed() {
