@@ -8,12 +8,13 @@ from contextlib import contextmanager
 from deployments.config.policy import BatchPolicy
 
 LIVE = -(1 << 31)  # the priority of live speech: no request over HTTP can ask for it
+BACKGROUND = 1 << 30  # that of work that nobody waits for: behind all others
 OTHERS_PART = 0.25  # of the time of live batches: what other work has, where it waits meanwhile
 
 
 def level_of(asked: int, policy: BatchPolicy) -> int:
     """Return the level asked for; as in Triton, the default for one that there is not."""
-    is_level = 1 <= asked <= policy.priority_levels or asked == LIVE
+    is_level = 1 <= asked <= policy.priority_levels or asked in (LIVE, BACKGROUND)
     return asked if is_level else policy.default_priority
 
 

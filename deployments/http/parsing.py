@@ -189,7 +189,7 @@ async def json_fields(request: Request, fields: type[FieldsT], limits: Limits) -
         raise InvalidRequest(f"the body must be JSON{named}: {error}", param="body") from error
     if not isinstance(body, dict):
         raise InvalidRequest("the body must be a JSON object", param="body")
-    return _validated(fields, body)
+    return validated(fields, body)
 
 
 async def form_fields(
@@ -221,7 +221,7 @@ async def form_parts(
     form = await read_form(request)
     try:
         uploads = uploads_of(form, file_names, max_files)
-        typed = _validated(fields, form_values(form, _names(fields), file_names))
+        typed = validated(fields, form_values(form, names_of(fields), file_names))
         return typed, [[await upload.read() for upload in named] for named in uploads]
     finally:
         await form.close()
@@ -234,14 +234,15 @@ def _content_type(request: Request) -> str:
 
 
 @cache
-def _names(fields: type[Fields]) -> frozenset[str]:
+def names_of(fields: type[Fields]) -> frozenset[str]:
     """Return all names that a request's fields may have."""
     aliases = [field.alias for field in fields.model_fields.values() if field.alias]
     return frozenset([*fields.model_fields, *aliases])
 
 
-def _validated(fields: type[FieldsT], values: dict[str, Any]) -> FieldsT:
-    known = _names(fields)
+def validated(fields: type[FieldsT], values: dict[str, Any]) -> FieldsT:
+    """Return the typed fields of a request. Raises InvalidRequest: one is wrong."""
+    known = names_of(fields)
     is_strict = not issubclass(fields, ForgivingFields)
     for name in values if is_strict else ():  # before pydantic, which makes an error of each one
         if name not in known:

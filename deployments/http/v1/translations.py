@@ -110,8 +110,18 @@ class SpeechTranslationEndpoint:
             return timed(await self._in_turn(request, fields, plan, audio, context), context)
         with blaming("text", "target_language"):  # what cannot be spoken is the translation
             (answer,) = await self._pipeline.run([audio], [plan], context)
+        return await self.answer(request.headers["x-request-id"], fields, answer, context)
+
+    async def answer(
+        self,
+        request_id: str,
+        fields: SpeechTranslationFields,
+        answer: SpeechTranslation,
+        context: Context,
+    ) -> Response:
+        """Show a translation in the format that the request names."""
         if fields.response_format == "json":
-            return await self._as_json(request, fields, answer, context)
+            return await self._as_json(request_id, fields, answer, context)
         if fields.speaks:
             return await self._as_audio(fields, answer, context)
         rendered = await self._pipeline.codecs.run(
@@ -149,14 +159,14 @@ class SpeechTranslationEndpoint:
 
     async def _as_json(
         self,
-        request: Request,
+        request_id: str,
         fields: SpeechTranslationFields,
         answer: SpeechTranslation,
         context: Context,
     ) -> Response:
         spoken = await self._spoken(fields, answer.audio, context)
         body = {
-            **_whole(request.headers["x-request-id"], fields, answer, context),
+            **_whole(request_id, fields, answer, context),
             "segments": [_segment(*each) for each in enumerate(answer.sentences)],
             "audio": spoken,
         }
