@@ -33,12 +33,15 @@ from deployments.http.triton.routes import OipRoutes
 from deployments.http.v1.audio_translations import AudioTranslationEndpoint
 from deployments.http.v1.detections import TextDetectionEndpoint
 from deployments.http.v1.embeddings import EmbeddingEndpoint
+from deployments.http.v1.job_kinds import kinds, runner_of
+from deployments.http.v1.jobs import JobRoutes
 from deployments.http.v1.models import ModelRoutes
 from deployments.http.v1.speech import SpeechEndpoint
 from deployments.http.v1.text import TextTranslationEndpoint
 from deployments.http.v1.transcriptions import TranscriptionEndpoint
 from deployments.http.v1.translations import SpeechTranslationEndpoint
 from deployments.http.v1.voices import VoiceRoutes
+from deployments.jobs.runner import Runner
 from deployments.library.store import Store
 from deployments.live.fleet_sessions import sessions_of
 from deployments.live.sessions import Sessions
@@ -60,11 +63,13 @@ def asgi_app(
     known_keys: KnownKeys | None = None,
     live: LiveParts | None = None,
     store: Store | None = None,
+    jobs: Runner | None = None,
 ) -> ASGIApp:
     """Serve all protocols over one fleet of models.
 
     ``live`` holds the sessions of live speech; None: this process has its own, and is alone.
-    ``store`` keeps what callers leave here; None: nothing is kept.
+    ``store`` keeps what callers leave here; None: nothing is kept. ``jobs`` runs the jobs that are
+    kept there; None: other processes do.
 
     The router is bare: Starlette's application would wrap each request in two more layers for
     errors, for which ``middleware.errors`` answers in any case.
@@ -85,6 +90,12 @@ def asgi_app(
         [
             *routes(fleet, config, refusing, cluster_figures),
             *live_routes(fleet, config, admission, cluster_figures, live, tokens),
+            *JobRoutes(
+                jobs or runner_of(fleet, config, store, known_keys),
+                kinds(Pipeline(fleet, config, Codecs(1)), config.limits),
+                config.limits,
+                admission,
+            ).routes(),
         ]
     )
     door = Door(config, known_keys, router.template, tokens)

@@ -184,7 +184,7 @@ async def json_fields(request: Request, fields: type[FieldsT], limits: Limits) -
     try:
         body = json.loads(data)
     except (ValueError, RecursionError) as error:
-        sent = _content_type(request)
+        sent = media_type_of(request)
         named = "" if sent == "application/json" else f" (application/json), not {sent}"
         raise InvalidRequest(f"the body must be JSON{named}: {error}", param="body") from error
     if not isinstance(body, dict):
@@ -215,7 +215,7 @@ async def form_parts(
 
     The first name must stand in the form; ``max_files`` bounds all of them together.
     """
-    if (sent := _content_type(request)) != "multipart/form-data":
+    if (sent := media_type_of(request)) != "multipart/form-data":
         message = f"the body must be multipart/form-data, not {sent}"
         raise InvalidRequest(message, param="body")
     form = await read_form(request)
@@ -227,7 +227,7 @@ async def form_parts(
         await form.close()
 
 
-def _content_type(request: Request) -> str:
+def media_type_of(request: Request) -> str:
     """Return the media type of the body, in small letters and short enough for a message."""
     media_type = request.headers.get("content-type", "").partition(";")[0].strip().lower()
     return printable(media_type[:MAX_ECHO_CHARS]) or "a body of no content-type"

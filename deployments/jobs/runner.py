@@ -82,7 +82,8 @@ class Runner:
             except Exception:
                 logger.exception("jobs cannot be looked for")
             with suppress(TimeoutError):
-                await asyncio.wait_for(self._woken.wait(), LOOK_S)
+                async with asyncio.timeout(LOOK_S):  # wait_for of 3.11 may lose a cancellation
+                    await self._woken.wait()
 
     async def _drop_deleted(self) -> None:
         for id, (claim, task) in list(self._running.items()):

@@ -3,13 +3,15 @@
 from __future__ import annotations
 
 import asyncio
+import math
 from collections.abc import Awaitable, Callable, Iterable, Mapping
 from dataclasses import dataclass, field
 from typing import Protocol, TypeAlias
 
 from deployments.graph.context import Context
 from deployments.library.jobs import Job, JobShelf
-from models.types import SAMPLE_RATE_HZ, AnswerWarning, Audio
+from models.audio.segments import Window
+from models.types import SAMPLE_RATE_HZ, AnswerWarning, Audio, SpeechSpan
 
 
 @dataclass(frozen=True, slots=True)
@@ -35,6 +37,11 @@ class Done:
     def starts_s(self) -> list[float]:
         """Return where each part begins."""
         return [start / SAMPLE_RATE_HZ for start in self._job.starts]
+
+    @property
+    def windows(self) -> list[Window]:
+        """Return the parts as windows of the recording, which place what is in them."""
+        return [Window((SpeechSpan(start_s, math.inf),), ()) for start_s in self.starts_s]
 
     @property
     def duration_s(self) -> float:

@@ -46,6 +46,12 @@ RIGHTS: Mapping[tuple[str, str], Scopes] = {
     ("GET", "/v1/audio/voice_consents/{name:path}"): INFER,
     ("POST", "/v1/audio/voice_consents/{name:path}"): INFER,
     ("DELETE", "/v1/audio/voice_consents/{name:path}"): INFER,
+    # jobs
+    ("POST", "/v1/jobs"): INFER,
+    ("GET", "/v1/jobs"): INFER,
+    ("GET", "/v1/jobs/{id}"): INFER,
+    ("GET", "/v1/jobs/{id}/result"): INFER,
+    ("DELETE", "/v1/jobs/{id}"): INFER,
     # live
     ("GET", "/v1/realtime"): INFER,
     ("GET", "/v1/realtime/translations"): INFER,

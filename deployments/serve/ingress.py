@@ -23,6 +23,7 @@ from deployments.http.middleware.admission import Admission
 from deployments.http.realtime.relay import Answer, Ask, Elsewhere, Relays
 from deployments.http.realtime.sessions import end_here
 from deployments.http.server import Listener
+from deployments.http.v1.job_kinds import runner_of
 from deployments.library.store import open_store
 from deployments.live.fleet_sessions import sessions_of
 from deployments.security import audit
@@ -65,6 +66,8 @@ class Ingress:
         self._sessions = sessions
         all_ = Elsewhere(self._relay_all, self._find_all, self._end_all)
         elsewhere = all_ if ask else None
+        store = open_store(config.library, os.environ)
+        self._jobs = runner_of(self._fleet, config, store, known_keys)
         app = asgi_app(
             self._fleet,
             config,
@@ -72,7 +75,8 @@ class Ingress:
             self._cluster_figures,
             known_keys,
             LiveParts(sessions, elsewhere, signing_key(os.environ)),
-            open_store(config.library, os.environ),
+            store,
+            self._jobs,
         )
         at = config.ingress
         self._listener = Listener(app, at.host, at.port, at.keep_alive_timeout_s, at.tls)
@@ -98,6 +102,8 @@ class Ingress:
                 logger.error("%s:%s cannot be listened on: %s", at.host, at.port, error)
                 raise
             self._fleet.start()
+            if self._jobs is not None:
+                self._jobs.start()
         try:
             validated = IngressUserConfig.model_validate(user_config)
             check_policies(validated, self._config)
@@ -112,7 +118,12 @@ class Ingress:
         self._listener.check()
 
     async def drain(self, timeout_s: float) -> bool:
-        """Refuse new requests, and wait for those that run; see ``Admission.drain``."""
+        """Refuse new requests, and wait for those that run; see ``Admission.drain``.
+
+        Jobs are left to other processes at once.
+        """
+        if self._jobs is not None:
+            await self._jobs.stop()
         return await self._admission.drain(timeout_s, self._config.ingress.drain_notice_s)
 
     async def figures(self) -> list[IngressFigures]:
@@ -163,6 +174,8 @@ class Ingress:
         return self._fleet.follower.idle()
 
     async def __del__(self) -> None:  # Serve awaits it when it stops a replica
+        if self._jobs is not None:
+            await self._jobs.stop()
         await self._listener.stop(self._admission, DRAIN_S - STOP_S)
         await asyncio.to_thread(tracing.shut_down)
 

@@ -50,6 +50,13 @@ PARAMETERS: Mapping[str, Schema] = {
         "schema": {"type": "string"},
         "description": "The id of an open session.",
     },
+    "JobId": {
+        "name": "id",
+        "in": "path",
+        "required": True,
+        "schema": {"type": "string"},
+        "description": "The id of one of the caller's jobs.",
+    },
     "ModelName": {
         "name": "name",
         "in": "path",
