@@ -10,7 +10,7 @@ from bisect import bisect_right
 from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
-from typing import BinaryIO
+from typing import TYPE_CHECKING, BinaryIO
 
 from cryptography.exceptions import InvalidTag
 from cryptography.hazmat.primitives.ciphers.aead import AESGCM
@@ -18,6 +18,9 @@ from cryptography.hazmat.primitives.hashes import SHA256
 from cryptography.hazmat.primitives.kdf.hkdf import HKDF
 
 from models.errors import ConfigError, DiskFull, InternalError
+
+if TYPE_CHECKING:
+    from _typeshed import WriteableBuffer as Buffer
 
 LIBRARY_KEY = "DRAGOMAN_LIBRARY_KEY"
 LEAST_CHARS = 32
@@ -161,21 +164,23 @@ class SealedFile(io.RawIOBase):
     def seekable(self) -> bool:
         return True
 
-    def read(self, size: int = -1) -> bytes:
-        """Read up to ``size`` bytes; fewer at the end of a piece and of the file.
+    def readinto(self, buffer: Buffer, /) -> int:
+        """Read up to the end of a piece, and return how many bytes; 0 at the end of the file.
 
         Raises:
             InternalError: the file was changed.
         """
-        if self._position >= self._starts[-1] or size == 0:
-            return b""
+        view = memoryview(buffer).cast("B")
+        if self._position >= self._starts[-1] or not len(view):
+            return 0
         number = bisect_right(self._starts, self._position) - 1
         if number != self._held:
             self._piece, self._held = self._opened(number), number
         start = self._position - self._starts[number]
-        found = self._piece[start:] if size < 0 else self._piece[start : start + size]
+        found = self._piece[start : start + len(view)]
+        view[: len(found)] = found
         self._position += len(found)
-        return found
+        return len(found)
 
     def _opened(self, number: int) -> bytes:
         self._file.seek(self._places[number])

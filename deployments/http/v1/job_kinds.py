@@ -58,7 +58,8 @@ def runner_of(
 ) -> Runner | None:
     """Return who runs the jobs of a store; None: there is none.
 
-    It has one thread of its own to decode, so that it takes no turn from a request. ``sleep`` waits before a further try.
+    It has one thread of its own to decode, so that it takes no turn from a request. ``sleep`` waits
+    before a further try.
     """
     if store is None:
         return None

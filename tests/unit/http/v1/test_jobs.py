@@ -2,17 +2,15 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import AsyncIterator
 from pathlib import Path
 from typing import Any
 
-import httpx
 import pytest
 
-from tests.support.asgi import SILENCE, SPEECH
+from tests.support.asgi import SPEECH
 from tests.support.bad_input import form
-from tests.support.jobs import JOBS, JobServer, job_config, job_server, minutes
+from tests.support.jobs import JobServer, job_config, job_server
 
 TRANSCRIBE, TRANSLATE = "/v1/audio/transcriptions", "/v1/speech/translations"
 PATHS = {"transcription": TRANSCRIBE, "translation": TRANSLATE}
