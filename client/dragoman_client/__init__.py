@@ -54,6 +54,7 @@ from .errors import (
     Unprocessable,
     UnsupportedPair,
 )
+from .job_types import Job, JobError, JobProgress, JobResult
 from .live import LiveSession
 from .live_audio import Loudspeaker, microphone
 from .live_types import (
@@ -119,6 +120,10 @@ __all__ = [
     "Finding",
     "Forbidden",
     "InvalidRequest",
+    "Job",
+    "JobError",
+    "JobProgress",
+    "JobResult",
     "Lag",
     "LiveEvent",
     "LiveOptions",

@@ -12,29 +12,32 @@ from typing import Annotated
 
 import typer
 
-from . import console, files, live_commands, reports, speech_commands
+from . import (
+    console,
+    files,
+    job_commands,
+    live_commands,
+    reports,
+    speech_commands,
+    transcribe_command,
+)
 from .client import Client
 from .connection import DEFAULT_URL
 from .exchange import checked_url
 from .options import (
-    SPOKEN,
     AsJson,
     Headers,
     Key,
     SoundFile,
-    Speed,
     To,
     Url,
-    VoiceName,
-    format_of,
     parsed_headers,
     show_version,
     sound_files,
     with_key,
-    writable,
 )
 from .policy import DEFAULT_TOTAL_S
-from .types import SpokenFormat, TextTranslation
+from .types import TextTranslation
 
 COMMANDS = "dragoman.commands"  # the entry-point group of other packages' commands
 
@@ -43,6 +46,8 @@ app = typer.Typer(
     help="Speech translation from a Dragoman server.",
     no_args_is_help=True,
     pretty_exceptions_show_locals=False,
+    # whisper's own command has underscores: --output_format.
+    context_settings={"token_normalize_func": lambda name: name.replace("_", "-")},
 )
 
 
@@ -72,53 +77,10 @@ def connection_options(
 
 
 app.command()(speech_commands.translate)
-app.command()(speech_commands.transcribe)
+app.command()(transcribe_command.transcribe)
+app.command()(speech_commands.say)
 app.command()(live_commands.live)
 app.command()(live_commands.follow)
-
-
-@app.command()
-def say(
-    context: typer.Context,
-    text: Annotated[str, typer.Argument(metavar="TEXT", help="The text; - reads stdin.")],
-    output: Annotated[
-        Path,
-        typer.Option(
-            "--output",
-            "-o",
-            metavar="FILE",
-            help=f"A file ({', '.join(SPOKEN)}); - is stdout, sentence by sentence.",
-            callback=writable,
-        ),
-    ],
-    voice: VoiceName = None,
-    language: Annotated[
-        str | None, typer.Option(metavar="LANGUAGE", help="Use its first voice.")
-    ] = None,
-    speed: Speed = None,
-    response_format: Annotated[
-        SpokenFormat | None,
-        typer.Option("--format", help="Default: by the extension of --output, or wav."),
-    ] = None,
-) -> None:
-    """Speak a text."""
-    if (voice is None) == (language is None):
-        raise typer.BadParameter("name either --voice or --language")
-    to_stdout = output == console.STDOUT
-    by_extension = None if to_stdout or response_format else format_of(output, SPOKEN)
-    wanted = response_format or by_extension or "wav"
-    said = files.text_of(text)
-    with console.connected(context, "speaking") as client:
-        if to_stdout:
-            pieces = client.stream_speech(
-                said, voice=voice, language=language, response_format=wanted, speed=speed
-            )
-            console.write_stdout(pieces)
-            return
-        result = client.speak(
-            said, voice=voice, language=language, response_format=wanted, speed=speed
-        )
-    console.write(output, result.audio, wanted)
 
 
 @app.command()
@@ -170,6 +132,9 @@ def compare(
         console.show_json(matches)
     else:
         reports.show_matches(matches, [*map(files.name_of, clips)])
+
+
+app.add_typer(job_commands.app, name="jobs")
 
 
 # ---- text -----------------------------------------------------------------------------

@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import asyncio
+import json
 import os
 import uuid
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any, Generic, TypeAlias, TypeVar
+from typing import Any, BinaryIO, Generic, TypeAlias, TypeVar
 
 import httpx
 import msgspec
@@ -20,15 +22,17 @@ from .server_types import Readiness
 from .types import AudioFile
 
 Result = TypeVar("Result")
+# The id of one that the server keeps, or one itself: its name and its terms.
+Glossary: TypeAlias = str | Mapping[str, Any]
 Form: TypeAlias = dict[str, str | list[str]]
 
 
 @dataclass(frozen=True, slots=True)
 class Upload:
-    """A file that was read. It is held in memory, so that a call can be sent again."""
+    """A file that was read, so that a call can be sent again, or one that is sent from its disk."""
 
     name: str
-    content: bytes = field(repr=False)
+    content: bytes | BinaryIO = field(repr=False)
     part: str = "file"  # the name of its field in the form
 
 
@@ -75,6 +79,11 @@ def as_timeout(timeout: Timeout | float | None) -> Timeout:
 def form_of(**fields: str | float | None) -> Form:
     """Write form fields as text, and leave out those that are None."""
     return {name: str(value) for name, value in fields.items() if value is not None}
+
+
+def glossary_text(glossary: Glossary | None) -> str | None:
+    """Write a glossary as a form has it: its id, or all of it as JSON."""
+    return glossary if glossary is None or isinstance(glossary, str) else json.dumps(glossary)
 
 
 def request(
@@ -124,6 +133,17 @@ def read_upload(file: AudioFile, part: str = "file") -> Upload:
         raise TypeError("open the audio file in binary mode: open(path, 'rb')")
     name = getattr(file, "name", None)  # a number for a file of a bare descriptor
     return Upload(Path(name).name if isinstance(name, str) else "audio", content, part)
+
+
+@contextmanager
+def opened_upload(file: AudioFile) -> Iterator[Upload]:
+    """Open a file that is read while it is sent. Raise OSError or TypeError."""
+    if isinstance(file, (str, os.PathLike)):
+        path = Path(file)
+        with path.open("rb") as opened:
+            yield Upload(path.name, opened)
+    else:
+        yield read_upload(file)
 
 
 async def read_upload_async(file: AudioFile, part: str = "file") -> Upload:

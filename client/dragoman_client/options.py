@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import re
 from collections.abc import Mapping, Sequence
 from pathlib import Path
@@ -9,7 +10,7 @@ from typing import Annotated, Literal, TypeAlias, TypeVar
 
 import typer
 
-from .exchange import key_header
+from .exchange import Glossary, key_header
 from .types import AudioFormat, SpokenFormat, SubtitleFormat, TranscriptFormat
 from .version import __version__
 
@@ -98,6 +99,20 @@ Speed = Annotated[
     float | None, typer.Option(min=0.25, max=4.0, help="Speed of the speech; 1 is the voice's own.")
 ]
 
+OutputDir = Annotated[
+    Path | None,
+    typer.Option(metavar="FOLDER", help="Write each output there; it is made if it is missing."),
+]
+Overwrite = Annotated[
+    bool, typer.Option("--overwrite", help="Of many files, do those again that are done.")
+]
+GlossaryOption = Annotated[
+    str | None,
+    typer.Option(
+        "--glossary", metavar="ID|FILE", help="Words that must be right: an id, or a JSON file."
+    ),
+]
+
 Url = Annotated[
     str, typer.Option("--url", metavar="URL", envvar="DRAGOMAN_URL", help="The server's address.")
 ]
@@ -126,6 +141,22 @@ def with_key(key: str | None, headers: Mapping[str, str]) -> dict[str, str]:
         return {**key_header(key), **headers}
     except ValueError as error:
         raise typer.BadParameter(str(error), param_hint="--key") from None
+
+
+def glossary_of(text: str | None) -> Glossary | None:
+    """Return the glossary of a JSON file, or else the id that the text is.
+
+    Raise typer.BadParameter if the file holds none.
+    """
+    if text is None or not Path(text).is_file():
+        return text
+    try:
+        glossary = json.loads(Path(text).read_text("utf-8"))
+    except (OSError, ValueError) as error:
+        raise typer.BadParameter(f"{text}: {error}", param_hint="--glossary") from None
+    if not isinstance(glossary, dict):
+        raise typer.BadParameter(f"{text} must hold a JSON object", param_hint="--glossary")
+    return glossary
 
 
 def parsed_headers(texts: Sequence[str]) -> dict[str, str]:

@@ -9,7 +9,7 @@ import httpx
 import msgspec
 from msgspec import structs
 
-from . import errors, headers, server_types, types
+from . import errors, headers, job_types, server_types, types
 
 Row: TypeAlias = dict[str, Any]
 Body = TypeVar("Body")
@@ -164,6 +164,23 @@ def speaker_matches(response: httpx.Response) -> list[types.SpeakerMatch]:
 def speaker_match(response: httpx.Response) -> types.SpeakerMatch:
     (match,) = speaker_matches(response)
     return match
+
+
+def job(response: httpx.Response) -> job_types.Job:
+    return _body(response, job_types.Job)
+
+
+def jobs(response: httpx.Response) -> list[job_types.Job]:
+    return msgspec.convert(_body(response, _Listing).data, list[job_types.Job])
+
+
+def job_result(response: httpx.Response) -> job_types.JobResult:
+    media_type = response.headers.get("content-type", "").partition(";")[0].strip()
+    return job_types.JobResult(response.content, media_type, request_id(response))
+
+
+def no_answer(response: httpx.Response) -> None:
+    """Read nothing: that it was done is all that there is to know."""
 
 
 def models(response: httpx.Response) -> list[server_types.Model]:

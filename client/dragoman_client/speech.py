@@ -10,7 +10,7 @@ import httpx
 
 from . import parsing
 from .connection import Connection
-from .exchange import Call, Form, Result, form_of, read_upload
+from .exchange import Call, Form, Glossary, Result, form_of, glossary_text, read_upload
 from .types import (
     AudioFile,
     AudioFormat,
@@ -39,6 +39,7 @@ class Speech(Connection):
         speed: float | None = None,
         include_embedding: bool = False,
         audio_format: InlineAudioFormat = "wav",
+        glossary: Glossary | None = None,
     ) -> SpeechTranslation:
         """Translate speech into speech, and return the texts, the times and the audio.
 
@@ -46,7 +47,8 @@ class Speech(Connection):
         ``Portuguese``; without ``source_language`` the server detects it. ``voice`` is one of
         :meth:`voices`, or ``source`` for the speaker's own; ``speed`` is from 0.25 to 4.
         ``audio_format="none"`` asks for the texts alone, ``include_embedding`` for the speaker's
-        embedding as well.
+        embedding as well. ``glossary`` is the id of one that the server keeps, or one itself:
+        a name and terms.
 
         >>> result = client.translate_speech("hello.wav", "pt", speed=1.1)
         >>> result.transcript.text, result.translation.text
@@ -62,6 +64,7 @@ class Speech(Connection):
             speed=speed,
             response_format="json",
             audio_format=audio_format,
+            glossary=glossary_text(glossary),
         )
         if include_embedding:
             form["include[]"] = ["embedding"]
@@ -103,6 +106,7 @@ class Speech(Connection):
         source_language: str | None = None,
         response_format: SubtitleFormat = "srt",
         bilingual: bool = False,
+        glossary: Glossary | None = None,
     ) -> str:
         """Translate speech into subtitles; ``bilingual`` puts the spoken text above them.
 
@@ -115,6 +119,7 @@ class Speech(Connection):
             target_language=target_language,
             source_language=source_language,
             response_format=f"bilingual_{response_format}" if bilingual else response_format,
+            glossary=glossary_text(glossary),
         )
         return self._post(TRANSLATIONS, parsing.text, form, file)
 
@@ -151,12 +156,15 @@ class Speech(Connection):
         temperature: float | None = None,
         word_timestamps: bool = False,
         model: str | None = None,
+        glossary: Glossary | None = None,
     ) -> str:
         """Do as :meth:`transcribe` does, and return the document as the server writes it.
 
         >>> Path("hello.vtt").write_text(client.transcribe_as("hello.wav", "vtt"))
         """
         form = _form(response_format, language, prompt, temperature, word_timestamps, model)
+        if glossary is not None:
+            form["glossary"] = glossary_text(glossary) or ""
         return self._post(TRANSCRIPTIONS, parsing.text, form, file)
 
     def translate_audio(
