@@ -105,6 +105,7 @@ class TranslationOptions:
 
         fields = {
             **self._fields,
+            "response_format": "json",
             "voice": self.voice,
             "speed": self.speed,
             "audio_format": audio_format,

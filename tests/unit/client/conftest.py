@@ -5,6 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 
 import pytest
+from typer.models import TyperInfo
 
 from dragoman_client.cli import app
 from tests.support import fake_api
@@ -28,4 +29,11 @@ def wav(tmp_path: Path) -> Path:
 @pytest.fixture(autouse=True)
 def client_alone(monkeypatch: pytest.MonkeyPatch) -> None:
     """Take away the commands of an installed server, which may replace the client's."""
-    monkeypatch.setattr(app, "registered_groups", [])
+    own = [group for group in app.registered_groups if _is_the_client_s(group)]
+    monkeypatch.setattr(app, "registered_groups", own)
+
+
+def _is_the_client_s(group: TyperInfo) -> bool:
+    commands = group.typer_instance.registered_commands if group.typer_instance else []
+    modules = [command.callback.__module__ for command in commands if command.callback]
+    return all(module.startswith("dragoman_client.") for module in modules)
