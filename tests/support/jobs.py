@@ -59,12 +59,6 @@ class JobServer:
                 await asyncio.sleep(0.01)
         return job
 
-    async def until_done_s(self, id: str, least_s: float) -> None:
-        """Return once so much of a job's recording is done."""
-        async with asyncio.timeout(60):
-            while (await self.show(id))["progress"]["done_s"] < least_s:
-                await asyncio.sleep(0.01)
-
     async def result(self, data: bytes, **fields: Any) -> httpx.Response:
         """Make a job, and return its result."""
         id = await self.create(data, **fields)
