@@ -14,6 +14,7 @@ from deployments.batching.live import BACKGROUND
 from deployments.graph.context import Context
 from deployments.graph.pipeline import Pipeline
 from deployments.jobs.cutting import PIECE_SAMPLES, Part, parts
+from deployments.jobs.threads import opened
 from deployments.jobs.work import Done, Sleep, Work, part_name
 from deployments.library.jobs import RESULT, Claim
 from deployments.telemetry import usage
@@ -77,7 +78,9 @@ class Run:
 
     async def _hear(self) -> None:
         """Work on each part, while the next one is read."""
-        with closing(await asyncio.to_thread(self._shelf.open_source, self._job.id)) as file:
+        id = self._job.id
+        source = await opened(lambda: self._shelf.open_source(id), lambda file: file.close())
+        with closing(source) as file:
             recording = await self._off_loop(lambda: LongFile(file))
             if self._job.total_s is None:
                 await self._change(total_s=await self._off_loop(recording.stated_s))

@@ -8,6 +8,7 @@ from contextlib import suppress
 
 from deployments.graph.pipeline import Pipeline
 from deployments.jobs.run import Run
+from deployments.jobs.threads import opened
 from deployments.jobs.work import MakeWork, Sleep
 from deployments.library.jobs import FIELDS, Claim, Jobs
 from deployments.telemetry import usage
@@ -94,7 +95,7 @@ class Runner:
 
     async def _begin(self) -> None:
         while len(self._running) < self.jobs.settings.at_once:
-            claim = await asyncio.to_thread(self.jobs.claim)
+            claim = await opened(self.jobs.claim, _let_go)
             if claim is None:
                 return
             task = asyncio.create_task(self._run(claim))
@@ -130,6 +131,11 @@ class Runner:
         if account is None:
             raise Unauthorized(KEY_GONE)
         return account
+
+
+def _let_go(claim: Claim | None) -> None:
+    if claim is not None:
+        claim.lock.close()
 
 
 async def _fail(claim: Claim, error: Exception) -> None:

@@ -137,6 +137,8 @@ async def receive(
     if upload.filename is None:
         message = "file is required, as an uploaded file: the recording to work on"
         raise InvalidRequest(message, param="file")
+    if "file" not in form:  # whose parts are those that have ended
+        raise InvalidRequest("malformed request: the form ends early", param="body")
     return form
 
 
@@ -188,6 +190,7 @@ async def _next(stream: Any, stopping: asyncio.Task[Any]) -> bytes | None:
         raise BodyTooSlow(f"nothing came of the body for {RATE_WINDOW_S:g} s", param="body")
     finally:
         coming.cancel()
+        await asyncio.gather(coming, return_exceptions=True)  # the stream is not asked any more
 
 
 def _too_slow(limits: Limits) -> BodyTooSlow:
