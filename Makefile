@@ -5,13 +5,13 @@ PYTHON ?= python3
 VENV ?= .venv
 CONFIG ?= serve_config.yaml
 BIN := $(VENV)/bin
-BENCHES := accuracy attacks diarisation endurance engines fair first-audio gpu graph graph-waste growth kept keywords languages live overhead said speaker-checks spoken stages
+BENCHES := accuracy attacks clauses consents diarisation endurance engines fair first-audio gpu graph graph-waste growth kept keywords languages live overhead said speaker-checks spoken stages
 INSTALLED := $(VENV)/.installed
 
 # Dozens of processes read the same modules; without this each of them compiles them anew.
 unexport PYTHONDONTWRITEBYTECODE
 
-.PHONY: run audit deploy drain fetch doctor install-gpu test test-unit test-models test-e2e check install check-config tune fuzz fuzz-api stock-clients generate bench bench-replicas bench-asr bench-speaker bench-nmt bench-yourtts $(BENCHES:%=bench-%) clean
+.PHONY: run audit deploy drain fetch doctor install-gpu test test-unit test-models test-e2e check install check-config tune fuzz fuzz-api stock-clients page-tests generate bench bench-replicas bench-asr bench-speaker bench-nmt bench-yourtts $(BENCHES:%=bench-%) clean
 
 run: install
 	@$(BIN)/dragoman serve --config $(CONFIG)
@@ -106,6 +106,11 @@ fuzz-api: install
 # own below build/: ARGS='--only openai npm'. It needs PyPI, npm and Chromium, so the CI leaves it out.
 stock-clients: install
 	$(BIN)/python -m tests.clients $(ARGS)
+
+# Drive the page at / in Chromium, on fakes: ARGS='--only live_speaks'. It needs PyPI, npm and
+# Chromium, so the CI leaves it out.
+page-tests: install
+	$(BIN)/python -m tests.page $(ARGS)
 
 # Run every benchmark: nothing else should run meanwhile. Each part writes its figures to docs/bench,
 # and the page docs/benchmarks.md is made of them.

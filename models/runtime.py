@@ -97,7 +97,9 @@ class RuntimeSpec:
     takes_prefix: bool = False  # ASR: AsrItem.prefix; an engine that does not refuses it
     pairs: tuple[tuple[str, str], ...] = ()  # NMT: (source, target), beside those of languages
     continues: bool = False  # NMT: whether it can go on from the start of a sentence
+    takes_terms: bool = False  # NMT: NmtItem.terms; every engine that ``keeps`` does
     voices: tuple[Voice, ...] = ()  # TTS
+    takes_sounds: bool = False  # TTS: TtsItem.sounds
     cloning_languages: tuple[str, ...] = ()  # TTS: that it speaks in the voice of a reference clip
     embedding_size: int | None = None  # speaker
     max_batch_size: int | None = None  # what the engine itself bounds; None: nothing

@@ -13,6 +13,7 @@ SAMPLE_RATE_HZ = 16_000  # of all audio that enters a runtime
 # Mono PCM: int16 (full scale 32,768) or float32 (full scale 1.0), shape [n].
 Samples: TypeAlias = NDArray[np.int16] | NDArray[np.float32]
 SOURCE_VOICE = "source"  # the voice of the speaker who is translated
+FIRST_SOUND = "\ue000"  # of the characters that stand for phonemes, see TtsItem
 UNDETERMINED = "und"  # ISO 639-2: the language of silence
 Task: TypeAlias = Literal["transcribe", "translate", "detect"]
 Kind: TypeAlias = Literal["vad", "asr", "nmt", "tts", "speaker"]
@@ -108,6 +109,15 @@ class AsrItem:
 
 
 @dataclass(frozen=True, slots=True)
+class Term:
+    """A word or phrase, and what stands in its place in the translation."""
+
+    text: str
+    translation: str
+    case_sensitive: bool = False  # it is meant only as it is written
+
+
+@dataclass(frozen=True, slots=True)
 class NmtItem:
     """One sentence (a longer text is cut by ``models.text.sentences.split``).
 
@@ -120,6 +130,7 @@ class NmtItem:
         max_tokens: of the translation; None: the engine's own bound.
         before: what of its sentence stands before the text, and is translated already.
         before_translated: that translation, from which the text's goes on; "" if ``before`` is.
+        terms: those of a glossary that the text holds; for engines whose spec has ``takes_terms``.
     """
 
     text: str
@@ -130,6 +141,7 @@ class NmtItem:
     max_tokens: int | None = None
     before: str = ""
     before_translated: str = ""
+    terms: tuple[Term, ...] = ()
 
     @property
     def length(self) -> float:
@@ -142,6 +154,9 @@ class TtsItem:
 
     With ``reference`` the engine speaks ``language`` in the voice of that clip, and ``voice`` is
     ``SOURCE_VOICE``.
+
+    ``sounds`` are phonemes in IPA: the first stands for the character ``FIRST_SOUND`` of the text,
+    the next for the one behind it, and so on. They are for engines whose spec has ``takes_sounds``.
     """
 
     text: str
@@ -149,6 +164,7 @@ class TtsItem:
     speed: float = 1.0
     language: str | None = None  # None: the voice's own
     reference: Samples | None = None  # 16 kHz, [n]
+    sounds: tuple[str, ...] = ()
 
     @property
     def length(self) -> float:

@@ -24,6 +24,7 @@ from .async_client import AsyncClient
 from .async_live import AsyncLiveSession
 from .async_transport import AsyncRetryTransport
 from .client import Client
+from .dubbing_types import Place
 from .errors import (
     ConnectionFailed,
     DeadlinePassed,
@@ -54,6 +55,7 @@ from .errors import (
     Unprocessable,
     UnsupportedPair,
 )
+from .glossary_types import Glossary, GlossaryTerm, KeptGlossary
 from .job_types import Job, JobError, JobProgress, JobResult
 from .live import LiveSession
 from .live_audio import Loudspeaker, microphone
@@ -100,6 +102,7 @@ from .types import (
     Word,
 )
 from .version import __version__
+from .voice_types import OwnVoice, SpeakerVoice, VoiceConsent
 
 __all__ = [
     "AnswerWarning",
@@ -119,11 +122,14 @@ __all__ = [
     "Embedding",
     "Finding",
     "Forbidden",
+    "Glossary",
+    "GlossaryTerm",
     "InvalidRequest",
     "Job",
     "JobError",
     "JobProgress",
     "JobResult",
+    "KeptGlossary",
     "Lag",
     "LiveEvent",
     "LiveOptions",
@@ -137,7 +143,9 @@ __all__ = [
     "NotReady",
     "Notice",
     "Overloaded",
+    "OwnVoice",
     "PartialText",
+    "Place",
     "Problem",
     "QueueDeadlinePassed",
     "QueueFull",
@@ -150,6 +158,7 @@ __all__ = [
     "ServerError",
     "SessionLost",
     "SpeakerMatch",
+    "SpeakerVoice",
     "SpeechEnd",
     "SpeechStart",
     "SpeechTranslation",
@@ -184,6 +193,7 @@ __all__ = [
     "Unprocessable",
     "UnsupportedPair",
     "Voice",
+    "VoiceConsent",
     "Word",
     "__version__",
     "microphone",

@@ -6,21 +6,24 @@ import asyncio
 import time
 import urllib.parse
 from collections.abc import AsyncGenerator, Callable, Sequence
-from functools import partial
 from typing import Any
 
 import httpx
 
 from . import parsing
 from .async_connection import DEFAULT_URL as DEFAULT_URL
+from .async_glossaries import AsyncGlossaries
 from .async_jobs import AsyncJobs
 from .async_live import AsyncLive
 from .async_speech import AsyncSpeech
 from .async_streams import AsyncStreams
+from .async_voices import AsyncVoices
 from .errors import DragomanError, TimeoutError
 from .exchange import Call, Result, form_of, read_upload_async, what_is_missing
+from .glossary_types import Glossary
 from .policy import Timeout
 from .server_types import Diagnosis, Model, Readiness, Voice
+from .speaking import speech_call
 from .types import (
     AudioFile,
     AudioResult,
@@ -37,11 +40,11 @@ EMBEDDINGS = "/v1/audio/embeddings"
 PROBE_TIMEOUT = Timeout(total_s=5.0, connect_s=2.0)
 
 
-class AsyncClient(AsyncSpeech, AsyncStreams, AsyncJobs, AsyncLive):
+class AsyncClient(AsyncSpeech, AsyncStreams, AsyncJobs, AsyncVoices, AsyncLive, AsyncGlossaries):
     """A server's API as methods. One client serves many tasks and keeps connections open.
 
     >>> async with AsyncClient("http://127.0.0.1:8000", timeout=30) as client:
-    ...     result = await client.translate_speech("hello.wav", "pt")
+    ...     result = await client.translatespeech_call("hello.wav", "pt")
     >>> result.translation.text
     'Olá.'
 
@@ -65,11 +68,13 @@ class AsyncClient(AsyncSpeech, AsyncStreams, AsyncJobs, AsyncLive):
         target_language: str,
         *,
         beam_size: int | None = None,
+        glossary: Glossary | None = None,
     ) -> list[TextTranslation]:
         """Translate one text or many; the list has one translation a text, in their order.
 
         Without a ``source_language`` (None) that of each text is detected.
         A ``beam_size`` over 1 is slower and often better, where the model can do it (M2M100).
+        ``glossary`` holds terms that must come out right: its id, or itself.
 
         >>> rows = await client.translate_text(["Hello.", "Thank you."], "en", "pt")
         >>> [row.text for row in rows]
@@ -83,6 +88,8 @@ class AsyncClient(AsyncSpeech, AsyncStreams, AsyncJobs, AsyncLive):
             body["source_language"] = source_language
         if beam_size is not None:
             body["beam_size"] = beam_size
+        if glossary is not None:
+            body["glossary"] = glossary
         path = "/v1/text/translations"
         return await self._send(Call("POST", path, parsing.text_translations, json=body))
 
@@ -106,6 +113,7 @@ class AsyncClient(AsyncSpeech, AsyncStreams, AsyncJobs, AsyncLive):
         language: str | None = None,
         response_format: SpokenFormat = "wav",
         speed: float | None = None,
+        glossary: Glossary | None = None,
     ) -> AudioResult:
         """Speak a text with a ``voice``, or with the first voice of a ``language``.
 
@@ -114,10 +122,12 @@ class AsyncClient(AsyncSpeech, AsyncStreams, AsyncJobs, AsyncLive):
         """
         # "none": a stream's audio does not tell its length, which a file should.
         return await self._send(
-            _speech(text, voice, language, response_format, speed, stream_format="none")
+            speech_call(
+                text, voice, language, response_format, speed, glossary, stream_format="none"
+            )
         )
 
-    def stream_speech(
+    def streamspeech_call(
         self,
         text: str,
         *,
@@ -125,6 +135,7 @@ class AsyncClient(AsyncSpeech, AsyncStreams, AsyncJobs, AsyncLive):
         language: str | None = None,
         response_format: SpokenFormat = "wav",
         speed: float | None = None,
+        glossary: Glossary | None = None,
     ) -> AsyncGenerator[bytes]:
         """Do as :meth:`speak` does, and yield each sentence's audio once it is spoken.
 
@@ -132,10 +143,10 @@ class AsyncClient(AsyncSpeech, AsyncStreams, AsyncJobs, AsyncLive):
         raises what :meth:`speak` would raise, and a later one :class:`ConnectionFailed` if the
         server had to break off. Close the iterator to stop early.
 
-        >>> async for piece in client.stream_speech("Bom dia. Tudo bem?", language="pt"):
+        >>> async for piece in client.streamspeech_call("Bom dia. Tudo bem?", language="pt"):
         ...     player.stdin.write(piece)  # of subprocess.Popen(["ffplay", "-"], stdin=PIPE)
         """
-        return self._stream(_speech(text, voice, language, response_format, speed))
+        return self._stream(speech_call(text, voice, language, response_format, speed, glossary))
 
     async def embed(self, *files: AudioFile, model: str | None = None) -> list[Embedding]:
         """Return the speaker embeddings of one file or many, in their order.
@@ -271,24 +282,3 @@ class AsyncClient(AsyncSpeech, AsyncStreams, AsyncJobs, AsyncLive):
             if time.monotonic() >= ends_at:
                 raise TimeoutError(f"not ready after {timeout_s:g} s: {missing}")
             await asyncio.sleep(poll_s)
-
-
-def _speech(
-    text: str,
-    voice: str | None,
-    language: str | None,
-    response_format: SpokenFormat,
-    speed: float | None,
-    stream_format: str | None = None,
-) -> Call[AudioResult]:
-    fields = {
-        "input": text,
-        "voice": voice,
-        "language": language,
-        "response_format": response_format,
-        "speed": speed,
-        "stream_format": stream_format,
-    }
-    body = {name: value for name, value in fields.items() if value is not None}
-    parse = partial(parsing.audio_result, audio_format=response_format)
-    return Call("POST", "/v1/audio/speech", parse, json=body)

@@ -103,7 +103,7 @@ class AsyncJobs(AsyncConnection):
 
     async def delete_job(self, job_id: str) -> None:
         """Stop a job, and delete all of it at the server. Raise NotFound."""
-        await self._send(Call("DELETE", _path(job_id), parsing.no_answer))
+        await self._send(Call("DELETE", _path(job_id), parsing.nothing))
 
 
 def _path(job_id: str) -> str:

@@ -14,6 +14,7 @@ import httpx
 from . import errors, headers
 from .async_connection import AsyncConnection
 from .attempts import REAL_CLOCKS, Attempts
+from .glossary_types import Glossary
 from .live_feeders import AsyncFeeder
 from .live_protocol import LiveProtocol, Message, frames_of
 from .live_sockets import ABORTED, AsyncSocket, Refused, SocketClosed, websocket_url
@@ -226,6 +227,7 @@ class AsyncLive(AsyncConnection):
         name: str | None = None,
         extras: bool = True,
         paced: bool = False,
+        glossary: Glossary | None = None,
     ) -> AsyncLiveSession:
         """Translate speech while it is spoken; without ``to`` it is written down alone.
 
@@ -237,7 +239,7 @@ class AsyncLive(AsyncConnection):
         longer ``delay`` makes fewer mistakes. ``voice`` is one of :meth:`voices`, or ``source`` for
         the speaker's own; with ``text_only`` nothing is spoken. Others :meth:`follow` the session
         by its ``name``. ``extras`` asks for what the protocol itself does not have: partial text,
-        ends of sentences, notices.
+        ends of sentences, notices. ``glossary`` holds terms that must come out right.
 
         >>> async with client.live("pt", "talk.wav") as session:
         ...     async for event in session:
@@ -257,6 +259,7 @@ class AsyncLive(AsyncConnection):
             text_only,
             name,
             extras,
+            glossary,
         )
         protocol = Translation(options) if targets else Transcription(options)
         return self._session(protocol, audio, paced=paced)

@@ -4,12 +4,15 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from functools import partial
+from typing import Literal
 
 import httpx
 
 from . import parsing
 from .async_connection import AsyncConnection
-from .exchange import Call, Form, Glossary, Result, form_of, glossary_text, read_upload_async
+from .dubbing_types import Background, DubFormat
+from .exchange import Call, Form, Result, form_of, read_upload_async
+from .glossary_types import Glossary, as_text
 from .types import (
     AudioFile,
     AudioFormat,
@@ -38,6 +41,8 @@ class AsyncSpeech(AsyncConnection):
         speed: float | None = None,
         include_embedding: bool = False,
         audio_format: InlineAudioFormat = "wav",
+        fit: Literal["duration"] | None = None,
+        background: Background | None = None,
         glossary: Glossary | None = None,
     ) -> SpeechTranslation:
         """Translate speech into speech, and return the texts, the times and the audio.
@@ -46,8 +51,9 @@ class AsyncSpeech(AsyncConnection):
         ``Portuguese``; without ``source_language`` the server detects it. ``voice`` is one of
         :meth:`voices`, or ``source`` for the speaker's own; ``speed`` is from 0.25 to 4.
         ``audio_format="none"`` asks for the texts alone, ``include_embedding`` for the speaker's
-        embedding as well. ``glossary`` is the id of one that the server keeps, or one itself:
-        a name and terms.
+        embedding as well. With ``fit="duration"`` the audio is as long as the file, and each
+        sentence is heard where it was said; ``background="duck"`` keeps what is recorded under it.
+        ``glossary`` holds terms that must come out right: its id, or itself.
 
         >>> result = await client.translate_speech("hello.wav", "pt", speed=1.1)
         >>> result.transcript.text, result.translation.text
@@ -63,7 +69,9 @@ class AsyncSpeech(AsyncConnection):
             speed=speed,
             response_format="json",
             audio_format=audio_format,
-            glossary=glossary_text(glossary),
+            fit=fit,
+            background=background,
+            glossary=as_text(glossary),
         )
         if include_embedding:
             form["include[]"] = ["embedding"]
@@ -79,6 +87,7 @@ class AsyncSpeech(AsyncConnection):
         voice: str | None = None,
         speed: float | None = None,
         response_format: AudioFormat = "wav",
+        glossary: Glossary | None = None,
     ) -> TranslatedAudio:
         """Translate speech into an audio file, without the base64 of JSON, which adds a third.
 
@@ -93,6 +102,43 @@ class AsyncSpeech(AsyncConnection):
             voice=voice,
             speed=speed,
             response_format=response_format,
+            glossary=as_text(glossary),
+        )
+        parse = partial(parsing.translated_audio, audio_format=response_format)
+        return await self._post(TRANSLATIONS, parse, form, file)
+
+    async def dub(
+        self,
+        file: AudioFile,
+        target_language: str,
+        *,
+        source_language: str | None = None,
+        voice: str | None = None,
+        response_format: DubFormat = "mp4",
+        background: Background = "none",
+        subtitles: bool = False,
+        bilingual: bool = False,
+    ) -> TranslatedAudio:
+        """Dub a film, or a recording: each sentence is spoken where it was said.
+
+        A film (``mp4``, ``mkv``, ``webm``) keeps its pictures as they are, and its own sound as
+        the second track; ``subtitles`` are a stream in it. ``background="duck"`` keeps what is
+        recorded under the voice, lower.
+
+        >>> film = await client.dub("film.mp4", "pt", subtitles=True)
+        >>> film.save("film.pt.mp4")
+        >>> film.warning_codes
+        ('dub_shifted',)
+        """
+        form = form_of(
+            target_language=target_language,
+            source_language=source_language,
+            voice=voice,
+            response_format=response_format,
+            fit="duration",
+            background=background,
+            subtitles="true" if subtitles else None,
+            bilingual="true" if bilingual else None,
         )
         parse = partial(parsing.translated_audio, audio_format=response_format)
         return await self._post(TRANSLATIONS, parse, form, file)
@@ -117,8 +163,9 @@ class AsyncSpeech(AsyncConnection):
         form = form_of(
             target_language=target_language,
             source_language=source_language,
-            response_format=f"bilingual_{response_format}" if bilingual else response_format,
-            glossary=glossary_text(glossary),
+            response_format=response_format,
+            bilingual="true" if bilingual else None,
+            glossary=as_text(glossary),
         )
         return await self._post(TRANSLATIONS, parsing.text, form, file)
 
@@ -131,6 +178,7 @@ class AsyncSpeech(AsyncConnection):
         temperature: float | None = None,
         word_timestamps: bool = False,
         model: str | None = None,
+        glossary: Glossary | None = None,
     ) -> Transcription:
         """Write down speech in its own language, with the times of its segments.
 
@@ -141,7 +189,9 @@ class AsyncSpeech(AsyncConnection):
         >>> [(word.word, word.start_s) for word in heard.words]
         [('Hello.', 0.12)]
         """
-        form = _form("verbose_json", language, prompt, temperature, word_timestamps, model)
+        form = _form(
+            "verbose_json", language, prompt, temperature, word_timestamps, model, glossary
+        )
         parse = parsing.transcription
         return await self._post(TRANSCRIPTIONS, parse, form, file)
 
@@ -161,9 +211,9 @@ class AsyncSpeech(AsyncConnection):
 
         >>> Path("hello.vtt").write_text(await client.transcribe_as("hello.wav", "vtt"))
         """
-        form = _form(response_format, language, prompt, temperature, word_timestamps, model)
-        if glossary is not None:
-            form["glossary"] = glossary_text(glossary) or ""
+        form = _form(
+            response_format, language, prompt, temperature, word_timestamps, model, glossary
+        )
         return await self._post(TRANSCRIPTIONS, parsing.text, form, file)
 
     async def translate_audio(
@@ -210,6 +260,7 @@ def _form(
     temperature: float | None,
     word_timestamps: bool,
     model: str | None,
+    glossary: Glossary | None,
 ) -> Form:
     form = form_of(
         model=model,
@@ -217,6 +268,7 @@ def _form(
         language=language,
         prompt=prompt,
         temperature=temperature,
+        glossary=as_text(glossary),
     )
     if word_timestamps:
         form["timestamp_granularities[]"] = ["segment", "word"]

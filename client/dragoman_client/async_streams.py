@@ -8,6 +8,7 @@ from collections.abc import AsyncGenerator
 from . import events, parsing
 from .async_connection import AsyncConnection
 from .exchange import Call, Form, form_of, read_upload_async
+from .glossary_types import Glossary, as_text
 from .types import (
     AudioFile,
     SpeechTranslation,
@@ -29,6 +30,7 @@ class AsyncStreams(AsyncConnection):
         prompt: str | None = None,
         temperature: float | None = None,
         model: str | None = None,
+        glossary: Glossary | None = None,
     ) -> AsyncGenerator[TranscriptDelta | StreamedTranscript]:
         """Write down speech, and yield its text as it is heard; the last item is the whole.
 
@@ -41,7 +43,12 @@ class AsyncStreams(AsyncConnection):
         ...         print(part.text, end="", flush=True)
         """
         form = form_of(
-            model=model, language=language, prompt=prompt, temperature=temperature, stream="true"
+            model=model,
+            language=language,
+            prompt=prompt,
+            temperature=temperature,
+            glossary=as_text(glossary),
+            stream="true",
         )
         path = "/v1/audio/transcriptions"
         async with contextlib.aclosing(self._events(path, form, file)) as told:
@@ -57,6 +64,7 @@ class AsyncStreams(AsyncConnection):
         voice: str | None = None,
         speed: float | None = None,
         audio_format: StreamedAudioFormat = "wav",
+        glossary: Glossary | None = None,
     ) -> AsyncGenerator[TranslatedSentence | SpeechTranslation]:
         """Translate speech, and yield each sentence once it is spoken; the last item is the whole.
 
@@ -75,6 +83,7 @@ class AsyncStreams(AsyncConnection):
             voice=voice,
             speed=speed,
             audio_format=audio_format,
+            glossary=as_text(glossary),
             stream="true",
         )
         sentences: list[TranslatedSentence] = []

@@ -8,36 +8,44 @@ from __future__ import annotations
 
 from importlib.metadata import entry_points
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, Any
 
 import typer
 
 from . import (
     console,
+    dub_commands,
     files,
+    glossary_commands,
     job_commands,
     live_commands,
     reports,
     speech_commands,
+    text_commands,
     transcribe_command,
+    voice_commands,
 )
 from .client import Client
 from .connection import DEFAULT_URL
 from .exchange import checked_url
 from .options import (
+    SPOKEN,
     AsJson,
     Headers,
     Key,
     SoundFile,
-    To,
+    Speed,
     Url,
+    VoiceName,
+    format_of,
     parsed_headers,
     show_version,
     sound_files,
     with_key,
+    writable,
 )
 from .policy import DEFAULT_TOTAL_S
-from .types import TextTranslation
+from .types import SpokenFormat
 
 COMMANDS = "dragoman.commands"  # the entry-point group of other packages' commands
 
@@ -78,9 +86,51 @@ def connection_options(
 
 app.command()(speech_commands.translate)
 app.command()(transcribe_command.transcribe)
-app.command()(speech_commands.say)
+app.command()(dub_commands.dub)
 app.command()(live_commands.live)
 app.command()(live_commands.follow)
+
+
+@app.command()
+def say(
+    context: typer.Context,
+    text: Annotated[str, typer.Argument(metavar="TEXT", help="The text; - reads stdin.")],
+    output: Annotated[
+        Path,
+        typer.Option(
+            "--output",
+            "-o",
+            metavar="FILE",
+            help=f"A file ({', '.join(SPOKEN)}); - is stdout, sentence by sentence.",
+            callback=writable,
+        ),
+    ],
+    voice: VoiceName = None,
+    language: Annotated[
+        str | None, typer.Option(metavar="LANGUAGE", help="Use its first voice.")
+    ] = None,
+    speed: Speed = None,
+    response_format: Annotated[
+        SpokenFormat | None,
+        typer.Option("--format", help="Default: by the extension of --output, or wav."),
+    ] = None,
+    glossary: glossary_commands.GlossaryOption = None,
+) -> None:
+    """Speak a text."""
+    if (voice is None) == (language is None):
+        raise typer.BadParameter("name either --voice or --language")
+    to_stdout = output == console.STDOUT
+    by_extension = None if to_stdout or response_format else format_of(output, SPOKEN)
+    wanted = response_format or by_extension or "wav"
+    said, terms = files.text_of(text), glossary_commands.glossary_of(glossary)
+    asked: dict[str, Any] = {"voice": voice, "language": language, "glossary": terms}
+    with console.connected(context, "speaking") as client:
+        if to_stdout:
+            pieces = client.stream_speech(said, response_format=wanted, speed=speed, **asked)
+            console.write_stdout(pieces)
+            return
+        result = client.speak(said, response_format=wanted, speed=speed, **asked)
+    console.write(output, result.audio, wanted)
 
 
 @app.command()
@@ -140,40 +190,8 @@ app.add_typer(job_commands.app, name="jobs")
 # ---- text -----------------------------------------------------------------------------
 
 
-@app.command()
-def text(
-    context: typer.Context,
-    texts: Annotated[
-        list[str], typer.Argument(metavar="TEXT...", help="Texts; - reads the lines of stdin.")
-    ],
-    to: To,
-    source: Annotated[
-        str | None,
-        typer.Option(
-            "--from",
-            metavar="LANGUAGE",
-            help="Their language, such as en. Default: as each of them is.",
-        ),
-    ] = None,
-    beam: Annotated[
-        int | None, typer.Option("--beam", min=1, max=10, help="The beam of M2M100.")
-    ] = None,
-    as_json: AsJson = False,
-) -> None:
-    """Translate texts, and print a line each, with warnings on stderr."""
-    rows: list[TextTranslation] = []
-    with console.connected(context, "translating") as client:
-        for portion in files.portions(files.texts_of(texts)):
-            translated = client.translate_text(portion, source, to, beam_size=beam)
-            if as_json:
-                rows += translated
-                continue
-            for row in translated:
-                typer.echo(row.text)
-                for warning in row.warnings:
-                    console.notice(f"warning: {warning.message}")
-    if as_json:
-        console.show_json(rows)
+app.command()(text_commands.text)
+app.add_typer(glossary_commands.app, name="glossary")
 
 
 # ---- the server -----------------------------------------------------------------------
@@ -210,18 +228,7 @@ def models(context: typer.Context, as_json: AsJson = False) -> None:
     )
 
 
-@app.command()
-def voices(context: typer.Context, as_json: AsJson = False) -> None:
-    """List the voices."""
-    with console.connected(context, "asking") as client:
-        rows = client.voices()
-    if as_json:
-        console.show_json(rows)
-        return
-    console.show_table(
-        ("id", "language", "engine", "model", "Hz"),
-        [(row.id, row.language, row.engine, row.model, row.sample_rate_hz) for row in rows],
-    )
+app.add_typer(voice_commands.app)
 
 
 @app.command()

@@ -6,7 +6,6 @@ from __future__ import annotations
 import time
 import urllib.parse
 from collections.abc import Callable, Generator, Sequence
-from functools import partial
 from typing import Any
 
 import httpx
@@ -15,10 +14,13 @@ from . import parsing
 from .connection import DEFAULT_URL as DEFAULT_URL
 from .errors import DragomanError, TimeoutError
 from .exchange import Call, Result, form_of, read_upload, what_is_missing
+from .glossaries import Glossaries
+from .glossary_types import Glossary
 from .jobs import Jobs
 from .live import Live
 from .policy import Timeout
 from .server_types import Diagnosis, Model, Readiness, Voice
+from .speaking import speech_call
 from .speech import Speech
 from .streams import Streams
 from .types import (
@@ -30,6 +32,7 @@ from .types import (
     TextDetection,
     TextTranslation,
 )
+from .voices import Voices
 
 EMBEDDINGS = "/v1/audio/embeddings"
 
@@ -37,11 +40,11 @@ EMBEDDINGS = "/v1/audio/embeddings"
 PROBE_TIMEOUT = Timeout(total_s=5.0, connect_s=2.0)
 
 
-class Client(Speech, Streams, Jobs, Live):
+class Client(Speech, Streams, Jobs, Voices, Live, Glossaries):
     """A server's API as methods. One client serves many threads and keeps connections open.
 
     >>> with Client("http://127.0.0.1:8000", timeout=30) as client:
-    ...     result = client.translate_speech("hello.wav", "pt")
+    ...     result = client.translatespeech_call("hello.wav", "pt")
     >>> result.translation.text
     'Olá.'
 
@@ -65,11 +68,13 @@ class Client(Speech, Streams, Jobs, Live):
         target_language: str,
         *,
         beam_size: int | None = None,
+        glossary: Glossary | None = None,
     ) -> list[TextTranslation]:
         """Translate one text or many; the list has one translation a text, in their order.
 
         Without a ``source_language`` (None) that of each text is detected.
         A ``beam_size`` over 1 is slower and often better, where the model can do it (M2M100).
+        ``glossary`` holds terms that must come out right: its id, or itself.
 
         >>> rows = client.translate_text(["Hello.", "Thank you."], "en", "pt")
         >>> [row.text for row in rows]
@@ -83,6 +88,8 @@ class Client(Speech, Streams, Jobs, Live):
             body["source_language"] = source_language
         if beam_size is not None:
             body["beam_size"] = beam_size
+        if glossary is not None:
+            body["glossary"] = glossary
         path = "/v1/text/translations"
         return self._send(Call("POST", path, parsing.text_translations, json=body))
 
@@ -104,6 +111,7 @@ class Client(Speech, Streams, Jobs, Live):
         language: str | None = None,
         response_format: SpokenFormat = "wav",
         speed: float | None = None,
+        glossary: Glossary | None = None,
     ) -> AudioResult:
         """Speak a text with a ``voice``, or with the first voice of a ``language``.
 
@@ -112,10 +120,12 @@ class Client(Speech, Streams, Jobs, Live):
         """
         # "none": a stream's audio does not tell its length, which a file should.
         return self._send(
-            _speech(text, voice, language, response_format, speed, stream_format="none")
+            speech_call(
+                text, voice, language, response_format, speed, glossary, stream_format="none"
+            )
         )
 
-    def stream_speech(
+    def streamspeech_call(
         self,
         text: str,
         *,
@@ -123,6 +133,7 @@ class Client(Speech, Streams, Jobs, Live):
         language: str | None = None,
         response_format: SpokenFormat = "wav",
         speed: float | None = None,
+        glossary: Glossary | None = None,
     ) -> Generator[bytes]:
         """Do as :meth:`speak` does, and yield each sentence's audio once it is spoken.
 
@@ -130,10 +141,10 @@ class Client(Speech, Streams, Jobs, Live):
         raises what :meth:`speak` would raise, and a later one :class:`ConnectionFailed` if the
         server had to break off. Close the iterator to stop early.
 
-        >>> for piece in client.stream_speech("Bom dia. Tudo bem?", language="pt"):
+        >>> for piece in client.streamspeech_call("Bom dia. Tudo bem?", language="pt"):
         ...     player.stdin.write(piece)  # of subprocess.Popen(["ffplay", "-"], stdin=PIPE)
         """
-        return self._stream(_speech(text, voice, language, response_format, speed))
+        return self._stream(speech_call(text, voice, language, response_format, speed, glossary))
 
     def embed(self, *files: AudioFile, model: str | None = None) -> list[Embedding]:
         """Return the speaker embeddings of one file or many, in their order.
@@ -267,24 +278,3 @@ class Client(Speech, Streams, Jobs, Live):
             if time.monotonic() >= ends_at:
                 raise TimeoutError(f"not ready after {timeout_s:g} s: {missing}")
             time.sleep(poll_s)
-
-
-def _speech(
-    text: str,
-    voice: str | None,
-    language: str | None,
-    response_format: SpokenFormat,
-    speed: float | None,
-    stream_format: str | None = None,
-) -> Call[AudioResult]:
-    fields = {
-        "input": text,
-        "voice": voice,
-        "language": language,
-        "response_format": response_format,
-        "speed": speed,
-        "stream_format": stream_format,
-    }
-    body = {name: value for name, value in fields.items() if value is not None}
-    parse = partial(parsing.audio_result, audio_format=response_format)
-    return Call("POST", "/v1/audio/speech", parse, json=body)

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-import json
 import os
 import uuid
 from collections.abc import Callable, Iterator, Mapping, Sequence
@@ -22,8 +21,6 @@ from .server_types import Readiness
 from .types import AudioFile
 
 Result = TypeVar("Result")
-# The id of one that the server keeps, or one itself: its name and its terms.
-Glossary: TypeAlias = str | Mapping[str, Any]
 Form: TypeAlias = dict[str, str | list[str]]
 
 
@@ -79,11 +76,6 @@ def as_timeout(timeout: Timeout | float | None) -> Timeout:
 def form_of(**fields: str | float | None) -> Form:
     """Write form fields as text, and leave out those that are None."""
     return {name: str(value) for name, value in fields.items() if value is not None}
-
-
-def glossary_text(glossary: Glossary | None) -> str | None:
-    """Write a glossary as a form has it: its id, or all of it as JSON."""
-    return glossary if glossary is None or isinstance(glossary, str) else json.dumps(glossary)
 
 
 def request(

@@ -15,6 +15,7 @@ import httpx
 from . import errors, headers
 from .attempts import REAL_CLOCKS, Attempts
 from .connection import Connection
+from .glossary_types import Glossary
 from .live_feeders import Feeder
 from .live_protocol import LiveProtocol, Message, frames_of
 from .live_sockets import ABORTED, Refused, Socket, SocketClosed, websocket_url
@@ -227,6 +228,7 @@ class Live(Connection):
         name: str | None = None,
         extras: bool = True,
         paced: bool = False,
+        glossary: Glossary | None = None,
     ) -> LiveSession:
         """Translate speech while it is spoken; without ``to`` it is written down alone.
 
@@ -238,7 +240,7 @@ class Live(Connection):
         longer ``delay`` makes fewer mistakes. ``voice`` is one of :meth:`voices`, or ``source`` for
         the speaker's own; with ``text_only`` nothing is spoken. Others :meth:`follow` the session
         by its ``name``. ``extras`` asks for what the protocol itself does not have: partial text,
-        ends of sentences, notices.
+        ends of sentences, notices. ``glossary`` holds terms that must come out right.
 
         >>> with client.live("pt", "talk.wav") as session:
         ...     for event in session:
@@ -258,6 +260,7 @@ class Live(Connection):
             text_only,
             name,
             extras,
+            glossary,
         )
         protocol = Translation(options) if targets else Transcription(options)
         return self._session(protocol, audio, paced=paced)

@@ -15,6 +15,7 @@ from typing import Annotated, BinaryIO, Protocol, cast
 import typer
 
 from . import console, live_screen
+from .glossary_commands import GlossaryOption, glossary_of
 from .live import LiveSession
 from .live_audio import Loudspeaker, microphone
 from .live_types import RATE_HZ, BlockingAudio, Delay, TranslatedSpeech
@@ -72,13 +73,14 @@ def live(
     paced: Annotated[
         bool, typer.Option("--paced", help="Send a file no faster than it was spoken.")
     ] = False,
+    glossary: GlossaryOption = None,
 ) -> None:
     """Translate or write down speech while it is spoken. Ctrl-C ends it once all is answered."""
     if mic == (source is not None):
         raise typer.BadParameter("name either a file or --mic")
     if to is None and (voice or output):
         raise typer.BadParameter("--voice and --output need a language to speak: --to")
-    speaks = to is not None and not text_only
+    speaks, terms = to is not None and not text_only, glossary_of(glossary)
     with console.reported(), console.client(context) as client, _sink(output, speaks) as sink:
         session = client.live(
             to,
@@ -89,6 +91,7 @@ def live(
             text_only=not speaks,
             name=name,
             paced=paced,
+            glossary=terms,
         )
         _show(session, sink, translates=to is not None)
 

@@ -52,7 +52,9 @@ class Transcription(LiveProtocol):
         if options.delay is not None:
             how["delay"] = options.delay
         given = {"format": {"type": "audio/pcm", "rate": RATE_HZ}, "transcription": how}
-        session = {"type": "transcription", "audio": {"input": given}}
+        session: Message = {"type": "transcription", "audio": {"input": given}}
+        if options.glossary is not None:
+            session["glossary"] = options.glossary
         return {"type": "session.update", "session": session}
 
     def append(self, pcm: bytes) -> Message:

@@ -54,7 +54,10 @@ class Translation(LiveProtocol):
             given["language"] = options.source_language
         if options.languages:
             given["languages"] = list(options.languages)
-        return {"type": "session.update", "session": {"audio": {"input": given, "output": output}}}
+        session: Message = {"audio": {"input": given, "output": output}}
+        if options.glossary is not None:
+            session["glossary"] = options.glossary
+        return {"type": "session.update", "session": session}
 
     def append(self, pcm: bytes) -> Message:
         audio = base64.b64encode(pcm).decode()

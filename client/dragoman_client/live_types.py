@@ -6,13 +6,13 @@ pieces of one kind, put together, are the text.
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterable, Iterable
+from collections.abc import AsyncIterable, Iterable, Mapping
 from os import PathLike
-from typing import BinaryIO, Literal, TypeAlias
+from typing import Any, BinaryIO, Literal, TypeAlias
 
 from msgspec import Struct
 
-from .types import Answer
+from .answer import Answer
 
 RATE_HZ = 24_000
 BYTES_A_S = 2 * RATE_HZ  # 16 bits, one channel
@@ -36,6 +36,7 @@ class LiveOptions(Struct, frozen=True):
     text_only: bool = False
     name: str | None = None
     extras: bool = True
+    glossary: str | Mapping[str, Any] | None = None
 
 
 class TranscriptText(Answer, frozen=True):

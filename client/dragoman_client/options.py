@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import re
 from collections.abc import Mapping, Sequence
 from pathlib import Path
@@ -10,7 +9,7 @@ from typing import Annotated, Literal, TypeAlias, TypeVar
 
 import typer
 
-from .exchange import Glossary, key_header
+from .exchange import key_header
 from .types import AudioFormat, SpokenFormat, SubtitleFormat, TranscriptFormat
 from .version import __version__
 
@@ -23,15 +22,19 @@ AUDIO: Mapping[str, AudioFormat] = {
     ".flac": "flac",
 }
 SPOKEN: Mapping[str, SpokenFormat] = {**AUDIO, ".aac": "aac", ".pcm": "pcm"}
-SUBTITLES: Mapping[str, SubtitleFormat] = {".srt": "srt", ".vtt": "vtt"}
+SUBTITLES: Mapping[str, SubtitleFormat] = {
+    ".srt": "srt",
+    ".vtt": "vtt",
+    ".ttml": "ttml",
+    ".ass": "ass",
+}
 TRANSCRIPTS: Mapping[str, TranscriptFormat] = {
     ".txt": "text",
     ".json": "verbose_json",
-    ".srt": "srt",
-    ".vtt": "vtt",
+    **SUBTITLES,
 }
 
-TranslationFormat: TypeAlias = Literal["wav", "mp3", "opus", "flac", "srt", "vtt"]
+TranslationFormat: TypeAlias = Literal[AudioFormat, SubtitleFormat]
 # A header by RFC 9110, 5.1 and 5.5, in ASCII alone.
 HEADER = re.compile(r"(?P<name>[!#$%&'*+.^_`|~0-9A-Za-z-]+):(?P<value>[ -~\t]*)")
 
@@ -106,13 +109,6 @@ OutputDir = Annotated[
 Overwrite = Annotated[
     bool, typer.Option("--overwrite", help="Of many files, do those again that are done.")
 ]
-GlossaryOption = Annotated[
-    str | None,
-    typer.Option(
-        "--glossary", metavar="ID|FILE", help="Words that must be right: an id, or a JSON file."
-    ),
-]
-
 Url = Annotated[
     str, typer.Option("--url", metavar="URL", envvar="DRAGOMAN_URL", help="The server's address.")
 ]
@@ -141,22 +137,6 @@ def with_key(key: str | None, headers: Mapping[str, str]) -> dict[str, str]:
         return {**key_header(key), **headers}
     except ValueError as error:
         raise typer.BadParameter(str(error), param_hint="--key") from None
-
-
-def glossary_of(text: str | None) -> Glossary | None:
-    """Return the glossary of a JSON file, or else the id that the text is.
-
-    Raise typer.BadParameter if the file holds none.
-    """
-    if text is None or not Path(text).is_file():
-        return text
-    try:
-        glossary = json.loads(Path(text).read_text("utf-8"))
-    except (OSError, ValueError) as error:
-        raise typer.BadParameter(f"{text}: {error}", param_hint="--glossary") from None
-    if not isinstance(glossary, dict):
-        raise typer.BadParameter(f"{text} must hold a JSON object", param_hint="--glossary")
-    return glossary
 
 
 def parsed_headers(texts: Sequence[str]) -> dict[str, str]:

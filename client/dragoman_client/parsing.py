@@ -9,7 +9,7 @@ import httpx
 import msgspec
 from msgspec import structs
 
-from . import errors, headers, job_types, server_types, types
+from . import errors, glossary_types, headers, job_types, server_types, types, voice_types
 
 Row: TypeAlias = dict[str, Any]
 Body = TypeVar("Body")
@@ -70,6 +70,7 @@ def translated_audio(response: httpx.Response, audio_format: str) -> types.Trans
         texts_truncated=text("x-text-truncated") == "true",
         pivot=text("x-pivot-language") or None,
         voice_similarity=None if similarity is None else float(similarity),
+        warning_codes=tuple(filter(None, response.headers.get("x-warnings", "").split(", "))),
     )
 
 
@@ -77,6 +78,19 @@ def audio_result(response: httpx.Response, audio_format: str) -> types.AudioResu
     return types.AudioResult(
         response.content, audio_format, _server_timing_ms(response), request_id(response)
     )
+
+
+def glossary(response: httpx.Response) -> glossary_types.KeptGlossary:
+    return _body(response, glossary_types.KeptGlossary)
+
+
+def glossaries(response: httpx.Response) -> list[glossary_types.KeptGlossary]:
+    rows = _body(response, _Listing).data
+    return msgspec.convert(rows, list[glossary_types.KeptGlossary])
+
+
+def nothing(response: httpx.Response) -> None:
+    """Read no answer."""
 
 
 def text(response: httpx.Response) -> str:
@@ -179,10 +193,6 @@ def job_result(response: httpx.Response) -> job_types.JobResult:
     return job_types.JobResult(response.content, media_type, request_id(response))
 
 
-def no_answer(response: httpx.Response) -> None:
-    """Read nothing: that it was done is all that there is to know."""
-
-
 def models(response: httpx.Response) -> list[server_types.Model]:
     """Read the models without their aliases, which would count everything twice."""
     rows = [row for row in _body(response, _Listing).data if not row.get("alias_of")]
@@ -195,6 +205,35 @@ def model(response: httpx.Response) -> server_types.Model:
 
 def voices(response: httpx.Response) -> list[server_types.Voice]:
     return msgspec.convert(_body(response, _Listing).data, list[server_types.Voice])
+
+
+def own_voices(response: httpx.Response) -> list[voice_types.OwnVoice]:
+    """Read the caller's own voices of all that there are."""
+    rows = [row for row in _body(response, _Listing).data if row.get("kind") == "own"]
+    return msgspec.convert(rows, list[voice_types.OwnVoice])
+
+
+def own_voice(response: httpx.Response) -> voice_types.OwnVoice:
+    return _body(response, voice_types.OwnVoice)
+
+
+def consents(response: httpx.Response) -> list[voice_types.VoiceConsent]:
+    return msgspec.convert(_body(response, _Listing).data, list[voice_types.VoiceConsent])
+
+
+def consent(response: httpx.Response) -> voice_types.VoiceConsent:
+    return _body(response, voice_types.VoiceConsent)
+
+
+def consent_texts(response: httpx.Response) -> dict[str, str]:
+    """Read the texts of consent, by language."""
+    rows = _body(response, _Listing).data
+    return {str(row["language"]): str(row["text"]) for row in rows}
+
+
+def content(response: httpx.Response) -> bytes:
+    """Read a file as it is."""
+    return response.content
 
 
 def readiness(response: httpx.Response) -> server_types.Readiness:

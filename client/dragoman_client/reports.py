@@ -37,6 +37,9 @@ def show_texts(result: SpeechTranslation) -> None:
         typer.echo(f"warning: {warning.message}")
     if result.voice_similarity is not None:
         typer.echo(f"voice: the speaker's own, cosine {result.voice_similarity:.2f}")
+    for each in result.speakers if len(result.speakers) > 1 else ():
+        similarity = "unknown" if each.voice_similarity is None else f"{each.voice_similarity:.2f}"
+        typer.echo(f"speaker {each.speaker}: {each.seconds:.1f} s, own voice, cosine {similarity}")
     if result.embedding is not None:
         typer.echo(f"embedding: {len(result.embedding)} values (--json prints them)")
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 
-from .types import Answer
+from .answer import Answer
 
 
 class Device(Answer, frozen=True):

@@ -5,12 +5,15 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from functools import partial
+from typing import Literal
 
 import httpx
 
 from . import parsing
 from .connection import Connection
-from .exchange import Call, Form, Glossary, Result, form_of, glossary_text, read_upload
+from .dubbing_types import Background, DubFormat
+from .exchange import Call, Form, Result, form_of, read_upload
+from .glossary_types import Glossary, as_text
 from .types import (
     AudioFile,
     AudioFormat,
@@ -39,6 +42,8 @@ class Speech(Connection):
         speed: float | None = None,
         include_embedding: bool = False,
         audio_format: InlineAudioFormat = "wav",
+        fit: Literal["duration"] | None = None,
+        background: Background | None = None,
         glossary: Glossary | None = None,
     ) -> SpeechTranslation:
         """Translate speech into speech, and return the texts, the times and the audio.
@@ -47,8 +52,9 @@ class Speech(Connection):
         ``Portuguese``; without ``source_language`` the server detects it. ``voice`` is one of
         :meth:`voices`, or ``source`` for the speaker's own; ``speed`` is from 0.25 to 4.
         ``audio_format="none"`` asks for the texts alone, ``include_embedding`` for the speaker's
-        embedding as well. ``glossary`` is the id of one that the server keeps, or one itself:
-        a name and terms.
+        embedding as well. With ``fit="duration"`` the audio is as long as the file, and each
+        sentence is heard where it was said; ``background="duck"`` keeps what is recorded under it.
+        ``glossary`` holds terms that must come out right: its id, or itself.
 
         >>> result = client.translate_speech("hello.wav", "pt", speed=1.1)
         >>> result.transcript.text, result.translation.text
@@ -64,7 +70,9 @@ class Speech(Connection):
             speed=speed,
             response_format="json",
             audio_format=audio_format,
-            glossary=glossary_text(glossary),
+            fit=fit,
+            background=background,
+            glossary=as_text(glossary),
         )
         if include_embedding:
             form["include[]"] = ["embedding"]
@@ -80,6 +88,7 @@ class Speech(Connection):
         voice: str | None = None,
         speed: float | None = None,
         response_format: AudioFormat = "wav",
+        glossary: Glossary | None = None,
     ) -> TranslatedAudio:
         """Translate speech into an audio file, without the base64 of JSON, which adds a third.
 
@@ -94,6 +103,43 @@ class Speech(Connection):
             voice=voice,
             speed=speed,
             response_format=response_format,
+            glossary=as_text(glossary),
+        )
+        parse = partial(parsing.translated_audio, audio_format=response_format)
+        return self._post(TRANSLATIONS, parse, form, file)
+
+    def dub(
+        self,
+        file: AudioFile,
+        target_language: str,
+        *,
+        source_language: str | None = None,
+        voice: str | None = None,
+        response_format: DubFormat = "mp4",
+        background: Background = "none",
+        subtitles: bool = False,
+        bilingual: bool = False,
+    ) -> TranslatedAudio:
+        """Dub a film, or a recording: each sentence is spoken where it was said.
+
+        A film (``mp4``, ``mkv``, ``webm``) keeps its pictures as they are, and its own sound as
+        the second track; ``subtitles`` are a stream in it. ``background="duck"`` keeps what is
+        recorded under the voice, lower.
+
+        >>> film = client.dub("film.mp4", "pt", subtitles=True)
+        >>> film.save("film.pt.mp4")
+        >>> film.warning_codes
+        ('dub_shifted',)
+        """
+        form = form_of(
+            target_language=target_language,
+            source_language=source_language,
+            voice=voice,
+            response_format=response_format,
+            fit="duration",
+            background=background,
+            subtitles="true" if subtitles else None,
+            bilingual="true" if bilingual else None,
         )
         parse = partial(parsing.translated_audio, audio_format=response_format)
         return self._post(TRANSLATIONS, parse, form, file)
@@ -118,8 +164,9 @@ class Speech(Connection):
         form = form_of(
             target_language=target_language,
             source_language=source_language,
-            response_format=f"bilingual_{response_format}" if bilingual else response_format,
-            glossary=glossary_text(glossary),
+            response_format=response_format,
+            bilingual="true" if bilingual else None,
+            glossary=as_text(glossary),
         )
         return self._post(TRANSLATIONS, parsing.text, form, file)
 
@@ -132,6 +179,7 @@ class Speech(Connection):
         temperature: float | None = None,
         word_timestamps: bool = False,
         model: str | None = None,
+        glossary: Glossary | None = None,
     ) -> Transcription:
         """Write down speech in its own language, with the times of its segments.
 
@@ -142,7 +190,9 @@ class Speech(Connection):
         >>> [(word.word, word.start_s) for word in heard.words]
         [('Hello.', 0.12)]
         """
-        form = _form("verbose_json", language, prompt, temperature, word_timestamps, model)
+        form = _form(
+            "verbose_json", language, prompt, temperature, word_timestamps, model, glossary
+        )
         parse = parsing.transcription
         return self._post(TRANSCRIPTIONS, parse, form, file)
 
@@ -162,9 +212,9 @@ class Speech(Connection):
 
         >>> Path("hello.vtt").write_text(client.transcribe_as("hello.wav", "vtt"))
         """
-        form = _form(response_format, language, prompt, temperature, word_timestamps, model)
-        if glossary is not None:
-            form["glossary"] = glossary_text(glossary) or ""
+        form = _form(
+            response_format, language, prompt, temperature, word_timestamps, model, glossary
+        )
         return self._post(TRANSCRIPTIONS, parsing.text, form, file)
 
     def translate_audio(
@@ -211,6 +261,7 @@ def _form(
     temperature: float | None,
     word_timestamps: bool,
     model: str | None,
+    glossary: Glossary | None,
 ) -> Form:
     form = form_of(
         model=model,
@@ -218,6 +269,7 @@ def _form(
         language=language,
         prompt=prompt,
         temperature=temperature,
+        glossary=as_text(glossary),
     )
     if word_timestamps:
         form["timestamp_granularities[]"] = ["segment", "word"]

@@ -1,4 +1,4 @@
-"""Define ``translate``, of one file, many files or stdin, and ``say``."""
+"""Define the command ``translate``: one file, many files, or stdin."""
 
 from __future__ import annotations
 
@@ -10,27 +10,24 @@ import typer
 
 from . import console, files, long_files, reports
 from .client import Client
-from .exchange import Glossary, glossary_text
 from .files import Job, audio_of, name_of
+from .glossary_commands import GlossaryOption, glossary_of
+from .glossary_types import Glossary, as_text
 from .options import (
     AUDIO,
-    SPOKEN,
     SUBTITLES,
     AsJson,
-    GlossaryOption,
     OutputDir,
     Overwrite,
     SoundFiles,
     Speed,
     To,
     TranslationFormat,
-    VoiceName,
     VoiceOrSource,
     format_of,
-    glossary_of,
     writable,
 )
-from .types import AudioFormat, SpeechTranslation, SpokenFormat, SubtitleFormat
+from .types import AudioFormat, SpeechTranslation, SubtitleFormat
 
 Source: TypeAlias = Annotated[
     str | None, typer.Option("--from", "--language", metavar="LANGUAGE", help="Default: detected.")
@@ -68,7 +65,7 @@ class TranslationOptions:
             raise typer.BadParameter(message)
 
     def subtitles(self, client: Client, path: Path, output: Path | None = None) -> str:
-        response_format: SubtitleFormat = "vtt" if self.format == "vtt" else "srt"
+        response_format = cast(SubtitleFormat, self.format)
 
         def at_once() -> str:
             return client.subtitles(
@@ -80,8 +77,11 @@ class TranslationOptions:
                 glossary=self.glossary,
             )
 
-        named = f"bilingual_{response_format}" if self.bilingual else response_format
-        fields = {**self._fields, "response_format": named}
+        fields = {
+            **self._fields,
+            "response_format": response_format,
+            "bilingual": "true" if self.bilingual else None,
+        }
 
         def read(job_id: str) -> str:
             return client.job_result(job_id).text
@@ -120,7 +120,7 @@ class TranslationOptions:
         return {
             "target_language": self.to,
             "source_language": self.source_language,
-            "glossary": glossary_text(self.glossary),
+            "glossary": as_text(self.glossary),
         }
 
 
@@ -232,46 +232,3 @@ def _show_of_many(job: Job, result: SpeechTranslation, *, as_json: bool) -> None
     else:
         typer.echo(job.source)
         reports.show_texts(result)
-
-
-def say(
-    context: typer.Context,
-    text: Annotated[str, typer.Argument(metavar="TEXT", help="The text; - reads stdin.")],
-    output: Annotated[
-        Path,
-        typer.Option(
-            "--output",
-            "-o",
-            metavar="FILE",
-            help=f"A file ({', '.join(SPOKEN)}); - is stdout, sentence by sentence.",
-            callback=writable,
-        ),
-    ],
-    voice: VoiceName = None,
-    language: Annotated[
-        str | None, typer.Option(metavar="LANGUAGE", help="Use its first voice.")
-    ] = None,
-    speed: Speed = None,
-    response_format: Annotated[
-        SpokenFormat | None,
-        typer.Option("--format", help="Default: by the extension of --output, or wav."),
-    ] = None,
-) -> None:
-    """Speak a text."""
-    if (voice is None) == (language is None):
-        raise typer.BadParameter("name either --voice or --language")
-    to_stdout = output == console.STDOUT
-    by_extension = None if to_stdout or response_format else format_of(output, SPOKEN)
-    wanted = response_format or by_extension or "wav"
-    said = files.text_of(text)
-    with console.connected(context, "speaking") as client:
-        if to_stdout:
-            pieces = client.stream_speech(
-                said, voice=voice, language=language, response_format=wanted, speed=speed
-            )
-            console.write_stdout(pieces)
-            return
-        result = client.speak(
-            said, voice=voice, language=language, response_format=wanted, speed=speed
-        )
-    console.write(output, result.audio, wanted)

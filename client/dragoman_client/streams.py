@@ -9,6 +9,7 @@ from collections.abc import Generator
 from . import events, parsing
 from .connection import Connection
 from .exchange import Call, Form, form_of, read_upload
+from .glossary_types import Glossary, as_text
 from .types import (
     AudioFile,
     SpeechTranslation,
@@ -30,6 +31,7 @@ class Streams(Connection):
         prompt: str | None = None,
         temperature: float | None = None,
         model: str | None = None,
+        glossary: Glossary | None = None,
     ) -> Generator[TranscriptDelta | StreamedTranscript]:
         """Write down speech, and yield its text as it is heard; the last item is the whole.
 
@@ -42,7 +44,12 @@ class Streams(Connection):
         ...         print(part.text, end="", flush=True)
         """
         form = form_of(
-            model=model, language=language, prompt=prompt, temperature=temperature, stream="true"
+            model=model,
+            language=language,
+            prompt=prompt,
+            temperature=temperature,
+            glossary=as_text(glossary),
+            stream="true",
         )
         path = "/v1/audio/transcriptions"
         with contextlib.closing(self._events(path, form, file)) as told:
@@ -58,6 +65,7 @@ class Streams(Connection):
         voice: str | None = None,
         speed: float | None = None,
         audio_format: StreamedAudioFormat = "wav",
+        glossary: Glossary | None = None,
     ) -> Generator[TranslatedSentence | SpeechTranslation]:
         """Translate speech, and yield each sentence once it is spoken; the last item is the whole.
 
@@ -76,6 +84,7 @@ class Streams(Connection):
             voice=voice,
             speed=speed,
             audio_format=audio_format,
+            glossary=as_text(glossary),
             stream="true",
         )
         sentences: list[TranslatedSentence] = []

@@ -11,16 +11,15 @@ import typer
 
 from . import console, files, long_files
 from .client import Client
-from .exchange import Glossary, glossary_text
 from .files import Job, audio_of, name_of
+from .glossary_commands import GlossaryOption, glossary_of
+from .glossary_types import Glossary, as_text
 from .options import (
     TRANSCRIPTS,
-    GlossaryOption,
     OutputDir,
     Overwrite,
     SoundFiles,
     format_of,
-    glossary_of,
     writable,
 )
 from .types import TranscriptDelta, TranscriptFormat
@@ -102,7 +101,7 @@ class Options:
             "language": self.language,
             "model": self.model,
             "prompt": self.prompt,
-            "glossary": glossary_text(self.glossary),
+            "glossary": as_text(self.glossary),
             "timestamp_granularities[]": ["segment", "word"] if self.words else None,
         }
 
@@ -223,6 +222,7 @@ def _print_words(context: typer.Context, path: Path, asked: Options) -> None:
             language=asked.language,
             model=asked.model,
             prompt=asked.prompt,
+            glossary=asked.glossary,
         )
     rows = [(f"{w.start_s:.2f}", f"{w.end_s:.2f}", w.word.strip()) for w in result.words]
     console.show_table(("start s", "end s", "word"), rows)
@@ -231,7 +231,11 @@ def _print_words(context: typer.Context, path: Path, asked: Options) -> None:
 def _print_stream(context: typer.Context, path: Path, asked: Options) -> None:
     with console.connected(context, f"transcribing {name_of(path)}") as client:
         for part in client.stream_transcription(
-            audio_of(path), language=asked.language, model=asked.model, prompt=asked.prompt
+            audio_of(path),
+            language=asked.language,
+            model=asked.model,
+            prompt=asked.prompt,
+            glossary=asked.glossary,
         ):
             if isinstance(part, TranscriptDelta):
                 typer.echo(part.text, nl=False)

@@ -12,8 +12,12 @@ from os import PathLike
 from pathlib import Path
 from typing import BinaryIO, Literal, TypeAlias
 
-from msgspec import Struct, field
+from msgspec import field
 from msgspec.structs import force_setattr
+
+from .answer import Answer
+from .dubbing_types import Place
+from .voice_types import SpeakerVoice
 
 # A path, the bytes of an audio file, or a file opened in binary mode.
 AudioFile: TypeAlias = str | PathLike[str] | bytes | BinaryIO
@@ -22,22 +26,8 @@ AudioFormat: TypeAlias = Literal["wav", "mp3", "opus", "flac"]
 InlineAudioFormat: TypeAlias = Literal["wav", "mp3", "opus", "flac", "none"]
 StreamedAudioFormat: TypeAlias = Literal["wav", "mp3", "opus", "flac", "pcm", "none"]
 SpokenFormat: TypeAlias = Literal["wav", "mp3", "opus", "flac", "aac", "pcm"]
-SubtitleFormat: TypeAlias = Literal["srt", "vtt"]
-TranscriptFormat: TypeAlias = Literal["text", "json", "srt", "vtt", "verbose_json"]
-
-
-class Answer(Struct, frozen=True):
-    """Base of all answers and their parts. ``repr`` leaves out audio and vectors."""
-
-    def __repr__(self) -> str:
-        values = ((name, getattr(self, name)) for name in self.__struct_fields__)
-        shown = [f"{name}={value!r}" for name, value in values if not _is_bulky(value)]
-        return f"{type(self).__name__}({', '.join(shown)})"
-
-
-def _is_bulky(value: object) -> bool:
-    is_vector = isinstance(value, tuple) and bool(value) and isinstance(value[0], float)
-    return isinstance(value, bytes) or is_vector
+SubtitleFormat: TypeAlias = Literal["srt", "vtt", "ttml", "ass"]
+TranscriptFormat: TypeAlias = Literal[SubtitleFormat, "text", "json", "verbose_json"]
 
 
 # ---- timings --------------------------------------------------------------------------
@@ -104,6 +94,8 @@ class Segment(Answer, frozen=True):
     avg_logprob: float | None = None  # Whisper's confidence, in nats a token
     no_speech_prob: float | None = None  # 0 to 1: Whisper's doubt that this is speech
     warnings: tuple[AnswerWarning, ...] = ()
+    placed: Place | None = None  # where it is heard, with fit="duration"
+    speaker: str | None = None  # A, B, and so on, for the voice "source"
 
 
 class Audio(Answer, frozen=True):
@@ -133,6 +125,7 @@ class SpeechTranslation(Answer, frozen=True, kw_only=True):
     timings: Timings
     request_id: str
     voice_similarity: float | None = None  # cosine to the speaker's, for the voice "source"
+    speakers: tuple[SpeakerVoice, ...] = ()  # for the voice "source"
     warnings: tuple[AnswerWarning, ...] = ()
 
 
@@ -170,6 +163,7 @@ class TranslatedAudio(AudioResult, frozen=True):
     texts_truncated: bool
     pivot: str | None = None  # the language that it was translated through, if any
     voice_similarity: float | None = None  # cosine to the speaker's, for the voice "source"
+    warning_codes: tuple[str, ...] = ()
 
 
 class TranscribedSegment(Answer, frozen=True):

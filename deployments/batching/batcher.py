@@ -41,7 +41,7 @@ from deployments.batching.deadlines import Deadlines
 from deployments.batching.delivery import Answers
 from deployments.batching.dispatcher import Dispatcher
 from deployments.batching.estimates.throughput import is_too_long
-from deployments.batching.live import LIVE, level_of
+from deployments.batching.live import is_live, level_of
 from deployments.batching.queue import ItemT, Outcome, Queue, ResultT, Share, Ticket
 from deployments.batching.refusals import queue_full, queue_too_long
 from deployments.batching.request import Request
@@ -184,8 +184,8 @@ class Batcher(Generic[ItemT, ResultT]):
 
         Args:
             deadline: of every item, on this batcher's clock, waiting or running.
-            priority: ``LIVE``, ``BACKGROUND``, or 1 (urgent) to ``priority_levels``; any other:
-                the default.
+            priority: ``LIVE``, ``UPDATE``, ``BACKGROUND``, or 1 (urgent) to ``priority_levels``;
+                else the default.
             queue_timeout_s: how long an item may wait; ``default_timeout_s`` may be shorter.
             share: of a caller with several requests to it; None: of this one alone.
         """
@@ -292,7 +292,7 @@ class Batcher(Generic[ItemT, ResultT]):
         request.admitted = request.share.is_admitted = True
 
     def _refusal(self, request: Request[ItemT, ResultT], cost: float) -> QueueFull | None:
-        if request.priority != LIVE and not self.has_room(request.share):
+        if not is_live(request.priority) and not self.has_room(request.share):
             return queue_full(self.name)
         if request.deadline is None:
             return None

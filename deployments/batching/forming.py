@@ -11,7 +11,6 @@ from typing import Generic, NamedTuple
 
 from deployments.batching.estimates.batch_time import BatchTimes
 from deployments.batching.estimates.returning_callers import Returning
-from deployments.batching.live import LIVE
 from deployments.batching.selection import (
     Waiting,
     WaitingT,
@@ -178,8 +177,8 @@ def _rows_in_time(at: Moment[WaitingT]) -> int:
 
 
 def _keep_short(batch: list[WaitingT], times: BatchTimes, most_s: float) -> None:
-    """Cut a batch down to what takes so long at most; its head and the live ones with it stay."""
-    while len(batch) > 1 and not batch[0].priority == batch[-1].priority == LIVE:
+    """Cut a batch down to what takes so long at most; its head stays."""
+    while len(batch) > 1:
         if times.expected_s(len(batch) * max([each.cost for each in batch])) <= most_s:
             return
         batch.pop()

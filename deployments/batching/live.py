@@ -7,15 +7,23 @@ from contextlib import contextmanager
 
 from deployments.config.policy import BatchPolicy
 
-LIVE = -(1 << 31)  # the priority of live speech: no request over HTTP can ask for it
-BACKGROUND = 1 << 30  # that of work that nobody waits for: behind all others
+# The priorities of live speech: no request over HTTP can ask for them. An update shows text sooner;
+# it goes behind what the end of a turn waits for.
+LIVE = -(1 << 31)
+UPDATE = LIVE + 1
+BACKGROUND = 1 << 30  # of work that nobody waits for: behind all others
 OTHERS_PART = 0.25  # of the time of live batches: what other work has, where it waits meanwhile
 
 
 def level_of(asked: int, policy: BatchPolicy) -> int:
     """Return the level asked for; as in Triton, the default for one that there is not."""
-    is_level = 1 <= asked <= policy.priority_levels or asked in (LIVE, BACKGROUND)
+    is_level = 1 <= asked <= policy.priority_levels or is_live(asked) or asked == BACKGROUND
     return asked if is_level else policy.default_priority
+
+
+def is_live(priority: int) -> bool:
+    """Tell whether an item is of live speech."""
+    return priority <= UPDATE
 
 
 class LiveWork:

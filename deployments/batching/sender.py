@@ -15,7 +15,7 @@ from deployments.batching.delivery import Answers
 from deployments.batching.dispatcher import Dispatcher
 from deployments.batching.forming import BATCHES_A_REPLICA, Moment, decide
 from deployments.batching.learning import End, Learning
-from deployments.batching.live import LIVE, LiveWork
+from deployments.batching.live import UPDATE, LiveWork, is_live
 from deployments.batching.queue import ItemT, Queue, ResultT, Ticket
 from deployments.batching.selection import is_full
 from deployments.config.policy import BatchPolicy
@@ -139,9 +139,9 @@ class BatchSender(Generic[ItemT, ResultT]):
         """Return the item whose turn it is: a live one, unless others have waited their part."""
         is_ordered = self.policy.preserve_ordering
         head = self._queue.head(oldest=is_ordered)
-        if head is None or head.priority != LIVE or is_ordered:
+        if head is None or not is_live(head.priority) or is_ordered:
             return head
-        other = self._queue.head(after=LIVE)
+        other = self._queue.head(after=UPDATE)
         takes_s = 0.0 if other is None else self.learning.batch_time.times.expected_s(other.cost)
         return other if self.live.is_others_turn(takes_s) else head
 
@@ -172,10 +172,10 @@ class BatchSender(Generic[ItemT, ResultT]):
 
     def _count_live(self, tickets: Sequence[Ticket[ItemT, ResultT]]) -> float:
         """Count what a batch owes to other work. Return the part of its rows that are live."""
-        live_part: float = sum([each.priority == LIVE for each in tickets]) / len(tickets)
+        live_part: float = sum([is_live(each.priority) for each in tickets]) / len(tickets)
         cost = len(tickets) * max([ticket.cost for ticket in tickets])
         takes_s = self.learning.batch_time.times.expected_s(cost)
-        others_wait = self._queue.head(after=LIVE) is not None
+        others_wait = self._queue.head(after=UPDATE) is not None
         self.live.sent(takes_s, live_part, others_wait=others_wait)
         return live_part
 

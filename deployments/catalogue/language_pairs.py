@@ -85,6 +85,11 @@ class Routes:
                 self._sources[target] = found
         return found
 
+    def targets(self) -> tuple[str, ...]:
+        """List the languages that any model translates into."""
+        found = {code for s in self._specs for code in (*s.languages, *(p[1] for p in s.pairs))}
+        return tuple(sorted(found))
+
     def lead_to(self, target: str) -> bool:
         """Tell whether any model translates into a language."""
         return any(

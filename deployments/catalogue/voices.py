@@ -3,11 +3,37 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field, replace
+from typing import TypeAlias
 
 from deployments.catalogue.model import Model
 from models.errors import UnknownVoice, Unprocessable
 from models.runtime import Voice
-from models.types import SOURCE_VOICE
+from models.types import SOURCE_VOICE, Samples
+
+CLONING_ENGINE = "yourtts"  # of those that Dragoman brings, the one that speaks in any voice
+
+
+@dataclass(frozen=True, slots=True)
+class OwnVoice:
+    """A voice that a caller keeps at the server. ``reference``: a clip of it at 16 kHz, [n]."""
+
+    id: str
+    reference: Samples = field(compare=False, repr=False)
+
+
+# What a request may name: an id or an alias, or a voice of the caller's own; None: any.
+NamedVoice: TypeAlias = str | OwnVoice | None
+
+
+def reference_of(voice: NamedVoice) -> Samples | None:
+    """Return the clip of a caller's own voice; None: the voice is another one."""
+    return voice.reference if isinstance(voice, OwnVoice) else None
+
+
+def name_of(voice: NamedVoice) -> str | None:
+    """Return what a request called the voice."""
+    return voice.id if isinstance(voice, OwnVoice) else voice
 
 
 def by_language(named: str | Mapping[str, str]) -> Mapping[str, str]:
@@ -47,10 +73,11 @@ class Voices:
         """List every voice with its model."""
         return [(model, voice) for model in self._models for voice in model.spec.voices]
 
-    def choose(self, voice_id: str | None, language: str | None) -> tuple[Model, Voice]:
+    def choose(self, voice_id: NamedVoice, language: str | None) -> tuple[Model, Voice]:
         """Return the voice of that id, or the first that speaks the language.
 
-        ``SOURCE_VOICE`` is the voice of whoever is translated, from a model that can clone it.
+        ``SOURCE_VOICE`` is the voice of whoever is translated, and an ``OwnVoice`` that of its
+        clip, from a model that can clone it.
 
         Raises:
             UnknownVoice: there is none of that id; the message lists those there are.
@@ -59,6 +86,9 @@ class Voices:
         """
         if voice_id == SOURCE_VOICE:
             return self._cloned(language)
+        if isinstance(voice_id, OwnVoice):
+            model, voice = self._cloned(language)
+            return model, replace(voice, id=voice_id.id)
         if voice_id is not None:
             return self._named(voice_id, language)
         for model, voice in self.all():
@@ -93,9 +123,23 @@ class Voices:
             raise Unprocessable(message, param="voice")
         return speaking[0]
 
+    def cloning(self) -> list[Model]:
+        """List the models that speak in the voice of a recording, at least one.
+
+        Raises:
+            Unprocessable: there is none; the message says which engine would be one.
+            Unavailable: there is none, and a model is missing that might be one.
+        """
+        models = [model for model in self._models if model.spec.cloning_languages]
+        if not models:
+            self._check_none_missing()
+            message = "no model here speaks in the voice of a recording; one of the engine "
+            raise Unprocessable(f"{message}{CLONING_ENGINE} would", param="voice")
+        return models
+
     def _cloned(self, language: str | None) -> tuple[Model, Voice]:
         """Choose a model that speaks the language in the voice of a recording."""
-        models = [model for model in self._models if model.spec.cloning_languages]
+        models = self.cloning()
         for model in models:
             if language in model.spec.cloning_languages:
                 rate_hz = model.spec.voices[0].sample_rate_hz
@@ -103,5 +147,4 @@ class Voices:
         self._check_none_missing()
         can = sorted({code for model in models for code in model.spec.cloning_languages})
         message = f"no model here speaks {language} in the speaker's own voice"
-        known = f"; one speaks {', '.join(can)}" if can else ""
-        raise Unprocessable(message + known, param="voice")
+        raise Unprocessable(f"{message}; one speaks {', '.join(can)}", param="voice")

@@ -38,5 +38,8 @@ class Library(Strict):
     characters. null: nothing is kept, and who asks for it is refused."""
     max_bytes_per_owner: Annotated[int, Field(ge=1 << 20)] = 4 << 30
     """Most bytes that are kept for one API key, or for all callers together without keys."""
+    voice_days: Annotated[int, Field(ge=1)] | None = 365
+    """Days after which a voice, and the consent that it was made with, are deleted. null: they stay
+    until they are deleted."""
     jobs: Jobs = Jobs()
     """How many jobs run and wait, and how long their recordings may be."""

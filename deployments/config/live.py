@@ -14,6 +14,9 @@ class Live(Strict):
 
     max_sessions: Annotated[int, Field(ge=1)] = 128
     """Most sessions that one ingress process has open; one more is answered 503."""
+    max_sessions_per_key: Annotated[int, Field(ge=1)] | None = 64
+    """Most sessions that one API key has open in one ingress process; one more is answered 429.
+    null: no bound but max_sessions."""
     max_load: Annotated[float, Field(gt=0, le=1)] | None = 0.8
     """Most share of a model's time that live sessions take together, by its measured batches; a
     session beyond it is answered 503, and a follower's language or an update beyond it is refused.

@@ -27,8 +27,7 @@ class BatchPolicy(Strict):
     """Most seconds that a batch may take, as measured, while shorter items wait. null: no bound."""
     max_batch_s_beside_live: Annotated[float, Field(gt=0)] | None = 0.5
     """Most seconds that a batch may take, as measured, while a live session is open: live speech
-    waits behind it. What is live itself does not count, and one item always goes. null: no
-    bound."""
+    waits behind it. One item always goes. null: no bound."""
     max_padding: Annotated[float, Field(ge=0, lt=1)] = 0.5
     """Largest share of a batch's cost that may be padding."""
     max_queue_delay_ms: Annotated[float, Field(ge=0, le=60_000)] = 5.0

@@ -9,7 +9,9 @@ from deployments.graph.codecs import Codecs
 from deployments.graph.context import Context
 from deployments.telemetry import usage
 from models.audio import decode, encode
+from models.audio.dubbing import BACKGROUND_RATE_HZ
 from models.audio.encode import AudioFormat, Encoder
+from models.audio.marks import synthetic_tags
 from models.types import Audio
 
 
@@ -35,22 +37,40 @@ class AudioFiles:
         context.warnings.extend(audio.warnings)
         return audio
 
-    async def encode(self, audio: Audio, audio_format: AudioFormat, context: Context) -> bytes:
-        """Make a file of audio."""
+    async def background(self, data: bytes, context: Context) -> Audio:
+        """Decode a file once more, at a rate that holds music, to stay under a voice."""
+        with context.timings.stage("decode"):
+            steps = decode.decode_steps(
+                data, max_duration_s=self._max_audio_s, rate_hz=BACKGROUND_RATE_HZ
+            )
+            return await self._codecs.run(steps, context.deadline, context.caller)
+
+    async def encode(
+        self, audio: Audio, audio_format: AudioFormat, context: Context, voice_id: str
+    ) -> bytes:
+        """Make a file of what a voice said, which is marked as such."""
         with context.timings.stage("encode"):
-            steps = encode.encode_steps(audio, audio_format)
+            steps = encode.encode_steps(audio, audio_format, synthetic_tags(voice_id))
             return await self._codecs.run(steps, context.deadline, context.caller)
 
     async def encode_stream(
-        self, parts: AsyncGenerator[Audio], audio_format: AudioFormat, context: Context
+        self,
+        parts: AsyncGenerator[Audio],
+        audio_format: AudioFormat,
+        context: Context,
+        voice_id: str,
     ) -> AsyncGenerator[bytes]:
-        """Make one file of all parts, in pieces that can be sent at once; nothing of no parts."""
+        """Do as ``encode`` does of all parts, in pieces that can be sent at once.
+
+        There is nothing of no parts.
+        """
         encoder: Encoder | None = None
         async with aclosing(parts):
             async for part in parts:
                 with context.timings.stage("encode"):
                     if encoder is None:
-                        encoder = encode.encoder(audio_format, part.sample_rate_hz)
+                        tags = synthetic_tags(voice_id)
+                        encoder = encode.encoder(audio_format, part.sample_rate_hz, tags=tags)
                     steps = encode.add_steps(encoder, part)
                     data = await self._codecs.run(steps, context.deadline, context.caller)
                 if data:

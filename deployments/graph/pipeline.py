@@ -21,10 +21,12 @@ from deployments.config.schema import AppConfig
 from deployments.graph.audio_files import AudioFiles
 from deployments.graph.codecs import Codecs
 from deployments.graph.context import Context
+from deployments.graph.diarisation import Diariser
 from deployments.graph.in_turn import InTurn, while_working
 from deployments.graph.languages import cut_windows
 from deployments.graph.plan import Hearing, Plan, Planner, Speaking, Translating
 from deployments.graph.sentences import Sentence, is_open, placed, timed_sentences, with_open
+from deployments.graph.speakers import Speakers, SpeakerVoice, SpeakerVoices
 from deployments.graph.stages import StageRunner
 from deployments.graph.synthesis import Synthesiser
 from deployments.graph.text_translation import TextTranslator
@@ -34,7 +36,7 @@ from deployments.graph.voice_embeddings import HeardVoice, VoiceEmbedder
 from models.audio import decode
 from models.errors import DragomanError
 from models.runtime import Voice
-from models.speaker.voice_clips import cut, reference
+from models.speaker.voice_clips import cut
 from models.types import (
     UNDETERMINED,
     AnswerWarning,
@@ -51,7 +53,8 @@ class SpeechTranslation:
 
     Attributes:
         pivot: the language between the two, where there is one.
-        voice_similarity: cosine of the speaker's voice and the answer's.
+        voice_similarity: cosine of the speaker's voice and the answer's; None: there are several.
+        speakers: those who were told apart.
     """
 
     duration_s: float
@@ -63,6 +66,7 @@ class SpeechTranslation:
     heard_voice: HeardVoice | None = None
     pivot: str | None = None
     voice_similarity: float | None = None
+    speakers: tuple[SpeakerVoice, ...] = ()
 
     @property
     def text(self) -> str:
@@ -90,6 +94,8 @@ class Pipeline:
         self.texts = TextTranslator(self.stages)
         self.synthesiser = Synthesiser(self.stages, fleet, config.ingress.sentence_gap_s)
         self.voices = VoiceEmbedder(self.stages, codecs, self.transcriber)
+        diariser = Diariser(self.stages, codecs, self.transcriber, self.voices)
+        self.speakers = SpeakerVoices(diariser, self.voices, codecs, self.synthesiser)
 
     async def run(
         self, recordings: Sequence[Audio], plans: Sequence[Plan | Hearing], context: Context
@@ -160,9 +166,9 @@ class Pipeline:
         audio, heard = await self.transcriber.listen(audio, plan.hearing.vad, context)
         if not heard.spans:
             return SpeechTranslation(audio.duration_s, None, 0.0)
-        speaking = await self._speaking(plan, audio, heard, context)
+        speakers = await self.speakers.tell(audio, heard, plan, context, apart=turns is None)
         parts: list[Awaitable[Any]] = [
-            self._sentences(audio, heard, plan, speaking, context, turns)
+            self._sentences(audio, heard, plan, speakers, context, turns)
         ]
         if plan.embedding is not None or plan.likeness is not None:
             parts.append(self._heard_voice(audio, heard, plan, context))
@@ -174,21 +180,16 @@ class Pipeline:
             pivot=_pivot(sentences, plan.translating),
             heard_voice=None if plan.embedding is None else voice,
         )
-        if speaking is None or not sentences:
+        if (speaking := plan.speaking) is None or not sentences:
             return answer
         audible = [sentence.audio for sentence in sentences if sentence.audio is not None]
         spoken = self.synthesiser.joined(audible, speaking)
+        answer = replace(answer, voice=speaking.voice, audio=spoken)
+        if speakers.own:
+            told = await self.speakers.likenesses(speakers, sentences, audio, plan, context)
+            return replace(answer, speakers=told)
         similarity = await self.voices.likeness(voice, spoken, plan.likeness, context)
-        return replace(answer, voice=speaking.voice, audio=spoken, voice_similarity=similarity)
-
-    async def _speaking(
-        self, plan: Plan, audio: Audio, heard: VadResult, context: Context
-    ) -> Speaking | None:
-        """Return how to speak: in the speaker's own voice once a clip of it is cut."""
-        if plan.speaking is None or not plan.speaking.clones:
-            return plan.speaking
-        clip = await self.codecs.run(lambda: reference(audio, heard), context.deadline)
-        return plan.speaking.in_voice_of(clip.samples)
+        return replace(answer, voice_similarity=similarity, speakers=speakers.alike(similarity))
 
     async def _heard_voice(
         self, audio: Audio, heard: VadResult, plan: Plan, context: Context
@@ -203,7 +204,7 @@ class Pipeline:
         audio: Audio,
         heard: VadResult,
         plan: Plan,
-        speaking: Speaking | None,
+        speakers: Speakers,
         context: Context,
         turns: InTurn[Sentence] | None,
     ) -> tuple[Transcript, list[Sentence]]:
@@ -231,7 +232,7 @@ class Pipeline:
                 said = with_open(before, said)
             is_left = bool(said) and number < last and is_open(said[-1])
             left_open[number].set_result(said.pop() if is_left else None)
-            made = (self._rendered(s, audio, translating, speaking, context) for s in said)
+            made = (self._rendered(s, audio, translating, speakers, context) for s in said)
             # The window after this one goes on in its own turn of the loop: places are in order.
             rendered = await all_of(made if turns is None else map(turns.next, made))
             return in_recording(transcript, window), rendered
@@ -250,14 +251,18 @@ class Pipeline:
         sentence: Sentence,
         audio: Audio,
         translating: Translating,
-        speaking: Speaking | None,
+        speakers: Speakers,
         context: Context,
     ) -> Sentence:
         """Translate and speak a sentence; one that no model translates is heard as it was said."""
+        sentence = speakers.named(sentence)
+        speaking = speakers.speaking_for(sentence)
         route = translating.route_from(sentence.language)
         if route is None:
             return await self._passed_on(sentence, audio, translating.target, speaking, context)
-        translation = await self.texts.translate_sentence(sentence.text, route, context)
+        translation = await self.texts.translate_sentence(
+            sentence.text, route, context, translating.options
+        )
         spoken = None
         if speaking is not None:
             spoken = await self.synthesiser.speak(translation.text, speaking, context)

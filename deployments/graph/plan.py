@@ -11,10 +11,12 @@ from dataclasses import dataclass, replace
 from deployments.catalogue.language_pairs import Hop, Route, Routes
 from deployments.catalogue.model import Model
 from deployments.catalogue.selection import Fleet
+from deployments.catalogue.voices import NamedVoice, reference_of
 from deployments.graph.listening import WINDOW_VAD
 from deployments.telemetry.log import logger
 from models.errors import Unavailable, UnsupportedPair
 from models.runtime import Voice
+from models.text.glossary import Glossary
 from models.types import SOURCE_VOICE, Kind, Samples, Task, VadParameters
 
 
@@ -25,6 +27,7 @@ class TranscribeOptions:
     Attributes:
         language: None: as each stretch of the recording is heard.
         keywords: terms that are likely to be said.
+        glossary: terms that may be said.
         languages: those that doubtful speech may be in; empty: all.
         candidates: those that any speech is in; empty: all.
         vad: by which rules speech is found.
@@ -38,6 +41,7 @@ class TranscribeOptions:
     keywords: tuple[str, ...] = ()
     languages: tuple[str, ...] = ()
     candidates: tuple[str, ...] = ()
+    glossary: Glossary | None = None
     vad: VadParameters = WINDOW_VAD
 
     @property
@@ -53,6 +57,7 @@ class TextOptions:
     beam_size: int = 1
     length_penalty: float = 1.0
     max_tokens: int | None = None
+    glossary: Glossary | None = None
 
 
 GREEDY = TextOptions()
@@ -64,21 +69,25 @@ class TranslateOptions:
 
     Attributes:
         source_language: None: as it is heard.
-        voice: its id; ``SOURCE_VOICE`` is the speaker's own; None: the first of the language.
+        voice: ``SOURCE_VOICE`` is the speaker's own; None: the first of the language.
         speak: False: text only.
         embed: whether the speaker's voice is embedded, too.
         prompt: a text that could stand before what is said.
         temperature: at which the recogniser samples; None: as it decides.
+        fit: whether each sentence is placed where it was said, for which words need their times.
+        glossary: terms that may be said, with their translations and sounds.
     """
 
     target_language: str
     source_language: str | None = None
-    voice: str | None = None
+    voice: NamedVoice = None
     speed: float = 1.0
     speak: bool = True
     embed: bool = False
     prompt: str | None = None
     temperature: float | None = None
+    fit: bool = False
+    glossary: Glossary | None = None
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -101,11 +110,13 @@ class Translating:
     Attributes:
         routes: those there were when the request was planned.
         named: the route from the language that the caller names; None: they name none.
+        options: of each sentence.
     """
 
     target: str
     routes: Routes
     named: Route | None = None
+    options: TextOptions = GREEDY
 
     def route_from(self, language: str) -> Route | None:
         """Return the route from a language that was heard; None: nothing translates it.
@@ -126,12 +137,14 @@ class Speaking:
     Attributes:
         reference: a clip of the voice to speak in; None: the voice is the model's own, or
             the one of a recording that is not heard yet.
+        glossary: terms with a sound of their own.
     """
 
     model: Model
     voice: Voice
     speed: float
     reference: Samples | None = None
+    glossary: Glossary | None = None
 
     @property
     def clones(self) -> bool:
@@ -205,21 +218,28 @@ class Planner:
             UnknownVoice, Unprocessable: no such voice speaks the language.
         """
         source, target = options.source_language, options.target_language
+        glossary = options.glossary
+        texts = GREEDY if glossary is None else TextOptions(glossary=glossary)
         if source is None:
             routes = self._fleet.routes_to(target)
-            translating = Translating(target, routes)
+            translating = Translating(target, routes, options=texts)
             languages = routes.sources(target)
         else:
             named = self._fleet.route(source, target)
-            translating = Translating(target, self._fleet.routes(), named)
+            translating = Translating(target, self._fleet.routes(), named, texts)
             languages = ()
         hearing = TranscribeOptions(
-            source, prompt=options.prompt, temperature=options.temperature, languages=languages
+            source,
+            word_timestamps=options.fit,
+            prompt=options.prompt,
+            temperature=options.temperature,
+            languages=languages,
+            glossary=glossary,
         )
         speaking = None
         if options.speak:
             chosen = self._fleet.voices().choose(options.voice, target)
-            speaking = Speaking(*chosen, options.speed)
+            speaking = Speaking(*chosen, options.speed, reference_of(options.voice), glossary)
         vad, asr = self.model("vad"), asr or self.model("asr")
         clones = speaking is not None and speaking.clones
         return Plan(
@@ -271,12 +291,13 @@ class Planner:
 
     def speech(
         self,
-        voice: str | None,
+        voice: NamedVoice,
         language: str | None,
         model: str | None = None,
         *,
         speed: float = 1.0,
         reference: Samples | None = None,
+        glossary: Glossary | None = None,
     ) -> Speaking:
         """Plan to speak, with a voice of that id or the first that speaks the language.
 
@@ -287,7 +308,8 @@ class Planner:
         if language is not None:
             self._fleet.check_language(language, param="language")
         chosen = self._fleet.voices(model).choose(voice, language)
-        return Speaking(*chosen, speed, reference)
+        own = reference_of(voice) if reference is None else reference
+        return Speaking(*chosen, speed, own, glossary)
 
     def embedding(self, speaker: Model, *, listens: bool = True) -> Embedding:
         """Plan the embedding of clips. ``listens``: of their speech alone, if there is a VAD."""

@@ -30,7 +30,7 @@ class Said:
     text: str
 
 
-class _Who:
+class Who:
     """Finds the speaker of a stretch: of whom most is heard in it, or who is nearest."""
 
     def __init__(self, who: Sequence[SpeakerSpan]) -> None:
@@ -56,7 +56,7 @@ class _Who:
 
 def said_by(segments: Sequence[Segment], who: Sequence[SpeakerSpan]) -> tuple[Said, ...]:
     """Cut the segments of a transcript where the speaker changes."""
-    speakers = _Who(who)
+    speakers = Who(who)
     found = []
     for segment in segments:
         words = segment.words or (Word(segment.start_s, segment.end_s, segment.text, 1.0),)

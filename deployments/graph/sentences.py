@@ -8,6 +8,7 @@ from itertools import groupby
 
 import numpy as np
 
+from models.audio.placing import Place
 from models.audio.segments import MAX_PAUSE_S, Window
 from models.text.sentences import split
 from models.types import UNDETERMINED, AnswerWarning, Audio, Segment, Transcript
@@ -29,9 +30,11 @@ class Sentence:
 
     Attributes:
         language: the one that it was said in.
+        speaker: who said it; None: nobody told speakers apart.
         avg_logprob: nats a token, of the segments that it was heard in.
         no_speech_prob: the largest of theirs.
         warnings: what is not sure of it, or of its translation.
+        place: where it is heard in a dubbed recording; None: in no such one.
     """
 
     start_s: float
@@ -43,14 +46,16 @@ class Sentence:
     avg_logprob: float = 0.0
     no_speech_prob: float = 0.0
     warnings: tuple[AnswerWarning, ...] = ()
+    place: Place | None = None
+    speaker: str | None = None
 
 
 def timed_sentences(transcript: Transcript) -> list[Sentence]:
     """Cut a transcript into sentences with their times, not yet translated.
 
     Whisper's segments end where it paused, not where a sentence does. A boundary inside a
-    segment is placed by the share of the segment's characters that stand before it. A sentence
-    is of one language.
+    segment is where a word begins or ends, where the times of words are known; else it is placed
+    by the share of the segment's characters that stand before it. A sentence is of one language.
     """
     runs = groupby(transcript.segments, key=lambda segment: segment.language)
     unsure = language_doubts(transcript)
@@ -64,11 +69,14 @@ def timed_sentences(transcript: Transcript) -> list[Sentence]:
 
 
 def _sentences(segments: Sequence[Segment], language: str) -> list[Sentence]:
-    spoken, chars, times_s = "", [], []
+    spoken, edges = "", list[int]()
+    chars, times_s = list[int](), list[float]()
     for segment in segments:
         piece = segment.text.strip()
-        chars += [len(spoken), len(spoken) + len(piece)]
-        times_s += [segment.start_s, segment.end_s]
+        edges += [len(spoken), len(spoken) + len(piece)]
+        for start, end, start_s, end_s in _known_times(segment, piece):
+            chars += [len(spoken) + start, len(spoken) + end]
+            times_s += [start_s, end_s]
         spoken += piece + " "
     found, position = [], 0
     for sentence in split(spoken, language).sentences:
@@ -78,7 +86,7 @@ def _sentences(segments: Sequence[Segment], language: str) -> list[Sentence]:
         heard_in = [
             segment
             for number, segment in enumerate(segments)
-            if chars[2 * number] < position and start < chars[2 * number + 1]
+            if edges[2 * number] < position and start < edges[2 * number + 1]
         ]
         weights = [max(1, len(segment.text)) for segment in heard_in]
         found.append(
@@ -93,6 +101,19 @@ def _sentences(segments: Sequence[Segment], language: str) -> list[Sentence]:
             )
         )
     return found
+
+
+def _known_times(segment: Segment, text: str) -> list[tuple[int, int, float, float]]:
+    """Return which characters of a segment's text are said when: its words, or all of them."""
+    found, end = [], 0
+    for word in segment.words or ():
+        said = word.text.strip()
+        start = text.find(said, end)
+        if start < 0 or not said:  # the words are not those of the text
+            return [(0, len(text), segment.start_s, segment.end_s)]
+        end = start + len(said)
+        found.append((start, end, word.start_s, word.end_s))
+    return found or [(0, len(text), segment.start_s, segment.end_s)]
 
 
 def language_doubts(transcript: Transcript) -> tuple[AnswerWarning, ...]:

@@ -15,8 +15,9 @@ from deployments.graph.context import Context
 from deployments.graph.plan import Speaking
 from deployments.graph.stages import StageRunner
 from models.audio import decode
+from models.text.doubts import sounds_unused
 from models.tts import normalisation
-from models.types import Audio, Speech, TtsItem
+from models.types import SOURCE_VOICE, Audio, Speech, TtsItem
 
 
 class Synthesiser:
@@ -31,9 +32,18 @@ class Synthesiser:
         """Speak a text, sentence by sentence with a short silence between."""
         spoken = await all_of(
             self._speak_sentence(sentence, plan, context)
-            for sentence in normalisation.sentences(text, plan.voice.language)
+            for sentence in self.sentences(text, plan, context)
         )
         return self.joined(spoken, plan)
+
+    def sentences(self, text: str, plan: Speaking, context: Context) -> tuple[str, ...]:
+        """Cut a text into sentences to speak, with the sounds that a glossary has for its terms."""
+        if plan.glossary is not None:
+            spoken = plan.glossary.spoken(plan.voice.language)
+            text, unused = spoken.said(text, takes_phonemes=plan.model.spec.takes_sounds)
+            if unused and (warning := sounds_unused(unused)) not in context.warnings:
+                context.warnings.append(warning)
+        return normalisation.sentences(text, plan.voice.language)
 
     async def speak_in_turn(
         self, sentences: Sequence[str], plan: Speaking, context: Context
@@ -67,7 +77,10 @@ class Synthesiser:
         return decode.concatenate(audible, self.gap_s(plan.speed))
 
     async def _speak_sentence(self, text: str, plan: Speaking, context: Context) -> Audio:
-        voice = plan.voice
-        item = TtsItem(text, voice.id, plan.speed, voice.language, plan.reference)
+        voice, sounds = plan.voice, tuple[str, ...]()
+        if plan.glossary is not None:
+            text, sounds = plan.glossary.spoken(voice.language).phonemes_in(text)
+        name = voice.id if plan.reference is None else SOURCE_VOICE
+        item = TtsItem(text, name, plan.speed, voice.language, plan.reference, sounds)
         speech: Speech = await self._stages.run("tts", plan.model, item, context)
         return speech.audio

@@ -9,8 +9,8 @@ from deployments.catalogue.language_pairs import Route
 from deployments.graph.context import Context
 from deployments.graph.plan import GREEDY, TextOptions
 from deployments.graph.stages import StageRunner
-from models.text.doubts import joined
-from models.text.items import find
+from deployments.graph.text_terms import hops_with_terms, whole_passages
+from models.text.doubts import joined, terms_unused
 from models.text.sentences import split
 from models.types import AnswerWarning, NmtItem, Translation
 
@@ -31,7 +31,9 @@ class TextTranslator:
         """Return each text's translation, with what is doubtful in any of its sentences."""
 
         async def one(original: str) -> Translation:
-            pieces = split(original, route.source, whole=find(original))
+            pieces = split(
+                original, route.source, whole=whole_passages(original, route, options.glossary)
+            )
             translated = await all_of(
                 self.translate_sentence(sentence, route, context, options)
                 for sentence in pieces.sentences
@@ -49,7 +51,10 @@ class TextTranslator:
     ) -> Translation:
         """Translate by every hop of a route; what is doubtful in any hop is so in the last."""
         warnings: list[tuple[AnswerWarning, ...]] = []
-        for hop in route.hops:
+        for hop, terms in hops_with_terms(text, route, options.glossary):
+            if terms and not hop.model.spec.takes_terms:
+                warnings.append((terms_unused(hop.model.name),))
+                terms = ()
             item = NmtItem(
                 text,
                 hop.source,
@@ -57,6 +62,7 @@ class TextTranslator:
                 options.beam_size,
                 options.length_penalty,
                 options.max_tokens,
+                terms=terms,
             )
             translation: Translation = await self._stages.run("nmt", hop.model, item, context)
             text = translation.text

@@ -9,6 +9,7 @@ from dataclasses import replace
 import numpy as np
 
 from deployments.batching.concurrency import all_of
+from deployments.graph.heard_terms import with_terms
 from deployments.graph.languages import Asr
 from deployments.graph.plan import TranscribeOptions
 from models.asr.decoding import UNSPACED_LANGUAGES
@@ -38,13 +39,23 @@ async def transcript_of(
 
     Where the text is too short for the speech, as Whisper writes once what is said twice, each
     stretch of it is heard alone; what says more counts. Where none of the keywords is said, the
-    window is heard once more without them: they make other words less sure.
+    window is heard once more without them: they make other words less sure. Terms of a glossary are
+    tried where something sounds like them.
     """
     samples = window.cut(audio)
     heard = await asr(_item(samples, window.language, window.speech, options))
     if options.keywords and not _says_any(heard.text, options.keywords):
         options = replace(options, keywords=())
         heard = await asr(_item(samples, window.language, window.speech, options))
+    if options.glossary is not None and options.written_in is None:
+        first, named = heard, options
+
+        async def again(terms: Sequence[str]) -> Transcript:
+            item = _item(samples, first.language, window.speech, _naming(named, terms))
+            second, sure = await asr(item), first.language_probability
+            return replace(second, language_probability=sure, languages=first.languages)
+
+        heard = await with_terms(first, options.glossary, again)
     if _is_sparse(heard, window.speech, options.written_in or heard.language):
         apart = window.speech if len(window.speech) > 1 else _halves(samples)
         heard = _fuller(heard, await _heard_apart(samples, heard, apart, options, asr))
@@ -69,6 +80,11 @@ def _item(
         speech=speech,
         languages=options.languages,
     )
+
+
+def _naming(options: TranscribeOptions, terms: Sequence[str]) -> TranscribeOptions:
+    """Return the options with some keywords more."""
+    return replace(options, keywords=(*options.keywords, *terms))
 
 
 def _says_any(text: str, keywords: Sequence[str]) -> bool:

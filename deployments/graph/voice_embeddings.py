@@ -84,7 +84,7 @@ class VoiceEmbedder:
         if speaker is None:
             return None
         voice, _ = await self._voice_in(audio, heard, context)
-        voiceprint = await self._voiceprint_if_possible(voice, speaker, context)
+        voiceprint = await self.voiceprint_if_possible(voice, speaker, context)
         return None if voiceprint is None else HeardVoice(voiceprint)
 
     async def likeness(
@@ -103,7 +103,7 @@ class VoiceEmbedder:
         end = SpeechSpan(0.0, min(spoken.duration_s, EMBEDDING_SPEECH_S))
         steps = decode.resample_steps(cut(spoken, end), SAMPLE_RATE_HZ)
         clip = await self._codecs.run(steps, context.deadline, context.caller)
-        answer = await self._voiceprint_if_possible(clip, speaker, context)
+        answer = await self.voiceprint_if_possible(clip, speaker, context)
         return None if answer is None else float(voice.voiceprint.embedding @ answer.embedding)
 
     async def _voice_in(
@@ -121,7 +121,7 @@ class VoiceEmbedder:
         voiceprint: Voiceprint = await self._stages.run("speaker", speaker, item, context)
         return voiceprint
 
-    async def _voiceprint_if_possible(
+    async def voiceprint_if_possible(
         self, audio: Audio, speaker: Model, context: Context
     ) -> Voiceprint | None:
         """Embed for a likeness, for which no translation must be lost."""

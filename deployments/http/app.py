@@ -17,6 +17,7 @@ from deployments.catalogue.selection import Fleet
 from deployments.config.schema import AppConfig
 from deployments.graph.codecs import Codecs
 from deployments.graph.pipeline import Pipeline
+from deployments.http.glossary_fields import Glossaries
 from deployments.http.health import live, readiness
 from deployments.http.middleware.access import Door
 from deployments.http.middleware.admission import Admission
@@ -24,7 +25,10 @@ from deployments.http.middleware.bodies import Bodies
 from deployments.http.middleware.stack import guarded
 from deployments.http.openapi import page
 from deployments.http.operations import OperationsRoutes
+from deployments.http.own_voices import OwnVoices
+from deployments.http.page.routes import PageRoutes
 from deployments.http.realtime.client_secrets import TokenRoutes
+from deployments.http.realtime.languages import LanguageRoutes
 from deployments.http.realtime.relay import Elsewhere
 from deployments.http.realtime.routes import Realtime
 from deployments.http.realtime.sessions import SessionRoutes
@@ -33,13 +37,17 @@ from deployments.http.triton.routes import OipRoutes
 from deployments.http.v1.audio_translations import AudioTranslationEndpoint
 from deployments.http.v1.detections import TextDetectionEndpoint
 from deployments.http.v1.embeddings import EmbeddingEndpoint
+from deployments.http.v1.glossaries import GlossaryRoutes
 from deployments.http.v1.job_kinds import kinds, runner_of
 from deployments.http.v1.jobs import JobRoutes
 from deployments.http.v1.models import ModelRoutes
+from deployments.http.v1.own_voices import OwnVoiceRoutes
 from deployments.http.v1.speech import SpeechEndpoint
 from deployments.http.v1.text import TextTranslationEndpoint
 from deployments.http.v1.transcriptions import TranscriptionEndpoint
 from deployments.http.v1.translations import SpeechTranslationEndpoint
+from deployments.http.v1.voice_consents import ConsentRoutes
+from deployments.http.v1.voice_recordings import VoiceRecordings
 from deployments.http.v1.voices import VoiceRoutes
 from deployments.jobs.runner import Runner
 from deployments.library.store import Store
@@ -52,6 +60,7 @@ from deployments.telemetry.cluster_figures import ClusterFigures
 EXPOSED = (  # headers of answers that those pages may read
     *("x-request-id", "retry-after", "server-timing", "x-warnings", "x-ignored-fields"),
     *("x-transcript", "x-translation", "x-text-truncated", "x-voice-similarity"),
+    "x-synthetic-speech",
 )
 
 
@@ -88,11 +97,11 @@ def asgi_app(
     tokens = Tokens(live.signing_key, known_keys)
     router = RememberingRouter(
         [
-            *routes(fleet, config, refusing, cluster_figures),
-            *live_routes(fleet, config, admission, cluster_figures, live, tokens),
+            *routes(fleet, config, refusing, cluster_figures, store),
+            *live_routes(fleet, config, admission, cluster_figures, live, tokens, store),
             *JobRoutes(
                 jobs or runner_of(fleet, config, store, known_keys),
-                kinds(Pipeline(fleet, config, Codecs(1)), config.limits),
+                kinds(Pipeline(fleet, config, Codecs(1)), config, store),
                 config.limits,
                 admission,
             ).routes(),
@@ -108,10 +117,14 @@ def routes(
     config: AppConfig,
     refusing: Callable[[], str | None],
     cluster_figures: ClusterFigures,
+    store: Store | None = None,
 ) -> list[Route]:
     """Return the routes of every protocol. ``refusing`` says why a request would be refused now."""
     pipeline = Pipeline(fleet, config, Codecs(config.ingress.threads_of_codecs))
+    glossaries = Glossaries(store)
     started = int(time.time())
+    own = OwnVoices(store, config.library.voice_days)
+    recordings = VoiceRecordings(pipeline)
 
     async def ready(request: Request) -> Response:
         wrong = fleet.wrong_voice_aliases()
@@ -121,16 +134,20 @@ def routes(
     return [
         EmbeddingEndpoint(pipeline, config.limits).route(),
         *OipRoutes(pipeline, config, refusing, cluster_figures).routes(),
-        SpeechTranslationEndpoint(pipeline, config.limits).route(),
+        SpeechTranslationEndpoint(pipeline, config.limits, own, glossaries).route(),
         AudioTranslationEndpoint(pipeline, config.limits).route(),
-        TextTranslationEndpoint(pipeline, config.limits).route(),
+        TextTranslationEndpoint(pipeline, config.limits, glossaries).route(),
         TextDetectionEndpoint(pipeline, config.limits).route(),
-        TranscriptionEndpoint(pipeline, config.limits).route(),
-        SpeechEndpoint(pipeline, config.limits).route(),
-        *VoiceRoutes(fleet).routes(),
-        *ModelRoutes(fleet, started, cluster_figures.live).routes(),
+        TranscriptionEndpoint(pipeline, config.limits, glossaries).route(),
+        SpeechEndpoint(pipeline, config.limits, own, glossaries).route(),
+        *GlossaryRoutes(store, config.limits).routes(),
+        *VoiceRoutes(fleet, own).routes(),
+        *OwnVoiceRoutes(recordings, own, config.limits).routes(),
+        *ConsentRoutes(recordings, own, config.limits).routes(),
+        *ModelRoutes(fleet, started, cluster_figures).routes(),
         *OperationsRoutes(fleet, config.models, cluster_figures).routes(),
         *page.routes(),
+        *PageRoutes().routes(),
         Route("/health/live", live, methods=["GET"]),
         Route("/health/ready", ready, methods=["GET"]),
     ]
@@ -158,12 +175,22 @@ def live_routes(
     cluster_figures: ClusterFigures,
     live: LiveParts,
     tokens: Tokens,
+    store: Store | None = None,
 ) -> list[BaseRoute]:
     """Return the routes of the realtime protocols."""
     parts = live.sessions, live.elsewhere
-    realtime = Realtime(*parts, admission, config.live, lambda name: fleet.of_kind("asr", name))
+    own = OwnVoices(store, config.library.voice_days)
+    realtime = Realtime(
+        *parts,
+        admission,
+        config.live,
+        lambda name: fleet.of_kind("asr", name),
+        own.of,
+        Glossaries(store),
+    )
     return [
         *realtime.routes(),
+        *LanguageRoutes(fleet).routes(),
         *TokenRoutes(tokens, *parts, config.limits).routes(),
         *SessionRoutes(*parts, cluster_figures).routes(),
     ]
@@ -176,7 +203,7 @@ def _shared(app: ASGIApp, origins: Sequence[str]) -> ASGIApp:
     return CORSMiddleware(
         app,
         allow_origins=origins,
-        allow_methods=["GET", "POST"],
+        allow_methods=["GET", "POST", "DELETE"],
         allow_headers=["*"],  # whatever is asked for, a key among it
         expose_headers=EXPOSED,
     )

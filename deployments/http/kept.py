@@ -8,6 +8,8 @@ from deployments.http.realtime.queries import owner
 from deployments.library.store import Shelf, Store
 from models.errors import NothingKept
 
+NOTHING_KEPT = "this server keeps nothing of its callers: library.folder is not set"
+
 
 def shelf_of(scope: Scope, store: Store | None, kind: str) -> Shelf:
     """Return the things of one kind that the caller has.
@@ -16,5 +18,5 @@ def shelf_of(scope: Scope, store: Store | None, kind: str) -> Shelf:
         NothingKept: the server keeps nothing.
     """
     if store is None:
-        raise NothingKept("this server keeps nothing of its callers: library.folder is not set")
+        raise NothingKept(NOTHING_KEPT)
     return store.shelf(owner(scope), kind)

@@ -220,8 +220,8 @@ async def form_parts(
         raise InvalidRequest(message, param="body")
     form = await read_form(request)
     try:
-        uploads = uploads_of(form, file_names, max_files)
         typed = validated(fields, form_values(form, names_of(fields), file_names))
+        uploads = uploads_of(form, file_names, max_files)
         return typed, [[await upload.read() for upload in named] for named in uploads]
     finally:
         await form.close()

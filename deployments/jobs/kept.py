@@ -13,6 +13,7 @@ from pydantic import ConfigDict, TypeAdapter
 
 from deployments.graph.context import Context
 from deployments.graph.sentences import Sentence
+from deployments.graph.speakers import SpeakerVoice
 from deployments.graph.timings import StageTiming, Timings
 from models.runtime import Voice
 from models.types import AnswerWarning, SpeechSpan, Transcript
@@ -57,12 +58,14 @@ class TranslatedPart:
     """A part that was translated; times count from its start.
 
     Attributes:
+        duration_s: of the part.
         sentences: without their audio.
         sound_samples: how long all of them are when spoken, at ``sound_rate_hz``.
         embedding: of the speaker's voice, if that was asked for.
         speech_s: how much speech the embedding is of.
     """
 
+    duration_s: float
     language: str | None
     language_probability: float
     sentences: tuple[Sentence, ...]
@@ -74,6 +77,7 @@ class TranslatedPart:
     sound_rate_hz: int = 0
     embedding: tuple[float, ...] | None = None
     speech_s: float = 0.0
+    speakers: tuple[SpeakerVoice, ...] = ()
 
     @property
     def spoken_s(self) -> float:

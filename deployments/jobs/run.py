@@ -84,6 +84,7 @@ class Run:
             recording = await self._off_loop(lambda: LongFile(file))
             if self._job.total_s is None:
                 await self._change(total_s=await self._off_loop(recording.stated_s))
+                await self._work.look(source, _context())
             start = self._job.done_samples
             pieces = recording.pieces(PIECE_SAMPLES, self._max_audio_s, skipped=start)
             async with aclosing(parts(self._reader(pieces), self._vad, start)) as cut:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import io
 import math
 from collections.abc import Awaitable, Callable, Iterable, Mapping
 from dataclasses import dataclass, field
@@ -53,6 +54,10 @@ class Done:
         """Return those of decoding."""
         return self._job.warnings
 
+    def open_source(self) -> io.RawIOBase:
+        """Open the recording itself."""
+        return self._shelf.open_source(self._job.id)
+
     def read_now(self, name: str, number: int) -> bytes:
         """Return a file of a part; it blocks."""
         return self._shelf.read(self._job.id, part_name(name, number))
@@ -68,6 +73,9 @@ class Work(Protocol):
     @property
     def stage(self) -> str:
         """What its callers are told that is done, such as ``translating``."""
+
+    async def look(self, source: io.RawIOBase, context: Context) -> None:
+        """Refuse a recording before any of it is worked on. Raises DragomanError."""
 
     async def part(self, audio: Audio, context: Context) -> Mapping[str, bytes]:
         """Work on one part, and return its files by their names.

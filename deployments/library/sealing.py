@@ -10,7 +10,7 @@ from bisect import bisect_right
 from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
-from typing import TYPE_CHECKING, BinaryIO
+from typing import Any, BinaryIO
 
 from cryptography.exceptions import InvalidTag
 from cryptography.hazmat.primitives.ciphers.aead import AESGCM
@@ -18,9 +18,6 @@ from cryptography.hazmat.primitives.hashes import SHA256
 from cryptography.hazmat.primitives.kdf.hkdf import HKDF
 
 from models.errors import ConfigError, DiskFull, InternalError
-
-if TYPE_CHECKING:
-    from _typeshed import WriteableBuffer as Buffer
 
 LIBRARY_KEY = "DRAGOMAN_LIBRARY_KEY"
 LEAST_CHARS = 32
@@ -164,7 +161,7 @@ class SealedFile(io.RawIOBase):
     def seekable(self) -> bool:
         return True
 
-    def readinto(self, buffer: Buffer, /) -> int:
+    def readinto(self, buffer: Any, /) -> int:
         """Read up to the end of a piece, and return how many bytes; 0 at the end of the file.
 
         Raises:

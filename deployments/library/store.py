@@ -25,7 +25,8 @@ from typing import Any
 
 from deployments.config.library import Library
 from deployments.library.sealing import LIBRARY_KEY, Sealing
-from models.errors import ConfigError, NotFound, StorageFull
+from deployments.telemetry.log import logger
+from models.errors import ConfigError, InternalError, NotFound, StorageFull
 
 VERSION = 1
 UPGRADES: Mapping[int, Callable[[Path], None]] = {}  # from each version to the next
@@ -247,6 +248,8 @@ class Shelf:
                     except NotFound:
                         self._drop(path)
                         gone += 1
+                    except InternalError as error:  # nobody can tell its end
+                        logger.error("%s", error)
         return gone
 
     def ids(self) -> list[str]:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 from dataclasses import replace
 
 import numpy as np
@@ -38,11 +39,13 @@ class Answers:
     ) -> None:
         self._models, self._clock, self._tape = models, clock, tape
         self.options = options
+        self._likely: tuple[str, ...] = ()  # terms that the last answer sounds like
         self._last_language: str | None = None
         self._known: dict[str, None] = {}  # languages that were clearly heard, in order
 
     def remember(self, told: Utterance) -> None:
         """Remember of an utterance what those after it need."""
+        self._likely = ()
         language = told.spoken_language
         if language != UNDETERMINED:
             self._last_language = language
@@ -63,28 +66,26 @@ class Answers:
             if language is None and len(samples) < LEAST_S * SAMPLE_RATE_HZ:
                 language = self._last_language
             return await self._whole(samples, speech, language)
-        if language is None:
-            told = await self._told(asked_of, asked_of.start, asked_of.before_pauses(edge))
-            if told is None:
-                return None
-            asked_of.tell_language(*told)
-            language = told[0]
-        answer = await self._recognise(
-            AsrItem(
-                samples,
-                language,
-                word_timestamps=True,
-                prompt=self.options.prompt,
-                temperature=None if is_final else 0.0,
-                languages=self.options.languages,
-                prefix=asked_of.prefix,
-                beam_size=None if is_final else 1,
-            )
+        item = AsrItem(
+            samples,
+            language,
+            word_timestamps=True,
+            prompt=self._prompt,
+            temperature=None if is_final else 0.0,
+            languages=self.options.languages,
+            prefix=asked_of.prefix,
+            beam_size=None if is_final else 1,
         )
+        answer = await self._in_no_language(item, asked_of, edge) if language is None else None
+        if asked_of.language is None:
+            return None
+        if answer is None or answer.language != asked_of.language:
+            answer = await self._recognise(replace(item, language=asked_of.language))
+        await self._look_for_terms(answer.text[len(asked_of.prefix or "") :], asked_of.language)
         if not is_final or not goes_round(asked_of.prefix, answer.text):
             return answer
         sure_s = asked_of.sure[-1].end_s - asked_of.start / SAMPLE_RATE_HZ
-        again = await self._whole(samples, speech, language)
+        again = await self._whole(samples, speech, asked_of.language)
         return behind_prefix(asked_of.prefix, sure_s, again)
 
     async def language_behind(
@@ -110,8 +111,38 @@ class Answers:
             before = None if told is None else told[0]
         return None if before is None or behind[0] == before else behind
 
+    async def _in_no_language(
+        self, item: AsrItem, asked_of: Utterance, edge: int
+    ) -> Transcript | None:
+        """Ask for the words and their language at once, and tell the language where it is clear.
+
+        Behind a pause another one may be spoken: then what is before it is asked for its language
+        alone.
+        """
+        before_pauses = asked_of.before_pauses(edge)
+        answer = await self._recognise(item) if before_pauses == edge else None
+        if answer is not None and answer.languages:
+            found = among(answer.languages, self.options.languages)
+            told = self._clear(found, asked_of, edge - asked_of.start)
+        else:
+            told = await self._told(asked_of, asked_of.start, before_pauses)
+        if told is not None:
+            asked_of.tell_language(*told)
+        return answer
+
     async def _recognise(self, item: AsrItem) -> Transcript:
         return await asked(lambda: self._models.recognise(item), self._clock)
+
+    @property
+    def _prompt(self) -> str | None:
+        """Return the prompt, with the terms that the next answer may hold before it."""
+        return ". ".join(filter(None, [", ".join(self._likely), self.options.prompt])) or None
+
+    async def _look_for_terms(self, text: str, language: str) -> None:
+        """Find the terms that words which may still change sound like, for the next question."""
+        if (glossary := self.options.glossary) is not None:
+            found = await asyncio.to_thread(glossary.sounding_like, text, language)
+            self._likely = found[::-1]  # the recogniser minds most what it read last
 
     async def _told(self, asked_of: Utterance, start: int, end: int) -> tuple[str, float] | None:
         """Return the language of a part of an utterance; None: it is not clear."""
@@ -140,7 +171,10 @@ class Answers:
     ) -> Transcript:
         """Recognise speech of which no word was sent, by the rules for recordings."""
         options = TranscribeOptions(
-            word_timestamps=True, prompt=self.options.prompt, languages=self.options.languages
+            word_timestamps=True,
+            prompt=self.options.prompt,
+            languages=self.options.languages,
+            glossary=self.options.glossary,
         )
         audio, all_s = Audio(samples), len(samples) / SAMPLE_RATE_HZ
         pieces = (SpeechSpan(0.0, all_s),)

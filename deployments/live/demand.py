@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import TypeAlias
 
 from deployments.live.options import LiveOptions
@@ -25,6 +25,7 @@ class Demand:
     def of(cls, options: LiveOptions, wanted: Mapping[str, bool] | None = None) -> Demand:
         """Return what is asked for; without ``wanted``, by the session's own caller alone."""
         own = dict.fromkeys(options.targets, options.speaks)
+        options = replace(options, glossary=None)  # it asks no more of the models
         return cls(options, tuple(sorted((own if wanted is None else wanted).items())))
 
 

@@ -7,22 +7,24 @@ from contextlib import ExitStack
 from dataclasses import replace
 from typing import Any
 
-from deployments.batching.live import LIVE
+from deployments.batching.live import LIVE, UPDATE
 from deployments.batching.queue import Share
 from deployments.catalogue.language_pairs import Route
 from deployments.catalogue.model import Model
 from deployments.catalogue.selection import Fleet
+from deployments.catalogue.voices import NamedVoice, name_of
 from deployments.graph.codecs import Caller
 from deployments.graph.context import Context
-from deployments.graph.plan import Planner, Speaking, Translating
+from deployments.graph.plan import Planner, Speaking, TextOptions, Translating
 from deployments.graph.stages import StageRunner
 from deployments.graph.synthesis import Synthesiser
+from deployments.graph.text_terms import hops_with_terms
 from deployments.graph.text_translation import TextTranslator
 from deployments.live.models import Begun
 from deployments.live.options import LiveOptions
 from models.errors import UnsupportedPair
+from models.text.glossary import Glossary
 from models.types import (
-    SOURCE_VOICE,
     AsrItem,
     Audio,
     NmtItem,
@@ -51,6 +53,7 @@ class GraphModels:
         self._texts = TextTranslator(stages)
         self._vad: Model | None = None
         self._asr: Model | None = None
+        self._glossary: Glossary | None = None
         self._sources: tuple[str, ...] = ()  # that anything translates to what is asked for
         self._translating: dict[str, Translating] = {}
         self._speaking: dict[tuple[str, str | None], Speaking] = {}
@@ -76,17 +79,18 @@ class GraphModels:
             for target in options.targets:
                 self._check_leads(options.language, target)
         self._vad, self._asr = vad, asr
+        self._glossary = options.glossary
         self._use(vad, asr)
         translating = [self._translating[target] for target in options.targets]
         sources = (code for to in translating for code in to.routes.sources(to.target))
         self._sources = tuple(dict.fromkeys(sources))
 
-    def prepare_target(self, target: str, voice: str | None, *, speaks: bool) -> None:
+    def prepare_target(self, target: str, voice: NamedVoice, *, speaks: bool) -> None:
         """Resolve one language more. Raises the same as ``prepare``."""
         routes = self._fleet.routes_to(target)
         if speaks:
             chosen = self._fleet.voices().choose(voice, target)
-            self._speaking[target, voice] = Speaking(*chosen, speed=1.0)
+            self._speaking[target, name_of(voice)] = Speaking(*chosen, speed=1.0)
             self._use(chosen[0])
         self._translating[target] = Translating(target, routes)
 
@@ -107,7 +111,8 @@ class GraphModels:
         assert self._asr is not None, "prepare() first"
         if item.language is None and not item.languages:
             item = replace(item, languages=self._sources)
-        heard: Transcript = await self._stages.run("asr", self._asr, item, self._context())
+        context = self._context(LIVE if item.beam_size is None else UPDATE)  # updates are greedy
+        heard: Transcript = await self._stages.run("asr", self._asr, item, context)
         return heard
 
     async def translate(
@@ -129,14 +134,15 @@ class GraphModels:
             going_on = await self._going_on(text, route, begun)
             if going_on.text:
                 return going_on
-        return await self._texts.translate_sentence(text, route, self._context())
+        options = TextOptions(glossary=self._glossary)
+        return await self._texts.translate_sentence(text, route, self._context(), options)
 
     async def speak(
         self, text: str, target: str, voice: str | None, speed: float, reference: Samples | None
     ) -> Audio:
         """Speak a clause."""
-        plan = replace(self._speaking[target, voice], speed=speed)
-        if voice == SOURCE_VOICE and reference is not None:
+        plan = replace(self._speaking[target, voice], speed=speed, glossary=self._glossary)
+        if reference is not None:
             plan = plan.in_voice_of(reference)
         return await self._synthesiser.speak(text, plan, self._context())
 
@@ -145,8 +151,14 @@ class GraphModels:
         self._used.close()
 
     async def _going_on(self, text: str, route: Route, begun: Begun) -> Translation:
+        ((hop, terms),) = hops_with_terms(text, route, self._glossary)
         item = NmtItem(
-            text, route.source, route.target, before=begun.text, before_translated=begun.translated
+            text,
+            hop.source,
+            hop.target,
+            before=begun.text,
+            before_translated=begun.translated,
+            terms=terms if hop.model.spec.takes_terms else (),
         )
         found: Any = await self._stages.run("nmt", route.models[0], item, self._context())
         translation: Translation = found
@@ -166,10 +178,10 @@ class GraphModels:
                 self._names.add(model.name)
                 self._used.enter_context(model.batcher.open_live())
 
-    def _context(self) -> Context:
+    def _context(self, priority: int = LIVE) -> Context:
         return Context(
             deadline=asyncio.get_running_loop().time() + PIECE_S,
-            priority=LIVE,
+            priority=priority,
             places=self._places,
             caller=self._caller,
             shares=self._shares,

@@ -8,6 +8,7 @@ from dataclasses import dataclass
 
 from deployments.batching.clock import Clock
 from deployments.batching.concurrency import detached
+from deployments.catalogue.voices import NamedVoice
 from deployments.live.clauses import Clause
 from deployments.live.events import Event
 from deployments.live.heard_audio import HeardAudio
@@ -80,7 +81,7 @@ class Languages:
     def want(
         self,
         wanted: Mapping[str, bool],
-        voice_of: Callable[[str], str | None],
+        voice_of: Callable[[str], NamedVoice],
         *,
         is_between: bool,
     ) -> None:

@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Protocol
 
+from deployments.catalogue.voices import NamedVoice
 from deployments.live.options import LiveOptions
 from models.types import AsrItem, Audio, Samples, Transcript, Translation, VadItem, VadResult
 
@@ -47,7 +48,7 @@ class LiveModels(HearingModels, Protocol):
         """
         ...
 
-    def prepare_target(self, target: str, voice: str | None, *, speaks: bool) -> None:
+    def prepare_target(self, target: str, voice: NamedVoice, *, speaks: bool) -> None:
         """Resolve one language more; refuse it where nothing translates to it or speaks it."""
         ...
 
@@ -68,5 +69,8 @@ class LiveModels(HearingModels, Protocol):
     async def speak(
         self, text: str, target: str, voice: str | None, speed: float, reference: Samples | None
     ) -> Audio:
-        """Speak a clause, with the voice of that id or the first of the language."""
+        """Speak a clause, with the voice of that name or the first of the language.
+
+        ``reference``: a clip to speak in, where the voice is the speaker's or the caller's own.
+        """
         ...

@@ -5,6 +5,8 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Literal, TypeAlias
 
+from deployments.catalogue.voices import NamedVoice
+from models.text.glossary import Glossary
 from models.types import SOURCE_VOICE
 
 Delay: TypeAlias = Literal["minimal", "low", "medium", "high", "xhigh"]
@@ -41,7 +43,8 @@ class LiveOptions:
         targets: languages that it is translated to; empty: it is transcribed alone.
         speaks: whether translations are spoken.
         recogniser: a model or an alias; None: the first one.
-        voice: its id; ``SOURCE_VOICE`` is the speaker's own; None: the first of each language.
+        glossary: terms that may be said, with their translations and sounds.
+        voice: ``SOURCE_VOICE`` is the speaker's own; None: the first of each language.
     """
 
     language: str | None = None
@@ -51,10 +54,11 @@ class LiveOptions:
     delay: Delay = "medium"
     targets: tuple[str, ...] = ()
     speaks: bool = False
-    voice: str | None = None
+    voice: NamedVoice = None
     recogniser: str | None = None
+    glossary: Glossary | None = None
 
-    def voice_of(self, target: str) -> str | None:
+    def voice_of(self, target: str) -> NamedVoice:
         """Return the voice of a language: one that is named is of those that are asked for."""
         is_meant = self.voice == SOURCE_VOICE or target in self.targets
         return self.voice if is_meant else None

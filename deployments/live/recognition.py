@@ -6,6 +6,7 @@ import asyncio
 from collections import deque
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from typing import Any
 
 from deployments.batching.clock import Clock
 from deployments.live.agreement import Heard, text_of
@@ -41,6 +42,11 @@ class _Question:
     edge: int
     is_final: bool = False
     pause: Pause | None = None  # ask for the language behind it alone
+
+
+def _is_over(open_one: Utterance) -> bool:
+    """Tell whether speech has ended, or may have."""
+    return open_one.end is not None or open_one.silence >= SPECULATE
 
 
 class Recognition:
@@ -158,7 +164,7 @@ class Recognition:
     def _question(self, open_one: Utterance) -> _Question | None:
         if open_one.end is None and not self._models.takes_prefix:
             return None
-        is_over = open_one.end is not None or open_one.silence >= SPECULATE
+        is_over = _is_over(open_one)
         edge = open_one.audible_end if open_one.end is None else open_one.end
         pause = open_one.pause_to_look_behind(LEAST_BEHIND if is_over else ENOUGH_BEHIND)
         if pause is not None:
@@ -184,7 +190,15 @@ class Recognition:
             if question.pause is not None:
                 await self._look_behind(question.pause, asked_of, question.edge)
                 return
-            answer = await self._answers.words(asked_of, question.edge, question.is_final)
+            words = self._answers.words(asked_of, question.edge, question.is_final)
+            work = asyncio.ensure_future(words)
+            try:
+                if not question.is_final and not await self._in_time(work, asked_of):
+                    return
+                answer = await work
+            finally:
+                work.cancel()
+                await asyncio.wait({work})
         except DragomanError as error:
             asked_of.turn.failed = error
             return
@@ -206,6 +220,15 @@ class Recognition:
             asked_of.cut()
             if text_of(asked_of.newest) != shown:
                 self._show(asked_of)
+
+    async def _in_time(self, work: asyncio.Future[Any], asked_of: Utterance) -> bool:
+        """Wait for an update, until speech has ended: then the last answer tells all."""
+        while not work.done() and not _is_over(asked_of):
+            self._woken.clear()
+            woken = asyncio.ensure_future(self._woken.wait())
+            await asyncio.wait({work, woken}, return_when=asyncio.FIRST_COMPLETED)
+            woken.cancel()
+        return work.done()
 
     async def _look_behind(self, pause: Pause, asked_of: Utterance, edge: int) -> None:
         """End an utterance at a pause, behind which another language is spoken."""

@@ -16,6 +16,7 @@ from models.errors import (
     DragomanError,
     NameTaken,
     Overloaded,
+    TooManyRunning,
     UnknownSession,
 )
 
@@ -54,6 +55,7 @@ class Sessions:
 
         Raises:
             Overloaded: as many are open as this process takes, or the models cannot carry it.
+            TooManyRunning: as many of the owner's are open as one key may have.
             NameTaken: another of the owner's open sessions has that name.
             DragomanError: no model here does what the options ask for.
         """
@@ -109,6 +111,11 @@ class Sessions:
     def _check_room(self, options: LiveOptions, owner: str, name: str | None) -> None:
         if len(self._open) >= self._limits.max_sessions:
             raise Overloaded(f"{self._limits.max_sessions} live sessions are open, the most here")
+        most = self._limits.max_sessions_per_key
+        if most is not None and owner and sum(each.owner == owner for each in self) >= most:
+            raise TooManyRunning(
+                f"{most} live sessions of this key are open, the most that it may have"
+            )
         if name is not None and any((s.owner, s.name) == (owner, name) for s in self):
             raise NameTaken(f"a session named {name[:80]!r} is open already", param="name")
         self._admit(Demand.of(options), None)

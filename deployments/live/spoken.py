@@ -8,6 +8,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 
 from deployments.batching.clock import Clock
+from deployments.catalogue.voices import NamedVoice, name_of, reference_of
 from deployments.live.events import Event, Lost, Notice, SpeechDelta
 from deployments.live.heard_audio import HeardAudio
 from deployments.live.models import LiveModels
@@ -63,7 +64,7 @@ class SpeechOrder:
     def __init__(
         self,
         target: str,
-        voice: str | None,
+        voice: NamedVoice,
         models: LiveModels,
         heard: HeardAudio,
         emit: Callable[[Event], None],
@@ -128,11 +129,12 @@ class SpeechOrder:
         if saying.is_own:
             audio, speed = self._heard.clip(saying.start_s, saying.end_s), 1.0
         else:
-            reference = None
+            reference = reference_of(self.voice)
             if self.voice == SOURCE_VOICE:
                 reference = await self._heard.voice(saying.end_s)
+            voice = name_of(self.voice)
             audio = await asked(
-                lambda: self._models.speak(saying.text, self._target, self.voice, speed, reference),
+                lambda: self._models.speak(saying.text, self._target, voice, speed, reference),
                 self._clock,
             )
         if len(audio.samples):

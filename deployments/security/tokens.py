@@ -30,7 +30,13 @@ PREFIXES: Mapping[str, bytes] = {
 OPENS: Mapping[Kind, frozenset[tuple[str, str]]] = {  # the routes that a token opens, and no other
     "translation": frozenset({("GET", "/v1/realtime/translations")}),
     "transcription": frozenset({("GET", "/v1/realtime")}),
-    "listen": frozenset({("GET", "/v1/realtime/translations"), ("GET", "/v1/realtime/follow")}),
+    "listen": frozenset(
+        {
+            ("GET", "/v1/realtime/translations"),
+            ("GET", "/v1/realtime/follow"),
+            ("GET", "/v1/realtime/languages"),
+        }
+    ),
 }
 MAX_TOKEN_BYTES = 6_144  # one line of a head has at most 8 KiB
 SIGNATURE_BYTES = 32

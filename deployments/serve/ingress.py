@@ -11,6 +11,7 @@ from typing import Any
 from ray import serve
 from ray.serve.handle import DeploymentHandle
 
+from deployments.batching.concurrency import detached
 from deployments.catalogue.placements import Placements
 from deployments.catalogue.selection import Fleet
 from deployments.config.environment import missing_settings
@@ -25,6 +26,7 @@ from deployments.http.realtime.sessions import end_here
 from deployments.http.server import Listener
 from deployments.http.v1.job_kinds import runner_of
 from deployments.library.store import open_store
+from deployments.library.sweeping import sweep_for_ever
 from deployments.live.fleet_sessions import sessions_of
 from deployments.security import audit
 from deployments.security.keys import KnownKeys
@@ -67,6 +69,8 @@ class Ingress:
         all_ = Elsewhere(self._relay_all, self._find_all, self._end_all)
         elsewhere = all_ if ask else None
         store = open_store(config.library, os.environ)
+        self._store = store
+        self._sweeping: asyncio.Task[None] | None = None
         self._jobs = runner_of(self._fleet, config, store, known_keys)
         app = asgi_app(
             self._fleet,
@@ -102,6 +106,8 @@ class Ingress:
                 logger.error("%s:%s cannot be listened on: %s", at.host, at.port, error)
                 raise
             self._fleet.start()
+            if self._store is not None:
+                self._sweeping = detached(sweep_for_ever(self._store))
             if self._jobs is not None:
                 self._jobs.start()
         try:
@@ -174,6 +180,8 @@ class Ingress:
         return self._fleet.follower.idle()
 
     async def __del__(self) -> None:  # Serve awaits it when it stops a replica
+        if self._sweeping is not None:
+            self._sweeping.cancel()
         if self._jobs is not None:
             await self._jobs.stop()
         await self._listener.stop(self._admission, DRAIN_S - STOP_S)

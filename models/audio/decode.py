@@ -59,8 +59,10 @@ def decode(data: bytes, *, max_duration_s: float) -> Audio:
     return finished(decode_steps(data, max_duration_s=max_duration_s))
 
 
-def decode_steps(data: bytes, *, max_duration_s: float) -> Steps[Audio]:
-    """Do what ``decode`` does, in steps of one packet of the file."""
+def decode_steps(
+    data: bytes, *, max_duration_s: float, rate_hz: int = SAMPLE_RATE_HZ
+) -> Steps[Audio]:
+    """Do what ``decode`` does, at any rate, in steps of one packet of the file."""
     if not data:
         raise InvalidRequest("The file is empty.", param="file")
     recognised = formats.recognise(data)
@@ -68,7 +70,7 @@ def decode_steps(data: bytes, *, max_duration_s: float) -> Steps[Audio]:
         raise NotAudio(f"The file is no audio in a known format. {TAKEN}", param="file")
     kind, start = recognised
     parts = formats.parts(data, kind, start)
-    resampled = Resampler(SAMPLE_RATE_HZ, max_duration_s)
+    resampled = Resampler(rate_hz, max_duration_s)
     decoder, damage = Decoder(resampled), Damage(kind.name, len(parts))
     stray_bytes = mpeg.stray_bytes(data, start)
     if stray_bytes:
@@ -90,7 +92,7 @@ def decode_steps(data: bytes, *, max_duration_s: float) -> Steps[Audio]:
         raise errors[0] if errors else InvalidRequest("The file holds no samples.", param="file")
     if len(parts) > formats.MAX_PARTS:
         damage.skipped(formats.MAX_PARTS)
-    return Audio(samples, warnings=damage.warnings())
+    return Audio(samples, rate_hz, damage.warnings())
 
 
 def pcm16(data: bytes, rate_hz: int, channels: int = 1, *, max_duration_s: float) -> Audio:

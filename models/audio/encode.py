@@ -14,6 +14,7 @@ from av.audio.frame import AudioFrame
 from av.audio.resampler import AudioResampler
 
 from models.audio.decode import STEP_S, frame_of, resample
+from models.audio.marks import Tags, wav_info
 from models.audio.samples import to_int16
 from models.audio.steps import Steps, finished
 from models.types import Audio
@@ -31,6 +32,7 @@ MEDIA_TYPES: dict[str, str] = {
 
 # Speech, mono: transparent or nearly so for the voices' 16 to 24 kHz.
 _BITRATES = {"mp3": 64_000, "opus": 32_000, "aac": 64_000}
+NO_TAGS: Tags = {}
 _MUXERS = {
     "mp3": ("mp3", "libmp3lame"),
     "opus": ("ogg", "libopus"),
@@ -57,7 +59,9 @@ class Encoder(Protocol):
         """Return the rest of the file."""
 
 
-def encoder(audio_format: AudioFormat, rate_hz: int, *, length: int | None = None) -> Encoder:
+def encoder(
+    audio_format: AudioFormat, rate_hz: int, *, length: int | None = None, tags: Tags = NO_TAGS
+) -> Encoder:
     """Return an encoder of what comes at ``rate_hz``.
 
     ``opus`` is Ogg/Opus at 48 kHz, ``aac`` is ADTS, ``wav`` 16-bit PCM, ``pcm`` the bare int16
@@ -70,22 +74,23 @@ def encoder(audio_format: AudioFormat, rate_hz: int, *, length: int | None = Non
         length: samples in all. Without it the file can be sent while it is made, and does not tell
             its length: a WAV header says ``UNKNOWN_BYTES``, FLAC's 0 samples (unknown), and MP3
             lacks the frame by which a decoder leaves out the encoder's delay (0.05 s).
+        tags: metadata of the file; bare samples have none.
     """
     if audio_format == "pcm":
         return _Samples(b"", rate_hz, PCM_RATE_HZ)
     if audio_format == "wav":
-        return _Samples(_wav_header(rate_hz, length), rate_hz, rate_hz)
-    return _Coded(audio_format, rate_hz, whole=length is not None)
+        return _Samples(_wav_header(rate_hz, length, wav_info(tags)), rate_hz, rate_hz)
+    return _Coded(audio_format, rate_hz, tags, whole=length is not None)
 
 
-def encode(audio: Audio, audio_format: AudioFormat) -> bytes:
+def encode(audio: Audio, audio_format: AudioFormat, tags: Tags = NO_TAGS) -> bytes:
     """Return the audio as one file, see ``encoder``; the same audio gives the same bytes."""
-    return finished(encode_steps(audio, audio_format))
+    return finished(encode_steps(audio, audio_format, tags))
 
 
-def encode_steps(audio: Audio, audio_format: AudioFormat) -> Steps[bytes]:
+def encode_steps(audio: Audio, audio_format: AudioFormat, tags: Tags = NO_TAGS) -> Steps[bytes]:
     """Do what ``encode`` does, in steps of a second."""
-    whole = encoder(audio_format, audio.sample_rate_hz, length=len(audio.samples))
+    whole = encoder(audio_format, audio.sample_rate_hz, length=len(audio.samples), tags=tags)
     data = yield from add_steps(whole, audio)
     return data + whole.finish()
 
@@ -146,15 +151,15 @@ class _Samples:
         return header
 
 
-def _wav_header(rate_hz: int, length: int | None) -> bytes:
-    """Return a WAV header for mono 16-bit PCM."""
+def _wav_header(rate_hz: int, length: int | None, info: bytes) -> bytes:
+    """Return a WAV header for mono 16-bit PCM, with ``info`` before the samples."""
     data_bytes = riff_bytes = UNKNOWN_BYTES
     if length is not None:
         data_bytes = 2 * length
-        riff_bytes = data_bytes + _WAV_HEADER_BYTES - 8
+        riff_bytes = data_bytes + _WAV_HEADER_BYTES + len(info) - 8
     form = struct.pack("<4sIHHIIHH", b"fmt ", 16, 1, 1, rate_hz, 2 * rate_hz, 2, 16)
     riff = struct.pack("<4sI4s", b"RIFF", riff_bytes, b"WAVE")
-    return riff + form + struct.pack("<4sI", b"data", data_bytes)
+    return riff + form + info + struct.pack("<4sI", b"data", data_bytes)
 
 
 class _Pipe(io.BytesIO):
@@ -167,13 +172,16 @@ class _Pipe(io.BytesIO):
 class _Coded:
     """A file of FFmpeg's encoders and muxers; a ``whole`` one is returned at the end."""
 
-    def __init__(self, audio_format: AudioFormat, rate_hz: int, *, whole: bool) -> None:
+    def __init__(self, audio_format: AudioFormat, rate_hz: int, tags: Tags, *, whole: bool) -> None:
         muxer, codec = _MUXERS[audio_format]
         self._rate_hz, self._added = rate_hz, 0
         self._file = io.BytesIO() if whole else _Pipe()
         options = _WHOLE_OPTIONS if whole else _STREAM_OPTIONS
+        if audio_format == "aac" and tags:  # ADTS has no metadata of its own
+            options = {**options, "write_id3v2": "1"}
         self._container = av.open(self._file, "w", format=muxer, options=options)
-        rate_of_file_hz = _encoder_rate_hz(codec, rate_hz)
+        self._container.metadata.update(tags)
+        rate_of_file_hz = encoder_rate_hz(codec, rate_hz)
         self._stream = self._container.add_stream(codec, rate=rate_of_file_hz, layout="mono")
         if audio_format in _BITRATES:
             self._stream.bit_rate = _BITRATES[audio_format]
@@ -212,7 +220,7 @@ class _Coded:
         return data
 
 
-def _encoder_rate_hz(codec: str, rate_hz: int) -> int:
+def encoder_rate_hz(codec: str, rate_hz: int) -> int:
     """Return the lowest rate of the encoder from ``rate_hz`` on, or its highest."""
     if codec == "libopus":
         return 48_000  # the rate that Opus files play at (RFC 7845)

@@ -33,7 +33,7 @@ TAKEN = (
     "WebM, Matroska, MP4, M4A and MOV (AAC, ALAC, Opus, MP3, PCM)."
 )
 
-_OPEN_OPTIONS = {
+OPEN_OPTIONS = {
     "format_whitelist": DEMUXERS,
     "codec_whitelist": ",".join(DECODERS),
     "protocol_whitelist": "",
@@ -122,7 +122,7 @@ class Decoder:
     ) -> Steps[Outcome]:
         outcome = Outcome()
         try:
-            with av.open(file, format=demuxer, options=_OPEN_OPTIONS) as container:
+            with av.open(file, format=demuxer, options=OPEN_OPTIONS) as container:
                 stream = _sound(container)
                 stream.codec_context.options = options
                 yield from self._decode(container, stream, outcome)
@@ -176,7 +176,7 @@ class Decoder:
 def stated_s(file: io.RawIOBase, demuxer: str) -> float | None:
     """Return the length that a file states; None: it states none, or it cannot be opened."""
     try:
-        with av.open(file, format=demuxer, options=_OPEN_OPTIONS) as container:
+        with av.open(file, format=demuxer, options=OPEN_OPTIONS) as container:
             return _stated_s(container, _sound(container)) or None
     except (av.FFmpegError, ValueError, NotAudio):
         return None

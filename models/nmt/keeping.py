@@ -9,6 +9,7 @@ from typing import Protocol
 from models.devices.device import DeviceReport
 from models.runtime import ItemError, RuntimeSpec
 from models.text.keep import Kept, Setting, Steps, keep
+from models.text.kept_terms import keep_terms
 from models.types import NmtItem, Translation
 
 
@@ -40,7 +41,8 @@ class KeepingNmt:
         self._engine = engine
 
     def load(self) -> tuple[RuntimeSpec, DeviceReport]:
-        return self._engine.load()
+        spec, report = self._engine.load()
+        return replace(spec, takes_terms=True), report
 
     def warm_up(self) -> None:
         self._engine.warm_up()
@@ -61,14 +63,15 @@ class KeepingNmt:
     def _row(self, item: NmtItem) -> _Row:
         pair = item.source_language, item.target_language
         lacks: Callable[[str], bool] = lambda text: self._engine.lacks(text, *pair)  # noqa: E731
-        setting = Setting(*pair, lacks, mends=item.max_tokens is None and not item.before)
-        steps = keep(item.text, setting) if _is_text(item.text) else _as_it_is(item.text)
-        return _Row(item, steps, next(steps))
+        return _Row(item, steps := _steps(item, lacks), next(steps))
 
 
 @dataclass(slots=True)
 class _Row:
-    """An item in progress: the texts that it waits for, or its result."""
+    """An item in progress: the texts that it waits for, or its result.
+
+    The engine knows no terms: each text is asked for without.
+    """
 
     item: NmtItem
     steps: Steps
@@ -77,9 +80,10 @@ class _Row:
 
     def asking(self, text: str) -> NmtItem:
         """Return the item that asks for the translation of a text."""
-        if text == self.item.text:
-            return self.item
-        return replace(self.item, text=text, before="", before_translated="")
+        item = replace(self.item, terms=()) if self.item.terms else self.item
+        if text == item.text:
+            return item
+        return replace(item, text=text, before="", before_translated="")
 
     def go_on(self, found: Sequence[Translation | ItemError]) -> None:
         texts = [each.text for each in found if isinstance(each, Translation)]
@@ -93,6 +97,18 @@ class _Row:
             kept: Kept = end.value
             pair = self.item.source_language, self.item.target_language
             self.result = Translation(kept.text, *pair, kept.warnings)
+
+
+def _steps(item: NmtItem, lacks: Callable[[str], bool]) -> Steps:
+    if not _is_text(item.text):
+        return _as_it_is(item.text)
+    mends = item.max_tokens is None
+    setting = Setting(
+        item.source_language, item.target_language, lacks, mends=mends and not item.before
+    )
+    if item.terms:
+        return keep_terms(item.text, setting, item.terms, mends=mends)
+    return keep(item.text, setting)
 
 
 def _as_it_is(text: str) -> Steps:

@@ -47,6 +47,28 @@ def item_lost(items: Iterable[str]) -> AnswerWarning:
     return AnswerWarning("item_lost", f"not found in the translation: {named}")
 
 
+def term_lost(terms: Iterable[str]) -> AnswerWarning:
+    named = ", ".join(terms)
+    return AnswerWarning("term_lost", f"of the glossary, and not in the translation: {named}")
+
+
+def term_singular(terms: Iterable[str]) -> AnswerWarning:
+    named = ", ".join(terms)
+    message = f"of the glossary, and in the plural in the text: {named}"
+    return AnswerWarning("term_singular", message)
+
+
+def terms_unused(model: str) -> AnswerWarning:
+    message = f"of the glossary, and not used: model {model!r} takes no terms"
+    return AnswerWarning("term_lost", message)
+
+
+def sounds_unused(terms: Iterable[str]) -> AnswerWarning:
+    named = ", ".join(terms)
+    message = f"spoken as they are written, as the voice takes no phonemes: {named}"
+    return AnswerWarning("sound_unused", message)
+
+
 UNTRANSLATED = AnswerWarning("untranslated", "the text came through as it was")
 IN_PARTS = AnswerWarning(
     "translated_in_parts", "what is around a passage to keep was translated piece by piece"

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from typing import TypeAlias
 
@@ -62,20 +62,35 @@ def find(text: str) -> Iterator[Span]:
 
 
 Part: TypeAlias = str | Item  # prose, or an item in it
+Placed: TypeAlias = tuple[Span, Item]  # an item in the place of a passage
 
 
-def parts(text: str) -> list[Part]:
+def parts(text: str, placed: Sequence[Placed] = ()) -> list[Part]:
     """Cut a text into prose and items in turn: prose at both ends and between any two items.
 
     Items with nothing but space between them are one.
+
+    Args:
+        text: any.
+        placed: items that stand for passages of it, in order.
     """
+    own = ((span, Item(text[span.start : span.stop], span.kind)) for span in find(text))
+    spans: list[Placed] = [*own]
+    if placed:
+        spans = [each for each in spans if not any(overlaps(each[0], at) for at, _ in placed)]
+        spans = sorted([*spans, *placed], key=lambda each: each[0].start)
     found: list[Part] = [""]
     end = 0
-    for span in find(text):
-        join(found, text[end : span.start], Item(text[span.start : span.stop], span.kind))
+    for span, item in spans:
+        join(found, text[end : span.start], item)
         end = span.stop
     found[-1] = text[end:]
     return found
+
+
+def overlaps(one: Span, other: Span) -> bool:
+    """Tell whether two passages of a text share a character."""
+    return one.start < other.stop and other.start < one.stop
 
 
 def join(found: list[Part], prose: str, item: Item) -> None:

@@ -14,7 +14,7 @@ from typing import TypeAlias
 
 from models.text import capitals, characters, doubts, items, marks, numbers, short
 from models.text.edges import Edges, trimmed
-from models.text.items import Item, Part
+from models.text.items import Item, Part, Placed
 from models.text.pieces import joined, pieces
 from models.text.vocabulary import Lacks, kept_apart
 from models.types import AnswerWarning
@@ -67,12 +67,16 @@ class _Answer:
     whole: bool = True
 
 
-def keep(text: str, setting: Setting) -> Steps:
-    """Translate a text, see the module. A text without words needs no translation."""
-    prepared = _prepare(text, setting)
+def keep(text: str, setting: Setting, placed: Sequence[Placed] = ()) -> Steps:
+    """Translate a text, see the module. A text without words needs no translation.
+
+    ``placed`` are items that the translation has in place of passages of the text.
+    """
+    whole = items.parts(text, placed)
+    prepared = _prepare(text, whole, setting)
     if not any(map(str.isalpha, prepared.prose)) or _is_foreign(prepared):
         yield [""]  # lets the engine report errors of the request
-        return _untouched(text, prepared, setting)
+        return _untouched(text, whole, prepared, setting)
     style = next((s for s in marks.STYLES if not setting.lacks(s.format(1))), marks.STYLES[0])
     marked = marks.mark(prepared.parts, style)
     first, *quiet = yield [marked.text, *prepared.runs]
@@ -91,10 +95,8 @@ def keep(text: str, setting: Setting) -> Steps:
     return Kept(found, tuple(_warnings(answer, cut, marked, prepared, setting)))
 
 
-def _prepare(text: str, setting: Setting) -> _Prepared:
-    plain: list[Part] = [
-        part if isinstance(part, Item) else characters.plain(part) for part in items.parts(text)
-    ]
+def _prepare(text: str, cut: Sequence[Part], setting: Setting) -> _Prepared:
+    plain: list[Part] = [part if isinstance(part, Item) else characters.plain(part) for part in cut]
     shouted = capitals.is_shouted(_prose(plain))
     runs = list[str]()
     whole: list[Part] = [""]
@@ -139,13 +141,13 @@ def _is_of_another_script(character: str) -> bool:
     return character.isalpha() and not unicodedata.name(character, "").startswith("LATIN")
 
 
-def _untouched(text: str, prepared: _Prepared, setting: Setting) -> Kept:
+def _untouched(text: str, cut: Sequence[Part], prepared: _Prepared, setting: Setting) -> Kept:
     if not any(map(str.isalpha, prepared.prose)):
         parts = (
             part.text
             if isinstance(part, Item)
             else numbers.localised(part, setting.source, setting.target)
-            for part in items.parts(text)
+            for part in cut
         )
         text = "".join(parts).strip()
     warnings = (doubts.passed_through(prepared.foreign),) if prepared.foreign else ()

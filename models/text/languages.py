@@ -153,6 +153,16 @@ def _codes() -> MappingProxyType[str, str]:
     return MappingProxyType({name: code for code, name in _rows()} | _OTHER_CODES)
 
 
+@cache
+def three_letters(code: str) -> str:
+    """Return the three letters of ISO 639-2 or 639-3 for a code; ``und`` for one that has none."""
+    for line in _TABLE.strip().splitlines():
+        own, three, *_ = line.split()
+        if own == code:
+            return three
+    return code if len(code) == 3 and code.isascii() and code.isalpha() else "und"
+
+
 def _rows() -> Iterator[tuple[str, str]]:
     for line in _TABLE.strip().splitlines():
         code, *names = line.split()

@@ -114,6 +114,7 @@ class KokoroTts:
             voices=tuple(
                 Voice(name, options.language, "kokoro", SAMPLE_RATE_HZ) for name in self._styles
             ),
+            takes_sounds=True,
             max_batch_size=1,  # the graph has no batch axis
         )
         return spec, device.report(
@@ -151,19 +152,21 @@ class KokoroTts:
         text = checked_text(item, dict.fromkeys(self._styles, self._options.language))
         gains = self._gains.of([item.voice], self._calibration, SAMPLE_RATE_HZ)
         return speech(
-            self._spoken(text, item.voice),
+            self._spoken(text, item.voice, item.sounds),
             SAMPLE_RATE_HZ,
             speed=item.speed,
             gain=gains[item.voice],
         )
 
-    def _spoken(self, text: str, voice: str) -> list[NDArray[np.float32]]:
+    def _spoken(
+        self, text: str, voice: str, sounds: Sequence[str] = ()
+    ) -> list[NDArray[np.float32]]:
         """Return the pieces of a text; none if there is nothing to speak.
 
         Raises:
             TooLarge: there are too many phonemes.
         """
-        phonemes = self._phonemize(text) if is_speakable(text) else []
+        phonemes = self._phonemize(text, sounds) if sounds or is_speakable(text) else []
         known = known_phonemes(phonemes, self._vocab)
         return [self._synthesise(piece, voice) for piece in pieces(known, MAX_TOKENS)]
 

@@ -6,11 +6,13 @@ The phonemes are espeak-ng's, which comes with piper-tts (GPL-3.0, an optional e
 from __future__ import annotations
 
 import math
+import re
 import unicodedata
 from collections.abc import Collection, Iterator, Sequence
 from threading import Lock
 
 from models.errors import TooLarge, WeightsError
+from models.types import FIRST_SOUND
 
 PHONEMES_LICENCE = "phonemes by piper-tts (GPL-3.0)"
 MISSING_EXTRA = (
@@ -25,6 +27,8 @@ SAFE_CLAUSE_PHONEMES = 800
 MAX_PIECES = 20  # of one text, if each of them is full
 # Where a sequence may be cut: behind these and before a space, or behind those that need none.
 _SPACED_ENDS, _UNSPACED_ENDS = frozenset(",;:.!?…—)"), frozenset("、，；：。！？")
+_SOUND = re.compile("([\ue000-\uf8ff])")  # from ``FIRST_SOUND`` on
+_POSSESSIVE, _BETWEEN = re.compile(r"['’]s\b"), frozenset(" ,;:.!?…—")
 # espeak-ng is a C library with one global voice: no two threads may use it at once.
 _ESPEAK_LOCK = Lock()
 
@@ -54,9 +58,36 @@ class Phonemizer:
         except RuntimeError as error:
             raise WeightsError(f"espeak-ng has no voice {espeak_voice!r}") from error
 
-    def __call__(self, text: str) -> list[str]:
+    def __call__(self, text: str, sounds: Sequence[str] = ()) -> list[str]:
         """Return the phonemes of ``text`` (as ``clean`` returns it) with stress marks and
-        punctuation.
+        punctuation. ``sounds`` stand for characters of it, see ``TtsItem``.
+        """
+        if not sounds:
+            return self._of_prose(text)
+        phonemes: list[str] = []
+        for piece in _SOUND.split(text):
+            if _SOUND.fullmatch(piece):
+                number = ord(piece) - ord(FIRST_SOUND)
+                phonemes += unicodedata.normalize("NFD", "".join(sounds[number : number + 1]))
+            else:
+                phonemes += self._beside_sounds(piece)
+        return phonemes
+
+    def _beside_sounds(self, prose: str) -> list[str]:
+        """Return the phonemes of prose before or behind a sound, with the spaces between."""
+        phonemes = list[str]()
+        if self._voice.startswith("en") and (possessive := _POSSESSIVE.match(prose)):
+            phonemes, prose = ["z"], prose[possessive.end() :]
+        start = next((at for at, c in enumerate(prose) if c.isalnum()), len(prose))
+        phonemes += [c for c in prose[:start] if c in _BETWEEN]
+        if is_speakable(prose):
+            phonemes += self._of_prose(prose[start:].strip())
+            last = max(at for at, c in enumerate(prose) if c.isalnum())
+            phonemes += " " * any(map(str.isspace, prose[last:]))
+        return phonemes
+
+    def _of_prose(self, text: str) -> list[str]:
+        """Return the phonemes of a text that is all words.
 
         Sentences that espeak-ng cuts are joined to one sequence, with a space between them. A text
         of which espeak-ng may have dropped the end is cut in two, as often as needed.
@@ -67,7 +98,7 @@ class Phonemizer:
         middle = len(text) // 2
         space = text.rfind(" ", 0, middle)
         cut = space if space > 0 else middle
-        return [*self(text[:cut]), " ", *self(text[cut:])]
+        return [*self._of_prose(text[:cut]), " ", *self._of_prose(text[cut:])]
 
     def _phonemes(self, text: str) -> list[str]:
         with _ESPEAK_LOCK:

@@ -63,7 +63,7 @@ class Calls:
             "speech.with_streaming_response(sse)": self.spoken_events,
             "speech.create(instructions)": self.instructed,
             "voices.create, refused in words": self.no_voice,
-            "voice_consents.list, refused in words": self.no_consents,
+            "voice_consents.list": self.consents,
             "transcriptions.create of no audio": self.no_audio,
             "models.list, models.retrieve": self.models,
         }
@@ -214,8 +214,8 @@ class Calls:
         voices = self.client.audio.voices
         return _refused(lambda: voices.create(type="prompt", name="me", prompt="a calm voice"))
 
-    def no_consents(self) -> str:
-        return _refused(lambda: self.client.audio.voice_consents.list())
+    def consents(self) -> str:
+        return f"{len(list(self.client.audio.voice_consents.list()))} kept"
 
     def no_audio(self) -> str:
         return _refused(

@@ -172,7 +172,7 @@ def rows() -> list[Bad]:
         Bad("broken form", TRANSLATE, 400, "body", "", request={
             "content": b"--x\r\nnonsense",
             "headers": {"content-type": "multipart/form-data"}}),
-        Bad("form cut short", TRANSLATE, 400, "file", "required", request={
+        Bad("form cut short", TRANSLATE, 400, "target_language", "required", request={
             "content": b"--x\r\nnonsense",
             "headers": {"content-type": "multipart/form-data; boundary=x"}}),
         Bad("unknown ASR model", TRANSCRIBE, 404, "model", "no model 'whisper-9'",
@@ -286,7 +286,8 @@ def rows() -> list[Bad]:
         Bad("a granularity that is none", TRANSCRIBE, 400, "timestamp_granularities[]",
             "must be 'segment' or 'word'", request={"files": {
                 "file": ("a.flac", good), "timestamp_granularities": (None, "letter")}}),
-        Bad("a voice of one's own", "/v1/audio/voices", 400, None, "yet", request={"json": {}}),
+        Bad("a voice from a description", "/v1/audio/voices", 400, "type", "from a description",
+            request={"json": {"type": "prompt", "name": "me", "prompt": "calm"}}),
         Bad("a target to be detected", TRANSLATE, 400, "target_language", "name a language",
             request=form(good, target_language="auto")),
         Bad("an empty target", TRANSLATE, 400, "target_language", "required",

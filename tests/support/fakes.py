@@ -54,6 +54,7 @@ FAKE_VAD = "tests.support.fakes:FakeVad"
 FAKE_ASR = "tests.support.fakes:FakeAsr"
 WORDY_ASR = "tests.support.fakes:WordyAsr"
 FAKE_NMT = "tests.support.fakes:FakeNmt"
+TERMED_NMT = "tests.support.fakes:TermedNmt"
 FAKE_TTS = "tests.support.fakes:FakeTts"
 
 FRAME_SAMPLES = 512  # of the fake VAD, as Silero's
@@ -238,6 +239,15 @@ class FakeNmt(_Fake[NmtItem, Translation]):
         if pair not in NMT_PAIRS:
             raise UnsupportedPair(f"no pair {'-'.join(pair)}", param="target_language")
         return Translation(f"{item.target_language}: {item.text}", *pair)
+
+
+class TermedNmt(FakeNmt):
+    """Do the same, as an engine whose terms are kept."""
+
+    engine = Engine("nmt", Options, needs_weights=False, keeps=True)
+
+    def lacks(self, text: str, source_language: str, target_language: str) -> bool:
+        return False
 
 
 class FakeTts(_Fake[TtsItem, Speech]):

@@ -11,6 +11,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from deployments.batching.clock import Clock
+from deployments.catalogue.voices import NamedVoice, name_of
 from deployments.config.live import Live
 from deployments.live.events import (
     Event,
@@ -82,12 +83,12 @@ class FakeModels:
         for target in options.targets:
             self.prepare_target(target, options.voice, speaks=options.speaks)
 
-    def prepare_target(self, target: str, voice: str | None, *, speaks: bool) -> None:
+    def prepare_target(self, target: str, voice: NamedVoice, *, speaks: bool) -> None:
         if target not in self.targets:
             raise UnsupportedPair(f"nothing translates to {target}", param="target_language")
         if speaks and voice == "mute":
             raise Unprocessable("no such voice", param="voice")
-        self.prepared |= {(target, voice)} if speaks else set()
+        self.prepared |= {(target, name_of(voice))} if speaks else set()
 
     def close(self) -> None:
         self.is_closed = True

@@ -21,6 +21,7 @@ from deployments.config.schema import AppConfig
 from deployments.http.app import LiveParts, asgi_app
 from deployments.http.middleware.admission import Admission
 from deployments.http.realtime.relay import Elsewhere
+from deployments.library.store import Store
 from deployments.live.events import (
     Cleared,
     Event,
@@ -160,18 +161,19 @@ async def realtime(
     elsewhere: Elsewhere | None = None,
     sessions: Sessions | None = None,
     signing_key: bytes = b"k" * 32,
+    store: Store | None = None,
     **settings: Any,
 ) -> AsyncIterator[Place]:
     """Serve the protocols; ``settings`` are those of the sessions' models."""
     config = config or fake_config()
     config = config.model_copy(update={"live": limits or Live()})
     clock = asyncio.get_running_loop()
-    sessions = sessions or Sessions(
-        lambda: FakeModels(clock, **settings), Senses(Ear, PassingResampler), clock, config.live
-    )
+    if sessions is None:
+        senses = Senses(Ear, PassingResampler)
+        sessions = Sessions(lambda: FakeModels(clock, **settings), senses, clock, config.live)
     admission = Admission(64)
     live = LiveParts(sessions, elsewhere, signing_key)
-    app = asgi_app(await fake_fleet(config), config, admission, live=live)
+    app = asgi_app(await fake_fleet(config), config, admission, live=live, store=store)
     async with serving(app) as url:
         yield Place(url, sessions, admission)
         for session in list(sessions):

@@ -100,8 +100,9 @@ def written(item: AsrItem) -> Transcript:
         return Transcript("", "und", 0.0, ())
     rest = text[len(prefix) :]
     segment = Segment(0.0, item.length, rest, (), 0.0, -0.1, 1.0, 0.0, tuple(found), language)
-    told = item.language is not None
-    return Transcript(rest, language, 1.0 if told else 0.9, (segment,))
+    if item.language is not None:
+        return Transcript(rest, language, 1.0, (segment,))
+    return Transcript(rest, language, 0.97, (segment,), ((language, 0.97),))
 
 
 def in_one_language(item: AsrItem) -> Transcript:
@@ -128,7 +129,8 @@ def in_one_language(item: AsrItem) -> Transcript:
     assert text.startswith(prefix), f"{prefix!r} was sent, and {text!r} is heard"
     text = text[len(prefix) :]
     segment = replace(segment, words=kept, text=text, language=language)
-    return replace(whole, text=text, language=language, segments=(segment,))
+    languages = () if item.language else ((language, 0.97),)
+    return replace(whole, text=text, language=language, segments=(segment,), languages=languages)
 
 
 def stops_behind(item: AsrItem, words: int) -> Transcript:

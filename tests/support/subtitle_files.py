@@ -7,7 +7,9 @@ import re
 import unicodedata
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
+from xml.etree import ElementTree
 
+TT = "{http://www.w3.org/ns/ttml}"
 TIMES = re.compile(
     r"(\d\d+):([0-5]\d):([0-5]\d)([.,])(\d{3}) --> (\d\d+):([0-5]\d):([0-5]\d)\4(\d{3})"
 )
@@ -41,6 +43,37 @@ def read_vtt(document: str) -> list[Shown]:
     for block in blocks:
         assert not [line for line in block[1:] if re.search(r"-->|[<>]|&(?!amp;|lt;|gt;)", line)]
     return [_cue(block[0], ".", [html.unescape(line) for line in block[1:]]) for block in blocks]
+
+
+def read_ttml(document: str) -> list[Shown]:
+    """The cues of a TTML file, by an XML parser."""
+    cues = []
+    for paragraph in ElementTree.fromstring(document).iter(f"{TT}p"):
+        (span,) = paragraph
+        lines = [span.text or "", *((line_break.tail or "") for line_break in span)]
+        start_ms, end_ms = (_ms(paragraph.attrib[name]) for name in ("begin", "end"))
+        cues.append(Shown(start_ms, end_ms, tuple(lines)))
+    return cues
+
+
+def read_ass(document: str) -> list[Shown]:
+    """The cues of an ASS file, as libass shows their text."""
+    _, events = document.split("[Events]\n")
+    heads, *rows = events.splitlines()
+    assert heads.startswith("Format: Layer, Start, End,")
+    cues = []
+    for row in filter(None, rows):
+        _, start, end, *_, text = row.split(",", 9)
+        assert not re.search(r"(?<!\\)\{", text)
+        lines = text.replace("\\{", "{").split("\\N")
+        shown = tuple(line.replace("\u2060", "") for line in lines)
+        cues.append(Shown(_ms(f"0{start}0"), _ms(f"0{end}0"), shown))
+    return cues
+
+
+def _ms(time: str) -> int:
+    hours, minutes, seconds = time.split(":")
+    return round(((int(hours) * 60 + int(minutes)) * 60 + float(seconds)) * 1000)
 
 
 def _blocks(document: str) -> list[list[str]]:

@@ -130,7 +130,11 @@ def test_imports_form_no_circle() -> None:
 OWN = {"models", "deployments", "tuning", "bench", "tests"}
 OWN |= {"client", "dragoman_client", "load", "load_test"}
 # Peers and stock clients run in environments of their own, with the packages that they import.
-FOREIGN = (ROOT / "bench" / "overhead" / "peers", ROOT / "tests" / "clients")
+FOREIGN = (
+    ROOT / "bench" / "overhead" / "peers",
+    ROOT / "tests" / "clients",
+    ROOT / "tests" / "page" / "browser",
+)
 SERVER, CLIENT = ROOT / "pyproject.toml", ROOT / "client" / "pyproject.toml"
 DECLARED_IN = {
     "models": [SERVER],

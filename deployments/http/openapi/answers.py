@@ -71,6 +71,14 @@ class TranslatedText(BaseModel):
     pivot: str | None = Field(description="the language between, where no model has the pair")
 
 
+class PlacedSentence(BaseModel):
+    """Where a sentence is heard in audio that fits the recording, in seconds, and how fast."""
+
+    start: float
+    end: float
+    speed: float
+
+
 class TranslatedSentence(BaseModel):
     """One sentence of the recording."""
 
@@ -83,6 +91,8 @@ class TranslatedSentence(BaseModel):
     avg_logprob: float
     no_speech_prob: float
     warnings: list[AnswerWarning]
+    placed: PlacedSentence | None = Field(None, description="where fit=duration asks for it")
+    speaker: str | None = Field(None, description="where voice is source: A, B, and so on")
 
 
 class SpokenAudio(BaseModel):
@@ -92,6 +102,14 @@ class SpokenAudio(BaseModel):
     format: Literal["wav", "mp3", "opus", "flac", "pcm"]
     sample_rate_hz: int
     duration_s: float
+
+
+class SpeakerVoice(BaseModel):
+    """One who speaks in a recording."""
+
+    speaker: str
+    voice_similarity: float | None = Field(description="of their voice and the one that speaks")
+    seconds: float
 
 
 class SpeechTranslation(BaseModel):
@@ -104,6 +122,7 @@ class SpeechTranslation(BaseModel):
     segments: list[TranslatedSentence]
     voice: str | None
     voice_similarity: float | None
+    speakers: list[SpeakerVoice] | None = Field(None, description="where voice is source")
     audio: SpokenAudio | None
     embedding: list[float] | None = Field(None, description="where include[] asks for it")
     speech_s: float | None = Field(None, description="where include[] asks for the embedding")

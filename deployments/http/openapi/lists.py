@@ -79,9 +79,22 @@ class NamedVoice(BaseModel):
 
     id: str
     name: str
-    language: str
+    language: str | None = None
     model: str | None = None
     alias_of: dict[str, str] | None = None
+    kind: Literal["own"] | None = Field(None, description="own: the caller keeps it here")
+    languages: list[str] | None = Field(None, description="that it speaks, where it is own")
+    object: Literal["audio.voice"] | None = None
+    type: Literal["audio_sample"] | None = None
+    created_at: int | None = None
+    expires_at: int | None = None
+
+
+class Cloning(BaseModel):
+    """The model that speaks in voices of callers' own."""
+
+    model: str
+    languages: list[str]
 
 
 class NamedVoices(BaseModel):
@@ -90,6 +103,8 @@ class NamedVoices(BaseModel):
     object: Literal["list"]
     data: list[NamedVoice]
     voices: list[NamedVoice]
+    cloning: Cloning | None
+    cloning_missing: str | None = Field(description="why nothing speaks in voices of one's own")
 
 
 # ---- models ------------------------------------------------------------------------------
@@ -145,6 +160,7 @@ class Model(BaseModel):
     languages: list[str]
     pairs: list[Any]
     cloning_languages: list[str]
+    waiting: int = Field(description="items in its queues now")
     live_lag_p95_s: float | None
     voices: list[str]
     embedding_size: int | None

@@ -14,6 +14,7 @@ from deployments.http.parsing import (
     WARNINGS_HEADER,
     Fields,
 )
+from deployments.http.synthetic import SYNTHETIC_HEADER
 from deployments.live.options import DELAYS
 
 Schema: TypeAlias = dict[str, Any]
@@ -121,7 +122,33 @@ PARAMETERS: Mapping[str, Schema] = {
         "description": "Send Dragoman's own events, too.",
         "schema": {"type": "boolean"},
     },
-    "ConsentName": {
+    "VoiceId": {
+        "name": "id",
+        "in": "path",
+        "required": True,
+        "description": "The id of a voice that the caller keeps.",
+        "schema": TEXT,
+    },
+    "ConsentId": {
+        "name": "id",
+        "in": "path",
+        "required": True,
+        "description": "The id of a consent that the caller keeps.",
+        "schema": TEXT,
+    },
+    "After": {
+        "name": "after",
+        "in": "query",
+        "description": "The last id of the page before.",
+        "schema": TEXT,
+    },
+    "PageLimit": {
+        "name": "limit",
+        "in": "query",
+        "description": "Most rows of a page.",
+        "schema": {"type": "integer", "minimum": 1, "maximum": 100, "default": 20},
+    },
+    "PageFile": {
         "name": "name",
         "in": "path",
         "required": True,
@@ -170,6 +197,10 @@ HEADERS: Mapping[str, Schema] = {
         "description": "The cosine of the speaker's own voice and the one that speaks.",
         "schema": {"type": "number"},
     },
+    SYNTHETIC_HEADER: {
+        "description": "The voice is no human's.",
+        "schema": {"const": "true"},
+    },
     "x-text-truncated": {
         "description": "A text was cut to fit its header.",
         "schema": {"const": "true"},
@@ -189,6 +220,7 @@ WORK = (WARNINGS_HEADER, "server-timing")
 TEXTS = (
     *("x-transcript", "x-translation", "x-source-language", "x-target-language"),
     *("x-pivot-language", "x-voice", "x-voice-similarity", "x-text-truncated"),
+    SYNTHETIC_HEADER,
 )
 
 

@@ -7,15 +7,14 @@ from __future__ import annotations
 
 import json
 from functools import cache
-from hashlib import sha256
 from importlib.util import find_spec
 from pathlib import Path
-from typing import NamedTuple
 
 from starlette.requests import Request
 from starlette.responses import Response
 from starlette.routing import Route
 
+from deployments.http.assets import Asset, as_asset, sent
 from deployments.http.openapi.document import document
 from models.errors import NotFound
 
@@ -53,14 +52,6 @@ START = """SwaggerUIBundle({
 """
 
 
-class Asset(NamedTuple):
-    """One file as it is sent."""
-
-    data: bytes
-    media_type: str
-    tag: str  # of its content: what a browser has is not sent again
-
-
 def routes() -> list[Route]:
     """Return the routes. The description is made now, as that would hold up requests later."""
     _description()
@@ -73,14 +64,12 @@ def routes() -> list[Route]:
 
 async def describe(request: Request) -> Response:
     """Send the description."""
-    return _sent(request, _description())
+    return sent(request, _description())
 
 
 async def page(request: Request) -> Response:
     """Send the page."""
-    response = _sent(request, _page())
-    response.headers["content-security-policy"] = POLICY
-    return response
+    return sent(request, _page(), {"content-security-policy": POLICY})
 
 
 async def asset(request: Request) -> Response:
@@ -88,40 +77,25 @@ async def asset(request: Request) -> Response:
     name = request.path_params["name"]
     if name != SCRIPT and name not in ASSETS:
         raise NotFound("there is no such path")
-    return _sent(request, _asset(name))
-
-
-def _sent(request: Request, sent: Asset) -> Response:
-    headers = {
-        "etag": sent.tag,
-        "cache-control": "no-cache",  # a browser asks whether its copy is the newest
-        "x-content-type-options": "nosniff",
-    }
-    if request.headers.get("if-none-match") == sent.tag:
-        return Response(status_code=304, headers=headers)
-    return Response(sent.data, headers=headers, media_type=sent.media_type)
+    return sent(request, _asset(name))
 
 
 @cache
 def _description() -> Asset:
-    return _as_asset(json.dumps(document()).encode(), "application/json")
+    return as_asset(json.dumps(document()).encode(), "application/json")
 
 
 @cache
 def _page() -> Asset:
-    return _as_asset(PAGE.encode(), "text/html")
+    return as_asset(PAGE.encode(), "text/html")
 
 
 @cache
 def _asset(name: str) -> Asset:
     media_type = MEDIA_TYPES[Path(name).suffix]
     if name == SCRIPT:
-        return _as_asset(START.encode(), media_type)
-    return _as_asset((_static() / name).read_bytes(), media_type)
-
-
-def _as_asset(data: bytes, media_type: str) -> Asset:
-    return Asset(data, media_type, f'"{sha256(data).hexdigest()[:16]}"')
+        return as_asset(START.encode(), media_type)
+    return as_asset((_static() / name).read_bytes(), media_type)
 
 
 def _static() -> Path:

@@ -27,12 +27,28 @@ class ClientSecret(BaseModel):
 
 
 class ListenToken(BaseModel):
-    """A token that listens to one session."""
+    """A token that listens to one session; with ``page`` also a link, and its QR code as an SVG."""
 
     value: str
     expires_at: int
     name: str
     session: str
+    link: str | None = None
+    qr_svg: str | None = None
+
+
+class ListenedLanguage(BaseModel):
+    """A language that sessions are translated to, and whether a voice speaks it."""
+
+    language: str
+    spoken: bool
+
+
+class ListenedLanguages(BaseModel):
+    """The languages that a session may be followed in."""
+
+    object: Literal["list"]
+    data: list[ListenedLanguage]
 
 
 class StageLag(BaseModel):
@@ -115,6 +131,13 @@ OPERATIONS: Mapping[Route, Operation] = {
         {200: Answer("Server-sent events, until the session ends.", {"text/event-stream": TEXT})},
         parameters=("FollowName", "Target", "OwnEvents"),
         errors=(404, 422),
+    ),
+    ("GET", "/v1/realtime/languages"): Operation(
+        "list_live_languages",
+        LIVE,
+        "List the languages that a session may be followed in",
+        {200: Answer("The languages.", {JSON: ListenedLanguages}, ())},
+        errors=(404, 503),
     ),
     ("POST", "/v1/realtime/client_secrets"): Operation(
         "make_transcription_secret",

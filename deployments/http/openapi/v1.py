@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 
 from deployments.doctor.diagnosis import Diagnosis
-from deployments.http.openapi import answers, lists
+from deployments.http.openapi import answers, lists, own_voices
 from deployments.http.openapi.operations import (
     BYTES,
     FILE,
@@ -22,41 +22,42 @@ from deployments.http.openapi.operations import (
 )
 from deployments.http.parsing import IGNORED_HEADER
 from deployments.http.streaming import EVENTS
+from deployments.http.synthetic import SYNTHETIC_HEADER
 from deployments.http.v1.audio_translations import AudioTranslationFields
 from deployments.http.v1.detections import TextDetectionFields
 from deployments.http.v1.embeddings import EmbeddingFields
 from deployments.http.v1.speech import SpeechFields
+from deployments.http.v1.subtitles import MEDIA_TYPES as SUBTITLE_TYPES
 from deployments.http.v1.text import TextTranslationFields
 from deployments.http.v1.transcriptions import TranscriptionFields
 from deployments.http.v1.translations import SpeechTranslationFields
 from models.audio.encode import MEDIA_TYPES
+from models.audio.film import MEDIA_TYPES as FILMS
 
 SPEECH, TEXTS_TAG, VOICES, MODELS, SERVER = "Speech", "Text", "Voices", "Models", "Server"
-SUBTITLES = {"application/x-subrip": TEXT, "text/vtt": TEXT}
+SUBTITLES = dict.fromkeys(SUBTITLE_TYPES.values(), TEXT)
+FILM_FILES = dict.fromkeys(FILMS.values(), FILE)
 SPOKEN = {MEDIA_TYPES[name]: FILE for name in ("wav", "mp3", "opus", "flac")}
 PLAIN, OPENMETRICS = "text/plain", "application/openmetrics-text"
 CALL = ("Timeout", "Priority")
+PAGE_TYPES = ("text/html", "text/javascript", "text/css", "image/svg+xml")
 TAGGED = ("etag",)
 SAME = Answer("It is as `If-None-Match` has it.", {}, TAGGED)
 ANY_AUDIO = "A recording, in whatever FFmpeg reads."
 
 
-def _not_there(identity: str, summary: str, *parameters: str) -> Operation:
-    """Return an operation of OpenAI's that is refused here, with a message that says why."""
-    errors = (404,) if parameters else ()
-    return Operation(identity, VOICES, summary, {}, parameters=parameters, errors=errors)
-
-
 OPERATIONS: Mapping[Route, Operation] = {
+    **own_voices.OPERATIONS,
     ("POST", "/v1/speech/translations"): Operation(
         "translate_speech",
         SPEECH,
         "Translate a recording, and speak the translation",
         {
             200: Answer(
-                "The translation: as JSON, as spoken audio or as subtitles, by `response_format`; "
-                "with `stream` server-sent events, one of each sentence and one of the whole.",
-                {JSON: answers.SpeechTranslation, **SPOKEN, **SUBTITLES, EVENTS: {}},
+                "The translation: as JSON, spoken audio, a dubbed film or subtitles, by "
+                "`response_format`; with `stream` server-sent events, one of each sentence and "
+                "one of the whole.",
+                {JSON: answers.SpeechTranslation, **SPOKEN, **FILM_FILES, **SUBTITLES, EVENTS: {}},
                 (*WORK, *TEXTS),
             ),
             204: Answer("Audio was asked for, and nothing was said.", {}, (*WORK, *TEXTS)),
@@ -111,7 +112,7 @@ OPERATIONS: Mapping[Route, Operation] = {
                 "The audio, sentence by sentence, or server-sent events with "
                 "`stream_format` `sse`.",
                 {**dict.fromkeys(MEDIA_TYPES.values(), FILE), EVENTS: {}},
-                (*WORK, IGNORED_HEADER),
+                (*WORK, IGNORED_HEADER, SYNTHETIC_HEADER),
             )
         },
         {JSON: SpeechFields},
@@ -193,21 +194,6 @@ OPERATIONS: Mapping[Route, Operation] = {
         parameters=CALL,
         errors=(404, 415, 422),
     ),
-    ("POST", "/v1/audio/voices"): _not_there("make_voice", "Not there yet"),
-    ("DELETE", "/v1/audio/voices/{name:path}"): _not_there(
-        "delete_voice", "Not there yet", "ConsentName"
-    ),
-    ("GET", "/v1/audio/voice_consents"): _not_there("list_consents", "Not there yet"),
-    ("POST", "/v1/audio/voice_consents"): _not_there("make_consent", "Not there yet"),
-    ("GET", "/v1/audio/voice_consents/{name:path}"): _not_there(
-        "show_consent", "Not there yet", "ConsentName"
-    ),
-    ("POST", "/v1/audio/voice_consents/{name:path}"): _not_there(
-        "change_consent", "Not there yet", "ConsentName"
-    ),
-    ("DELETE", "/v1/audio/voice_consents/{name:path}"): _not_there(
-        "delete_consent", "Not there yet", "ConsentName"
-    ),
     ("GET", "/v1/doctor"): Operation(
         "diagnose",
         SERVER,
@@ -249,6 +235,20 @@ OPERATIONS: Mapping[Route, Operation] = {
         SERVER,
         "Show this description",
         {200: Answer("An OpenAPI 3.1 document.", {JSON: {"type": "object"}}, TAGGED), 304: SAME},
+    ),
+    ("GET", "/"): Operation(
+        "page",
+        SERVER,
+        "Show the page to speak into",
+        {200: Answer("The page.", {"text/html": TEXT}, TAGGED), 304: SAME},
+    ),
+    ("GET", "/page/{name:path}"): Operation(
+        "page_file",
+        SERVER,
+        "Send a file of the page to speak into",
+        {200: Answer("The file.", dict.fromkeys(PAGE_TYPES, TEXT), TAGGED), 304: SAME},
+        parameters=("PageFile",),
+        errors=(404,),
     ),
     ("GET", "/docs"): Operation(
         "read",

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import secrets
 from typing import Annotated, Any, Literal
 
@@ -13,6 +14,7 @@ from starlette.routing import Route
 from deployments.config.schema import Limits
 from deployments.http.parsing import Fields, json_fields
 from deployments.http.realtime import shown
+from deployments.http.realtime.links import PageAddress, link_to_listen, qr_svg
 from deployments.http.realtime.queries import owner
 from deployments.http.realtime.relay import Elsewhere, find
 from deployments.http.realtime.session_fields import (
@@ -45,6 +47,8 @@ class ListenTokenFields(Fields):
 
     name: Name
     expires_after: ExpiresAfter = ExpiresAfter()
+    page: PageAddress | None = None
+    """Address of a page for listeners: the answer then has a link to it, and its QR code."""
 
 
 class TokenRoutes:
@@ -104,8 +108,12 @@ class TokenRoutes:
             raise UnknownSession(message, param="name")
         says = {"name": fields.name, "session": session}
         token = self._tokens.make("listen", mine, fields.expires_after.seconds, says)
-        body = {"value": self._tokens.text(token), "expires_at": token.expires_at}
-        return JSONResponse({**body, "name": fields.name, "session": session}, headers=UNKEPT)
+        value = self._tokens.text(token)
+        body = {"value": value, "expires_at": token.expires_at, **says}
+        if fields.page is not None:
+            link = link_to_listen(fields.page, value, fields.name)
+            body |= {"link": link, "qr_svg": await asyncio.to_thread(qr_svg, link)}
+        return JSONResponse(body, headers=UNKEPT)
 
 
 UNKEPT = {"cache-control": "no-store"}

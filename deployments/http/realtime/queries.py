@@ -95,6 +95,7 @@ TRANSCRIPTION = {
     "language": (*HEARING, "language"),
     "languages": (*HEARING, "languages"),
     "delay": (*HEARING, "delay"),
+    "glossary": ("glossary",),
     **OWN,
 }
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from functools import partial
 
 from starlette.requests import Request
 from starlette.responses import Response
@@ -10,13 +11,21 @@ from starlette.routing import BaseRoute, Route, WebSocketRoute
 from starlette.types import Receive, Scope, Send
 
 from deployments.config.live import Live
+from deployments.http.glossary_fields import Glossaries, GlossaryFields
 from deployments.http.middleware.access import TOKEN
 from deployments.http.middleware.admission import Admission
+from deployments.http.parsing import blaming
 from deployments.http.realtime import transcription, translation
 from deployments.http.realtime.channel import Channel
 from deployments.http.realtime.conversation import Dialogue, converse
 from deployments.http.realtime.follow import Following
-from deployments.http.realtime.opened import Opened, named_model
+from deployments.http.realtime.opened import (
+    FindGlossary,
+    Opened,
+    VoiceOf,
+    named_model,
+    with_own_voice,
+)
 from deployments.http.realtime.queries import TRANSCRIPTION, TRANSLATION, Query, owner
 from deployments.http.realtime.relay import Elsewhere
 from deployments.http.realtime.session_fields import (
@@ -30,6 +39,7 @@ from deployments.live.session import Session
 from deployments.live.sessions import Sessions
 from deployments.security.tokens import Kind, Token
 from models.errors import InsufficientScope, InvalidRequest, NameTaken, UpgradeRequired
+from models.text.glossary import Glossary
 
 PATHS = ("/v1/realtime", "/v1/realtime/translations")
 CheckModel = Callable[[str], object]
@@ -44,6 +54,8 @@ class Realtime:
         admission: of this process, which says when it stops.
         limits: of sessions.
         check_model: raises for a name that no recogniser has.
+        voice_of: finds voices that callers keep.
+        glossaries: finds those that sessions ask for.
     """
 
     def __init__(
@@ -53,10 +65,13 @@ class Realtime:
         admission: Admission,
         limits: Live,
         check_model: CheckModel,
+        voice_of: VoiceOf,
+        glossaries: Glossaries,
     ) -> None:
         self._sessions, self._elsewhere = sessions, elsewhere
         self._admission, self._limits = admission, limits
-        self._check_recogniser = check_model
+        self._check_recogniser, self._voice_of = check_model, voice_of
+        self._glossaries = glossaries
         self._following = Following(sessions, elsewhere, admission, limits)
 
     def routes(self) -> list[BaseRoute]:
@@ -78,7 +93,9 @@ class Realtime:
         if asked.model is None:
             raise InvalidRequest("model must be in the query, such as model=asr", param="model")
         self._check_model(asked.model)
-        opened = await self._open(scope, translation.live_options(asked), asked.dragoman.name)
+        find = partial(self._find_glossary, scope)
+        options = translation.live_options(asked, await find(asked.glossary))
+        opened = await self._open(scope, options, asked.dragoman.name, find)
         channel = Channel(scope, receive, send, self._limits.listener_bytes)
         dialogue = translation.TranslationDialogue(channel, opened, asked)
         await self._run(channel, opened, dialogue)
@@ -93,13 +110,24 @@ class Realtime:
             raise InvalidRequest(message, param="intent")
         asked = updated(asked, query.session(TRANSCRIPTION))
         self._check_model(asked.hearing.model)
-        opened = await self._open(scope, transcription.live_options(asked), asked.dragoman.name)
+        find = partial(self._find_glossary, scope)
+        options = transcription.live_options(asked, await find(asked.glossary))
+        opened = await self._open(scope, options, asked.dragoman.name, find)
         channel = Channel(scope, receive, send, self._limits.listener_bytes)
         dialogue = transcription.TranscriptionDialogue(channel, opened, asked)
         await self._run(channel, opened, dialogue)
 
-    async def _open(self, scope: Scope, options: LiveOptions, name: str | None) -> Opened:
+    async def _find_glossary(
+        self, scope: Scope, asked: str | GlossaryFields | None
+    ) -> Glossary | None:
+        with blaming("glossary", "session.glossary"):
+            return await self._glossaries.find(scope, asked)
+
+    async def _open(
+        self, scope: Scope, options: LiveOptions, name: str | None, find: FindGlossary
+    ) -> Opened:
         """Open a session. Raises DragomanError, which the handshake is answered with."""
+        options = await with_own_voice(options, owner(scope), self._voice_of)
         session = self._sessions.open(options, owner(scope), name)
         if name is not None:
             try:
@@ -108,7 +136,7 @@ class Realtime:
                 session.abort()
                 raise
         expires_at = round(session.opened_at + self._limits.max_session_s)
-        return Opened(session, expires_at, self._check_model, self._claim)
+        return Opened(session, expires_at, self._check_model, self._claim, self._voice_of, find)
 
     async def _run(self, channel: Channel, opened: Opened, dialogue: Dialogue) -> None:
         try:

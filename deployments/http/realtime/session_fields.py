@@ -9,6 +9,7 @@ from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, ValidationEr
 from pydantic_core import ErrorDetails
 
 from deployments.http.field_errors import MAX_ECHO_CHARS, must_be
+from deployments.http.glossary_fields import AskedGlossary
 from deployments.http.parsing import DetectedLanguage, Language
 from deployments.live.options import Delay
 from models.errors import InvalidRequest
@@ -40,14 +41,6 @@ class Own(Part):
 class NoiseReduction(Part):
     type: Literal["near_field", "far_field"]
     strength: float | None = None
-
-
-def _no_glossary(value: Any) -> None:
-    if value is not None:
-        raise ValueError("cannot be used: this server has no glossaries")
-
-
-Glossary = Annotated[None, BeforeValidator(_no_glossary)]
 
 
 # ---- transcription -----------------------------------------------------------------------
@@ -115,6 +108,7 @@ class TranscriptionSession(Part):
     type: Literal["transcription"] = "transcription"
     include: Annotated[list[str] | None, BeforeValidator(_no_logprobs)] = None
     audio: TranscriptionAudio = TranscriptionAudio()
+    glossary: AskedGlossary | None = None
     dragoman: Own = Own()
 
     @property
@@ -154,7 +148,7 @@ class TranslationSession(Part):
     type: Literal["translation"] = "translation"
     model: str | None = None
     audio: TranslationAudio = TranslationAudio()
-    glossary: Glossary = None
+    glossary: AskedGlossary | None = None
     dragoman: Own = Own()
 
 

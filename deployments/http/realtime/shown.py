@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
+from deployments.http.glossary_fields import GlossaryFields
 from deployments.http.realtime.session_fields import (
     InputTranscription,
     Own,
@@ -40,6 +41,7 @@ def transcription(
                 "noise_reduction": None,
             }
         },
+        **_glossary(asked.glossary),
         **_warnings(reduces_noise=given.noise_reduction is not None),
         **_own(asked.dragoman, name),
     }
@@ -63,6 +65,7 @@ def translation(
             },
             "output": {"language": None, **output.model_dump(exclude_defaults=True)},
         },
+        **_glossary(asked.glossary),
         **_warnings(reduces_noise=given.noise_reduction is not None),
         **_own(asked.dragoman, name),
     }
@@ -72,6 +75,13 @@ def _transcription(given: Transcription | InputTranscription | None) -> Shown | 
     if given is None:
         return None
     return {"model": ANY_MODEL, **given.model_dump(exclude_none=True)}
+
+
+def _glossary(asked: str | GlossaryFields | None) -> Shown:
+    """Show the id of a glossary, or the name of one that came with the session."""
+    if asked is None:
+        return {}
+    return {"glossary": asked if isinstance(asked, str) else {"name": asked.name}}
 
 
 def _warnings(*, reduces_noise: bool) -> Shown:

@@ -34,6 +34,7 @@ from deployments.live.events import (
 )
 from deployments.live.options import LiveOptions, VadTurns
 from models.errors import InvalidRequest
+from models.text.glossary import Glossary
 from models.types import UNDETERMINED
 
 # Silence that ends a turn, where the client leaves it to the server: a pause within a sentence is
@@ -44,8 +45,8 @@ TRANSCRIPT = f"{ITEM}.input_audio_transcription"
 BUFFER = "input_audio_buffer"
 
 
-def live_options(session: TranscriptionSession) -> LiveOptions:
-    """Return what a session object asks of the live session."""
+def live_options(session: TranscriptionSession, glossary: Glossary | None = None) -> LiveOptions:
+    """Return what a session object asks of the live session, with the glossary that it names."""
     asked = session.hearing
     prompt = ", ".join(filter(None, [asked.prompt, *(asked.keywords or ())]))
     return LiveOptions(
@@ -55,6 +56,7 @@ def live_options(session: TranscriptionSession) -> LiveOptions:
         turns=_turns(session.audio.input.turn_detection),
         delay=asked.delay or "medium",
         recogniser=named_model(asked.model),
+        glossary=glossary,
     )
 
 
@@ -115,7 +117,8 @@ class TranscriptionDialogue:
     async def _update(self, fields: Mapping[str, Any]) -> None:
         asked = updated(self._asked, fields.get("session"))
         self._opened.check_model(asked.hearing.model)
-        await self._opened.update(live_options(asked), asked.dragoman.name)
+        glossary = await self._opened.find_glossary(asked.glossary)
+        await self._opened.update(live_options(asked, glossary), asked.dragoman.name)
         self._asked, self._own.is_on = asked, asked.dragoman.events
         self._channel.tell("session.updated", session=self._shown())
 

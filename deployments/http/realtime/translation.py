@@ -28,6 +28,7 @@ from deployments.live.events import (
 from deployments.live.options import LiveOptions
 from models.asr.decoding import UNSPACED_LANGUAGES
 from models.errors import InvalidRequest
+from models.text.glossary import Glossary
 
 FRAME_MS = 200  # the protocol's steps of time
 LANGUAGE = "session.audio.output.language"
@@ -36,8 +37,8 @@ AUDIO = "session.output_audio.delta"
 PCM16 = {"sample_rate": RATE_HZ, "channels": 1, "format": "pcm16"}
 
 
-def live_options(session: TranslationSession) -> LiveOptions:
-    """Return what a session object asks of the live session."""
+def live_options(session: TranslationSession, glossary: Glossary | None = None) -> LiveOptions:
+    """Return what a session object asks of the live session, with the glossary that it names."""
     given, output = session.audio.input, session.audio.output
     return LiveOptions(
         language=given.language,
@@ -47,6 +48,7 @@ def live_options(session: TranslationSession) -> LiveOptions:
         speaks=not output.text_only,
         voice=output.voice,
         recogniser=named_model(session.model),
+        glossary=glossary,
     )
 
 
@@ -164,8 +166,9 @@ class TranslationDialogue:
             raise InvalidRequest("session.model cannot change", param="session.model")
         transcription = asked.audio.input.transcription
         self._opened.check_model(None if transcription is None else transcription.model)
+        glossary = await self._opened.find_glossary(asked.glossary)
         with blaming("target_language", LANGUAGE), blaming("voice", "session.audio.output.voice"):
-            await self._opened.update(live_options(asked), asked.dragoman.name)
+            await self._opened.update(live_options(asked, glossary), asked.dragoman.name)
         self._asked = asked
         self._settle()
         self._channel.tell("session.updated", session=self._shown())

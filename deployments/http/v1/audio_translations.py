@@ -31,10 +31,10 @@ from deployments.http.parsing import (
     timed,
     warnings_json,
 )
-from deployments.http.v1.subtitles import subtitle_response
+from deployments.http.v1.subtitles import SUBTITLES, subtitle_response
 from deployments.http.v1.transcript_parts import languages_json, segment_json, usage_json
 from models.asr.decoding import compression_ratio
-from models.audio.subtitles import Phrase, lay_out
+from models.audio.subtitles import Phrase, SubtitleFormat, lay_out
 from models.errors import InvalidRequest
 from models.types import UNDETERMINED, AnswerWarning, Audio, Segment
 
@@ -48,7 +48,7 @@ class AudioTranslationFields(ForgivingFields):
     language: DetectedLanguage = None  # of the recording
     prompt: str | None = None
     temperature: Annotated[float, Field(ge=0, le=1)] | None = None
-    response_format: Literal["json", "text", "srt", "verbose_json", "vtt"] = "json"
+    response_format: Literal["json", "text", SubtitleFormat, "verbose_json"] = "json"
     stream: bool = False
 
     def check(self) -> None:
@@ -184,19 +184,19 @@ def _translated(answer: SpeechTranslation, plan: Plan) -> Translated:
 
 
 def _response(
-    response_format: str,
+    response_format: Literal["json", "text", SubtitleFormat, "verbose_json"],
     translated: Translated,
     audio: Audio,
-    warnings: Sequence[AnswerWarning],
+    warnings: list[AnswerWarning],
 ) -> Response:
     if response_format == "text":
         return PlainTextResponse(translated.text + "\n")
-    if response_format in ("srt", "vtt"):
+    if response_format in SUBTITLES:
         phrases = [
             Phrase(s.start_s, s.end_s, s.text, None, translated.language)
             for s in translated.segments
         ]
-        return subtitle_response(response_format, lay_out(phrases))
+        return subtitle_response(response_format, lay_out(phrases), translated.language, warnings)
     body: dict[str, Any] = {"text": translated.text}
     if response_format == "verbose_json":
         body |= _verbose(translated, audio)

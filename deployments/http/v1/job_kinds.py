@@ -9,10 +9,13 @@ from functools import partial
 from typing import Any, Protocol, TypeAlias
 
 from deployments.catalogue.selection import Fleet
-from deployments.config.schema import AppConfig, Limits
+from deployments.config.schema import AppConfig
 from deployments.graph.codecs import Codecs
 from deployments.graph.pipeline import Pipeline
+from deployments.http.glossary_fields import Glossaries
+from deployments.http.own_voices import OwnVoices
 from deployments.http.parsing import Fields
+from deployments.http.v1.job_parts import Parts
 from deployments.http.v1.job_transcriptions import TranscriptionWork
 from deployments.http.v1.job_translations import TranslationWork
 from deployments.http.v1.transcriptions import TranscriptionFields
@@ -41,11 +44,14 @@ class CheckedWork(Work, Protocol):
 FromValues: TypeAlias = Callable[[Mapping[str, Any], str], CheckedWork]
 
 
-def kinds(pipeline: Pipeline, limits: Limits) -> Mapping[str, FromValues]:
+def kinds(pipeline: Pipeline, config: AppConfig, store: Store | None) -> Mapping[str, FromValues]:
     """Return what makes the work of each kind."""
+    parts = Parts(
+        pipeline, config.limits, OwnVoices(store, config.library.voice_days), Glossaries(store)
+    )
     return {
-        "translation": partial(TranslationWork, pipeline=pipeline, limits=limits),
-        "transcription": partial(TranscriptionWork, pipeline=pipeline, limits=limits),
+        "translation": partial(TranslationWork, parts=parts),
+        "transcription": partial(TranscriptionWork, parts=parts),
     }
 
 
@@ -68,5 +74,5 @@ def runner_of(
     def kept(make: FromValues) -> Callable[[bytes, str], Work]:
         return lambda fields, owner: make(json.loads(fields), owner)
 
-    makers = {kind: kept(make) for kind, make in kinds(pipeline, config.limits).items()}
+    makers = {kind: kept(make) for kind, make in kinds(pipeline, config, store).items()}
     return Runner(Jobs(store, config.library.jobs), pipeline, makers, known_keys.named, sleep)

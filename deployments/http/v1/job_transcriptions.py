@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import io
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from typing import Any
@@ -9,15 +10,13 @@ from typing import Any
 import numpy as np
 from starlette.responses import JSONResponse, Response
 
-from deployments.config.schema import Limits
 from deployments.graph.context import Context
 from deployments.graph.diarisation import Diarising, HeardVoices
-from deployments.graph.pipeline import Pipeline
-from deployments.graph.plan import Hearing
+from deployments.graph.plan import Hearing, TranscribeOptions
 from deployments.graph.transcripts import in_recording, joined
 from deployments.http.parsing import blaming, check_text_length, naming_ignored, timed, validated
 from deployments.http.v1.diarized import FORMAT, Diarized, Spoken
-from deployments.http.v1.job_answers import answer_of
+from deployments.http.v1.job_parts import Parts, answer_of
 from deployments.http.v1.transcriptions import TranscriptionEndpoint, TranscriptionFields
 from deployments.jobs.kept import Figures, HeardPart, read, summed_context, written
 from deployments.jobs.work import Answer, Done
@@ -30,13 +29,12 @@ class TranscriptionWork:
 
     stage = "transcribing"
 
-    def __init__(
-        self, values: Mapping[str, Any], owner: str, pipeline: Pipeline, limits: Limits
-    ) -> None:
+    def __init__(self, values: Mapping[str, Any], owner: str, parts: Parts) -> None:
         self._fields = validated(TranscriptionFields, dict(values))
-        self._pipeline, self._limits = pipeline, limits
-        self._endpoint = TranscriptionEndpoint(pipeline, limits)
-        self._diarized = Diarized(pipeline)
+        self._pipeline, self._limits = parts.pipeline, parts.limits
+        self._glossaries = parts.glossaries
+        self._endpoint = TranscriptionEndpoint(parts.pipeline, parts.limits, parts.glossaries)
+        self._diarized = Diarized(parts.pipeline)
 
     async def check(self) -> None:
         """Refuse what the endpoint would refuse. Raises DragomanError."""
@@ -47,27 +45,36 @@ class TranscriptionWork:
         if fields.prompt is not None:
             check_text_length(len(fields.prompt), self._limits, param="prompt")
         if fields.response_format == FORMAT:
-            self._diarising()
+            await self._diarising()
         else:
-            self._hearing()
+            await self._hearing()
 
-    def _hearing(self) -> Hearing:
-        asr = self._pipeline.planner.model("asr", self._fields.model)
-        with blaming("language", self._fields.language_field):
-            return self._pipeline.planner.transcription(self._fields.options, asr)
+    async def look(self, source: io.RawIOBase, context: Context) -> None:
+        """Take any recording."""
 
-    def _diarising(self) -> Diarising:
+    async def _options(self) -> TranscribeOptions:
+        glossary = await self._glossaries.find({}, self._fields.glossary)
+        return replace(self._fields.options, glossary=glossary)
+
+    async def _hearing(self) -> Hearing:
         asr = self._pipeline.planner.model("asr", self._fields.model)
+        options = await self._options()
         with blaming("language", self._fields.language_field):
-            return self._diarized.plan(self._fields.options, asr)
+            return self._pipeline.planner.transcription(options, asr)
+
+    async def _diarising(self) -> Diarising:
+        asr = self._pipeline.planner.model("asr", self._fields.model)
+        options = await self._options()
+        with blaming("language", self._fields.language_field):
+            return self._diarized.plan(options, asr)
 
     async def part(self, audio: Audio, context: Context) -> Mapping[str, bytes]:
         """Write down one part, and embed its voices where the speakers are told apart."""
         if self._fields.response_format != FORMAT:
-            transcriber = self._pipeline.transcriber
-            heard = await transcriber.transcribe(audio, self._hearing(), context)
+            plan = await self._hearing()
+            heard = await self._pipeline.transcriber.transcribe(audio, plan, context)
             return {"heard": written(HeardPart(heard, Figures.of(context)))}
-        heard, voices = await self._diarized.hear(audio, self._diarising(), context)
+        heard, voices = await self._diarized.hear(audio, await self._diarising(), context)
         figures = Figures.of(context)
         part = HeardPart(heard, figures, voices.speech, voices.pieces, voices.narrow)
         return {"heard": written(part), "voices": voices.embeddings.astype("<f4").tobytes()}
@@ -94,7 +101,8 @@ class TranscriptionWork:
         rows = [await done.read("voices", number) for number in range(len(parts))]
         voices = _voices(parts, rows, done.starts_s)
         known = self._fields.known_speaker_names, self._fields.known_speaker_references
-        found = await self._diarized.told(transcript, voices, self._diarising(), *known, context)
+        plan = await self._diarising()
+        found = await self._diarized.told(transcript, voices, plan, *known, context)
         answer = JSONResponse(Spoken(found, done.duration_s).body(context))
         return timed(naming_ignored(answer, self._fields), context)
 

@@ -6,6 +6,7 @@ from collections.abc import Mapping
 from dataclasses import asdict
 from typing import Any
 
+from deployments.batching.statistics import Figures
 from deployments.catalogue.reports import report_of
 from deployments.catalogue.selection import Fleet
 from deployments.telemetry.live_figures import LiveFigures
@@ -13,17 +14,21 @@ from deployments.telemetry.model_report import ModelReport, ReplicaReport
 from models.runtime import RuntimeSpec
 from models.types import Kind
 
+NOTHING = Figures()
 # The stage of a live session that a kind of model ends.
 LIVE_STAGES: Mapping[Kind, str] = {"asr": "recognised", "nmt": "translated", "tts": "spoken"}
 
 
-async def model_row(fleet: Fleet, name: str, started: int, live: LiveFigures) -> dict[str, Any]:
+async def model_row(
+    fleet: Fleet, name: str, started: int, figures: Mapping[str, Figures], live: LiveFigures
+) -> dict[str, Any]:
     """Ask a model's replicas, and render what they answer.
 
     Args:
         fleet: the models.
         name: the model's name, or an alias.
         started: the server's start, in Unix seconds.
+        figures: of each model's queue, over all ingresses.
         live: the figures of live sessions.
 
     Raises:
@@ -34,7 +39,12 @@ async def model_row(fleet: Fleet, name: str, started: int, live: LiveFigures) ->
     row = as_row(report, spec, fleet.aliases_of(report.name), started)
     stage = LIVE_STAGES.get(spec.kind)
     lag_s = None if stage is None else live.lag_p95_s(stage)
-    return {**row, "live_lag_p95_s": None if lag_s is None else round(lag_s, 3)}
+    now = figures.get(report.name, NOTHING)
+    return {
+        **row,
+        "waiting": now.waiting,
+        "live_lag_p95_s": None if lag_s is None else round(lag_s, 3),
+    }
 
 
 def as_row(

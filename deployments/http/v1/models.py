@@ -2,8 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
-from functools import partial
+from collections.abc import Callable, Coroutine, Sequence
 from typing import Any
 
 from starlette.requests import Request
@@ -13,7 +12,7 @@ from starlette.routing import Route
 from deployments.batching.concurrency import all_of
 from deployments.catalogue.selection import Fleet
 from deployments.http.v1.model_listing import alias_row, model_row
-from deployments.telemetry.live_figures import LiveFigures
+from deployments.telemetry.cluster_figures import ClusterFigures
 from models.errors import Unavailable
 
 
@@ -23,13 +22,13 @@ class ModelRoutes:
     Args:
         fleet: the models.
         started: the server's start, in Unix seconds.
-        live: the figures of live sessions.
+        figures: of queues and of live sessions, over all ingresses.
     """
 
-    def __init__(self, fleet: Fleet, started: int, live: Callable[[], LiveFigures]) -> None:
+    def __init__(self, fleet: Fleet, started: int, figures: ClusterFigures) -> None:
         self._fleet = fleet
         self._started = started
-        self._live = live
+        self._figures = figures
 
     def routes(self) -> list[Route]:
         """Return the paths that list models."""
@@ -46,7 +45,7 @@ class ModelRoutes:
     async def model(self, request: Request) -> Response:
         """Describe one model, by its name or an alias."""
         name: str = request.path_params["name"]
-        row = await model_row(self._fleet, name, self._started, self._live())
+        row = await (await self._describe())(name)
         aliases = self._fleet.aliases
         return JSONResponse(alias_row(row, name, aliases[name]) if name in aliases else row)
 
@@ -64,18 +63,28 @@ class ModelRoutes:
 
     async def _rows(self) -> list[dict[str, Any]]:
         """Describe every model that can be used, and behind them each other name of one."""
-        row = partial(self._row_if_there, live=self._live())
-        rows = await all_of(map(row, self._fleet.names()))
+        describe = await self._describe()
+        rows = await all_of(_if_there(describe(name)) for name in self._fleet.names())
         there = [row for row in rows if row is not None]
         aliases = self._fleet.aliases.items()
         of_aliases = ((alias, name, _first(there, alias)) for alias, name in aliases)
         return there + [alias_row(row, alias, name) for alias, name, row in of_aliases if row]
 
-    async def _row_if_there(self, name: str, live: LiveFigures) -> dict[str, Any] | None:
-        try:
-            return await model_row(self._fleet, name, self._started, live)
-        except Unavailable:
-            return None
+    async def _describe(self) -> Callable[[str], Coroutine[Any, Any, dict[str, Any]]]:
+        """Return what describes a model by its name, with figures of now."""
+        figures = await self._figures.figures()
+
+        def describe(name: str) -> Coroutine[Any, Any, dict[str, Any]]:
+            return model_row(self._fleet, name, self._started, figures, self._figures.live())
+
+        return describe
+
+
+async def _if_there(row: Coroutine[Any, Any, dict[str, Any]]) -> dict[str, Any] | None:
+    try:
+        return await row
+    except Unavailable:
+        return None
 
 
 def _first(rows: Sequence[dict[str, Any]], alias: str) -> dict[str, Any] | None:

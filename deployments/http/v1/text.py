@@ -16,6 +16,7 @@ from deployments.graph.pipeline import Pipeline
 from deployments.graph.plan import TextOptions, Translating
 from deployments.graph.text_detection import DetectingTranslator, TextDetector
 from deployments.http.failed_requests import counted
+from deployments.http.glossary_fields import AskedGlossary, Glossaries
 from deployments.http.parsing import (
     MAX_BEAM_SIZE,
     DetectedLanguage,
@@ -40,14 +41,18 @@ class TextTranslationFields(Fields):
     beam_size: Annotated[int, Field(ge=1, le=MAX_BEAM_SIZE)] = 1
     length_penalty: Annotated[float, Field(ge=0, le=2)] = 1.0
     max_tokens: Annotated[int, Field(ge=1, le=1024)] | None = None
+    glossary: AskedGlossary | None = None
 
 
 class TextTranslationEndpoint:
     """Translates texts over one pipeline."""
 
-    def __init__(self, pipeline: Pipeline, limits: Limits) -> None:
+    def __init__(
+        self, pipeline: Pipeline, limits: Limits, glossaries: Glossaries | None = None
+    ) -> None:
         self._pipeline = pipeline
         self._limits = limits
+        self._glossaries = glossaries or Glossaries(None)
         self._detecting = DetectingTranslator(TextDetector(pipeline.codecs), pipeline.texts)
 
     def route(self) -> Route:
@@ -60,7 +65,8 @@ class TextTranslationEndpoint:
         context = context_of(request, self._limits)
         fields = await json_fields(request, TextTranslationFields, self._limits)
         originals = texts_of(fields.text, self._limits)
-        options = TextOptions(fields.beam_size, fields.length_penalty, fields.max_tokens)
+        glossary = await self._glossaries.find(request.scope, fields.glossary)
+        options = TextOptions(fields.beam_size, fields.length_penalty, fields.max_tokens, glossary)
         if fields.source_language is None:
             rows = await self._detected(originals, fields.target_language, options, context)
         else:

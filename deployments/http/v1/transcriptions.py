@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncGenerator, Mapping, Sequence
+from collections.abc import AsyncGenerator, Mapping
+from dataclasses import replace
 from typing import Annotated, Any, Literal
 
 from pydantic import BeforeValidator, Field, model_validator
@@ -18,6 +19,7 @@ from deployments.graph.listening import WINDOW_VAD
 from deployments.graph.pipeline import Pipeline
 from deployments.graph.plan import Hearing, TranscribeOptions
 from deployments.http.failed_requests import counted
+from deployments.http.glossary_fields import AskedGlossary, Glossaries
 from deployments.http.parsing import (
     DetectedLanguage,
     ForgivingFields,
@@ -39,7 +41,7 @@ from deployments.http.v1.hearing_fields import (
     ServerVad,
     with_chunking,
 )
-from deployments.http.v1.subtitles import subtitle_response
+from deployments.http.v1.subtitles import SUBTITLES, subtitle_response
 from deployments.http.v1.transcript_parts import (
     languages_json,
     logprobs_json,
@@ -47,13 +49,12 @@ from deployments.http.v1.transcript_parts import (
     transcript_bodies,
     usage_json,
 )
-from models.audio.subtitles import Phrase, lay_out
+from models.audio.subtitles import Phrase, SubtitleFormat, lay_out
 from models.errors import InvalidRequest
 from models.types import AnswerWarning, Audio, Transcript
 
-SUBTITLES = ("srt", "vtt")  # cut where the words say
 STREAMED = ("json", "text", diarized.FORMAT)  # what ``stream`` goes with
-WORDS_NEEDED = (*SUBTITLES, diarized.FORMAT)
+WORDS_NEEDED = (*SUBTITLES, diarized.FORMAT)  # subtitles are cut where the words say
 
 
 def _granularities(value: Any) -> Any:
@@ -69,7 +70,9 @@ class TranscriptionFields(ForgivingFields):
     language: DetectedLanguage = None
     prompt: str | None = None
     temperature: Annotated[float, Field(ge=0, le=1)] | None = None
-    response_format: Literal["json", "text", "srt", "vtt", "verbose_json", "diarized_json"] = "json"
+    response_format: Literal["json", "text", SubtitleFormat, "verbose_json", "diarized_json"] = (
+        "json"
+    )
     timestamp_granularities: Annotated[
         tuple[Literal["segment", "word"], ...],
         BeforeValidator(_granularities),
@@ -80,6 +83,7 @@ class TranscriptionFields(ForgivingFields):
     keywords: Keywords = ()
     languages: Candidates = ()
     stream: bool = False
+    glossary: AskedGlossary | None = None
     known_speaker_names: KnownNames = ()
     known_speaker_references: KnownReferences = ()
 
@@ -130,9 +134,12 @@ class TranscriptionFields(ForgivingFields):
 class TranscriptionEndpoint:
     """Transcribes recordings over one pipeline."""
 
-    def __init__(self, pipeline: Pipeline, limits: Limits) -> None:
+    def __init__(
+        self, pipeline: Pipeline, limits: Limits, glossaries: Glossaries | None = None
+    ) -> None:
         self._pipeline = pipeline
         self._limits = limits
+        self._glossaries = glossaries or Glossaries(None)
         self._diarized = diarized.Diarized(pipeline)
 
     def route(self) -> Route:
@@ -149,11 +156,13 @@ class TranscriptionEndpoint:
         request.state.meant.name = asr.name
         if fields.prompt is not None:
             check_text_length(len(fields.prompt), self._limits, param="prompt")
+        glossary = await self._glossaries.find(request.scope, fields.glossary)
+        options = replace(fields.options, glossary=glossary)
         if fields.response_format == diarized.FORMAT:
-            answer = await self._by_speaker(request, fields, files, asr, context)
+            answer = await self._by_speaker(request, fields, files, asr, context, options)
             return timed(naming_ignored(answer, fields), context)
         with blaming("language", fields.language_field):
-            plan = self._pipeline.planner.transcription(fields.options, asr)
+            plan = self._pipeline.planner.transcription(options, asr)
         admit(plan.models, context)
         audio = await self._pipeline.files.decode(files.pop(), context)  # the file is not kept
         if fields.stream:
@@ -201,11 +210,12 @@ class TranscriptionEndpoint:
         files: list[bytes],
         asr: Model,
         context: Context,
+        options: TranscribeOptions,
     ) -> Response:
         """Say who says what."""
         names, references = fields.known_speaker_names, fields.known_speaker_references
         with blaming("language", fields.language_field):
-            plan = self._diarized.plan(fields.options, asr)
+            plan = self._diarized.plan(options, asr)
         spoken = await self._diarized.answer(files.pop(), plan, names, references, context)
         if fields.stream:
             return await _streamed(spoken.bodies(context), request)
@@ -221,13 +231,14 @@ def _transcription(
     fields: TranscriptionFields,
     heard: Transcript,
     duration_s: float,
-    warnings: Sequence[AnswerWarning],
+    warnings: list[AnswerWarning],
 ) -> Response:
     if fields.response_format == "text":
         return PlainTextResponse(heard.text + "\n")
     if fields.response_format in SUBTITLES:
         phrases = [Phrase(s.start_s, s.end_s, s.text, s.words, s.language) for s in heard.segments]
-        return subtitle_response(fields.response_format, lay_out(phrases))
+        cues = lay_out(phrases)
+        return subtitle_response(fields.response_format, cues, heard.language, warnings)
     body: dict[str, Any] = {"text": heard.text, "languages": languages_json(heard)}
     if "logprobs" in fields.include:
         body["logprobs"] = logprobs_json(heard.segments)

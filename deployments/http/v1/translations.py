@@ -3,15 +3,15 @@
 from __future__ import annotations
 
 import base64
-from collections.abc import Mapping
+from dataclasses import replace
 from typing import Annotated, Any, Literal
-from urllib.parse import quote
 
 from pydantic import Field
 from starlette.requests import Request
 from starlette.responses import JSONResponse, Response
 from starlette.routing import Route
 
+from deployments.catalogue.voices import NamedVoice
 from deployments.config.names import GRAPH
 from deployments.config.schema import Limits
 from deployments.graph.admission import admit
@@ -20,10 +20,10 @@ from deployments.graph.pipeline import Pipeline, SpeechTranslation
 from deployments.graph.plan import Plan, TranslateOptions
 from deployments.graph.sentences import Sentence
 from deployments.http.failed_requests import counted
+from deployments.http.glossary_fields import AskedGlossary, Glossaries
+from deployments.http.own_voices import OwnVoices
 from deployments.http.parsing import (
     DetectedLanguage,
-    Fields,
-    Language,
     Speed,
     blaming,
     context_of,
@@ -32,36 +32,39 @@ from deployments.http.parsing import (
     warnings_json,
 )
 from deployments.http.streaming import DONE, EVENTS, StreamedResponse, events
-from deployments.http.v1.subtitles import subtitle_response
+from deployments.http.synthetic import synthetic
+from deployments.http.v1.dubbing import DubbingFields, check_film, film_response, fitted
+from deployments.http.v1.subtitles import cues_of, subtitle_response
+from deployments.http.v1.text_headers import text_headers
 from deployments.http.v1.transcript_parts import usage_json
 from deployments.http.v1.translation_events import translation_bodies
 from models.audio.encode import MEDIA_TYPES, PCM_RATE_HZ
-from models.audio.subtitles import Phrase, lay_out, lay_out_pairs
+from models.audio.film_source import VideoFormat
+from models.audio.subtitles import SubtitleFormat
 from models.errors import InvalidRequest
+from models.runtime import Voice
 from models.types import Audio
-
-# A proxy's buffer holds all headers of an answer (HAProxy's: 16 kB), so each text is cut there.
-MAX_HEADER_TEXT_CHARS = 4000
-# RFC 8187: what may stand unencoded in an ext-value, beside letters and digits.
-ATTR_CHARS = "!#$&+-.^_`|~"
 
 SpokenFormat = Literal["wav", "mp3", "opus", "flac"]
 InlineFormat = SpokenFormat | Literal["pcm"]  # in JSON, where the rate stands beside it
-SubtitleFormat = Literal["srt", "vtt", "bilingual_srt", "bilingual_vtt"]
+BilingualFormat = Literal["bilingual_srt", "bilingual_vtt"]  # srt and vtt with ``bilingual``
 
 
-class SpeechTranslationFields(Fields):
-    target_language: Language
+class SpeechTranslationFields(DubbingFields):
     source_language: DetectedLanguage = None
     voice: str | None = None
     speed: Speed = 1.0
-    response_format: Literal["json"] | SpokenFormat | SubtitleFormat = "json"
+    response_format: Literal["json", SpokenFormat, SubtitleFormat, BilingualFormat, VideoFormat] = (
+        "json"
+    )
     audio_format: InlineFormat | Literal["none"] = "wav"
     include: Annotated[tuple[Literal["embedding"], ...], Field(alias="include[]")] = ()
     stream: bool = False
+    glossary: AskedGlossary | None = None
 
     def check(self) -> None:
-        """Refuse a stream of what cannot be sent in events. Raises InvalidRequest."""
+        """Refuse fields that do not go together. Raises InvalidRequest."""
+        self.check_dubbing(speaks=self.speaks, stream=self.stream, speed=self.speed)
         if self.stream and self.response_format != "json":
             message = f"stream goes with response_format json, not {self.response_format}"
             raise InvalidRequest(f"{message}; audio_format says how it is spoken", param="stream")
@@ -71,27 +74,30 @@ class SpeechTranslationFields(Fields):
         """Tell whether the answer holds audio."""
         if self.response_format == "json":
             return self.audio_format != "none"
-        return self.response_format in MEDIA_TYPES
+        return self.film is not None or self.response_format in MEDIA_TYPES
 
-    @property
-    def options(self) -> TranslateOptions:
-        """Return what is asked of the graph."""
+    def options(self, voice: NamedVoice) -> TranslateOptions:
+        """Return what is asked of the graph. ``voice``: what ``self.voice`` means here."""
         return TranslateOptions(
             target_language=self.target_language,
             source_language=self.source_language,
-            voice=self.voice,
+            voice=voice,
             speed=self.speed,
             speak=self.speaks,
             embed="embedding" in self.include,
+            fit=self.fits,
         )
 
 
 class SpeechTranslationEndpoint:
     """Translates speech over one pipeline."""
 
-    def __init__(self, pipeline: Pipeline, limits: Limits) -> None:
+    def __init__(
+        self, pipeline: Pipeline, limits: Limits, own: OwnVoices, glossaries: Glossaries
+    ) -> None:
         self._pipeline = pipeline
         self._limits = limits
+        self._own, self._glossaries = own, glossaries
 
     def route(self) -> Route:
         """Return the endpoint's path, whose refusals count for the graph."""
@@ -103,14 +109,26 @@ class SpeechTranslationEndpoint:
         context = context_of(request, self._limits)
         fields, files = await form_fields(request, SpeechTranslationFields)
         fields.check()
-        plan = self._pipeline.planner.speech_translation(fields.options)
+        voice = await self._own.named(request.scope, fields.voice)
+        glossary = await self._glossaries.find(request.scope, fields.glossary)
+        options = replace(fields.options(voice), glossary=glossary)
+        plan = self._pipeline.planner.speech_translation(options)
         admit(plan.models, context, self._pipeline.fleet.graph)
-        audio = await self._pipeline.files.decode(files.pop(), context)  # the file is not kept
+        data: bytes | None = files.pop()
+        assert data is not None
+        if fields.film is not None:
+            await check_film(self._pipeline, data, fields.film, context)
+        audio = await self._pipeline.files.decode(data, context)
+        if fields.film is None and fields.background == "none":
+            data = None  # the file is not kept
         if fields.stream:
             return timed(await self._in_turn(request, fields, plan, audio, context), context)
         with blaming("text", "target_language"):  # what cannot be spoken is the translation
             (answer,) = await self._pipeline.run([audio], [plan], context)
-        return await self.answer(request.headers["x-request-id"], fields, answer, context)
+        if fields.fits:
+            answer = await fitted(self._pipeline, fields, data, answer, context)
+        request_id = request.headers["x-request-id"]
+        return await self.answer(request_id, fields, answer, context, data)
 
     async def answer(
         self,
@@ -118,14 +136,20 @@ class SpeechTranslationEndpoint:
         fields: SpeechTranslationFields,
         answer: SpeechTranslation,
         context: Context,
+        data: bytes | None = None,
     ) -> Response:
-        """Show a translation in the format that the request names."""
+        """Show a translation in the format that the request names. ``data``: of a film."""
         if fields.response_format == "json":
             return await self._as_json(request_id, fields, answer, context)
+        if fields.film is not None:
+            assert data is not None
+            headers = text_headers(fields.target_language, answer)
+            dubbed = await film_response(self._pipeline, fields, data, answer, headers, context)
+            return timed(dubbed, context)
         if fields.speaks:
             return await self._as_audio(fields, answer, context)
         rendered = await self._pipeline.codecs.run(
-            lambda: _as_subtitles(fields, answer), context.deadline
+            lambda: _as_subtitles(fields, answer, context), context.deadline
         )
         return timed(rendered, context)
 
@@ -145,7 +169,8 @@ class SpeechTranslationEndpoint:
             return {**whole, "usage": usage_json(answer.duration_s)}
 
         async def audio_json(spoken: Audio | None) -> dict[str, Any] | None:
-            return await self._spoken(fields, spoken, context)
+            voice = plan.speaking.voice if plan.speaking else None
+            return await self._spoken(fields, spoken, voice, context)
 
         bodies = translation_bodies(
             self._pipeline.run_in_turn(audio, plan, context),
@@ -155,7 +180,8 @@ class SpeechTranslationEndpoint:
             done,
         )
         told = events(bodies, request_id, end=DONE)
-        return StreamedResponse(await anext(told), told, EVENTS)
+        answer = StreamedResponse(await anext(told), told, EVENTS)
+        return synthetic(answer) if fields.speaks else answer
 
     async def _as_json(
         self,
@@ -164,24 +190,28 @@ class SpeechTranslationEndpoint:
         answer: SpeechTranslation,
         context: Context,
     ) -> Response:
-        spoken = await self._spoken(fields, answer.audio, context)
+        spoken = await self._spoken(fields, answer.audio, answer.voice, context)
         body = {
             **_whole(request_id, fields, answer, context),
             "segments": [_segment(*each) for each in enumerate(answer.sentences)],
             "audio": spoken,
         }
         rendered = await self._pipeline.codecs.run(lambda: JSONResponse(body), context.deadline)
-        return timed(rendered, context)
+        return timed(rendered if spoken is None else synthetic(rendered), context)
 
     async def _spoken(
-        self, fields: SpeechTranslationFields, audio: Audio | None, context: Context
+        self,
+        fields: SpeechTranslationFields,
+        audio: Audio | None,
+        voice: Voice | None,
+        context: Context,
     ) -> dict[str, Any] | None:
         """Encode audio to stand in JSON."""
-        if audio is None:
+        if audio is None or voice is None:
             return None
         audio_format = fields.audio_format
         assert audio_format != "none"
-        data = await self._pipeline.files.encode(audio, audio_format, context)
+        data = await self._pipeline.files.encode(audio, audio_format, context, voice.id)
         base64_data = await self._pipeline.codecs.run(
             lambda: base64.b64encode(data).decode(), context.deadline
         )
@@ -195,13 +225,15 @@ class SpeechTranslationEndpoint:
     async def _as_audio(
         self, fields: SpeechTranslationFields, answer: SpeechTranslation, context: Context
     ) -> Response:
-        headers = _text_headers(fields, answer)
-        if answer.audio is None or not len(answer.audio.samples):
+        headers = text_headers(fields.target_language, answer)
+        if answer.audio is None or answer.voice is None or not len(answer.audio.samples):
             return timed(Response(status_code=204, headers=headers), context)
         audio_format: Any = fields.response_format
-        data = await self._pipeline.files.encode(answer.audio, audio_format, context)
-        media_type = MEDIA_TYPES[audio_format]
-        return timed(Response(data, headers=headers, media_type=media_type), context)
+        data = await self._pipeline.files.encode(
+            answer.audio, audio_format, context, answer.voice.id
+        )
+        spoken = Response(data, headers=headers, media_type=MEDIA_TYPES[audio_format])
+        return timed(synthetic(spoken), context)
 
 
 def _whole(
@@ -226,6 +258,15 @@ def _whole(
         "warnings": warnings_json(context.warnings),
         "timings": context.timings.as_json(),
     }
+    if answer.speakers:
+        body["speakers"] = [
+            {
+                "speaker": each.speaker,
+                "voice_similarity": _rounded(each.similarity),
+                "seconds": each.seconds,
+            }
+            for each in answer.speakers
+        ]
     if "embedding" in fields.include:
         found = answer.heard_voice
         body["embedding"] = found.voiceprint.embedding.tolist() if found else None
@@ -234,7 +275,8 @@ def _whole(
 
 
 def _segment(number: int, sentence: Sentence) -> dict[str, Any]:
-    return {
+    speaker = {} if sentence.speaker is None else {"speaker": sentence.speaker}
+    row = {
         "id": number,
         "start_s": sentence.start_s,
         "end_s": sentence.end_s,
@@ -244,54 +286,25 @@ def _segment(number: int, sentence: Sentence) -> dict[str, Any]:
         "avg_logprob": round(sentence.avg_logprob, 4),
         "no_speech_prob": round(sentence.no_speech_prob, 4),
         "warnings": warnings_json(sentence.warnings),
+        **speaker,
     }
+    if (place := sentence.place) is not None:
+        row["placed"] = {
+            "start": round(place.start_s, 3),
+            "end": round(place.end_s, 3),
+            "speed": round(place.speed, 3),
+        }
+    return row
 
 
-def _as_subtitles(fields: SpeechTranslationFields, answer: SpeechTranslation) -> Response:
-    pairs = [
-        (
-            Phrase(row.start_s, row.end_s, row.text, None, row.language),
-            Phrase(row.start_s, row.end_s, row.translation, None, fields.target_language),
-        )
-        for row in answer.sentences
-    ]
-    if fields.response_format.startswith("bilingual_"):
-        cues = lay_out_pairs(pairs)
-    else:
-        cues = lay_out([translation for _, translation in pairs])
-    return subtitle_response(fields.response_format.removeprefix("bilingual_"), cues)
-
-
-def _text_headers(fields: SpeechTranslationFields, answer: SpeechTranslation) -> Mapping[str, str]:
-    """Put the answer's texts beside its audio, as RFC 8187 ext-values."""
-    headers = {
-        "x-transcript": _ext_value(answer.text),
-        "x-translation": _ext_value(answer.translation),
-        "x-target-language": fields.target_language,
-    }
-    if answer.language is not None:
-        headers["x-source-language"] = answer.language
-    if answer.voice is not None:
-        headers["x-voice"] = answer.voice.id
-    if answer.voice_similarity is not None:
-        headers["x-voice-similarity"] = f"{answer.voice_similarity:.4f}"
-    if answer.pivot is not None:
-        headers["x-pivot-language"] = answer.pivot
-    if not all(map(_fits_header, (answer.text, answer.translation))):
-        headers["x-text-truncated"] = "true"
-    return headers
+def _as_subtitles(
+    fields: SpeechTranslationFields, answer: SpeechTranslation, context: Context
+) -> Response:
+    name: Any = fields.response_format.removeprefix("bilingual_")
+    bilingual = fields.bilingual or name != fields.response_format
+    cues = cues_of(answer.sentences, fields.target_language, bilingual=bilingual)
+    return subtitle_response(name, cues, fields.target_language, context.warnings)
 
 
 def _rounded(cosine: float | None) -> float | None:
     return None if cosine is None else round(cosine, 4)
-
-
-def _fits_header(text: str) -> bool:
-    return len(quote(text, safe=ATTR_CHARS)) <= MAX_HEADER_TEXT_CHARS
-
-
-def _ext_value(text: str) -> str:
-    """Write ``UTF-8''`` and the text, percent-encoded; cut at a character where it is too long."""
-    while not _fits_header(text):
-        text = text[: len(text) * 3 // 4]
-    return f"UTF-8''{quote(text, safe=ATTR_CHARS)}"

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import Mapping, Sequence
 from typing import Any
 
@@ -11,30 +12,25 @@ from starlette.routing import Route
 
 from deployments.catalogue.selection import Fleet
 from deployments.catalogue.voices import by_language
-from models.errors import InvalidRequest
+from deployments.http.kept import NOTHING_KEPT
+from deployments.http.own_voices import OwnVoices
+from deployments.http.v1.own_voices import voice_json
+from models.errors import DragomanError
 from models.runtime import Voice
 from models.types import SOURCE_VOICE
 
-NOT_THERE: Mapping[str, tuple[str, ...]] = {  # path -> methods: OpenAI's, to make voices
-    "/v1/audio/voices": ("POST",),
-    "/v1/audio/voices/{name:path}": ("DELETE",),
-    "/v1/audio/voice_consents": ("GET", "POST"),
-    "/v1/audio/voice_consents/{name:path}": ("GET", "POST", "DELETE"),
-}
-
 
 class VoiceRoutes:
-    """The handlers, over one fleet."""
+    """The handlers, over one fleet and the voices that callers keep."""
 
-    def __init__(self, fleet: Fleet) -> None:
-        self._fleet = fleet
+    def __init__(self, fleet: Fleet, own: OwnVoices) -> None:
+        self._fleet, self._own = fleet, own
 
     def routes(self) -> list[Route]:
-        """Return the paths that list voices, and those that would make some."""
+        """Return the paths that list voices."""
         return [
             Route("/v1/voices", self.voices, methods=["GET"]),
             Route("/v1/audio/voices", self.named_voices, methods=["GET"]),
-            *(Route(path, no_voices, methods=[*methods]) for path, methods in NOT_THERE.items()),
         ]
 
     async def voices(self, request: Request) -> Response:
@@ -54,7 +50,7 @@ class VoiceRoutes:
         cloning = [
             {
                 "voice": SOURCE_VOICE,
-                "use": "the speaker's own voice, in POST /v1/speech/translations alone",
+                "use": "the speaker's own voice, in translations of speech",
                 "model": model.name,
                 "languages": model.spec.cloning_languages,
             }
@@ -77,7 +73,23 @@ class VoiceRoutes:
         others = [alias for alias in self._fleet.voice_aliases if alias not in known]
         stands_for = {alias: self._stands_for(alias, known) for alias in others}
         rows += [_alias_voice(alias, found) for alias, found in stands_for.items() if found]
-        return JSONResponse({"object": "list", "data": rows, "voices": rows})
+        cloning, missing = self._cloning()
+        if self._own.are_kept:
+            every = await asyncio.to_thread(self._own.voices_of(request.scope).all)
+            languages = cloning["languages"] if cloning else []
+            rows += [{**voice_json(each), "kind": "own", "languages": languages} for each in every]
+        about = {"cloning": cloning, "cloning_missing": missing}
+        return JSONResponse({"object": "list", "data": rows, "voices": rows, **about})
+
+    def _cloning(self) -> tuple[dict[str, Any] | None, str | None]:
+        """Return which model speaks in the voice of a recording, or else why none does."""
+        if not self._own.are_kept:
+            return None, NOTHING_KEPT
+        try:
+            model = self._fleet.voices().cloning()[0]
+        except DragomanError as error:
+            return None, error.message
+        return {"model": model.name, "languages": list(model.spec.cloning_languages)}, None
 
     def _stands_for(self, alias: str, known: Mapping[str, Voice]) -> list[Voice]:
         """List the voices that an alias stands for, of those that there are."""
@@ -93,11 +105,3 @@ def _alias_voice(alias: str, voices: Sequence[Voice]) -> dict[str, Any]:
         "language": first.language,  # of a text whose language is not named
         "alias_of": {voice.language: voice.id for voice in voices},
     }
-
-
-async def no_voices(request: Request) -> Response:
-    """Refuse to make a voice, instead of answering that there is no such path."""
-    raise InvalidRequest(
-        "voices cannot be made here yet; GET /v1/audio/voices lists those there are, and "
-        "voice=source of /v1/speech/translations is the speaker's own"
-    )

@@ -7,9 +7,9 @@ from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from itertools import accumulate, pairwise
 
-from models.audio.subtitles.pieces import MAX_LINE_WIDTH, Break
+from models.audio.subtitles.limits import MAX_CUE_S, USUAL, Limits
+from models.audio.subtitles.pieces import Break
 
-MAX_CUE_S = 7.0
 MIN_CUE_S = 1.0  # a shorter cue cannot be read
 PAUSE_S = 2.0  # no cue stands over a longer silence
 
@@ -46,6 +46,7 @@ class Atom:
     opens: bool
     is_timed: bool  # by words
     starts_anew: bool = False  # never in a cue with the atom before it
+    limits: Limits = USUAL  # of its language; a cue is of one language
 
 
 @dataclass(frozen=True, slots=True)
@@ -53,13 +54,13 @@ class Shape:
     """The desired shape of cues.
 
     ``projected`` is the width of a translation for one column of the text; a cue holds at most
-    ``most_projected`` columns of it.
+    ``most_projected`` columns of it; None: two lines.
     """
 
-    full: int = 2 * MAX_LINE_WIDTH
+    full_lines: int = 2
     second_line: float = 0.0
     projected: float = 1.0
-    most_projected: float = 2 * MAX_LINE_WIDTH
+    most_projected: float | None = None
 
 
 class Ruler:
@@ -101,7 +102,8 @@ class Ruler:
         stop, count = 0, len(self._atoms)
         for start in range(count):
             stop = max(stop, start + 1)
-            while stop < count and self.width(start, stop + 1) <= MAX_LINE_WIDTH:
+            most = self._atoms[start].limits.line_width
+            while stop < count and self.width(start, stop + 1) <= most:
                 stop += 1
             yield stop
         yield count
@@ -130,11 +132,12 @@ def best_cuts(atoms: Sequence[Atom], shape: Shape = Shape()) -> list[Cut]:
 
 def _stops(atoms: Sequence[Atom], ruler: Ruler, start: int, shape: Shape) -> Sequence[int]:
     """Return where a cue may end that begins here; within words only some places, to save time."""
+    most = shape.most_projected or 2 * atoms[start].limits.line_width
     end = start + 1
     while (
         end < ruler.cue_end(start)
         and not atoms[end].starts_anew
-        and ruler.width(start, end + 1) * shape.projected <= shape.most_projected
+        and ruler.width(start, end + 1) * shape.projected <= most
     ):
         end += 1
     stops = range(start + 1, end + 1)
@@ -150,9 +153,10 @@ def _stops(atoms: Sequence[Atom], ruler: Ruler, start: int, shape: Shape) -> Seq
 
 def _cost(atoms: Sequence[Atom], start: int, stop: int, width: float, shape: Shape) -> float:
     first, last = atoms[start], atoms[stop - 1]
+    full = shape.full_lines * first.limits.line_width
     following = atoms[stop] if stop < len(atoms) else None
-    cost = CUE + SLACK * max(0.0, 1 - width / shape.full) ** 2
-    if width > MAX_LINE_WIDTH:
+    cost = CUE + SLACK * max(0.0, 1 - width / full) ** 2
+    if width > first.limits.line_width:
         cost += shape.second_line
     too_long = LONG_A_S * max(0.0, last.end_s - first.start_s - MAX_CUE_S)
     cost += too_long if first.is_timed else min(too_long, LONG_AT_MOST)
@@ -198,8 +202,9 @@ def cut_pair(atoms: Sequence[Atom], others: Sequence[Atom]) -> list[tuple[Cut, C
         return _spread(atoms, others)
     ruler = Ruler(atoms)
     projected = Ruler(others).total / max(1, ruler.total)
-    for most in (2 * MAX_LINE_WIDTH, 70, 56, MAX_LINE_WIDTH):
-        shape = Shape(MAX_LINE_WIDTH, SECOND_LINE, projected, most)
+    line_width = others[0].limits.line_width
+    for most_lines in (2, 5 / 3, 4 / 3, 1):
+        shape = Shape(1, SECOND_LINE, projected, most_lines * line_width)
         cuts = best_cuts(atoms, shape)
         matching = _matching(others, [ruler.share(stop) for _, stop in cuts])
         if matching is not None:

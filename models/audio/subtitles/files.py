@@ -1,10 +1,25 @@
-"""Writes cues as SubRip (.srt) and WebVTT (https://www.w3.org/TR/webvtt1/) files."""
+"""Writes cues as files: SubRip, WebVTT (https://www.w3.org/TR/webvtt1/), TTML and ASS."""
 
 from __future__ import annotations
 
 from collections.abc import Sequence
+from typing import Literal, TypeAlias
 
+from models.audio.subtitles.streams import file_of
 from models.audio.subtitles.types import Cue
+
+SubtitleFormat: TypeAlias = Literal["srt", "vtt", "ttml", "ass"]
+
+
+def document(cues: Sequence[Cue], subtitle_format: SubtitleFormat, language: str) -> str:
+    """Write a file of cues. ``language``: of their text, by BCP 47."""
+    match subtitle_format:
+        case "srt":
+            return srt(cues)
+        case "vtt":
+            return vtt(cues)
+        case _:
+            return file_of(cues, subtitle_format, language)
 
 
 def srt(cues: Sequence[Cue]) -> str:

@@ -6,7 +6,6 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, replace
 
 from models.audio.subtitles.cutting import (
-    MAX_CUE_S,
     MIN_CUE_S,
     PAUSE_A_S,
     PAUSE_S,
@@ -15,13 +14,14 @@ from models.audio.subtitles.cutting import (
     cut_pair,
     lines,
 )
+from models.audio.subtitles.limits import GAP_MS, LEAST_CUE_S, MAX_CUE_S, limits_of
 from models.audio.subtitles.pieces import Break, display_width, ends_sentence, pieces, space_between
 from models.audio.subtitles.times import character_times
 from models.audio.subtitles.types import Cue, Phrase
+from models.types import AnswerWarning
 
-READING_WIDTH_A_S = 17  # columns: Netflix' speed for adults is 17 to 20 characters a second
-GAP_MS = 80  # two pictures: enough to see that the text has changed
 SHORTEST_WITH_GAP_MS = 500
+ROUNDING_S = 0.002
 SHORTEST_MS = 40  # a picture: a shorter cue is not shown
 
 # Phrases are cues of their own, unless one is too short to be read. These are the gains of a cut
@@ -32,21 +32,22 @@ OPEN_PHRASE_END = -15.0
 
 @dataclass(frozen=True, slots=True)
 class _Draft:
-    """A cue before it has its place among the others. ``width`` is the text to be read."""
+    """A cue before it has its place among the others. ``reading_s`` is what its text takes."""
 
     start_s: float
     end_s: float
     lines: tuple[str, ...]
-    width: int
+    reading_s: float
 
 
 def lay_out(phrases: Sequence[Phrase]) -> list[Cue]:
     """Cut phrases, which are in order, into cues.
 
-    A cue has at most two lines of 42 columns and lasts at most 7 s. It stands while its text is
-    spoken. If that is too short to read, it stays on in the silence behind. Long texts are cut at
-    ends of sentences, else at clauses, else between words, and at pauses over 2 s. Cues are in
-    order and do not overlap. Apart from white space, their text is that of the phrases.
+    A cue has at most two lines, as wide as its language has them, and lasts at most 7 s. It
+    stands while its text is spoken. If that is too short to read, it stays on in the silence
+    behind. Long texts are cut at ends of sentences, else at clauses, else between words, and at
+    pauses over 2 s. Cues are in order and do not overlap. Apart from white space, their text is
+    that of the phrases.
     """
     atoms: list[Atom] = []
     language = None
@@ -74,14 +75,15 @@ def lay_out_pairs(pairs: Sequence[tuple[Phrase, Phrase]]) -> list[Cue]:
             upper, lower = above[start:stop], below[other_start:other_stop]
             first, second = _draft(upper or lower), _draft(lower or upper)
             shown = lines(upper) + lines(lower)
-            width = max(first.width, second.width)
-            drafts.append(_Draft(first.start_s, first.end_s, shown, width))
+            reading_s = max(first.reading_s, second.reading_s)
+            drafts.append(_Draft(first.start_s, first.end_s, shown, reading_s))
     return _timed(drafts)
 
 
 def _atoms(phrase: Phrase) -> list[Atom]:
     """Return the pieces of a phrase with their times."""
     found: list[Atom] = []
+    limits = limits_of(phrase.language)
     parts = pieces(phrase.text, phrase.language)
     letters = ["".join(part.text.split()) for part in parts]
     times = character_times(phrase, "".join(letters))
@@ -101,6 +103,7 @@ def _atoms(phrase: Phrase) -> list[Atom]:
                 opens=part.before == Break.SENTENCE,
                 is_timed=bool(phrase.words),
                 starts_anew=silence_s > PAUSE_S,
+                limits=limits,
             )
         )
     return found
@@ -120,8 +123,8 @@ def _joined_to(last: Atom, first: Atom, *, is_foreign: bool) -> Atom:
 
 def _draft(atoms: Sequence[Atom]) -> _Draft:
     shown = lines(atoms)
-    width = sum(map(display_width, shown))
-    return _Draft(atoms[0].start_s, atoms[-1].end_s, shown, width)
+    reading_s = sum(map(display_width, shown)) / atoms[0].limits.reading_width_a_s
+    return _Draft(atoms[0].start_s, atoms[-1].end_s, shown, reading_s)
 
 
 def _timed(drafts: Iterable[_Draft]) -> list[Cue]:
@@ -134,12 +137,12 @@ def _timed(drafts: Iterable[_Draft]) -> list[Cue]:
     cues = []
     for number, draft in enumerate(drafts):
         start_ms = starts_ms[number]
-        reading_s = min(MAX_CUE_S, max(MIN_CUE_S, draft.width / READING_WIDTH_A_S))
+        reading_s = min(MAX_CUE_S, max(MIN_CUE_S, draft.reading_s))
         end_ms = max(round(draft.end_s * 1000), start_ms + round(reading_s * 1000))
         end_ms = min(end_ms, start_ms + round(MAX_CUE_S * 1000))
         if number + 1 < len(drafts):
             end_ms = _before(starts_ms[number + 1], start_ms, end_ms)
-        cues.append(Cue(start_ms / 1000, end_ms / 1000, draft.lines))
+        cues.append(Cue(start_ms / 1000, end_ms / 1000, draft.lines, draft.reading_s))
     return cues
 
 
@@ -148,3 +151,19 @@ def _before(next_ms: int, start_ms: int, end_ms: int) -> int:
     if next_ms - start_ms >= SHORTEST_WITH_GAP_MS + GAP_MS:
         next_ms -= GAP_MS
     return min(end_ms, next_ms)
+
+
+def doubts(cues: Sequence[Cue]) -> list[AnswerWarning]:
+    """Tell of cues that pass too quickly: nothing that is said is left out."""
+    fast = [cue for cue in cues if cue.lasts_s < min(cue.reading_s, MAX_CUE_S) - ROUNDING_S]
+    short = [cue for cue in cues if cue.lasts_s < LEAST_CUE_S - ROUNDING_S]
+    found = []
+    for code, some, what in (
+        ("subtitle_too_fast", fast, "faster than they can be read"),
+        ("subtitle_too_short", short, f"for less than {LEAST_CUE_S:.2f} s"),
+    ):
+        if some:
+            first_s = f"the first one at {some[0].start_s:.1f} s"
+            message = f"{len(some)} of {len(cues)} subtitles pass {what}: {first_s}"
+            found.append(AnswerWarning(code, message))
+    return found

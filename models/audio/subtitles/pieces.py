@@ -9,9 +9,8 @@ from dataclasses import dataclass
 from enum import IntEnum
 
 from models.audio.subtitles.languages import CONJUNCTIONS, LEANING
+from models.audio.subtitles.limits import limits_of
 from models.text.sentences import split
-
-MAX_LINE_WIDTH = 42  # columns: Netflix' and the BBC's bound for most languages
 
 # Space at which a line may break; no-break spaces keep a number with its unit.
 _SPACE = re.compile(r"[^\S\u00a0\u2007\u202f]+")
@@ -53,7 +52,7 @@ class Break(IntEnum):
 
 @dataclass(frozen=True, slots=True)
 class Piece:
-    """A part of a text that stays in one line, at most ``MAX_LINE_WIDTH`` wide."""
+    """A part of a text that stays in one line, no wider than a line of its language."""
 
     text: str
     space: str  # before it, if the line does not break there
@@ -74,10 +73,10 @@ def pieces(text: str, language: str) -> list[Piece]:
     cue.
     """
     text = _SPACE.sub(" ", text.replace("-->", "-- >")).strip()
-    starts = _sentence_starts(text, language)
+    starts, line_width = _sentence_starts(text, language), limits_of(language).line_width
     found: list[Piece] = []
     for start, stop in _spans(text):
-        for number, (part, is_whole) in enumerate(_parts(text[start:stop])):
+        for number, (part, is_whole) in enumerate(_parts(text[start:stop], line_width)):
             space = " " if number == 0 and found and start > 0 and text[start - 1] == " " else ""
             if not found or (number == 0 and start in starts):
                 before = Break.SENTENCE
@@ -144,11 +143,11 @@ def _may_break(last: str, first: str) -> bool:
     return is_dash or bool(_UNSPACED.match(last) or _UNSPACED.match(first))
 
 
-def _parts(word: str) -> Iterator[tuple[str, bool]]:
+def _parts(word: str, line_width: int) -> Iterator[tuple[str, bool]]:
     """Yield a word whole, or in equal parts that fit a line; the flag marks its first part."""
     width, is_whole = display_width(word), True
-    while width > MAX_LINE_WIDTH:
-        count = -(-width // MAX_LINE_WIDTH)
+    while width > line_width:
+        count = -(-width // line_width)
         cut = _cut_in_word(word, -(-width // count))
         if part := word[:cut].strip():
             yield part, is_whole

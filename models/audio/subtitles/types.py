@@ -24,8 +24,13 @@ class Phrase:
 
 @dataclass(frozen=True, slots=True)
 class Cue:
-    """``lines`` that are shown from ``start_s`` to ``end_s``."""
+    """``lines`` that are shown from ``start_s`` to ``end_s``, and take ``reading_s`` to read."""
 
     start_s: float
     end_s: float
     lines: tuple[str, ...]
+    reading_s: float = 0.0
+
+    @property
+    def lasts_s(self) -> float:
+        return self.end_s - self.start_s

@@ -139,6 +139,7 @@ class PiperTts:
                 for name, speaker in self._speakers.items()
                 for config in [speaker.voice.config]
             ),
+            takes_sounds=all(each.voice.config.takes_sounds for each in self._speakers.values()),
             max_batch_size=self._options.cpu_batch_size if on_cpu else None,
         )
 
@@ -185,13 +186,13 @@ class PiperTts:
         """
         text = checked_text(item, self._languages)
         speaker = self._speakers[item.voice]
-        return speaker.voice, self._rows_of(text, speaker)
+        return speaker.voice, self._rows_of(text, speaker, item.sounds)
 
-    def _rows_of(self, text: str, speaker: _Speaker) -> list[Row]:
+    def _rows_of(self, text: str, speaker: _Speaker, sounds: Sequence[str] = ()) -> list[Row]:
         from models.tts.piper.voice import Row
 
         voice = speaker.voice
-        phonemes = voice.phonemes(text) if is_speakable(text) else []
+        phonemes = voice.phonemes(text, sounds) if sounds or is_speakable(text) else []
         return [
             Row(voice.ids(piece), speaker.row)
             for piece in pieces(phonemes, self._options.max_phonemes)

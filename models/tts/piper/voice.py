@@ -61,6 +61,11 @@ class VoiceConfig:
             raise WeightsError(f"{path}: {kind} are not supported")
         return config
 
+    @property
+    def takes_sounds(self) -> bool:
+        """Tell whether the voice speaks phonemes, and no letters."""
+        return self.phoneme_type == "espeak"
+
     @classmethod
     def _parse(cls, said: Mapping[str, Any]) -> VoiceConfig:
         espeak_voice = said["espeak"]["voice"]
@@ -107,10 +112,10 @@ class PiperVoice:
             WeightsError: a library is missing or the file is no Piper voice.
         """
         self.config = config
-        self._phonemize: Callable[[str], list[str]] = (
+        self._phonemize: Callable[[str, Sequence[str]], list[str]] = (
             Phonemizer(config.espeak_voice, config.vowel_clusters)
-            if config.phoneme_type == "espeak"
-            else lambda text: list(unicodedata.normalize("NFD", text))
+            if config.takes_sounds
+            else lambda text, _: list(unicodedata.normalize("NFD", text))
         )
         self._session: onnxruntime.InferenceSession = open_session(
             onnx_path, threads, providers, lengths_vary=True, edited=batchable(onnx_path)
@@ -123,9 +128,9 @@ class PiperVoice:
         providers: list[str] = self._session.get_providers()
         return providers
 
-    def phonemes(self, text: str) -> list[str]:
+    def phonemes(self, text: str, sounds: Sequence[str] = ()) -> list[str]:
         """Return the phonemes that this voice knows; empty if there is nothing to speak."""
-        return [p for p in self._phonemize(text) if p in self.config.phoneme_ids]
+        return [p for p in self._phonemize(text, sounds) if p in self.config.phoneme_ids]
 
     def ids(self, phonemes: Sequence[str]) -> list[int]:
         """Return Piper's sequence: begin, each phoneme, a blank after each of these, then end."""

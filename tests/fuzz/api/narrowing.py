@@ -33,6 +33,12 @@ FIELDS: Mapping[str, Mapping[str, dict[str, Any]]] = {  # of each request's type
         "target_language": {"enum": ["pt"]},
         "source_language": {"enum": ["en"]},
         "voice": {"enum": ["fake-pt"]},
+        "response_format": {
+            "enum": [
+                *("json", "wav", "mp3", "opus", "flac", "srt", "vtt", "ttml", "ass"),
+                *("bilingual_srt", "bilingual_vtt"),
+            ]
+        },
     },
     "AudioTranslationFields": {
         "model": {"enum": ["asr", "whisper-1"]},
@@ -45,7 +51,7 @@ FIELDS: Mapping[str, Mapping[str, dict[str, Any]]] = {  # of each request's type
     },
     "TranscriptionFields": {
         "response_format": {
-            "enum": ["json", "text", "srt", "vtt", "verbose_json", "diarized_json"]
+            "enum": ["json", "text", "srt", "vtt", "ttml", "ass", "verbose_json", "diarized_json"]
         },
         "model": {"enum": ["asr", "whisper-1"]},
         "language": {"enum": ["en"]},
@@ -65,7 +71,7 @@ FIELDS: Mapping[str, Mapping[str, dict[str, Any]]] = {  # of each request's type
 LEFT_OUT: Mapping[str, tuple[str, ...]] = {
     "EmbeddingFields": ("threshold", "top_k", "include_embedding"),
     "AudioTranslationFields": ("stream",),
-    "SpeechTranslationFields": ("stream",),
+    "SpeechTranslationFields": ("stream", "fit", "background", "subtitles", "bilingual"),
     "TranscriptionFields": (
         "stream",
         "include[]",

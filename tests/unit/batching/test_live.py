@@ -9,7 +9,7 @@ from functools import partial
 
 import pytest
 
-from deployments.batching.live import LIVE, LiveWork
+from deployments.batching.live import LIVE, UPDATE, LiveWork
 from deployments.batching.queue import Share
 from models.errors import QueueFull
 from tests.support.clock import settle
@@ -18,11 +18,17 @@ from tests.unit.batching.test_fairness import ASR, CLIP, WINDOW, Bench, Piece, b
 LIVE_PIECE = 10.0  # of open audio
 
 
-async def ask(b: Bench, name: str, length: float = LIVE_PIECE, share: Share | None = None) -> None:
+async def ask(
+    b: Bench,
+    name: str,
+    length: float = LIVE_PIECE,
+    share: Share | None = None,
+    priority: int = LIVE,
+) -> None:
     """Let a live item wait."""
 
     async def one() -> None:
-        with b.batcher.request(priority=LIVE, share=share) as request:
+        with b.batcher.request(priority=priority, share=share) as request:
             await request.submit(Piece(name, length))
         b.done_at[name] = b.clock.time()
 
@@ -92,14 +98,26 @@ async def test_live_items_wait_for_no_more_than_a_short_batch() -> None:
     await b.finish()
 
 
-async def test_live_items_share_a_batch_whatever_it_takes() -> None:
-    b = await bench(**ASR, max_batch_s_beside_live=0.1)
+async def test_live_items_share_a_batch_within_its_time() -> None:
+    b = await bench(**ASR, max_batch_s_beside_live=0.33)
     with b.batcher.open_live():
         await ask(b, "running")
         for number in range(6):
             await ask(b, f"live{number}")
         await b.finish()
-    assert [len(batch) for batch in b.model.sent] == [1, 6]
+    assert [len(batch) for batch in b.model.sent] == [1, 3, 3]
+
+
+async def test_updates_go_behind_what_ends_a_turn() -> None:
+    b = await bench(**ASR, max_batch_s_beside_live=0.33)
+    with b.batcher.open_live():
+        await ask(b, "running")
+        for number in range(3):
+            await ask(b, f"update{number}", priority=UPDATE)
+        await ask(b, "final")
+        await b.arrive("other.", LIVE_PIECE)
+        await b.finish()
+    assert sent(b) == ["running", "final", "update0", "update1", "update2", "other.0"]
 
 
 async def test_others_fill_up_a_live_batch_within_its_time() -> None:

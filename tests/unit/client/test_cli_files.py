@@ -165,7 +165,7 @@ def test_many_subtitles(folder: Path) -> None:
     server = serving(httpx.Response(200, text="1\n..."))
     run(server, "translate", folder, "--to", "pt", "--format", "srt", "--bilingual")
     assert made(folder) == {"a.pt.srt", "b.pt.srt", "c.pt.srt", "notes.txt"}
-    assert server.fields()["response_format"] == "bilingual_srt"
+    assert (server.fields()["response_format"], server.fields()["bilingual"]) == ("srt", "true")
 
 
 def test_silence_among_many_is_no_failure(folder: Path) -> None:

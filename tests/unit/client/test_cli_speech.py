@@ -80,7 +80,7 @@ def test_translate_to_subtitles_writes_the_servers_document(wav: Path) -> None:
     output = wav.with_name("out.vtt")
     run(server, "translate", wav, "--to", "pt", "-o", output, "--bilingual")
     assert output.read_text(encoding="utf-8") == "WEBVTT\n\nOlá\n"
-    assert server.fields()["response_format"] == "bilingual_vtt"
+    assert (server.fields()["response_format"], server.fields()["bilingual"]) == ("vtt", "true")
 
 
 def test_translate_as_json_leaves_the_audio_to_its_file(wav: Path) -> None:

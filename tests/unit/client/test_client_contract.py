@@ -13,6 +13,7 @@ from deployments.http.app import asgi_app
 from deployments.http.middleware.admission import Admission
 from dragoman_client import AsyncClient, Retry, errors
 from tests.support.bad_input import wav
+from tests.support.films import film
 from tests.support.local import fake_config, fake_fleet
 
 SPEECH = wav(np.concatenate([np.zeros(8000), np.full(16_000, 700), np.zeros(8000)]).astype("<i2"))
@@ -145,3 +146,17 @@ async def test_refusals(
         await client.translate_speech(data, language)
     assert (type(caught.value), caught.value.param) == (error_class, param)
     assert caught.value.request_id
+
+
+async def test_a_dubbed_film(client: AsyncClient) -> None:
+    made = await client.dub(film(seconds=8), "pt", subtitles=True, bilingual=True)
+    assert made.audio[4:8] == b"ftyp"
+    assert made.source_language == "en"
+
+
+async def test_sentences_at_their_places(client: AsyncClient) -> None:
+    result = await client.translate_speech(SPEECH, "pt", fit="duration", background="duck")
+    places = [row.placed for row in result.segments]
+    assert places[0] is not None
+    assert places[1] is not None
+    assert places[0].end_s <= places[1].start_s

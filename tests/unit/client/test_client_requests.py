@@ -48,19 +48,39 @@ async def test_options_that_are_not_given_are_not_sent(ask: Ask) -> None:
 
 
 @pytest.mark.parametrize(
-    ("options", "response_format"),
+    ("options", "sent"),
     [
-        pytest.param({}, "srt", id="srt"),
-        pytest.param({"response_format": "vtt"}, "vtt", id="vtt"),
-        pytest.param({"bilingual": True}, "bilingual_srt", id="bilingual"),
+        pytest.param({}, {"response_format": "srt"}, id="srt"),
+        pytest.param({"response_format": "ttml"}, {"response_format": "ttml"}, id="ttml"),
+        pytest.param(
+            {"bilingual": True}, {"response_format": "srt", "bilingual": "true"}, id="bilingual"
+        ),
     ],
 )
 async def test_subtitles_name_their_format(
-    ask: Ask, options: dict[str, Any], response_format: str
+    ask: Ask, options: dict[str, Any], sent: dict[str, str]
 ) -> None:
     server = serving(httpx.Response(200, text="1\n00:00 --> 00:01\nOlá\n"))
     assert await ask(server, "subtitles", b"sound", "pt", **options) == "1\n00:00 --> 00:01\nOlá\n"
-    assert server.fields()["response_format"] == response_format
+    assert server.fields() == {"target_language": "pt", **sent}
+
+
+async def test_a_dub_asks_for_what_fits(ask: Ask) -> None:
+    server = serving(
+        httpx.Response(200, content=b"film", headers={"x-warnings": "dub_shifted, unsure_text"})
+    )
+    made = await ask(
+        server, "dub", b"film", "pt", voice="source", background="duck", subtitles=True
+    )
+    assert (made.audio, made.warning_codes) == (b"film", ("dub_shifted", "unsure_text"))
+    assert server.fields() == {
+        "target_language": "pt",
+        "voice": "source",
+        "response_format": "mp4",
+        "fit": "duration",
+        "background": "duck",
+        "subtitles": "true",
+    }
 
 
 async def test_word_timestamps_ask_for_both_granularities(ask: Ask) -> None:

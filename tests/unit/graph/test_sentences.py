@@ -10,7 +10,7 @@ from deployments.graph.sentences import (
     timed_sentences,
     with_open,
 )
-from models.types import Segment, Transcript
+from models.types import Segment, Transcript, Word
 
 
 def transcript(*segments: tuple[float, float, str]) -> Transcript:
@@ -34,6 +34,24 @@ def test_two_sentences_in_one_segment_share_its_time_by_their_length() -> None:
 def test_a_gap_between_segments_belongs_to_no_sentence() -> None:
     first, second = timed_sentences(transcript((0.0, 1.0, " One."), (5.0, 6.0, " Two.")))
     assert (first.end_s, second.start_s) == (1.0, 5.0)
+
+
+def test_a_sentence_begins_and_ends_with_its_words_where_their_times_are_known() -> None:
+    words = tuple(
+        Word(at_s, at_s + 0.3, text, 1.0)
+        for at_s, text in ((0.5, " Go"), (1.0, " home."), (4.0, " Go"), (4.5, " away."))
+    )
+    segment = Segment(0.0, 5.0, " Go home. Go away.", (), 0.0, 0.0, 1.0, 0.0, words)
+    sentences = timed_sentences(Transcript("Go home. Go away.", "en", 1.0, (segment,)))
+    times_s = [(each.start_s, each.end_s) for each in sentences]
+    assert times_s == [(0.5, 1.3), (4.0, 4.8)]
+
+
+def test_words_that_are_not_those_of_the_text_tell_no_times() -> None:
+    words = (Word(0.5, 0.8, " Come", 1.0),)
+    segment = Segment(0.0, 2.0, " Go home.", (), 0.0, 0.0, 1.0, 0.0, words)
+    (only,) = timed_sentences(Transcript("Go home.", "en", 1.0, (segment,)))
+    assert (only.start_s, only.end_s) == (0.0, 2.0)
 
 
 def sentence(start_s: float, end_s: float, text: str, language: str = "en") -> Sentence:

@@ -203,10 +203,9 @@ async def test_an_alias_is_a_model(sdk: openai.AsyncOpenAI) -> None:
     assert (await sdk.models.retrieve("whisper-1")).id == "whisper-1"
 
 
-@pytest.mark.parametrize("path", ["voices", "voice_consents"])
-async def test_what_is_not_there_says_so(sdk: openai.AsyncOpenAI, path: str) -> None:
-    with pytest.raises(openai.BadRequestError, match="yet"):
-        await sdk.post(f"/audio/{path}", body={"name": "me"}, cast_to=object)
+async def test_a_voice_from_a_description_is_refused_in_words(sdk: openai.AsyncOpenAI) -> None:
+    with pytest.raises(openai.BadRequestError, match="from a description"):
+        await sdk.audio.voices.create(type="prompt", name="me", prompt="a calm voice")
 
 
 async def test_an_unknown_voice_is_still_refused(sdk: openai.AsyncOpenAI) -> None:

@@ -10,7 +10,7 @@ from typing import Any
 import numpy as np
 import pytest
 
-from deployments.batching.live import LIVE
+from deployments.batching.live import LIVE, UPDATE
 from deployments.catalogue.selection import Fleet
 from deployments.graph.stages import StageRunner
 from deployments.graph.synthesis import Synthesiser
@@ -143,6 +143,26 @@ async def test_live_pieces_go_first_and_a_session_is_one_caller(fleet: Fleet) ->
     await asyncio.gather(*(models.translate(f"Text {n}.", "en", "pt") for n in range(3)))
     assert {priority for priority, _ in shares} == {LIVE}
     assert len({id(share) for _, share in shares}) == 1
+
+
+@pytest.mark.parametrize(
+    ("beam_size", "priority"),
+    [pytest.param(None, LIVE, id="what ends a turn"), pytest.param(1, UPDATE, id="an update")],
+)
+async def test_an_update_goes_behind_what_ends_a_turn(
+    fleet: Fleet, beam_size: int | None, priority: int
+) -> None:
+    models, priorities = door(fleet), list[int]()
+    batcher = fleet.get("asr").batcher
+    ask = batcher.request
+
+    def asking(*args: Any, **settings: Any) -> Any:
+        priorities.append(settings["priority"])
+        return ask(*args, **settings)
+
+    batcher.request = asking  # type: ignore[method-assign]
+    await models.recognise(AsrItem(SOUND, beam_size=beam_size))
+    assert priorities == [priority]
 
 
 async def test_what_only_recognises_can_be_of_any_language_that_is_translated(

@@ -92,6 +92,24 @@ async def test_one_question_at_a_time() -> None:
     assert stage.texts() == [words(*range(20))]
 
 
+async def test_the_first_question_tells_words_and_language() -> None:
+    stage = Stage()
+    await stage.say(spoken(*range(6)))
+    assert [(item.task, item.language) for item in stage.models.asked[:2]] == [
+        ("transcribe", None),
+        ("transcribe", "en"),
+    ]
+
+
+async def test_an_update_is_given_up_where_speech_ends_before_its_answer() -> None:
+    stage = Stage(takes_s=60.0)
+    await stage.say(spoken(*range(4)))
+    assert [item.beam_size for item in stage.models.asked] == [1]
+    stage.models.takes_s = 0.1
+    await stage.say(silence(0.6))
+    assert stage.texts() == [words(*range(4))]
+
+
 async def test_the_end_of_speech_is_asked_for_before_the_silence_is_over() -> None:
     stage = Stage(takes_s=0.1)
     await stage.say(spoken(*range(4)), silence(1))

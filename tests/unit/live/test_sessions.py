@@ -10,7 +10,7 @@ from deployments.config.live import Live
 from deployments.live.demand import Demand
 from deployments.live.options import LiveOptions
 from deployments.live.sessions import Sessions
-from models.errors import NameTaken, Overloaded, UnknownSession, UnsupportedPair
+from models.errors import NameTaken, Overloaded, TooManyRunning, UnknownSession, UnsupportedPair
 from tests.support.clock import VirtualClock
 from tests.support.live import SENSES, FakeModels, samples
 
@@ -55,6 +55,18 @@ async def test_two_hundred_at_once_are_let_in_up_to_the_bound() -> None:
     for session in list(open_):
         session.abort()
     assert open_.figures().sessions == len(open_) == 0
+
+
+async def test_one_key_has_its_own_bound() -> None:
+    open_ = sessions(max_sessions=10, max_sessions_per_key=2)
+    first = open_.open(OPTIONS, "greedy")
+    open_.open(OPTIONS, "greedy")
+    with pytest.raises(TooManyRunning):
+        open_.open(OPTIONS, "greedy")
+    open_.open(OPTIONS, "other")
+    first.abort()
+    open_.open(OPTIONS, "greedy")
+    assert open_.figures().refusals == {"too_many_running": 1}
 
 
 async def test_what_models_cannot_do_is_counted_as_a_refusal() -> None:

@@ -12,8 +12,10 @@ from typing import Any
 import pytest
 from prometheus_client.parser import text_string_to_metric_families
 
-from deployments.http.app import asgi_app
+from deployments.http.app import LiveParts, asgi_app
 from deployments.http.middleware.admission import Admission
+from deployments.live.fleet_sessions import sessions_of
+from deployments.telemetry.live_figures import LiveFigures
 from tests.support import nvidia_driver
 from tests.support.local import fake_config, fake_fleet
 from tests.unit.http.test_operations import connect
@@ -76,7 +78,13 @@ async def exposed(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> dict[str, 
     """Every sample that the application on fakes exposes, on a machine with a GPU."""
     nvidia_driver.install(monkeypatch, gpus=[nvidia_driver.gpu(0)])
     config = fake_config()
-    async with connect(asgi_app(await fake_fleet(config), config, Admission(8))) as http:
+    fleet = await fake_fleet(config)
+    sessions, heard = sessions_of(fleet, config), LiveFigures()
+    heard.note_lag("recognised", 0.5)
+    heard.note_refusal("overloaded")
+    monkeypatch.setattr(sessions, "figures", lambda: heard)
+    app = asgi_app(fleet, config, Admission(8), live=LiveParts(sessions))
+    async with connect(app) as http:
         text = (await http.get("/metrics")).text
     written = set(re.findall(rf"^{NAME}", text, re.MULTILINE))
     found = {}

@@ -87,9 +87,9 @@ def test_what_a_batch_takes_whatever_it_costs(
 
 def test_what_was_measured_apart_counts_until_a_batch_ran() -> None:
     times = BatchTime()
-    times.seed([(10.0, 0.2), (40.0, 0.5)])
+    times.line.seed([(10.0, 0.2), (40.0, 0.5)])
     assert times.times.expected_s(20.0) == pytest.approx(0.3)
     times.learn(10.0, BatchReply([], 0.4))
     learned = times.times
-    times.seed([(10.0, 9.0)])
+    times.line.seed([(10.0, 9.0)])
     assert times.times == learned

@@ -69,7 +69,7 @@ TRANSLATION_EVENTS = {
         update(audio={"output": {"languages": [f"{c}{d}" for c in "abc" for d in "xyz"]}}),
         None,
     ),
-    "a glossary": (update(glossary={"a": "b"}), "session.glossary"),
+    "a glossary": (update(glossary={"a": "b"}), "session.glossary.terms"),
     "another model": (update(model="other"), "session.model"),
     "a name that is none": (update(dragoman={"name": "a b"}), "session.dragoman.name"),
 }

@@ -113,7 +113,7 @@ async def test_without_keys_secrets_work_all_the_same() -> None:
     [
         ({}, "session"),
         ({"session": {"audio": {}}}, "session.model"),
-        ({"session": {**SESSION, "glossary": {}}}, "session.glossary"),
+        ({"session": {**SESSION, "glossary": {}}}, "session.glossary.terms"),
         ({"session": SESSION, "expires_after": {"seconds": 9}}, "expires_after"),
         ({"session": SESSION, "expires_after": {"seconds": 7_201}}, "expires_after"),
         ({"session": SESSION, "expires_after": {"anchor": "now"}}, "expires_after"),

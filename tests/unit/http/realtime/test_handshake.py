@@ -114,7 +114,7 @@ async def test_a_foreign_host_is_refused() -> None:
         (TRANSLATION, {"model": "asr", "text_only": "maybe"}, 400, "text_only"),
         (TRANSLATION, {"model": "asr", "to": "xx"}, 422, None),
         (TRANSLATION, {"model": "asr", "name": "a b"}, 400, "session.dragoman.name"),
-        (TRANSLATION, {"model": "asr", "glossary": "mine"}, 400, "session.glossary"),
+        (TRANSLATION, {"model": "asr", "glossary": "mine"}, 422, "session.glossary"),
         (TRANSLATION, {"follow": "nobody"}, 404, None),
         (TRANSCRIPTION, {}, 400, "intent"),
         (TRANSCRIPTION, {"model": "asr"}, 400, "intent"),

@@ -2,8 +2,12 @@
 
 from __future__ import annotations
 
+import asyncio
+
 import httpx
 
+from deployments.batching.forming import BATCHES_A_REPLICA
+from deployments.config.policy import BatchPolicy
 from deployments.config.schema import AppConfig, ModelConfig
 from deployments.http.app import asgi_app
 from deployments.http.middleware.admission import Admission
@@ -12,7 +16,7 @@ from tests.support.asgi import (
 )
 from tests.support.bad_input import TEXT, TEXT_OK
 from tests.support.fakes import FAKE_TTS
-from tests.support.local import fake_config, fake_fleet
+from tests.support.local import fake_config, fake_fleet, fake_remotes, until_queued
 
 
 async def test_models_tell_their_device_and_batches(http: httpx.AsyncClient) -> None:
@@ -20,6 +24,23 @@ async def test_models_tell_their_device_and_batches(http: httpx.AsyncClient) -> 
     rows = {row["id"]: row for row in (await http.get("/v1/models")).json()["data"]}
     assert rows["nmt"]["statistics"]["mean_batch_size"] == 3.0
     assert rows["asr"]["device"]["actual"] == "cpu"
+
+
+async def test_a_model_tells_how_many_items_wait_for_it() -> None:
+    config, answering = fake_config(), asyncio.Event()
+    remotes = fake_remotes(config)
+    remotes["nmt"].hold_all(answering)
+    fleet = await fake_fleet(config, remotes, nmt=BatchPolicy(max_batch_size=1))
+    async with connect(asgi_app(fleet, config, Admission(64))) as http:
+        texts = [http.post(TEXT, json=TEXT_OK) for _ in range(BATCHES_A_REPLICA + 1)]
+        asked = [asyncio.create_task(text) for text in texts]
+        await until_queued(fleet.pick("nmt").batcher)
+        rows = {row["id"]: row for row in (await http.get("/v1/models")).json()["data"]}
+        waiting = fleet.pick("nmt").batcher.waiting
+        answering.set()
+        await asyncio.gather(*asked)
+    assert rows["nmt"]["waiting"] == waiting > 0
+    assert rows["asr"]["waiting"] == 0
 
 
 async def test_a_model_answers_to_its_alias(http: httpx.AsyncClient) -> None:

@@ -96,6 +96,7 @@ async def test_a_likeness_that_cannot_be_had_loses_no_translation() -> None:
     async with connect(asgi_app(fleet, config, Admission(64))) as http:
         answer = (await translate(http, voice="source")).json()
     assert (answer["voice"], answer["voice_similarity"]) == ("source", None)
+    assert "one_voice" in [warning["code"] for warning in answer["warnings"]]
 
 
 async def refuses(items: Sequence[Any]) -> Any:

@@ -16,4 +16,4 @@ async def test_voices_are_listed(http: httpx.AsyncClient) -> None:
 async def test_what_clones_voices_is_told_apart_from_the_voices(http: httpx.AsyncClient) -> None:
     (cloning,) = (await http.get("/v1/voices")).json()["cloning"]
     assert (cloning["voice"], cloning["model"], cloning["languages"]) == ("source", "tts", ["pt"])
-    assert "/v1/speech/translations" in cloning["use"]
+    assert "translations of speech" in cloning["use"]

@@ -22,6 +22,7 @@ from models.audio.encode import (
     encode,
     encoder,
 )
+from models.audio.marks import synthetic_tags
 from models.audio.samples import to_float32, to_int16
 from models.types import Audio
 from tests.support.sounds import DURATION_S, tone
@@ -206,3 +207,16 @@ def test_a_piece_of_another_rate_is_resampled_to_the_first() -> None:
     made = encoder("wav", RATE_HZ)
     data = made.add(CLIP) + made.add(Audio(to_int16(tone(44_100)), 44_100))
     assert (len(data) - 44) // 2 == pytest.approx(2 * RATE_HZ * DURATION_S, abs=20)
+
+
+@pytest.mark.parametrize("length", [LONG, None], ids=["whole", "streamed"])
+@pytest.mark.parametrize("audio_format", FILES)
+def test_a_file_says_that_no_human_speaks(audio_format: AudioFormat, length: Audio | None) -> None:
+    tags = synthetic_tags("voice-1")
+    whole = None if length is None else len(length.samples)
+    made = encoder(audio_format, RATE_HZ, length=whole, tags=tags)
+    data = made.add(LONG) + made.finish()
+    with av.open(io.BytesIO(data)) as container:
+        found = {**container.metadata, **container.streams.audio[0].metadata}
+    assert found["comment"] == "Synthetic speech, made by Dragoman; voice: voice-1"
+    assert decode(data, max_duration_s=30).duration_s == pytest.approx(3.0, abs=0.1)

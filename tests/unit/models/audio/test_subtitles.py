@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+from itertools import pairwise
+
 import pytest
 
-from models.audio.subtitles import Cue, srt, vtt
-from tests.support.subtitle_files import read_srt, read_vtt
+from models.audio.subtitles import Cue, document, srt, vtt
+from tests.support.subtitle_files import read_ass, read_srt, read_ttml, read_vtt
 
 
 @pytest.mark.parametrize(
@@ -45,11 +47,21 @@ TEXTS = [
     pytest.param("NOTE that", id="comment"),
     pytest.param("STYLE", id="style"),
     pytest.param("مرحبا - hello", id="right to left"),
+    pytest.param("{\\\\b1}not bold{x}", id="ass's own commands"),
+    pytest.param("C:\\\\Name\\\\new", id="backslashes"),
 ]
 
 
 @pytest.mark.parametrize("text", TEXTS)
-@pytest.mark.parametrize(("write", "read"), [(srt, read_srt), (vtt, read_vtt)], ids=["srt", "vtt"])
+@pytest.mark.parametrize(
+    ("write", "read"),
+    [
+        pytest.param(srt, read_srt, id="srt"),
+        pytest.param(vtt, read_vtt, id="vtt"),
+        pytest.param(lambda cues: document(cues, "ttml", "pt"), read_ttml, id="ttml"),
+        pytest.param(lambda cues: document(cues, "ass", "pt"), read_ass, id="ass"),
+    ],
+)
 def test_no_text_breaks_a_parser(write, read, text: str) -> None:  # type: ignore[no-untyped-def]
     cues = read(write([Cue(0, 1, (text,)), Cue(1, 2, ("7", text))]))
     lines = [[line.replace("-- >", "-->") for line in cue.lines] for cue in cues]
@@ -74,3 +86,28 @@ def test_cues_are_numbered_and_kept_apart() -> None:
 
 def test_nothing_said_is_an_empty_file() -> None:
     assert (srt([]), vtt([])) == ("", "WEBVTT\n")
+
+
+@pytest.mark.parametrize(
+    ("subtitle_format", "read"),
+    [pytest.param("ttml", read_ttml, id="ttml"), pytest.param("ass", read_ass, id="ass")],
+)
+def test_cues_that_meet_do_not_overlap(subtitle_format, read) -> None:  # type: ignore[no-untyped-def]
+    at_s = [0.0, 1.004, 2.346, 3.005, 3.006]
+    cues = [Cue(start_s, end_s, ("x",)) for start_s, end_s in pairwise(at_s)]
+    shown = read(document(cues, subtitle_format, "pt"))
+    ends = [cue.end_ms for cue in shown[:-1]]
+    assert ends == [cue.start_ms for cue in shown[1:]]
+    assert ends == pytest.approx([1004, 2346, 3005], abs=5)
+
+
+def test_a_ttml_file_names_its_language_and_holds_no_letters_that_xml_lacks() -> None:
+    text = document([Cue(0, 1, ("a\x08b",))], "ttml", "pt")
+    assert 'xml:lang="pt"' in text
+    assert read_ttml(text)[0].lines == ("ab",)
+
+
+@pytest.mark.parametrize("subtitle_format", ["ttml", "ass"])
+def test_a_file_without_cues_is_one(subtitle_format) -> None:  # type: ignore[no-untyped-def]
+    read = {"ttml": read_ttml, "ass": read_ass}[subtitle_format]
+    assert read(document([], subtitle_format, "pt")) == []

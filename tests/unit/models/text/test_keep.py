@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 
 import pytest
 from hypothesis import given, settings
@@ -279,7 +279,8 @@ def test_texts_of_a_batch_are_mended_together() -> None:
 def test_the_engine_is_loaded_warmed_and_closed() -> None:
     engine = Scripted()
     keeping = KeepingNmt(engine)
-    assert keeping.load() == engine.load()
+    spec, report = engine.load()
+    assert keeping.load() == (replace(spec, takes_terms=True), report)
     keeping.warm_up()
     keeping.close()
     assert (engine.asked, engine.closed) == ([["warm-up"]], True)

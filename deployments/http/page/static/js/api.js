@@ -1,0 +1,82 @@
+// Ask the server. The key is held for this session of the browser, and sent to this server alone.
+
+const KEY = "dragoman.key";
+const BASE = new URL("./", document.baseURI);
+let askForKey = async () => null;
+let asking = null;
+let isDeclined = false; // the reader gave none, and is not asked at each request
+
+/** What the server refused: its message, code, field, status and body; status 0 where it was not reached. */
+export class ApiError extends Error {
+  constructor(message, { code = null, param = null, status = 0, body = null } = {}) {
+    super(message);
+    Object.assign(this, { code, param, status, body });
+  }
+}
+
+export const getKey = () => sessionStorage.getItem(KEY);
+
+export function setKey(key) {
+  isDeclined = false;
+  if (key) sessionStorage.setItem(KEY, key);
+  else sessionStorage.removeItem(KEY);
+}
+
+/** Name who asks the reader for a key: a function that promises one, or null. */
+export function onKeyNeeded(ask) {
+  askForKey = ask;
+  isDeclined = false;
+}
+
+/** Return the address of a path of the server; `scheme` "ws" for a WebSocket. */
+export function address(path, scheme = null) {
+  const url = new URL(path.replace(/^\//, ""), BASE);
+  if (scheme === "ws") url.protocol = url.protocol.replace("http", "ws");
+  return url;
+}
+
+/**
+ * Ask, and return the Response, which is a good one: all others throw ApiError.
+ * Where the server wants a key, the reader is asked for one, and the request is sent again.
+ */
+export async function request(method, path, { json, form, signal, headers = {} } = {}) {
+  for (;;) {
+    const key = getKey();
+    const sent = { ...headers };
+    if (key && !sent.authorization) sent.authorization = `Bearer ${key}`;
+    if (json !== undefined) sent["content-type"] = "application/json";
+    const body = json !== undefined ? JSON.stringify(json) : form;
+    let answer;
+    try {
+      answer = await fetch(address(path), { method, body, headers: sent, signal });
+    } catch (error) {
+      if (error.name === "AbortError") throw error;
+      throw new ApiError("The server cannot be reached.", { code: "unreachable" });
+    }
+    if (answer.ok) return answer;
+    const isOld = answer.status === 401 && getKey() !== key; // another request has asked meanwhile
+    if (answer.status === 401 && !headers.authorization && (isOld || (await keyGiven()))) continue;
+    throw await refusal(answer);
+  }
+}
+
+async function keyGiven() {
+  if (isDeclined) return false;
+  asking ??= askForKey().finally(() => (asking = null));
+  isDeclined = (await asking) === null;
+  return !isDeclined;
+}
+
+async function refusal(answer) {
+  const { status, statusText } = answer;
+  let body = null;
+  try {
+    body = await answer.json();
+  } catch {
+    // a proxy's own page, say: the status tells enough
+  }
+  const error = body?.error;
+  if (typeof error === "string") return new ApiError(error, { status, body });
+  const message = error?.message || `${status} ${statusText}`.trim();
+  return new ApiError(message, { status, body, code: error?.code, param: error?.param });
+}

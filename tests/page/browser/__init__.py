@@ -1,0 +1,1 @@
+"""What runs beside Chromium, in an environment that has Playwright and nothing of Dragoman's."""
