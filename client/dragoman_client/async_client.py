@@ -13,6 +13,7 @@ import httpx
 from . import parsing
 from .async_connection import DEFAULT_URL as DEFAULT_URL
 from .async_glossaries import AsyncGlossaries
+from .async_jobs import AsyncJobs
 from .async_live import AsyncLive
 from .async_speech import AsyncSpeech
 from .async_streams import AsyncStreams
@@ -39,7 +40,7 @@ EMBEDDINGS = "/v1/audio/embeddings"
 PROBE_TIMEOUT = Timeout(total_s=5.0, connect_s=2.0)
 
 
-class AsyncClient(AsyncSpeech, AsyncStreams, AsyncVoices, AsyncLive, AsyncGlossaries):
+class AsyncClient(AsyncSpeech, AsyncStreams, AsyncJobs, AsyncVoices, AsyncLive, AsyncGlossaries):
     """A server's API as methods. One client serves many tasks and keeps connections open.
 
     >>> async with AsyncClient("http://127.0.0.1:8000", timeout=30) as client:

@@ -16,6 +16,7 @@ from .errors import DragomanError, TimeoutError
 from .exchange import Call, Result, form_of, read_upload, what_is_missing
 from .glossaries import Glossaries
 from .glossary_types import Glossary
+from .jobs import Jobs
 from .live import Live
 from .policy import Timeout
 from .server_types import Diagnosis, Model, Readiness, Voice
@@ -39,7 +40,7 @@ EMBEDDINGS = "/v1/audio/embeddings"
 PROBE_TIMEOUT = Timeout(total_s=5.0, connect_s=2.0)
 
 
-class Client(Speech, Streams, Voices, Live, Glossaries):
+class Client(Speech, Streams, Jobs, Voices, Live, Glossaries):
     """A server's API as methods. One client serves many threads and keeps connections open.
 
     >>> with Client("http://127.0.0.1:8000", timeout=30) as client:

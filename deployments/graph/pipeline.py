@@ -239,7 +239,10 @@ class Pipeline:
 
         parts = await all_of(map(one, range(len(windows))))
         sentences = [sentence for _, said in parts for sentence in said]
-        if sentences and not any(translating.route_from(s.language) for s in sentences):
+        is_translated = plan.is_part or any(
+            translating.route_from(sentence.language) for sentence in sentences
+        )
+        if sentences and not is_translated:
             raise translating.routes.unsupported(sentences[0].language, translating.target)
         return joined([transcript for transcript, _ in parts], options.language), sentences
 

@@ -177,6 +177,7 @@ class Plan:
         embedding: None: the caller does not ask for the speaker's embedding.
         likeness: tells how much the voice that speaks is like the speaker's; None: nothing does,
             or the voice is not the speaker's own.
+        is_part: it is of a part of a recording, of which nothing may be translated.
     """
 
     hearing: Hearing
@@ -184,6 +185,7 @@ class Plan:
     speaking: Speaking | None = None
     embedding: Embedding | None = None
     likeness: Model | None = None
+    is_part: bool = False
 
     @property
     def models(self) -> list[Model]:

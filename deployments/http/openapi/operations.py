@@ -58,6 +58,13 @@ PARAMETERS: Mapping[str, Schema] = {
         "description": "The id of a glossary.",
         "schema": {"type": "string"},
     },
+    "JobId": {
+        "name": "id",
+        "in": "path",
+        "required": True,
+        "schema": {"type": "string"},
+        "description": "The id of one of the caller's jobs.",
+    },
     "ModelName": {
         "name": "name",
         "in": "path",
