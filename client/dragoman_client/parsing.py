@@ -89,6 +89,10 @@ def glossaries(response: httpx.Response) -> list[glossary_types.KeptGlossary]:
     return msgspec.convert(rows, list[glossary_types.KeptGlossary])
 
 
+def nothing(response: httpx.Response) -> None:
+    """Read no answer."""
+
+
 def text(response: httpx.Response) -> str:
     """Read a body of text: the API writes UTF-8, even where no content type says so."""
     return response.content.decode("utf-8")
