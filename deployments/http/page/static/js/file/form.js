@@ -89,18 +89,20 @@ export class Form {
     const { fit, background, bilingual, embed } = this.checks;
     const glossary = this.glossary.value();
     const isJson = format === "page" || format === "json";
-    const isDubbed = format !== "page" && !SUBTITLES.includes(format);
+    const isWritten = SUBTITLES.includes(format);
+    const isDubbed = format !== "page" && !isWritten;
+    const isFilm = FILM.includes(format);
     const fields = {
       target_language: this.target.value,
       source_language: this.source.value,
       glossary: typeof glossary === "object" ? glossary && JSON.stringify(glossary) : glossary,
       [isJson ? "audio_format" : "response_format"]: isJson ? "mp3" : format,
       stream: format === "page",
-      bilingual: SUBTITLES.includes(format) && bilingual.checked,
-      voice: !SUBTITLES.includes(format) && this.voice.value,
-      fit: isDubbed && fit.checked && "duration",
+      bilingual: (isWritten || (isFilm && embed.checked)) && bilingual.checked,
+      voice: !isWritten && this.voice.value,
+      fit: isDubbed && (fit.checked || background.checked) && "duration",
       background: isDubbed && background.checked && "duck",
-      subtitles: FILM.includes(format) && embed.checked,
+      subtitles: isFilm && embed.checked,
     };
     return Object.entries(fields).flatMap(([name, value]) => (value ? [[name, String(value)]] : []));
   }
