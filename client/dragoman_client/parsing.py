@@ -223,10 +223,6 @@ def content(response: httpx.Response) -> bytes:
     return response.content
 
 
-def nothing(response: httpx.Response) -> None:
-    """Read what says only that it was done."""
-
-
 def readiness(response: httpx.Response) -> server_types.Readiness:
     """Read the answer to a probe: a 503 is one, too, not a failure to answer."""
     return _body(response, server_types.Readiness)
