@@ -105,7 +105,8 @@ def _film(container: InputContainer, video_format: VideoFormat) -> Film:
     if not pictures or pictures[0].codec_context is None:
         raise _no_film(video_format)
     sound = container.streams.best("audio")
-    return Film(container, pictures[0], sound if isinstance(sound, AudioStream) else None)
+    is_known = isinstance(sound, AudioStream) and sound.codec_context is not None
+    return Film(container, pictures[0], sound if is_known else None)
 
 
 def _no_film(video_format: VideoFormat) -> InvalidRequest:

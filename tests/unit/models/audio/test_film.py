@@ -146,6 +146,12 @@ def test_a_film_without_its_index_is_refused() -> None:
         film_source.check(io.BytesIO(data[: len(data) // 2]), "mp4")
 
 
+def test_sound_in_an_unknown_codec_is_not_copied() -> None:
+    data = film("matroska").replace(b"A_AAC", b"A_XYZ")
+    made = written(data, "mkv", dub(beeps(3, 1.0), "pt"))
+    assert [track.kind for track in tracks_of(made)] == ["video", "audio"]
+
+
 def test_a_film_that_is_cut_short_is_copied_as_far_as_it_goes() -> None:
     data = film("matroska", "libx264", "aac")
     made = written(data[: len(data) // 2], "mkv", dub(beeps(3, 1.0), "pt"))
