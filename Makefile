@@ -111,6 +111,7 @@ stock-clients: install
 # Chromium, so the CI leaves it out.
 page-tests: install
 	$(BIN)/python -m tests.page $(ARGS)
+	$(BIN)/pytest tests/page
 
 # Run every benchmark: nothing else should run meanwhile. Each part writes its figures to docs/bench,
 # and the page docs/benchmarks.md is made of them.

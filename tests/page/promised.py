@@ -104,8 +104,10 @@ class Promised:
         read: dict[str, Any] = {}
         async with request.form() as form:
             for name, value in form.multi_items():
-                is_file = isinstance(value, UploadFile)
-                read[name] = (value.filename, await value.read()) if is_file else value
+                if isinstance(value, UploadFile):
+                    read[name] = value.filename, await value.read()
+                else:
+                    read[name] = value
         self.forms.append((request.url.path, read))
         return read
 
@@ -151,14 +153,17 @@ class Promised:
 
     async def voices(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Answer with the server's own list, and what is kept here."""
-        body = b""
+        messages: list[Any] = []
 
         async def collect(message: Any) -> None:
-            nonlocal body
-            body += message.get("body", b"")
+            messages.append(message)
 
         await self.app(scope, receive, collect)
-        listed = json.loads(body)
+        if messages[0]["status"] != 200:
+            for message in messages:
+                await send(message)
+            return
+        listed = json.loads(b"".join(message["body"] for message in messages[1:]))
         own = [{**row, "kind": "own", "languages": ["pt"]} for row in self.rows("voice")]
         listed["data"] = listed["voices"] = [*listed["data"], *own]
         missing = None if self.cloning else "no model here clones: engine yourtts would"

@@ -15,6 +15,8 @@ from typing import Any
 import pytest
 import pytest_asyncio
 
+from deployments.config.security import Key, Security
+from deployments.security.keys import new_key
 from tests.page.visiting import Visit, chromium, spoken, visiting
 from tests.support.local import fake_config
 
@@ -292,6 +294,14 @@ async def test_the_request_as_code_does_what_the_page_does(
             command.insert(1, "--input-type=module")
         done = await asyncio.to_thread(subprocess.run, command, cwd=tmp_path, capture_output=True)
         assert done.stdout.rstrip().endswith(b"data: [DONE]"), done.stderr
+
+
+async def test_a_file_is_sent_with_the_key_that_was_asked_for(browser: Any) -> None:
+    key, digest = new_key()
+    keys = (Key(name="ann", hash=digest, scopes=("infer",)),)
+    config = fake_config().model_copy(update={"security": Security(keys=keys)})
+    async with visiting(browser, "file", config, key=key) as visit:
+        await translated(visit)
 
 
 async def test_the_code_does_not_hold_the_key(browser: Any) -> None:

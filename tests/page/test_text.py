@@ -147,10 +147,12 @@ async def test_the_translation_is_spoken_and_copied(browser: Any) -> None:
     async with visiting(browser, "text") as visit:
         await visit.page.context.grant_permissions(["clipboard-read", "clipboard-write"])
         asked: list[dict[str, Any]] = []
-        visit.page.on(
-            "request",
-            lambda each: each.url.endswith("/speech") and asked.append(json.loads(each.post_data)),
-        )
+
+        def note(request: Any) -> None:
+            if request.url.endswith("/v1/audio/speech"):
+                asked.append(json.loads(request.post_data))
+
+        visit.page.on("request", note)
         await source(visit).fill(TYPED)
         await visit.button("Translate").click()
         await visit.choice("Voice").select_option("fake-pt")

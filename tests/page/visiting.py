@@ -1,12 +1,14 @@
 """A browser on the page, over the application on fakes and what `promised` answers.
 
-It is Debian's Chromium, driven by Playwright; without one of the two the tests are skipped.
+It is Debian's Chromium, driven by Playwright, which `make page-tests` installs in an environment of
+its own; without one of the two the tests are skipped.
 """
 
 from __future__ import annotations
 
 import asyncio
 import shutil
+import sys
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
@@ -21,8 +23,10 @@ from deployments.http.middleware.admission import Admission
 from tests.page.promised import Promised
 from tests.support.bad_input import wav
 from tests.support.local import fake_config, fake_fleet
+from tests.support.server import ROOT
 from tests.support.sockets import serving
 
+sys.path += map(str, (ROOT / "build/page/venv").glob("lib/python*/site-packages"))
 playwright = pytest.importorskip("playwright.async_api")
 CHROMIUM = shutil.which("chromium")
 if CHROMIUM is None:
@@ -118,9 +122,13 @@ async def visiting(
     tab: str,
     config: AppConfig | None = None,
     language: str = "en",
+    key: str | None = None,
     **promised: Any,
 ) -> AsyncIterator[Visit]:
-    """Open a tab of the page; afterwards its console must have told of no error."""
+    """Open a tab of the page; afterwards its console must have told of no error.
+
+    ``key`` is what the server wants, and what is typed where the page asks for one.
+    """
     config = config or fake_config()
     api = Promised(asgi_app(await fake_fleet(config), config, Admission(64)), **promised)
     context = await browser.new_context(locale=language)
@@ -132,6 +140,9 @@ async def visiting(
         page.on("pageerror", lambda error: visit.problems.append(str(error)))
         page.on("console", lambda message: _note(visit, message))
         await page.goto(f"{url}#{tab}")
+        if key:
+            await page.get_by_label("API key").fill(key)
+            await page.keyboard.press("Enter")
         await visit.tab.wait_for()
         yield visit
     assert visit.problems == []

@@ -3,7 +3,7 @@
 import { ApiError, request } from "../api.js";
 import { el, notice } from "../dom.js";
 import { t } from "../i18n.js";
-import { card, clock, list, rowButton, tried } from "../shared/parts.js";
+import { asked, card, clock, list, rowButton, tried } from "../shared/parts.js";
 
 const ASK_AGAIN_MS = 2000;
 const isOpen = ({ status }) => status === "queued" || status === "running";
@@ -21,7 +21,7 @@ export class Jobs {
   /** List the jobs. It fails where the server has no such thing: then they stay hidden. */
   async load() {
     try {
-      this.show((await (await request("GET", "/v1/jobs")).json()).data);
+      this.show((await asked("GET", "/v1/jobs")).data);
     } catch (error) {
       if (!(error instanceof ApiError)) throw error;
     }

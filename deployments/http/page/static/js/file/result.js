@@ -1,9 +1,8 @@
 // A translation by sentences: texts, doubt, speaker, and buttons to hear each.
 
-import { request } from "../api.js";
 import { el, setLanguage } from "../dom.js";
 import { languageName, number, t } from "../i18n.js";
-import { card, clock, line, play, rowButton, stopSound, tried, warningList } from "../shared/parts.js";
+import { card, clock, line, play, rowButton, spoken, stopSound, tried, warningList } from "../shared/parts.js";
 import { playSpan } from "./player.js";
 
 export class Result {
@@ -68,12 +67,12 @@ export class Result {
       ? rowButton(`▶ ${from}`, text, () => this.hear(() => this.player.play(start, end)), "quiet")
       : el("span", { class: "hint" }, from);
     const hear = () => this.hear(() => this.hearSpoken(sentence));
-    const spoken = rowButton(`▶ ${this.target}`, translation, hear, "quiet");
+    const target = rowButton(`▶ ${this.target}`, translation, hear, "quiet");
     const name = speaker && el("span", { class: "badge" }, t("file.speaker", { name: speaker }));
     return el(
       "li",
       { class: warnings?.length ? "unsure" : null },
-      line(source, spoken, name),
+      line(source, target, name),
       el("div", { class: "texts" }, said, translated),
       warningList(warnings),
     );
@@ -87,8 +86,7 @@ export class Result {
   async hearSpoken(sentence) {
     const { placed, translation } = sentence;
     if (placed && this.whole) return playSpan(this.whole, placed.start, placed.end);
-    const json = { input: translation, language: this.target, response_format: "mp3" };
-    sentence.spoken ??= await (await request("POST", "/v1/audio/speech", { json })).blob();
+    sentence.spoken ??= await spoken({ input: translation, language: this.target });
     return play(sentence.spoken);
   }
 

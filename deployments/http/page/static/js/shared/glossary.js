@@ -1,9 +1,8 @@
 // A glossary for a request: one that the server keeps, or terms that are typed here.
 
-import { request } from "../api.js";
 import { el, field, setOptions } from "../dom.js";
 import { t } from "../i18n.js";
-import { button, line, stack } from "./parts.js";
+import { asked, button, line, stack } from "./parts.js";
 
 const COLUMNS = ["term", "translation", "sound"];
 
@@ -27,7 +26,7 @@ export class Glossary {
   async load() {
     let kept = [];
     try {
-      kept = (await (await request("GET", "/v1/glossaries")).json()).data;
+      kept = (await asked("GET", "/v1/glossaries")).data;
     } catch (error) {
       if (error.code !== "nothing_kept") return; // this server knows no glossaries
     }

@@ -1,5 +1,6 @@
 // Parts that several tabs are made of: buttons, choices of languages and voices, warnings, sound.
 
+import { request } from "../api.js";
 import { el, notice, setOptions } from "../dom.js";
 import { addStrings, namedLanguages, t } from "../i18n.js";
 import { recall, remember } from "../prefs.js";
@@ -78,13 +79,27 @@ export async function copyText(text, element, announce) {
   }
 }
 
+/** Ask the server, and return its answer's JSON. Throws ApiError. */
+export const asked = async (...what) => (await request(...what)).json();
+
+/** Have a text spoken. Throws ApiError. */
+export async function spoken(fields) {
+  const json = { ...fields, response_format: "mp3" };
+  return (await request("POST", "/v1/audio/speech", { json })).blob();
+}
+
+/** Let a media element play a file; the one that it had is let go of. */
+export function setSource(media, blob) {
+  URL.revokeObjectURL(media.src);
+  media.src = URL.createObjectURL(blob);
+}
+
 const player = new Audio();
 
 /** Play a file, instead of what plays now. */
-export async function play(blob) {
-  URL.revokeObjectURL(player.src);
-  player.src = URL.createObjectURL(blob);
-  await player.play();
+export function play(blob) {
+  setSource(player, blob);
+  return player.play();
 }
 
 export const stopSound = () => player.pause();

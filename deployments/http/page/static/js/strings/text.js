@@ -3,7 +3,6 @@ export default {
   en: {
     "text.detected": "In {language} ({percent} %)",
     "text.listen": "Listen",
-    "text.shortcut": "Ctrl and Enter translates.",
     "text.source": "Text",
     "text.swap": "Swap",
     "text.target": "Translation",
@@ -12,7 +11,6 @@ export default {
   pt: {
     "text.detected": "Em {language} ({percent} %)",
     "text.listen": "Ouvir",
-    "text.shortcut": "Ctrl e Enter traduzem.",
     "text.source": "Texto",
     "text.swap": "Trocar",
     "text.target": "Tradução",

@@ -1,6 +1,5 @@
 // The Text tab: two panes, with the source's language detected, and warnings in place.
 
-import { request } from "../api.js";
 import { el, field, setLanguage } from "../dom.js";
 import { languageName, number, t } from "../i18n.js";
 import { Glossary } from "../shared/glossary.js";
@@ -30,7 +29,7 @@ class TextTab {
     const copy = button(t("shared.copy"), () => parts.copyText(this.text, this.output, this.announce));
     this.after = line(copy, field(t("shared.voice"), this.voice), button(t("text.listen"), () => this.speak()));
     this.glossary = new Glossary(() => ({ source: this.language, target: this.target.value }));
-    const source = field(t("text.source"), this.input, t("text.shortcut"));
+    const source = field(t("text.source"), this.input);
     const left = card(null, field(t("shared.source"), this.source), source, this.detected);
     const right = card(null, field(t("shared.target"), this.target), this.output, this.after, this.audio);
     const go = button(t("text.translate"), () => this.translate(), "primary");
@@ -62,7 +61,7 @@ class TextTab {
   async detect() {
     clearTimeout(this.timer);
     const text = this.input.value;
-    const [{ language, probability, warnings }] = (await asked("/v1/text/detections", { text })).detections;
+    const [{ language, probability, warnings }] = (await parts.asked("POST", "/v1/text/detections", { json: { text } })).detections;
     if (this.input.value !== text || this.source.value) return; // it is another one by now
     this.found = language ?? "";
     const values = { language: language && languageName(language), percent: number(100 * probability) };
@@ -90,7 +89,7 @@ class TextTab {
       source_language: this.language || undefined,
       glossary: this.glossary.value() ?? undefined,
     };
-    const { translations } = await asked("/v1/text/translations", json, signal);
+    const { translations } = await parts.asked("POST", "/v1/text/translations", { json, signal });
     return lines.map((text) => (text.trim() ? translations.shift() : null));
   }
 
@@ -123,17 +122,12 @@ class TextTab {
   speak() {
     return parts.tried(this.problem, async () => {
       const voice = this.voice.value ? { voice: this.voice.value } : { language: this.shown };
-      const json = { input: this.text, response_format: "mp3", ...voice };
-      const spoken = await (await request("POST", "/v1/audio/speech", { json })).blob();
-      URL.revokeObjectURL(this.audio.src);
-      this.audio.src = URL.createObjectURL(spoken);
+      parts.setSource(this.audio, await parts.spoken({ input: this.text, ...voice }));
       this.audio.hidden = false;
       await this.audio.play();
     });
   }
 }
-
-const asked = async (path, json, signal) => (await request("POST", path, { json, signal })).json();
 
 function shownRow(row) {
   if (!row) return el("br");

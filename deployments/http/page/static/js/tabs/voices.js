@@ -3,7 +3,7 @@
 import { request } from "../api.js";
 import { el, field, notice, setOptions } from "../dom.js";
 import { language as pageLanguage, namedLanguages, t } from "../i18n.js";
-import { button, card, list, play, rowButton, stack, tried } from "../shared/parts.js";
+import { asked, button, card, list, play, rowButton, spoken, stack, tried } from "../shared/parts.js";
 import { Registration } from "../voices/register.js";
 
 export const id = "voices";
@@ -35,7 +35,7 @@ class VoicesTab {
 
   load() {
     return tried(this.problem, async () => {
-      const { data, cloning, cloning_missing: missing } = await listed(VOICES);
+      const { data, cloning, cloning_missing: missing } = await asked("GET", VOICES);
       this.voices = data.filter((voice) => voice.kind !== "own" && !voice.alias_of);
       const languages = namedLanguages(this.voices.map(({ language }) => language));
       setOptions(this.language, languages, this.language.value || pageLanguage);
@@ -49,7 +49,7 @@ class VoicesTab {
   /** Offer to make a voice unless that is not possible here: `why`. */
   async offer(why) {
     try {
-      this.texts = (await listed("/v1/audio/consent_texts")).data;
+      this.texts = (await asked("GET", "/v1/audio/consent_texts")).data;
     } catch (error) {
       why ??= error.message;
     }
@@ -60,7 +60,8 @@ class VoicesTab {
   ownRow({ id: voice, name }, languages) {
     const path = `${VOICES}/${voice}`;
     const language = languages.includes(pageLanguage) ? pageLanguage : languages[0];
-    const sample = this.button("voices.hear_sample", name, () => hear("GET", `${path}/sample`));
+    const hear = async () => play(await (await request("GET", `${path}/sample`)).blob());
+    const sample = this.button("voices.hear_sample", name, hear);
     return row(name, sample, language ? this.speaking(voice, name, language) : null, this.removing(path, name));
   }
 
@@ -77,8 +78,7 @@ class VoicesTab {
   /** Return a button that lets a voice say something; without a sentence, its language's own name. */
   speaking(voice, name, language) {
     const input = SAID[language] ?? new Intl.DisplayNames([language], { type: "language" }).of(language);
-    const json = { input, voice, language, response_format: "mp3" };
-    return this.button("voices.hear", name, () => hear("POST", "/v1/audio/speech", { json }));
+    return this.button("voices.hear", name, async () => play(await spoken({ input, voice, language })));
   }
 
   removing(path, name) {
@@ -111,6 +111,4 @@ class VoicesTab {
   }
 }
 
-const listed = async (path) => (await request("GET", path)).json();
-const hear = async (...asked) => play(await (await request(...asked)).blob());
 const row = (name, ...controls) => el("li", { class: "row" }, el("strong", { dir: "auto" }, name), controls);

@@ -3,7 +3,7 @@
 import { Capture, RATE_HZ, microphone, wav } from "../audio.js";
 import { el, field } from "../dom.js";
 import { number, t } from "../i18n.js";
-import { button, line, stack, tried } from "../shared/parts.js";
+import { button, line, setSource, stack, tried } from "../shared/parts.js";
 
 const MAX_S = 60;
 
@@ -56,9 +56,8 @@ export class Recorder {
 
   take(file) {
     if (!file) return;
-    URL.revokeObjectURL(this.audio.src);
     this.recording = file;
-    this.audio.src = URL.createObjectURL(file);
+    setSource(this.audio, file);
     this.audio.hidden = false;
   }
 

@@ -1,9 +1,8 @@
 // Make a voice: name it, read a consent aloud, give a sample.
 
-import { request } from "../api.js";
 import { el, field, setLanguage, setOptions } from "../dom.js";
 import { language as pageLanguage, namedLanguages, t } from "../i18n.js";
-import { button, line, tried } from "../shared/parts.js";
+import { asked, button, line, tried } from "../shared/parts.js";
 import { Recorder } from "./recorder.js";
 
 export class Registration {
@@ -69,5 +68,5 @@ export class Registration {
 async function sent(path, fields) {
   const form = new FormData();
   for (const pair of Object.entries(fields)) form.append(...pair);
-  return (await request("POST", path, { form })).json();
+  return asked("POST", path, { form });
 }
