@@ -13,7 +13,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from bench.bare import answers, loaded
-from deployments.graph.diarisation import SpeakerSpan
+from deployments.graph.said import SpeakerSpan
 from models.audio import decode
 from models.audio.samples import to_int16
 from models.audio.steps import finished

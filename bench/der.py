@@ -12,7 +12,7 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from deployments.graph.diarisation import SpeakerSpan
+from deployments.graph.said import SpeakerSpan
 
 STEP_S = 0.01
 

@@ -29,8 +29,9 @@ from bench.conversations import Conversation, joined, labelled, voices
 from bench.der import NONE, Errors, errors
 from bench.results import Aim, Cell, Results, Table
 from bench.turns import cut
-from deployments.graph.diarisation import TURN_VAD, SpeakerSpan, named
+from deployments.graph.diarisation import TURN_VAD, named
 from deployments.graph.listening import VAD_PIECE_SAMPLES
+from deployments.graph.said import SpeakerSpan
 from models.audio.samples import levelled
 from models.speaker.turns import Rules, is_narrow, pieces, rules_of, samples_of, tell_apart
 from models.types import SAMPLE_RATE_HZ, Samples, SpeakerItem, SpeechSpan, VadItem, VadParameters

@@ -26,6 +26,7 @@ DragomanError
 │   │   └── StorageFull         the caller keeps as much at the server as one may
 │   ├── NotAudio                no audio that can be decoded
 │   ├── NameTaken               another open session has that name
+│   ├── JobNotDone              a job has no result yet, or none
 │   ├── SessionEnded            a live session was ended by an administrator
 │   │   ├── SessionExpired      it was open as long as one may be
 │   │   ├── SessionIdle         no audio came for too long
@@ -43,6 +44,8 @@ DragomanError
 │   ├── NotReady                models are still loading
 │   ├── Draining                the server is stopping
 │   ├── Overloaded              as many requests as the server takes at once
+│   ├── TooManyJobs             as many jobs wait as may
+│   ├── DiskFull                what callers keep at the server has no room there
 │   ├── QueueFull               a model's queue is full
 │   └── QueueDeadlinePassed     the deadline passed before the model began
 ├── DeadlinePassed              the deadline passed while a model ran
@@ -181,6 +184,10 @@ class NameTaken(CallerError):
     code = "session_name_taken"
 
 
+class JobNotDone(CallerError):
+    code = "job_not_done"
+
+
 class SessionEnded(CallerError):
     code = "session_ended"
 
@@ -205,12 +212,12 @@ class Unprocessable(CallerError):
     code = "unprocessable"
 
 
-class NothingKept(Unprocessable):
-    code = "nothing_kept"
-
-
 class UnsupportedPair(Unprocessable):
     code = "unsupported_language_pair"
+
+
+class NothingKept(Unprocessable):
+    code = "nothing_kept"
 
 
 class RateLimited(CallerError):
@@ -248,6 +255,14 @@ class Draining(Unavailable):
 
 class Overloaded(Unavailable):
     code = "overloaded"
+
+
+class TooManyJobs(Unavailable):
+    code = "too_many_jobs"
+
+
+class DiskFull(Unavailable):
+    code = "disk_full"
 
 
 class QueueFull(Unavailable):

@@ -56,6 +56,7 @@ from .errors import (
     UnsupportedPair,
 )
 from .glossary_types import Glossary, GlossaryTerm, KeptGlossary
+from .job_types import Job, JobError, JobProgress, JobResult
 from .live import LiveSession
 from .live_audio import Loudspeaker, microphone
 from .live_types import (
@@ -124,6 +125,10 @@ __all__ = [
     "Glossary",
     "GlossaryTerm",
     "InvalidRequest",
+    "Job",
+    "JobError",
+    "JobProgress",
+    "JobResult",
     "KeptGlossary",
     "Lag",
     "LiveEvent",

@@ -13,6 +13,7 @@ import httpx
 from . import parsing
 from .async_connection import DEFAULT_URL as DEFAULT_URL
 from .async_glossaries import AsyncGlossaries
+from .async_jobs import AsyncJobs
 from .async_live import AsyncLive
 from .async_speech import AsyncSpeech
 from .async_streams import AsyncStreams
@@ -39,11 +40,11 @@ EMBEDDINGS = "/v1/audio/embeddings"
 PROBE_TIMEOUT = Timeout(total_s=5.0, connect_s=2.0)
 
 
-class AsyncClient(AsyncSpeech, AsyncStreams, AsyncVoices, AsyncLive, AsyncGlossaries):
+class AsyncClient(AsyncSpeech, AsyncStreams, AsyncJobs, AsyncVoices, AsyncLive, AsyncGlossaries):
     """A server's API as methods. One client serves many tasks and keeps connections open.
 
     >>> async with AsyncClient("http://127.0.0.1:8000", timeout=30) as client:
-    ...     result = await client.translatespeech_call("hello.wav", "pt")
+    ...     result = await client.translate_speech("hello.wav", "pt")
     >>> result.translation.text
     'Olá.'
 
@@ -126,7 +127,7 @@ class AsyncClient(AsyncSpeech, AsyncStreams, AsyncVoices, AsyncLive, AsyncGlossa
             )
         )
 
-    def streamspeech_call(
+    def stream_speech(
         self,
         text: str,
         *,
@@ -142,7 +143,7 @@ class AsyncClient(AsyncSpeech, AsyncStreams, AsyncVoices, AsyncLive, AsyncGlossa
         raises what :meth:`speak` would raise, and a later one :class:`ConnectionFailed` if the
         server had to break off. Close the iterator to stop early.
 
-        >>> async for piece in client.streamspeech_call("Bom dia. Tudo bem?", language="pt"):
+        >>> async for piece in client.stream_speech("Bom dia. Tudo bem?", language="pt"):
         ...     player.stdin.write(piece)  # of subprocess.Popen(["ffplay", "-"], stdin=PIPE)
         """
         return self._stream(speech_call(text, voice, language, response_format, speed, glossary))

@@ -17,10 +17,12 @@ from . import (
     dub_commands,
     files,
     glossary_commands,
+    job_commands,
     live_commands,
     reports,
     speech_commands,
     text_commands,
+    transcribe_command,
     voice_commands,
 )
 from .client import Client
@@ -52,6 +54,8 @@ app = typer.Typer(
     help="Speech translation from a Dragoman server.",
     no_args_is_help=True,
     pretty_exceptions_show_locals=False,
+    # whisper's own command has underscores: --output_format.
+    context_settings={"token_normalize_func": lambda name: name.replace("_", "-")},
 )
 
 
@@ -81,7 +85,7 @@ def connection_options(
 
 
 app.command()(speech_commands.translate)
-app.command()(speech_commands.transcribe)
+app.command()(transcribe_command.transcribe)
 app.command()(dub_commands.dub)
 app.command()(live_commands.live)
 app.command()(live_commands.follow)
@@ -178,6 +182,9 @@ def compare(
         console.show_json(matches)
     else:
         reports.show_matches(matches, [*map(files.name_of, clips)])
+
+
+app.add_typer(job_commands.app, name="jobs")
 
 
 # ---- text -----------------------------------------------------------------------------

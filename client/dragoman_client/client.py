@@ -16,6 +16,7 @@ from .errors import DragomanError, TimeoutError
 from .exchange import Call, Result, form_of, read_upload, what_is_missing
 from .glossaries import Glossaries
 from .glossary_types import Glossary
+from .jobs import Jobs
 from .live import Live
 from .policy import Timeout
 from .server_types import Diagnosis, Model, Readiness, Voice
@@ -39,11 +40,11 @@ EMBEDDINGS = "/v1/audio/embeddings"
 PROBE_TIMEOUT = Timeout(total_s=5.0, connect_s=2.0)
 
 
-class Client(Speech, Streams, Voices, Live, Glossaries):
+class Client(Speech, Streams, Jobs, Voices, Live, Glossaries):
     """A server's API as methods. One client serves many threads and keeps connections open.
 
     >>> with Client("http://127.0.0.1:8000", timeout=30) as client:
-    ...     result = client.translatespeech_call("hello.wav", "pt")
+    ...     result = client.translate_speech("hello.wav", "pt")
     >>> result.translation.text
     'Olá.'
 
@@ -124,7 +125,7 @@ class Client(Speech, Streams, Voices, Live, Glossaries):
             )
         )
 
-    def streamspeech_call(
+    def stream_speech(
         self,
         text: str,
         *,
@@ -140,7 +141,7 @@ class Client(Speech, Streams, Voices, Live, Glossaries):
         raises what :meth:`speak` would raise, and a later one :class:`ConnectionFailed` if the
         server had to break off. Close the iterator to stop early.
 
-        >>> for piece in client.streamspeech_call("Bom dia. Tudo bem?", language="pt"):
+        >>> for piece in client.stream_speech("Bom dia. Tudo bem?", language="pt"):
         ...     player.stdin.write(piece)  # of subprocess.Popen(["ffplay", "-"], stdin=PIPE)
         """
         return self._stream(speech_call(text, voice, language, response_format, speed, glossary))

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import json
 import sys
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -17,6 +17,13 @@ from typing import Any, NoReturn, Protocol, TypeAlias
 import msgspec
 import typer
 from rich.console import Console
+from rich.progress import (
+    BarColumn,
+    MofNCompleteColumn,
+    Progress,
+    TextColumn,
+    TimeRemainingColumn,
+)
 from rich.table import Table
 from rich.text import Text
 
@@ -76,11 +83,35 @@ def reported() -> Iterator[None]:
 @contextmanager
 def waiting(doing: str) -> Iterator[None]:
     """Show a spinner if stderr is a terminal."""
+    with telling(doing):
+        yield
+
+
+@contextmanager
+def telling(doing: str) -> Iterator[Callable[[str], None]]:
+    """Show a spinner as ``waiting`` does, and yield what changes its words."""
     if not sys.stderr.isatty():
-        yield
+        yield lambda text: None
         return
-    with Console(stderr=True).status(Text(f"{doing} …")):
-        yield
+    with Console(stderr=True).status(Text(f"{doing} …")) as status:
+        yield lambda text: status.update(Text(f"{text} …"))
+
+
+@contextmanager
+def advancing(total: int, done: int) -> Iterator[Callable[[str, int], None]]:
+    """Show a bar over many files if stderr is a terminal; yield what tells how far they are."""
+    if not sys.stderr.isatty():
+        yield lambda text, done: None
+        return
+    columns = (
+        BarColumn(),
+        MofNCompleteColumn(),
+        TimeRemainingColumn(),
+        TextColumn("{task.description}", markup=False),
+    )
+    with Progress(*columns, console=Console(stderr=True), transient=True) as progress:
+        task = progress.add_task("", total=total, completed=done)
+        yield lambda text, done: progress.update(task, description=text, completed=done)
 
 
 def fail(message: str) -> NoReturn:
@@ -97,10 +128,27 @@ def write(path: Path, content: bytes | str, what: str) -> None:
     """Write a result to a file, and say so on stderr."""
     data = content.encode("utf-8") if isinstance(content, str) else content
     try:
-        path.write_bytes(data)
+        put(path, data)
     except OSError as error:
         fail(f"{path}: {error.strerror}")
     notice(f"wrote {path} ({what})")
+
+
+def put(path: Path, data: bytes) -> None:
+    """Write a file beside its place and move it there, so that a file that is there is whole.
+
+    Raise OSError.
+    """
+    if path.exists() and not path.is_file():  # such as /dev/null
+        path.write_bytes(data)
+        return
+    part = path.with_name(f".{path.name}.part")
+    try:
+        part.write_bytes(data)
+        part.replace(path)
+    except OSError:
+        part.unlink(missing_ok=True)
+        raise
 
 
 def write_stdout(pieces: Iterable[bytes]) -> None:

@@ -5,10 +5,11 @@ from __future__ import annotations
 import asyncio
 import os
 import uuid
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any, Generic, TypeAlias, TypeVar
+from typing import Any, BinaryIO, Generic, TypeAlias, TypeVar
 
 import httpx
 import msgspec
@@ -25,10 +26,10 @@ Form: TypeAlias = dict[str, str | list[str]]
 
 @dataclass(frozen=True, slots=True)
 class Upload:
-    """A file that was read. It is held in memory, so that a call can be sent again."""
+    """A file that was read, so that a call can be sent again, or one that is sent from its disk."""
 
     name: str
-    content: bytes = field(repr=False)
+    content: bytes | BinaryIO = field(repr=False)
     part: str = "file"  # the name of its field in the form
 
 
@@ -124,6 +125,17 @@ def read_upload(file: AudioFile, part: str = "file") -> Upload:
         raise TypeError("open the audio file in binary mode: open(path, 'rb')")
     name = getattr(file, "name", None)  # a number for a file of a bare descriptor
     return Upload(Path(name).name if isinstance(name, str) else "audio", content, part)
+
+
+@contextmanager
+def opened_upload(file: AudioFile) -> Iterator[Upload]:
+    """Open a file that is read while it is sent. Raise OSError or TypeError."""
+    if isinstance(file, (str, os.PathLike)):
+        path = Path(file)
+        with path.open("rb") as opened:
+            yield Upload(path.name, opened)
+    else:
+        yield read_upload(file)
 
 
 async def read_upload_async(file: AudioFile, part: str = "file") -> Upload:

@@ -44,9 +44,26 @@ def name_of(path: Path) -> str:
 
 
 def are_many(files: Sequence[Path], output: Path | None) -> bool:
-    """Tell whether each file gets an output of its own name."""
-    to_folder = output is not None and output.is_dir()
+    """Tell whether each file gets an output of its own name.
+
+    An output without an ending is a folder, which may be missing.
+    """
+    to_folder = output is not None and (output.is_dir() or is_folder_name(output))
     return len(files) > 1 or to_folder or any(path.is_dir() for path in files)
+
+
+def is_folder_name(output: Path) -> bool:
+    """Tell whether a name that nothing has yet is one of a folder."""
+    return output != STDIN and not output.suffix and not output.exists()
+
+
+def folder_of(output: Path | None, output_dir: Path | None) -> Path | None:
+    """Return where the outputs go, which two options say. Raise typer.BadParameter: both do."""
+    if output is not None and output_dir is not None:
+        raise typer.BadParameter("name either --output or --output-dir")
+    if output_dir is not None:
+        _make_folder(output_dir, "--output-dir")
+    return output if output_dir is None else output_dir
 
 
 def jobs(files: Sequence[Path], output: Path | None, ending: str) -> list[Job]:
@@ -100,12 +117,12 @@ def _sounds(folder: Path) -> list[Path]:
     )
 
 
-def _make_folder(path: Path) -> None:
+def _make_folder(path: Path, option: str = "--output") -> None:
     try:
-        path.mkdir(exist_ok=True)
+        path.mkdir(parents=True, exist_ok=True)
     except OSError as error:
         message = f"{path} is no folder that many files can be written to: {error.strerror}"
-        raise typer.BadParameter(message, param_hint="--output") from None
+        raise typer.BadParameter(message, param_hint=option) from None
 
 
 def language_ending(language: str) -> str:
@@ -113,29 +130,39 @@ def language_ending(language: str) -> str:
     return re.sub(r"[^\w-]+", "-", language.strip().lower())
 
 
-def do_all(jobs: Sequence[Job], doing: str, work: Callable[[Job], str | None]) -> None:
+def do_all(
+    jobs: Sequence[Job], doing: str, work: Callable[[Job], str | None], *, overwrite: bool = False
+) -> None:
     """Do one job after the other and report each; one that fails does not stop the others.
+
+    A job whose output is there is done: an earlier run was broken off behind it.
 
     Args:
         jobs: at least one.
-        doing: a word for the spinner, such as ``translating``.
+        doing: a word for the bar, such as ``translating``.
         work: does a job, and describes what it wrote; None if there was nothing to write.
+        overwrite: do all of them again.
 
     Raises:
         typer.Exit: with code 1 at the end, if some failed.
     """
+    todo = [job for job in jobs if overwrite or not job.output.exists()]
+    before = len(jobs) - len(todo)
+    if before:
+        console.notice(f"{before} of {len(jobs)} are done already (--overwrite does them again)")
     failed = 0
-    for number, job in enumerate(jobs, start=1):
-        place = f"[{number}/{len(jobs)}]"
-        try:
-            with console.waiting(f"{place} {doing} {job.source}"):
+    with console.advancing(len(jobs), before) as tell:
+        for number, job in enumerate(todo, start=before + 1):
+            place = f"[{number}/{len(jobs)}]"
+            tell(f"{doing} {job.source}", number - 1)
+            try:
                 what = work(job)
-        except (DragomanError, OSError) as error:
-            console.notice(f"{place} dragoman: {job.source}: {' '.join(str(error).split())}")
-            failed += 1
-        else:
-            said = f"wrote {job.output} ({what})" if what else f"no speech in {job.source}"
-            console.notice(f"{place} {said}")
+            except (DragomanError, OSError) as error:
+                console.notice(f"{place} dragoman: {job.source}: {' '.join(str(error).split())}")
+                failed += 1
+            else:
+                said = f"wrote {job.output} ({what})" if what else f"no speech in {job.source}"
+                console.notice(f"{place} {said}")
     if failed:
         console.fail(f"{failed} of {len(jobs)} files failed")
 

@@ -102,6 +102,13 @@ Speed = Annotated[
     float | None, typer.Option(min=0.25, max=4.0, help="Speed of the speech; 1 is the voice's own.")
 ]
 
+OutputDir = Annotated[
+    Path | None,
+    typer.Option(metavar="FOLDER", help="Write each output there; it is made if it is missing."),
+]
+Overwrite = Annotated[
+    bool, typer.Option("--overwrite", help="Of many files, do those again that are done.")
+]
 Url = Annotated[
     str, typer.Option("--url", metavar="URL", envvar="DRAGOMAN_URL", help="The server's address.")
 ]

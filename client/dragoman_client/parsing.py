@@ -9,7 +9,7 @@ import httpx
 import msgspec
 from msgspec import structs
 
-from . import errors, glossary_types, headers, server_types, types, voice_types
+from . import errors, glossary_types, headers, job_types, server_types, types, voice_types
 
 Row: TypeAlias = dict[str, Any]
 Body = TypeVar("Body")
@@ -180,6 +180,19 @@ def speaker_match(response: httpx.Response) -> types.SpeakerMatch:
     return match
 
 
+def job(response: httpx.Response) -> job_types.Job:
+    return _body(response, job_types.Job)
+
+
+def jobs(response: httpx.Response) -> list[job_types.Job]:
+    return msgspec.convert(_body(response, _Listing).data, list[job_types.Job])
+
+
+def job_result(response: httpx.Response) -> job_types.JobResult:
+    media_type = response.headers.get("content-type", "").partition(";")[0].strip()
+    return job_types.JobResult(response.content, media_type, request_id(response))
+
+
 def models(response: httpx.Response) -> list[server_types.Model]:
     """Read the models without their aliases, which would count everything twice."""
     rows = [row for row in _body(response, _Listing).data if not row.get("alias_of")]
@@ -221,10 +234,6 @@ def consent_texts(response: httpx.Response) -> dict[str, str]:
 def content(response: httpx.Response) -> bytes:
     """Read a file as it is."""
     return response.content
-
-
-def nothing(response: httpx.Response) -> None:
-    """Read what says only that it was done."""
 
 
 def readiness(response: httpx.Response) -> server_types.Readiness:

@@ -1,4 +1,4 @@
-"""Define the commands ``translate`` and ``transcribe``: one file, many files, or stdin."""
+"""Define the command ``translate``: one file, many files, or stdin."""
 
 from __future__ import annotations
 
@@ -8,16 +8,17 @@ from typing import Annotated, Any, TypeAlias, cast
 
 import typer
 
-from . import console, files, reports
+from . import console, files, long_files, reports
 from .client import Client
 from .files import Job, audio_of, name_of
 from .glossary_commands import GlossaryOption, glossary_of
-from .glossary_types import Glossary
+from .glossary_types import Glossary, as_text
 from .options import (
     AUDIO,
     SUBTITLES,
-    TRANSCRIPTS,
     AsJson,
+    OutputDir,
+    Overwrite,
     SoundFiles,
     Speed,
     To,
@@ -26,18 +27,10 @@ from .options import (
     format_of,
     writable,
 )
-from .types import (
-    AudioFormat,
-    SpeechTranslation,
-    SubtitleFormat,
-    TranscriptDelta,
-    TranscriptFormat,
-)
+from .types import AudioFormat, SpeechTranslation, SubtitleFormat
 
-# The endings of files whose names are made from their sources.
-TRANSCRIPT_ENDINGS = {"text": ".txt", "json": ".json", "verbose_json": ".json"}
 Source: TypeAlias = Annotated[
-    str | None, typer.Option("--from", metavar="LANGUAGE", help="Default: detected.")
+    str | None, typer.Option("--from", "--language", metavar="LANGUAGE", help="Default: detected.")
 ]
 
 
@@ -71,27 +64,64 @@ class TranslationOptions:
             message = "--voice and --speed need an audio file to write: --output FILE.wav"
             raise typer.BadParameter(message)
 
-    def subtitles(self, client: Client, path: Path) -> str:
-        return client.subtitles(
-            audio_of(path),
-            self.to,
-            source_language=self.source_language,
-            response_format=cast(SubtitleFormat, self.format),
-            bilingual=self.bilingual,
-            glossary=self.glossary,
-        )
+    def subtitles(self, client: Client, path: Path, output: Path | None = None) -> str:
+        response_format = cast(SubtitleFormat, self.format)
 
-    def result(self, client: Client, path: Path) -> SpeechTranslation:
-        return client.translate_speech(
-            audio_of(path),
-            self.to,
-            source_language=self.source_language,
-            voice=self.voice,
-            speed=self.speed,
-            include_embedding=self.embedding,
-            audio_format=cast(AudioFormat, self.format) if self.format else "none",
-            glossary=self.glossary,
-        )
+        def at_once() -> str:
+            return client.subtitles(
+                audio_of(path),
+                self.to,
+                source_language=self.source_language,
+                response_format=response_format,
+                bilingual=self.bilingual,
+                glossary=self.glossary,
+            )
+
+        fields = {
+            **self._fields,
+            "response_format": response_format,
+            "bilingual": "true" if self.bilingual else None,
+        }
+
+        def read(job_id: str) -> str:
+            return client.job_result(job_id).text
+
+        return long_files.done(client, path, "translation", fields, at_once, read, output)
+
+    def result(self, client: Client, path: Path, output: Path | None = None) -> SpeechTranslation:
+        audio_format = cast(AudioFormat, self.format) if self.format else "none"
+
+        def at_once() -> SpeechTranslation:
+            return client.translate_speech(
+                audio_of(path),
+                self.to,
+                source_language=self.source_language,
+                voice=self.voice,
+                speed=self.speed,
+                include_embedding=self.embedding,
+                audio_format=audio_format,
+                glossary=self.glossary,
+            )
+
+        fields = {
+            **self._fields,
+            "response_format": "json",
+            "voice": self.voice,
+            "speed": self.speed,
+            "audio_format": audio_format,
+            "include[]": ["embedding"] if self.embedding else None,
+        }
+        read = client.job_translation
+        return long_files.done(client, path, "translation", fields, at_once, read, output)
+
+    @property
+    def _fields(self) -> dict[str, Any]:
+        """Return the fields that the forms of all jobs have."""
+        return {
+            "target_language": self.to,
+            "source_language": self.source_language,
+            "glossary": as_text(self.glossary),
+        }
 
 
 def translate(
@@ -113,20 +143,29 @@ def translate(
     ] = None,
     response_format: Annotated[
         TranslationFormat | None,
-        typer.Option("--format", help="Default: by the extension of --output; wav for many files."),
+        typer.Option(
+            "--format",
+            "--output-format",
+            "-f",
+            help="Default: by the extension of --output; wav for many files.",
+        ),
     ] = None,
     bilingual: Annotated[
         bool, typer.Option("--bilingual", help="Put the spoken text above.")
     ] = False,
     embedding: Annotated[bool, typer.Option("--embedding", help="Add the speaker's.")] = False,
-    glossary: GlossaryOption = None,
     as_json: AsJson = False,
+    output_dir: OutputDir = None,
+    overwrite: Overwrite = False,
+    glossary: GlossaryOption = None,
 ) -> None:
     """Translate speech into speech, subtitles or text.
 
     Of many files, or a folder, each gets a file of its own name, such as NAME.pt.wav, beside it or
-    in the folder of --output.
+    in the folder of --output. What an earlier run has written is not done again. Files that are too
+    long for one request go through jobs.
     """
+    output = files.folder_of(output, output_dir)
     many = files.are_many(sources, output)
     by_extension = None if many or response_format else format_of(output, {**AUDIO, **SUBTITLES})
     wanted = response_format or by_extension or ("wav" if many else None)
@@ -135,7 +174,7 @@ def translate(
     )
     options.check(as_json=as_json)
     if many:
-        _translate_many(context, options, sources, output, as_json=as_json)
+        _translate_many(context, options, sources, output, as_json=as_json, overwrite=overwrite)
         return
     if response_format and output is None and not options.is_for_subtitles:
         raise typer.BadParameter("needs a file to write: --output FILE", param_hint="--format")
@@ -160,6 +199,7 @@ def _translate_many(
     output: Path | None,
     *,
     as_json: bool,
+    overwrite: bool,
 ) -> None:
     ending = f".{files.language_ending(options.to)}.{options.format}"
     todo = files.jobs(sources, output, ending)
@@ -167,108 +207,20 @@ def _translate_many(
 
         def work(job: Job) -> str | None:
             if options.is_for_subtitles:
-                return _write(
-                    job, options.subtitles(client, job.source).encode(), str(options.format)
-                )
-            result = options.result(client, job.source)
+                text = options.subtitles(client, job.source, job.output)
+                return _write(job, text.encode(), str(options.format))
+            result = options.result(client, job.source, job.output)
             _show_of_many(job, result, as_json=as_json)
             audio = result.audio
             if audio is None:
                 return None
             return _write(job, audio.data, reports.audio_facts(audio))
 
-        files.do_all(todo, "translating", work)
-
-
-def transcribe(
-    context: typer.Context,
-    sources: SoundFiles,
-    language: Annotated[
-        str | None, typer.Option(metavar="LANGUAGE", help="Default: detected.")
-    ] = None,
-    model: Annotated[
-        str | None, typer.Option(metavar="ID", help="A model that `models` lists.")
-    ] = None,
-    prompt: Annotated[
-        str | None,
-        typer.Option(metavar="TEXT", help="A text that could stand before it: names, style."),
-    ] = None,
-    response_format: Annotated[
-        TranscriptFormat | None,
-        typer.Option("--format", help="Default: by the extension of --output, or text."),
-    ] = None,
-    words: Annotated[bool, typer.Option("--words", help="Add the times of words.")] = False,
-    stream: Annotated[
-        bool, typer.Option("--stream", help="Print the text of one file as it is heard.")
-    ] = False,
-    output: Annotated[
-        Path | None,
-        typer.Option(
-            "--output",
-            "-o",
-            metavar="FILE",
-            help=f"A file ({', '.join(TRANSCRIPTS)}); for many files a folder.",
-            callback=writable,
-        ),
-    ] = None,
-    glossary: GlossaryOption = None,
-) -> None:
-    """Write down speech in its own language.
-
-    Of many files, or a folder, each gets a file of its own name, such as NAME.txt, beside it or in
-    the folder of --output.
-    """
-    many = files.are_many(sources, output)
-    by_extension = None if many or response_format else format_of(output, TRANSCRIPTS)
-    wanted = response_format or by_extension or "text"
-    asked: dict[str, Any] = {"language": language, "model": model, "prompt": prompt}
-    asked["glossary"] = glossary_of(glossary)
-    if stream:
-        if many or words or output or wanted != "text":
-            message = "prints the text of one file: no --output, --words, or another --format"
-            raise typer.BadParameter(message, param_hint="--stream")
-        _print_stream(context, sources[0], asked)
-        return
-    if words and wanted == "text" and output is None and not many:
-        (path,) = sources
-        with console.connected(context, f"transcribing {name_of(path)}") as client:
-            result = client.transcribe(audio_of(path), word_timestamps=True, **asked)
-        rows = [(f"{w.start_s:.2f}", f"{w.end_s:.2f}", w.word.strip()) for w in result.words]
-        console.show_table(("start s", "end s", "word"), rows)
-        return
-    if words and wanted != "verbose_json":
-        raise typer.BadParameter(
-            "needs --format verbose_json, or no --output", param_hint="--words"
-        )
-
-    def document(client: Client, path: Path) -> str:
-        return client.transcribe_as(audio_of(path), wanted, word_timestamps=words, **asked)
-
-    if many:
-        todo = files.jobs(sources, output, TRANSCRIPT_ENDINGS.get(wanted, f".{wanted}"))
-        with console.client(context) as client:
-            files.do_all(
-                todo,
-                "transcribing",
-                lambda job: _write(job, document(client, job.source).encode(), wanted),
-            )
-        return
-    (path,) = sources
-    with console.connected(context, f"transcribing {name_of(path)}") as client:
-        text = document(client, path)
-    console.show_document(text, output, wanted)
-
-
-def _print_stream(context: typer.Context, path: Path, asked: dict[str, Any]) -> None:
-    with console.connected(context, f"transcribing {name_of(path)}") as client:
-        for part in client.stream_transcription(audio_of(path), **asked):
-            if isinstance(part, TranscriptDelta):
-                typer.echo(part.text, nl=False)
-    typer.echo()
+        files.do_all(todo, "translating", work, overwrite=overwrite)
 
 
 def _write(job: Job, content: bytes, what: str) -> str:
-    job.output.write_bytes(content)
+    console.put(job.output, content)
     return what
 
 

@@ -184,7 +184,8 @@ class Batcher(Generic[ItemT, ResultT]):
 
         Args:
             deadline: of every item, on this batcher's clock, waiting or running.
-            priority: ``LIVE``, ``UPDATE``, or 1 (urgent) to ``priority_levels``; else the default.
+            priority: ``LIVE``, ``UPDATE``, ``BACKGROUND``, or 1 (urgent) to ``priority_levels``;
+                else the default.
             queue_timeout_s: how long an item may wait; ``default_timeout_s`` may be shorter.
             share: of a caller with several requests to it; None: of this one alone.
         """

@@ -11,12 +11,13 @@ from deployments.config.policy import BatchPolicy
 # it goes behind what the end of a turn waits for.
 LIVE = -(1 << 31)
 UPDATE = LIVE + 1
+BACKGROUND = 1 << 30  # of work that nobody waits for: behind all others
 OTHERS_PART = 0.25  # of the time of live batches: what other work has, where it waits meanwhile
 
 
 def level_of(asked: int, policy: BatchPolicy) -> int:
     """Return the level asked for; as in Triton, the default for one that there is not."""
-    is_level = 1 <= asked <= policy.priority_levels or is_live(asked)
+    is_level = 1 <= asked <= policy.priority_levels or is_live(asked) or asked == BACKGROUND
     return asked if is_level else policy.default_priority
 
 

@@ -19,7 +19,8 @@ class Context:
 
     Attributes:
         deadline: on the event loop's clock.
-        priority: 1 is the most urgent; 0: each model's default; ``LIVE``: before all others.
+        priority: 1 is the most urgent; 0: each model's default; ``LIVE``: before all others;
+            ``BACKGROUND``: behind them.
         queue_timeout_s: what an item may wait in a model's queue.
         timings: of its stages.
         places: by model, how many items may be in its queue at once.

@@ -2,10 +2,9 @@
 
 from __future__ import annotations
 
-from bisect import bisect_right
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, replace
-from itertools import count, groupby
+from itertools import count
 from string import ascii_uppercase
 from typing import Any, TypeVar
 
@@ -17,6 +16,7 @@ from deployments.catalogue.model import Model
 from deployments.graph.codecs import Codecs
 from deployments.graph.context import Context
 from deployments.graph.plan import Embedding, Hearing
+from deployments.graph.said import Said, SpeakerSpan, said_by
 from deployments.graph.stages import StageRunner
 from deployments.graph.transcription import Transcriber
 from deployments.graph.voice_embeddings import VoiceEmbedder
@@ -24,14 +24,12 @@ from models.errors import InvalidRequest
 from models.speaker.turns import Rules, Turns, is_narrow, pieces, rules_of, samples_of, tell_apart
 from models.types import (
     Audio,
-    Segment,
     SpeakerItem,
     SpeechSpan,
     Transcript,
     VadParameters,
     VadResult,
     Voiceprint,
-    Word,
 )
 from models.vad.silero import spans
 
@@ -54,6 +52,10 @@ class Diarising:
     def models(self) -> list[Model]:
         return [*self.hearing.models, self.speaker]
 
+    @property
+    def voices(self) -> Embedding:
+        return Embedding(self.speaker, self.hearing.vad)
+
 
 @dataclass(frozen=True, slots=True, eq=False)
 class KnownSpeaker:
@@ -64,31 +66,29 @@ class KnownSpeaker:
 
 
 @dataclass(frozen=True, slots=True)
-class SpeakerSpan:
-    """Speech of one speaker."""
-
-    start_s: float
-    end_s: float
-    speaker: str
-
-
-@dataclass(frozen=True, slots=True)
-class Said:
-    """What one speaker says at a stretch."""
-
-    start_s: float
-    end_s: float
-    speaker: str
-    text: str
-
-
-@dataclass(frozen=True, slots=True)
 class DiarisedTranscript:
     """A transcript, what each speaker says of it, and who speaks when."""
 
     transcript: Transcript
     said: tuple[Said, ...]
     spans: tuple[SpeakerSpan, ...]
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class HeardVoices:
+    """The voices in a recording.
+
+    Attributes:
+        speech: where somebody speaks, in order and disjoint.
+        pieces: of the speech, in order.
+        embeddings: of the pieces, [n, d].
+        narrow: the recording has the band of a telephone.
+    """
+
+    speech: tuple[SpeechSpan, ...]
+    pieces: tuple[SpeechSpan, ...]
+    embeddings: NDArray[np.float32]
+    narrow: bool
 
 
 class Diariser:
@@ -106,19 +106,39 @@ class Diariser:
         self, audio: Audio, plan: Diarising, known: Sequence[KnownSpeaker], context: Context
     ) -> DiarisedTranscript:
         """Write down who says what; words need their times, so the plan must ask for them."""
+        parts: list[Any] = await all_of(
+            [self.hear(audio, plan, context), self.references(known, plan.voices, context)]
+        )
+        (transcript, voices), references = parts
+        return await self.told(transcript, voices, plan, known, references, context)
+
+    async def hear(
+        self, audio: Audio, plan: Diarising, context: Context
+    ) -> tuple[Transcript, HeardVoices]:
+        """Write down what is said, and embed the voices that say it."""
         heard = await self._transcriber.listen(
             audio, plan.hearing.vad, context, plan.hearing.options.vad
         )
+        parts: list[Any] = await all_of(
+            [
+                self._transcriber.transcribe(audio, plan.hearing, context, heard),
+                self._voices_in(audio, heard[1], plan.speaker, context),
+            ]
+        )
+        transcript, voices = parts
+        return transcript, voices
 
-        async def text() -> Transcript:
-            return await self._transcriber.transcribe(audio, plan.hearing, context, heard)
-
-        async def speakers() -> tuple[SpeakerSpan, ...]:
-            voices = Embedding(plan.speaker, plan.hearing.vad)
-            return await self.spans(audio, heard[1], voices, known, context)
-
-        parts: list[Any] = await all_of([text(), speakers()])
-        transcript, who = parts
+    async def told(
+        self,
+        transcript: Transcript,
+        voices: HeardVoices,
+        plan: Diarising,
+        known: Sequence[KnownSpeaker],
+        references: Sequence[NDArray[np.float32]],
+        context: Context,
+    ) -> DiarisedTranscript:
+        """Say who said what. ``references``: what ``references`` returned for the known."""
+        who = await self._told_apart(voices, plan.speaker, known, references, context)
         said = await self._run(lambda: said_by(transcript.segments, who), context)
         return DiarisedTranscript(transcript, said, who)
 
@@ -131,19 +151,35 @@ class Diariser:
         context: Context,
     ) -> tuple[SpeakerSpan, ...]:
         """Say who speaks when. Speakers are named as they are known, or else A, B, and so on."""
+        references = await self.references(known, plan, context)
+        voices = await self._voices_in(audio, heard, plan.speaker, context)
+        return await self._told_apart(voices, plan.speaker, known, references, context)
 
+    async def _voices_in(
+        self, audio: Audio, heard: VadResult, speaker: Model, context: Context
+    ) -> HeardVoices:
         def prepared() -> tuple[Sequence[SpeechSpan], list[SpeechSpan], bool]:
             speech = spans(heard.probabilities, TURN_VAD, audio.duration_s)
             cut = pieces(speech)
             return speech, cut, is_narrow(audio.samples, cut)
 
         speech, cut, narrow = await self._run(prepared, context)
-        rules = rules_of(plan.speaker.spec.engine)
-        references = await self._known(known, plan, context)
-        embeddings = await self._embedded(audio, cut, plan.speaker, context)
+        embeddings = await self._embedded(audio, cut, speaker, context)
+        return HeardVoices(tuple(speech), tuple(cut), embeddings, narrow)
+
+    async def _told_apart(
+        self,
+        voices: HeardVoices,
+        speaker: Model,
+        known: Sequence[KnownSpeaker],
+        references: Sequence[NDArray[np.float32]],
+        context: Context,
+    ) -> tuple[SpeakerSpan, ...]:
+        rules = rules_of(speaker.spec.engine)
 
         def told_apart() -> tuple[SpeakerSpan, ...]:
-            turns = tell_apart(speech, cut, embeddings, rules, references, narrow=narrow)
+            heard = voices.speech, voices.pieces, voices.embeddings
+            turns = tell_apart(*heard, rules, references, narrow=voices.narrow)
             return named(turns, known, references, rules)
 
         with context.timings.stage("diarise"):
@@ -164,7 +200,7 @@ class Diariser:
             rows += await all_of(map(one, cut[first : first + TASKS]))
         return np.stack(rows) if rows else np.empty((0, 1), np.float32)
 
-    async def _known(
+    async def references(
         self, known: Sequence[KnownSpeaker], plan: Embedding, context: Context
     ) -> list[NDArray[np.float32]]:
         """Embed the clips of known speakers: [d] each.
@@ -215,44 +251,3 @@ def _joined(spoken: Sequence[SpeakerSpan]) -> Iterator[SpeakerSpan]:
         last = span
     if last:
         yield last
-
-
-# ---- who said which words ---------------------------------------------------------------
-
-
-class Who:
-    """Finds the speaker of a stretch: of whom most is heard in it, or who is nearest."""
-
-    def __init__(self, who: Sequence[SpeakerSpan]) -> None:
-        self._spans = who
-        self._starts_s = [span.start_s for span in who]
-
-    def speaks(self, start_s: float, end_s: float) -> str:
-        """Name the speaker; without any, it is the first one."""
-        if not self._spans:
-            return ascii_uppercase[0]
-        middle_s = (start_s + end_s) / 2
-        first = max(0, bisect_right(self._starts_s, start_s) - 1)
-        last = max(first + 1, bisect_right(self._starts_s, end_s) + 1)
-        near = self._spans[first:last]
-
-        def distance(span: SpeakerSpan) -> tuple[float, float]:
-            overlap_s = min(end_s, span.end_s) - max(start_s, span.start_s)
-            away_s = max(span.start_s - middle_s, middle_s - span.end_s, 0.0)
-            return -max(overlap_s, 0.0), away_s
-
-        return min(near, key=distance).speaker
-
-
-def said_by(segments: Sequence[Segment], who: Sequence[SpeakerSpan]) -> tuple[Said, ...]:
-    """Cut the segments of a transcript where the speaker changes."""
-    speakers = Who(who)
-    found = []
-    for segment in segments:
-        words = segment.words or (Word(segment.start_s, segment.end_s, segment.text, 1.0),)
-        for speaker, run in groupby(words, lambda w: speakers.speaks(w.start_s, w.end_s)):
-            own = list(run)
-            text = "".join(word.text for word in own).strip()
-            if text:
-                found.append(Said(own[0].start_s, own[-1].end_s, speaker, text))
-    return tuple(found)

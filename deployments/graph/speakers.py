@@ -10,8 +10,9 @@ import numpy as np
 from deployments.catalogue.model import Model
 from deployments.graph.codecs import Codecs
 from deployments.graph.context import Context
-from deployments.graph.diarisation import Diariser, SpeakerSpan, Who
+from deployments.graph.diarisation import Diariser
 from deployments.graph.plan import Embedding, Plan, Speaking
+from deployments.graph.said import SpeakerSpan, Who
 from deployments.graph.sentences import Sentence
 from deployments.graph.synthesis import Synthesiser
 from deployments.graph.voice_embeddings import HeardVoice, VoiceEmbedder

@@ -38,6 +38,8 @@ from deployments.http.v1.audio_translations import AudioTranslationEndpoint
 from deployments.http.v1.detections import TextDetectionEndpoint
 from deployments.http.v1.embeddings import EmbeddingEndpoint
 from deployments.http.v1.glossaries import GlossaryRoutes
+from deployments.http.v1.job_kinds import kinds, runner_of
+from deployments.http.v1.jobs import JobRoutes
 from deployments.http.v1.models import ModelRoutes
 from deployments.http.v1.own_voices import OwnVoiceRoutes
 from deployments.http.v1.speech import SpeechEndpoint
@@ -47,6 +49,7 @@ from deployments.http.v1.translations import SpeechTranslationEndpoint
 from deployments.http.v1.voice_consents import ConsentRoutes
 from deployments.http.v1.voice_recordings import VoiceRecordings
 from deployments.http.v1.voices import VoiceRoutes
+from deployments.jobs.runner import Runner
 from deployments.library.store import Store
 from deployments.live.fleet_sessions import sessions_of
 from deployments.live.sessions import Sessions
@@ -69,11 +72,13 @@ def asgi_app(
     known_keys: KnownKeys | None = None,
     live: LiveParts | None = None,
     store: Store | None = None,
+    jobs: Runner | None = None,
 ) -> ASGIApp:
     """Serve all protocols over one fleet of models.
 
     ``live`` holds the sessions of live speech; None: this process has its own, and is alone.
-    ``store`` keeps what callers leave here; None: nothing is kept.
+    ``store`` keeps what callers leave here; None: nothing is kept. ``jobs`` runs the jobs that are
+    kept there; None: other processes do.
 
     The router is bare: Starlette's application would wrap each request in two more layers for
     errors, for which ``middleware.errors`` answers in any case.
@@ -94,6 +99,9 @@ def asgi_app(
         [
             *routes(fleet, config, refusing, cluster_figures, store),
             *live_routes(fleet, config, admission, cluster_figures, live, tokens, store),
+            *job_routes(
+                fleet, config, admission, jobs or runner_of(fleet, config, store, known_keys), store
+            ),
         ]
     )
     door = Door(config, known_keys, router.template, tokens)
@@ -183,6 +191,18 @@ def live_routes(
         *TokenRoutes(tokens, *parts, config.limits).routes(),
         *SessionRoutes(*parts, cluster_figures).routes(),
     ]
+
+
+def job_routes(
+    fleet: Fleet,
+    config: AppConfig,
+    admission: Admission,
+    jobs: Runner | None,
+    store: Store | None = None,
+) -> list[Route]:
+    """Return the routes of jobs. ``jobs`` runs them; None: nothing is kept here."""
+    of_kinds = kinds(Pipeline(fleet, config, Codecs(1)), config, store)
+    return JobRoutes(jobs, of_kinds, config.limits, admission).routes()
 
 
 def _shared(app: ASGIApp, origins: Sequence[str]) -> ASGIApp:

@@ -23,7 +23,7 @@ MAX_FIELDS_BYTES = 32 << 20  # of all of them: ten such clips
 CHARSETS = frozenset({"utf-8", "ascii", "iso8859-1", "cp1252"})
 
 
-class _Parser(MultiPartParser):
+class FormParser(MultiPartParser):
     """Bounds the fields that are no files together, too: each is copied into a text."""
 
     def __init__(self, request: Request, stream: AsyncGenerator[bytes, None]) -> None:
@@ -53,15 +53,16 @@ async def read_form(request: Request) -> FormData:
         InvalidRequest: it is malformed, or of a charset that is not taken.
         TooLarge: the fields that are no files have too many bytes.
     """
-    _check_charset(request.headers.get("content-type"))
+    check_charset(request.headers.get("content-type"))
     async with aclosing(request.stream()) as stream:
         try:
-            return await _Parser(request, stream).parse()
+            return await FormParser(request, stream).parse()
         except MultiPartException as error:
             raise InvalidRequest(f"malformed request: {error.message}", param="body") from error
 
 
-def _check_charset(content_type: str | None) -> None:
+def check_charset(content_type: str | None) -> None:
+    """Refuse a form of a charset that is not taken. Raises InvalidRequest."""
     charset = parse_options_header(content_type)[1].get(b"charset", b"utf-8").decode("latin-1")
     try:
         is_taken = codecs.lookup(charset).name in CHARSETS

@@ -184,12 +184,12 @@ async def json_fields(request: Request, fields: type[FieldsT], limits: Limits) -
     try:
         body = json.loads(data)
     except (ValueError, RecursionError) as error:
-        sent = _content_type(request)
+        sent = media_type_of(request)
         named = "" if sent == "application/json" else f" (application/json), not {sent}"
         raise InvalidRequest(f"the body must be JSON{named}: {error}", param="body") from error
     if not isinstance(body, dict):
         raise InvalidRequest("the body must be a JSON object", param="body")
-    return _validated(fields, body)
+    return validated(fields, body)
 
 
 async def form_fields(
@@ -215,33 +215,34 @@ async def form_parts(
 
     The first name must stand in the form; ``max_files`` bounds all of them together.
     """
-    if (sent := _content_type(request)) != "multipart/form-data":
+    if (sent := media_type_of(request)) != "multipart/form-data":
         message = f"the body must be multipart/form-data, not {sent}"
         raise InvalidRequest(message, param="body")
     form = await read_form(request)
     try:
-        typed = _validated(fields, form_values(form, _names(fields), file_names))
+        typed = validated(fields, form_values(form, names_of(fields), file_names))
         uploads = uploads_of(form, file_names, max_files)
         return typed, [[await upload.read() for upload in named] for named in uploads]
     finally:
         await form.close()
 
 
-def _content_type(request: Request) -> str:
+def media_type_of(request: Request) -> str:
     """Return the media type of the body, in small letters and short enough for a message."""
     media_type = request.headers.get("content-type", "").partition(";")[0].strip().lower()
     return printable(media_type[:MAX_ECHO_CHARS]) or "a body of no content-type"
 
 
 @cache
-def _names(fields: type[Fields]) -> frozenset[str]:
+def names_of(fields: type[Fields]) -> frozenset[str]:
     """Return all names that a request's fields may have."""
     aliases = [field.alias for field in fields.model_fields.values() if field.alias]
     return frozenset([*fields.model_fields, *aliases])
 
 
-def _validated(fields: type[FieldsT], values: dict[str, Any]) -> FieldsT:
-    known = _names(fields)
+def validated(fields: type[FieldsT], values: dict[str, Any]) -> FieldsT:
+    """Return the typed fields of a request. Raises InvalidRequest: one is wrong."""
+    known = names_of(fields)
     is_strict = not issubclass(fields, ForgivingFields)
     for name in values if is_strict else ():  # before pydantic, which makes an error of each one
         if name not in known:

@@ -11,6 +11,7 @@ then moved there, so that nobody sees half of one. All methods block: run them i
 from __future__ import annotations
 
 import fcntl
+import io
 import json
 import re
 import secrets
@@ -126,22 +127,24 @@ class Shelf:
     ) -> Record:
         """Keep something under a new id, which begins with ``prefix``.
 
+        ``says`` is read once the files are written, so that they may add to it.
+
         Raises:
             StorageFull: the owner has no room for it.
         """
-        now = self._unix_clock()
-        ends_at = None if lasts_s is None else now + lasts_s
-        record = Record(f"{prefix}_{secrets.token_hex(12)}", now, ends_at, dict(says))
+        id = f"{prefix}_{secrets.token_hex(12)}"
         self._place.mkdir(mode=0o700, parents=True, exist_ok=True)
-        new = self._place / f"{UNFINISHED}{record.id}"
+        new = self._place / f"{UNFINISHED}{id}"
         new.mkdir(mode=0o700)
         try:
             for name, pieces in (files or {}).items():
                 self._sealing.write(new / name, self._within_room(pieces))
+            now = self._unix_clock()
+            record = Record(id, now, None if lasts_s is None else now + lasts_s, dict(says))
             self._sealing.write(new / RECORD, [_written(record)])
             with self._locked():
                 self._room()
-                if len(self._ids()) >= MOST:
+                if len(self.ids()) >= MOST:
                     raise StorageFull(f"at most {MOST} are kept for one caller; delete some")
                 new.rename(self._place / record.id)
         except BaseException:
@@ -166,7 +169,7 @@ class Shelf:
     def all(self) -> list[Record]:
         """List all records, the oldest first."""
         found = []
-        for id in self._ids():
+        for id in self.ids():
             with suppress(NotFound):  # it may go meanwhile
                 found.append(self.get(id))
         return sorted(found, key=lambda record: (record.created_at, record.id))
@@ -193,6 +196,19 @@ class Shelf:
             yield from self._sealing.read(self._place / id / name)
         except FileNotFoundError:
             raise NotFound(f"{id} has no {name}", param="id") from None
+
+    def open(self, id: str, name: str) -> io.RawIOBase:
+        """Open a file of a thing to read any part of it. Raises NotFound: there is none."""
+        self.get(id)
+        try:
+            return self._sealing.open(self._place / id / name)
+        except FileNotFoundError:
+            raise NotFound(f"{id} has no {name}", param="id") from None
+
+    def folder_of(self, id: str) -> Path:
+        """Return the folder of a thing. Raises NotFound: there is none."""
+        self.get(id)
+        return self._place / id
 
     def write(self, id: str, name: str, pieces: Iterable[bytes]) -> None:
         """Write a file of a thing, in the place of one of that name.
@@ -236,7 +252,8 @@ class Shelf:
                         logger.error("%s", error)
         return gone
 
-    def _ids(self) -> list[str]:
+    def ids(self) -> list[str]:
+        """List the ids of all things, those that are over among them."""
         if not self._place.exists():
             return []
         return [path.name for path in self._place.iterdir() if ID.fullmatch(path.name)]

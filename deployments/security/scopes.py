@@ -54,6 +54,12 @@ RIGHTS: Mapping[tuple[str, str], Scopes] = {
     ("POST", "/v1/glossaries"): INFER,
     ("GET", "/v1/glossaries/{id}"): INFER,
     ("DELETE", "/v1/glossaries/{id}"): INFER,
+    # jobs
+    ("POST", "/v1/jobs"): INFER,
+    ("GET", "/v1/jobs"): INFER,
+    ("GET", "/v1/jobs/{id}"): INFER,
+    ("GET", "/v1/jobs/{id}/result"): INFER,
+    ("DELETE", "/v1/jobs/{id}"): INFER,
     # live
     ("GET", "/v1/realtime"): INFER,
     ("GET", "/v1/realtime/translations"): INFER,

@@ -24,6 +24,7 @@ from deployments.http.middleware.admission import Admission
 from deployments.http.realtime.relay import Answer, Ask, Elsewhere, Relays
 from deployments.http.realtime.sessions import end_here
 from deployments.http.server import Listener
+from deployments.http.v1.job_kinds import runner_of
 from deployments.library.store import open_store
 from deployments.library.sweeping import sweep_for_ever
 from deployments.live.fleet_sessions import sessions_of
@@ -70,6 +71,7 @@ class Ingress:
         store = open_store(config.library, os.environ)
         self._store = store
         self._sweeping: asyncio.Task[None] | None = None
+        self._jobs = runner_of(self._fleet, config, store, known_keys)
         app = asgi_app(
             self._fleet,
             config,
@@ -78,6 +80,7 @@ class Ingress:
             known_keys,
             LiveParts(sessions, elsewhere, signing_key(os.environ)),
             store,
+            self._jobs,
         )
         at = config.ingress
         self._listener = Listener(app, at.host, at.port, at.keep_alive_timeout_s, at.tls)
@@ -105,6 +108,8 @@ class Ingress:
             self._fleet.start()
             if self._store is not None:
                 self._sweeping = detached(sweep_for_ever(self._store))
+            if self._jobs is not None:
+                self._jobs.start()
         try:
             validated = IngressUserConfig.model_validate(user_config)
             check_policies(validated, self._config)
@@ -119,7 +124,12 @@ class Ingress:
         self._listener.check()
 
     async def drain(self, timeout_s: float) -> bool:
-        """Refuse new requests, and wait for those that run; see ``Admission.drain``."""
+        """Refuse new requests, and wait for those that run; see ``Admission.drain``.
+
+        Jobs are left to other processes at once.
+        """
+        if self._jobs is not None:
+            await self._jobs.stop()
         return await self._admission.drain(timeout_s, self._config.ingress.drain_notice_s)
 
     async def figures(self) -> list[IngressFigures]:
@@ -172,6 +182,8 @@ class Ingress:
     async def __del__(self) -> None:  # Serve awaits it when it stops a replica
         if self._sweeping is not None:
             self._sweeping.cancel()
+        if self._jobs is not None:
+            await self._jobs.stop()
         await self._listener.stop(self._admission, DRAIN_S - STOP_S)
         await asyncio.to_thread(tracing.shut_down)
 

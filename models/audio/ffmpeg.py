@@ -173,6 +173,15 @@ class Decoder:
         return bool(frames)
 
 
+def stated_s(file: io.RawIOBase, demuxer: str) -> float | None:
+    """Return the length that a file states; None: it states none, or it cannot be opened."""
+    try:
+        with av.open(file, format=demuxer, options=OPEN_OPTIONS) as container:
+            return _stated_s(container, _sound(container)) or None
+    except (av.FFmpegError, ValueError, NotAudio):
+        return None
+
+
 def _stated_s(container: InputContainer, stream: AudioStream) -> float:
     if stream.duration and stream.time_base:
         return float(stream.duration * stream.time_base)

@@ -36,6 +36,7 @@ class Resampler:
         self._max_duration_s = max_duration_s
         self._takes: tuple[str, str, int] | None = None  # the frames that it is set up for
         self._samples = bytearray()  # grows in place: a long recording is not copied
+        self._taken_bytes = 0
 
     def add(self, frame: AudioFrame) -> None:
         """Add a frame.
@@ -66,8 +67,16 @@ class Resampler:
     def gathered_bytes(self) -> int:
         return len(self._samples)
 
+    def take(self, count: int) -> NDArray[np.int16]:
+        """Return the first samples of what is gathered, and keep them no longer: int16 [count]."""
+        size = min(count * SAMPLE_BYTES, len(self._samples))
+        taken = bytes(self._samples[:size])
+        del self._samples[:size]
+        self._taken_bytes += size
+        return np.frombuffer(taken, np.int16)
+
     def finish(self) -> NDArray[np.int16]:
-        """Return all that was gathered: int16 [n]."""
+        """Return all that is gathered: int16 [n]."""
         self.flush()
         return np.frombuffer(self._samples, np.int16)
 
@@ -110,7 +119,8 @@ class Resampler:
         for frame in frames:
             if frame is not None:  # a resampler with nothing to do returns None when flushed
                 self._samples += frame.to_ndarray()[0].data
-        if len(self._samples) > self._max_duration_s * self._rate_hz * SAMPLE_BYTES:
+        in_all = self._taken_bytes + len(self._samples)
+        if in_all > self._max_duration_s * self._rate_hz * SAMPLE_BYTES:
             raise too_long(self._max_duration_s)
 
 

@@ -154,6 +154,19 @@ VOICE: Json = {
 }
 
 
+JOB: Json = {
+    "id": "job_0123456789abcdef01234567",
+    "object": "job",
+    "kind": "translation",
+    "status": "queued",
+    "progress": {"stage": "waiting", "done_s": 0, "total_s": None},
+    "created_at": 1_764_500_000,
+    "expires_at": 1_765_100_000,
+    "error": None,
+    "filename": "hello.wav",
+}
+
+
 def comparisons(*cosines: float, threshold: float | None = 0.75) -> Json:
     """One clip beside others, whose cosines these are, in their order; nearest first."""
     order = sorted(range(len(cosines)), key=lambda index: -cosines[index])

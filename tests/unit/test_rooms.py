@@ -29,6 +29,7 @@ DOORS: dict[str, set[str]] = {
     "doctor": {"models", "config", "telemetry", "security"},
 }
 DOORS["library"] = {"models", "config", "telemetry"}
+DOORS["jobs"] = {"models", "config", "batching", "telemetry", "catalogue", "graph", "library"}
 DOORS["live"] = {"models", "config", "batching", "telemetry", "catalogue", "graph"}
 DOORS["http"] = {*DOORS, "graph"}
 DOORS["serve"] = {*DOORS, "http"}

@@ -19,7 +19,8 @@ STOPPING = "the server is stopping"
 FULL = "as many requests as this server takes at once are running"
 # Answered also under overload and while draining.
 PROBES = ("/health/", "/v2/health/", "/metrics")
-LASTING = ("/v1/realtime/follow",)  # answers that go on as long as what they tell of
+# Answers that go on as long as what they tell of, and bodies that go to the disk as they come.
+LASTING = ("/v1/realtime/follow", "/v1/jobs")
 LASTING_S = 86_400.0
 TRITON = "/v2"
 MODEL_PROBES = ("/ready", "/stats")  # the ends of Triton's paths that are probes of one model

@@ -15,12 +15,19 @@ from deployments.batching.concurrency import all_of
 from deployments.catalogue.model import Model
 from deployments.graph.admission import admit
 from deployments.graph.context import Context
-from deployments.graph.diarisation import DiarisedTranscript, Diariser, Diarising, KnownSpeaker
+from deployments.graph.diarisation import (
+    DiarisedTranscript,
+    Diariser,
+    Diarising,
+    HeardVoices,
+    KnownSpeaker,
+)
 from deployments.graph.pipeline import Pipeline
 from deployments.graph.plan import TranscribeOptions
 from deployments.http.parsing import blaming, warnings_json
 from deployments.http.v1.transcript_parts import done_json, usage_json
 from models.errors import InvalidRequest, TooLarge
+from models.types import Audio, Transcript
 
 FORMAT = "diarized_json"
 NAMES, REFERENCES = "known_speaker_names[]", "known_speaker_references[]"
@@ -150,17 +157,44 @@ class Diarized:
             InvalidRequest, NotAudio, TooLarge: the recording or a clip is not taken.
         """
         admit(plan.models, context)
-        with blaming("file", REFERENCES):
-            known = await all_of(
-                self._known(name, reference, context)
-                for name, reference in zip(names, references, strict=True)
-            )
+        known = await self._known(names, references, context)
         audio = await self._pipeline.files.decode(data, context)
         with blaming("known", REFERENCES):
             found = await self._diariser.transcribe(audio, plan, known, context)
         return Spoken(found, audio.duration_s)
 
-    async def _known(self, name: str, reference: str, context: Context) -> KnownSpeaker:
+    async def hear(
+        self, audio: Audio, plan: Diarising, context: Context
+    ) -> tuple[Transcript, HeardVoices]:
+        """Return what is said in a part of a recording, and the voices that say it."""
+        return await self._diariser.hear(audio, plan, context)
+
+    async def told(
+        self,
+        transcript: Transcript,
+        voices: HeardVoices,
+        plan: Diarising,
+        names: Sequence[str],
+        references: Sequence[str],
+        context: Context,
+    ) -> DiarisedTranscript:
+        """Return what every speaker says of a recording whose parts were heard before."""
+        known = await self._known(names, references, context)
+        with blaming("known", REFERENCES):
+            voiceprints = await self._diariser.references(known, plan.voices, context)
+        return await self._diariser.told(transcript, voices, plan, known, voiceprints, context)
+
+    async def _known(
+        self, names: Sequence[str], references: Sequence[str], context: Context
+    ) -> list[KnownSpeaker]:
+        """Decode the clips of all known speakers; see ``_clip`` for the errors."""
+        with blaming("file", REFERENCES):
+            return await all_of(
+                self._clip(name, reference, context)
+                for name, reference in zip(names, references, strict=True)
+            )
+
+    async def _clip(self, name: str, reference: str, context: Context) -> KnownSpeaker:
         """Decode the clip of a known speaker.
 
         Raises:

@@ -169,8 +169,18 @@ class TranscriptionEndpoint:
             answer = await self._in_turn(request, fields, plan, audio, context)
             return timed(naming_ignored(answer, fields), context)
         transcript = await self._pipeline.transcriber.transcribe(audio, plan, context)
+        return await self.answer(fields, transcript, audio.duration_s, context)
+
+    async def answer(
+        self,
+        fields: TranscriptionFields,
+        heard: Transcript,
+        duration_s: float,
+        context: Context,
+    ) -> Response:
+        """Show a transcript of a recording in the format that the request names."""
         rendered = await self._pipeline.codecs.run(
-            lambda: _transcription(fields, transcript, audio, context.warnings), context.deadline
+            lambda: _transcription(fields, heard, duration_s, context.warnings), context.deadline
         )
         return timed(naming_ignored(rendered, fields), context)
 
@@ -220,7 +230,7 @@ async def _streamed(bodies: AsyncGenerator[Mapping[str, Any]], request: Request)
 def _transcription(
     fields: TranscriptionFields,
     heard: Transcript,
-    audio: Audio,
+    duration_s: float,
     warnings: list[AnswerWarning],
 ) -> Response:
     if fields.response_format == "text":
@@ -233,19 +243,19 @@ def _transcription(
     if "logprobs" in fields.include:
         body["logprobs"] = logprobs_json(heard.segments)
     if fields.response_format == "verbose_json":
-        body |= _verbose(fields, heard, audio)
-    body["usage"] = usage_json(audio.duration_s)
+        body |= _verbose(fields, heard, duration_s)
+    body["usage"] = usage_json(duration_s)
     if warnings:
         body["warnings"] = warnings_json(warnings)
     return JSONResponse(body)
 
 
-def _verbose(fields: TranscriptionFields, heard: Transcript, audio: Audio) -> dict[str, Any]:
+def _verbose(fields: TranscriptionFields, heard: Transcript, duration_s: float) -> dict[str, Any]:
     body: dict[str, Any] = {
         "task": "transcribe",
         "language": heard.language,
         "language_probability": round(heard.language_probability, 4),
-        "duration": round(audio.duration_s, 3),
+        "duration": round(duration_s, 3),
         "segments": [segment_json(*each) for each in enumerate(heard.segments)],
     }
     if "word" in fields.timestamp_granularities:

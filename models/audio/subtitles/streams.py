@@ -59,9 +59,7 @@ def add_stream(container: OutputContainer, codec: Codec, language: str) -> Subti
     return stream
 
 
-def packets(
-    cues: Sequence[Cue], codec: Codec, stream: SubtitleStream
-) -> Iterator[Packet[Any]]:
+def packets(cues: Sequence[Cue], codec: Codec, stream: SubtitleStream) -> Iterator[Packet[Any]]:
     """Yield a packet of each cue, in order."""
     grid_ms = 10 if codec == "ass" else 1
     for number, cue in enumerate(cues):

@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 
 from bench.der import Errors, errors
-from deployments.graph.diarisation import SpeakerSpan
+from deployments.graph.said import SpeakerSpan
 
 TRUTH = (SpeakerSpan(0.0, 4.0, "Ann"), SpeakerSpan(5.0, 9.0, "Bob"))
 

@@ -125,11 +125,33 @@ def test_each_file_has_its_translation_beside_it(folder: Path) -> None:
     ]
 
 
-def test_what_an_earlier_run_made_is_not_translated_again(folder: Path) -> None:
-    for _ in range(2):
-        server = serving(ok(fake_api.SPEECH))
-        run(server, "translate", folder, "--to", "pt")
-        assert len(server.requests) == 3
+@pytest.mark.parametrize(
+    ("options", "asked"),
+    [pytest.param([], 0, id="as it is"), pytest.param(["--overwrite"], 3, id="--overwrite")],
+)
+def test_what_an_earlier_run_made_is_not_made_again(
+    folder: Path, options: list[str], asked: int
+) -> None:
+    command = ["translate", folder, "--to", "pt"]
+    run(serving(ok(fake_api.SPEECH)), *command)
+    server = serving(ok(fake_api.SPEECH))
+    result = run(server, *command, *options)
+    assert (result.exit_code, len(server.requests)) == (0, asked)
+
+
+def test_a_run_that_was_broken_off_is_gone_on_with(folder: Path) -> None:
+    good = httpx.Response(200, text="Good day.")
+    (folder / "a.txt").write_text("written before")
+    (folder / ".b.txt.part").write_text("half wri")
+    server = serving(good)
+    result = run(server, "transcribe", folder)
+    assert [file for _, file, _ in server.form() if file] == ["c.flac"]
+    assert (len(server.requests), (folder / "a.txt").read_text()) == (2, "written before")
+    assert (folder / "b.txt").read_text() == "Good day."
+    assert not (folder / ".b.txt.part").exists()
+    first, second, third = result.stderr.splitlines()
+    assert first == "1 of 3 are done already (--overwrite does them again)"
+    assert (second[:5], third[:5]) == ("[2/3]", "[3/3]")
 
 
 def test_many_translations_as_json_are_lines(folder: Path) -> None:

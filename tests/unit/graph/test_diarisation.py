@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import numpy as np
 
-from deployments.graph.diarisation import KnownSpeaker, Said, SpeakerSpan, named, said_by
+from deployments.graph.diarisation import KnownSpeaker, named
+from deployments.graph.said import Said, SpeakerSpan, said_by
 from models.speaker.turns import Turn, Turns, rules_of
 from models.types import SAMPLE_RATE_HZ, Audio, Segment, Word
 
