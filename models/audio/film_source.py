@@ -105,8 +105,9 @@ def _film(container: InputContainer, video_format: VideoFormat) -> Film:
     if not pictures or pictures[0].codec_context is None:
         raise _no_film(video_format)
     sound = container.streams.best("audio")
-    is_known = isinstance(sound, AudioStream) and sound.codec_context is not None
-    return Film(container, pictures[0], sound if is_known else None)
+    if isinstance(sound, AudioStream) and sound.codec_context is not None:
+        return Film(container, pictures[0], sound)
+    return Film(container, pictures[0], None)
 
 
 def _no_film(video_format: VideoFormat) -> InvalidRequest:

@@ -36,6 +36,7 @@ def film(
     streams: int = 0,
     late_s: float = 0.0,
     loudness: float = 1.0,
+    attached: int = 0,
 ) -> bytes:
     """A film with a tone.
 
@@ -43,6 +44,7 @@ def film(
         streams: of sound beside the first one.
         late_s: when the sound begins.
         loudness: of the tone; 0: silence.
+        attached: files that are attached, as fonts are to Matroska.
     """
     file = io.BytesIO()
     with av.open(file, "w", format=muxer) as container:
@@ -51,6 +53,8 @@ def film(
         video.pix_fmt = "yuv420p"
         names = [sound] * (streams + 1) if sound else []
         tracks = [container.add_stream(name, rate=48_000, layout="mono") for name in names]
+        for number in range(attached):
+            container.add_attachment(f"{number}.ttf", "font/ttf", bytes(1_000))
         for number in range(seconds * FRAMES_A_S):
             values = np.full((SIDE, SIDE, 3), number % 250, np.uint8)
             picture = av.VideoFrame.from_ndarray(values, format="rgb24")

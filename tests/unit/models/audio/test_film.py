@@ -140,6 +140,21 @@ def test_a_film_of_many_streams_is_refused() -> None:
         film_source.check(io.BytesIO(film("matroska", "libx264", "aac", 1, 63)), "mkv")
 
 
+def test_what_is_attached_is_left_out() -> None:
+    data = film("matroska", attached=20)
+    kinds = [track.kind for track in tracks_of(written(data, "mkv", dub(beeps(3, 1.0), "pt")))]
+    assert kinds == ["video", "audio", "audio"]
+
+
+def test_a_duration_that_a_film_states_and_does_not_have_changes_nothing() -> None:
+    changed, position = bytearray(film()), 0
+    while (position := changed.find(b"mdhd", position + 1)) > 0:
+        struct.pack_into(">I", changed, position + 20, 0xFFFF_FFF0)
+    made = written(bytes(changed), "mp4", dub(beeps(3, 1.0), "pt"))
+    assert len(sound_of(made)[1]) == pytest.approx(3 * 48_000, abs=4_800)
+    assert len(made) < 2 * len(changed)
+
+
 def test_a_film_without_its_index_is_refused() -> None:
     data = film()
     with pytest.raises(InvalidRequest, match="damaged"):
