@@ -36,7 +36,12 @@ from models.types import SAMPLE_RATE_HZ
 from tests.support.local import fake_fleet
 
 TRANSLATE, EMBED = "/v1/speech/translations", "/v1/audio/embeddings"
-ASKED = {"target_language": "pt", "fit": "duration", "background": "duck"}
+ASKED = {
+    "source_language": "en",  # or the accent of Kokoro's Japanese voice is taken for Japanese
+    "target_language": "pt",
+    "fit": "duration",
+    "background": "duck",
+}
 HEARD = 0.02  # of full scale: quieter is no speech of the dub
 Row: TypeAlias = dict[str, Any]
 
@@ -185,6 +190,8 @@ def results(
         )
     drift_s = abs(answer["audio"]["duration_s"] - made.duration_s)
     late = [abs(row["placed"]["start"] - row["start_s"]) for row in placed]
+    first = {_line_of(made, row).span.start_s: row for row in reversed(placed)}
+    off = [abs(row["placed"]["start"] - start_s) for start_s, row in first.items()]
     last = placed[-1]
     last_s = abs(last["placed"]["end"] - last["end_s"])
     of_film = streams(dub)
@@ -198,7 +205,8 @@ def results(
         f"{len(placed)} sentences, {overlaps([row['placed'] for row in placed])} overlaps; the "
         f"track is {drift_s * 1000:.0f} ms longer or shorter than the film's sound.",
         f"A sentence begins {np.median(late):.2f} s from where it was recognised (median; at most "
-        f"{max(late):.2f} s); the last one ends {last_s:.2f} s from its original's end.",
+        f"{max(late):.2f} s), and {np.median(off):.2f} s from where it was said (at most "
+        f"{max(off):.2f} s); the last one ends {last_s:.2f} s from its original's end.",
         f"Warnings: {', '.join(codes) or 'none'}.",
     ]
     columns = ["who", "said, s", "recognised, s", "placed, s", "heard, s", "speed"]

@@ -170,7 +170,7 @@ def bench(args: argparse.Namespace) -> Results:
     step = 8 if args.quick else 1
     with ExitStack() as stack:
         engines = Bench(stack, args.threads, args.spoken)
-        found = {}
+        found = dict[str, list[Answers]]()
         for name in (*LANGUAGES, "plain", "near"):
             found[name] = []
             for case in read_cases(name)[:: 1 if name == "near" else step]:

@@ -212,12 +212,12 @@ class Unprocessable(CallerError):
     code = "unprocessable"
 
 
-class NothingKept(Unprocessable):
-    code = "nothing_kept"
-
-
 class UnsupportedPair(Unprocessable):
     code = "unsupported_language_pair"
+
+
+class NothingKept(Unprocessable):
+    code = "nothing_kept"
 
 
 class RateLimited(CallerError):

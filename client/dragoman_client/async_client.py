@@ -44,7 +44,7 @@ class AsyncClient(AsyncSpeech, AsyncStreams, AsyncJobs, AsyncVoices, AsyncLive, 
     """A server's API as methods. One client serves many tasks and keeps connections open.
 
     >>> async with AsyncClient("http://127.0.0.1:8000", timeout=30) as client:
-    ...     result = await client.translatespeech_call("hello.wav", "pt")
+    ...     result = await client.translate_speech("hello.wav", "pt")
     >>> result.translation.text
     'Olá.'
 
@@ -127,7 +127,7 @@ class AsyncClient(AsyncSpeech, AsyncStreams, AsyncJobs, AsyncVoices, AsyncLive, 
             )
         )
 
-    def streamspeech_call(
+    def stream_speech(
         self,
         text: str,
         *,
@@ -143,7 +143,7 @@ class AsyncClient(AsyncSpeech, AsyncStreams, AsyncJobs, AsyncVoices, AsyncLive, 
         raises what :meth:`speak` would raise, and a later one :class:`ConnectionFailed` if the
         server had to break off. Close the iterator to stop early.
 
-        >>> async for piece in client.streamspeech_call("Bom dia. Tudo bem?", language="pt"):
+        >>> async for piece in client.stream_speech("Bom dia. Tudo bem?", language="pt"):
         ...     player.stdin.write(piece)  # of subprocess.Popen(["ffplay", "-"], stdin=PIPE)
         """
         return self._stream(speech_call(text, voice, language, response_format, speed, glossary))

@@ -44,7 +44,7 @@ class Client(Speech, Streams, Jobs, Voices, Live, Glossaries):
     """A server's API as methods. One client serves many threads and keeps connections open.
 
     >>> with Client("http://127.0.0.1:8000", timeout=30) as client:
-    ...     result = client.translatespeech_call("hello.wav", "pt")
+    ...     result = client.translate_speech("hello.wav", "pt")
     >>> result.translation.text
     'Olá.'
 
@@ -125,7 +125,7 @@ class Client(Speech, Streams, Jobs, Voices, Live, Glossaries):
             )
         )
 
-    def streamspeech_call(
+    def stream_speech(
         self,
         text: str,
         *,
@@ -141,7 +141,7 @@ class Client(Speech, Streams, Jobs, Voices, Live, Glossaries):
         raises what :meth:`speak` would raise, and a later one :class:`ConnectionFailed` if the
         server had to break off. Close the iterator to stop early.
 
-        >>> for piece in client.streamspeech_call("Bom dia. Tudo bem?", language="pt"):
+        >>> for piece in client.stream_speech("Bom dia. Tudo bem?", language="pt"):
         ...     player.stdin.write(piece)  # of subprocess.Popen(["ffplay", "-"], stdin=PIPE)
         """
         return self._stream(speech_call(text, voice, language, response_format, speed, glossary))

@@ -10,7 +10,7 @@ import typer
 
 from . import console, files, long_files
 from .dubbing_types import Background, DubFormat
-from .options import AUDIO, SoundFile, To, VoiceOrSource, format_of, writable
+from .options import AUDIO, STDIN, SoundFile, To, VoiceOrSource, format_of, writable
 from .speech_commands import Source
 from .types import TranslatedAudio
 
@@ -108,7 +108,7 @@ def dub(
 
 def _format_of_source(source: Path) -> DubFormat:
     """Return the format of the source's own kind. Raise typer.BadParameter."""
-    if source == files.STDIN:
+    if source == STDIN:
         message = "stdin has no name: name --output, with an extension"
         raise typer.BadParameter(message, param_hint="--output")
     return FORMATS.get(source.suffix.lower(), "wav")

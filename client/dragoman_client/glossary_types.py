@@ -8,7 +8,7 @@ from typing import Any, TypeAlias
 import msgspec
 from msgspec import field
 
-from .types import Answer
+from .answer import Answer
 
 # The id of one that the server keeps, or a glossary itself: {"terms": [{"term": ..., ...}]}.
 Glossary: TypeAlias = str | Mapping[str, Any]

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import asyncio
 from collections.abc import Awaitable, Callable, Sequence
 from dataclasses import replace
 
@@ -25,7 +24,7 @@ async def with_terms(heard: Transcript, glossary: Glossary, again: Again) -> Tra
     about as long.
     """
     language = heard.language
-    likely = await asyncio.to_thread(glossary.sounding_like, heard.text, language)
+    likely = glossary.sounding_like(heard.text, language)
     places = TermPlaces(((term, False) for term in likely), language)
     before = [place.number for place in places.find(heard.text)]
     if len(set(before)) == len(likely):

@@ -257,17 +257,15 @@ class Pipeline:
         """Translate and speak a sentence; one that no model translates is heard as it was said."""
         sentence = speakers.named(sentence)
         speaking = speakers.speaking_for(sentence)
-        route = translating.route_from(sentence.language)
+        route, options = translating.route_from(sentence.language), translating.options
         if route is None:
             return await self._passed_on(sentence, audio, translating.target, speaking, context)
-        translation = await self.texts.translate_sentence(
-            sentence.text, route, context, translating.options
-        )
+        found = await self.texts.translate_sentence(sentence.text, route, context, options)
         spoken = None
         if speaking is not None:
-            spoken = await self.synthesiser.speak(translation.text, speaking, context)
-        warnings = (*sentence.warnings, *translation.warnings)
-        return replace(sentence, translation=translation.text, audio=spoken, warnings=warnings)
+            spoken = await self.synthesiser.speak(found.text, speaking, context)
+        warnings = (*sentence.warnings, *found.warnings)
+        return replace(sentence, translation=found.text, audio=spoken, warnings=warnings)
 
     async def _passed_on(
         self,

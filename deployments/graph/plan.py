@@ -13,6 +13,7 @@ from deployments.catalogue.model import Model
 from deployments.catalogue.selection import Fleet
 from deployments.catalogue.voices import NamedVoice, reference_of
 from deployments.graph.listening import WINDOW_VAD
+from deployments.graph.text_options import GREEDY, TextOptions
 from deployments.telemetry.log import logger
 from models.errors import Unavailable, UnsupportedPair
 from models.runtime import Voice
@@ -26,8 +27,7 @@ class TranscribeOptions:
 
     Attributes:
         language: None: as each stretch of the recording is heard.
-        keywords: terms that are likely to be said.
-        glossary: terms that may be said.
+        keywords, glossary: terms that are likely to be said.
         languages: those that doubtful speech may be in; empty: all.
         candidates: those that any speech is in; empty: all.
         vad: by which rules speech is found.
@@ -48,19 +48,6 @@ class TranscribeOptions:
     def written_in(self) -> str | None:
         """Return the language of the text; None: the one that is spoken."""
         return "en" if self.task == "translate" else None
-
-
-@dataclass(frozen=True, slots=True)
-class TextOptions:
-    """Options of a text's translation, where the engine has them; see ``NmtItem``."""
-
-    beam_size: int = 1
-    length_penalty: float = 1.0
-    max_tokens: int | None = None
-    glossary: Glossary | None = None
-
-
-GREEDY = TextOptions()
 
 
 @dataclass(frozen=True, slots=True)
@@ -218,8 +205,7 @@ class Planner:
             UnknownVoice, Unprocessable: no such voice speaks the language.
         """
         source, target = options.source_language, options.target_language
-        glossary = options.glossary
-        texts = GREEDY if glossary is None else TextOptions(glossary=glossary)
+        texts, glossary = TextOptions(glossary=options.glossary), options.glossary
         if source is None:
             routes = self._fleet.routes_to(target)
             translating = Translating(target, routes, options=texts)
@@ -297,7 +283,6 @@ class Planner:
         *,
         speed: float = 1.0,
         reference: Samples | None = None,
-        glossary: Glossary | None = None,
     ) -> Speaking:
         """Plan to speak, with a voice of that id or the first that speaks the language.
 
@@ -309,7 +294,7 @@ class Planner:
             self._fleet.check_language(language, param="language")
         chosen = self._fleet.voices(model).choose(voice, language)
         own = reference_of(voice) if reference is None else reference
-        return Speaking(*chosen, speed, own, glossary)
+        return Speaking(*chosen, speed, own)
 
     def embedding(self, speaker: Model, *, listens: bool = True) -> Embedding:
         """Plan the embedding of clips. ``listens``: of their speech alone, if there is a VAD."""

@@ -11,7 +11,14 @@ import numpy as np
 from models.audio.placing import Place
 from models.audio.segments import MAX_PAUSE_S, Window
 from models.text.sentences import split
-from models.types import UNDETERMINED, AnswerWarning, Audio, Segment, Transcript
+from models.types import (
+    UNDETERMINED,
+    AnswerWarning,
+    Audio,
+    Segment,
+    SpeechSpan,
+    Transcript,
+)
 
 SENTENCE_ENDS = tuple(".!?…。！？؟।\"»”')")
 OPEN_ENDS = ("...", "…", ",", "-")  # what Whisper writes where a speaker stopped in mid-sentence
@@ -116,6 +123,16 @@ def _known_times(segment: Segment, text: str) -> list[tuple[int, int, float, flo
     return found or [(0, len(text), segment.start_s, segment.end_s)]
 
 
+def without_silence(sentence: Sentence, speech: Sequence[SpeechSpan]) -> Sentence:
+    """Return a sentence that begins and ends with speech. ``speech`` is in order."""
+    heard = [s for s in speech if s.end_s > sentence.start_s and s.start_s < sentence.end_s]
+    if not heard:
+        return sentence
+    start_s = max(sentence.start_s, heard[0].start_s)
+    end_s = min(sentence.end_s, heard[-1].end_s)
+    return replace(sentence, start_s=round(start_s, 3), end_s=round(end_s, 3))
+
+
 def language_doubts(transcript: Transcript) -> tuple[AnswerWarning, ...]:
     """Tell whether a window's language is not sure."""
     is_unsure = transcript.segments and transcript.language_probability < UNSURE_PROBABILITY
@@ -133,7 +150,12 @@ def doubts(segment: Segment) -> list[AnswerWarning]:
 
 
 def placed(sentence: Sentence, window: Window) -> Sentence:
-    """Count the times of a window's sentence from the start of its recording."""
+    """Count the times of a window's sentence from the start of its recording.
+
+    It begins and ends with speech: the time of a first word begins earlier, and one that comes
+    of the share of a text may lie in a pause.
+    """
+    sentence = without_silence(sentence, window.speech)
     start_s = window.start_in_recording_s(sentence.start_s)
     end_s = max(start_s, window.end_in_recording_s(sentence.end_s))
     return replace(sentence, start_s=round(start_s, 3), end_s=round(end_s, 3))

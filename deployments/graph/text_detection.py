@@ -11,7 +11,8 @@ from deployments.batching.concurrency import all_of
 from deployments.catalogue.language_pairs import Route
 from deployments.graph.codecs import Codecs
 from deployments.graph.context import Context
-from deployments.graph.plan import GREEDY, TextOptions, Translating
+from deployments.graph.plan import Translating
+from deployments.graph.text_options import GREEDY, TextOptions
 from deployments.graph.text_translation import TextTranslator
 from deployments.telemetry.log import logger
 from models.errors import Unavailable, WeightsError

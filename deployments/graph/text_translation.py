@@ -7,8 +7,8 @@ from collections.abc import Sequence
 from deployments.batching.concurrency import all_of
 from deployments.catalogue.language_pairs import Route
 from deployments.graph.context import Context
-from deployments.graph.plan import GREEDY, TextOptions
 from deployments.graph.stages import StageRunner
+from deployments.graph.text_options import GREEDY, TextOptions
 from deployments.graph.text_terms import hops_with_terms, whole_passages
 from models.text.doubts import joined, terms_unused
 from models.text.sentences import split

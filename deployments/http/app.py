@@ -99,12 +99,9 @@ def asgi_app(
         [
             *routes(fleet, config, refusing, cluster_figures, store),
             *live_routes(fleet, config, admission, cluster_figures, live, tokens, store),
-            *JobRoutes(
-                jobs or runner_of(fleet, config, store, known_keys),
-                kinds(Pipeline(fleet, config, Codecs(1)), config, store),
-                config.limits,
-                admission,
-            ).routes(),
+            *job_routes(
+                fleet, config, admission, jobs or runner_of(fleet, config, store, known_keys), store
+            ),
         ]
     )
     door = Door(config, known_keys, router.template, tokens)
@@ -194,6 +191,18 @@ def live_routes(
         *TokenRoutes(tokens, *parts, config.limits).routes(),
         *SessionRoutes(*parts, cluster_figures).routes(),
     ]
+
+
+def job_routes(
+    fleet: Fleet,
+    config: AppConfig,
+    admission: Admission,
+    jobs: Runner | None,
+    store: Store | None = None,
+) -> list[Route]:
+    """Return the routes of jobs. ``jobs`` runs them; None: nothing is kept here."""
+    of_kinds = kinds(Pipeline(fleet, config, Codecs(1)), config, store)
+    return JobRoutes(jobs, of_kinds, config.limits, admission).routes()
 
 
 def _shared(app: ASGIApp, origins: Sequence[str]) -> ASGIApp:

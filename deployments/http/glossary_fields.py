@@ -14,7 +14,6 @@ from pydantic import (
     BeforeValidator,
     Discriminator,
     Field,
-    StringConstraints,
     Tag,
     model_validator,
 )
@@ -28,7 +27,7 @@ from models.errors import NotFound, NothingKept
 from models.text.glossary import Entry, Glossary
 
 MAX_TERMS, MAX_CHARS = 1000, 100_000  # of one glossary: its terms, and all of their characters
-MAX_TERM_CHARS, MAX_SOUND_CHARS, MAX_NAME_CHARS = 100, 100, 200
+MAX_TERM_CHARS, MAX_NAME_CHARS = 100, 200
 MAX_LANGUAGES = 32  # of one term
 MAX_JSON_CHARS = 1 << 20  # of a glossary in a form
 CODE = re.compile("[a-z]{2,3}")
@@ -44,9 +43,19 @@ def _visible(text: str) -> str:
 
 
 def _term(text: str) -> str:
-    text = _visible(text)
+    text = _short(_visible(text), MAX_TERM_CHARS)
     if not any(map(str.isalnum, text)):
         raise ValueError("must hold a letter or a digit")
+    return text
+
+
+def _name(text: str) -> str:
+    return _short(_visible(text), MAX_NAME_CHARS)
+
+
+def _short(text: str, max_chars: int) -> str:
+    if len(text) > max_chars:
+        raise ValueError(f"must have at most {max_chars} characters")
     return text
 
 
@@ -57,11 +66,10 @@ def _code(code: str) -> str:
 
 
 Code = Annotated[Language, AfterValidator(_code)]
-Word = Annotated[Text, StringConstraints(max_length=MAX_TERM_CHARS), AfterValidator(_term)]
-Sound = Annotated[Text, StringConstraints(max_length=MAX_SOUND_CHARS), AfterValidator(_term)]
-Name = Annotated[Text, StringConstraints(max_length=MAX_NAME_CHARS), AfterValidator(_visible)]
+Word = Annotated[Text, AfterValidator(_term)]  # of a term, or its sound
+Name = Annotated[Text, AfterValidator(_name)]
 
-OF_LANGUAGES = Field(default_factory=dict, max_length=MAX_LANGUAGES)
+OF_LANGUAGES: Any = Field(default_factory=dict, max_length=MAX_LANGUAGES)
 
 
 class TermFields(Fields):
@@ -70,7 +78,7 @@ class TermFields(Fields):
     term: Word
     language: Code
     translations: Annotated[dict[Code, Word], OF_LANGUAGES]
-    sounds: Annotated[dict[Code, Sound], OF_LANGUAGES]
+    sounds: Annotated[dict[Code, Word], OF_LANGUAGES]
     case_sensitive: bool = False
 
     @model_validator(mode="after")

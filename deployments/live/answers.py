@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import asyncio
 from dataclasses import replace
 
 import numpy as np
@@ -81,7 +80,7 @@ class Answers:
             return None
         if answer is None or answer.language != asked_of.language:
             answer = await self._recognise(replace(item, language=asked_of.language))
-        await self._look_for_terms(answer.text[len(asked_of.prefix or "") :], asked_of.language)
+        self._look_for_terms(answer.text, asked_of.language)
         if not is_final or not goes_round(asked_of.prefix, answer.text):
             return answer
         sure_s = asked_of.sure[-1].end_s - asked_of.start / SAMPLE_RATE_HZ
@@ -138,10 +137,10 @@ class Answers:
         """Return the prompt, with the terms that the next answer may hold before it."""
         return ". ".join(filter(None, [", ".join(self._likely), self.options.prompt])) or None
 
-    async def _look_for_terms(self, text: str, language: str) -> None:
+    def _look_for_terms(self, text: str, language: str) -> None:
         """Find the terms that words which may still change sound like, for the next question."""
         if (glossary := self.options.glossary) is not None:
-            found = await asyncio.to_thread(glossary.sounding_like, text, language)
+            found = glossary.sounding_like(text, language)
             self._likely = found[::-1]  # the recogniser minds most what it read last
 
     async def _told(self, asked_of: Utterance, start: int, end: int) -> tuple[str, float] | None:

@@ -15,9 +15,10 @@ from deployments.catalogue.selection import Fleet
 from deployments.catalogue.voices import NamedVoice, name_of
 from deployments.graph.codecs import Caller
 from deployments.graph.context import Context
-from deployments.graph.plan import Planner, Speaking, TextOptions, Translating
+from deployments.graph.plan import Planner, Speaking, Translating
 from deployments.graph.stages import StageRunner
 from deployments.graph.synthesis import Synthesiser
+from deployments.graph.text_options import TextOptions
 from deployments.graph.text_terms import hops_with_terms
 from deployments.graph.text_translation import TextTranslator
 from deployments.live.models import Begun

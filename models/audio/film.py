@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from fractions import Fraction
-from typing import BinaryIO
+from typing import Any, BinaryIO
 
 import av
 from av.audio.frame import AudioFrame
@@ -136,12 +136,14 @@ class _Muxing:
             original = three_letters(dub.original_language or "und")
             self._original.metadata.update(language=original, title="Original")
             self._original.disposition = Disposition.original
-        self._cues: list[Packet] = []
+        self._cues: list[tuple[float, Packet[Any]]] = []
         if dub.cues is not None:
             codec = _SUBTITLES[video_format]
             subtitles = streams.add_stream(container, codec, language)
             moved = [_later(cue, film.sound_starts_s) for cue in dub.cues]
-            self._cues = list(streams.packets(moved, codec, subtitles))[::-1]
+            made = streams.packets(moved, codec, subtitles)
+            timed = [(cue.start_s, packet) for cue, packet in zip(moved, made, strict=True)]
+            self._cues = timed[::-1]
 
     def all_steps(self, times: Iterator[int] | None) -> Steps[None]:
         """Write all packets in the order of their times. ``times``: see ``decode_times``."""
@@ -154,7 +156,9 @@ class _Muxing:
             assert packet.dts is not None
             assert packet.time_base is not None
             yield from self._added_until(float(packet.dts * packet.time_base))
-            packet.stream = self._video if is_video else self._original
+            copied = self._video if is_video else self._original
+            assert copied is not None
+            packet.stream = copied
             self._container.mux(packet)
             yield 0
         yield from self._added_until(float("inf"))
@@ -164,8 +168,8 @@ class _Muxing:
         for packet in self._voice.until(at_s):
             self._container.mux(packet)
             yield 0
-        while self._cues and float(self._cues[-1].pts * streams.MILLISECONDS) <= at_s:
-            self._container.mux(self._cues.pop())
+        while self._cues and self._cues[-1][0] <= at_s:
+            self._container.mux(self._cues.pop()[1])
 
 
 class _Voice:
@@ -173,7 +177,9 @@ class _Voice:
 
     def __init__(self, container: OutputContainer, codec: str, dub: Dub, starts_s: float) -> None:
         rate_hz = encoder_rate_hz(codec, dub.rate_hz)
-        self.stream: AudioStream = container.add_stream(codec, rate=rate_hz, layout="mono")
+        stream = container.add_stream(codec, rate=rate_hz, layout="mono")
+        assert isinstance(stream, AudioStream)
+        self.stream = stream
         self.stream.bit_rate = BITRATE
         context = self.stream.codec_context
         context.open()

@@ -8,10 +8,10 @@ from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
 from functools import cache
-from itertools import islice
-from typing import BinaryIO, Literal, TypeAlias
+from typing import Any, BinaryIO, Literal, TypeAlias
 
 import av
+import numpy as np
 from av.audio.stream import AudioStream
 from av.container import InputContainer
 from av.packet import Packet
@@ -31,7 +31,6 @@ UNDECODED_NOT_IN: Mapping[VideoFormat, frozenset[str]] = {"mp4": frozenset({"vp9
 HEAD_BYTES = 1 << 16  # in which a container shows what it is
 MAX_STREAMS = 64
 MAX_PACKETS = 3_000_000  # of a film: several hours of pictures and sound
-LOOKED_AT = 8  # packets in which a container shows whether it has times of decoding
 NO_FILM = (
     "response_format {} needs a film with pictures: MP4, MOV, Matroska or WebM. "
     "For sound alone take wav, mp3, opus or flac with fit=duration"
@@ -54,7 +53,7 @@ class Film:
             return 0.0
         return float(stream.start_time * stream.time_base)
 
-    def packets(self) -> Iterator[Packet[VideoStream] | Packet[AudioStream]]:
+    def packets(self) -> Iterator[Packet[Any]]:
         """Yield what is copied, in the order of the file; what cannot be read is left out.
 
         Raises:
@@ -67,7 +66,7 @@ class Film:
             if packet.pts is not None or packet.dts is not None:  # the last ones are empty
                 yield packet
 
-    def _readable(self) -> Iterator[Packet[VideoStream] | Packet[AudioStream]]:
+    def _readable(self) -> Iterator[Packet[Any]]:
         streams = [self.video] if self.audio is None else [self.video, self.audio]
         for _ in range(MAX_READ_ERRORS):
             try:
@@ -106,7 +105,8 @@ def _film(container: InputContainer, video_format: VideoFormat) -> Film:
     if not pictures or pictures[0].codec_context is None:
         raise _no_film(video_format)
     sound = container.streams.best("audio")
-    return Film(container, pictures[0], sound if isinstance(sound, AudioStream) else None)
+    is_known = isinstance(sound, AudioStream) and sound.codec_context is not None
+    return Film(container, pictures[0], sound if is_known else None)
 
 
 def _no_film(video_format: VideoFormat) -> InvalidRequest:
@@ -154,16 +154,15 @@ def decode_times(source: BinaryIO, video_format: VideoFormat) -> Steps[Iterator[
     Matroska states only when pictures are shown. They are decoded in the same order of times, so
     much earlier that none is shown before. It takes steps of a packet.
     """
-    with opened(source, video_format) as film:
-        first = islice(film.container.demux(film.video), LOOKED_AT)
-        if all(packet.dts is not None for packet in first if packet.size):
-            return None
     shown = array("q")
     with opened(source, video_format) as film:
+        if "matroska" not in film.container.format.name:
+            return None
         for packet in Film(film.container, film.video, None).packets():
             if packet.pts is not None:
                 shown.append(packet.pts)
             yield shown.itemsize * len(shown)
-    in_order = sorted(shown)
-    ahead = max((due - at for due, at in zip(in_order, shown, strict=True)), default=0)
-    return (due - ahead for due in in_order)
+    times = np.frombuffer(shown, np.int64)
+    in_order = np.sort(times)
+    ahead = int(np.max(in_order - times, initial=0))
+    return (int(due) - ahead for due in in_order)

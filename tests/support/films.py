@@ -13,7 +13,7 @@ from numpy.typing import NDArray
 from models.types import SAMPLE_RATE_HZ, Audio
 from tests.support.sounds import tone
 
-FRAMES_A_S, SIDE = 25, 32
+FRAMES_A_S, SIDE = 25, 64
 
 
 @dataclass(frozen=True)

@@ -13,7 +13,7 @@ from pydantic import TypeAdapter
 from deployments import __version__
 from deployments.config.security import SCOPES
 from deployments.http.errors import TABLE, TRITON
-from deployments.http.openapi import jobs, realtime, triton, v1
+from deployments.http.openapi import glossaries, jobs, realtime, triton, v1
 from deployments.http.openapi.answers import Error, TritonError
 from deployments.http.openapi.operations import (
     HEADERS,
@@ -32,6 +32,7 @@ from deployments.security.scopes import ANY, NOBODY_ASKED, RIGHTS, Scopes
 
 OPERATIONS: Mapping[Route, Operation] = {
     **v1.OPERATIONS,
+    **glossaries.OPERATIONS,
     **jobs.OPERATIONS,
     **realtime.OPERATIONS,
     **triton.OPERATIONS,

@@ -51,6 +51,13 @@ PARAMETERS: Mapping[str, Schema] = {
         "schema": {"type": "string"},
         "description": "The id of an open session.",
     },
+    "GlossaryId": {
+        "name": "id",
+        "in": "path",
+        "required": True,
+        "description": "The id of a glossary.",
+        "schema": {"type": "string"},
+    },
     "JobId": {
         "name": "id",
         "in": "path",

@@ -132,10 +132,16 @@ class TranslationInput(Part):
     delay: Delay | None = None
 
 
+def _voice_name(voice: Any) -> Any:
+    """Take OpenAI's object of a custom voice, too: its id is the name."""
+    is_object = isinstance(voice, Mapping) and voice.keys() == {"id"}
+    return voice["id"] if is_object else voice
+
+
 class TranslationOutput(Part):
     language: Language | None = None
     languages: Annotated[list[Language], Field(max_length=MAX_LANGUAGES)] | None = None
-    voice: str | None = None
+    voice: Annotated[str | None, BeforeValidator(_voice_name)] = None
     text_only: bool = False
 
 

@@ -13,8 +13,9 @@ from starlette.routing import Route
 from deployments.config.schema import Limits
 from deployments.graph.context import Context
 from deployments.graph.pipeline import Pipeline
-from deployments.graph.plan import TextOptions, Translating
+from deployments.graph.plan import Translating
 from deployments.graph.text_detection import DetectingTranslator, TextDetector
+from deployments.graph.text_options import TextOptions
 from deployments.http.failed_requests import counted
 from deployments.http.glossary_fields import AskedGlossary, Glossaries
 from deployments.http.parsing import (

@@ -18,7 +18,6 @@ from deployments.graph.admission import admit
 from deployments.graph.context import Context
 from deployments.graph.pipeline import Pipeline, SpeechTranslation
 from deployments.graph.plan import Plan, TranslateOptions
-from deployments.graph.sentences import Sentence
 from deployments.http.failed_requests import counted
 from deployments.http.glossary_fields import AskedGlossary, Glossaries
 from deployments.http.own_voices import OwnVoices
@@ -34,6 +33,7 @@ from deployments.http.parsing import (
 from deployments.http.streaming import DONE, EVENTS, StreamedResponse, events
 from deployments.http.synthetic import synthetic
 from deployments.http.v1.dubbing import DubbingFields, check_film, film_response, fitted
+from deployments.http.v1.sentences import sentence_json
 from deployments.http.v1.subtitles import cues_of, subtitle_response
 from deployments.http.v1.text_headers import text_headers
 from deployments.http.v1.transcript_parts import usage_json
@@ -175,7 +175,7 @@ class SpeechTranslationEndpoint:
         bodies = translation_bodies(
             self._pipeline.run_in_turn(audio, plan, context),
             self._pipeline.synthesiser.gap_s(fields.speed),
-            _segment,
+            sentence_json,
             audio_json,
             done,
         )
@@ -193,7 +193,7 @@ class SpeechTranslationEndpoint:
         spoken = await self._spoken(fields, answer.audio, answer.voice, context)
         body = {
             **_whole(request_id, fields, answer, context),
-            "segments": [_segment(*each) for each in enumerate(answer.sentences)],
+            "segments": [sentence_json(*each) for each in enumerate(answer.sentences)],
             "audio": spoken,
         }
         rendered = await self._pipeline.codecs.run(lambda: JSONResponse(body), context.deadline)
@@ -272,29 +272,6 @@ def _whole(
         body["embedding"] = found.voiceprint.embedding.tolist() if found else None
         body["speech_s"] = found.rounded_speech_s if found else 0.0
     return body
-
-
-def _segment(number: int, sentence: Sentence) -> dict[str, Any]:
-    speaker = {} if sentence.speaker is None else {"speaker": sentence.speaker}
-    row = {
-        "id": number,
-        "start_s": sentence.start_s,
-        "end_s": sentence.end_s,
-        "text": sentence.text,
-        "translation": sentence.translation,
-        "language": sentence.language,
-        "avg_logprob": round(sentence.avg_logprob, 4),
-        "no_speech_prob": round(sentence.no_speech_prob, 4),
-        "warnings": warnings_json(sentence.warnings),
-        **speaker,
-    }
-    if (place := sentence.place) is not None:
-        row["placed"] = {
-            "start": round(place.start_s, 3),
-            "end": round(place.end_s, 3),
-            "speed": round(place.speed, 3),
-        }
-    return row
 
 
 def _as_subtitles(

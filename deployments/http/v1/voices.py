@@ -77,7 +77,8 @@ class VoiceRoutes:
         if self._own.are_kept:
             every = await asyncio.to_thread(self._own.voices_of(request.scope).all)
             languages = cloning["languages"] if cloning else []
-            rows += [{**voice_json(each), "kind": "own", "languages": languages} for each in every]
+            own = {"kind": "own", "language": None, "languages": languages}
+            rows += [{**voice_json(each), **own} for each in every]
         about = {"cloning": cloning, "cloning_missing": missing}
         return JSONResponse({"object": "list", "data": rows, "voices": rows, **about})
 

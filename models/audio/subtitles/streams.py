@@ -8,7 +8,7 @@ import struct
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from fractions import Fraction
 from html import escape
-from typing import Literal, TypeAlias
+from typing import Any, Literal, TypeAlias
 
 import av
 from av.container import OutputContainer
@@ -59,12 +59,12 @@ def add_stream(container: OutputContainer, codec: Codec, language: str) -> Subti
     return stream
 
 
-def packets(cues: Sequence[Cue], codec: Codec, stream: SubtitleStream) -> Iterator[Packet]:
+def packets(cues: Sequence[Cue], codec: Codec, stream: SubtitleStream) -> Iterator[Packet[Any]]:
     """Yield a packet of each cue, in order."""
     grid_ms = 10 if codec == "ass" else 1
     for number, cue in enumerate(cues):
         text = _PAYLOADS[codec](number, [" ".join(line.split()) for line in cue.lines])
-        packet = Packet(text)
+        packet: Packet[Any] = Packet(text)
         packet.stream, packet.time_base = stream, MILLISECONDS
         start_ms = grid_ms * round(cue.start_s * 1000 / grid_ms)
         end_ms = grid_ms * round(cue.end_s * 1000 / grid_ms)

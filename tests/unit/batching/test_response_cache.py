@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 
 from deployments.batching.response_cache import ResponseCache
-from models.types import AsrItem, NmtItem, SpeakerItem, TtsItem, VadItem
+from models.types import AsrItem, NmtItem, SpeakerItem, Term, TtsItem, VadItem
 
 INT16 = np.arange(4, dtype=np.int16)
 ITEM = AsrItem(INT16, "en")
@@ -42,6 +42,21 @@ def test_other_content_is_another_question(other: Any) -> None:
 )
 def test_another_model_has_answers_of_its_own(other: bytes) -> None:
     assert other != key(ITEM)
+
+
+DEED = Term("deed", "escritura")
+OF_GLOSSARIES = [
+    NmtItem("a deed", "en", "pt"),
+    NmtItem("a deed", "en", "pt", terms=(DEED,)),
+    NmtItem("a deed", "en", "pt", terms=(Term("deed", "ato"),)),
+    NmtItem("a deed", "en", "pt", terms=(Term("deed", "escritura", True),)),
+    TtsItem("a", "v"),
+    TtsItem("a", "v", sounds=("niːv",)),
+]
+
+
+def test_another_glossary_is_another_question() -> None:
+    assert len(set(map(key, OF_GLOSSARIES))) == len(OF_GLOSSARIES)
 
 
 ITEMS = [NmtItem("a", "en", "pt"), TtsItem("a", "v", reference=INT16), VadItem(INT16), ITEM]

@@ -161,5 +161,5 @@ def test_a_glossary_is_an_id_or_a_file(wav: Path, tmp_path: Path) -> None:
     assert server.fields()["glossary"] == "gloss_1"
     run(server, "transcribe", wav, "--glossary", tmp_path / "words.json")
     assert json.loads(server.fields()["glossary"]) == glossary
-    (tmp_path / "words.json").write_text("[]")
+    (tmp_path / "words.json").write_text("{")
     assert run(server, "transcribe", wav, "--glossary", tmp_path / "words.json").exit_code == 2

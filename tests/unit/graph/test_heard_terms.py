@@ -78,3 +78,9 @@ async def test_plurals_stay() -> None:
     ear = Ear(heard("Kestrelle has two deeds."))
     found = await with_terms(heard("Castrel has two deeds."), GLOSSARY, ear.again)
     assert found.text == "Kestrelle has two deeds."
+
+
+async def test_a_plural_that_is_nearly_there_is_written_as_it_is() -> None:
+    ear = Ear(heard("Ask two Quill feathers."))
+    found = await with_terms(heard("Ask two quilt feathers."), GLOSSARY, ear.again)
+    assert found.text == "Ask two Quillfeathers."

@@ -9,8 +9,9 @@ from deployments.graph.sentences import (
     is_open,
     timed_sentences,
     with_open,
+    without_silence,
 )
-from models.types import Segment, Transcript, Word
+from models.types import Segment, SpeechSpan, Transcript, Word
 
 
 def transcript(*segments: tuple[float, float, str]) -> Transcript:
@@ -56,6 +57,22 @@ def test_words_that_are_not_those_of_the_text_tell_no_times() -> None:
 
 def sentence(start_s: float, end_s: float, text: str, language: str = "en") -> Sentence:
     return Sentence(start_s, end_s, text, language=language)
+
+
+@pytest.mark.parametrize(
+    ("speech", "times_s"),
+    [
+        pytest.param([(1.2, 2.8)], (1.2, 2.8), id="silence-at-both-ends"),
+        pytest.param([(0.0, 5.0)], (1.0, 3.0), id="within-speech"),
+        pytest.param([(0.0, 0.9), (1.3, 1.8), (2.0, 2.5), (3.1, 4.0)], (1.3, 2.5), id="of-many"),
+        pytest.param([(0.0, 0.9)], (1.0, 3.0), id="no-speech-there"),
+    ],
+)
+def test_a_sentence_begins_and_ends_with_speech(
+    speech: list[tuple[float, float]], times_s: tuple[float, float]
+) -> None:
+    found = without_silence(sentence(1.0, 3.0, "Go."), [SpeechSpan(*each) for each in speech])
+    assert (found.start_s, found.end_s) == times_s
 
 
 @pytest.mark.parametrize(

@@ -13,7 +13,7 @@ from starlette.routing import BaseRoute, Route, WebSocketRoute
 
 from deployments.catalogue.selection import Fleet
 from deployments.config.security import SCOPES, Key, Scope, Security
-from deployments.http.app import LiveParts, asgi_app, live_routes, routes
+from deployments.http.app import LiveParts, asgi_app, job_routes, live_routes, routes
 from deployments.http.middleware.access import Door
 from deployments.http.middleware.admission import Admission
 from deployments.http.router import RememberingRouter
@@ -60,6 +60,7 @@ def all_routes() -> list[BaseRoute]:
     return [
         *routes(fleet, config, admission.why_not_ready, figures),
         *live_routes(fleet, config, admission, figures, live, tokens),
+        *job_routes(fleet, config, admission, None),
     ]
 
 

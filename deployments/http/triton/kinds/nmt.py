@@ -5,7 +5,7 @@ from __future__ import annotations
 from deployments.batching.concurrency import all_of
 from deployments.catalogue.language_pairs import Route
 from deployments.graph.context import Context
-from deployments.graph.plan import TextOptions
+from deployments.graph.text_options import TextOptions
 from deployments.http.parsing import MAX_BEAM_SIZE
 from deployments.http.triton.kinds.base import Served, Wanted, check_texts, required, text_spec
 from deployments.http.triton.rows import Rows, text_tensor

@@ -43,14 +43,15 @@ async def place(store: Store) -> AsyncIterator[tuple[Place, FakeModels]]:
         yield at, models
 
 
-def asked(voice: str) -> dict[str, Any]:
+def asked(voice: str | dict[str, str]) -> dict[str, Any]:
     return {"audio": {"output": {"language": "pt", "voice": voice}}}
 
 
-async def test_it_speaks_in_the_voice(store: Store) -> None:
+@pytest.mark.parametrize("as_object", [False, True], ids=["id", "object"])
+async def test_it_speaks_in_the_voice(store: Store, as_object: bool) -> None:
     voice = voice_of(store)
     async with place(store) as (at, models), talking(at.at(TRANSLATION, model="asr")) as talk:
-        await talk.send("session.update", session=asked(voice))
+        await talk.send("session.update", session=asked({"id": voice} if as_object else voice))
         await talk.append(speech(1.0))
         await talk.append(silence(0.6))
         await talk.send("session.close")

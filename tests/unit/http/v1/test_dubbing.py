@@ -55,18 +55,17 @@ async def test_without_fit_there_are_no_places(http: httpx.AsyncClient) -> None:
     assert all("placed" not in row for row in answer["segments"])
 
 
-async def test_the_background_stays_lower_where_nobody_speaks_it_stays_as_it_is(
-    http: httpx.AsyncClient,
-) -> None:
-    recorded = LONG + np.int16(1000)
-    alone = await translate(http, wav(recorded), fit="duration", response_format="wav")
+async def test_the_background_is_kept_where_it_is_asked_for(http: httpx.AsyncClient) -> None:
+    recorded = wav(LONG + np.int16(1000))
+    alone = await translate(http, recorded, fit="duration", response_format="wav")
     ducked = await translate(
-        http, wav(recorded), fit="duration", background="duck", response_format="wav"
+        http, recorded, fit="duration", background="duck", response_format="wav"
     )
     assert not played(alone)[0][-100:].any()
     samples, rate_hz = played(ducked)
     assert rate_hz == 32_000
     assert len(samples) == pytest.approx(2 * len(LONG), abs=2)
+    assert samples[-100:].all()
 
 
 async def test_what_is_too_long_for_the_recording_says_so(http: httpx.AsyncClient) -> None:

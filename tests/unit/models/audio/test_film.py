@@ -28,6 +28,7 @@ FILMS = [
     pytest.param("mov", "libx264", "aac", "mp4", id="mov-to-mp4"),
     pytest.param("matroska", "libx264", "aac", "mp4", id="mkv-to-mp4"),
     pytest.param("matroska", "libx264", "flac", "mkv", id="mkv-to-mkv"),
+    pytest.param("matroska", "libx265", "aac", "mp4", id="hevc-in-mkv-to-mp4"),
     pytest.param("webm", "libvpx", "libopus", "webm", id="webm-to-webm"),
     pytest.param("webm", "libvpx-vp9", "libopus", "mkv", id="webm-to-mkv"),
 ]
@@ -143,6 +144,12 @@ def test_a_film_without_its_index_is_refused() -> None:
     data = film()
     with pytest.raises(InvalidRequest, match="damaged"):
         film_source.check(io.BytesIO(data[: len(data) // 2]), "mp4")
+
+
+def test_sound_in_an_unknown_codec_is_not_copied() -> None:
+    data = film("matroska").replace(b"A_AAC", b"A_XYZ")
+    made = written(data, "mkv", dub(beeps(3, 1.0), "pt"))
+    assert [track.kind for track in tracks_of(made)] == ["video", "audio"]
 
 
 def test_a_film_that_is_cut_short_is_copied_as_far_as_it_goes() -> None:

@@ -154,6 +154,11 @@ def test_capitals_of_the_glossary_are_written() -> None:
     assert kept("Ask kestrelle.", term, script=str.lower)[0] == "ask KesTrelle."
 
 
+def test_a_term_is_there_whatever_the_engine_answers() -> None:
+    text, warnings, _ = kept("Sign the deed now.", DEED, script=lambda text: "zz")
+    assert (text, warnings) == ("zz escritura zz", ["translated_in_parts"])
+
+
 @pytest.mark.parametrize("word", ["X1", "(1)", "X{}", r"\1", "$&", "{0}", "%s", "[[x]]"])
 def test_signs_of_the_keepers_own_are_words_like_others(word: str) -> None:
     term = Term("deed", word)

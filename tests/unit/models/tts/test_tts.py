@@ -248,3 +248,22 @@ def test_a_joined_model_that_differs_from_its_pin_stops_the_start(
     source = resolve("package:part_b+part_a", parts | {name: wrong})
     with pytest.raises(WeightsError, match=f"but {wrong} is pinned"):
         kokoro.model_path(source, "model.onnx")
+
+
+# ---- phonemes of the caller's own -------------------------------------------------------------
+
+
+@pytest.mark.parametrize(
+    ("text", "phonemes"),
+    [
+        pytest.param("Ask \ue000.", "ˈæsk niːv.", id="at-the-end"),
+        pytest.param("\ue000, ask!", "niːv, ˈæsk!", id="first-before-a-comma"),
+        pytest.param("\ue000's shop", "niːvz ʃˈɑːp", id="possessive"),
+        pytest.param('Ask "\ue000" and \ue001', "ˈæsk niːv ænd ʃɪˈvɔːn", id="two-and-quotes"),
+        pytest.param("\ue000", "niːv", id="alone"),
+        pytest.param("\ue007 ask", " ˈæsk", id="one-that-stands-for-nothing"),
+    ],
+)
+def test_phonemes_stand_where_their_characters_do(text: str, phonemes: str) -> None:
+    pytest.importorskip("piper")
+    assert "".join(Phonemizer("en-us")(text, ("niːv", "ʃɪˈvɔːn"))) == phonemes

@@ -108,19 +108,8 @@ export function fromBase64(text) {
 
 /** Return parts (samples or blobs of samples) of so many bytes as a WAV file. */
 export function wav(parts, bytes, rate_hz = RATE_HZ) {
-  const head = new DataView(new ArrayBuffer(44));
-  const text = (at, letters) => [...letters].forEach((c, n) => head.setUint8(at + n, c.charCodeAt(0)));
-  text(0, "RIFF");
-  head.setUint32(4, 36 + bytes, true);
-  text(8, "WAVEfmt ");
-  head.setUint32(16, 16, true);
-  head.setUint16(20, 1, true); // PCM
-  head.setUint16(22, 1, true);
-  head.setUint32(24, rate_hz, true);
-  head.setUint32(28, 2 * rate_hz, true);
-  head.setUint16(32, 2, true);
-  head.setUint16(34, 16, true);
-  text(36, "data");
-  head.setUint32(40, bytes, true);
+  const [RIFF, WAVE, FMT, DATA] = [0x46464952, 0x45564157, 0x20746d66, 0x61746164];
+  const format = [16, 0x10001, rate_hz, 2 * rate_hz, 0x100002]; // PCM, one channel, 16 bits
+  const head = Uint32Array.of(RIFF, 36 + bytes, WAVE, FMT, ...format, DATA, bytes);
   return new Blob([head, ...parts], { type: "audio/wav" });
 }

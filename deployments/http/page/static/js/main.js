@@ -11,7 +11,7 @@ import shell from "./strings/shell.js";
 //
 // A tab's module has `id` and `mount(root, app)`. A tab that has `unmount()`, too, is unmounted when
 // another one is shown, and mounted again; one that has not is mounted once and hidden meanwhile.
-const TABS = ["live", "models"];
+const TABS = ["live", "file", "text", "voices", "models"];
 
 const app = {
   api,
