@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import time
 from collections.abc import Callable
+from functools import partial
 from urllib.parse import quote
 
 from . import parsing
@@ -13,7 +14,7 @@ from .errors import StatusError, TimeoutError
 from .exchange import Call, Form, opened_upload
 from .job_types import Job, JobKind, JobResult
 from .policy import Timeout
-from .types import AudioFile, SpeechTranslation
+from .types import AudioFile, SpeechTranslation, TranslatedAudio
 
 JOBS = "/v1/jobs"
 NO_END = Timeout(total_s=None)  # of a long recording, up or down
@@ -100,6 +101,12 @@ class AsyncJobs(AsyncConnection):
         """Return the result of a translation that was asked for as JSON; see the types."""
         path = f"{_path(job_id)}/result"
         return await self._send(Call("GET", path, parsing.speech_translation, timeout=NO_END))
+
+    async def job_audio(self, job_id: str, response_format: str) -> TranslatedAudio:
+        """Return the result of a translation that was asked for as a spoken file, or as a film."""
+        parse = partial(parsing.translated_audio, audio_format=response_format)
+        path = f"{_path(job_id)}/result"
+        return await self._send(Call("GET", path, parse, timeout=NO_END))
 
     async def delete_job(self, job_id: str) -> None:
         """Stop a job, and delete all of it at the server. Raise NotFound."""

@@ -4,14 +4,15 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, Any
 
 import typer
 
-from . import console, files
+from . import console, files, long_files
 from .dubbing_types import Background, DubFormat
 from .options import AUDIO, STDIN, SoundFile, To, VoiceOrSource, format_of, writable
 from .speech_commands import Source
+from .types import TranslatedAudio
 
 FILMS: Mapping[str, DubFormat] = {
     ".mp4": "mp4",
@@ -65,16 +66,34 @@ def dub(
     if bilingual and not subtitles:
         raise typer.BadParameter("needs --subtitles", param_hint="--bilingual")
     target = output or source.with_name(f"{source.stem}.{files.language_ending(to)}.{wanted}")
+    asked: dict[str, Any] = {
+        "source_language": spoken,
+        "voice": voice,
+        "response_format": wanted,
+        "background": background,
+    }
+
+    def at_once() -> TranslatedAudio:
+        return client.dub(
+            files.audio_of(source), to, subtitles=subtitles, bilingual=bilingual, **asked
+        )
+
+    fields = {
+        **asked,
+        "target_language": to,
+        "fit": "duration",
+        "subtitles": "true" if subtitles else None,
+        "bilingual": "true" if bilingual else None,
+    }
     with console.connected(context, f"dubbing {files.name_of(source)}") as client:
-        made = client.dub(
-            files.audio_of(source),
-            to,
-            source_language=spoken,
-            voice=voice,
-            response_format=wanted,
-            background=background,
-            subtitles=subtitles,
-            bilingual=bilingual,
+        made = long_files.done(
+            client,
+            source,
+            "translation",
+            fields,
+            at_once,
+            lambda job_id: client.job_audio(job_id, wanted),
+            target,
         )
     if made.transcript:
         typer.echo(f"transcript ({made.source_language}): {made.transcript}")

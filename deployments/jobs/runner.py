@@ -17,7 +17,6 @@ from deployments.telemetry.usage import Account
 from models.errors import DragomanError, InternalError, NotFound, Unauthorized, is_fault
 
 LOOK_S = 1.0  # between two looks for jobs that wait, and for those that were deleted
-SWEEP_S = 600.0
 KEY_GONE = "the key of this job is no longer known here"
 
 
@@ -70,14 +69,9 @@ class Runner:
             self._running[id][1].cancel()
 
     async def _look(self) -> None:
-        loop = asyncio.get_running_loop()
-        sweeps_at = loop.time()
         while True:
             self._woken.clear()
             try:
-                if loop.time() >= sweeps_at:
-                    sweeps_at = loop.time() + SWEEP_S
-                    await asyncio.to_thread(self.jobs.sweep)
                 await self._drop_deleted()
                 await self._begin()
             except Exception:

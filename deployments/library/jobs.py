@@ -237,10 +237,6 @@ class Jobs:
         self._over &= seen
         return found
 
-    def sweep(self) -> None:
-        """Delete what is over."""
-        self._store.sweep()
-
 
 def _job(record: Record) -> Job:
     says = dict(record.says)

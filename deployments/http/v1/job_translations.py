@@ -23,6 +23,8 @@ from deployments.http.v1.text_headers import text_headers
 from deployments.http.v1.translations import SpeechTranslationEndpoint, SpeechTranslationFields
 from deployments.jobs.kept import TranslatedPart, read, summed_context, written
 from deployments.jobs.work import Answer, Done
+from models.audio.decode import resample_steps
+from models.audio.dubbing import BACKGROUND_RATE_HZ
 from models.audio.encode import MEDIA_TYPES
 from models.audio.film import MEDIA_TYPES as FILMS
 from models.audio.film import Dub
@@ -73,14 +75,23 @@ class TranslationWork:
         with blaming("text", "target_language"):  # what cannot be spoken is the translation
             (answer,) = await self._pipeline.run([audio], [plan], context)
         if self._fields.fits and answer.audio is not None and len(answer.audio.samples):
-            # What is under the voice is heard as the recogniser hears it: at 16 kHz.
-            own = replace(audio, samples=audio.samples.copy())  # which is written over
-            background = own if self._fields.background == "duck" else None
+            background = await self._background(audio, context)
             answer = await Dubber(self._pipeline.codecs).fitted(answer, background, context)
         files = {"translated": written(kept(answer, context))}
         if answer.audio is not None:
             files["sound"] = to_int16(answer.audio.samples).astype("<i2", copy=False).tobytes()
         return files
+
+    async def _background(self, audio: Audio, context: Context) -> Audio | None:
+        """Return what is under the voice, as the recogniser hears it; None: silence.
+
+        The rate of a background is that of the speech above it, which is better than the
+        recogniser's.
+        """
+        if self._fields.background != "duck":
+            return None
+        steps = resample_steps(audio, BACKGROUND_RATE_HZ)
+        return await self._pipeline.codecs.run(steps, context.deadline, context.caller)
 
     async def whole(self, done: Done, context: Context) -> Answer:
         """Join the translations of all parts, with their speech behind one another."""

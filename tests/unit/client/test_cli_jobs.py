@@ -114,6 +114,15 @@ def test_subtitles_of_a_long_film_are_a_job_s(wav: Path, options: list[str]) -> 
     assert wav.with_suffix(".srt").read_text() == "1\n..."
 
 
+def test_a_long_film_is_dubbed_by_a_job(wav: Path) -> None:
+    film = httpx.Response(200, content=b"a film", headers={"x-transcript": "UTF-8''Good"})
+    server = serving(TOO_LONG, MADE, ok(DONE), film, GONE)
+    result = run(server, "dub", wav, "--to", "pt", "--subtitles", "-o", wav.with_suffix(".mkv"))
+    at_once, as_job = (FakeServer([], [request]).fields() for request in server.requests[:2])
+    assert as_job == {**at_once, "kind": "translation"}
+    assert (result.exit_code, wav.with_suffix(".mkv").read_bytes()) == (0, b"a film")
+
+
 def test_another_refusal_is_one(wav: Path) -> None:
     server = serving(refusal(413, "storage_full", param="file"))
     assert run(server, "transcribe", wav).exit_code == 1
