@@ -215,7 +215,7 @@ def results(found: dict[str, list[Answers]], translations: dict[str, dict[str, s
                     "count",
                     "recognition unchanged",
                     "translation unchanged",
-                    "heard twice",
+                    "heard more than once",
                 ],
                 [*harm.values()],
             ),
