@@ -242,7 +242,7 @@ async def test_a_long_file_goes_as_a_job_with_its_progress_and_result(browser: A
     async with visiting(browser, "file", fake_config(max_audio_s=2.0)) as visit:
         await visit.choose_file(FILE)
         await visit.button("Translate").click()
-        await visit.sees("It goes on below, as a job: talk.wav")
+        await visit.sees("It goes on below: talk.wav")
         ((path, form),) = visit.api.forms
         assert (path, form["file"]) == ("/v1/jobs", ("talk.wav", spoken()))
         assert form["target_language"] == "pt"
@@ -260,7 +260,7 @@ async def test_a_long_file_goes_as_a_job_with_its_progress_and_result(browser: A
 async def test_a_job_is_cancelled(browser: Any) -> None:
     async with visiting(browser, "file") as visit:
         await visit.choose_file(FILE)
-        await visit.labelled("In the background, as long files must be").check()
+        await visit.labelled("In the background (long files)").check()
         await visit.button("Translate").click()
         await visit.button("Cancel: talk.wav").click()
         await visit.tab.get_by_role("heading", name="Jobs").wait_for(state="hidden")
@@ -269,7 +269,7 @@ async def test_a_job_is_cancelled(browser: Any) -> None:
 
 async def test_a_server_that_keeps_nothing_offers_no_jobs(browser: Any) -> None:
     async with visiting(browser, "file", fake_config(max_audio_s=2.0), nothing=True) as visit:
-        assert not await visit.labelled("In the background, as long files must be").is_visible()
+        assert not await visit.labelled("In the background (long files)").is_visible()
         await visit.choose_file(FILE)
         await visit.button("Translate").click()
         await visit.tab.get_by_role("alert").wait_for()

@@ -50,7 +50,7 @@ export function codePart(asked, announce) {
     "details",
     { class: "code", ontoggle: () => write() },
     el("summary", {}, t("file.code")),
-    line(field(t("file.code_language"), language), copy),
+    line(field(t("shared.language"), language), copy),
     el("pre", { tabindex: "0" }, code),
   );
   const write = () => {

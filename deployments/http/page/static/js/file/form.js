@@ -39,7 +39,7 @@ export class Form {
 
   dropZone() {
     const input = el("input", { type: "file", onchange: () => this.choose(input.files[0]) });
-    input.accept = "audio/*,video/*,.mkv,.w64,.caf,.amr";
+    input.accept = "audio/*,video/*,.mkv,.caf";
     this.name = el("p", { role: "status" });
     const zone = el("div", { class: "drop" }, field(t("file.choose"), input, t("file.drop")), this.name);
     for (const kind of ["dragover", "dragleave", "drop"]) {

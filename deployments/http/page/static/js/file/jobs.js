@@ -1,4 +1,4 @@
-// Jobs: what is translated in the background, how far it is, and its results.
+// Jobs: what is translated in the background.
 
 import { ApiError, request } from "../api.js";
 import { el, notice } from "../dom.js";
@@ -63,7 +63,7 @@ export class Jobs {
       el("span", { class: "badge" }, t(`file.job_${status}`)),
       isKnown ? el("span", { class: "hint" }, `${clock(doneS)} / ${clock(totalS)}`) : null,
       done || null,
-      act(isOpen(job) ? "file.job_cancel" : "shared.delete", "DELETE", "", () => this.load(), "danger"),
+      act(isOpen(job) ? "shell.cancel" : "shared.delete", "DELETE", "", () => this.load(), "danger"),
       isOpen(job) ? el("progress", { max: "1", value: isKnown ? doneS / totalS : null, "aria-label": filename }) : null,
       error && notice("error", error.message),
     ];

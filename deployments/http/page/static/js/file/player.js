@@ -1,4 +1,4 @@
-// The source: it plays, whole or a span of it, and its waveform shows the spans of speech.
+// The source: its player, and its waveform with spans of speech.
 
 import { el } from "../dom.js";
 import { t } from "../i18n.js";

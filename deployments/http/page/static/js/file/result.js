@@ -1,7 +1,7 @@
-// A translation by sentences: texts, doubt, speaker, and buttons to hear each.
+// A translation by sentences.
 
 import { el, setLanguage } from "../dom.js";
-import { languageName, number, t } from "../i18n.js";
+import { number, t } from "../i18n.js";
 import { card, clock, line, play, rowButton, spoken, stopSound, tried, warningList } from "../shared/parts.js";
 import { playSpan } from "./player.js";
 
@@ -43,17 +43,14 @@ export class Result {
     const track = blobOf(answer.audio);
     if (!track) return;
     const src = URL.createObjectURL(track);
-    this.whole = el("audio", { src, controls: true, "aria-label": t("file.dubbed") });
+    this.whole = el("audio", { src, controls: true, "aria-label": t("shared.col_translation") });
     this.track.replaceChildren(this.whole);
   }
 
   /** Show what is known of the whole. */
-  finish({ transcript, speakers, voice_similarity, warnings }) {
-    const { language, language_probability: probability } = transcript;
-    const heard = { language: language && languageName(language), percent: number(100 * probability) };
-    const told = [language && t("file.heard", heard), ...(speakers ?? [{ voice_similarity }]).map(speakerText)];
-    const rows = told.filter(Boolean).map((text) => el("p", {}, text));
-    this.about.append(...rows, warningList(warnings) ?? "");
+  finish({ speakers, voice_similarity, warnings }) {
+    const told = (speakers ?? [{ voice_similarity }]).map(speakerText);
+    this.about.append(...told.map((text) => el("p", {}, text)), warningList(warnings) ?? "");
   }
 
   row(sentence) {

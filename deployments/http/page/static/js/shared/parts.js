@@ -1,4 +1,4 @@
-// Parts that several tabs are made of: buttons, choices of languages and voices, warnings, sound.
+// Parts that several tabs are made of.
 
 import { request } from "../api.js";
 import { el, notice, setOptions } from "../dom.js";
@@ -82,7 +82,7 @@ export async function copyText(text, element, announce) {
 /** Ask the server, and return its answer's JSON. Throws ApiError. */
 export const asked = async (...what) => (await request(...what)).json();
 
-/** Have a text spoken. Throws ApiError. */
+/** Have a text spoken. */
 export async function spoken(fields) {
   const json = { ...fields, response_format: "mp3" };
   return (await request("POST", "/v1/audio/speech", { json })).blob();

@@ -5,15 +5,11 @@ export default {
     "text.listen": "Listen",
     "text.source": "Text",
     "text.swap": "Swap",
-    "text.target": "Translation",
-    "text.translate": "Translate",
   },
   pt: {
     "text.detected": "Em {language} ({percent} %)",
     "text.listen": "Ouvir",
     "text.source": "Texto",
     "text.swap": "Trocar",
-    "text.target": "Tradução",
-    "text.translate": "Traduzir",
   },
 };

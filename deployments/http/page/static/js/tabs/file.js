@@ -1,4 +1,4 @@
-// The File tab: a recording or film is translated on this page, into a file, or in the background.
+// The File tab: recordings and films are translated.
 
 import { address, getKey } from "../api.js";
 import { download, el } from "../dom.js";
@@ -29,9 +29,9 @@ class FileTab {
     this.jobs = new Jobs(app.announce, (job, answer) => this.showJob(job, answer));
     this.code = codePart(() => this.asked(), app.announce);
     this.form = new Form(app, { onfile: (file) => this.take(file), onchange: () => this.code.write() });
-    this.begin = button(t("file.start"), () => this.start(), "primary");
+    this.begin = button(t("shared.translate"), () => this.start(), "primary");
     this.end = button(t("shared.stop"), () => this.stopper.abort());
-    this.bar = el("progress", { max: "1", "aria-label": t("file.start") });
+    this.bar = el("progress", { max: "1", "aria-label": t("shared.translate") });
     this.stage = el("p");
     this.problem = el("div");
     const asking = card(null, this.form.node, line(this.begin, this.end, this.stage), this.bar, this.problem, this.code.node);

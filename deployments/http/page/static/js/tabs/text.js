@@ -1,4 +1,4 @@
-// The Text tab: two panes, with the source's language detected, and warnings in place.
+// The Text tab: texts are translated.
 
 import { el, field, setLanguage } from "../dom.js";
 import { languageName, number, t } from "../i18n.js";
@@ -16,37 +16,33 @@ export function mount(root, app) {
 
 class TextTab {
   constructor(app) {
+    const turn = () => parts.setVoices(this.voice, this.target.value);
     Object.assign(this, { announce: app.announce, rows: [] });
     this.source = parts.sourceChoice(() => this.typed());
-    this.target = parts.targetChoice(() => this.turn());
+    this.target = parts.targetChoice(() => turn());
     this.voice = el("select");
     this.input = el("textarea", { rows: "8", dir: "auto", oninput: () => this.typed() });
     this.input.onkeydown = ({ key, ctrlKey }) => key === "Enter" && ctrlKey && this.translate();
     this.detected = el("div", { role: "status" });
-    this.output = el("div", { class: "output", role: "group", "aria-live": "polite", "aria-label": t("text.target") });
+    this.output = el("div", { class: "output", role: "group", "aria-live": "polite", "aria-label": t("shared.col_translation") });
     this.problem = el("div");
-    this.audio = el("audio", { controls: true, hidden: true, "aria-label": t("text.target") });
+    this.audio = el("audio", { controls: true, hidden: true, "aria-label": t("shared.col_translation") });
     const copy = button(t("shared.copy"), () => parts.copyText(this.text, this.output, this.announce));
     this.after = line(copy, field(t("shared.voice"), this.voice), button(t("text.listen"), () => this.speak()));
     this.glossary = new Glossary(() => ({ source: this.language, target: this.target.value }));
     const source = field(t("text.source"), this.input);
     const left = card(null, field(t("shared.source"), this.source), source, this.detected);
     const right = card(null, field(t("shared.target"), this.target), this.output, this.after, this.audio);
-    const go = button(t("text.translate"), () => this.translate(), "primary");
+    const go = button(t("shared.translate"), () => this.translate(), "primary");
     const buttons = line(go, button(t("text.swap"), () => this.swap()));
     this.node = parts.stack(el("div", { class: "panes" }, left, right), buttons, this.problem, this.glossary.node);
-    app.onState(() => this.turn());
-    this.turn();
+    app.onState(turn);
     this.show([]);
   }
 
   /** Return the source's language as chosen or detected; undefined: it is not known. */
   get language() {
     return this.source.value || this.found;
-  }
-
-  turn() {
-    parts.setVoices(this.voice, this.target.value);
   }
 
   /** The text or its language is another one: detect it once nothing is typed for a moment. */
@@ -95,6 +91,7 @@ class TextTab {
 
   show(rows) {
     Object.assign(this, { rows, shown: this.target.value });
+    parts.setVoices(this.voice, this.shown);
     this.audio.pause();
     this.audio.hidden = true;
     this.output.replaceChildren(...rows.map(shownRow));
@@ -114,7 +111,6 @@ class TextTab {
     if (has(this.target, language)) this.target.value = language;
     if (this.rows.length) this.input.value = this.text;
     this.show([]);
-    this.turn();
     this.typed();
     this.input.focus();
   }

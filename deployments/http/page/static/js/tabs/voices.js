@@ -1,4 +1,4 @@
-// The Voices tab: the reader's own, to make, hear and delete, and those of the server.
+// The Voices tab: the reader's own, and those of the server.
 
 import { request } from "../api.js";
 import { el, field, notice, setOptions } from "../dom.js";
@@ -28,7 +28,7 @@ class VoicesTab {
     this.form = el("div");
     this.language = el("select", { onchange: () => this.showServed() });
     this.served = list();
-    const served = card(t("voices.served"), field(t("voices.language"), this.language), this.served);
+    const served = card(t("voices.served"), field(t("shared.language"), this.language), this.served);
     const own = card(t("voices.own"), this.own, this.why, this.add, this.form);
     this.node = stack(this.problem, own, served);
   }
@@ -85,7 +85,7 @@ class VoicesTab {
     const act = async () => {
       if (!confirm(t("voices.really", { name }))) return;
       await request("DELETE", path);
-      await this.renew("voices.deleted", name);
+      await this.renew(name);
     };
     return this.button("shared.delete", name, act, "danger");
   }
@@ -101,12 +101,12 @@ class VoicesTab {
     this.form.replaceChildren();
     this.add.hidden = false;
     this.add.focus();
-    return name && this.renew("voices.made", name);
+    return name && this.renew(name);
   }
 
   /** Say what was done, and list anew, here and in the other tabs. */
-  renew(told, name) {
-    this.app.announce(t(told, { name }));
+  renew(name) {
+    this.app.announce(t("voices.done", { name }));
     return Promise.all([this.load(), this.app.refresh()]);
   }
 }

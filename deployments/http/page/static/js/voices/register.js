@@ -21,7 +21,7 @@ export class Registration {
       const hint = el("p", { class: "hint" }, t(`voices.${name}_hint`));
       return el("fieldset", { class: "stack" }, el("legend", {}, t(`voices.${name}`)), hint, children);
     };
-    const language = field(t("voices.language"), this.language);
+    const language = field(t("shared.language"), this.language);
     this.node = el(
       "form",
       { class: "stack", onsubmit: (event) => this.submit(event) },
