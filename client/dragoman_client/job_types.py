@@ -6,7 +6,7 @@ from os import PathLike
 from pathlib import Path
 from typing import Literal, TypeAlias
 
-from .types import Answer
+from .answer import Answer
 
 JobKind: TypeAlias = Literal["translation", "transcription"]
 

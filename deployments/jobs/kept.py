@@ -5,8 +5,7 @@ from __future__ import annotations
 import json
 from collections.abc import Sequence
 from dataclasses import asdict, dataclass
-from functools import cache
-from typing import Any, TypeVar
+from typing import Any
 
 import numpy as np
 from pydantic import ConfigDict, TypeAdapter
@@ -17,8 +16,6 @@ from deployments.graph.speakers import SpeakerVoice
 from deployments.graph.timings import StageTiming, Timings
 from models.runtime import Voice
 from models.types import AnswerWarning, SpeechSpan, Transcript
-
-T = TypeVar("T")
 
 
 @dataclass(frozen=True, slots=True)
@@ -90,17 +87,22 @@ def written(value: Any) -> bytes:
     return json.dumps(asdict(value)).encode()
 
 
-def read(kind: type[T], data: bytes) -> T:
-    """Read what ``written`` wrote of a dataclass. Raises ValueError: it is something else."""
-    (value,) = _adapter(kind).validate_python([json.loads(data)])
-    found: T = value
-    return found
+# A sentence may have audio, which is no type of pydantic's; here it has none.
+_CONFIG = ConfigDict(arbitrary_types_allowed=True)
+_HEARD = TypeAdapter(tuple[HeardPart], config=_CONFIG)
+_TRANSLATED = TypeAdapter(tuple[TranslatedPart], config=_CONFIG)
 
 
-@cache
-def _adapter(kind: type[Any]) -> TypeAdapter[Any]:
-    # A sentence may have audio, which is no type of pydantic's; here it has none.
-    return TypeAdapter(tuple[kind], config=ConfigDict(arbitrary_types_allowed=True))
+def heard_part(data: bytes) -> HeardPart:
+    """Read what ``written`` wrote of one. Raises ValueError: it is something else."""
+    (part,) = _HEARD.validate_python([json.loads(data)])
+    return part
+
+
+def translated_part(data: bytes) -> TranslatedPart:
+    """Read what ``written`` wrote of one. Raises ValueError: it is something else."""
+    (part,) = _TRANSLATED.validate_python([json.loads(data)])
+    return part
 
 
 class SummedTimings(Timings):

@@ -18,7 +18,7 @@ from deployments.http.parsing import blaming, check_text_length, naming_ignored,
 from deployments.http.v1.diarized import FORMAT, Diarized, Spoken
 from deployments.http.v1.job_parts import Parts, answer_of
 from deployments.http.v1.transcriptions import TranscriptionEndpoint, TranscriptionFields
-from deployments.jobs.kept import Figures, HeardPart, read, summed_context, written
+from deployments.jobs.kept import Figures, HeardPart, heard_part, summed_context, written
 from deployments.jobs.work import Answer, Done
 from models.errors import InvalidRequest
 from models.types import Audio, SpeechSpan, Transcript
@@ -82,7 +82,7 @@ class TranscriptionWork:
     async def whole(self, done: Done, context: Context) -> Answer:
         """Join the transcripts of all parts."""
         windows = done.windows
-        parts = [read(HeardPart, await done.read("heard", n)) for n in range(len(windows))]
+        parts = [heard_part(await done.read("heard", n)) for n in range(len(windows))]
         figures = [part.figures for part in parts]
         context = summed_context(figures, done.warnings, context)
         options = self._fields.options

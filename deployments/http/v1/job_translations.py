@@ -21,7 +21,7 @@ from deployments.http.v1.job_sound import Sound
 from deployments.http.v1.subtitles import cues_of
 from deployments.http.v1.text_headers import text_headers
 from deployments.http.v1.translations import SpeechTranslationEndpoint, SpeechTranslationFields
-from deployments.jobs.kept import TranslatedPart, read, summed_context, written
+from deployments.jobs.kept import summed_context, translated_part, written
 from deployments.jobs.work import Answer, Done
 from models.audio.decode import resample_steps
 from models.audio.dubbing import BACKGROUND_RATE_HZ
@@ -97,8 +97,7 @@ class TranslationWork:
         """Join the translations of all parts, with their speech behind one another."""
         windows = done.windows
         parts = [
-            read(TranslatedPart, await done.read("translated", number))
-            for number in range(len(windows))
+            translated_part(await done.read("translated", number)) for number in range(len(windows))
         ]
         context = summed_context([part.figures for part in parts], done.warnings, context)
         answer = joined(parts, windows, done.duration_s)
