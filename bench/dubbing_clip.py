@@ -6,6 +6,7 @@ import io
 from collections.abc import Sequence
 from contextlib import ExitStack
 from dataclasses import dataclass
+from typing import Any
 
 import av
 import numpy as np
@@ -98,7 +99,7 @@ def spoken(threads: int) -> Clip:
     return Clip(np.concatenate(samples), lines)
 
 
-def _said(speaker: str, text: str, engines: dict) -> tuple[str, Audio]:
+def _said(speaker: str, text: str, engines: dict[str, Any]) -> tuple[str, Audio]:
     if speaker == ALLISON:
         prompt = clip(text)
         return prompt.text, trimmed(Audio(prompt.samples()))

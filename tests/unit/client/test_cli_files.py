@@ -132,7 +132,7 @@ def test_each_file_has_its_translation_beside_it(folder: Path) -> None:
 def test_what_an_earlier_run_made_is_not_made_again(
     folder: Path, options: list[str], asked: int
 ) -> None:
-    command = ["translate", folder, "--to", "pt"]
+    command: list[str | Path] = ["translate", folder, "--to", "pt"]
     run(serving(ok(fake_api.SPEECH)), *command)
     server = serving(ok(fake_api.SPEECH))
     result = run(server, *command, *options)

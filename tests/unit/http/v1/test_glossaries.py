@@ -104,7 +104,7 @@ async def test_a_form_has_it_as_json(http: httpx.AsyncClient) -> None:
 async def test_speech_is_spoken_as_it_sounds(http: httpx.AsyncClient) -> None:
     term = {"term": "Kestrelle", "language": "en", "sounds": {"en": "kestrel"}}
     asked = {"voice": "fake-en", "response_format": "pcm"}
-    texts = [
+    texts: list[dict[str, Any]] = [
         {"input": "Ask Kestrelle.", "glossary": {"terms": [term]}},
         {"input": "Ask kestrel."},
         {"input": "Ask Kestrelle."},

@@ -119,7 +119,7 @@ async def test_jobs_are_listed_the_newest_first(server: JobServer) -> None:
 
 
 async def test_fields_may_stand_behind_the_file(server: JobServer) -> None:
-    files = [
+    files: list[tuple[str, Any]] = [
         ("file", ("a.wav", SPEECH)),
         ("kind", (None, "transcription")),
         ("response_format", (None, "text")),

@@ -4,12 +4,11 @@ from __future__ import annotations
 
 import numpy as np
 import pytest
-from numpy.typing import NDArray
 
 from models.audio.dubbing import DUCKED, Placed, dub_steps, trimmed
 from models.audio.placing import Place
 from models.audio.steps import finished
-from models.types import Audio, SpeechSpan
+from models.types import Audio, Samples, SpeechSpan
 
 RATE_HZ = 16_000
 
@@ -24,7 +23,7 @@ def placed(speech: Audio, start_s: float, end_s: float) -> Placed:
     return Placed(speech, Place(start_s, end_s, speed, 0.0), SpeechSpan(start_s, end_s))
 
 
-def rms(samples: NDArray[np.int16], start_s: float, end_s: float) -> float:
+def rms(samples: Samples, start_s: float, end_s: float) -> float:
     part = samples[round(start_s * RATE_HZ) : round(end_s * RATE_HZ)].astype(float)
     return float(np.sqrt(np.mean(part**2)))
 
