@@ -99,8 +99,11 @@ def fakes_config() -> dict[str, Any]:
 
 
 def config_on_a_free_port(folder: Path, config: dict[str, Any]) -> Path:
-    """The configuration in a file of its own, with a port that nobody uses."""
-    config["applications"][0]["args"].setdefault("ingress", {})["port"] = free_port()
+    """The configuration in a file of its own, with a port and a library that nobody else uses."""
+    args = config["applications"][0]["args"]
+    args.setdefault("ingress", {})["port"] = free_port()
+    if "library" in args:
+        args["library"]["folder"] = str(folder / "library")
     path = folder / "serve_config.yaml"
     path.write_text(yaml.safe_dump(config))
     return path
