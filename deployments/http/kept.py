@@ -5,7 +5,8 @@ from __future__ import annotations
 from starlette.types import Scope
 
 from deployments.http.realtime.queries import owner
-from deployments.library.store import Shelf, Store
+from deployments.library.shelf import Shelf
+from deployments.library.store import Store
 from models.errors import NothingKept
 
 NOTHING_KEPT = "this server keeps nothing of its callers: library.folder is not set"

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from deployments.library.store import Record, Shelf
+from deployments.library.shelf import Record, Shelf
 
 KIND, PREFIX = "consents", "cons"
 RECORDING = "recording"  # the file as it was uploaded

@@ -8,7 +8,7 @@ from collections.abc import Sequence
 from dataclasses import asdict
 from typing import Any
 
-from deployments.library.store import Record, Shelf
+from deployments.library.shelf import Record, Shelf
 from models.text.glossary import Entry, Glossary
 
 KIND, PREFIX = "glossaries", "gloss"

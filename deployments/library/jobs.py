@@ -19,7 +19,8 @@ from dataclasses import asdict, dataclass, replace
 from typing import Any, BinaryIO, Literal
 
 from deployments.config.library import Jobs as Settings
-from deployments.library.store import RECORD, UNFINISHED, Record, Shelf, Store
+from deployments.library.shelf import RECORD, UNFINISHED, Record, Shelf
+from deployments.library.store import Store
 from models.errors import NotFound, TooManyJobs
 from models.types import AnswerWarning
 

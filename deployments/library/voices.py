@@ -9,7 +9,7 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from deployments.library.store import Record, Shelf
+from deployments.library.shelf import Record, Shelf
 from models.errors import NotFound
 
 KIND, PREFIX = "voices", "voice"

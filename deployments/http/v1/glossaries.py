@@ -16,7 +16,8 @@ from deployments.http.glossary_fields import GlossaryFields, Name
 from deployments.http.kept import shelf_of
 from deployments.http.parsing import json_fields
 from deployments.library import glossaries
-from deployments.library.store import Record, Shelf, Store
+from deployments.library.shelf import Record, Shelf
+from deployments.library.store import Store
 from models.text.glossary import Entry
 
 Shown = dict[str, Any]

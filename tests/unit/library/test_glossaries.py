@@ -8,7 +8,8 @@ import pytest
 
 from deployments.library import glossaries
 from deployments.library.sealing import Sealing
-from deployments.library.store import Shelf, Store
+from deployments.library.shelf import Shelf
+from deployments.library.store import Store
 from models.errors import NotFound
 from models.text.glossary import Entry, Glossary
 

@@ -10,7 +10,8 @@ import pytest
 from deployments.config.library import Jobs as Settings
 from deployments.library.jobs import FIELDS, RESULT, SOURCE, Job, Jobs
 from deployments.library.sealing import Sealing
-from deployments.library.store import UNFINISHED, Store
+from deployments.library.shelf import UNFINISHED
+from deployments.library.store import Store
 from models.errors import NotFound, TooManyJobs
 from models.types import AnswerWarning
 

@@ -9,7 +9,8 @@ from pathlib import Path
 import pytest
 
 from deployments.library.sealing import Sealing
-from deployments.library.store import UNFINISHED_S, Shelf, Store
+from deployments.library.shelf import UNFINISHED_S, Shelf
+from deployments.library.store import Store
 from models.errors import ConfigError, NotFound, StorageFull
 
 MAX_BYTES = 10_000
@@ -111,7 +112,7 @@ def test_what_does_not_end_is_stopped_at_the_bound(shelf: Shelf, tmp_path: Path)
 
 
 def test_one_owner_s_things_are_counted(shelf: Shelf, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("deployments.library.store.MOST", 2)
+    monkeypatch.setattr("deployments.library.shelf.MOST", 2)
     shelf.add("voice", {})
     shelf.add("voice", {})
     with pytest.raises(StorageFull, match="at most 2"):
