@@ -13,6 +13,8 @@ import json
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from dataclasses import replace
+from pathlib import Path
+from tempfile import TemporaryDirectory
 
 import numpy as np
 from numpy.typing import NDArray
@@ -22,6 +24,8 @@ from deployments.config.schema import ModelConfig
 from deployments.config.security import Key, Security
 from deployments.http.app import LiveParts, asgi_app
 from deployments.http.middleware.admission import Admission
+from deployments.library.sealing import Sealing
+from deployments.library.store import Store
 from deployments.live.events import SpeechStarted, TranscriptDelta, TranscriptPartial
 from deployments.live.models import Begun
 from deployments.live.senses import Senses
@@ -117,9 +121,11 @@ async def speaking_server(port: int | None, *, has_key: bool) -> AsyncIterator[t
     targets = ("en", "pt", "fr", "ar")
     sessions = Sessions(lambda: Interpreter(clock, targets=targets), senses, clock, Live())
     live = LiveParts(sessions)
-    app = asgi_app(await fake_fleet(config), config, Admission(64), live=live)
-    async with serving(app, port) as url:
-        yield url, key
+    with TemporaryDirectory() as folder:
+        store = Store(Path(folder), Sealing(None), 1 << 30)
+        app = asgi_app(await fake_fleet(config), config, Admission(64), live=live, store=store)
+        async with serving(app, port) as url:
+            yield url, key
 
 
 async def main() -> None:
