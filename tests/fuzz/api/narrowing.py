@@ -71,8 +71,18 @@ FIELDS: Mapping[str, Mapping[str, dict[str, Any]]] = {  # of each request's type
 LEFT_OUT: Mapping[str, tuple[str, ...]] = {
     "EmbeddingFields": ("threshold", "top_k", "include_embedding"),
     "AudioTranslationFields": ("stream",),
-    "SpeechTranslationFields": ("stream", "fit", "background", "subtitles", "bilingual"),
+    "SpeechTranslationFields": (
+        "stream",
+        "fit",
+        "background",
+        "subtitles",
+        "bilingual",
+        "glossary",
+    ),
+    "SpeechFields": ("glossary",),
+    "TextTranslationFields": ("glossary",),
     "TranscriptionFields": (
+        "glossary",
         "stream",
         "include[]",
         "keywords[]",
