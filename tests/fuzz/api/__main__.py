@@ -20,12 +20,15 @@ from deployments.config.schema import ModelConfig
 from deployments.config.security import SCOPES, Key, Security
 from deployments.http.app import asgi_app
 from deployments.http.middleware.admission import Admission
+from deployments.library.sealing import Sealing
+from deployments.library.store import Store
 from deployments.security.keys import new_key
 from tests.fuzz.api.narrowing import SPARE
 from tests.support.fakes import SLEEP
 from tests.support.local import fake_config, fake_fleet
 from tests.support.sockets import serving
 
+MAX_KEPT_BYTES = 1 << 26
 PATIENCE_S = 60  # /v1/doctor asks every library for its version, in a process of its own
 ROOT = Path(__file__).parents[3]
 
@@ -51,8 +54,10 @@ async def ask(examples: int, seed: int, others: Sequence[str] = ()) -> tuple[int
     config = config.model_copy(
         update={"models": {**config.models, **spare}, "security": Security(keys=(owner,))}
     )
-    app = Counting(asgi_app(await fake_fleet(config), config, Admission(64)))
-    with tempfile.TemporaryDirectory() as folder:  # for what schemathesis remembers
+    with tempfile.TemporaryDirectory() as folder:  # for what is kept, and schemathesis remembers
+        store = Store(Path(folder) / "library", Sealing(None), MAX_KEPT_BYTES)
+        fleet = await fake_fleet(config)
+        app = Counting(asgi_app(fleet, config, Admission(64), store=store))
         async with serving(app) as url:
             program = [sys.executable, "-m", "schemathesis.cli", "run", f"{url}openapi.json"]
             asked = await asyncio.create_subprocess_exec(

@@ -28,6 +28,17 @@ NUMBERS = ("beam_size", "length_penalty", "max_tokens", "speed")
 schemathesis.openapi.format("binary", RECORDINGS)
 schemathesis.openapi.media_type("audio/pcm; rate=16000; channels=1", SAMPLES)
 
+WORD = {"type": "string", "pattern": "^[a-z]{1,20}$"}
+NO_OTHERS = {"additionalProperties": False}
+JOB = {  # its other fields are those of the two endpoints, which are asked themselves
+    "type": "object",
+    "properties": {
+        "file": {"type": "string", "format": "binary"},
+        "kind": {"const": "transcription"},
+    },
+    "required": ["file", "kind"],
+    **NO_OTHERS,
+}
 FIELDS: Mapping[str, Mapping[str, dict[str, Any]]] = {  # of each request's type
     "SpeechTranslationFields": {
         "target_language": {"enum": ["pt"]},
@@ -63,6 +74,22 @@ FIELDS: Mapping[str, Mapping[str, dict[str, Any]]] = {  # of each request's type
         "language": {"enum": ["pt", None]},
     },
     "EmbeddingFields": {"model": {"enum": ["speaker"]}},
+    "ConsentFields": {"language": {"enum": ["en"]}, "name": WORD},
+    "TermFields": {
+        "term": WORD,
+        "language": {"enum": ["en"]},
+        "translations": {"type": "object", "properties": {"pt": WORD}, **NO_OTHERS},
+        "sounds": {"type": "object", "properties": {"en": WORD}, **NO_OTHERS},
+    },
+    "NewGlossaryFields": {
+        "name": WORD,
+        "terms": {
+            "type": "array",
+            "items": {"$ref": "#/components/schemas/TermFields"},
+            "minItems": 1,
+            "maxItems": 1,
+        },
+    },
     "ClientSecretFields": {"session": {"enum": [{"type": "transcription"}]}},
 }
 
@@ -145,6 +172,7 @@ def before_load_schema(context: Any, raw_schema: dict[str, Any]) -> None:
     for action in ("load", "unload"):
         (of,) = paths[f"/v2/repository/models/{{name}}/{action}"].values()
         of["parameters"] = [of_name(SPARE)]
+    paths["/v1/jobs"]["post"]["requestBody"]["content"]["multipart/form-data"]["schema"] = JOB
     for path in ("/v2/models/{name}/infer", "/v2/models/{name}/versions/{version}/infer"):
         infer = paths[path]["post"]
         infer["requestBody"]["content"] = {"application/json": {"schema": INFER}}
@@ -230,6 +258,15 @@ def _is_a_transcription_s_session(case: Any, response: Any) -> bool:
     return bool(is_of_translations and response.status_code == 400)
 
 
+def _names_no_page(case: Any, response: Any) -> bool:
+    return response.status_code == 400 and "must be the id of a consent" in response.text
+
+
+def _says_no_consent(case: Any, response: Any) -> bool:
+    is_kept = case.path in ("/v1/audio/voices", "/v1/audio/voice_consents")
+    return is_kept and case.method == "POST" and response.status_code in (404, 422)
+
+
 def _has_a_blank_body(case: Any, response: Any) -> bool:
     return not (response.request.body or b"").strip() and case.path.startswith("/v2/repository")
 
@@ -245,6 +282,10 @@ EXCLUSIONS: Mapping[str, Callable[[Any, Any], bool]] = {
     "OpenAI's operations that are not there yet answer 400 and say so": _is_not_there_yet,
     "a WebSocket asked for without an upgrade is a 426, whatever else is asked": _is_for_websockets,
     "both kinds of client secrets share a description": _is_a_transcription_s_session,
+    "a page begins behind a consent that there is": _names_no_page,
+    "no recording here says the text of a consent, and no fake speaks in its voice": (
+        _says_no_consent
+    ),
     "HTTP has a server ignore headers that it does not know": _has_an_unknown_header,
     "under /v2/repository a body of white space is none, as in Triton": _has_a_blank_body,
 }
