@@ -203,7 +203,7 @@ def rows() -> list[Bad]:
             request={"json": {**TEXT_OK, "beam_size": 0}}),
         Bad("source voice without a source", SPEAK, 400, "voice", "no speaker",
             request={"json": {"input": "Olá.", "voice": "source", "language": "pt"}}),
-        Bad("source voice in a language that nobody clones", TRANSLATE, 422, "voice", "no model here",
+        Bad("source voice that nobody clones", TRANSLATE, 422, "voice", "no model here",
             request=form(good, voice="source", target_language="en")),
         Bad("a rate in no letters", EMBED, 400, "content-type", "", request={
             "content": bytes(3200), "headers": {b"content-type": b"audio/pcm; rate=\xff"}}),
