@@ -79,7 +79,7 @@ async function learn() {
   await show(location.hash.slice(1));
 }
 
-// ---- tabs --------------------------------------------------------------------------------------
+// ---- tabs ----
 
 function tabList() {
   const list = el("div", { role: "tablist", class: "tabs", "aria-label": t("shell.tabs") });

@@ -105,7 +105,7 @@ class Listener {
     this.said.node.parentNode.classList.toggle("one", hidden);
   }
 
-  // ---- the connection --------------------------------------------------------------------------
+  // ---- the connection ----
 
   connect() {
     clearTimeout(this.timer);
@@ -175,7 +175,7 @@ class Listener {
     this.translated.end();
   }
 
-  // ---- what comes ------------------------------------------------------------------------------
+  // ---- what comes ----
 
   take(event) {
     const { type } = event;

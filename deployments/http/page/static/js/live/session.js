@@ -28,14 +28,19 @@ export class Session {
     this.updated = Promise.resolve();
   }
 
-  /** Open it with what the session is asked for. Rejects with ApiError. */
+  /** Open it; its translation is written alone where the server cannot speak it, too. Rejects. */
   async open(asked) {
     const body = { session: { model: "translation" }, expires_after: { seconds: SECRET_S } };
     const made = await request("POST", `${PATH}/client_secrets`, { json: body });
     const { value } = await made.json();
     await this.connect(address(`${PATH}?model=translation`, "ws"), value);
     try {
-      await this.update(asked);
+      await this.update(asked).catch((error) => {
+        const { output } = asked.audio;
+        if (error.code !== "overloaded" || output.text_only) throw error;
+        this.isSilent = output.text_only = true;
+        return this.update(asked);
+      });
     } catch (error) {
       this.abort();
       throw error;

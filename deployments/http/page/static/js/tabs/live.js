@@ -94,7 +94,7 @@ class LiveTab {
     else this.giveUp();
   }
 
-  // ---- a session -------------------------------------------------------------------------------
+  // ---- a session ----
 
   async start() {
     this.enter("starting");
@@ -119,6 +119,7 @@ class LiveTab {
       this.stream_ = stream;
       await session.open(this.form.session(this.name));
       if (!isCurrent()) return;
+      if (session.isSilent) this.trouble.append(notice("warning", t("live.written_alone")));
       await capture.start(stream);
       this.letSleep = stayAwake();
       this.enter("live");
@@ -191,7 +192,7 @@ class LiveTab {
     this.trouble.replaceChildren(notice("error", error.message));
   }
 
-  // ---- what comes ------------------------------------------------------------------------------
+  // ---- what comes ----
 
   take(session, event) {
     if (session !== this.session) return;
@@ -225,7 +226,7 @@ class LiveTab {
     if (starts_s !== null) this.lags.show("spoken", late_s + starts_s);
   }
 
-  // ---- files -----------------------------------------------------------------------------------
+  // ---- files ----
 
   exports() {
     const which = el("select", {});
