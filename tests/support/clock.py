@@ -6,6 +6,7 @@ import asyncio
 import heapq
 import itertools
 from collections.abc import Callable
+from dataclasses import dataclass
 from typing import Any
 
 
@@ -50,3 +51,13 @@ async def settle() -> None:
     """Let every task run until it waits for the clock or for a gate."""
     for _ in range(20):
         await asyncio.sleep(0)
+
+
+@dataclass
+class UnixClock:
+    """Seconds since the epoch, which move when a test says so."""
+
+    now: float = 1000.0
+
+    def __call__(self) -> float:
+        return self.now

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from pathlib import Path
 
 import pytest
@@ -14,23 +13,16 @@ from deployments.library.shelf import UNFINISHED
 from deployments.library.store import Store
 from models.errors import NotFound, TooManyJobs
 from models.types import AnswerWarning
-
-
-@dataclass
-class Clock:
-    now: float = 1000.0
-
-    def __call__(self) -> float:
-        return self.now
+from tests.support.clock import UnixClock
 
 
 @pytest.fixture
-def clock() -> Clock:
-    return Clock()
+def clock() -> UnixClock:
+    return UnixClock()
 
 
 @pytest.fixture
-def jobs(tmp_path: Path, clock: Clock) -> Jobs:
+def jobs(tmp_path: Path, clock: UnixClock) -> Jobs:
     return Jobs(Store(tmp_path, Sealing(None), 1 << 30, clock), Settings(max_waiting=2))
 
 
@@ -54,7 +46,7 @@ def test_a_job_is_found_with_all_that_it_is(jobs: Jobs) -> None:
     assert (changed.kind, changed.filename) == ("translation", "a.wav")
 
 
-def test_one_claim_holds_a_job(jobs: Jobs, tmp_path: Path, clock: Clock) -> None:
+def test_one_claim_holds_a_job(jobs: Jobs, tmp_path: Path, clock: UnixClock) -> None:
     job = add(jobs)
     elsewhere = Jobs(Store(tmp_path, Sealing(None), 1 << 30, clock), Settings())
     claim = jobs.claim()
@@ -76,7 +68,7 @@ def test_what_is_over_is_not_claimed(jobs: Jobs) -> None:
     assert jobs.claim() is None
 
 
-def test_who_has_the_fewest_running_is_next(jobs: Jobs, clock: Clock) -> None:
+def test_who_has_the_fewest_running_is_next(jobs: Jobs, clock: UnixClock) -> None:
     first = add(jobs)
     clock.now += 1
     add(jobs)
@@ -119,7 +111,7 @@ def test_what_was_half_written_goes(jobs: Jobs, tmp_path: Path) -> None:
     assert {path.name for path in folder.iterdir()} == {"record.json", SOURCE, FIELDS}
 
 
-def test_a_job_ends_a_while_after_the_last_change(jobs: Jobs, clock: Clock) -> None:
+def test_a_job_ends_a_while_after_the_last_change(jobs: Jobs, clock: UnixClock) -> None:
     job = add(jobs)
     shelf = jobs.of("anna")
     clock.now += jobs.settings.retention_s - 1

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from dataclasses import dataclass
 from pathlib import Path
 
 import pytest
@@ -12,25 +11,18 @@ from deployments.library.sealing import Sealing
 from deployments.library.shelf import UNFINISHED_S, Shelf
 from deployments.library.store import Store
 from models.errors import ConfigError, NotFound, StorageFull
+from tests.support.clock import UnixClock
 
 MAX_BYTES = 10_000
 
 
-@dataclass
-class Clock:
-    now: float = 1000.0
-
-    def __call__(self) -> float:
-        return self.now
+@pytest.fixture
+def clock() -> UnixClock:
+    return UnixClock()
 
 
 @pytest.fixture
-def clock() -> Clock:
-    return Clock()
-
-
-@pytest.fixture
-def store(tmp_path: Path, clock: Clock) -> Store:
+def store(tmp_path: Path, clock: UnixClock) -> Store:
     return Store(tmp_path / "library", Sealing(None), MAX_BYTES, clock)
 
 
@@ -64,7 +56,7 @@ def test_an_id_is_no_path(shelf: Shelf, id: str) -> None:
         shelf.get(id)
 
 
-def test_what_is_over_is_gone(shelf: Shelf, store: Store, clock: Clock, tmp_path: Path) -> None:
+def test_what_is_over_is_gone(shelf: Shelf, store: Store, clock: UnixClock, tmp_path: Path) -> None:
     record = shelf.add("voice", {}, {"sample": [b"secret sample"]}, lasts_s=10.0)
     clock.now += 10.0
     with pytest.raises(NotFound):
@@ -73,7 +65,7 @@ def test_what_is_over_is_gone(shelf: Shelf, store: Store, clock: Clock, tmp_path
     assert not [each for each in tmp_path.rglob("*") if each.name == "sample"]
 
 
-def test_a_new_end_keeps_it_longer(shelf: Shelf, clock: Clock) -> None:
+def test_a_new_end_keeps_it_longer(shelf: Shelf, clock: UnixClock) -> None:
     record = shelf.add("voice", {}, lasts_s=10.0)
     shelf.update(record.id, {"name": "new"}, lasts_s=20.0)
     clock.now += 15.0
@@ -129,7 +121,7 @@ def test_a_file_takes_the_place_of_one_of_its_name(shelf: Shelf) -> None:
 
 
 def test_what_was_never_finished_is_swept_away(
-    shelf: Shelf, store: Store, clock: Clock, tmp_path: Path
+    shelf: Shelf, store: Store, clock: UnixClock, tmp_path: Path
 ) -> None:
     shelf.add("voice", {})
     left = tmp_path / "library" / "key-anna" / "voices" / ".new-voice_1"
