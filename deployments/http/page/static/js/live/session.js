@@ -39,6 +39,7 @@ export class Session {
         const { output } = asked.audio;
         if (error.code !== "overloaded" || output.text_only) throw error;
         this.isSilent = output.text_only = true;
+        output.voice = null;
         return this.update(asked);
       });
     } catch (error) {
