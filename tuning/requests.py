@@ -11,7 +11,7 @@ from urllib.parse import quote
 import httpx
 
 from deployments.config.schema import Limits
-from deployments.http.triton.tensors import HEADER_LENGTH
+from deployments.inference.tensors import HEADER_LENGTH
 from dragoman_client import errors
 from load.endpoints import Answer, Ask, Work
 from models.audio.decode import decode

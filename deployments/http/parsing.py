@@ -25,6 +25,7 @@ from starlette.responses import Response
 from starlette.types import Receive, Scope
 
 from deployments.config.schema import Limits
+from deployments.graph.bounds import FASTEST, SLOWEST
 from deployments.graph.context import Context
 from deployments.http.field_errors import MAX_ECHO_CHARS, what_is_wrong
 from deployments.http.forms import form_values, read_form, uploads_of
@@ -40,8 +41,6 @@ WARNINGS_HEADER = "x-warnings"  # the codes of an answer's warnings, each once
 IGNORED_HEADER = "x-ignored-fields"  # the fields of a request that changed nothing
 MAX_IGNORED, MAX_IGNORED_CHARS = 16, 40  # how many of them are named, and in how many characters
 
-SLOWEST, FASTEST = 0.25, 4.0  # of a voice's own speed
-MAX_BEAM_SIZE = 10
 Speed = Annotated[float, Field(ge=SLOWEST, le=FASTEST)]
 
 
@@ -253,13 +252,6 @@ def validated(fields: type[FieldsT], values: dict[str, Any]) -> FieldsT:
     except ValidationError as error:
         message, param = what_is_wrong(error)
         raise InvalidRequest(message, param=param) from error
-
-
-def check_text_length(length_chars: int, limits: Limits, *, param: str) -> None:
-    """Refuse more text than one request may hold."""
-    if length_chars > limits.max_text_chars:
-        message = f"{param} must have at most {limits.max_text_chars} characters in all"
-        raise TooLarge(f"{message}, it has {length_chars}", param=param)
 
 
 def naming_ignored(response: Response, fields: ForgivingFields) -> Response:

@@ -15,7 +15,7 @@ from hypothesis import strategies as st
 
 from deployments.http.app import asgi_app
 from deployments.http.middleware.admission import Admission
-from deployments.http.triton.tensors import HEADER_LENGTH
+from deployments.inference.tensors import HEADER_LENGTH
 from tests.fuzz.mutations import LEAVES, rearranged, spoilt
 from tests.support.bad_input import EMBED, SPEAK, TEXT, TRANSCRIBE, TRANSLATE, speech_file
 from tests.support.local import fake_config, fake_fleet

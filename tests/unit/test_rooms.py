@@ -31,6 +31,7 @@ DOORS: dict[str, set[str]] = {
 DOORS["library"] = {"models", "config", "telemetry"}
 DOORS["jobs"] = {"models", "config", "batching", "telemetry", "catalogue", "graph", "library"}
 DOORS["live"] = {"models", "config", "batching", "telemetry", "catalogue", "graph"}
+DOORS["inference"] = {"models", "config", "batching", "telemetry", "catalogue", "graph"}
 DOORS["http"] = {*DOORS, "graph"}
 DOORS["serve"] = {*DOORS, "http"}
 DOORS["cli"] = {*DOORS, "serve"}

@@ -21,11 +21,11 @@ from deployments.http.parsing import TIMEOUT_HEADER, body, deadline_of
 from deployments.http.triton.compression import compressed, decompressed
 from deployments.http.triton.infer_request import parse
 from deployments.http.triton.infer_response import render
-from deployments.http.triton.kinds.base import Served, Wanted
-from deployments.http.triton.rows import Rows
-from deployments.http.triton.served import Catalogue
-from deployments.http.triton.signature import check
-from deployments.http.triton.tensors import HEADER_LENGTH, InferRequest, Tensor
+from deployments.inference.kinds.base import Served, Wanted
+from deployments.inference.rows import Rows
+from deployments.inference.served import Catalogue
+from deployments.inference.signature import check
+from deployments.inference.tensors import HEADER_LENGTH, InferRequest, Tensor
 from models.errors import InvalidRequest, TooLarge
 
 INLINE_BYTES = 1 << 16  # of binary tensors: few enough to read on the event loop

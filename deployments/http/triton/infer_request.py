@@ -10,10 +10,10 @@ from dataclasses import dataclass
 from functools import lru_cache
 from typing import Any
 
-from deployments.http.triton.json_documents import json_object
-from deployments.http.triton.signature import TensorSpec
-from deployments.http.triton.tensor_values import Announced, Blobs, from_json, objects
-from deployments.http.triton.tensors import (
+from deployments.inference.json_documents import json_object
+from deployments.inference.signature import TensorSpec
+from deployments.inference.tensor_values import Announced, Blobs, from_json, objects
+from deployments.inference.tensors import (
     DTYPES,
     HEADER_LENGTH,
     MAX_DIMS,

@@ -11,7 +11,7 @@ from typing import Any, TypeAlias
 import numpy as np
 from numpy.typing import NDArray
 
-from deployments.http.triton.tensors import (
+from deployments.inference.tensors import (
     BINARY_ONLY,
     DTYPES,
     HEADER_LENGTH,

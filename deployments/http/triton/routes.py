@@ -21,11 +21,11 @@ from deployments.config.schema import AppConfig, ModelConfig
 from deployments.graph.pipeline import Pipeline
 from deployments.http.health import live, readiness
 from deployments.http.parsing import body
-from deployments.http.triton import model_config, signature, statistics
 from deployments.http.triton.infer import InferEndpoint
-from deployments.http.triton.json_documents import json_object
-from deployments.http.triton.kinds.base import Served
-from deployments.http.triton.served import Catalogue
+from deployments.inference import model_config, signature, statistics
+from deployments.inference.json_documents import json_object
+from deployments.inference.kinds.base import Served
+from deployments.inference.served import Catalogue
 from deployments.security import audit
 from deployments.telemetry.cluster_figures import ClusterFigures
 from models.errors import InvalidRequest

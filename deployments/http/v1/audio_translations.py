@@ -15,6 +15,7 @@ from deployments.catalogue.model import Model
 from deployments.config.names import GRAPH
 from deployments.config.schema import Limits
 from deployments.graph.admission import admit
+from deployments.graph.bounds import check_text_length
 from deployments.graph.context import Context
 from deployments.graph.pipeline import Pipeline, SpeechTranslation
 from deployments.graph.plan import Plan, TranscribeOptions, TranslateOptions
@@ -24,7 +25,6 @@ from deployments.http.parsing import (
     ForgivingFields,
     Language,
     blaming,
-    check_text_length,
     context_of,
     form_fields,
     naming_ignored,

@@ -10,11 +10,12 @@ from typing import Any
 import numpy as np
 from starlette.responses import JSONResponse, Response
 
+from deployments.graph.bounds import check_text_length
 from deployments.graph.context import Context
 from deployments.graph.diarisation import Diarising, HeardVoices
 from deployments.graph.plan import Hearing, TranscribeOptions
 from deployments.graph.transcripts import in_recording, joined
-from deployments.http.parsing import blaming, check_text_length, naming_ignored, timed, validated
+from deployments.http.parsing import blaming, naming_ignored, timed, validated
 from deployments.http.v1.diarized import FORMAT, Diarized, Spoken
 from deployments.http.v1.job_parts import Parts, answer_of
 from deployments.http.v1.transcriptions import TranscriptionEndpoint, TranscriptionFields

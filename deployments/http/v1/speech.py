@@ -14,6 +14,7 @@ from starlette.routing import Route
 
 from deployments.catalogue.voices import OwnVoice
 from deployments.config.schema import Limits
+from deployments.graph.bounds import check_text_length
 from deployments.graph.context import Context
 from deployments.graph.pipeline import Pipeline
 from deployments.graph.plan import Speaking
@@ -28,7 +29,6 @@ from deployments.http.parsing import (
     Speed,
     Text,
     blaming,
-    check_text_length,
     context_of,
     json_fields,
     naming_ignored,

@@ -11,6 +11,7 @@ from starlette.responses import JSONResponse, Response
 from starlette.routing import Route
 
 from deployments.config.schema import Limits
+from deployments.graph.bounds import MAX_BEAM_SIZE, check_text_length
 from deployments.graph.context import Context
 from deployments.graph.pipeline import Pipeline
 from deployments.graph.plan import Translating
@@ -19,12 +20,10 @@ from deployments.graph.text_options import TextOptions
 from deployments.http.failed_requests import counted
 from deployments.http.glossary_fields import AskedGlossary, Glossaries
 from deployments.http.parsing import (
-    MAX_BEAM_SIZE,
     DetectedLanguage,
     Fields,
     Language,
     Text,
-    check_text_length,
     context_of,
     json_fields,
     timed,

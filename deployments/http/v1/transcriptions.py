@@ -14,6 +14,7 @@ from starlette.routing import Route
 from deployments.catalogue.model import Model
 from deployments.config.schema import Limits
 from deployments.graph.admission import admit
+from deployments.graph.bounds import check_text_length
 from deployments.graph.context import Context
 from deployments.graph.listening import WINDOW_VAD
 from deployments.graph.pipeline import Pipeline
@@ -24,7 +25,6 @@ from deployments.http.parsing import (
     DetectedLanguage,
     ForgivingFields,
     blaming,
-    check_text_length,
     context_of,
     form_fields,
     naming_ignored,

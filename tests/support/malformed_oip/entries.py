@@ -8,7 +8,7 @@ from typing import Any
 
 import numpy as np
 
-from deployments.http.triton.tensors import DTYPES
+from deployments.inference.tensors import DTYPES
 from tests.support.malformed_oip.valid import (
     LISTENERS,
     SIGNATURES,

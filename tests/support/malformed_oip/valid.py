@@ -10,8 +10,8 @@ from typing import Any
 
 import numpy as np
 
-from deployments.http.triton.signature import Signature, TensorSpec
-from deployments.http.triton.tensors import DTYPES, HEADER_LENGTH
+from deployments.inference.signature import Signature, TensorSpec
+from deployments.inference.tensors import DTYPES, HEADER_LENGTH
 
 TOO_MANY_ROWS = 5_000  # more than any model takes at once
 AUDIO = TensorSpec("AUDIO", "FP32", (-1,), also=("INT16",))

@@ -21,8 +21,8 @@ from deployments.http.errors import row_of
 from deployments.http.triton.compression import compressed, decompressed
 from deployments.http.triton.infer_request import parse
 from deployments.http.triton.infer_response import render
-from deployments.http.triton.signature import Signature, TensorSpec, check
-from deployments.http.triton.tensors import (
+from deployments.inference.signature import Signature, TensorSpec, check
+from deployments.inference.tensors import (
     BINARY_ONLY,
     DTYPES,
     HEADER_LENGTH,

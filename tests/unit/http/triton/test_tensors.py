@@ -18,8 +18,8 @@ from tritonclient.http import InferenceServerClient, InferInput, InferRequestedO
 from deployments.http.triton.compression import compressed, decompressed
 from deployments.http.triton.infer_request import parse
 from deployments.http.triton.infer_response import render
-from deployments.http.triton.signature import TensorSpec
-from deployments.http.triton.tensors import (
+from deployments.inference.signature import TensorSpec
+from deployments.inference.tensors import (
     DTYPES,
     HEADER_LENGTH,
     MAX_STRINGS,

@@ -8,10 +8,10 @@ import numpy as np
 from numpy.typing import NDArray
 
 from deployments.graph.context import Context
-from deployments.http.triton.kinds.base import AUDIO_INPUTS, Served, Wanted
-from deployments.http.triton.rows import Rows, number_tensor, padded_tensor
-from deployments.http.triton.signature import Signature, TensorSpec
-from deployments.http.triton.tensors import Tensor
+from deployments.inference.kinds.base import AUDIO_INPUTS, Served, Wanted
+from deployments.inference.rows import Rows, number_tensor, padded_tensor
+from deployments.inference.signature import Signature, TensorSpec
+from deployments.inference.tensors import Tensor
 from models.types import VadItem, VadResult
 
 

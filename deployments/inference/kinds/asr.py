@@ -7,10 +7,10 @@ from dataclasses import asdict
 from typing import Any
 
 from deployments.graph.context import Context
-from deployments.http.triton.kinds.base import AUDIO_INPUTS, Served, Wanted, text_spec
-from deployments.http.triton.rows import Rows, number_tensor, text_tensor
-from deployments.http.triton.signature import Signature, TensorSpec
-from deployments.http.triton.tensors import Tensor
+from deployments.inference.kinds.base import AUDIO_INPUTS, Served, Wanted, text_spec
+from deployments.inference.rows import Rows, number_tensor, text_tensor
+from deployments.inference.signature import Signature, TensorSpec
+from deployments.inference.tensors import Tensor
 from models.types import AsrItem, Transcript
 
 TASKS = ("transcribe", "translate")

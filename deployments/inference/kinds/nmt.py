@@ -4,13 +4,13 @@ from __future__ import annotations
 
 from deployments.batching.concurrency import all_of
 from deployments.catalogue.language_pairs import Route
+from deployments.graph.bounds import MAX_BEAM_SIZE
 from deployments.graph.context import Context
 from deployments.graph.text_options import TextOptions
-from deployments.http.parsing import MAX_BEAM_SIZE
-from deployments.http.triton.kinds.base import Served, Wanted, check_texts, required, text_spec
-from deployments.http.triton.rows import Rows, text_tensor
-from deployments.http.triton.signature import Signature, TensorSpec
-from deployments.http.triton.tensors import Tensor
+from deployments.inference.kinds.base import Served, Wanted, check_texts, required, text_spec
+from deployments.inference.rows import Rows, text_tensor
+from deployments.inference.signature import Signature, TensorSpec
+from deployments.inference.tensors import Tensor
 
 
 class Nmt(Served):

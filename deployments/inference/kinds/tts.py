@@ -7,7 +7,7 @@ from typing import Any
 from deployments.batching.concurrency import all_of
 from deployments.graph.context import Context
 from deployments.graph.plan import Speaking
-from deployments.http.triton.kinds.base import (
+from deployments.inference.kinds.base import (
     AUDIO_OUTPUTS,
     SPEEDS,
     Served,
@@ -15,9 +15,9 @@ from deployments.http.triton.kinds.base import (
     check_texts,
     text_spec,
 )
-from deployments.http.triton.rows import Rows, audio_tensors
-from deployments.http.triton.signature import Signature, TensorSpec
-from deployments.http.triton.tensors import Tensor
+from deployments.inference.rows import Rows, audio_tensors
+from deployments.inference.signature import Signature, TensorSpec
+from deployments.inference.tensors import Tensor
 from models.errors import InvalidRequest
 from models.types import SOURCE_VOICE, Audio
 

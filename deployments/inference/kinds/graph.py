@@ -7,7 +7,7 @@ import numpy as np
 from deployments.graph.admission import admit
 from deployments.graph.context import Context
 from deployments.graph.plan import Hearing, Plan, TranscribeOptions, TranslateOptions
-from deployments.http.triton.kinds.base import (
+from deployments.inference.kinds.base import (
     AUDIO_INPUTS,
     AUDIO_OUTPUTS,
     SPEEDS,
@@ -16,9 +16,9 @@ from deployments.http.triton.kinds.base import (
     required,
     text_spec,
 )
-from deployments.http.triton.rows import Rows, audio_tensors, text_tensor
-from deployments.http.triton.signature import Signature, TensorSpec
-from deployments.http.triton.tensors import Tensor
+from deployments.inference.rows import Rows, audio_tensors, text_tensor
+from deployments.inference.signature import Signature, TensorSpec
+from deployments.inference.tensors import Tensor
 from models.types import Audio, Kind
 
 TASKS = ("translate", "transcribe")

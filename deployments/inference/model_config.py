@@ -10,9 +10,9 @@ from deployments.catalogue.generation import ModelOverride
 from deployments.config.names import GRAPH
 from deployments.config.policy import NO_BOUND, BatchPolicy
 from deployments.config.schema import ModelConfig
-from deployments.http.triton import signature
-from deployments.http.triton.json_documents import json_object
-from deployments.http.triton.kinds.base import Served
+from deployments.inference import signature
+from deployments.inference.json_documents import json_object
+from deployments.inference.kinds.base import Served
 from models.errors import InvalidRequest
 
 US = 1_000_000  # a second

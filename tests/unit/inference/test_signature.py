@@ -7,8 +7,8 @@ from typing import Any
 import numpy as np
 import pytest
 
-from deployments.http.triton.signature import Signature, TensorSpec, check, config, metadata
-from deployments.http.triton.tensors import InferRequest, RequestedOutput, Tensor
+from deployments.inference.signature import Signature, TensorSpec, check, config, metadata
+from deployments.inference.tensors import InferRequest, RequestedOutput, Tensor
 from models.errors import InvalidRequest
 
 SIGNATURE = Signature(

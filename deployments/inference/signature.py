@@ -9,7 +9,7 @@ from typing import Any
 
 import numpy as np
 
-from deployments.http.triton.tensors import InferRequest, Tensor
+from deployments.inference.tensors import InferRequest, Tensor
 from models.errors import InvalidRequest
 
 

@@ -8,13 +8,13 @@ from typing import get_args
 from deployments.config.names import GRAPH, MODEL_VERSION
 from deployments.config.schema import AppConfig
 from deployments.graph.pipeline import Pipeline
-from deployments.http.triton.kinds.asr import Asr
-from deployments.http.triton.kinds.base import Served
-from deployments.http.triton.kinds.graph import STEPS, SpeechTranslator
-from deployments.http.triton.kinds.nmt import Nmt
-from deployments.http.triton.kinds.speaker import Speaker
-from deployments.http.triton.kinds.tts import Tts
-from deployments.http.triton.kinds.vad import Vad
+from deployments.inference.kinds.asr import Asr
+from deployments.inference.kinds.base import Served
+from deployments.inference.kinds.graph import STEPS, SpeechTranslator
+from deployments.inference.kinds.nmt import Nmt
+from deployments.inference.kinds.speaker import Speaker
+from deployments.inference.kinds.tts import Tts
+from deployments.inference.kinds.vad import Vad
 from models.errors import UnknownModel
 from models.types import Kind
 

@@ -11,12 +11,12 @@ from typing import ClassVar
 
 from deployments.catalogue.model import Model
 from deployments.config.schema import AppConfig, Limits
+from deployments.graph.bounds import FASTEST, SLOWEST, check_text_length
 from deployments.graph.context import Context
 from deployments.graph.pipeline import Pipeline
-from deployments.http.parsing import FASTEST, SLOWEST, check_text_length
-from deployments.http.triton.rows import AUDIO, AUDIO_LENGTH, SAMPLE_RATE, Rows, naming_input
-from deployments.http.triton.signature import Signature, TensorSpec
-from deployments.http.triton.tensors import Tensor
+from deployments.inference.rows import AUDIO, AUDIO_LENGTH, SAMPLE_RATE, Rows, naming_input
+from deployments.inference.signature import Signature, TensorSpec
+from deployments.inference.tensors import Tensor
 from deployments.telemetry import usage
 from models.audio import decode
 from models.errors import DragomanError, InvalidRequest

@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from deployments.http.triton.tensors import Tensor
+from deployments.inference.tensors import Tensor
 from models.audio.resample import MAX_RATE_HZ, MIN_RATE_HZ
 from models.audio.samples import to_float32
 from models.errors import CallerError, DragomanError, InvalidRequest, TooLarge

@@ -11,8 +11,8 @@ from deployments.catalogue.generation import Generation
 from deployments.config.policy import BatchPolicy
 from deployments.config.schema import ModelConfig
 from deployments.graph.pipeline import Pipeline
-from deployments.http.triton import model_config
-from deployments.http.triton.served import Catalogue
+from deployments.inference import model_config
+from deployments.inference.served import Catalogue
 from models.errors import InvalidRequest
 from tests.support.fakes import SLEEP
 from tests.support.local import fake_config, fake_fleet

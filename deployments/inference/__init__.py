@@ -1,0 +1,1 @@
+"""What each model is by its tensors: names, shapes, rows and documents, whatever the protocol."""
