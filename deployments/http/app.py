@@ -152,7 +152,7 @@ def routes(
 
 @dataclass(frozen=True, slots=True)
 class LiveParts:
-    """What the realtime protocols are served over.
+    """The parts that the realtime protocols are served over.
 
     Attributes:
         sessions: of this process.

@@ -52,7 +52,7 @@ class ListenedLanguages(BaseModel):
 
 
 class StageLag(BaseModel):
-    """How late one stage's events were over the last minute, in seconds; slope: a second."""
+    """The lag of one stage's events over the last minute, in seconds; slope: its growth a second."""
 
     p50_s: float
     p95_s: float

@@ -35,7 +35,7 @@ DRAIN_MARGIN_S = 1.0  # of the drain's time, for the socket to close
 
 
 class Ends(Protocol):
-    """Who tells a client that all was sent."""
+    """An object that tells a client that all was sent."""
 
     def end(self) -> None:
         """Tell it, where the protocol has an event for it."""
