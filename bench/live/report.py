@@ -15,8 +15,8 @@ NOTES = (
     "A lag counts from the moment when the last sample of a prompt was sent to the event with the "
     "last word of its transcript, or of its translation. That of a clause counts from the moment "
     "when the place was sent that its event names: the first clause of a sentence that is "
-    "recognised at its end is late by the rest of the sentence. The talks are recorded prompts with pauses of 0.3 to 2 s, fed in real time by the stock `openai` "
-    "package over real sockets.",
+    "recognised at its end is late by the rest of the sentence. The talks are recorded prompts "
+    "with pauses of 0.3 to 2 s, fed in real time by the stock `openai` package over real sockets.",
     "StreamLAAL (LongLAAL with computation) and LongYAAL are `omnisteval`'s; the reference is the "
     "server's own offline translation of the same audio, and so it is for chrF. `words` are lost "
     "at the end, and said twice. What was sent is only ever added to, so its erasure is 0.",

@@ -52,7 +52,7 @@ class ListenedLanguages(BaseModel):
 
 
 class StageLag(BaseModel):
-    """The lag of one stage's events over the last minute, in seconds; slope: its growth a second."""
+    """The lag of one stage's events over the last minute, in seconds, and its growth a second."""
 
     p50_s: float
     p95_s: float
