@@ -73,7 +73,7 @@ class EcapaSpeaker:
     made louder, which log-mel features without their mean do not show, and silence is not cut out.
     """
 
-    engine = Engine("speaker", Options, "torch", FILES)
+    engine = Engine("speaker", Options, "torch", FILES, licence=LICENCE)
 
     def __init__(self, settings: RuntimeSettings, options: Options) -> None:
         self._settings, self._options = settings, options

@@ -59,7 +59,7 @@ class YourTts:
     does not know are left out, as coqui does.
     """
 
-    engine = Engine("tts", Options, "torch", FILES)
+    engine = Engine("tts", Options, "torch", FILES, licence=PUBLISHED_LICENCE)
 
     def __init__(self, settings: RuntimeSettings, options: Options) -> None:
         self._settings, self._options = settings, options
