@@ -128,6 +128,7 @@ class RuntimeSettings:
     # File -> digest in hex, beside the shipped pins.
     sha256: Mapping[str, str] = field(default_factory=dict)
     files: tuple[str, ...] = ()  # patterns: what is taken from the hub; none: all
+    accepts_licence: bool = False  # also one that forbids commercial use
 
 
 class Runtime(Protocol, Generic[ItemT_contra, ResultT]):
