@@ -1,4 +1,4 @@
-"""Know the licences of configured weights before they are loaded, and refuse what is not accepted."""
+"""Know the licences of weights before they are loaded, and refuse what nobody has accepted."""
 
 from __future__ import annotations
 
