@@ -24,6 +24,7 @@ from models.errors import InternalError, NotFound, StorageFull
 
 RECORD = "record.json"
 ID = re.compile(r"[a-z]+_[0-9a-f]{24}")
+SHOWN_CHARS = 80  # of an id that is not known
 MOST = 1000  # things of one kind that one owner has
 RECOUNT_BYTES = 64 << 20  # of a file that is written, until it is looked again what is kept
 UNFINISHED = ".new-"
@@ -92,7 +93,7 @@ class Shelf:
 
     def get(self, id: str) -> Record:
         """Return a record. Raises NotFound: there is none, or it is over."""
-        unknown = NotFound(f"there is no {id!r}", param="id")
+        unknown = NotFound(f"there is no {id[:SHOWN_CHARS]!r}", param="id")
         if not ID.fullmatch(id):
             raise unknown
         try:
