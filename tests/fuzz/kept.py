@@ -68,7 +68,7 @@ FORMS: Mapping[str, tuple[str, dict[str, str]]] = {  # the file's field, and the
 def _forms(path: str) -> tuple[bytes, ...]:
     name, fields = FORMS[path]
     recording = speech_of(ANNA)
-    return form(fields, recording, name), form(fields, recording, name, "../ü\".wav"), form({}, b"")
+    return form(fields, recording, name), form(fields, recording, name, '../ü".wav'), form({}, b"")
 
 
 @st.composite
