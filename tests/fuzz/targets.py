@@ -8,7 +8,7 @@ from typing import Any
 
 from hypothesis import strategies as st
 
-from tests.fuzz import files, kept, realtime, requests
+from tests.fuzz import files, kept, realtime, requests, subtitles
 
 
 @dataclass(frozen=True)
@@ -33,6 +33,7 @@ TARGETS = (
     Target("JSON tensors", requests.json_tensors, requests.post),
     Target("kept documents", kept.documents, kept.post),
     Target("kept forms", kept.forms, kept.post),
+    Target("subtitles", subtitles.phrases, subtitles.write),
     Target("live events", realtime.conversations, realtime.talk),
     Target("binary tensors", requests.binary_tensors, requests.post),
 )
