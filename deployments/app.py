@@ -4,6 +4,7 @@
 import ray
 from ray.serve import Application
 
+from deployments.config.licences import check_licences
 from deployments.config.policy import IngressUserConfig
 from deployments.config.schema import AppConfig, check_fractions
 from deployments.serve.drain import DRAIN_S
@@ -16,8 +17,10 @@ def build(args: AppConfig) -> Application:
     """Bind the ingress, and the control that starts an application for each model.
 
     Raises:
-        ConfigError: the GPU fractions do not fit the cluster's GPUs.
+        ConfigError: the GPU fractions do not fit the cluster's GPUs, or a licence that forbids
+            commercial use is not accepted.
     """
+    check_licences(args.models)
     gpus: float = ray.cluster_resources().get("GPU", 0.0)  # type: ignore[no-untyped-call]
     check_fractions(args.models, gpus)
     control = ModelControl.options(  # type: ignore[attr-defined]

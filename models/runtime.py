@@ -36,6 +36,8 @@ class Engine:
         small: whether one CPU thread is best.
         keeps: whether ``models.text.keep`` keeps what is no prose around it. Such a runtime has
             ``lacks``, too; see ``models.nmt.keeping``.
+        licence: of its published weights, as an SPDX id or a name; it is taken for that of weights
+            that tell none themselves. None: weights of many licences run on it.
 
     Raises:
         TypeError, ValueError: a declaration that the server could not use.
@@ -48,6 +50,7 @@ class Engine:
     needs_weights: bool = True
     small: bool = False
     keeps: bool = False
+    licence: str | None = None
 
     def __post_init__(self) -> None:
         if self.kind not in get_args(Kind):
@@ -64,6 +67,8 @@ class Engine:
             raise TypeError(
                 f"Engine.options: {self.options.__name__} is a dataclass but not frozen"
             )
+        if self.licence is not None and not (isinstance(self.licence, str) and self.licence):
+            raise TypeError(f"Engine.licence: None or a text, not {self.licence!r}")
         if self.keeps and self.kind != "nmt":
             raise ValueError(f"Engine.keeps: for nmt alone, not for {self.kind}")
 
@@ -123,6 +128,7 @@ class RuntimeSettings:
     # File -> digest in hex, beside the shipped pins.
     sha256: Mapping[str, str] = field(default_factory=dict)
     files: tuple[str, ...] = ()  # patterns: what is taken from the hub; none: all
+    accepts_licence: bool = False  # also one that forbids commercial use
 
 
 class Runtime(Protocol, Generic[ItemT_contra, ResultT]):

@@ -17,9 +17,10 @@ from deployments.catalogue.placements import (
     State,
 )
 from deployments.catalogue.platform import AppStatus, Platform
+from deployments.config.licences import check_licence
 from deployments.config.schema import ModelConfig
 from deployments.telemetry.log import logger
-from models.errors import Draining, InvalidRequest, LoadFailed, Unavailable
+from models.errors import ConfigError, Draining, InvalidRequest, LoadFailed, Unavailable
 
 # A look at all applications costs a tenth of a second of this process and of Serve's controller.
 POLL_S = 0.5  # between looks at an application that is being started
@@ -64,6 +65,10 @@ class Operations:
         if before.app == new.app and before.state == "READY":
             await self.set(new.name, replace(before, reason=""))
             return
+        try:
+            await asyncio.to_thread(check_licence, new.name, new.config)
+        except ConfigError as error:
+            raise LoadFailed(str(error), param="accept_license") from error
         await self._check_share(new, before)
         await self.switch(new, [before.app] if before.app else [])
 

@@ -38,6 +38,9 @@ class ModelConfig(Strict):
     sha256: dict[str, str] = Field(default_factory=dict)
     """SHA-256 of each of its files, in hex, for weights that ship no pins; `dragoman fetch --pins`
     prints them."""
+    accept_license: bool = False
+    """You have read the licence of these weights and keep to it. A model whose weights forbid
+    commercial use, as CC-BY-NC-4.0 does, starts only with true."""
     device: DeviceName = "auto"
     """Device that it runs on. auto: the GPU where there is one and gpu_fraction is above 0. cuda:
     the GPU, or the start fails."""
@@ -94,6 +97,7 @@ class ModelConfig(Strict):
             options={key: getattr(validated, key) for key in self.options},
             sha256=self.sha256,
             files=find_engine(self.engine).engine.files,
+            accepts_licence=self.accept_license,
         )
 
 

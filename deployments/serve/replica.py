@@ -28,6 +28,7 @@ from models.devices.device import load_failure, measured_again
 from models.errors import ConfigError
 from models.registry import find_engine
 from models.runtime import RuntimeSettings
+from models.weights.licences import check_accepted
 
 T = TypeVar("T")
 # Ray schedules by it and bounds nothing; a model's threads bound its CPU.
@@ -52,6 +53,7 @@ class ModelReplica:
         stay_on_loopback()
         self._name = settings.name
         self._override = override
+        self._accepts_licence = settings.accepts_licence
         self._stats = ReplicaStats(replica=serve.get_replica_context().replica_id.unique_id)
         self._opened = Opened()
         self._watchdog: Watchdog | None = None
@@ -114,6 +116,9 @@ class ModelReplica:
             if wrong := wrong_spec(self._engine, loaded):
                 raise ConfigError(f"models.{self._name}.engine: {wrong}")
             spec, device = loaded
+            check_accepted(
+                *(self._name, spec.weights, spec.licence), is_accepted=self._accepts_licence
+            )
             started = time.perf_counter()
             self._runtime.warm_up()
             warm_up_s = time.perf_counter() - started

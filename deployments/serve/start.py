@@ -9,6 +9,7 @@ from pathlib import Path
 
 from deployments.config.environment import starts_own_cluster
 from deployments.config.files import ServeFile, load
+from deployments.config.licences import check_licences
 from deployments.config.schema import check_fractions
 from deployments.doctor.machine_checks import cpu_threads
 from deployments.doctor.weights_checks import check_weights
@@ -37,6 +38,7 @@ def check(path: Path) -> ServeFile:
     if args.ingress.tls is not None:
         tls.check(args.ingress.tls)
     check_weights(args.models)
+    check_licences(args.models)
     check_worker_python(own_cluster=starts_own_cluster(os.environ))
     return config
 

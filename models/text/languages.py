@@ -192,7 +192,7 @@ def language_code(text: str) -> str | None:
     if len(small) > MAX_NAME_CHARS:
         return small
     codes = _codes()
-    if (named := codes.get(_plain(small))) is not None:
+    if (named := codes.get(small) or codes.get(_plain(small))) is not None:
         return named
     tagged = SUBTAGS.fullmatch(small)
     return codes.get(tagged["code"], tagged["code"]) if tagged else small

@@ -112,6 +112,7 @@ MODEL: Json = {
     "engine": "faster_whisper",
     "weights": "package:whisper-base",
     "licence": "MIT",
+    "commercial_use": True,
     "languages": ["en", "pt"],
     "pairs": [["en", "pt"]],
     "voices": [],

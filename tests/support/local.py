@@ -23,6 +23,7 @@ from deployments.serve.batch_transport import Packed
 from deployments.telemetry.model_report import ReplicaStats
 from models.errors import StartupError, Unavailable
 from models.registry import find_engine
+from models.weights.licences import check_accepted
 from tests.support.fakes import FAKE_ASR, FAKE_NMT, FAKE_TTS, FAKE_VAD, SLEEP
 
 FAKES = {
@@ -41,7 +42,9 @@ class LocalRemote:
         self, name: str, config: ModelConfig, override: ModelOverride | None = None
     ) -> None:
         self._runtime = find_engine(config.engine).create(config.settings(name))
-        self.description = Description(*self._runtime.load(), override=override)
+        spec, device = self._runtime.load()
+        check_accepted(name, spec.weights, spec.licence, is_accepted=config.accept_license)
+        self.description = Description(spec, device, override=override)
         self._thread = ThreadPoolExecutor(1, thread_name_prefix=name)
         self.batches: list[int] = []
         self.is_loading = False

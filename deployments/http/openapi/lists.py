@@ -157,6 +157,9 @@ class Model(BaseModel):
     engine: str
     weights: str
     licence: str
+    commercial_use: bool | None = Field(
+        description="whether the licence allows it; null: the licence is not known"
+    )
     languages: list[str]
     pairs: list[Any]
     cloning_languages: list[str]

@@ -47,14 +47,21 @@ async def test_no_link_is_made_unasked() -> None:
 
 @pytest.mark.parametrize(
     "page",
-    ["javascript:alert(1)", "speech.example.com", f"{PAGE}#x", PAGE + "a" * 512, "http://", 7],
-    ids=["script", "no scheme", "a fragment", "too long", "no host", "no text"],
+    [
+        *("javascript:alert(1)", "speech.example.com", f"{PAGE}#x", PAGE + "a" * 512, "http://", 7),
+        *("http://[", "http://a.b/\n", 'http://a.b/"onload="'),
+    ],
+    ids=[
+        *("script", "no scheme", "a fragment", "too long", "no host", "no text"),
+        *("half a number", "two lines", "markup"),
+    ],
 )
 async def test_what_is_no_address_of_a_page_is_refused(page: Any) -> None:
     async with realtime(keyed()) as place:
         answer = await token(place, page=page)
         assert answer.status_code == 400
         assert answer.json()["error"]["param"] == "page"
+        assert "page must" in answer.json()["error"]["message"]
 
 
 async def test_a_listener_learns_which_languages_there_are() -> None:
