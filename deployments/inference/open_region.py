@@ -39,7 +39,7 @@ class OpenRegion:
         buffer = self._copies.buffer(byte_size)
         with shared_file(self._region.key, self._region.name, param) as file:
             file.read(self._region.offset + offset, buffer)
-        return memoryview(buffer)
+        return buffer.data
 
     def write(self, offset: int, byte_size: int, data: bytes | memoryview, param: str) -> None:
         """Write an output into a part of ``byte_size``.

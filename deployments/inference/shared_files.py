@@ -36,7 +36,7 @@ class SharedFile:
 
     def read(self, offset: int, buffer: NDArray[np.uint8]) -> None:
         """Fill a buffer from the file. Raises InvalidRequest: the file ends before."""
-        left = memoryview(buffer)
+        left = buffer.data
         while left:
             count = os.preadv(self._descriptor, [left], offset)
             if not count:
