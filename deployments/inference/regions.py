@@ -70,9 +70,7 @@ class Regions:
         """
         if self._records is None or self._prefix is None:
             raise InvalidRequest(OFF, param="name")
-        if not 0 < len(name) <= MAX_NAME_CHARACTERS:
-            message = f"the region's name must have 1 to {MAX_NAME_CHARACTERS} characters"
-            raise InvalidRequest(message, param="name")
+        check_name(name)
         check_key(key, self._prefix)
         if offset < 0:
             raise InvalidRequest("offset must be 0 or more", param="offset")
@@ -88,7 +86,13 @@ class Regions:
         records.add(owner, region)
 
     async def unregister(self, name: str | None) -> None:
-        """Forget the caller's region of that name, if there is one; None: all of the caller's."""
+        """Forget the caller's region of that name, if there is one; None: all of the caller's.
+
+        Raises:
+            InvalidRequest: no region can have that name.
+        """
+        if name is not None:
+            check_name(name)
         if self._records is not None:
             await asyncio.to_thread(self._records.remove, _owner(), name)
 
@@ -96,10 +100,12 @@ class Regions:
         """Return the caller's region of that name; None: all of the caller's.
 
         Raises:
+            InvalidRequest: no region can have that name.
             NotFound: there is none of that name.
         """
         if name is None:
             return [] if self._records is None else self._records.all(_owner())
+        check_name(name)
         found = self._found(name)
         if found is None:
             message = f"Unable to find system shared memory region: '{_short(name)}'"
@@ -159,6 +165,13 @@ class Regions:
 
 
 # ---- what requests say of regions --------------------------------------------------------
+
+
+def check_name(name: str) -> None:
+    """Refuse a name that no region can have. Raises InvalidRequest."""
+    if not 0 < len(name) <= MAX_NAME_CHARACTERS:
+        message = f"the region's name must have 1 to {MAX_NAME_CHARACTERS} characters"
+        raise InvalidRequest(message, param="name")
 
 
 def slice_of(parameters: Mapping[str, Any], where: str) -> RegionSlice | None:

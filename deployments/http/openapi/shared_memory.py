@@ -4,23 +4,13 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 
-from pydantic import BaseModel, ConfigDict, Field
+from pydantic import BaseModel
 
 from deployments.http.openapi.operations import JSON, Answer, Operation, Route
 from deployments.http.openapi.triton import TAG
+from deployments.http.triton.shared_memory import CUDA, SYSTEM, RegionFields
 
-SYSTEM, CUDA = "/v2/systemsharedmemory", "/v2/cudasharedmemory"
 OF_REGION = "/region/{name}"
-
-
-class RegisterRequest(BaseModel):
-    """The shared memory that a region is of."""
-
-    model_config = ConfigDict(extra="forbid")
-
-    key: str = Field(description="as shm_open takes it; it begins with shared_memory.prefix")
-    offset: int = Field(0, ge=0, description="where the region begins, in bytes")
-    byte_size: int = Field(ge=1, description="the region's length")
 
 
 class RegionRow(BaseModel):
@@ -60,7 +50,7 @@ OPERATIONS: Mapping[Route, Operation] = {
         TAG,
         "Register a region of this machine's shared memory, for inputs and outputs to lie in",
         {200: Answer("It is registered.")},
-        {JSON: RegisterRequest},
+        {JSON: RegionFields},
         parameters=("RegionName",),
         description="Refused unless the server's configuration sets shared_memory.prefix.",
     ),

@@ -3,20 +3,26 @@
 from __future__ import annotations
 
 from dataclasses import asdict
-from typing import Any
 
+from pydantic import Field
 from starlette.requests import Request
 from starlette.responses import JSONResponse, Response
 from starlette.routing import Route
 
 from deployments.config.schema import Limits
-from deployments.http.parsing import body
-from deployments.inference.json_documents import json_object
-from deployments.inference.regions import Regions
-from models.errors import InvalidRequest, NotFound, TooLarge
+from deployments.http.parsing import Fields, Text, json_fields
+from deployments.inference.regions import Regions, check_name
+from models.errors import InvalidRequest, NotFound
 
 SYSTEM, CUDA = "/v2/systemsharedmemory", "/v2/cudasharedmemory"
-FIELDS = {"key": str, "offset": int, "byte_size": int}
+
+
+class RegionFields(Fields):
+    """The shared memory that a region is of."""
+
+    key: Text = Field(description="as shm_open takes it; it begins with shared_memory.prefix")
+    offset: int = Field(0, ge=0, description="where the region begins, in bytes")
+    byte_size: int = Field(ge=1, description="the region's length")
 
 
 class SharedMemoryRoutes:
@@ -49,31 +55,15 @@ class SharedMemoryRoutes:
 
     async def register(self, request: Request) -> Response:
         """Register a region; see ``Regions.register``."""
-        name: str = request.path_params["name"]
-        fields = self._fields(await body(request.receive))
-        await self._regions.register(name, fields["key"], fields["offset"], fields["byte_size"])
+        fields = await json_fields(request, RegionFields, self._limits)
+        name = request.path_params["name"]
+        await self._regions.register(name, fields.key, fields.offset, fields.byte_size)
         return Response()
 
     async def unregister(self, request: Request) -> Response:
         """Forget the caller's regions, or the one of that name."""
         await self._regions.unregister(request.path_params.get("name"))
         return Response()
-
-    def _fields(self, data: bytes) -> dict[str, Any]:
-        """Read what is registered. Raises InvalidRequest."""
-        if len(data) > self._limits.max_json_bytes:
-            message = f"a JSON body must have at most {self._limits.max_json_bytes} bytes"
-            raise TooLarge(message, param="body")
-        fields = {"offset": 0, **json_object(data)}
-        for name in fields:
-            if name not in FIELDS:
-                message = f"{name[:80]} is not a field of this request"
-                raise InvalidRequest(message, param=name[:80])
-        for name, kind in FIELDS.items():
-            if type(fields.get(name)) is not kind:
-                what = "a string" if kind is str else "a whole number"
-                raise InvalidRequest(f"{name} must be {what}", param=name)
-        return fields
 
     # ---- CUDA ----------------------------------------------------------------------------
 
@@ -91,5 +81,7 @@ class SharedMemoryRoutes:
         raise InvalidRequest(message, param="name")
 
     async def nothing(self, request: Request) -> Response:
-        """Answer that nothing is registered any more."""
+        """Answer that nothing is registered any more. Raises InvalidRequest: that is no name."""
+        if "name" in request.path_params:
+            check_name(request.path_params["name"])
         return Response()

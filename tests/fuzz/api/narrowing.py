@@ -24,7 +24,7 @@ SAMPLES = st.sampled_from([LOUD.tobytes(), bytes(6400)])
 MODELS = ["asr", "nmt", "tts", "speaker", "vad"]
 ALL_NAMES = {*MODELS, SPARE, "speech_translation", "whisper-1", "tts-1"}
 LONG_MS = 60_000  # a deadline that no request here misses
-NUMBERS = ("beam_size", "length_penalty", "max_tokens", "speed")
+NUMBERS = ("beam_size", "length_penalty", "max_tokens", "speed", "offset", "byte_size")
 
 schemathesis.openapi.format("binary", RECORDINGS)
 schemathesis.openapi.media_type("audio/pcm; rate=16000; channels=1", SAMPLES)

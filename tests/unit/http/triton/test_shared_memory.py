@@ -161,18 +161,16 @@ async def test_where_it_is_off_it_is_said(tmp_path: Path, shared: Memory) -> Non
 
 # ---- the calls ---------------------------------------------------------------------------
 
+KEY = f"{PREFIX}x"
 BAD = {
-    "no key": ({"byte_size": 8}, "key must be a string"),
-    "no size": ({"key": f"{PREFIX}x"}, "byte_size must be a whole number"),
-    "a size of words": (
-        {"key": f"{PREFIX}x", "byte_size": "8"},
-        "byte_size must be a whole number",
-    ),
-    "a fraction": ({"key": f"{PREFIX}x", "byte_size": 8.0}, "byte_size must be a whole number"),
-    "a negative offset": ({"key": f"{PREFIX}x", "byte_size": 8, "offset": -1}, "offset must be 0"),
-    "another field": ({"key": f"{PREFIX}x", "byte_size": 8, "id": 1}, "id is not a field"),
+    "no key": ({"byte_size": 8}, "key is required"),
+    "no size": ({"key": KEY}, "byte_size is required"),
+    "a size of words": ({"key": KEY, "byte_size": "x"}, "byte_size must be a whole number"),
+    "a fraction": ({"key": KEY, "byte_size": 8.5}, "byte_size must be a whole number"),
+    "a negative offset": ({"key": KEY, "byte_size": 8, "offset": -1}, "offset must be at least 0"),
+    "another field": ({"key": KEY, "byte_size": 8, "id": 1}, "id is not a field"),
     "another prefix": ({"key": "/psm_x", "byte_size": 8}, "key must begin with"),
-    "no memory": ({"key": f"{PREFIX}x", "byte_size": 8}, "No such file"),
+    "no memory": ({"key": KEY, "byte_size": 8}, "No such file"),
 }
 
 
