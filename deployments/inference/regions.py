@@ -104,7 +104,8 @@ class Regions:
             NotFound: there is none of that name.
         """
         if name is None:
-            return [] if self._records is None else self._records.all(_owner())
+            records = self._records
+            return [] if records is None else await asyncio.to_thread(records.all, _owner())
         check_name(name)
         found = self._found(name)
         if found is None:
@@ -195,12 +196,6 @@ def slice_of(parameters: Mapping[str, Any], where: str) -> RegionSlice | None:
             message = f"{key} of {where} must be a whole number, 0 or more"
             raise InvalidRequest(message, param=where)
     return RegionSlice(name, sizes[OFFSET], sizes[BYTE_SIZE])
-
-
-def parameters_of(part: RegionSlice, written_bytes: int) -> tuple[tuple[str, int | str], ...]:
-    """Say in an answer where an output lies, and how many bytes it has."""
-    offset = ((OFFSET, part.offset),) if part.offset else ()
-    return ((REGION, part.name), (BYTE_SIZE, written_bytes), *offset)
 
 
 def tensor_of(entry: RegionInput, opened: OpenRegion, model: str) -> Tensor:

@@ -13,7 +13,6 @@ import numpy as np
 from numpy.typing import NDArray
 
 from deployments.inference.open_region import OpenRegion, check_room
-from deployments.inference.regions import parameters_of
 from deployments.inference.tensors import (
     BINARY_ONLY,
     DTYPES,
@@ -26,8 +25,10 @@ from models.errors import InvalidRequest
 
 KNOWN_HEADS = 1024  # of answers without values in the JSON
 
-# Name, datatype, shape, and parameters: where its values are; None: they stand in the JSON.
-_Output: TypeAlias = tuple[str, str, tuple[int, ...], tuple[tuple[str, int | str], ...] | None]
+# Name, datatype, shape, and the bytes that follow the JSON. None: its values stand in it; WRITTEN:
+# they lie in shared memory, of which nothing is said, as Triton's clients expect.
+_Output: TypeAlias = tuple[str, str, tuple[int, ...], int | None]
+WRITTEN = -1
 NO_REGIONS: Mapping[str, OpenRegion] = MappingProxyType({})
 
 
@@ -73,13 +74,8 @@ def render(
 
 
 def _told(output: RequestedOutput, tensor: Tensor, data: bytes | None) -> _Output:
-    """Say of an output what it is and, where it does not stand in the JSON, where it is."""
-    parameters: tuple[tuple[str, int | str], ...] | None = None
-    if output.region is not None:
-        parameters = parameters_of(output.region, len(data or b""))
-    elif data is not None:
-        parameters = (("binary_data_size", len(data)),)
-    return tensor.name, tensor.datatype, tensor.array.shape, parameters
+    size = WRITTEN if output.region is not None else None if data is None else len(data)
+    return tensor.name, tensor.datatype, tensor.array.shape, size
 
 
 def _write(
@@ -100,12 +96,12 @@ def _answer_head(
 ) -> bytes:
     """Write the JSON of an answer; ``values`` are of the outputs that stand in it."""
     entries: list[dict[str, Any]] = []
-    for (name, datatype, shape, parameters), data in zip(outputs, values, strict=True):
+    for (name, datatype, shape, size_bytes), data in zip(outputs, values, strict=True):
         entry: dict[str, Any] = {"name": name, "datatype": datatype, "shape": list(shape)}
-        if parameters is None:
+        if size_bytes is None:
             entry["data"] = data
-        else:
-            entry["parameters"] = dict(parameters)
+        elif size_bytes != WRITTEN:
+            entry["parameters"] = {"binary_data_size": size_bytes}
         entries.append(entry)
     answer = {"model_name": model, "model_version": version}
     body = {**answer, **({"id": id_} if id_ else {}), "outputs": entries}
