@@ -20,6 +20,7 @@ import weakref
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager, suppress
 from dataclasses import asdict, dataclass
+from functools import lru_cache
 from pathlib import Path
 
 from deployments.config.environment import RUN
@@ -28,6 +29,7 @@ from models.errors import ConfigError, InvalidRequest, StorageFull
 
 ALIVE, LOCK = ".alive", ".lock"
 EVERYBODY = "everybody"  # the owner where there are no keys
+KNOWN = 1024  # records that are not parsed again
 
 
 @dataclass(frozen=True, slots=True)
@@ -103,9 +105,9 @@ class Records:
             if sum(each.byte_size for each in known) + region.byte_size > most_bytes:
                 message = f"the regions of one caller must have at most {most_bytes} bytes together"
                 raise StorageFull(message, param="byte_size")
-            path = self._path(owner, region.name)
-            path.parent.mkdir(mode=0o700, exist_ok=True)
-            path.symlink_to(json.dumps(asdict(region), ensure_ascii=False))
+            Path(self._place(owner)).mkdir(mode=0o700, exist_ok=True)
+            text = json.dumps(asdict(region), ensure_ascii=False)
+            Path(self._path(owner, region.name)).symlink_to(text)
 
     def get(self, owner: str, name: str) -> Region | None:
         """Return the owner's region of that name; None: there is none."""
@@ -113,7 +115,7 @@ class Records:
 
     def all(self, owner: str) -> list[Region]:
         """List the regions of an owner, by name."""
-        place = self._place(owner)
+        place = Path(self._place(owner))
         paths = list(place.iterdir()) if place.exists() else []
         found = filter(None, map(_read, paths))  # some may go meanwhile
         return sorted(found, key=lambda region: region.name)
@@ -123,14 +125,14 @@ class Records:
         with self._locked():
             names = [region.name for region in self.all(owner)] if name is None else [name]
             for each in names:
-                self._path(owner, each).unlink(missing_ok=True)
+                Path(self._path(owner, each)).unlink(missing_ok=True)
 
-    def _place(self, owner: str) -> Path:
-        return self._folder / (f"key-{owner}" if owner else EVERYBODY)
+    def _place(self, owner: str) -> str:
+        return f"{self._folder}/{f'key-{owner}' if owner else EVERYBODY}"
 
-    def _path(self, owner: str, name: str) -> Path:
+    def _path(self, owner: str, name: str) -> str:
         digest = hashlib.sha256(name.encode(errors="surrogatepass")).hexdigest()
-        return self._place(owner) / digest
+        return f"{self._place(owner)}/{digest}"
 
     @contextmanager
     def _locked(self) -> Iterator[None]:
@@ -140,11 +142,15 @@ class Records:
             yield
 
 
-def _read(path: Path) -> Region | None:
+def _read(path: Path | str) -> Region | None:
     with suppress(FileNotFoundError):
-        text = os.readlink(path)  # noqa: PTH115 - a Path would drop slashes of the text
-        return Region(**json.loads(text))
+        return _parsed(os.readlink(path))  # noqa: PTH115 - a Path would drop slashes of the text
     return None
+
+
+@lru_cache(KNOWN)
+def _parsed(text: str) -> Region:
+    return Region(**json.loads(text))
 
 
 def _make_private(folder: Path) -> None:

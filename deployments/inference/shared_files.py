@@ -10,29 +10,36 @@ import os
 import stat
 from collections.abc import Iterator
 from contextlib import contextmanager
-from pathlib import Path
 
 import numpy as np
 from numpy.typing import NDArray
 
 from models.errors import InvalidRequest
 
-FOLDER = Path("/dev/shm")
+FOLDER = "/dev/shm"
 MAX_KEY_CHARS = 250
 # Neither a link is followed, nor does a pipe or a terminal keep the caller waiting.
 FLAGS = os.O_RDWR | os.O_NOFOLLOW | os.O_CLOEXEC | os.O_NONBLOCK | os.O_NOCTTY
 
 
 class SharedFile:
-    """An open file of shared memory, of which each read and write is checked anew."""
+    """A file of shared memory that was opened just now.
 
-    def __init__(self, descriptor: int, name: str, param: str) -> None:
-        self._descriptor, self._name, self._param = descriptor, name, param
+    Args:
+        descriptor: of the file.
+        size_bytes: its size as it was opened.
+        name: of the region, for messages.
+        param: what errors name.
+    """
+
+    def __init__(self, descriptor: int, size_bytes: int, name: str, param: str) -> None:
+        self._descriptor, self._size_bytes = descriptor, size_bytes
+        self._name, self._param = name, param
 
     def check_size(self, size_bytes: int) -> None:
-        """Refuse a file that has fewer bytes now. Raises InvalidRequest."""
-        if os.fstat(self._descriptor).st_size < size_bytes:
-            raise self._too_short(size_bytes)
+        """Refuse a file that has fewer bytes. Raises InvalidRequest."""
+        if self._size_bytes < size_bytes:
+            raise self._too_short(size_bytes, self._size_bytes)
 
     def read(self, offset: int, buffer: NDArray[np.uint8]) -> None:
         """Fill a buffer from the file. Raises InvalidRequest: the file ends before."""
@@ -40,22 +47,24 @@ class SharedFile:
         while left:
             count = os.preadv(self._descriptor, [left], offset)
             if not count:
-                raise self._too_short(offset + len(left))
+                raise self._too_short(offset + len(left), offset)
             left, offset = left[count:], offset + count
 
     def write(self, offset: int, data: bytes | memoryview) -> None:
-        """Write into the file. Raises InvalidRequest: it ends before, or there is no memory."""
+        """Write into the file. Raises InvalidRequest: it ends before.
+
+        A file that is cut short meanwhile is made longer again, up to the end of its region.
+        """
         self.check_size(offset + len(data))
         left = memoryview(data)
         while left:
             count = os.pwrite(self._descriptor, left, offset)
             left, offset = left[count:], offset + count
 
-    def _too_short(self, size_bytes: int) -> InvalidRequest:
-        found = os.fstat(self._descriptor).st_size
+    def _too_short(self, size_bytes: int, found_bytes: int) -> InvalidRequest:
         message = (
             f"the shared memory of region '{self._name}' must have {size_bytes} bytes, it has "
-            f"{found}"
+            f"{found_bytes}"
         )
         return InvalidRequest(message, param=self._param)
 
@@ -69,7 +78,7 @@ def shared_file(key: str, name: str, param: str) -> Iterator[SharedFile]:
             fails.
     """
     try:
-        descriptor = os.open(FOLDER / key[1:], FLAGS)
+        descriptor = os.open(FOLDER + key, FLAGS)
         try:
             found = os.fstat(descriptor)
             # A second name of a file may be a way to what its owner did not mean to share.
@@ -78,7 +87,7 @@ def shared_file(key: str, name: str, param: str) -> Iterator[SharedFile]:
                     f"key '{key}' of shared memory region '{name}' must name a file of its own"
                 )
                 raise InvalidRequest(message, param=param)
-            yield SharedFile(descriptor, name, param)
+            yield SharedFile(descriptor, found.st_size, name, param)
         finally:
             os.close(descriptor)
     except OSError as error:
