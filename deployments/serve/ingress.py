@@ -25,6 +25,8 @@ from deployments.http.realtime.relay import Answer, Ask, Elsewhere, Relays
 from deployments.http.realtime.sessions import end_here
 from deployments.http.server import Listener
 from deployments.http.v1.job_kinds import runner_of
+from deployments.inference.region_records import folder_of
+from deployments.inference.regions import Regions
 from deployments.library.store import open_store
 from deployments.library.sweeping import sweep_for_ever
 from deployments.live.fleet_sessions import sessions_of
@@ -72,6 +74,8 @@ class Ingress:
         self._store = store
         self._sweeping: asyncio.Task[None] | None = None
         self._jobs = runner_of(self._fleet, config, store, known_keys)
+        at = config.ingress
+        folder = folder_of(at.host, at.port, os.environ)
         app = asgi_app(
             self._fleet,
             config,
@@ -81,8 +85,8 @@ class Ingress:
             LiveParts(sessions, elsewhere, signing_key(os.environ)),
             store,
             self._jobs,
+            Regions(config.shared_memory, config.limits, folder),
         )
-        at = config.ingress
         self._listener = Listener(app, at.host, at.port, at.keep_alive_timeout_s, at.tls)
         gc.freeze()  # what is loaded stays, so that no collection looks through it again
 

@@ -34,6 +34,9 @@ RUNS = {
     "speaker-by-callers": Run("speaker", ("--concurrency-range", "1:4:3"), 2),
     "speaker-rows": Run("speaker", ("--concurrency-range", "2", "-b", "3"), 1),
     "speaker-asynchronous": Run("speaker", ("--concurrency-range", "4", "--async"), 1),
+    "speaker-shared-memory": Run(
+        "speaker", ("--concurrency-range", "2", "--shared-memory", "system"), 1
+    ),
     "vad-as-json": Run("vad", ("--input-tensor-format", "json"), 1),
     "asr-by-rate": Run("asr", ("--request-rate-range", "2"), 1),
     "nmt-by-rate": Run("nmt", ("--request-rate-range", "5:10:5"), 2),

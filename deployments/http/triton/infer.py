@@ -22,6 +22,8 @@ from deployments.http.triton.compression import compressed, decompressed
 from deployments.http.triton.infer_request import parse
 from deployments.http.triton.infer_response import render
 from deployments.inference.kinds.base import Served, Wanted
+from deployments.inference.open_region import OpenRegion
+from deployments.inference.regions import Regions, tensor_of
 from deployments.inference.rows import Rows
 from deployments.inference.served import Catalogue
 from deployments.inference.signature import check
@@ -30,6 +32,7 @@ from models.errors import InvalidRequest, TooLarge
 
 INLINE_BYTES = 1 << 16  # of binary tensors: few enough to read on the event loop
 INLINE_JSON_BYTES = 1 << 12
+INLINE_REGIONS = 8  # inputs in shared memory: each is a file to open
 US = 1e-6
 MAX_TIMEOUT_US = 1 << 62
 LENGTH, TIMEOUT = HEADER_LENGTH.lower().encode(), TIMEOUT_HEADER.encode()
@@ -40,10 +43,13 @@ ANNOUNCED = re.compile(r"[0-9]{1,10}")  # a length that parsing need not refuse
 class InferEndpoint:
     """An ASGI application for the two paths of every model."""
 
-    def __init__(self, catalogue: Catalogue, pipeline: Pipeline, limits: Limits) -> None:
+    def __init__(
+        self, catalogue: Catalogue, pipeline: Pipeline, limits: Limits, regions: Regions
+    ) -> None:
         self._catalogue = catalogue
         self._pipeline = pipeline
         self._limits = limits
+        self._regions = regions
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         if scope["method"] != "POST":
@@ -64,31 +70,55 @@ class InferEndpoint:
     ) -> None:
         deadline = deadline_of(scope, headers.get(TIMEOUT), self._limits)
         request, rows = await self._read(await body(receive), headers, served, deadline)
+        if rows is None:
+            rows = await self._read_regions(request, served, deadline)
+        places = await self._regions.open_outputs(request.outputs)
         context = Context(
             deadline,
             priority=_whole(request.parameters, "priority"),
             queue_timeout_s=_whole(request.parameters, "timeout") * US or None,
         )
         outputs = await served.infer(rows, _wanted(request), context)
-        await self._answer(request, outputs, served.name, headers, deadline, send)
+        await self._answer(request, outputs, places, served.name, headers, deadline, send)
 
     async def _read(
         self, data: bytes, headers: Mapping[bytes, str], served: Served, deadline: float
-    ) -> tuple[InferRequest, Rows]:
-        """Read a request, and its rows once they fit the model's signature."""
+    ) -> tuple[InferRequest, Rows | None]:
+        """Read a request, and its rows once they fit the model's signature.
+
+        None: some of its inputs are still to be read from shared memory.
+        """
         length = headers.get(LENGTH)
         encoding = headers.get(b"content-encoding")
         signature, max_rows = served.signature, served.max_batch_size
 
-        def work() -> tuple[InferRequest, Rows]:
+        def work() -> tuple[InferRequest, Rows | None]:
             plain = decompressed(data, encoding, self._limits.max_body_bytes)
             self._check_json(plain, length)
             request = parse(plain, length, served.name, signature.raw_input)
+            if request.in_regions:
+                return request, None
             count = check(request, served.name, signature, max_rows)
             return request, Rows(request.inputs, count)
 
         limit = INLINE_JSON_BYTES if length is None else INLINE_BYTES
         if encoding is None and len(data) <= limit:
+            return work()
+        return await self._pipeline.codecs.run(work, deadline)
+
+    async def _read_regions(self, request: InferRequest, served: Served, deadline: float) -> Rows:
+        """Read the inputs of a request that lie in shared memory; return all of its rows."""
+        entries, signature = request.in_regions, served.signature
+        max_rows = served.max_batch_size
+        opened = await self._regions.open_inputs(entries)
+
+        def work() -> Rows:
+            found = [tensor_of(each, opened[each.name], served.name) for each in entries]
+            request.inputs.update({tensor.name: tensor for tensor in found})
+            return Rows(request.inputs, check(request, served.name, signature, max_rows))
+
+        size = sum(each.region.byte_size for each in entries)
+        if size <= INLINE_BYTES and len(entries) <= INLINE_REGIONS:
             return work()
         return await self._pipeline.codecs.run(work, deadline)
 
@@ -106,6 +136,7 @@ class InferEndpoint:
         self,
         request: InferRequest,
         outputs: list[Tensor],
+        places: Mapping[str, OpenRegion],
         name: str,
         headers: Mapping[bytes, str],
         deadline: float,
@@ -114,7 +145,7 @@ class InferEndpoint:
         accepted = headers.get(b"accept-encoding")
 
         def work() -> tuple[dict[str, str], bytes, str | None]:
-            fields, plain = render(name, MODEL_VERSION, request, outputs)
+            fields, plain = render(name, MODEL_VERSION, request, outputs, places)
             return (fields, *compressed(plain, accepted))
 
         size = sum(tensor.array.nbytes for tensor in outputs)

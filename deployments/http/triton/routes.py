@@ -22,9 +22,11 @@ from deployments.graph.pipeline import Pipeline
 from deployments.http.health import live, readiness
 from deployments.http.parsing import body
 from deployments.http.triton.infer import InferEndpoint
+from deployments.http.triton.shared_memory import SharedMemoryRoutes
 from deployments.inference import model_config, signature, statistics
 from deployments.inference.json_documents import json_object
 from deployments.inference.kinds.base import Served
+from deployments.inference.regions import EXTENSION, Regions
 from deployments.inference.served import Catalogue
 from deployments.security import audit
 from deployments.telemetry.cluster_figures import ClusterFigures
@@ -51,19 +53,22 @@ class OipRoutes:
         config: AppConfig,
         refusing: Callable[[], str | None],  # why a new request would be refused
         cluster_figures: ClusterFigures,
+        regions: Regions,
     ) -> None:
         self._pipeline = pipeline
         self._fleet: Fleet = pipeline.fleet
         self._config = config
         self._refusing = refusing
         self._cluster_figures = cluster_figures
+        self._regions = regions
         self._catalogue = Catalogue(pipeline, config)
 
     def routes(self) -> list[Route]:
-        infer = InferEndpoint(self._catalogue, self._pipeline, self._config.limits)
+        infer = InferEndpoint(self._catalogue, self._pipeline, self._config.limits, self._regions)
         of_model = {"": self.metadata, "/ready": self.ready, "/config": self.configuration}
         of_model["/stats"] = self.statistics
         routes = [Route(f"{prefix}/infer", infer) for prefix in OF_MODEL]
+        routes += SharedMemoryRoutes(self._regions, self._config.limits).routes()
         routes += [
             Route("/v2", self.server, methods=["GET"]),
             Route("/v2/health/live", live, methods=["GET"]),
@@ -82,7 +87,8 @@ class OipRoutes:
     # ---- the server ----------------------------------------------------------------------
 
     async def server(self, request: Request) -> Response:
-        body = {"name": "dragoman", "version": __version__, "extensions": EXTENSIONS}
+        shared = (EXTENSION,) if self._regions.is_on else ()
+        body = {"name": "dragoman", "version": __version__, "extensions": [*EXTENSIONS, *shared]}
         return JSONResponse(body)
 
     async def server_ready(self, request: Request) -> Response:
