@@ -42,7 +42,7 @@ def render(
     asked = request.outputs
     if asked is None:
         asked = tuple(RequestedOutput(name, request.binary_data_output) for name in computed)
-    blobs = [_encoded(computed[output.name]) for output in asked if output.binary]
+    blobs = [encoded(computed[output.name]) for output in asked if output.binary]
     sizes = iter(tuple(map(len, blobs)))
     told = tuple(
         (tensor.name, tensor.datatype, tensor.array.shape, next(sizes) if binary else None)
@@ -82,7 +82,7 @@ def _binary_head(model: str, version: str, id_: str, outputs: tuple[_Output, ...
     return _answer_head(model, version, id_, outputs, [None] * len(outputs))
 
 
-def _encoded(tensor: Tensor) -> bytes:
+def encoded(tensor: Tensor) -> bytes:
     """Return the bytes of a tensor as they lie behind the JSON."""
     array = tensor.array
     if tensor.datatype == "BYTES":
