@@ -55,6 +55,8 @@ DTYPES: Mapping[str, np.dtype[Any]] = {
 class TensorOption:
     """Describe an input or output, in the words of Triton's ``config.pbtxt``."""
 
+    __pydantic_config__ = {"extra": "forbid"}  # noqa: RUF012
+
     name: str
     """Its name."""
     data_type: DataType
