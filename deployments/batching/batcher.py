@@ -81,9 +81,7 @@ class Batcher(Generic[ItemT, ResultT]):
     ) -> None:
         self.name = name
         self.statistics = ModelStatistics()
-        self._buckets = sorted(length_buckets)
-        self._key = key
-        self._cache = cache
+        self._buckets, self._key, self._cache = sorted(length_buckets), key, cache
         self._generation = 0  # of the model: answers of one before are not its own
         clock = clock or LoopClock()
         queue: Queue[ItemT, ResultT] = Queue()

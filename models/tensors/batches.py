@@ -114,8 +114,8 @@ class RowBatches:
             raise WrongOutput(f"{where} is {array.dtype}, not {info.datatype}")
         if array.ndim == 0 or array.shape[0] != rows:
             raise WrongOutput(
-                f"{where} has the shape {list(array.shape)} for {_counted(rows)}: its first dimension "
-                "must be that of the rows"
+                f"{where} has the shape {list(array.shape)} for {_counted(rows)}: its first "
+                "dimension must be that of the rows"
             )
         if not fits(info.dims, array.shape[1:]):
             wanted, got = [-1, *info.dims], list(array.shape)
@@ -150,7 +150,9 @@ class RowBatches:
             if is_out_of_memory(error) or is_gpu_lost(error):
                 raise
             what = str(error) if isinstance(error, WrongOutput) else told(error)
-            raise self._not_together(f"it takes a row alone, but not {len(rows)}: {what}") from error
+            raise self._not_together(
+                f"it takes a row alone, but not {len(rows)}: {what}"
+            ) from error
 
     def _compare(self, alone: Sequence[Arrays], again: Arrays, together: Sequence[Arrays]) -> None:
         once = distance(alone[0], again)

@@ -15,7 +15,9 @@ HALF_CLOSE = 1e-2  # CLOSE of FP16 and BF16
 _TINY = 1e-6
 
 
-def distance(one: Mapping[str, NDArray[Any]], other: Mapping[str, NDArray[Any]]) -> dict[str, float]:
+def distance(
+    one: Mapping[str, NDArray[Any]], other: Mapping[str, NDArray[Any]]
+) -> dict[str, float]:
     """Return of each output by how much of its largest value two answers differ.
 
     Infinite where the shapes, whole numbers or strings differ, or one is a number and the other

@@ -51,11 +51,10 @@ class Options:
     file: str = "model.onnx"
     """The model, inside its weights."""
     inputs: tuple[TensorOption, ...] = ()
-    """Its inputs, where the file does not say their shapes; each has name, data_type and dims. None:
-    those of the file."""
+    """Its inputs, where the file does not say their shapes; each has name, data_type and dims.
+    Empty: those of the file."""
     outputs: tuple[TensorOption, ...] = ()
-    """Its outputs that are answered, such as {name: logits, data_type: TYPE_FP32, dims: [10]}. None:
-    all of the file."""
+    """Its outputs that are answered; each has name, data_type and dims. Empty: all of the file."""
     rows: Literal["together", "alone"] = "together"
     """Whether the rows of a batch go through it together, or one by one."""
     any_length: int = 1

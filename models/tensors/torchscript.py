@@ -53,9 +53,7 @@ class Options:
             if any(index is None for index in indices) and set(indices) != {None}:
                 raise ValueError(f"{key}: all names end with a place, such as __0, or none does")
         indices = [index_of(each.name) for each in self.inputs]
-        if None not in indices and sorted(indices, key=str) != sorted(
-            range(len(indices)), key=str
-        ):
+        if None not in indices and sorted(indices, key=str) != sorted(range(len(indices)), key=str):
             raise ValueError("inputs: the places in their names must be __0, __1 and so on")
 
 
@@ -157,9 +155,7 @@ class _Network:
         WeightsError: its ``forward`` takes other inputs than the configuration names.
     """
 
-    def __init__(
-        self, module: torch.jit.ScriptModule, options: Options, on: torch.device
-    ) -> None:
+    def __init__(self, module: torch.jit.ScriptModule, options: Options, on: torch.device) -> None:
         self._module, self._on = module, on
         self._inputs, self._outputs = options.inputs, options.outputs
         self._is_placed = index_of(options.inputs[0].name) is not None

@@ -52,7 +52,9 @@ class Same(nn.Module):
 
 def settings(path: Path, **options: Any) -> Any:
     weights = f"path:{path.parent}"
-    config = ModelConfig(engine="torchscript", weights=weights, options={"file": path.name, **options})
+    config = ModelConfig(
+        engine="torchscript", weights=weights, options={"file": path.name, **options}
+    )
     return config.settings("m")
 
 

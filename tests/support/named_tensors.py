@@ -10,13 +10,13 @@ from numpy.typing import NDArray
 from models.errors import Unprocessable
 from models.runtime import Engine, RuntimeSpec, TensorInfo
 from models.types import TensorsItem, TensorsResult
-from tests.support.fakes import Options, _Fake
+from tests.support.fakes import Fake, Options
 
 FAKE_TENSORS = "tests.support.named_tensors:FakeTensors"
 FORBIDDEN = -1.0  # a value that it fails on
 
 
-class FakeTensors(_Fake[TensorsItem, TensorsResult]):
+class FakeTensors(Fake[TensorsItem, TensorsResult]):
     """Add up the values of a row, give its note back, and repeat its count so many times."""
 
     engine = Engine("tensors", Options, needs_weights=False)

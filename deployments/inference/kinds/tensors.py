@@ -40,9 +40,7 @@ class Tensors(Served):
         model = self.model
         items = [TensorsItem(row) for row in rows.arrays()]
         answers = await self._pipeline.stages.run_all("tensors", model, items, context)
-        return [
-            _together(info, answers) for info in model.spec.outputs if wanted(info.name)
-        ]
+        return [_together(info, answers) for info in model.spec.outputs if wanted(info.name)]
 
 
 def _together(info: TensorInfo, answers: Sequence[TensorsResult]) -> Tensor:

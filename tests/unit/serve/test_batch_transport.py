@@ -14,7 +14,15 @@ from deployments.serve.batch_transport import TRIED_AGAIN, Carrier, Lent, Packed
 from deployments.serve.shared_memory import Address, Blocks, Opened
 from models.errors import NotAudio
 from models.runtime import ItemError
-from models.types import AsrItem, NmtItem, SpeakerItem, TensorsItem, TensorsResult, VadItem, Voiceprint
+from models.types import (
+    AsrItem,
+    NmtItem,
+    SpeakerItem,
+    TensorsItem,
+    TensorsResult,
+    VadItem,
+    Voiceprint,
+)
 from tests.support.clock import settle
 
 INT16 = np.arange(5, dtype=np.int16)
@@ -100,7 +108,12 @@ async def test_a_carried_batch_arrives_as_it_went(rows: list[Any]) -> None:
 
 @pytest.mark.parametrize(
     ("name", "crosses"),
-    [("clips of different lengths", Lent), ("texts", Packed), ("mixed dtypes", Packed), ("named tensors", Lent)],
+    [
+        ("clips of different lengths", Lent),
+        ("texts", Packed),
+        ("mixed dtypes", Packed),
+        ("named tensors", Lent),
+    ],
 )
 async def test_samples_lie_in_shared_memory(name: str, crosses: type) -> None:
     replica = Replica()

@@ -171,7 +171,10 @@ async def test_the_index_has_the_models_and_no_name_of_their_kind(served: Served
 async def test_the_models_are_listed_and_counted(served: Served) -> None:
     await served.infer(rows([1], [2]))
     listed = (await served.http.get("/v1/models")).json()["data"]
-    assert [(row["id"], row["kind"]) for row in listed] == [("sums", "tensors"), ("other", "tensors")]
+    assert [(row["id"], row["kind"]) for row in listed] == [
+        ("sums", "tensors"),
+        ("other", "tensors"),
+    ]
     stats = (await served.http.get(f"{MODEL}/stats")).json()["model_stats"][0]
     assert (stats["inference_count"], stats["execution_count"]) == (2, 1)
 

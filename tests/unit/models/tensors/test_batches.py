@@ -1,4 +1,4 @@
-"""Rows of batches through a network: equal shapes together, each its own error, rows independent."""
+"""Rows through a network: equal shapes together, each its own error, none changed by others."""
 
 from __future__ import annotations
 
