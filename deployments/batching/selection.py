@@ -58,7 +58,7 @@ def draw(
         waiting: by priority, and in the order of arrival within one.
         is_in_turn: turns are in the order of arrival, too.
     """
-    batch, longest, total = [head], head.cost, head.cost
+    batch, longest, total, key = [head], head.cost, head.cost, head.key
     candidates = waiting
     if not policy.preserve_ordering and (
         not is_in_turn
@@ -83,7 +83,7 @@ def draw(
         rows, width = len(batch) + 1, max(longest, each.cost)
         useful = total + each.cost
         if (
-            each.key == head.key
+            each.key == key
             and within_cost(rows, width, policy)
             and within_padding(rows, width, useful, policy)
         ):

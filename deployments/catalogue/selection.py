@@ -75,7 +75,7 @@ class Fleet:
         """
         name = self._config.aliases.get(name, name)
         if name not in self._config.models and name in KIND_NAMES:
-            return self.of_kind(name)[0]  # type: ignore[arg-type]
+            return self.of_kind(name)[0]
         if name not in self._config.models:
             known = ", ".join([*self._config.models, *self._config.aliases])
             message = f"there is no model {name[:80]!r}; there are {known}"

@@ -224,7 +224,7 @@ def _texts(name: str, array: NDArray[Any]) -> NDArray[Any]:
     """Make strings of bytes. Raises InvalidRequest: they are not UTF-8."""
     texts = np.empty(array.shape, object)
     try:
-        texts.flat = [value.decode() for value in array.flat]
+        texts.reshape(-1)[:] = [value.decode() for value in array.flat]
     except UnicodeDecodeError as error:
         message = f"input {name!r} must be UTF-8: {error.reason} at byte {error.start}"
         raise InvalidRequest(message, param=name) from error
@@ -236,7 +236,7 @@ def _bytes(array: NDArray[Any]) -> NDArray[Any]:
     if array.dtype.kind not in "OU":
         return array
     found = np.empty(array.shape, object)
-    found.flat = [str(value).encode() for value in array.flat]
+    found.reshape(-1)[:] = [str(value).encode() for value in array.flat]
     return found
 
 
@@ -250,5 +250,6 @@ def _from_halves(value: onnxruntime.OrtValue) -> NDArray[np.float32]:
     shape = value.shape()
     count = int(np.prod(shape))
     held = (ctypes.c_uint16 * count).from_address(value.data_ptr())
-    halves = np.frombuffer(held, np.uint16, count).reshape(shape)
-    return (halves.astype(np.uint32) << 16).view(np.float32)
+    halves = np.ctypeslib.as_array(held).reshape(shape).astype(np.uint32)
+    floats: NDArray[np.float32] = (halves << 16).view(np.float32)
+    return floats

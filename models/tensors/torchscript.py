@@ -140,12 +140,15 @@ def _opened(path: Path, on: torch.device) -> torch.jit.ScriptModule:
     try:
         with warnings.catch_warnings():
             warnings.simplefilter("ignore", DeprecationWarning)  # of TorchScript as a whole
-            module: torch.jit.ScriptModule = torch.jit.load(str(path), map_location=on)
+            module: Any = torch.jit.load(  # type: ignore[no-untyped-call]
+                str(path), map_location=on
+            )
     except Exception as error:  # several libraries raise for a damaged file
         if device.is_out_of_memory(error):
             raise
         raise WeightsError(f"{path}: torch cannot open it: {told(error)}") from error
-    return module.eval()
+    opened: torch.jit.ScriptModule = module.eval()
+    return opened
 
 
 class _Network:
@@ -174,7 +177,8 @@ class _Network:
             return {each.name: self._array(each, of) for each, of in self._named(found)}
 
     def _check_arguments(self) -> None:
-        arguments = self._module.forward.schema.arguments[1:]  # the first is the module
+        forward: Any = self._module.forward
+        arguments = forward.schema.arguments[1:]  # the first is the module
         names = [argument.name for argument in arguments]
         takes = f"forward() takes {', '.join(names) or 'nothing'}"
         required = [each.name for each in arguments if not each.has_default_value()]

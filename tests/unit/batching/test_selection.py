@@ -55,8 +55,8 @@ async def test_near_lengths_are_drawn_first() -> None:
 
 async def test_items_of_other_keys_go_in_batches_of_their_own() -> None:
     b = bench()
-    wide, long = (lambda name: Piece(name, key="wide")), (lambda name: Piece(name, key="long"))
-    await b.arrive(wide("a"), long("b"), wide("c"), long("d"))
+    keys = {"a": "wide", "b": "long", "c": "wide", "d": "long"}
+    await b.arrive(*(Piece(name, key=key) for name, key in keys.items()))
     await b.model.finish(0)
     assert b.model.batches == ["a c", "b d"]
     await finish_all(b)
