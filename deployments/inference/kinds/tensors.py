@@ -16,6 +16,8 @@ from models.errors import Unprocessable
 from models.runtime import TensorInfo
 from models.types import TensorsItem, TensorsResult
 
+INLINE_BYTES = 1 << 18  # of outputs: few enough to copy on the event loop
+
 
 class Tensors(Served):
     """Answers rows of the model's own signature, which is known once it has been loaded."""
@@ -40,7 +42,17 @@ class Tensors(Served):
         model = self.model
         items = [TensorsItem(row) for row in rows.arrays()]
         answers = await self._pipeline.stages.run_all("tensors", model, items, context)
-        return [_together(info, answers) for info in model.spec.outputs if wanted(info.name)]
+        asked = [info for info in model.spec.outputs if wanted(info.name)]
+
+        def work() -> list[Tensor]:
+            return [_together(info, answers) for info in asked]
+
+        size = sum([each.outputs[info.name].nbytes for each in answers for info in asked])
+        return (
+            work()
+            if size <= INLINE_BYTES
+            else await self._pipeline.codecs.run(work, context.deadline)
+        )
 
 
 def _together(info: TensorInfo, answers: Sequence[TensorsResult]) -> Tensor:

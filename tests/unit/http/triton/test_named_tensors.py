@@ -103,6 +103,11 @@ async def test_numbers_that_are_none_pass_both_ways(served: Served) -> None:
     assert str(found.as_numpy("sum").tolist()) == "[nan, inf]"
 
 
+async def test_large_outputs_are_whole(served: Served) -> None:
+    found = await served.infer(rows([1], count=100_000))
+    assert found.as_numpy("counted").tolist() == [[100_000] * 100_000]
+
+
 async def test_json_is_understood(served: Served) -> None:
     inputs = [
         {"name": "values", "datatype": "FP32", "shape": [1, 2], "data": [1, 2]},
@@ -165,7 +170,8 @@ async def test_metadata_and_configuration_come_from_the_model(served: Served) ->
 async def test_the_index_has_the_models_and_no_name_of_their_kind(served: Served) -> None:
     listed = (await served.http.post("/v2/repository/index")).json()
     assert {row["name"]: row["state"] for row in listed} == {"sums": "READY", "other": "READY"}
-    assert (await served.http.get("/v2/models/tensors")).status_code == 404
+    for path in ("/v2/models/tensors", "/v1/models/tensors"):
+        assert (await served.http.get(path)).status_code == 404
 
 
 async def test_the_models_are_listed_and_counted(served: Served) -> None:
