@@ -46,6 +46,8 @@ ENGINES: dict[str, RuntimeClass] = {
     "yourtts": RuntimeClass("models.tts.yourtts.engine:YourTts"),
     "ge2e": RuntimeClass("models.speaker.ge2e.engine:Ge2eSpeaker"),
     "ecapa": RuntimeClass("models.speaker.ecapa.engine:EcapaSpeaker"),
+    "onnx": RuntimeClass("models.tensors.onnx:OnnxTensors"),
+    "torchscript": RuntimeClass("models.tensors.torchscript:TorchScriptTensors"),
 }
 
 

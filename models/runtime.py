@@ -91,6 +91,16 @@ class Voice:
 
 
 @dataclass(frozen=True, slots=True)
+class TensorInfo:
+    """Describe an input or output of a model that is no speech, without the rows' dimension."""
+
+    name: str
+    datatype: str  # as the Open Inference Protocol has it, such as FP32; BYTES are strings
+    dims: tuple[int, ...]  # -1: any length
+    any_length: int = 1  # that such dims have in rows that are made, as for a warm-up
+
+
+@dataclass(frozen=True, slots=True)
 class RuntimeSpec:
     """Describe what a loaded model can do; the graph routes by it."""
 
@@ -107,6 +117,8 @@ class RuntimeSpec:
     takes_sounds: bool = False  # TTS: TtsItem.sounds
     cloning_languages: tuple[str, ...] = ()  # TTS: that it speaks in the voice of a reference clip
     embedding_size: int | None = None  # speaker
+    inputs: tuple[TensorInfo, ...] = ()  # tensors
+    outputs: tuple[TensorInfo, ...] = ()  # tensors
     max_batch_size: int | None = None  # what the engine itself bounds; None: nothing
     # Lengths that items are padded up to; empty: to the longest.
     length_buckets: tuple[float, ...] = ()

@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 from collections.abc import Mapping, Sequence
 from functools import partial
+from operator import attrgetter
 from typing import Any
 
 from deployments.batching.batch import BatchReply, ReplicaLost
@@ -32,6 +33,7 @@ from models.errors import DragomanError, NotReady, Unavailable
 POLL_S = 0.2  # between looks while a model is still loading
 POLL_WARM_S = 2.0  # and once all have been ready
 LOOK_S = 5.0  # for one look
+SHAPES = attrgetter("shapes")  # rows of named tensors go together only where these are equal
 
 
 class Follower:
@@ -156,6 +158,7 @@ class Follower:
                 self._policies.configured(name),
                 replicas=placement.replicas,
                 length_buckets=spec.length_buckets,
+                key=SHAPES if spec.kind == "tensors" else None,
                 cache=self._cache,
             )
             self._models[name] = model = Model(name, spec, batcher)

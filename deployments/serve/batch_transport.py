@@ -13,7 +13,9 @@ from typing import Any, Generic, NamedTuple, TypeVar
 import numpy as np
 from numpy.typing import NDArray
 
+from deployments.serve import tensor_columns
 from deployments.serve.shared_memory import Address, Blocks, Opened
+from deployments.serve.tensor_columns import TENSORS_FIELD
 from deployments.telemetry.log import logger
 from models.types import AsrItem, SpeakerItem, VadItem, Voiceprint
 
@@ -46,8 +48,8 @@ class Columns(NamedTuple):
     """The rows of a batch, field by field."""
 
     row_type: type[Any]
-    arrays: list[NDArray[Any]]  # of ``ARRAY_FIELD``, all of one dtype
-    others: list[tuple[Any, ...]]  # of each row, in the order of ``OTHER_FIELDS``
+    arrays: list[NDArray[Any]]  # of ``ARRAY_FIELD``, all of one dtype; or bytes of tensors
+    others: list[tuple[Any, ...]]  # of each row, in the order of ``OTHER_FIELDS``; or its tensors
 
     @property
     def lengths(self) -> list[int]:
@@ -55,9 +57,14 @@ class Columns(NamedTuple):
 
 
 def columns(rows: Sequence[Any]) -> Columns | None:
-    """Split rows by field; None if they are not all of one type with arrays [n] of one dtype."""
+    """Split rows by field; None if they are not all of one type with arrays [n] of one dtype.
+
+    Rows of named tensors are split into the bytes of these, if there are any.
+    """
     row_type: type[Any] | None = type(rows[0]) if rows else None
-    if row_type not in ARRAY_FIELD or any(type(row) is not row_type for row in rows):
+    if row_type not in ARRAY_FIELD:
+        return _of_tensors(row_type, rows) if row_type in TENSORS_FIELD else None
+    if any(type(row) is not row_type for row in rows):
         return None
     arrays = [getattr(row, ARRAY_FIELD[row_type]) for row in rows]
     if len({array.dtype for array in arrays}) != 1 or any(array.ndim != 1 for array in arrays):
@@ -66,13 +73,22 @@ def columns(rows: Sequence[Any]) -> Columns | None:
     return Columns(row_type, arrays, [tuple(getattr(row, n) for n in names) for row in rows])
 
 
+def _of_tensors(row_type: type[Any], rows: Sequence[Any]) -> Columns | None:
+    if any(type(row) is not row_type for row in rows):  # an error among results
+        return None
+    pieces, described = tensor_columns.split(rows, TENSORS_FIELD[row_type])
+    return Columns(row_type, pieces, described) if any(map(len, pieces)) else None
+
+
 def rows_of(
     row_type: type[Any],
     array: NDArray[Any],
     lengths: Sequence[int],
     others: Sequence[tuple[Any, ...]],
 ) -> list[Any]:
-    """Build rows, each with its piece of ``array``."""
+    """Build rows, each with its piece of ``array``, or its pieces where it has several tensors."""
+    if row_type in TENSORS_FIELD:
+        return tensor_columns.joined(row_type, array, lengths, others)
     names, array_field = OTHER_FIELDS[row_type], ARRAY_FIELD[row_type]
     rows, start = [], 0
     for length, values in zip(lengths, others, strict=True):

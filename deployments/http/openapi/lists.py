@@ -153,7 +153,7 @@ class Model(BaseModel):
     owned_by: str
     alias_of: str | None = None
     aliases: list[str]
-    kind: Literal["vad", "asr", "nmt", "tts", "speaker"]
+    kind: Literal["vad", "asr", "nmt", "tts", "speaker", "tensors"]
     engine: str
     weights: str
     licence: str

@@ -54,7 +54,7 @@ def render(
     if asked is None:
         asked = tuple(RequestedOutput(name, request.binary_data_output) for name in computed)
     data = {
-        each.name: _encoded(computed[each.name])
+        each.name: encoded(computed[each.name])
         for each in asked
         if each.binary or each.region is not None
     }
@@ -114,7 +114,7 @@ def _binary_head(model: str, version: str, id_: str, outputs: tuple[_Output, ...
     return _answer_head(model, version, id_, outputs, [None] * len(outputs))
 
 
-def _encoded(tensor: Tensor) -> bytes:
+def encoded(tensor: Tensor) -> bytes:
     """Return the bytes of a tensor as they lie behind the JSON."""
     array = tensor.array
     if tensor.datatype == "BYTES":

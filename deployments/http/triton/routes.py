@@ -180,7 +180,8 @@ class OipRoutes:
         override = None
         if text is not None:
             policy = self._fleet.follower.base_policy(served.name)
-            base = model_config.as_json(served, self._config.models[served.name], policy)
+            show = model_config.as_json if served.is_known else model_config.settings_json
+            base = show(served, self._config.models[served.name], policy)
             override = model_config.override(text, base)
         with audit.action("load", model=served.name, **_told(override)):
             if override is not None:

@@ -61,6 +61,11 @@ class Served(ABC):
         return self._fleet.of_kind(self.kind)
 
     @property
+    def is_known(self) -> bool:
+        """Tell whether the signature is known, though the model may not be ready."""
+        return True
+
+    @property
     def model(self) -> Model:
         """Return the first of the models."""
         return self.models[0]

@@ -14,11 +14,24 @@ from deployments.serve.batch_transport import TRIED_AGAIN, Carrier, Lent, Packed
 from deployments.serve.shared_memory import Address, Blocks, Opened
 from models.errors import NotAudio
 from models.runtime import ItemError
-from models.types import AsrItem, NmtItem, SpeakerItem, VadItem, Voiceprint
+from models.types import (
+    AsrItem,
+    NmtItem,
+    SpeakerItem,
+    TensorsItem,
+    TensorsResult,
+    VadItem,
+    Voiceprint,
+)
 from tests.support.clock import settle
 
 INT16 = np.arange(5, dtype=np.int16)
 FLOAT32 = np.linspace(-1, 1, 3, dtype=np.float32)
+
+STRINGS = np.array([b"a", b"", "\u00e9".encode()], object)
+SCALAR = np.asarray(np.float64(2.5))
+EMPTY = np.zeros((0, 3), np.float16)
+TENSORS = {"x": FLOAT32, "flag": np.array([[True]]), "s": STRINGS, "one": SCALAR, "no": EMPTY}
 
 BATCHES: dict[str, list[Any]] = {
     "clips of different lengths": [SpeakerItem(INT16), SpeakerItem(INT16[:2]), SpeakerItem(INT16)],
@@ -30,6 +43,10 @@ BATCHES: dict[str, list[Any]] = {
     "texts": [NmtItem("a", "en", "pt"), NmtItem("b", "pt", "en")],
     "results": [Voiceprint(FLOAT32), Voiceprint(FLOAT32 * 2)],
     "an error among results": [Voiceprint(FLOAT32), ItemError(NotAudio("no", param="file"))],
+    "named tensors": [TensorsItem(TENSORS), TensorsItem({"x": FLOAT32 * 2, "s": STRINGS})],
+    "strings alone": [TensorsItem({"s": STRINGS})],
+    "named results": [TensorsResult(TENSORS), TensorsResult(TENSORS)],
+    "an error among named results": [TensorsResult(TENSORS), ItemError(NotAudio("no"))],
     "nothing": [],
 }
 
@@ -38,6 +55,8 @@ def flat(value: Any) -> Any:
     """A comparable form: dataclasses by fields, arrays by dtype and values."""
     if isinstance(value, np.ndarray):
         return str(value.dtype), value.tolist()
+    if isinstance(value, dict):
+        return {name: (each.shape, flat(each)) for name, each in value.items()}
     if isinstance(value, Exception):
         return type(value), *value.args
     if hasattr(value, "__dataclass_fields__"):
@@ -89,7 +108,12 @@ async def test_a_carried_batch_arrives_as_it_went(rows: list[Any]) -> None:
 
 @pytest.mark.parametrize(
     ("name", "crosses"),
-    [("clips of different lengths", Lent), ("texts", Packed), ("mixed dtypes", Packed)],
+    [
+        ("clips of different lengths", Lent),
+        ("texts", Packed),
+        ("mixed dtypes", Packed),
+        ("named tensors", Lent),
+    ],
 )
 async def test_samples_lie_in_shared_memory(name: str, crosses: type) -> None:
     replica = Replica()

@@ -8,7 +8,7 @@ import { askKey } from "../settings.js";
 
 export const id = "models";
 const EVERY_MS = 2000;
-const KINDS = ["vad", "asr", "nmt", "tts", "speaker"];
+const KINDS = ["vad", "asr", "nmt", "tts", "speaker", "tensors"];
 let stop = () => {};
 
 export function mount(root, app) {
