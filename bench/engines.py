@@ -15,6 +15,7 @@ import tempfile
 from collections.abc import Callable, Mapping, Sequence
 from contextlib import ExitStack
 from functools import partial
+from itertools import cycle, islice
 from pathlib import Path
 from typing import Any
 
@@ -34,12 +35,13 @@ from models.types import SAMPLE_RATE_HZ, SOURCE_VOICE, AsrItem, TtsItem
 from models.weights import source
 from models.weights.cached_files import cache_folder
 from tests.support.m2m100_transformers import TRANSFORMERS
+from tests.support.published import onnx_asr as onnx_asr_models
 from tests.support.published import yourtts
 from tests.support.published.ecapa import SMALL_CHANNELS, SMALL_SPEAKERS, write_ecapa
 from tests.support.speech import clips, wer
 
 ASR_BATCHES, SPEAKER_BATCHES = (1, 4, 8), (8, 16, 32)
-NMT_BATCHES, TTS_BATCHES = (1, 8, 32), (1, 4, 8)
+NMT_BATCHES, TTS_BATCHES, ONNX_ASR_BATCHES = (1, 8, 32), (1, 4, 8), (1, 8, 32)
 DURATIONS_S = (1, 5, 10)
 TOKENS = 20  # of each translation
 REFERENCE_S = 6  # of a voice that was never heard
@@ -106,6 +108,35 @@ def asr(args: argparse.Namespace, stack: ExitStack) -> list[Table]:
         error = {"WER %": lambda way, said=said: 100 * wer(said, way.answers)}
         reference(held[:1])
         tables.append(compared(f"Whisper base, int8, {name}", ways, 1, error, warm_up=False))
+    return tables
+
+
+def small_asr(args: argparse.Namespace, stack: ExitStack) -> list[Table]:
+    """Measure small networks of random values: the library's and our own time, and no encoder's."""
+    import onnx_asr
+
+    cycled = islice(cycle(sorted(clips(), key=lambda clip: clip.duration_s)), max(ONNX_ASR_BATCHES))
+    items = [AsrItem(clip.samples(), "en", word_timestamps=True) for clip in cycled]
+    tables = []
+    for layout, build in (
+        ("nemo-conformer-ctc", onnx_asr_models.nemo_ctc),
+        ("nemo-conformer-tdt", onnx_asr_models.nemo_tdt),
+    ):
+        folder = Path(stack.enter_context(tempfile.TemporaryDirectory()))
+        build(folder)
+        settings = {"model": layout, "languages": ("en",)}
+        runtime = loaded(stack, "onnx-asr", f"path:{folder}", args.threads, **settings)
+        model = onnx_asr.load_model(layout, folder).with_timestamps()
+
+        def library(batch: Sequence[AsrItem], model: Any = model) -> list[str]:
+            return [model.recognize(to_float32(batch[0].samples)).text]
+
+        ways = [Way("onnx-asr", library, cut(items, 1))]
+        ways += [
+            Way("dragoman", partial(answers, runtime), cut(items, size))
+            for size in ONNX_ASR_BATCHES
+        ]
+        tables.append(compared(f"onnx-asr, a small {layout}", ways, args.rounds))
     return tables
 
 
@@ -181,7 +212,7 @@ def unheard(item: TtsItem, noise: np.random.Generator) -> TtsItem:
     return TtsItem(item.text, SOURCE_VOICE, language=language, reference=samples)
 
 
-PARTS = {"asr": asr, "speaker": speaker, "nmt": nmt, "yourtts": tts}
+PARTS = {"asr": asr, "onnx-asr": small_asr, "speaker": speaker, "nmt": nmt, "yourtts": tts}
 
 
 def bench(args: argparse.Namespace) -> Results:

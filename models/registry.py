@@ -39,6 +39,7 @@ class RuntimeClass:
 ENGINES: dict[str, RuntimeClass] = {
     "silero": RuntimeClass("models.vad.silero:SileroVad"),
     "whisper": RuntimeClass("models.asr.whisper:WhisperAsr"),
+    "onnx-asr": RuntimeClass("models.asr.onnx_asr.engine:OnnxAsr"),
     "bergamot": RuntimeClass("models.nmt.bergamot.engine:BergamotNmt"),
     "m2m100": RuntimeClass("models.nmt.m2m100.engine:M2m100Nmt"),
     "piper": RuntimeClass("models.tts.piper.engine:PiperTts"),
