@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
@@ -202,10 +202,10 @@ def test_what_a_model_does_not_do_is_refused(
 
 
 @pytest.fixture
-def incomplete(tmp_path: Path) -> Iterator[Path]:
+def incomplete(tmp_path: Path) -> Path:
     published.nemo_tdt(tmp_path)
     (tmp_path / "decoder_joint-model.onnx").unlink()
-    yield tmp_path
+    return tmp_path
 
 
 def test_a_missing_file_is_named(incomplete: Path) -> None:

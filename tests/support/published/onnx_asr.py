@@ -15,7 +15,10 @@ import onnx
 from numpy.typing import NDArray
 from onnx import TensorProto, helper, numpy_helper
 
-SYLLABLES = tuple(f"▁{a}{b}" for a in "bdklmst" for b in "aeiou") + ("na", "ri", "to", "▁.", "ne,")
+SYLLABLES = (
+    *(f"▁{a}{b}" for a in "bdklmst" for b in "aeiou"),
+    *("na", "ri", "to", "▁.", "ne,"),
+)
 SIZE = 24  # of every vector within
 FLOAT, LONG, INT = TensorProto.FLOAT, TensorProto.INT64, TensorProto.INT32
 DURATIONS = 5  # of TDT: 0 to 4 frames
