@@ -45,6 +45,7 @@ ENGINES: dict[str, RuntimeClass] = {
     "piper": RuntimeClass("models.tts.piper.engine:PiperTts"),
     "kokoro": RuntimeClass("models.tts.kokoro:KokoroTts"),
     "yourtts": RuntimeClass("models.tts.yourtts.engine:YourTts"),
+    "xtts": RuntimeClass("models.tts.xtts.engine:Xtts"),
     "ge2e": RuntimeClass("models.speaker.ge2e.engine:Ge2eSpeaker"),
     "ecapa": RuntimeClass("models.speaker.ecapa.engine:EcapaSpeaker"),
 }
