@@ -1,6 +1,7 @@
 """Single engines on the CPU by batch size, each beside what a user would call instead.
 
-    python -m bench.engines [--only asr onnx-asr speaker nmt yourtts xtts] [--threads 2] [--rounds 3] [--tiny]
+    python -m bench.engines [--only asr onnx-asr speaker nmt yourtts xtts] [--threads 2]
+        [--rounds 3] [--tiny]
 
 Whisper by window beside faster-whisper one by one; GE2E and ECAPA-TDNN beside one clip at a time;
 M2M100 on CTranslate2 beside transformers; YourTTS beside Coqui's own inference. ECAPA-TDNN, M2M100
