@@ -213,7 +213,7 @@ class KokoroTts:
 
     def _tell_left_out(self, phonemes: Iterable[str], dialect: str) -> None:
         """Log phonemes that the model does not have, each once."""
-        unknown = {p for p in phonemes if not known_phonemes(p, self._vocab)} - self._told
+        unknown = {p for p in set(phonemes) if not known_phonemes(p, self._vocab)} - self._told
         for phoneme in sorted(unknown)[: MOST_TOLD - len(self._told)]:
             self._told.add(phoneme)
             _logger.warning("kokoro has no phoneme %r of %s: it is left out", phoneme, dialect)
