@@ -110,6 +110,7 @@ class RuntimeSpec:
     licence: str
     languages: tuple[str, ...] = ()  # ASR: ISO 639-1 codes; NMT: between any two of which
     takes_prefix: bool = False  # ASR: AsrItem.prefix; an engine that does not refuses it
+    takes_prompt: bool = True  # ASR: AsrItem.prompt; an engine that does not refuses it
     pairs: tuple[tuple[str, str], ...] = ()  # NMT: (source, target), beside those of languages
     continues: bool = False  # NMT: whether it can go on from the start of a sentence
     takes_terms: bool = False  # NMT: NmtItem.terms; every engine that ``keeps`` does
