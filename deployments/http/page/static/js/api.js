@@ -1,5 +1,7 @@
 // Ask the server. The key is held for this session of the browser, and sent to this server alone.
 
+import { t } from "./i18n.js";
+
 const KEY = "dragoman.key";
 const BASE = new URL("./", document.baseURI);
 let askForKey = async () => null;
@@ -22,7 +24,7 @@ export function setKey(key) {
   else sessionStorage.removeItem(KEY);
 }
 
-/** Name who asks the reader for a key: a function that promises one, or null. */
+/** Name who asks the reader for a key: `ask(isRefused)` promises one, or null. */
 export function onKeyNeeded(ask) {
   askForKey = ask;
   isDeclined = false;
@@ -51,32 +53,34 @@ export async function request(method, path, { json, form, signal, headers = {} }
       answer = await fetch(address(path), { method, body, headers: sent, signal });
     } catch (error) {
       if (error.name === "AbortError") throw error;
-      throw new ApiError("The server cannot be reached.", { code: "unreachable" });
+      throw unreachable();
     }
     if (answer.ok) return answer;
     const isOld = answer.status === 401 && getKey() !== key; // another request has asked meanwhile
     if (answer.status === 401 && !headers.authorization && (isOld || (await keyGiven()))) continue;
-    throw await refusal(answer);
+    throw refusal(answer, await answer.text());
   }
 }
 
-async function keyGiven() {
+/** Ask the reader for a key, once for all who want one; promise whether there is a new one. */
+export async function keyGiven() {
   if (isDeclined) return false;
-  asking ??= askForKey().finally(() => (asking = null));
+  asking ??= askForKey(Boolean(getKey())).finally(() => (asking = null));
   isDeclined = (await asking) === null;
   return !isDeclined;
 }
 
-async function refusal(answer) {
-  const { status, statusText } = answer;
+export const unreachable = () => new ApiError(t("shell.unreachable"));
+
+/** Return what a refusal with such a text says. */
+export function refusal({ status, statusText }, text) {
   let body = null;
   try {
-    body = await answer.json();
+    body = JSON.parse(text);
   } catch {
     // a proxy's own page, say: the status tells enough
   }
   const error = body?.error;
-  if (typeof error === "string") return new ApiError(error, { status, body });
-  const message = error?.message || `${status} ${statusText}`.trim();
-  return new ApiError(message, { status, body, code: error?.code, param: error?.param });
+  const { message, code, param } = typeof error === "string" ? { message: error } : (error ?? {});
+  return new ApiError(message || `${status} ${statusText}`.trim(), { status, body, code, param });
 }

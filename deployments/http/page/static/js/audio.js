@@ -1,7 +1,10 @@
 // Sound in and out: what a microphone or a tab plays as 16-bit frames, and such frames to the ear.
 
+import { t } from "./i18n.js";
+
 export const RATE_HZ = 24000; // of frames: one channel, 16 bits
 const LEAD_S = 0.08; // between the coming of a first piece and its sound: the next ones come meanwhile
+const HEARING = { echoCancellation: true, noiseSuppression: false, autoGainControl: true };
 const MAX_QUEUED_S = 120; // of sound that waits to be played; more is left out
 
 /** Hand on what a stream hears: `onFrame(Int16Array, peak)`, ten times a second. */
@@ -27,21 +30,44 @@ export class Capture {
 
   stop() {
     if (this.node) this.node.port.onmessage = null;
-    for (const track of this.stream?.getTracks() || []) track.stop();
+    release(this.stream);
     this.context?.close();
     this.context = this.stream = this.node = null;
   }
+
+  /** Go on after the system has held all sound: a call, or a locked screen. */
+  resume() {
+    this.context?.resume();
+  }
 }
 
-/** Return the stream of a microphone. Rejects where the reader or the system forbids it. */
+/** Promise the stream of a microphone. Rejects in words for the reader. */
 export const microphone = () =>
-  navigator.mediaDevices.getUserMedia({
-    audio: { echoCancellation: true, noiseSuppression: false, autoGainControl: true },
-  });
+  given((devices) => devices.getUserMedia({ audio: HEARING }));
 
-/** Return a stream of what a tab or the screen plays; without audio tracks where none was shared. */
+/** Promise a stream of what a tab or the screen plays. Rejects in words for the reader. */
 export const sharedSound = () =>
-  navigator.mediaDevices.getDisplayMedia({ video: { frameRate: 1 }, audio: true });
+  given((devices) => devices.getDisplayMedia({ video: { frameRate: 1 }, audio: true }));
+
+const REFUSED = ["NotAllowedError", "NotFoundError", "NotReadableError"];
+
+async function given(ask) {
+  if (!navigator.mediaDevices) throw new Error(t("shared.needs_https"));
+  let stream;
+  try {
+    stream = await ask(navigator.mediaDevices);
+  } catch (error) {
+    throw new Error(REFUSED.includes(error.name) ? t(`shared.${error.name}`) : error.message);
+  }
+  if (stream.getAudioTracks().length) return stream;
+  release(stream);
+  throw new Error(t("shared.no_sound"));
+}
+
+/** Let go of a microphone or a tab. */
+export function release(stream) {
+  for (const track of stream?.getTracks() ?? []) track.stop();
+}
 
 /** Play pieces one behind the other, without a gap. */
 export class Player {
@@ -54,6 +80,10 @@ export class Player {
   async open() {
     this.context ??= new AudioContext({ sampleRate: RATE_HZ });
     await this.context.resume();
+  }
+
+  resume() {
+    this.context?.resume();
   }
 
   /** Queue a piece; return the seconds until it sounds, or null where it is left out. */
@@ -101,8 +131,10 @@ export function toBase64(samples) {
   return btoa(text);
 }
 
+export const bytesOf = (base64) => Uint8Array.from(atob(base64), (char) => char.charCodeAt(0));
+
 export function fromBase64(text) {
-  const bytes = Uint8Array.from(atob(text), (char) => char.charCodeAt(0));
+  const bytes = bytesOf(text);
   return new Int16Array(bytes.buffer, 0, bytes.length >> 1);
 }
 

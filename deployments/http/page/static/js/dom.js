@@ -2,7 +2,7 @@
 
 /**
  * Return an element. Attributes that are null or false are left out; those that begin with "on"
- * are listeners (`onclick`); children are nodes or texts, and null ones are left out.
+ * are listeners (`onclick`); children are nodes, texts or lists of them, and empty ones are left out.
  */
 export function el(tag, attributes = {}, ...children) {
   const made = document.createElement(tag);
@@ -12,9 +12,19 @@ export function el(tag, attributes = {}, ...children) {
     else if (name === "value") made.value = value;
     else made.setAttribute(name, value === true ? "" : value);
   }
-  made.append(...children.flat().filter((child) => child !== null && child !== undefined));
+  made.append(...children.flat(Infinity).filter(Boolean));
   return made;
 }
+
+/** Have screen readers say a text. */
+export const announce = (text) => (document.getElementById("announcer").textContent = text);
+
+export const button = (text, onclick, kind = null) => el("button", { type: "button", class: kind, onclick }, text);
+export const stack = (...children) => el("div", { class: "stack" }, children);
+export const line = (...children) => el("div", { class: "row" }, children);
+export const list = () => el("ul", { class: "rows" });
+export const card = (title, ...children) =>
+  el("section", { class: "card stack" }, title && el("h2", { tabindex: "-1" }, title), children);
 
 /** Return a labelled control: the label above it, a hint below it. */
 export function field(label, control, hint = null) {
@@ -35,6 +45,16 @@ export function check(label, control) {
 export function setOptions(select, rows, chosen = select.value) {
   select.replaceChildren(...rows.map(([value, text]) => el("option", { value }, text)));
   if (rows.some(([value]) => value === chosen)) select.value = chosen;
+}
+
+/** Return a dialog with a title; it is shown, and gone once it is closed. */
+export function dialog(title, ...children) {
+  const heading = el("h2", { id: "dialog-title" }, title);
+  const attributes = { class: "card", "aria-labelledby": heading.id };
+  const made = el("dialog", { ...attributes, onclose: () => made.remove() }, heading, children);
+  document.body.append(made);
+  made.showModal();
+  return made;
 }
 
 /** Return a message in place: `kind` is "info", "warning" or "error". */

@@ -7,25 +7,27 @@ export const state = {
   voices: [], // rows of /v1/audio/voices without aliases
   cloning: [], // rows of /v1/voices: which models speak in the speaker's own voice
   pairs: [], // [source, target] of all translation models
+  live: [], // rows of /v1/realtime/languages: what a live session may be translated to
 };
 const watchers = new Set();
 
 /** Ask the server anew, and tell those who watch. Throws ApiError. */
 export async function refresh() {
-  const [models, named, voices] = await Promise.all(
-    ["/v1/models", "/v1/audio/voices", "/v1/voices"].map(listed),
+  const [models, named, voices, live] = await Promise.all(
+    ["/v1/models", "/v1/audio/voices", "/v1/voices", "/v1/realtime/languages"].map(listed),
   );
   state.models = models.data.filter((row) => !row.alias_of);
   state.voices = named.data.filter((row) => !row.alias_of);
   state.cloning = voices.cloning || [];
+  state.live = live.data;
   state.pairs = state.models.flatMap((row) => row.pairs || []);
   for (const watch of watchers) watch(state);
 }
 
-/** Call a function after each refresh; return a function that ends this. */
+/** Call a function now, and after each refresh. */
 export function onState(watch) {
   watchers.add(watch);
-  return () => watchers.delete(watch);
+  watch(state);
 }
 
 /** Return the languages that can be translated to. */
@@ -43,6 +45,10 @@ export const voicesOf = (language) =>
 
 /** Return the voices that the reader keeps here, which a model that clones speaks in. */
 export const ownVoices = () => state.voices.filter((row) => row.kind === "own");
+
+/** Tell whether this machine can speak a language as quickly as somebody talks. */
+export const speaksInTime = (language) =>
+  state.live.some((row) => row.language === language && row.in_time);
 
 /** Tell whether a model speaks that language in the speaker's own voice. */
 export const clones = (language) => state.cloning.some((row) => row.languages.includes(language));

@@ -1,8 +1,8 @@
 // A request as code: curl, Python and JavaScript. A key is not in it: it is read from DRAGOMAN_KEY.
 
-import { el, field, setOptions } from "../dom.js";
+import { button, el, field, line, setOptions } from "../dom.js";
 import { t } from "../i18n.js";
-import { button, copyText, line } from "../shared/parts.js";
+import { copyText } from "../shared/parts.js";
 
 const quoted = (text) => JSON.stringify(text);
 const shell = (text) => `'${text.replaceAll("'", "'\\''")}'`;
@@ -41,11 +41,11 @@ for await (const piece of answer.body) process.stdout.write(piece);
 };
 
 /** Return a part that shows the request that `asked` returns, and a function that writes it anew. */
-export function codePart(asked, announce) {
+export function codePart(asked) {
   const language = el("select", { onchange: () => write() });
   setOptions(language, Object.keys(WRITERS).map((name) => [name, name]));
   const code = el("code", { dir: "ltr" });
-  const copy = button(t("shared.copy"), () => copyText(code.textContent, code, announce));
+  const copy = button(t("shared.copy"), () => copyText(code.textContent, code));
   const node = el(
     "details",
     { class: "code", ontoggle: () => write() },

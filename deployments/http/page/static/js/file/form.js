@@ -1,9 +1,10 @@
 // What the File tab is asked for: a file, and what to make of it.
 
-import { check, el, field, setOptions } from "../dom.js";
+import { check, el, field, line, setOptions, stack } from "../dom.js";
 import { number, t } from "../i18n.js";
 import { Glossary } from "../shared/glossary.js";
-import { line, setVoices, sourceChoice, stack, targetChoice } from "../shared/parts.js";
+import { setVoices, sourceChoice, targetChoice } from "../shared/parts.js";
+import { onState } from "../state.js";
 
 const CHECKS = ["fit", "background", "bilingual", "embed", "as_job"];
 const SUBTITLES = ["srt", "vtt", "ttml", "ass"];
@@ -12,7 +13,7 @@ const SPOKEN = ["mp3", "wav", "opus", "flac"];
 
 export class Form {
   /** `onfile` is called when a file was chosen, `onchange` when anything was. */
-  constructor(app, { onfile, onchange }) {
+  constructor({ onfile, onchange }) {
     Object.assign(this, { file: null, onfile, onchange, checks: {}, labels: {} });
     this.source = sourceChoice();
     this.target = targetChoice();
@@ -32,7 +33,7 @@ export class Form {
     const checks = line(...Object.values(this.labels));
     this.node = stack(this.dropZone(), el("div", { class: "grid" }, choices), checks, this.glossary.node);
     this.node.addEventListener("change", () => this.changed());
-    app.onState(() => this.changed());
+    onState(() => this.changed());
     this.offerJobs(false);
     this.setFormats();
   }

@@ -1,17 +1,17 @@
 // Jobs: what is translated in the background.
 
 import { ApiError, request } from "../api.js";
-import { el, notice } from "../dom.js";
+import { announce, card, el, list, notice } from "../dom.js";
 import { t } from "../i18n.js";
-import { asked, card, clock, list, rowButton, tried } from "../shared/parts.js";
+import { asked, clock, rowButton, tried } from "../shared/parts.js";
 
 const ASK_AGAIN_MS = 2000;
 const isOpen = ({ status }) => status === "queued" || status === "running";
 
 export class Jobs {
   /** `onresult` is called with a job and the Response that has its result. */
-  constructor(announce, onresult) {
-    Object.assign(this, { announce, onresult, isOffered: false, jobs: [] });
+  constructor(onresult) {
+    Object.assign(this, { onresult, isOffered: false, jobs: [] });
     this.list = list();
     this.problem = el("div");
     this.node = card(t("file.jobs"), this.list, this.problem);
@@ -41,7 +41,7 @@ export class Jobs {
     document.getElementById(focused)?.focus();
     const before = new Map(this.jobs.map(({ id, status }) => [id, status]));
     for (const { id, status, filename } of jobs) {
-      if (before.has(id) && before.get(id) !== status) this.announce(`${filename}: ${t(`file.job_${status}`)}`);
+      if (before.has(id) && before.get(id) !== status) announce(`${filename}: ${t(`file.job_${status}`)}`);
     }
     Object.assign(this, { jobs, isOffered: true });
     this.node.hidden = !jobs.length;

@@ -1,8 +1,8 @@
 // The source: its player, and its waveform with spans of speech.
 
-import { el } from "../dom.js";
+import { el, stack } from "../dom.js";
 import { t } from "../i18n.js";
-import { clock, stack } from "../shared/parts.js";
+import { clock } from "../shared/parts.js";
 
 const MAX_DECODED_BYTES = 64 * 2 ** 20; // of larger or longer files the spans are drawn alone
 const MAX_DECODED_S = 1200;

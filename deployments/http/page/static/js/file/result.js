@@ -1,8 +1,9 @@
 // A translation by sentences.
 
-import { el, setLanguage } from "../dom.js";
+import { bytesOf } from "../audio.js";
+import { card, el, line, setLanguage } from "../dom.js";
 import { number, t } from "../i18n.js";
-import { card, clock, line, play, rowButton, spoken, stopSound, tried, warningList } from "../shared/parts.js";
+import { clock, play, rowButton, spoken, stopSound, tried, warningList } from "../shared/parts.js";
 import { playSpan } from "./player.js";
 
 export class Result {
@@ -70,7 +71,7 @@ export class Result {
       "li",
       { class: warnings?.length ? "unsure" : null },
       line(source, target, name),
-      el("div", { class: "texts" }, said, translated),
+      el("div", { class: "grid texts" }, said, translated),
       warningList(warnings),
     );
   }
@@ -104,8 +105,4 @@ function speakerText({ speaker, seconds, voice_similarity: alike }) {
 }
 
 /** Return the file that stands in JSON as base64; null: there is none. It is MP3, as asked for. */
-function blobOf(audio) {
-  if (!audio) return null;
-  const bytes = Uint8Array.from(atob(audio.data), (char) => char.charCodeAt(0));
-  return new Blob([bytes], { type: "audio/mpeg" });
-}
+const blobOf = (audio) => audio && new Blob([bytesOf(audio.data)], { type: "audio/mpeg" });

@@ -1,12 +1,14 @@
 // Send a file and tell how much of it has gone, which fetch() does not tell.
 
-import { ApiError, address, getKey } from "../api.js";
+import { ApiError, address, getKey, keyGiven, refusal, unreachable } from "../api.js";
+import { t } from "../i18n.js";
 
 /**
  * Send fields and a file. Promise the answer as a Blob, or null where its events go to `onEvent`.
  * `onSent` is called with the part that has gone, 0 to 1. Throws ApiError, or AbortError.
  */
-export function send(path, file, fields, { onSent, onEvent, signal }) {
+export function send(path, file, fields, more) {
+  const { onSent, onEvent, signal } = more;
   const form = new FormData();
   for (const pair of fields) form.append(...pair);
   form.append("file", file, file.name);
@@ -21,11 +23,13 @@ export function send(path, file, fields, { onSent, onEvent, signal }) {
   return new Promise((resolve, reject) => {
     ask.onprogress = () => ask.status === 200 && read?.();
     ask.onabort = () => reject(new DOMException("stopped", "AbortError"));
-    ask.onerror = () => reject(new ApiError("The connection broke.", { code: "unreachable" }));
+    ask.onerror = () => reject(unreachable());
     ask.onload = async () => {
-      const error = ask.status < 400 ? read?.() : await refusal(ask);
-      if (error) reject(error);
-      else resolve(onEvent ? null : ask.response);
+      const isGood = ask.status < 400;
+      const error = isGood ? read?.() : refusal(ask, await new Response(ask.response).text());
+      if (!error) resolve(onEvent ? null : ask.response);
+      else if (ask.status === 401 && (await keyGiven())) resolve(send(path, file, fields, more));
+      else reject(error);
     };
     ask.send(form);
   });
@@ -34,7 +38,7 @@ export function send(path, file, fields, { onSent, onEvent, signal }) {
 /** Return a function that hands on new events; it returns what is wrong, null where all came. */
 function eventReader(ask, onEvent) {
   let at = 0;
-  let wrong = new ApiError("The answer ended early.");
+  let wrong = new ApiError(t("file.cut"));
   return () => {
     for (let end; (end = ask.responseText.indexOf("\n\n", at)) >= 0; at = end + 2) {
       const data = ask.responseText.slice(at, end).replace(/^data: /, "");
@@ -45,13 +49,4 @@ function eventReader(ask, onEvent) {
     }
     return wrong;
   };
-}
-
-async function refusal({ status, statusText, response }) {
-  try {
-    const { error } = JSON.parse(typeof response === "string" ? response : await response.text());
-    return new ApiError(error.message, { ...error, status });
-  } catch {
-    return new ApiError(`${status} ${statusText}`, { status }); // a proxy's own page, say
-  }
 }

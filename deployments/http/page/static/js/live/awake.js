@@ -1,7 +1,7 @@
 // Keep the screen on while something is followed, where the browser can.
 
-/** Return a function that lets the screen go off again. */
-export function stayAwake() {
+/** Return a function that lets the screen go off again; `onSeen` is called when the page is seen again. */
+export function stayAwake(onSeen) {
   let lock = null;
   let isOver = false;
   const hold = async () => {
@@ -12,11 +12,15 @@ export function stayAwake() {
       // the system saves power: the page works all the same
     }
   };
-  document.addEventListener("visibilitychange", hold); // a hidden page loses it
+  const turn = () => {
+    hold(); // a hidden page has lost it
+    if (!document.hidden) onSeen();
+  };
+  document.addEventListener("visibilitychange", turn);
   hold();
   return () => {
     isOver = true;
-    document.removeEventListener("visibilitychange", hold);
+    document.removeEventListener("visibilitychange", turn);
     lock?.release();
   };
 }

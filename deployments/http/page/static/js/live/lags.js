@@ -18,13 +18,13 @@ export class Lags {
     const value = this.values[stage];
     const late_s = Math.max(0, seconds);
     value.textContent = `${number(late_s, 1)} s`;
-    value.parentNode.classList.toggle("late", late_s > LATE_S);
+    value.parentNode.classList.toggle("warning", late_s > LATE_S);
   }
 
   clear() {
     for (const value of Object.values(this.values)) {
       value.textContent = "–";
-      value.parentNode.classList.remove("late");
+      value.parentNode.classList.remove("warning");
     }
   }
 }

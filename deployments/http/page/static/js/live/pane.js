@@ -74,3 +74,12 @@ export class Pane {
 }
 
 let made = 0;
+
+/** Write what an event tells into the panes of both texts, whose languages it may not name. */
+export function write({ type, delta, text, language }, said, translated, target, source = "") {
+  if (type === "session.input_transcript.delta") said.add(delta, language);
+  else if (type === "session.input_transcript.partial") said.partial(text, source);
+  else if (type === "session.input_transcript.done") said.end();
+  else if (type === "session.output_transcript.delta") translated.add(delta, language || target);
+  else if (type === "session.output_transcript.done") translated.end();
+}

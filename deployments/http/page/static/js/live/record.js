@@ -17,13 +17,8 @@ export class Texts {
   }
 
   add({ source_text, text, start_ms, end_ms }) {
-    const { offset_ms } = this;
-    this.sentences.push({
-      source_text,
-      text,
-      start_ms: start_ms + offset_ms,
-      end_ms: end_ms + offset_ms,
-    });
+    const [start, end] = [start_ms, end_ms].map((ms) => ms + this.offset_ms);
+    this.sentences.push({ source_text, text, start_ms: start, end_ms: end });
     if (this.sentences.length > MAX_SENTENCES) this.sentences.shift();
   }
 
@@ -77,21 +72,16 @@ export function txt(sentences, which) {
   return sentences.map((each) => TEXTS[which](each).join("\n")).join(gap) + "\n";
 }
 
-export function srt(sentences, which) {
-  const shown = cues(sentences, which).map(
-    (cue, n) => `${n + 1}\n${time(cue.start_ms, ",")} --> ${time(cue.end_ms, ",")}\n${cue.lines.join("\n")}\n`,
-  );
-  return shown.join("\n");
-}
+export const srt = (sentences, which) =>
+  cues(sentences, which).map((cue, n) => `${n + 1}\n${shown(cue, ",")}`).join("\n");
 
 export function vtt(sentences, which) {
-  const shown = cues(sentences, which).map(
-    (cue) => `${time(cue.start_ms, ".")} --> ${time(cue.end_ms, ".")}\n${escaped(cue.lines).join("\n")}\n`,
-  );
-  return `WEBVTT\n\n${shown.join("\n")}`;
+  const escaped = (cue) => shown(cue, ".", (line) => line.replace(/&/g, "&amp;").replace(/</g, "&lt;"));
+  return ["WEBVTT\n", ...cues(sentences, which).map(escaped)].join("\n");
 }
 
-const escaped = (lines) => lines.map((line) => line.replace(/&/g, "&amp;").replace(/</g, "&lt;"));
+const shown = (cue, mark, write = String) =>
+  `${time(cue.start_ms, mark)} --> ${time(cue.end_ms, mark)}\n${cue.lines.map((line) => write(line)).join("\n")}\n`;
 
 /** Return cues of at most two lines of each text; a long sentence is several, each with its share. */
 function cues(sentences, which) {

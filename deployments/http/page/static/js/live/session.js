@@ -28,20 +28,14 @@ export class Session {
     this.updated = Promise.resolve();
   }
 
-  /** Open it; its translation is written alone where the server cannot speak it, too. Rejects. */
+  /** Open it, and promise what `ask` does. Rejects. */
   async open(asked) {
     const body = { session: { model: "translation" }, expires_after: { seconds: SECRET_S } };
     const made = await request("POST", `${PATH}/client_secrets`, { json: body });
     const { value } = await made.json();
     await this.connect(address(`${PATH}?model=translation`, "ws"), value);
     try {
-      await this.update(asked).catch((error) => {
-        const { output } = asked.audio;
-        if (error.code !== "overloaded" || output.text_only) throw error;
-        this.isSilent = output.text_only = true;
-        output.voice = null;
-        return this.update(asked);
-      });
+      return await this.ask(asked);
     } catch (error) {
       this.abort();
       throw error;
@@ -79,7 +73,24 @@ export class Session {
     this.on(event);
   }
 
-  /** Ask for something else from now on. Rejects with ApiError, and the session goes on as it was. */
+  /**
+   * Ask for something from now on; a translation that the server cannot speak in time is written
+   * alone. Promise whether that is so. Rejects with ApiError, and the session goes on as it was.
+   */
+  async ask(asked) {
+    const { output } = asked.audio;
+    try {
+      await this.update(asked);
+      return false;
+    } catch (error) {
+      if (error.code !== "overloaded" || output.text_only) throw error;
+    }
+    Object.assign(output, { text_only: true, voice: null });
+    await this.update(asked);
+    return true;
+  }
+
+  /** Send an update. Rejects with ApiError. */
   update(asked) {
     const next = () =>
       new Promise((resolve, reject) => {

@@ -1,21 +1,21 @@
 // Figures of the models: since the start, as the server counts them, and of the last seconds.
 
+import { getKey } from "../api.js";
+import { asked } from "../shared/parts.js";
+
 /** Return each configured model's state: ready, loading, unloaded, or "failed: why". */
-export async function states(api) {
-  let answer;
-  try {
-    answer = await (await api.request("GET", "/health/ready")).json();
-  } catch (error) {
+export async function states() {
+  const { models } = await asked("GET", "/health/ready").catch((error) => {
     if (!error.body?.models) throw error;
-    answer = error.body; // it is 503 while one of them is not ready
-  }
-  const models = Object.entries(answer.models);
-  return Object.fromEntries(models.filter(([name]) => !name.startsWith("voice_aliases.")));
+    return error.body; // it is 503 while one of them is not ready
+  });
+  const rows = Object.entries(models);
+  return Object.fromEntries(rows.filter(([name]) => !name.startsWith("voice_aliases.")));
 }
 
 /** Return the row of each model that can be used, by name, with its counts and the time. */
-export async function figuresOf(api) {
-  const [models, stats] = await Promise.all([listed(api), counted(api)]);
+export async function figuresOf() {
+  const [models, stats] = await Promise.all([asked("GET", "/v1/models"), counted()]);
   const at_s = performance.now() / 1000;
   const rows = models.data.filter((row) => !row.alias_of);
   return new Map(rows.map((row) => [row.id, { ...row, at_s, counts: stats.get(row.id) }]));
@@ -36,29 +36,23 @@ export function delta(before, now) {
   };
 }
 
-const listed = async (api) => (await api.request("GET", "/v1/models")).json();
-
 let refusedKey; // one that may not see the counts: without them there is no time in the queue
 
-async function counted(api) {
-  if (refusedKey === api.getKey()) return new Map();
-  let rows;
+async function counted() {
+  if (refusedKey === getKey()) return new Map();
   try {
-    ({ model_stats: rows } = await (await api.request("GET", "/v2/models/stats")).json());
+    const { model_stats: rows } = await asked("GET", "/v2/models/stats");
+    return new Map(rows.map((row) => [row.name, counts(row)]));
   } catch (error) {
     if (error.status !== 403) throw error;
-    refusedKey = api.getKey();
+    refusedKey = getKey();
     return new Map();
   }
-  return new Map(
-    rows.map((row) => [
-      row.name,
-      {
-        items: row.inference_count,
-        batches: row.execution_count,
-        queued: row.inference_stats.queue.count,
-        queue_ns: row.inference_stats.queue.ns,
-      },
-    ]),
-  );
 }
+
+const counts = ({ inference_count: items, execution_count: batches, inference_stats: { queue } }) => ({
+  items,
+  batches,
+  queued: queue.count,
+  queue_ns: queue.ns,
+});

@@ -1,17 +1,21 @@
 // A glossary for a request: one that the server keeps, or terms that are typed here.
 
-import { el, field, setOptions } from "../dom.js";
+import { button, el, field, line, setOptions, stack } from "../dom.js";
 import { t } from "../i18n.js";
-import { asked, button, line, stack } from "./parts.js";
+import { onState } from "../state.js";
+import { asked } from "./parts.js";
 
 const COLUMNS = ["term", "translation", "sound"];
 
-/** A choice of a glossary; it is hidden where the server knows none. */
+/** A choice of a glossary; it is hidden where there is none to choose. */
 export class Glossary {
-  /** `languages` returns the source and the target of the request; either may be unknown. */
-  constructor(languages) {
+  /**
+   * `languages` returns the source and the target of the request; either may be unknown.
+   * Without it, there is no room for terms that are typed.
+   */
+  constructor(languages = null, onchange = () => {}) {
     this.languages = languages;
-    this.select = el("select", { onchange: () => this.show() });
+    this.select = el("select", { onchange: () => this.show(), oninput: onchange });
     this.body = el("tbody");
     const heads = [...COLUMNS, "case"].map((name) => el("th", { scope: "col" }, t(`shared.col_${name}`)));
     const table = el("table", {}, el("thead", {}, el("tr", {}, heads)), this.body);
@@ -20,7 +24,7 @@ export class Glossary {
     this.node = stack(field(t("shared.glossary"), this.select), this.typed);
     this.node.hidden = true;
     this.add();
-    this.load();
+    onState(() => this.load()); // another key has others
   }
 
   async load() {
@@ -31,8 +35,9 @@ export class Glossary {
       if (error.code !== "nothing_kept") return; // this server knows no glossaries
     }
     const rows = kept.map(({ id, name }) => [id, name]);
-    setOptions(this.select, [["", t("shared.none")], ["typed", t("shared.typed")], ...rows]);
-    this.node.hidden = false;
+    const typed = this.languages ? [["typed", t("shared.typed")]] : [];
+    setOptions(this.select, [["", t("shared.none")], ...typed, ...rows]);
+    this.node.hidden = this.select.options.length === 1;
     this.show();
   }
 

@@ -1,16 +1,10 @@
 // Parts that several tabs are made of.
 
 import { request } from "../api.js";
-import { el, notice, setOptions } from "../dom.js";
-import { addStrings, namedLanguages, t } from "../i18n.js";
+import { announce, button, el, notice, setOptions } from "../dom.js";
+import { namedLanguages, t } from "../i18n.js";
 import { recall, remember } from "../prefs.js";
-import { clones, ownVoices, sources, targets, voicesOf } from "../state.js";
-import strings from "../strings/shared.js";
-
-addStrings(strings);
-document.head.append(el("link", { rel: "stylesheet", href: "page/css/shared.css" }));
-
-export const button = (text, onclick, kind = null) => el("button", { type: "button", class: kind, onclick }, text);
+import { clones, onState, ownVoices, sources, targets, voicesOf } from "../state.js";
 
 /** Return one of many buttons of a text; screen readers hear what it is about. */
 export function rowButton(text, about, onclick, kind) {
@@ -18,12 +12,6 @@ export function rowButton(text, about, onclick, kind) {
   made.ariaLabel = `${text}: ${about}`;
   return made;
 }
-
-export const stack = (...children) => el("div", { class: "stack" }, children);
-export const line = (...children) => el("div", { class: "row" }, children);
-export const list = () => el("ul", { class: "rows" });
-export const card = (title, ...children) =>
-  el("section", { class: "card stack" }, title && el("h2", { tabindex: "-1" }, title), children);
 
 /** Do something; what goes wrong is said in `place`, unless it was stopped. */
 export async function tried(place, act) {
@@ -38,7 +26,7 @@ export async function tried(place, act) {
 /** Return a select of languages to translate from, with detection first. */
 export function sourceChoice(onchange) {
   const select = el("select", { onchange });
-  setOptions(select, [["", t("shared.detect")], ...namedLanguages(sources())]);
+  onState(() => setOptions(select, [["", t("shared.detect")], ...namedLanguages(sources())]));
   return select;
 }
 
@@ -46,16 +34,21 @@ export function sourceChoice(onchange) {
 export function targetChoice(onchange) {
   const select = el("select", { onchange });
   select.addEventListener("change", () => remember("target", select.value));
-  setOptions(select, namedLanguages(targets()), recall("target", "pt"));
+  onState(() => setOptions(select, namedLanguages(targets()), select.value || recall("target", "pt")));
   return select;
 }
 
-/** Put the voices of a language into a select; `withSource`: a recording's own, too. */
-export function setVoices(select, language, withSource = false) {
-  const rows = [["", t("shared.first")]];
-  if (withSource && clones(language)) rows.push(["source", t("shared.speaker")]);
-  const voices = [...(clones(language) ? ownVoices() : []), ...voicesOf(language)];
-  setOptions(select, [...rows, ...voices.map(({ id, name }) => [id, name])]);
+/** Return options of the voices of a language; `withSource`: of who speaks in a recording, too. */
+export function voiceRows(language, withSource = false) {
+  const own = clones(language) ? ownVoices() : [];
+  const voices = [...own, ...voicesOf(language)].map(({ id, name }) => [id, name ?? id]);
+  if (withSource && clones(language)) voices.unshift(["source", t("shared.speaker")]);
+  return voices.length ? [["", t("shared.first")], ...voices] : [];
+}
+
+export function setVoices(select, language, withSource) {
+  const rows = voiceRows(language, withSource);
+  setOptions(select, rows.length ? rows : [["", t("shared.none")]]);
 }
 
 /** Return a list of warnings; null: there are none. A rare one is in the server's words. */
@@ -68,15 +61,21 @@ export function warningList(warnings) {
   return el("ul", { class: "warnings" }, warnings.map(row));
 }
 
-/** Copy a text. Where the page may not, the element that shows it is selected instead. */
-export async function copyText(text, element, announce) {
+/**
+ * Copy a text, and return what is said of it.
+ * Where the page may not, the element that shows it is selected instead.
+ */
+export async function copyText(text, element) {
+  let told = t("shared.copied");
   try {
     await navigator.clipboard.writeText(text);
-    announce(t("shared.copied"));
   } catch {
-    getSelection().selectAllChildren(element);
-    announce(t("shared.selected"));
+    if (element.select) element.select();
+    else getSelection().selectAllChildren(element);
+    told = t("shared.selected");
   }
+  announce(told);
+  return told;
 }
 
 /** Ask the server, and return its answer's JSON. Throws ApiError. */

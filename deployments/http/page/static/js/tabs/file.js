@@ -1,7 +1,7 @@
 // The File tab: recordings and films are translated.
 
 import { address, getKey } from "../api.js";
-import { download, el } from "../dom.js";
+import { announce, button, card, download, el, line, stack } from "../dom.js";
 import { codePart } from "../file/code.js";
 import { Form } from "../file/form.js";
 import { Jobs } from "../file/jobs.js";
@@ -9,26 +9,23 @@ import { Player } from "../file/player.js";
 import { Result } from "../file/result.js";
 import { send } from "../file/send.js";
 import { number, t } from "../i18n.js";
-import { button, card, clock, line, stack, tried } from "../shared/parts.js";
-
-export const id = "file";
+import { clock, tried } from "../shared/parts.js";
 
 const PATH = "/v1/speech/translations";
 const LONG_S = 600; // what one request may hold, unless the server is configured otherwise
 const ENDINGS = { "x-subrip": "srt", "ttml+xml": "ttml", "x-ssa": "ass", mpeg: "mp3", "x-matroska": "mkv" };
 
-export function mount(root, app) {
-  root.append(new FileTab(app).node);
+export function mount(root) {
+  root.append(new FileTab().node);
 }
 
 class FileTab {
-  constructor(app) {
-    this.announce = app.announce;
+  constructor() {
     this.player = new Player((lengthS) => this.learn(lengthS));
     this.result = new Result(this.player);
-    this.jobs = new Jobs(app.announce, (job, answer) => this.showJob(job, answer));
-    this.code = codePart(() => this.asked(), app.announce);
-    this.form = new Form(app, { onfile: (file) => this.take(file), onchange: () => this.code.write() });
+    this.jobs = new Jobs((job, answer) => this.showJob(job, answer));
+    this.code = codePart(() => this.asked());
+    this.form = new Form({ onfile: (file) => this.take(file), onchange: () => this.code.write() });
     this.begin = button(t("shared.translate"), () => this.start(), "primary");
     this.end = button(t("shared.stop"), () => this.stopper.abort());
     this.bar = el("progress", { max: "1", "aria-label": t("shared.translate") });
@@ -61,6 +58,7 @@ class FileTab {
     this.busy(true);
     await tried(this.problem, async () => {
       if (!this.form.file) throw new Error(t("file.first"));
+      if (!this.form.file.size) throw new Error(t("file.empty"));
       await this.translate(this.form.file, this.form.format.value, signal);
     });
     if (signal.aborted || this.problem.firstChild) this.tell(signal.aborted ? t("file.stopped") : "");
@@ -130,7 +128,7 @@ class FileTab {
     this.stage.textContent = text;
     if (part === null) {
       this.bar.removeAttribute("value");
-      this.announce(text);
+      announce(text);
     } else this.bar.value = part;
   }
 

@@ -1,53 +1,43 @@
 // The Models tab: where each model runs and why, what it does now, and who may load or unload it.
 
-import { getKey } from "../api.js";
-import { el, notice } from "../dom.js";
+import { getKey, request } from "../api.js";
+import { announce, button, el, line, notice } from "../dom.js";
 import { number, t } from "../i18n.js";
 import { delta, figuresOf, states } from "../models/figures.js";
 import { askKey } from "../settings.js";
+import { refresh } from "../state.js";
 
-export const id = "models";
 const EVERY_MS = 2000;
-const KINDS = ["vad", "asr", "nmt", "tts", "speaker"];
-let stop = () => {};
+const KINDS = ["vad", "asr", "nmt", "tts", "speaker", "tensors"];
+const BADGES = { unloaded: "warning", loading: "warning", failed: "error" };
 
-export function mount(root, app) {
+export function mount(root) {
   const cards = new Map();
-  const place = el("div", { class: "models" });
-  const trouble = el("div", {});
+  const place = el("div", { class: "grid models" });
+  const trouble = el("div");
   root.append(el("div", { class: "stack" }, el("h2", {}, t("models.title")), trouble, place));
   let before = new Map();
   let timer = null;
-  let isOver = false;
 
   const look = async () => {
     clearTimeout(timer);
-    if (isOver) return;
     try {
-      if (!document.hidden) before = await show(app, cards, place, before, look);
+      if (!document.hidden && !root.hidden) before = await show(cards, place, before, look);
       trouble.replaceChildren();
     } catch (error) {
       trouble.replaceChildren(notice("warning", t("models.stale", { why: error.message })));
     }
-    if (!isOver) timer = setTimeout(look, EVERY_MS);
+    timer = setTimeout(look, EVERY_MS);
   };
   look();
-  stop = () => {
-    isOver = true;
-    clearTimeout(timer);
-  };
-}
-
-export function unmount() {
-  stop();
 }
 
 /** Ask for figures, and write them into the cards. Return them, to compare the next ones with. */
-async function show(app, cards, place, before, look) {
-  const [named, now] = await Promise.all([states(app.api), figuresOf(app.api)]);
+async function show(cards, place, before, look) {
+  const [named, now] = await Promise.all([states(), figuresOf()]);
   const names = Object.keys(named);
   for (const name of names) {
-    if (!cards.has(name)) cards.set(name, card(app, name, look));
+    if (!cards.has(name)) cards.set(name, card(name, look));
     const row = now.get(name);
     cards.get(name).show(named[name], row, row && delta(before.get(name), row));
   }
@@ -58,20 +48,15 @@ async function show(app, cards, place, before, look) {
 }
 
 /** Return a model's card: `show` writes what is new into it, and leaves its buttons alone. */
-function card(app, name, look) {
+function card(name, look) {
   const state = el("span", { class: "badge" });
   const kind = el("span", { class: "hint" });
-  const facts = el("dl", {});
-  const said = el("div", {});
-  const button = el("button", { type: "button" });
-  const node = el(
-    "article",
-    { class: "card model", "aria-label": name },
-    el("div", { class: "row" }, el("h3", {}, name), kind, state),
-    facts,
-    said,
-    el("div", { class: "row end" }, button),
-  );
+  const facts = el("dl");
+  const said = el("div");
+  const loading = button("", () => load());
+  const head = line(el("h3", {}, name), kind, state);
+  const foot = el("div", { class: "row end" }, loading);
+  const node = el("article", { class: "card stack model", "aria-label": name }, head, facts, said, foot);
   const made = { node, kind: "", show };
   const rows = new Map();
   let isLoaded = false;
@@ -80,19 +65,19 @@ function card(app, name, look) {
     const word = told.split(":")[0];
     isLoaded = word === "ready";
     state.textContent = t(`models.state_${word}`);
-    state.className = `badge ${{ unloaded: "off", loading: "off", failed: "bad" }[word] || ""}`;
+    state.className = `badge ${BADGES[word] ?? ""}`;
     state.title = told;
-    if (!said.dataset.busy) button.textContent = t(isLoaded ? "models.unload" : "models.load");
-    button.className = isLoaded ? "" : "primary";
-    button.hidden = word === "loading";
+    if (!loading.disabled) loading.textContent = t(isLoaded ? "models.unload" : "models.load");
+    loading.className = isLoaded ? "" : "primary";
+    loading.hidden = word === "loading";
     if (row) {
       made.kind = row.kind;
-      kind.textContent = t(`models.kind_${row.kind}`);
+      kind.textContent = t(`shared.kind_${row.kind}`);
     }
     const shown = row && isLoaded ? factsOf(row, lately) : word === "failed" ? [["why", told]] : [];
     for (const [key, value] of shown) {
       if (!rows.has(key)) {
-        rows.set(key, el("dd", {}));
+        rows.set(key, el("dd"));
         facts.append(el("dt", {}, t(`models.${key}`)), rows.get(key));
       }
       const nodes = [value].flat();
@@ -107,32 +92,29 @@ function card(app, name, look) {
     }
   }
 
-  button.addEventListener("click", async () => {
+  async function load() {
     const does = isLoaded ? "unload" : "load";
     if (isLoaded && !confirm(t("models.unload_asked", { name }))) return;
-    button.disabled = true;
-    said.dataset.busy = "yes";
+    loading.disabled = true;
     said.replaceChildren(...(isLoaded ? [] : [el("p", { class: "hint" }, t("models.loading"))]));
     try {
-      await app.api.request("POST", `/v2/repository/models/${encodeURIComponent(name)}/${does}`);
+      await request("POST", `/v2/repository/models/${encodeURIComponent(name)}/${does}`);
       said.replaceChildren();
-      app.announce(t(`models.${does}ed`, { name }));
-      await app.refresh();
+      announce(t(`models.${does}ed`, { name }));
+      await refresh();
     } catch (error) {
       said.replaceChildren(refused(error));
     }
-    delete said.dataset.busy;
-    button.disabled = false;
+    loading.disabled = false;
     look();
-  });
+  }
   return made;
 }
 
 /** Return a refusal as a message; where the key may be the reason, with a way to another one. */
 function refused(error) {
   if (error.status !== 403 || !getKey()) return notice("error", error.message);
-  const other = el("button", { type: "button", onclick: () => askKey() }, t("models.other_key"));
-  return notice("error", error.message, other);
+  return notice("error", error.message, button(t("models.other_key"), () => askKey()));
 }
 
 function factsOf(row, lately) {

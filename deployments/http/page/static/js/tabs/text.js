@@ -1,23 +1,21 @@
 // The Text tab: texts are translated.
 
-import { el, field, setLanguage } from "../dom.js";
+import { button, card, el, field, line, setLanguage, stack } from "../dom.js";
 import { languageName, number, t } from "../i18n.js";
 import { Glossary } from "../shared/glossary.js";
 import * as parts from "../shared/parts.js";
-
-export const id = "text";
+import { onState } from "../state.js";
 
 const PAUSE_MS = 500; // of typing, before the server is asked for the language
-const { button, card, line } = parts;
 
-export function mount(root, app) {
-  root.append(new TextTab(app).node);
+export function mount(root) {
+  root.append(new TextTab().node);
 }
 
 class TextTab {
-  constructor(app) {
+  constructor() {
     const turn = () => parts.setVoices(this.voice, this.target.value);
-    Object.assign(this, { announce: app.announce, rows: [] });
+    this.rows = [];
     this.source = parts.sourceChoice(() => this.typed());
     this.target = parts.targetChoice(() => turn());
     this.voice = el("select");
@@ -27,7 +25,7 @@ class TextTab {
     this.output = el("div", { class: "output", role: "group", "aria-live": "polite", "aria-label": t("shared.col_translation") });
     this.problem = el("div");
     this.audio = el("audio", { controls: true, hidden: true, "aria-label": t("shared.col_translation") });
-    const copy = button(t("shared.copy"), () => parts.copyText(this.text, this.output, this.announce));
+    const copy = button(t("shared.copy"), () => parts.copyText(this.text, this.output));
     this.after = line(copy, field(t("shared.voice"), this.voice), button(t("text.listen"), () => this.speak()));
     this.glossary = new Glossary(() => ({ source: this.language, target: this.target.value }));
     const source = field(t("text.source"), this.input);
@@ -35,8 +33,8 @@ class TextTab {
     const right = card(null, field(t("shared.target"), this.target), this.output, this.after, this.audio);
     const go = button(t("shared.translate"), () => this.translate(), "primary");
     const buttons = line(go, button(t("text.swap"), () => this.swap()));
-    this.node = parts.stack(el("div", { class: "panes" }, left, right), buttons, this.problem, this.glossary.node);
-    app.onState(turn);
+    this.node = stack(el("div", { class: "panes" }, left, right), buttons, this.problem, this.glossary.node);
+    onState(turn);
     this.show([]);
   }
 

@@ -1,25 +1,23 @@
 // The Voices tab: the reader's own, and those of the server.
 
 import { request } from "../api.js";
-import { el, field, notice, setOptions } from "../dom.js";
-import { language as pageLanguage, namedLanguages, t } from "../i18n.js";
-import { asked, button, card, list, play, rowButton, spoken, stack, tried } from "../shared/parts.js";
+import { announce, button, card, el, field, list, notice, setOptions, stack } from "../dom.js";
+import { languageName, language as pageLanguage, namedLanguages, t } from "../i18n.js";
+import { asked, play, rowButton, spoken, tried } from "../shared/parts.js";
+import { refresh } from "../state.js";
 import { Registration } from "../voices/register.js";
-
-export const id = "voices";
 
 const VOICES = "/v1/audio/voices";
 const SAID = { en: "Good day. This is how I sound.", pt: "Bom dia. É assim que eu soo." };
 
-export function mount(root, app) {
-  const tab = new VoicesTab(app);
+export function mount(root) {
+  const tab = new VoicesTab();
   root.append(tab.node);
   tab.load();
 }
 
 class VoicesTab {
-  constructor(app) {
-    this.app = app;
+  constructor() {
     this.problem = el("div");
     this.own = list();
     this.why = el("div");
@@ -77,7 +75,7 @@ class VoicesTab {
 
   /** Return a button that lets a voice say something; without a sentence, its language's own name. */
   speaking(voice, name, language) {
-    const input = SAID[language] ?? new Intl.DisplayNames([language], { type: "language" }).of(language);
+    const input = SAID[language] ?? languageName(language, language);
     return this.button("voices.hear", name, async () => play(await spoken({ input, voice, language })));
   }
 
@@ -106,8 +104,8 @@ class VoicesTab {
 
   /** Say what was done, and list anew, here and in the other tabs. */
   renew(name) {
-    this.app.announce(t("voices.done", { name }));
-    return Promise.all([this.load(), this.app.refresh()]);
+    announce(t("voices.done", { name }));
+    return Promise.all([this.load(), refresh()]);
   }
 }
 

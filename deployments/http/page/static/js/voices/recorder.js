@@ -1,9 +1,9 @@
 // Record a voice, or take a file: a button, a meter, and the recording to hear.
 
 import { Capture, RATE_HZ, microphone, wav } from "../audio.js";
-import { el, field } from "../dom.js";
+import { button, el, field, line, stack } from "../dom.js";
 import { number, t } from "../i18n.js";
-import { button, line, setSource, stack, tried } from "../shared/parts.js";
+import { setSource, tried } from "../shared/parts.js";
 
 const MAX_S = 60;
 
@@ -24,7 +24,6 @@ export class Recorder {
   toggle() {
     if (this.capture) return this.stop();
     return tried(this.problem, async () => {
-      if (!navigator.mediaDevices) throw new Error(t("voices.insecure"));
       const stream = await microphone();
       this.frames = [];
       this.capture = new Capture((...heard) => this.hear(...heard), () => this.stop());

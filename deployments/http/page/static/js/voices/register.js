@@ -1,8 +1,8 @@
 // Make a voice: name it, read a consent aloud, give a sample.
 
-import { el, field, setLanguage, setOptions } from "../dom.js";
+import { button, el, field, line, setLanguage, setOptions } from "../dom.js";
 import { language as pageLanguage, namedLanguages, t } from "../i18n.js";
-import { asked, button, line, tried } from "../shared/parts.js";
+import { asked, tried } from "../shared/parts.js";
 import { Recorder } from "./recorder.js";
 
 export class Registration {
