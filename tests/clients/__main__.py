@@ -111,11 +111,14 @@ def foreign() -> dict[str, str]:
 # ---- a run ---------------------------------------------------------------------------------
 
 
-def speech(path: Path) -> Path:
-    """Write two prompts with pauses, as the realtime protocols have sound."""
+PROMPTS = ("en-please-try-call-later", "en-agent-newlocation")
+
+
+def speech(path: Path, prompts: Sequence[str] = PROMPTS) -> Path:
+    """Write prompts with pauses, as the realtime protocols have sound."""
     pause = np.zeros(round(PAUSE_S * RATE_HZ), np.int16)
     parts: list[Samples] = [pause]
-    for name in ("en-please-try-call-later", "en-agent-newlocation"):
+    for name in prompts:
         audio = resample(Audio(clip(name).samples(), 16_000), RATE_HZ)
         parts += [audio.samples, pause]
     with wave.open(str(path), "wb") as file:

@@ -22,11 +22,14 @@ def saved(page: Page, name: str) -> bytes:
 
 def flow_live_speaks(visit: Visit) -> str:
     page = visit.page()
-    start(page)
+    if visit.asked["is_real"]:
+        page.get_by_label("Spoken language").select_option("es")
+    start(page, "en" if visit.asked["is_real"] else None)
     page.wait_for_selector(f"{SAID}:not(:empty)")
     until(
         page,
         "[...document.querySelectorAll('.badge b')].every((each) => each.textContent !== '–')",
+        visit.asked["patience_s"],
     )
     lags = page.locator(".badge").all_inner_texts()
     assert len(lags) == 4
@@ -52,6 +55,8 @@ def flow_live_saves_files(visit: Visit) -> str:
     assert re.match(r"WEBVTT\n\n00:00:\d\d\.\d{3} --> 00:00:\d\d\.\d{3}\n\S", vtt), vtt
     page.get_by_label("Text", exact=True).select_option("both")
     assert page.locator(SAID).first.inner_text() in saved(page, "TXT").decode()
+    if visit.asked["is_real"] and page.get_by_role("button", name="WAV").is_disabled():
+        return f"{srt.count('-->')} subtitles; nothing was spoken, so there is no wav"
     wav = saved(page, "WAV")
     rate_hz, length = struct.unpack_from("<I", wav, 24)[0], struct.unpack_from("<I", wav, 40)[0]
     assert (wav[:4], wav[8:12], rate_hz) == (b"RIFF", b"WAVE", 24_000)
@@ -71,6 +76,30 @@ def flow_live_changes_language(visit: Visit) -> str:
     page.get_by_role("button", name="Stop").click()
     expect(page.get_by_role("button", name="Start")).to_be_enabled()
     return "to Arabic while it runs, from right to left"
+
+
+def flow_live_loses_the_server(visit: Visit) -> str:
+    """Lose the connection in the middle: what was said stays, and can be saved."""
+    page = visit.page()
+    sockets: list[WebSocketRoute] = []
+
+    def pass_on(socket: WebSocketRoute) -> None:
+        sockets.append(socket)
+        socket.connect_to_server()
+
+    page.route_web_socket(re.compile("realtime"), pass_on)
+    start(page)
+    page.wait_for_selector(f"{TRANSLATED}:nth-child(2):not(:empty)")
+    sockets[-1].close(code=1012)
+    expect(page.get_by_role("alert")).to_contain_text("The connection was lost (1012)")
+    expect(page.get_by_role("button", name="Start")).to_be_enabled()
+    assert page.locator(TRANSLATED).first.inner_text() in saved(page, "TXT").decode()
+    page.get_by_role("button", name="Start").click()
+    expect(page.get_by_role("button", name="Stop")).to_be_visible()
+    expect(page.get_by_role("alert")).to_have_count(0)
+    page.get_by_role("button", name="Stop").click()
+    expect(page.get_by_role("button", name="Start")).to_be_enabled()
+    return "what was said is kept, and it goes on"
 
 
 def flow_live_hears_a_tab(visit: Visit) -> str:

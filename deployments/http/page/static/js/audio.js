@@ -64,7 +64,6 @@ async function given(ask) {
   throw new Error(t("shared.no_sound"));
 }
 
-/** Let go of a microphone or a tab. */
 export function release(stream) {
   for (const track of stream?.getTracks() ?? []) track.stop();
 }

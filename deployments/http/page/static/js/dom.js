@@ -34,7 +34,6 @@ export function field(label, control, hint = null) {
   return el("div", { class: "field" }, el("label", { for: control.id }, label), control, below);
 }
 
-/** Return a labelled checkbox; `control` is the input. */
 export function check(label, control) {
   control.type = "checkbox";
   control.id ||= `c${++made}`;

@@ -9,7 +9,6 @@ import { refresh } from "./state.js";
 const THEMES = ["auto", "light", "dark"];
 const SIZES = ["1", "2", "3"];
 
-/** Show the page as the reader has chosen. */
 export function applySettings() {
   const root = document.documentElement;
   root.lang = language;

@@ -30,16 +30,12 @@ export function onState(watch) {
   watch(state);
 }
 
-/** Return the languages that can be translated to. */
 export const targets = () => translated(([, target]) => target);
 
-/** Return the languages that can be translated from. */
 export const sources = () => translated(([source]) => source);
 
-/** Return the languages that are recognised in speech. */
 export const heard = () => languagesOf("asr");
 
-/** Return the server's voices of a language. */
 export const voicesOf = (language) =>
   state.voices.filter((row) => row.language === language && row.kind !== "own");
 

@@ -60,7 +60,6 @@ export class Player {
     this.media?.pause();
   }
 
-  /** Show spans of speech: rows with `start_s` and `end_s`. */
   show(spans) {
     this.spans = spans;
     this.draw();

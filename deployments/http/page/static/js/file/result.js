@@ -7,7 +7,6 @@ import { clock, play, rowButton, spoken, stopSound, tried, warningList } from ".
 import { playSpan } from "./player.js";
 
 export class Result {
-  /** `player` plays the source. */
   constructor(player) {
     this.player = player;
     this.list = el("ol", { class: "rows" });
@@ -28,7 +27,6 @@ export class Result {
     this.node.hidden = !target;
   }
 
-  /** Add a sentence as the server sends it. */
   add({ audio, ...sentence }) {
     sentence.spoken = blobOf(audio);
     this.sentences.push(sentence);
@@ -36,7 +34,6 @@ export class Result {
     this.player.show(this.sentences);
   }
 
-  /** Show an answer that came whole. */
   show(answer) {
     this.begin(answer.translation.language);
     for (const sentence of answer.segments) this.add(sentence);
@@ -48,7 +45,6 @@ export class Result {
     this.track.replaceChildren(this.whole);
   }
 
-  /** Show what is known of the whole. */
   finish({ speakers, voice_similarity, warnings }) {
     const told = (speakers ?? [{ voice_similarity }]).map(speakerText);
     this.about.append(...told.map((text) => el("p", {}, text)), warningList(warnings) ?? "");

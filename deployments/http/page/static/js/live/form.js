@@ -98,7 +98,6 @@ export class Form {
     return this.to.value;
   }
 
-  /** Return the session object. */
   session(name) {
     const isSilent = this.voice.value === TEXT_ONLY;
     return {

@@ -41,7 +41,6 @@ export class Pane {
     });
   }
 
-  /** End the paragraph. */
   end() {
     this.coming.remove();
     this.coming.textContent = "";

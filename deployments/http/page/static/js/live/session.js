@@ -90,7 +90,6 @@ export class Session {
     return true;
   }
 
-  /** Send an update. Rejects with ApiError. */
   update(asked) {
     const next = () =>
       new Promise((resolve, reject) => {

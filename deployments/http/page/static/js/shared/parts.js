@@ -81,7 +81,6 @@ export async function copyText(text, element) {
 /** Ask the server, and return its answer's JSON. Throws ApiError. */
 export const asked = async (...what) => (await request(...what)).json();
 
-/** Have a text spoken. */
 export async function spoken(fields) {
   const json = { ...fields, response_format: "mp3" };
   return (await request("POST", "/v1/audio/speech", { json })).blob();

@@ -108,7 +108,6 @@ class FileTab {
     await this.jobs.load();
   }
 
-  /** Send the file, and say how much of it has gone. */
   post(path, file, format, more) {
     const onSent = (part) => {
       if (part < 1) this.tell(t("file.sending", { percent: number(100 * part) }), part);
@@ -148,7 +147,6 @@ class FileTab {
     this.result.node.querySelector("h2").focus();
   }
 
-  /** Return the request as it would be sent now. */
   asked() {
     const { file, format } = this.form;
     const fields = this.form.fields(format.value);

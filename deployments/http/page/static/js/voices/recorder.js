@@ -46,7 +46,6 @@ export class Recorder {
     this.take(new File([wav(this.frames, bytes, RATE_HZ)], "recording.wav"));
   }
 
-  /** Let go of the microphone. */
   release() {
     this.capture?.stop();
     this.capture = null;
