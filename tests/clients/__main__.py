@@ -111,14 +111,11 @@ def foreign() -> dict[str, str]:
 # ---- a run ---------------------------------------------------------------------------------
 
 
-PROMPTS = ("en-please-try-call-later", "en-agent-newlocation")
-
-
-def speech(path: Path, prompts: Sequence[str] = PROMPTS) -> Path:
-    """Write prompts with pauses, as the realtime protocols have sound."""
+def speech(path: Path) -> Path:
+    """Write two prompts with pauses, as the realtime protocols have sound."""
     pause = np.zeros(round(PAUSE_S * RATE_HZ), np.int16)
     parts: list[Samples] = [pause]
-    for name in prompts:
+    for name in ("en-please-try-call-later", "en-agent-newlocation"):
         audio = resample(Audio(clip(name).samples(), 16_000), RATE_HZ)
         parts += [audio.samples, pause]
     with wave.open(str(path), "wb") as file:

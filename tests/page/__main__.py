@@ -16,15 +16,18 @@ CI.
 from __future__ import annotations
 
 import argparse
+import io
 import json
 import subprocess
 import sys
+import wave
 from collections.abc import Iterator
 from contextlib import ExitStack, contextmanager
 from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import Any
 
+import httpx
 import yaml
 
 from tests.clients.__main__ import CONFIG, foreign, speech
@@ -33,8 +36,9 @@ from tests.support.server import ROOT, config_on_a_free_port, running
 PACKAGES = ["playwright==1.65.2"]
 AXE = "axe-core@4.14.1"
 LIMIT_S = 3600
-# English can be spoken in time on a small machine, so a flow that must hear speech has these.
-SPANISH = ("es-conf-invalid", "es-conf-now-muted")
+# English can be spoken in time on a small machine, so this is what a flow hears that must speak.
+PORTUGUESE = "Bom dia a todos. O barco para as ilhas sai às nove da manhã."
+PAUSE_S = 1.0
 
 
 def environment(folder: Path) -> Path:
@@ -74,6 +78,20 @@ def real() -> Iterator[dict[str, Any]]:
             yield {"url": f"{server.url}/", "pid": ingress.pid}
 
 
+def portuguese(url: str, key: str, path: Path) -> Path:
+    """Have the server itself speak Portuguese, and write it with a pause behind it."""
+    asked = {"input": PORTUGUESE, "language": "pt", "response_format": "wav"}
+    headers = {"authorization": f"Bearer {key}"} if key else {}
+    answer = httpx.post(f"{url}v1/audio/speech", json=asked, headers=headers, timeout=120)
+    answer.raise_for_status()
+    with wave.open(io.BytesIO(answer.content)) as spoken:
+        params, frames = spoken.getparams(), spoken.readframes(spoken.getnframes())
+    with wave.open(str(path), "wb") as file:
+        file.setparams(params)
+        file.writeframes(frames + bytes(2 * round(PAUSE_S * params.framerate)))
+    return path
+
+
 def main() -> None:
     parser = argparse.ArgumentParser(description=(__doc__ or "").splitlines()[0])
     parser.add_argument("--base-url", help="such as http://127.0.0.1:8000/")
@@ -88,20 +106,24 @@ def main() -> None:
     folder = args.folder.resolve()
     python = environment(folder)
     is_real = args.real or args.base_url is not None
+    wav = speech(folder / "speech.wav")
     with ExitStack() as stack:
         keyed = stack.enter_context(fakes("--key"))
-        server = {"url": args.base_url, "pid": 0}
+        server = {"url": args.base_url, "pid": 0}  # 0: it is not ours
         if args.base_url is None:
             server = stack.enter_context(real() if args.real else fakes())
+        other = wav
+        if is_real:
+            other = portuguese(server["url"], args.key, folder / "portuguese.wav")
         asked = {
             "is_real": is_real,
             "url": server["url"],
             "key": args.key,
-            "server_pid": server["pid"],  # 0: it is not ours
+            "server_pid": server["pid"],
             "keyed_url": keyed["url"],
             "keyed_key": keyed["key"],
-            "wav": str(speech(folder / "speech.wav")),
-            "spanish_wav": str(speech(folder / "spanish.wav", SPANISH)),
+            "wav": str(wav),
+            "portuguese_wav": str(other),
             "axe": str(folder / "node_modules" / "axe-core" / "axe.min.js"),
             "shots": str(args.shots.resolve()),
             "minutes": args.minutes,

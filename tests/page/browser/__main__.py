@@ -19,7 +19,7 @@ from playwright.sync_api import sync_playwright
 
 from tests.page.browser.visit import Visit, launched
 
-SPANISH = ("live_speaks",)  # flows that, on real models, hear what can be spoken in English
+PORTUGUESE = ("live_speaks",)  # flows that, on real models, hear what is to be spoken in English
 
 
 def flows() -> Iterator[tuple[str, Callable[[Visit], str | None]]]:
@@ -38,8 +38,8 @@ def main() -> None:
         for name, flow in flows():
             if only and name not in only:
                 continue
-            is_spanish = asked["is_real"] and name in SPANISH
-            browser = launched(playwright, asked["spanish_wav" if is_spanish else "wav"])
+            wav = asked["portuguese_wav" if name in PORTUGUESE and asked["is_real"] else "wav"]
+            browser = launched(playwright, wav)
             visit = Visit(browser, asked)
             try:
                 said = flow(visit) or ""

@@ -23,7 +23,7 @@ def saved(page: Page, name: str) -> bytes:
 def flow_live_speaks(visit: Visit) -> str:
     page = visit.page()
     if visit.asked["is_real"]:
-        page.get_by_label("Spoken language").select_option("es")
+        page.get_by_label("Spoken language").select_option("pt")
     start(page, "en" if visit.asked["is_real"] else None)
     page.wait_for_selector(f"{SAID}:not(:empty)")
     until(

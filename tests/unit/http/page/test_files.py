@@ -15,7 +15,7 @@ SCRIPTS = sorted(STATIC.rglob("*.js"))
 TABLES = sorted((STATIC / "js" / "strings").glob("*.js"))
 ALL = sorted(path for path in STATIC.rglob("*") if path.is_file())
 TEXT = r'"((?:[^"\\]|\\.)*)"'
-ENTRY = re.compile(rf"^ {{2}}(\w+): \[\s*{TEXT},\s+{TEXT},?\s*\],$", re.MULTILINE)
+ENTRY = re.compile(rf"^\t(\w+): \[\s*{TEXT},\s+{TEXT},?\s*\],$", re.MULTILINE)
 CALL = re.compile(r"\bt\(\s*(?:[^\"`()]*\? *|)(\"[^\"]+\"|`[^`]+`)")
 MAKES_MARKUP = re.compile(
     r"innerHTML|outerHTML|insertAdjacentHTML|document\.write|\beval\(|new Function|DOMParser"
@@ -97,7 +97,7 @@ def test_a_string_has_the_same_fields_in_both_languages(path: Path) -> None:
 @pytest.mark.parametrize("path", TABLES, ids=named)
 def test_a_table_is_read_whole_here_and_in_both_languages(path: Path) -> None:
     """A string with a text alone, say, would pass the other tests unseen."""
-    keys = re.findall(r"^ +(\w+):", path.read_text(encoding="utf-8"), re.MULTILINE)
+    keys = re.findall(r"^\t(\w+):", path.read_text(encoding="utf-8"), re.MULTILINE)
     assert keys
     assert list(table(path)) == [f"{path.stem}.{key}" for key in keys]
 
