@@ -34,11 +34,11 @@ def flow_choice_of_what_can_be_spoken(visit: Visit) -> str:
     for name in names:
         languages.select_option(label=name)
         chosen = voice.locator("option:checked").inner_text()
-        is_spoken = name.endswith(" (spoken)")
+        is_spoken = name.endswith(" ♪")
         assert (chosen != "Text alone") == is_spoken, (name, chosen)
         if page.get_by_text(f"This server cannot speak {name} in time").is_visible():
             slow.append(name)
-    spoken = [name for name in names if name.endswith(" (spoken)")]
+    spoken = [name for name in names if name.endswith(" ♪")]
     assert spoken
     assert not set(spoken) & set(slow)
     return f"of {len(names)}: {', '.join(spoken)}; too slow: {', '.join(slow) or 'none'}"

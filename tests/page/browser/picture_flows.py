@@ -48,7 +48,7 @@ def flow_pictures_of_file(visit: Visit) -> str:
     for look, page in views(visit, "file"):
         page.get_by_label("Audio or video file").set_input_files(visit.asked["wav"])
         page.get_by_role("button", name="Translate").click()
-        expect(page.get_by_text("Done. Sentences:")).to_be_visible()
+        expect(page.locator("#panel-file").get_by_text("Done. Sentences:")).to_be_visible()
         page.get_by_role("button", name="Translate").scroll_into_view_if_needed()
         visit.shoot(page, f"file-{look}")
     return visit.asked["shots"]

@@ -30,7 +30,7 @@ export class Form {
 				{ class: "grid" },
 				field(t("live.sound"), this.sound),
 				field(t("live.from"), this.from),
-				field(t("live.to"), this.to),
+				field(t("live.to"), this.to, t("live.to_hint")),
 				field(t("shared.voice"), this.voice, this.note),
 				field(t("live.delay"), this.delay, t("live.delay_hint")),
 				this.glossary.node,
@@ -55,7 +55,7 @@ export class Form {
 		const any = [["", t("live.as_heard")]];
 		setOptions(this.from, [...any, ...namedLanguages(heard())], chosen(this.from, "from", ""));
 		const known = namedLanguages(targets());
-		const marked = known.map(([code, name]) => [code, speaksInTime(code) ? t("live.spoken_name", { name }) : name]);
+		const marked = known.map(([code, name]) => [code, speaksInTime(code) ? `${name} ♪` : name]);
 		setOptions(this.to, marked, chosen(this.to, "to", usualTarget()));
 		const delays = DELAYS.map((delay) => [delay, t(`live.delay_${delay}`)]);
 		setOptions(this.delay, delays, chosen(this.delay, "delay", "medium"));

@@ -64,7 +64,6 @@ export default {
 		"The sound ended: the microphone is gone, or the tab is no longer shared.",
 		"O som acabou: o microfone desapareceu ou o separador deixou de ser partilhado.",
 	],
-	spoken_name: ["{name} (spoken)", "{name} (falado)"],
 	state_ending: ["What is left comes", "Chega o que falta"],
 	state_idle: ["", ""],
 	state_live: ["Live", "Ao vivo"],
@@ -74,6 +73,7 @@ export default {
 	text_only: ["Text alone", "Só texto"],
 	text_original: ["What was said", "O que foi dito"],
 	text_translation: ["Translation", "Tradução"],
+	to_hint: ["♪ is spoken, too.", "♪ também se ouve."],
 	to: ["Translate to", "Traduzir para"],
 	too_slow: [
 		"The network is too slow: some of the audio was left out.",

@@ -29,11 +29,12 @@ class TextTab {
 		this.after = line(copy, field(t("shared.voice"), this.voice), button(t("text.listen"), () => this.speak()));
 		this.glossary = new Glossary(() => ({ source: this.language, target: this.target.value }));
 		const source = field(t("text.source"), this.input);
-		const left = card(null, field(t("shared.source"), this.source), source, this.detected);
-		const right = card(null, field(t("shared.target"), this.target), this.output, this.after, this.audio);
 		const go = button(t("shared.translate"), () => this.translate(), "primary");
 		const buttons = line(go, button(t("text.swap"), () => this.swap()));
-		this.node = stack(el("div", { class: "panes" }, left, right), buttons, this.problem, this.glossary.node);
+		const left = card(null, field(t("shared.source"), this.source), source, this.detected, buttons);
+		const right = card(null, field(t("shared.target"), this.target), this.output, this.after, this.audio);
+		this.glossary.node.classList.add("card");
+		this.node = stack(el("div", { class: "panes" }, left, right), this.problem, this.glossary.node);
 		onState(turn);
 		this.show([]);
 	}

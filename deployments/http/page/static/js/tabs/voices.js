@@ -1,7 +1,7 @@
 // The Voices tab: the reader's own, and those of the server.
 
 import { request } from "../api.js";
-import { announce, button, card, el, field, list, notice, setOptions, stack } from "../dom.js";
+import { announce, button, card, el, field, line, list, notice, setOptions, stack } from "../dom.js";
 import { languageName, language as pageLanguage, namedLanguages, t } from "../i18n.js";
 import { asked, play, rowButton, spoken, tried } from "../shared/parts.js";
 import { refresh } from "../state.js";
@@ -27,7 +27,7 @@ class VoicesTab {
 		this.language = el("select", { onchange: () => this.showServed() });
 		this.served = list();
 		const served = card(t("voices.served"), field(t("shared.language"), this.language), this.served);
-		const own = card(t("voices.own"), this.own, this.why, this.add, this.form);
+		const own = card(t("voices.own"), this.own, this.why, line(this.add), this.form);
 		this.node = stack(this.problem, own, served);
 	}
 
