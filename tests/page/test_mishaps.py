@@ -131,7 +131,8 @@ async def test_captions_of_both_texts_run_from_the_right_where_their_language_do
             const { Pane, write } = await import("./page/js/live/pane.js");
             const [said, translated] = ["1", "2"].map((title) => new Pane(title, {}));
             document.body.append(said.node, translated.node);
-            const tell = (type, more) => write({ type: `session.${type}`, ...more }, said, translated, "he");
+            const tell = (type, more) =>
+                write({ type: `session.${type}`, ...more }, said, translated, "he");
             tell("input_transcript.partial", { text: "…" });
             tell("input_transcript.delta", { delta: "صباح الخير", language: "ar" });
             tell("output_transcript.delta", { delta: "בוקר טוב" });

@@ -38,7 +38,7 @@ class ListenToken(BaseModel):
 
 
 class ListenedLanguage(BaseModel):
-    """A language that sessions are translated to, whether a voice speaks it, and fast enough here."""
+    """A language that sessions are translated to; whether a voice speaks it, and in time here."""
 
     language: str
     spoken: bool

@@ -50,7 +50,10 @@ def flow_choice_that_is_refused(visit: Visit) -> str:
         return "left out: it needs a server that refuses these languages"
     page = visit.page()
     start(page)
-    to, told = page.get_by_label("Translate to"), page.get_by_text("cannot speak English in time now")
+    to, told = (
+        page.get_by_label("Translate to"),
+        page.get_by_text("cannot speak English in time now"),
+    )
     to.select_option("en")
     expect(told).to_be_visible()
     expect(page.locator(".panes.live .pane:last-child p[lang=en]").first).not_to_be_empty()

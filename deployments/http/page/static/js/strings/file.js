@@ -1,4 +1,4 @@
-// Strings of the tab that translates recordings and films, in English and in Portuguese.
+// Strings of the tab that translates recordings and films.
 export default {
 	alike: ["voices alike: {similarity} of 1", "semelhança das vozes: {similarity} de 1"],
 	as_job: ["In the background (long files)", "Em segundo plano (ficheiros longos)"],

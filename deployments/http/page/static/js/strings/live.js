@@ -1,4 +1,4 @@
-// Strings of the Live tab and of the listener's page, in English and in Portuguese.
+// Strings of the Live tab and of the listener's page.
 export default {
 	as_heard: ["As it is heard", "Como se ouve"],
 	as_said: ["As it is said", "Como é dito"],

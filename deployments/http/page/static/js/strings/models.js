@@ -1,4 +1,4 @@
-// Strings of the Models tab, in English and in Portuguese.
+// Strings of the Models tab.
 export default {
 	batch: ["Items a batch", "Itens por lote"],
 	batch_value: ["{now} now, {all} since the start", "{now} agora, {all} desde o início"],

@@ -1,4 +1,4 @@
-// Strings that several tabs share, in English and in Portuguese.
+// Strings that several tabs share.
 export default {
 	add: ["Add a term", "Juntar um termo"],
 	col_case: ["Capitals matter", "Maiúsculas contam"],

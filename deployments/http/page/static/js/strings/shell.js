@@ -1,4 +1,4 @@
-// Strings of the frame around the tabs, in English and in Portuguese.
+// Strings of the frame around the tabs.
 export default {
 	again: ["Try again", "Tentar de novo"],
 	asking: ["Asking the server …", "A consultar o servidor …"],

@@ -1,4 +1,4 @@
-// Strings of the tab that translates texts, in English and in Portuguese.
+// Strings of the tab that translates texts.
 export default {
 	detected: ["In {language} ({percent} %)", "Em {language} ({percent} %)"],
 	listen: ["Listen", "Ouvir"],

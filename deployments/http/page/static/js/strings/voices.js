@@ -1,4 +1,4 @@
-// Strings of the tab that makes and lists voices, in English and in Portuguese.
+// Strings of the tab that makes and lists voices.
 export default {
 	add: ["Add a voice", "Juntar uma voz"],
 	consent: ["Consent", "Consentimento"],
