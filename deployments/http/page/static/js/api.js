@@ -10,7 +10,7 @@ let isDeclined = false; // the reader gave none, and is not asked at each reques
 
 /** What the server refused: its message, code, field, status and body; status 0 where it was not reached. */
 export class ApiError extends Error {
-	constructor(message, { code = null, param = null, status = 0, body = null } = {}) {
+	constructor(message, { code, param, status = 0, body } = {}) {
 		super(message);
 		Object.assign(this, { code, param, status, body });
 	}
@@ -68,6 +68,13 @@ export async function keyGiven() {
 }
 
 export const unreachable = () => new ApiError(t("shell.unreachable"));
+
+/** Return fields, as pairs, as a form. */
+export function formOf(fields) {
+	const form = new FormData();
+	for (const pair of fields) form.append(...pair);
+	return form;
+}
 
 /** Return what a refusal with such a text says. */
 export function refusal({ status, statusText }, text) {

@@ -1,6 +1,6 @@
 // Send a file and tell how much of it has gone, which fetch() does not tell.
 
-import { ApiError, address, getKey, keyGiven, refusal, unreachable } from "../api.js";
+import { ApiError, address, formOf, getKey, keyGiven, refusal, unreachable } from "../api.js";
 import { t } from "../i18n.js";
 
 /**
@@ -9,9 +9,7 @@ import { t } from "../i18n.js";
  */
 export function send(path, file, fields, more) {
 	const { onSent, onEvent, signal } = more;
-	const form = new FormData();
-	for (const pair of fields) form.append(...pair);
-	form.append("file", file, file.name);
+	const form = formOf([...fields, ["file", file, file.name]]);
 	const ask = new XMLHttpRequest();
 	ask.open("POST", address(path));
 	if (getKey()) ask.setRequestHeader("authorization", `Bearer ${getKey()}`);

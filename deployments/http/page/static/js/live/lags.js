@@ -16,15 +16,11 @@ export class Lags {
 
 	show(stage, seconds) {
 		const value = this.values[stage];
-		const late_s = Math.max(0, seconds);
-		value.textContent = `${number(late_s, 1)} s`;
-		value.parentNode.classList.toggle("warning", late_s > LATE_S);
+		value.textContent = seconds === null ? "–" : `${number(Math.max(0, seconds), 1)} s`;
+		value.parentNode.classList.toggle("warning", seconds > LATE_S);
 	}
 
 	clear() {
-		for (const value of Object.values(this.values)) {
-			value.textContent = "–";
-			value.parentNode.classList.remove("warning");
-		}
+		for (const stage of STAGES) this.show(stage, null);
 	}
 }

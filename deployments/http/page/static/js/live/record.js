@@ -26,10 +26,6 @@ export class Texts {
 	goOn() {
 		this.offset_ms = this.sentences.at(-1)?.end_ms ?? 0;
 	}
-
-	get isEmpty() {
-		return !this.sentences.length;
-	}
 }
 
 /** Speech that came, the oldest dropped beyond a bound. */

@@ -62,7 +62,7 @@ export class Session {
 		if (event.type === "error") {
 			this.lastError = event.error;
 			if (event.error.event_id && event.error.event_id === this.waiting?.id) {
-				this.settle("reject", refused(event.error));
+				this.settle("reject", new ApiError(event.error.message, event.error));
 				return;
 			}
 		}
@@ -144,8 +144,6 @@ export class Session {
 		this.on({ type: "over", error });
 	}
 }
-
-const refused = ({ message, code, param }) => new ApiError(message, { code, param });
 
 /** Say why a socket was refused: a browser does not tell the page. */
 async function whyNotOpened() {

@@ -215,7 +215,7 @@ class LiveTab {
 	}
 
 	showExports() {
-		for (const each of this.textButtons) each.disabled = this.texts.isEmpty;
+		for (const each of this.textButtons) each.disabled = !this.texts.sentences.length;
 		this.wavButton.disabled = !this.recording.seconds;
 	}
 

@@ -1,5 +1,6 @@
 // Make a voice: name it, read a consent aloud, give a sample.
 
+import { formOf } from "../api.js";
 import { button, el, field, line, setLanguage, setOptions } from "../dom.js";
 import { language as pageLanguage, namedLanguages, t } from "../i18n.js";
 import { asked, tried } from "../shared/parts.js";
@@ -65,8 +66,4 @@ export class Registration {
 	}
 }
 
-async function sent(path, fields) {
-	const form = new FormData();
-	for (const pair of Object.entries(fields)) form.append(...pair);
-	return asked("POST", path, { form });
-}
+const sent = (path, fields) => asked("POST", path, { form: formOf(Object.entries(fields)) });
