@@ -7,14 +7,14 @@ from playwright.sync_api import expect
 from tests.page.browser.visit import Visit, start, until
 
 TRANSLATED = ".panes.live .pane:last-child p"
-COUNTING = """
-window.resumed = 0;
-const { resume } = AudioContext.prototype;
-AudioContext.prototype.resume = function () {
-  window.resumed += 1;
-  return resume.call(this);
-};
-"""
+COUNTING = """void (() => {
+  window.resumed = 0;
+  const { resume } = AudioContext.prototype;
+  AudioContext.prototype.resume = function () {
+    window.resumed += 1;
+    return resume.call(this);
+  };
+})()"""
 
 
 def flow_trouble_locked_screen(visit: Visit) -> str:
