@@ -192,7 +192,7 @@ def live_routes(
     )
     return [
         *realtime.routes(),
-        *LanguageRoutes(fleet).routes(),
+        *LanguageRoutes(fleet, config).routes(),
         *TokenRoutes(tokens, *parts, config.limits).routes(),
         *SessionRoutes(*parts, cluster_figures).routes(),
     ]

@@ -38,10 +38,11 @@ class ListenToken(BaseModel):
 
 
 class ListenedLanguage(BaseModel):
-    """A language that sessions are translated to, and whether a voice speaks it."""
+    """A language that sessions are translated to; whether a voice speaks it, and in time here."""
 
     language: str
     spoken: bool
+    in_time: bool
 
 
 class ListenedLanguages(BaseModel):

@@ -1,5 +1,6 @@
 // Strings of the Models tab.
 export default {
+<<<<<<< HEAD
   en: {
     "models.batch": "Items a batch",
     "models.batch_value": "{now} now, {all} since the start",
@@ -76,4 +77,41 @@ export default {
     "models.weights": "Pesos",
     "models.why": "Porquê",
   },
+=======
+	batch: ["Items a batch", "Itens por lote"],
+	batch_value: ["{now} now, {all} since the start", "{now} agora, {all} desde o início"],
+	busy: ["Busy", "Ocupação"],
+	device: ["Device", "Dispositivo"],
+	device_value: ["{device} ({precision}, {threads} threads)", "{device} ({precision}, {threads} threads)"],
+	engine: ["Engine", "Motor"],
+	items: ["Done", "Feito"],
+	items_value: [
+		"{items} items in {batches} batches, {errors} failed",
+		"{items} itens em {batches} lotes, {errors} falharam",
+	],
+	lag: ["Live lag", "Atraso ao vivo"],
+	lag_none: ["no live session", "nenhuma sessão ao vivo"],
+	lag_value: ["{seconds} s (95 of 100 are no later)", "{seconds} s (95 em 100 não demoram mais)"],
+	load: ["Load", "Carregar"],
+	loaded: ["{name} is loaded.", "{name} está carregado."],
+	loading: ["Loading …", "A carregar …"],
+	memory: ["Memory", "Memória"],
+	memory_value: ["{mb} MB (replicas: {replicas})", "{mb} MB (réplicas: {replicas})"],
+	other_key: ["Use another key", "Usar outra chave"],
+	queue: ["Queue", "Fila"],
+	queue_value: ["{waiting} waiting; {ms} ms in the queue", "{waiting} à espera; {ms} ms na fila"],
+	stale: ["The figures are not fresh: {why}", "Os valores não são recentes: {why}"],
+	state_failed: ["failed", "falhou"],
+	state_loading: ["loading", "a carregar"],
+	state_ready: ["ready", "pronto"],
+	state_unloaded: ["unloaded", "descarregado"],
+	unload: ["Unload", "Descarregar"],
+	unload_asked: [
+		"Unload {name}? Requests that need it are refused until it is loaded again.",
+		"Descarregar {name}? Os pedidos que precisam dele são recusados até voltar a ser carregado.",
+	],
+	unloaded: ["{name} is unloaded.", "{name} está descarregado."],
+	weights: ["Weights", "Pesos"],
+	why: ["Why", "Porquê"],
+>>>>>>> page
 };
