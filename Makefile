@@ -11,7 +11,7 @@ INSTALLED := $(VENV)/.installed
 # Dozens of processes read the same modules; without this each of them compiles them anew.
 unexport PYTHONDONTWRITEBYTECODE
 
-.PHONY: run audit deploy drain fetch doctor install-gpu test test-unit test-models test-e2e check install check-config tune fuzz fuzz-api stock-clients page-tests generate bench bench-replicas bench-asr bench-speaker bench-nmt bench-yourtts $(BENCHES:%=bench-%) clean
+.PHONY: run audit deploy drain fetch doctor install-gpu test test-unit test-models test-e2e check install check-config tune fuzz fuzz-api stock-clients page-tests image-tests check-manifests generate bench bench-replicas bench-asr bench-speaker bench-nmt bench-yourtts $(BENCHES:%=bench-%) clean
 
 run: install
 	@$(BIN)/dragoman serve --config $(CONFIG)
@@ -112,6 +112,16 @@ stock-clients: install
 page-tests: install
 	$(BIN)/python -m tests.page $(ARGS)
 	$(BIN)/pytest tests/page
+
+# Build the image with buildah, start it, and run the main job in it. It needs root and Debian's
+# buildah and debootstrap, so the CI leaves it out.
+image-tests: install
+	$(BIN)/python -m tests.image $(ARGS)
+
+# Check the manifests of Kubernetes' own kinds against its published schemas.
+check-manifests:
+	@test -x build/kubernetes/bin/kubernetes-validate || ($(PYTHON) -m venv build/kubernetes && build/kubernetes/bin/pip install --quiet kubernetes-validate==1.37.0)
+	build/kubernetes/bin/kubernetes-validate --strict $(filter-out %/kustomization.yaml %/rayservice.yaml %/serve_config.yaml,$(wildcard deploy/kuberay/*.yaml))
 
 # Run every benchmark: nothing else should run meanwhile. Each part writes its figures to docs/bench,
 # and the page docs/benchmarks.md is made of them.
