@@ -152,8 +152,9 @@ class IngressConfig(Strict):
     """Certificate for HTTPS. null: HTTP, for this machine or behind a proxy."""
     keep_alive_timeout_s: Annotated[int, Field(ge=1)] = 90
     """Seconds after which a connection without requests is closed."""
-    replicas: Annotated[int, Field(ge=1)] = 1
-    """Number of ingress processes."""
+    replicas: Annotated[int, Field(ge=1)] | Literal["every_node"] = 1
+    """Number of ingress processes. every_node: one on each node of the Ray cluster that has CPUs,
+    as nodes come and go."""
     codec_threads: Annotated[int, Field(ge=1)] | None = None
     """Threads of each ingress process that decode and encode audio. null: as many as this
     machine's cores have for them."""
@@ -165,9 +166,19 @@ class IngressConfig(Strict):
     """Seconds that a stopping server says that it is not ready before it refuses requests."""
 
     @property
+    def on_a_node(self) -> int:
+        """Ingress processes that share one machine."""
+        return 1 if self.replicas == "every_node" else self.replicas
+
+    @property
+    def may_be_several(self) -> bool:
+        """Tell whether an ingress process may have others beside it."""
+        return self.replicas != 1
+
+    @property
     def threads_of_codecs(self) -> int:
         """Threads of one replica, as configured or by this machine's cores."""
-        return self.codec_threads or default_threads(self.replicas, usable_cores(), small=False)
+        return self.codec_threads or default_threads(self.on_a_node, usable_cores(), small=False)
 
 
 class Observability(Strict):

@@ -24,7 +24,7 @@ def sessions_of(fleet: Fleet, config: AppConfig) -> Sessions:
 
     def admit(demand: Demand, before: Demand | None) -> None:
         if bound is not None:
-            share = bound / config.ingress.replicas
+            share = bound / config.ingress.on_a_node
             LiveAdmission(fleet, share, lambda: [s.demand for s in sessions]).check(demand, before)
 
     sessions = Sessions(

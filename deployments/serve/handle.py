@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import time
 from collections.abc import Sequence
+from functools import partial
 from typing import Any
 
 from ray import serve
@@ -32,9 +33,14 @@ class ServeRemote:
     async def infer(self, items: Sequence[Any]) -> BatchReply[Any]:
         sent_at, sent = time.time(), time.perf_counter()
         try:
-            packed = await self._carrier.send(items)
+            async with asyncio.timeout(None) as call:
+                packed = await self._carrier.send(items, partial(_cut_off, call))
         except LOST as error:
             raise ReplicaLost from error
+        except TimeoutError as error:
+            if call.expired():
+                raise ReplicaLost from error
+            raise
         except DeploymentUnavailableError as error:
             raise self._unavailable() from error
         assert packed.ran is not None
@@ -60,6 +66,12 @@ class ServeRemote:
 
     def _unavailable(self) -> Unavailable:
         return Unavailable(f"no replica of model {self._handle.deployment_name!r} answers")
+
+
+def _cut_off(call: asyncio.Timeout) -> None:
+    """End a call to a replica that will never answer."""
+    if not call.expired():
+        call.reschedule(asyncio.get_running_loop().time())
 
 
 async def handle_of(name: str, app: str) -> DeploymentHandle[Any]:

@@ -60,7 +60,7 @@ class Ingress:
         self._fleet = Fleet(config, ServeDirectory(control))
         self._admission = Admission(config.limits.max_concurrent_requests)
         own = serve.get_replica_context().replica_id.unique_id
-        ask = self._ask if config.ingress.replicas > 1 else None
+        ask = self._ask if config.ingress.may_be_several else None
         known_keys = KnownKeys(config.security)
         self._cluster_figures = ClusterFigures(own, self._fleet.figures, ask, known_keys.figures)
         sessions = sessions_of(self._fleet, config)

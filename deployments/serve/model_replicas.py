@@ -10,6 +10,7 @@ from typing import Any, Literal
 import ray
 from ray import serve
 from ray.serve import Application, RunTarget
+from ray.serve.config import RequestRouterConfig
 from ray.serve.exceptions import DeploymentUnavailableError
 from ray.serve.schema import ApplicationStatus, ApplicationStatusOverview
 
@@ -20,6 +21,7 @@ from deployments.catalogue.platform import AppStatus
 from deployments.config.names import APPLICATION, INGRESS
 from deployments.serve.drain import DRAIN_S
 from deployments.serve.handle import LOST, ServeRemote, handle_of
+from deployments.serve.nearest_replica import NearestReplica
 from deployments.serve.replica import CPUS_A_REPLICA, ModelReplica
 from deployments.telemetry.log import LogFormat, logger
 from models.errors import Draining, Unavailable
@@ -155,6 +157,7 @@ def bind(generation: Generation, gpus: float, log_format: LogFormat) -> Applicat
         num_replicas=config.replicas,
         max_ongoing_requests=BATCHES_A_REPLICA,
         graceful_shutdown_timeout_s=DRAIN_S,
+        request_router_config=RequestRouterConfig(request_router_class=NearestReplica),
         ray_actor_options={
             "num_cpus": CPUS_A_REPLICA,
             # On a host without GPUs a fraction would never be scheduled; the model's own
