@@ -165,6 +165,12 @@ class Batcher(Generic[ItemT, ResultT]):
         """Apply another policy to what waits and to what comes."""
         self._sender.reconfigure(policy)
 
+    def resize(self, replicas: int) -> None:
+        """Send batches to another number of replicas of the same generation."""
+        if self._sender.replicas != replicas:
+            self._sender.replicas = replicas
+            self._sender.schedule()
+
     def retarget(self, *, replicas: int, length_buckets: Sequence[float]) -> None:
         """Send what waits to another generation of the model, which stands behind ``dispatch``."""
         self._sender.replicas = replicas

@@ -13,6 +13,7 @@ from ray.serve.handle import DeploymentHandle
 
 from deployments.batching.concurrency import detached
 from deployments.catalogue.placements import Placements
+from deployments.catalogue.scaling import Load
 from deployments.catalogue.selection import Fleet
 from deployments.config.environment import missing_settings
 from deployments.config.files import check_policies
@@ -178,6 +179,10 @@ class Ingress:
     async def idle(self) -> dict[str, float | None]:
         """Return how long each model has been idle; see ``Follower.idle``."""
         return self._fleet.follower.idle()
+
+    async def loads(self) -> dict[str, Load]:
+        """Return how much each model has to do here; see ``Follower.loads``."""
+        return self._fleet.follower.loads()
 
     async def __del__(self) -> None:  # Serve awaits it when it stops a replica
         if self._sweeping is not None:

@@ -10,7 +10,9 @@ from typing import Any, Literal
 import ray
 from ray import serve
 from ray.serve import Application, RunTarget
+from ray.serve._private.common import DeploymentID
 from ray.serve.config import RequestRouterConfig
+from ray.serve.context import _get_global_client
 from ray.serve.exceptions import DeploymentUnavailableError
 from ray.serve.schema import ApplicationStatus, ApplicationStatusOverview
 
@@ -18,6 +20,7 @@ from deployments.batching.forming import BATCHES_A_REPLICA
 from deployments.catalogue.generation import Generation, model_of
 from deployments.catalogue.placements import Description, Placements
 from deployments.catalogue.platform import AppStatus
+from deployments.catalogue.scaling import Load
 from deployments.config.names import APPLICATION, INGRESS
 from deployments.serve.drain import DRAIN_S
 from deployments.serve.handle import LOST, ServeRemote, handle_of
@@ -54,6 +57,7 @@ class ServePlatform:
             bind(generation, gpus, self._log_format),
             name=generation.app,
             route_prefix=None,
+            external_scaler_enabled=generation.config.range is not None,
             logging_config=dict(self._serve_logging) if self._serve_logging else None,
         )
         await asyncio.to_thread(
@@ -62,6 +66,12 @@ class ServePlatform:
             wait_for_ingress_deployment_creation=False,
             wait_for_applications_running=False,
         )
+
+    async def scale(self, name: str, app: str, replicas: int) -> None:
+        """Tell Serve's controller, which takes that of applications with an external scaler."""
+        controller = _get_global_client()._controller
+        asked = controller.update_deployment_replicas.remote(DeploymentID(name, app), replicas)
+        await asyncio.wrap_future(asked.future())
 
     async def delete(self, app: str) -> None:
         while app in await self._applications():
@@ -121,6 +131,9 @@ class ServePlatform:
         answers = await self._ask_ingresses("idle", within_s=ASK_S, whole=True)
         return answers or None
 
+    async def loads(self) -> Sequence[Mapping[str, Load]]:
+        return await self._ask_ingresses("loads", within_s=ASK_S)
+
     async def _ask_ingresses(
         self, method: str, *args: Any, within_s: float = ASK_S, whole: bool = False
     ) -> list[Any]:
@@ -154,7 +167,7 @@ def bind(generation: Generation, gpus: float, log_format: LogFormat) -> Applicat
     name, config = generation.name, generation.config
     return ModelReplica.options(  # type: ignore[attr-defined, no-any-return]
         name=name,
-        num_replicas=config.replicas,
+        num_replicas=config.first_replicas,
         max_ongoing_requests=BATCHES_A_REPLICA,
         graceful_shutdown_timeout_s=DRAIN_S,
         request_router_config=RequestRouterConfig(request_router_class=NearestReplica),

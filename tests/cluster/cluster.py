@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import contextlib
-import json
 import secrets
 import shlex
 import shutil
@@ -23,7 +22,7 @@ from tests.cluster.node import Node
 from tests.cluster.redis import Redis
 
 NODES = 3
-GCS_PORT = 6379
+GCS_PORT, DASHBOARD_PORT = 6379, 8265
 PORT = 8000  # of every ingress, each at the address of its node
 CPUS = 4  # a number for Ray's scheduler
 OBJECT_STORE_BYTES = 100 << 20
@@ -52,6 +51,7 @@ class Cluster:
         for number in range(nodes):
             self.nodes.append(Node(self.network, number))
             self.start_ray(number)
+        self.until_joined()
 
     @property
     def head(self) -> Node:
@@ -148,18 +148,26 @@ class Cluster:
         for number, node in enumerate(self.nodes):
             with contextlib.suppress(OSError):
                 parts.append(f"--- node {number}\n{node.path('/tmp/ray-start.log').read_text()}")
-            for path in sorted(node.path("/tmp/ray/session_latest/logs/serve").glob("*.log")):
+            folder = node.path("/tmp/ray")  # session_latest is a link that leads elsewhere here
+            found = [*folder.glob("session_2*/logs/serve/*.log")]
+            for path in sorted([*found, *folder.glob("session_2*/logs/worker-*.err")]):
                 with contextlib.suppress(OSError):
                     parts.append(f"--- {path.name}\n{path.read_text()[-1500:]}")
-        return "\n".join(parts)[-20_000:]
+        return "\n".join(parts)[-40_000:]
 
-    def count_nodes(self) -> int:
-        """Living nodes as the cluster sees them."""
-        script = "import ray, json; ray.init(address='auto', log_to_driver=False);"
-        script += "print(json.dumps(sum(node['Alive'] for node in ray.nodes())))"
-        environment = {**self.environment(), "RAY_ADDRESS": self.address}
-        done = self.head.run(sys.executable, "-c", script, environment=environment)
-        return int(json.loads(done.stdout.splitlines()[-1]))
+    def living(self) -> int:
+        """Nodes that live, as the cluster's dashboard has it; 0: it does not answer."""
+        url = f"http://{self.head.address}:{DASHBOARD_PORT}/nodes?view=summary"
+        headers = {"Authorization": f"Bearer {self._token}"}
+        try:
+            rows = httpx.get(url, headers=headers, timeout=5.0).json()["data"]["summary"]
+        except (httpx.HTTPError, ValueError, KeyError):
+            return 0
+        return sum(row["raylet"].get("state") == "ALIVE" for row in rows)
+
+    def until_joined(self) -> None:
+        """Wait until every node is in the cluster."""
+        wait_for(lambda: self.living() == len(self.nodes), "all nodes live", READY_S, self.logs)
 
 
 def is_ready(url: str) -> bool:

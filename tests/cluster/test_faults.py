@@ -4,14 +4,16 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable, Iterator
+from typing import Any
 
 import pytest
 
-from tests.cluster import cluster as clusters
+from tests.cluster.broken import BROKEN
 from tests.cluster.cluster import PORT, READY_S, Cluster, fakes_config, wait_for
 from tests.cluster.conftest import MODELS
 from tests.cluster.load import TITLE, Load
 from tests.cluster.nginx import Nginx
+from tests.cluster.replicas import batches
 
 RATE = 12.0  # requests a second: three nodes of fakes and all else share two cores
 BEFORE_S, AFTER_S = 3.0, 6.0
@@ -40,7 +42,7 @@ def cut_and_mend(cluster: Cluster) -> None:
     """Cut the last node off until the cluster has given it up, then mend its cable."""
     node = cluster.nodes[-1]
     node.cut()
-    wait_for(lambda: cluster.count_nodes() == len(cluster.nodes) - 1, "it is given up", READY_S)
+    wait_for(lambda: cluster.living() == len(cluster.nodes) - 1, "it is given up", READY_S)
     node.mend()
     cluster.until_ready()
 
@@ -52,11 +54,24 @@ def restart_head(cluster: Cluster) -> None:
     cluster.until_ready()
 
 
+def change(cluster: Cluster, **speaker: Any) -> None:
+    cluster.deploy(fakes_config(**{**MODELS, "speaker": {**MODELS["speaker"], **speaker}}))
+
+
 def upgrade(cluster: Cluster) -> None:
     """Load the models anew, by another option of one of them."""
-    slower = {**MODELS["speaker"], "options": {"base_ms": 40.0}}
-    cluster.deploy(fakes_config(**{**MODELS, "speaker": slower}))
-    wait_for(lambda: cluster.loads(base_ms=40.0), "the new generation serves", READY_S)
+    before = set(batches(cluster))
+    change(cluster, options={"base_ms": 40.0})
+    wait_for(lambda: not before & set(batches(cluster)), "the new generation serves", READY_S)
+    cluster.until_ready()
+
+
+def bad_upgrade(cluster: Cluster) -> None:
+    """Ask for an engine that cannot be loaded, and then for the one before."""
+    change(cluster, engine=BROKEN)
+    wait_for(lambda: "is broken" in cluster.logs(), "it was refused", READY_S)
+    cluster.until_ready()
+    change(cluster)
     cluster.until_ready()
 
 
@@ -64,6 +79,7 @@ FAULTS: dict[str, Fault] = {
     "a node is cut off and comes back": cut_and_mend,
     "the head is killed and replaced": restart_head,
     "another generation of a model": upgrade,
+    "a generation that cannot be loaded": bad_upgrade,
 }
 
 
