@@ -103,6 +103,15 @@ class Batcher(Generic[ItemT, ResultT]):
         return self._sender.policy
 
     @property
+    def may_join(self) -> BatchPolicy | None:
+        """Return how others' batches may run with these ones; None: they must not.
+
+        Live speech does not wait for longer batches, and order is kept within one batch.
+        """
+        policy = self.policy
+        return None if policy.preserve_ordering or self._sender.live.sessions else policy
+
+    @property
     def waiting(self) -> int:
         """Count the items that wait."""
         return len(self._queue)

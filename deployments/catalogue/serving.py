@@ -284,6 +284,11 @@ class Follower:
         since = {name: model.batcher.idle_since for name, model in self._models.items()}
         return {name: None if at is None else now - at for name, at in since.items()}
 
+    def may_join(self, name: str) -> BatchPolicy | None:
+        """Return how batches of other ingresses may run with this one's; None: they must not."""
+        model = self._models.get(name)
+        return None if model is None else model.batcher.may_join
+
     def loads(self) -> dict[str, Load]:
         """Return how much each model has to do."""
         batchers = {name: model.batcher for name, model in self._models.items()}

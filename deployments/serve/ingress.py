@@ -18,7 +18,7 @@ from deployments.catalogue.selection import Fleet
 from deployments.config.environment import missing_settings
 from deployments.config.files import check_policies
 from deployments.config.names import APPLICATION, INGRESS
-from deployments.config.policy import IngressUserConfig
+from deployments.config.policy import BatchPolicy, IngressUserConfig
 from deployments.config.schema import AppConfig
 from deployments.http.app import LiveParts, asgi_app
 from deployments.http.middleware.admission import Admission
@@ -58,7 +58,8 @@ class Ingress:
         for setting in missing_settings(os.environ):
             logger.warning("%s is not set: requests take the slow data path", setting)
         self._config = config
-        self._fleet = Fleet(config, ServeDirectory(control))
+        may_join = self._may_join if config.ingress.may_be_several else None
+        self._fleet = Fleet(config, ServeDirectory(control, may_join))
         self._admission = Admission(config.limits.max_concurrent_requests)
         own = serve.get_replica_context().replica_id.unique_id
         ask = self._ask if config.ingress.may_be_several else None
@@ -148,6 +149,9 @@ class Ingress:
     async def end_session(self, session: str) -> bool:
         """End a session of this ingress, by its id; False: it has none such."""
         return await end_here(self._sessions, session)
+
+    def _may_join(self, name: str) -> BatchPolicy | None:
+        return self._fleet.follower.may_join(name)
 
     async def _ask(self) -> Sequence[Sequence[IngressFigures]]:
         return await _all_answers("figures")

@@ -46,15 +46,18 @@ STATES: dict[ApplicationStatus, AppState] = {
 class ServePlatform:
     """Run models as applications of Serve; calls that would block the loop are made on threads."""
 
-    def __init__(self, log_format: LogFormat, serve_logging: Mapping[str, Any] | None) -> None:
+    def __init__(
+        self, log_format: LogFormat, serve_logging: Mapping[str, Any] | None, ingresses: int
+    ) -> None:
         self._log_format: LogFormat = log_format
+        self._ingresses = ingresses
         self._serve_logging = serve_logging
         self._deletions = ThreadPoolExecutor(thread_name_prefix="delete")
 
     async def start(self, generation: Generation) -> None:
         gpus, _ = await self.gpus()
         app = RunTarget(
-            bind(generation, gpus, self._log_format),
+            bind(generation, gpus, self._log_format, self._ingresses),
             name=generation.app,
             route_prefix=None,
             external_scaler_enabled=generation.config.range is not None,
@@ -162,13 +165,13 @@ class ServePlatform:
         return (await asyncio.to_thread(serve.status)).applications
 
 
-def bind(generation: Generation, gpus: float, log_format: LogFormat) -> Application:
-    """Build the application of one generation, for a cluster with so many GPUs."""
+def bind(generation: Generation, gpus: float, log_format: LogFormat, ingresses: int) -> Application:
+    """Build the application of one generation, for a cluster with so many GPUs and ingresses."""
     name, config = generation.name, generation.config
     return ModelReplica.options(  # type: ignore[attr-defined, no-any-return]
         name=name,
         num_replicas=config.first_replicas,
-        max_ongoing_requests=BATCHES_A_REPLICA,
+        max_ongoing_requests=BATCHES_A_REPLICA * ingresses,
         graceful_shutdown_timeout_s=DRAIN_S,
         request_router_config=RequestRouterConfig(request_router_class=NearestReplica),
         ray_actor_options={
