@@ -6,8 +6,8 @@ from collections.abc import Iterator
 
 import pytest
 
-from tests.cluster import cluster as clusters
-from tests.cluster.cluster import Cluster, fakes_config
+from tests.support.cluster import cluster as clusters
+from tests.support.cluster.cluster import Cluster, fakes_config
 from tests.support.fakes import FAKE_VAD, SLEEP
 
 MODELS = {

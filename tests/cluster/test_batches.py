@@ -8,9 +8,9 @@ from concurrent.futures import ThreadPoolExecutor
 import httpx
 import pytest
 
-from tests.cluster.cluster import Cluster
-from tests.cluster.load import HEADERS, PATH, clip
-from tests.cluster.replicas import batches
+from tests.support.cluster.cluster import Cluster
+from tests.support.cluster.load import HEADERS, PATH, clip
+from tests.support.cluster.replicas import batches
 
 TIMES = 8
 

@@ -8,12 +8,12 @@ from typing import Any
 
 import pytest
 
-from tests.cluster.broken import BROKEN
-from tests.cluster.cluster import PORT, READY_S, Cluster, fakes_config, wait_for
 from tests.cluster.conftest import MODELS
-from tests.cluster.load import TITLE, Load
-from tests.cluster.nginx import Nginx
-from tests.cluster.replicas import batches
+from tests.support.cluster.broken import BROKEN
+from tests.support.cluster.cluster import PORT, READY_S, Cluster, fakes_config, wait_for
+from tests.support.cluster.load import TITLE, Load
+from tests.support.cluster.nginx import Nginx
+from tests.support.cluster.replicas import batches
 
 RATE = 12.0  # requests a second: three nodes of fakes and all else share two cores
 BEFORE_S, AFTER_S = 3.0, 6.0

@@ -10,9 +10,9 @@ import httpx
 import psutil
 import pytest
 
-from tests.cluster.cluster import PORT, Cluster
-from tests.cluster.load import HEADERS, PATH, clip
-from tests.cluster.node import Node
+from tests.support.cluster.cluster import PORT, Cluster
+from tests.support.cluster.load import HEADERS, PATH, clip
+from tests.support.cluster.node import Node
 
 # Makes a block, as an ingress does, and holds it until its standard input ends.
 HOLDS = """

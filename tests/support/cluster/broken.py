@@ -6,7 +6,7 @@ from models.devices.device import DeviceReport
 from models.runtime import RuntimeSpec
 from tests.support.fakes import SleepSpeaker
 
-BROKEN = "tests.cluster.broken:BrokenSpeaker"
+BROKEN = "tests.support.cluster.broken:BrokenSpeaker"
 
 
 class BrokenSpeaker(SleepSpeaker):

@@ -10,8 +10,8 @@ from pathlib import Path
 
 import psutil
 
-from tests.cluster import node_init
-from tests.cluster.network import Network
+from tests.support.cluster import node_init
+from tests.support.cluster.network import Network
 from tests.support.server import ROOT
 
 NAMESPACES = ("--net", "--pid", "--mount", "--ipc", "--uts")

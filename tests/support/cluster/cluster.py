@@ -17,9 +17,9 @@ import httpx
 import yaml
 
 from deployments.config.environment import SETTINGS, with_libraries
-from tests.cluster.network import Network
-from tests.cluster.node import Node
-from tests.cluster.redis import Redis
+from tests.support.cluster.network import Network
+from tests.support.cluster.node import Node
+from tests.support.cluster.redis import Redis
 
 NODES = 3
 GCS_PORT, DASHBOARD_PORT = 6379, 8265
@@ -40,7 +40,7 @@ HEALTH = {
 class Cluster:
     """Nodes of Ray on a network of their own; the first is the head."""
 
-    def __init__(self, nodes: int = NODES) -> None:
+    def __init__(self) -> None:
         if missing := [tool for tool in NEEDED if shutil.which(tool) is None]:
             raise RuntimeError(f"{', '.join(missing)} missing: `make cluster-tests` installs them")
         self._token = secrets.token_hex(32)
@@ -48,10 +48,6 @@ class Cluster:
         self.redis = Redis(self.network.host)
         self.nodes: list[Node] = []
         self._raylets: dict[int, subprocess.Popen[bytes]] = {}
-        for number in range(nodes):
-            self.nodes.append(Node(self.network, number))
-            self.start_ray(number)
-        self.until_joined()
 
     @property
     def head(self) -> Node:
@@ -76,6 +72,13 @@ class Cluster:
 
     # ---- life ----------------------------------------------------------------------------
 
+    def start(self, nodes: int) -> None:
+        """Start the nodes, which are all there on return."""
+        for number in range(nodes):
+            self.nodes.append(Node(self.network, number))
+            self.start_ray(number)
+        self.until_joined()
+
     def start_ray(self, number: int) -> None:
         """Keep Ray running on a node, as the head or by joining: a supervisor starts it again."""
         node = self.nodes[number]
@@ -92,6 +95,13 @@ class Cluster:
         line = node.command("sh", "-c", loop, environment=self.environment())
         self._raylets[number] = subprocess.Popen(line, stdout=log, stderr=log)
         log.close()
+
+    def add(self) -> None:
+        """Start one more node, which joins."""
+        number = len(self.nodes)
+        self.nodes.append(Node(self.network, number))
+        self.start_ray(number)
+        self.until_joined()
 
     def replace(self, number: int) -> None:
         """Start a node anew at its old address, after it was killed."""
@@ -190,9 +200,9 @@ def wait_for(
 @contextmanager
 def running(nodes: int = NODES) -> Iterator[Cluster]:
     """A cluster for the length of a block."""
-    cluster = Cluster.__new__(Cluster)
+    cluster = Cluster()
     try:
-        cluster.__init__(nodes)  # type: ignore[misc]
+        cluster.start(nodes)
         yield cluster
     finally:
         cluster.close()

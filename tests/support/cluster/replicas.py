@@ -6,7 +6,7 @@ from collections.abc import Mapping
 
 import httpx
 
-from tests.cluster.cluster import Cluster
+from tests.support.cluster.cluster import Cluster
 
 
 def batches(cluster: Cluster) -> Mapping[str, int]:
