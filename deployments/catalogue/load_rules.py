@@ -35,8 +35,9 @@ def _not_allowed(
     if engine != base.engine and engine not in allow.engines:
         yield "engine", "engines", engine
     replicas = changed.get("replicas", base.replicas)
-    if replicas > max(base.replicas, allow.max_replicas or 0):
-        yield "replicas", "max_replicas", replicas
+    most = replicas.get("max", 0) if isinstance(replicas, dict) else replicas
+    if replicas != base.replicas and most > max(base.most_replicas, allow.max_replicas or 0):
+        yield "replicas", "max_replicas", most
     for name, value in changed.get("options", base.options).items():
         is_new = name not in base.options or base.options[name] != value
         if is_new and name not in allow.options:

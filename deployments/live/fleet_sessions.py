@@ -25,7 +25,12 @@ def sessions_of(fleet: Fleet, config: AppConfig) -> Sessions:
     share = _share(config)
 
     def admit(demand: Demand, before: Demand | None) -> None:
+<<<<<<< HEAD
         if share is not None:
+=======
+        if bound is not None:
+            share = bound / config.ingress.on_a_node
+>>>>>>> cluster
             LiveAdmission(fleet, share, lambda: [s.demand for s in sessions]).check(demand, before)
 
     sessions = Sessions(

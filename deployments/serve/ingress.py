@@ -13,11 +13,12 @@ from ray.serve.handle import DeploymentHandle
 
 from deployments.batching.concurrency import detached
 from deployments.catalogue.placements import Placements
+from deployments.catalogue.scaling import Load
 from deployments.catalogue.selection import Fleet
 from deployments.config.environment import missing_settings
 from deployments.config.files import check_policies
 from deployments.config.names import APPLICATION, INGRESS
-from deployments.config.policy import IngressUserConfig
+from deployments.config.policy import BatchPolicy, IngressUserConfig
 from deployments.config.schema import AppConfig
 from deployments.http.app import LiveParts, asgi_app
 from deployments.http.middleware.admission import Admission
@@ -59,10 +60,11 @@ class Ingress:
         for setting in missing_settings(os.environ):
             logger.warning("%s is not set: requests take the slow data path", setting)
         self._config = config
-        self._fleet = Fleet(config, ServeDirectory(control))
+        may_join = self._may_join if config.ingress.may_be_several else None
+        self._fleet = Fleet(config, ServeDirectory(control, may_join))
         self._admission = Admission(config.limits.max_concurrent_requests)
         own = serve.get_replica_context().replica_id.unique_id
-        ask = self._ask if config.ingress.replicas > 1 else None
+        ask = self._ask if config.ingress.may_be_several else None
         known_keys = KnownKeys(config.security)
         self._cluster_figures = ClusterFigures(own, self._fleet.figures, ask, known_keys.figures)
         sessions = sessions_of(self._fleet, config)
@@ -152,6 +154,9 @@ class Ingress:
         """End a session of this ingress, by its id; False: it has none such."""
         return await end_here(self._sessions, session)
 
+    def _may_join(self, name: str) -> BatchPolicy | None:
+        return self._fleet.follower.may_join(name)
+
     async def _ask(self) -> Sequence[Sequence[IngressFigures]]:
         return await _all_answers("figures")
 
@@ -182,6 +187,10 @@ class Ingress:
     async def idle(self) -> dict[str, float | None]:
         """Return how long each model has been idle; see ``Follower.idle``."""
         return self._fleet.follower.idle()
+
+    async def loads(self) -> dict[str, Load]:
+        """Return how much each model has to do here; see ``Follower.loads``."""
+        return self._fleet.follower.loads()
 
     async def __del__(self) -> None:  # Serve awaits it when it stops a replica
         if self._sweeping is not None:
