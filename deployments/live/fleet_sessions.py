@@ -25,12 +25,7 @@ def sessions_of(fleet: Fleet, config: AppConfig) -> Sessions:
     share = _share(config)
 
     def admit(demand: Demand, before: Demand | None) -> None:
-<<<<<<< HEAD
         if share is not None:
-=======
-        if bound is not None:
-            share = bound / config.ingress.on_a_node
->>>>>>> cluster
             LiveAdmission(fleet, share, lambda: [s.demand for s in sessions]).check(demand, before)
 
     sessions = Sessions(
@@ -56,4 +51,4 @@ def speaks_in_time(fleet: Fleet, config: AppConfig, target: str) -> bool:
 def _share(config: AppConfig) -> float | None:
     """Return the most of a model's time for the live sessions of one ingress; None: any."""
     bound = config.live.max_load
-    return None if bound is None else bound / config.ingress.replicas
+    return None if bound is None else bound / config.ingress.on_a_node

@@ -9,11 +9,7 @@ import { refresh } from "../state.js";
 
 const EVERY_MS = 2000;
 const KINDS = ["vad", "asr", "nmt", "tts", "speaker", "tensors"];
-<<<<<<< HEAD
-let stop = () => {};
-=======
 const BADGES = { unloaded: "warning", loading: "warning", failed: "error" };
->>>>>>> page
 
 export function mount(root) {
 	const cards = new Map();
