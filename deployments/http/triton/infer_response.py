@@ -3,17 +3,15 @@
 from __future__ import annotations
 
 import json
-import struct
 from collections.abc import Sequence
 from functools import lru_cache
 from typing import Any, TypeAlias
 
 import numpy as np
-from numpy.typing import NDArray
 
+from deployments.inference.encoding import encoded
 from deployments.inference.tensors import (
     BINARY_ONLY,
-    DTYPES,
     HEADER_LENGTH,
     InferRequest,
     RequestedOutput,
@@ -42,7 +40,7 @@ def render(
     asked = request.outputs
     if asked is None:
         asked = tuple(RequestedOutput(name, request.binary_data_output) for name in computed)
-    blobs = [_encoded(computed[output.name]) for output in asked if output.binary]
+    blobs = [encoded(computed[output.name]) for output in asked if output.binary]
     sizes = iter(tuple(map(len, blobs)))
     told = tuple(
         (tensor.name, tensor.datatype, tensor.array.shape, next(sizes) if binary else None)
@@ -80,24 +78,6 @@ def _answer_head(
 def _binary_head(model: str, version: str, id_: str, outputs: tuple[_Output, ...]) -> bytes:
     """Write the JSON of an answer whose outputs all follow it: it is often the same."""
     return _answer_head(model, version, id_, outputs, [None] * len(outputs))
-
-
-def _encoded(tensor: Tensor) -> bytes:
-    """Return the bytes of a tensor as they lie behind the JSON."""
-    array = tensor.array
-    if tensor.datatype == "BYTES":
-        return b"".join(struct.pack("<I", len(value)) + value for value in array.flat)
-    if tensor.datatype == "BF16":
-        return _upper_halves(array).tobytes()
-    return array.astype(DTYPES[tensor.datatype], copy=False).tobytes()
-
-
-def _upper_halves(array: NDArray[Any]) -> NDArray[np.uint16]:
-    """Make BF16 of float32, rounded to the nearest, halves to even."""
-    bits = np.ascontiguousarray(array, np.float32).view(np.uint32)
-    rounded = (bits + 0x7FFF + (bits >> 16 & 1)) >> 16
-    quiet = bits >> 16 | 0x40  # a NaN stays one, whatever its lower bits
-    return np.where(np.isnan(array), quiet, rounded).astype("<u2")
 
 
 def _listed(tensor: Tensor) -> list[Any]:
