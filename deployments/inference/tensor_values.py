@@ -15,6 +15,9 @@ from deployments.inference.tensors import (
     BINARY_ONLY,
     DTYPES,
     JSON_TYPES,
+    MAX_DIMS,
+    MAX_ELEMENTS,
+    MAX_STRINGS,
     Tensor,
 )
 from models.errors import InvalidRequest
@@ -34,6 +37,26 @@ class Announced:
     def tensor(self, blobs: Blobs) -> Tensor:
         array = blobs.take(self) if self.values is None else self.values
         return Tensor(self.name, self.datatype, array)
+
+
+def shape_of(shape: Any, name: str, datatype: str) -> tuple[int, ...]:
+    """Check the shape of an input. Raises InvalidRequest: it is none, or of too many elements."""
+    if (
+        type(shape) is not list
+        or len(shape) > MAX_DIMS
+        or not set(map(type, shape)) <= {int}
+        or min(shape, default=0) < 0
+    ):
+        message = (
+            f"shape of input '{name}' must be a list of at most {MAX_DIMS} whole numbers, "
+            "each 0 or more"
+        )
+        raise InvalidRequest(message, param=name)
+    limit = MAX_STRINGS if datatype == "BYTES" else MAX_ELEMENTS
+    if math.prod(dim or 1 for dim in shape) > limit:
+        message = f"shape of input '{name}' must be of at most {limit} elements of {datatype}"
+        raise InvalidRequest(message, param=name)
+    return tuple(shape)
 
 
 # ---- values in JSON --------------------------------------------------------------------
