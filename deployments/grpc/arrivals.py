@@ -6,10 +6,10 @@ import asyncio
 from types import TracebackType
 
 from deployments.config.schema import Limits
-from deployments.http.middleware.deadline import Ending
 from models.errors import BodyTooSlow, Overloaded
 
 YOUNG_S = 2.0  # too early to call a message slow
+WATCH_S = 1.0  # between two looks at all that arrive
 CROWDED = "too many messages are being sent at once"
 
 
@@ -24,7 +24,8 @@ class Arrivals:
         self._most = limits.max_receiving
         self._slow_places = max(1, limits.max_bodies_bytes // limits.max_body_bytes)
         self._time_s = min(limits.receive_timeout_s, limits.request_timeout_s)
-        self._arriving: dict[Arrival, None] = {}  # the oldest first
+        self._arriving: dict[Arrival, float] = {}  # when each began, the oldest first
+        self._watch: asyncio.TimerHandle | None = None
 
     def one(self) -> Arrival:
         """Expect a message, for the length of a context manager.
@@ -33,45 +34,55 @@ class Arrivals:
             Overloaded: as many arrive as may; or later, that others needed its room.
             BodyTooSlow: later, that it took longer than a message may.
         """
-        return Arrival(self, self._time_s)
+        return Arrival(self)
 
     def add(self, arrival: Arrival) -> None:
         """Count a message that begins to arrive. Raises Overloaded."""
-        now_s = asyncio.get_running_loop().time()
-        if len(self._arriving) >= self._slow_places:
-            self._drop_slow(now_s)
         if len(self._arriving) >= self._most:
             raise Overloaded(CROWDED)
-        arrival.began_s = now_s
-        self._arriving[arrival] = None
+        loop = asyncio.get_running_loop()
+        self._arriving[arrival] = loop.time()
+        if self._watch is None:
+            self._watch = loop.call_later(WATCH_S, self._look)
 
     def remove(self, arrival: Arrival) -> None:
         self._arriving.pop(arrival, None)
 
-    def _drop_slow(self, now_s: float) -> None:
-        slow = []
-        for each in self._arriving:
-            if now_s - each.began_s < YOUNG_S:
-                break
-            slow.append(each)
-        for each in slow[: len(slow) + 1 - self._slow_places]:
-            self.remove(each)
-            each.now(Overloaded(f"{CROWDED}, and this one was the slowest"))
+    def _look(self) -> None:
+        """Drop what is too slow, again and again while anything arrives."""
+        loop = asyncio.get_running_loop()
+        now_s = loop.time()
+        slow = [each for each, began_s in self._arriving.items() if now_s - began_s > YOUNG_S]
+        for each in slow:
+            if now_s - self._arriving[each] > self._time_s:
+                message = "the message took longer than this server gives one"
+                each.drop(BodyTooSlow(message, param="message"))
+        crowding = [each for each in slow if each in self._arriving]
+        for each in crowding[: max(0, len(crowding) - self._slow_places)]:
+            each.drop(Overloaded(f"{CROWDED}, and this one was the slowest"))
+        self._watch = loop.call_later(WATCH_S, self._look) if self._arriving else None
 
 
-class Arrival(Ending):
-    """One message that arrives."""
+class Arrival:
+    """One message that arrives, as a context manager around the wait for it."""
 
-    __slots__ = ("_arrivals", "began_s")
+    __slots__ = ("_arrivals", "_error", "_task")
 
-    def __init__(self, arrivals: Arrivals, time_s: float) -> None:
-        super().__init__({}, time_s, _late)
+    def __init__(self, arrivals: Arrivals) -> None:
         self._arrivals = arrivals
+        self._error: Exception | None = None
 
-    def __enter__(self) -> Arrival:
+    def drop(self, error: Exception) -> None:
+        """End the wait with an error."""
+        self._arrivals.remove(self)
+        self._error = error
+        self._task.cancel()
+
+    def __enter__(self) -> None:
+        task = asyncio.current_task()
+        assert task is not None, "a call runs in a task"
+        self._task = task
         self._arrivals.add(self)
-        super().__enter__()
-        return self
 
     def __exit__(
         self,
@@ -80,8 +91,8 @@ class Arrival(Ending):
         traceback: TracebackType | None,
     ) -> None:
         self._arrivals.remove(self)
-        super().__exit__(kind, error, traceback)
-
-
-def _late() -> Exception:
-    return BodyTooSlow("the message took longer than this server gives one", param="message")
+        if self._error is None:
+            return
+        cancelled_by_others = self._task.uncancel() > 0
+        if isinstance(error, asyncio.CancelledError) and not cancelled_by_others:
+            raise self._error from error

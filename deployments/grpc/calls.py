@@ -58,7 +58,8 @@ class Call:
 
 Answer = Callable[[bytes, Call], Awaitable[bytes]]
 Talk = Callable[[Context, Call], Awaitable[None]]
-Work = Callable[[Context, Call, Route], Awaitable[bytes]]
+Work = Callable[[Context, Call], Awaitable[bytes]]
+UNTRACED = nullcontext[tracing.Note](lambda status: None)
 
 
 class Calls:
@@ -88,16 +89,18 @@ class Calls:
         gRPC hands a message over before its key can be looked at, but not those of a stream.
         """
 
-        async def work(context: Context, call: Call, route: Route) -> bytes:
+        answered = self._probed if ROUTES[method].is_probe else self._answered
+
+        async def work(context: Context, call: Call) -> bytes:
             with self.visit(call):
-                return await self._answered(context, call, route, answer)
+                return await answered(context, call, answer)
 
         return grpc.stream_unary_rpc_method_handler(self._around(method, work))
 
     def stream(self, method: str, talk: Talk) -> Handler:
         """Handle a method of many messages, of which each is a request of its own."""
 
-        async def work(context: Context, call: Call, route: Route) -> bytes:
+        async def work(context: Context, call: Call) -> bytes:
             with self._one_stream(method):
                 await talk(context, call)
             return b""
@@ -111,11 +114,11 @@ class Calls:
             metadata: Mapping[str, str] = dict(context.invocation_metadata())
             request_id = metadata.get(REQUEST_ID) or f"{ID_PREFIX}-{next(_numbers):x}"
             request_ids.set({"request_id": request_id})
-            with tracing.call(method, metadata, request_id) as note:
+            with _traced(method, metadata, request_id) as note:
                 try:
                     call = self._let_in(context, route, metadata, request_id)
                     context.set_trailing_metadata(((REQUEST_ID, request_id),))
-                    answer = await work(context, call, route)
+                    answer = await work(context, call)
                 except Exception as error:
                     ours = as_ours(error, request_id)
                     tracing.failed(ours, error)
@@ -155,13 +158,13 @@ class Calls:
         time_s = limit_s if left_s is None else min(left_s, limit_s)
         return asyncio.get_running_loop().time() + time_s
 
-    async def _answered(
-        self, context: Context, call: Call, route: Route, answer: Answer
-    ) -> bytes:
-        if route.is_probe:
-            data = await self.message(context)
-            with self._ending(call):
-                return await answer(data, call)
+    async def _probed(self, context: Context, call: Call, answer: Answer) -> bytes:
+        """Answer a call that only watches: it needs no place."""
+        data = await self.message(context)
+        with self._ending(call):
+            return await answer(data, call)
+
+    async def _answered(self, context: Context, call: Call, answer: Answer) -> bytes:
         with self.admission.after_body() as take_a_place:
             data = await self.message(context)
             with self.held(data):
@@ -217,6 +220,12 @@ class Calls:
             yield
         finally:
             self._bodies.give_back(len(data))
+
+
+def _traced(
+    method: str, metadata: Mapping[str, str], request_id: str
+) -> AbstractContextManager[tracing.Note]:
+    return tracing.call(method, metadata, request_id) if tracing.is_on() else UNTRACED
 
 
 async def _refuse(context: Context, error: DragomanError, request_id: str) -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 from pathlib import Path
 from typing import Any
 
@@ -44,6 +45,7 @@ class GrpcListener:
         self._address = f"[{host}]:{settings.port}" if ":" in host else f"{host}:{settings.port}"
         self._tls = config.ingress.tls
         self._server: Any = None
+        self._is_stopping = False
 
     @property
     def is_listening(self) -> bool:
@@ -61,11 +63,21 @@ class GrpcListener:
             raise OSError(f"{self._address} cannot be listened on: {error}") from error
         await server.start()
         self._server = server
+        self._ended = asyncio.ensure_future(server.wait_for_termination())
+
+    def check(self) -> None:
+        """Look whether calls are taken. Raises RuntimeError: nothing was started, or it ended."""
+        if self._server is None:
+            raise RuntimeError("the listener of gRPC was not started")
+        if not self._is_stopping and self._ended.done():
+            raise RuntimeError("the listener of gRPC has ended")
 
     async def stop(self, within_s: float) -> None:
         """Take no more calls, and finish those that run within a time."""
+        self._is_stopping = True
         if self._server is not None:
             await self._server.stop(within_s)
+            await self._ended
 
 
 def options(config: AppConfig, settings: Grpc) -> list[tuple[str, int]]:

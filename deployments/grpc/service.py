@@ -16,7 +16,9 @@ from deployments.grpc.messages import HEALTH, SERVICE
 from deployments.grpc.repository import RepositoryCalls
 from deployments.grpc.rights import as_declared
 from deployments.grpc.sequences import Sequences
+from deployments.grpc.server import GrpcListener
 from deployments.grpc.stream import StreamInfer
+from deployments.http.app import LiveParts
 from deployments.http.middleware.access import Door
 from deployments.http.middleware.admission import Admission
 from deployments.http.middleware.bodies import Bodies
@@ -29,7 +31,7 @@ from deployments.security.tokens import Tokens
 from deployments.telemetry.cluster_figures import ClusterFigures
 
 
-def handlers(
+def grpc_listener(
     fleet: Fleet,
     config: AppConfig,
     settings: Grpc,
@@ -37,17 +39,35 @@ def handlers(
     bodies: Bodies,
     cluster_figures: ClusterFigures,
     known_keys: KnownKeys,
-    sessions: Sessions,
-    tokens: Tokens,
+    live: LiveParts,
     store: Store | None = None,
+) -> GrpcListener:
+    """Return what listens for the calls; keys, places and bodies are counted with HTTP's."""
+    tokens = Tokens(live.signing_key, known_keys)
+    door = Door(config, known_keys, as_declared, tokens)
+    calls = Calls(door, admission, bodies, config.limits, settings.max_streams)
+    methods = handlers(
+        fleet, config, settings, calls, _refusing(admission, bodies), cluster_figures,
+        live.sessions, store,
+    )  # fmt: skip
+    return GrpcListener(methods, config, settings)
+
+
+def handlers(
+    fleet: Fleet,
+    config: AppConfig,
+    settings: Grpc,
+    calls: Calls,
+    refusing: Callable[[], str | None],
+    cluster_figures: ClusterFigures,
+    sessions: Sessions,
+    store: Store | None,
 ) -> dict[str, Handler]:
-    """Return what handles each method; keys, places and bodies are counted with those of HTTP."""
+    """Return what handles each method. ``refusing`` says why a request would be refused now."""
     pipeline = Pipeline(fleet, config, Codecs(config.ingress.threads_of_codecs))
     limits = config.limits
-    door = Door(config, known_keys, as_declared, tokens)
-    calls = Calls(door, admission, bodies, limits, settings.max_streams)
     repository = Repository(pipeline, config, cluster_figures)
-    about = RepositoryCalls(repository, _refusing(admission, bodies))
+    about = RepositoryCalls(repository, refusing)
     health = HealthCalls(about, calls)
     infer = Infer(repository.catalogue, pipeline, limits)
     own = OwnVoices(store, config.library.voice_days)

@@ -73,12 +73,13 @@ def asgi_app(
     live: LiveParts | None = None,
     store: Store | None = None,
     jobs: Runner | None = None,
+    bodies: Bodies | None = None,
 ) -> ASGIApp:
     """Serve all protocols over one fleet of models.
 
     ``live`` holds the sessions of live speech; None: this process has its own, and is alone.
     ``store`` keeps what callers leave here; None: nothing is kept. ``jobs`` runs the jobs that are
-    kept there; None: other processes do.
+    kept there; None: other processes do. ``bodies`` counts those of requests; None: of these alone.
 
     The router is bare: Starlette's application would wrap each request in two more layers for
     errors, for which ``middleware.errors`` answers in any case.
@@ -87,7 +88,7 @@ def asgi_app(
     cluster_figures = cluster_figures or ClusterFigures(
         "alone", fleet.figures, access=known_keys.figures
     )
-    bodies = Bodies(config.limits)
+    bodies = bodies or Bodies(config.limits)
 
     def refusing() -> str | None:
         return admission.why_not_ready() or bodies.why_not_ready()

@@ -12,13 +12,13 @@ from deployments.config.grpc import Grpc
 from deployments.config.policy import BatchPolicy
 from deployments.config.schema import AppConfig
 from deployments.grpc.server import GrpcListener
-from deployments.grpc.service import handlers
+from deployments.grpc.service import grpc_listener
+from deployments.http.app import LiveParts
 from deployments.http.middleware.admission import Admission
 from deployments.http.middleware.bodies import Bodies
 from deployments.live.fleet_sessions import sessions_of
 from deployments.live.sessions import Sessions
 from deployments.security.keys import KnownKeys
-from deployments.security.tokens import Tokens
 from deployments.serve.ports import free_port
 from deployments.telemetry.cluster_figures import ClusterFigures
 from tests.support.local import LocalDirectory, fake_config, fake_fleet, fake_remotes
@@ -62,13 +62,8 @@ async def serving(setting: Setting | None = None) -> AsyncIterator[Served]:
     known_keys = KnownKeys(config.security)
     figures = ClusterFigures("alone", fleet.figures, access=known_keys.figures)
     sessions = setting.sessions or sessions_of(fleet, config)
-    tokens = Tokens(b"x" * 32, known_keys)
-    listener = GrpcListener(
-        handlers(
-            fleet, config, settings, admission, bodies, figures, known_keys, sessions, tokens
-        ),
-        config,
-        settings,
+    listener = grpc_listener(
+        *(fleet, config, settings, admission, bodies, figures, known_keys, LiveParts(sessions))
     )
     await listener.start()
     try:
