@@ -75,5 +75,3 @@ def trailers(error: DragomanError) -> Metadata:
     if (wait_s := retry_after_s(error)) is not None:
         found += [("grpc-retry-pushback-ms", str(wait_s * 1000)), ("retry-after", str(wait_s))]
     return tuple(found)
-
-

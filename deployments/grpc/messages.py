@@ -24,7 +24,9 @@ def _classes() -> dict[str, Any]:
     files = descriptor_pb2.FileDescriptorSet.FromString(COMPILED.read_bytes())
     for file in files.file:
         pool.Add(file)
-    names = [f"{file.package}.{message.name}" for file in files.file for message in file.message_type]
+    names = [
+        f"{file.package}.{message.name}" for file in files.file for message in file.message_type
+    ]
     return {
         name: message_factory.GetMessageClass(pool.FindMessageTypeByName(name)) for name in names
     }

@@ -147,9 +147,7 @@ class Repository:
         """List the configured models behind a name."""
         if served.name in self._config.models:
             return [served.name]
-        return [
-            name for step in served.steps for name in self._models_of(self.catalogue.get(step))
-        ]
+        return [name for step in served.steps for name in self._models_of(self.catalogue.get(step))]
 
 
 def _told(override: ModelOverride | None) -> dict[str, str]:

@@ -88,9 +88,7 @@ SCOPES = {
 
 
 @pytest.mark.parametrize(("method", "name", "code"), SCOPES.values(), ids=SCOPES)
-async def test_scopes_are_those_of_http(
-    locked: Served, method: str, name: str, code: Code
-) -> None:
+async def test_scopes_are_those_of_http(locked: Served, method: str, name: str, code: Code) -> None:
     found, *_ = await bare(locked.address, method, b"", authorization=bearer(name))
     assert found is code
 
@@ -245,9 +243,7 @@ async def test_a_refusal_has_an_id_too(served: Served) -> None:
     assert trailers["x-request-id"]
 
 
-async def test_a_fault_tells_nothing(
-    served: Served, monkeypatch: pytest.MonkeyPatch
-) -> None:
+async def test_a_fault_tells_nothing(served: Served, monkeypatch: pytest.MonkeyPatch) -> None:
     async def fails(items: Any) -> Any:
         raise RuntimeError("secret")
 
