@@ -208,9 +208,8 @@ class Calls:
     @contextmanager
     def request(self, data: bytes, call: Call) -> Iterator[None]:
         """Let one request of a stream in, as if it came alone. Raises DragomanError."""
-        with self.visit(call), self.held(data), self.admission:
-            with self._ending(call):
-                yield
+        with self.visit(call), self.held(data), self.admission, self._ending(call):
+            yield
 
     @contextmanager
     def held(self, data: bytes) -> Iterator[None]:

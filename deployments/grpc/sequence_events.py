@@ -1,4 +1,4 @@
-"""Live events as answers of a stream: outputs of the model, and parameters that say what they are."""
+"""Live events as answers of a stream: outputs of the model, with parameters that name the event."""
 
 from __future__ import annotations
 

@@ -8,7 +8,7 @@ from typing import Any
 
 from hypothesis import strategies as st
 
-from tests.fuzz import files, realtime, requests
+from tests.fuzz import calls, files, realtime, requests
 
 
 @dataclass(frozen=True)
@@ -33,5 +33,6 @@ TARGETS = (
     Target("JSON tensors", requests.json_tensors, requests.post),
     Target("live events", realtime.conversations, realtime.talk),
     Target("binary tensors", requests.binary_tensors, requests.post),
+    Target("gRPC", calls.calls, calls.send),
 )
 BY_NAME = {target.name: target for target in TARGETS}

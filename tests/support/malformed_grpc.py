@@ -26,6 +26,7 @@ METHODS |= {"stats": "ModelStatistics", None: "ModelMetadata"}
 # Kinds whose mistake is in the tensors behind the JSON, which gRPC has, too.
 OF_TENSORS = {"blobs cut", "blobs too long", "string length", "string count", "not finite"}
 TAG_OF_RAW = b"\x3a"
+OF_HTTP = {"binary_data", "binary_data_output"}  # parameters that say nothing over gRPC
 
 
 @dataclass(frozen=True)
@@ -60,13 +61,15 @@ def _row(id_: str, kind: str, draft: Draft, rng: Random) -> Row:
     if kind in bodies.MUTATIONS and kind not in OF_TENSORS:
         whole = _infer_request(valid_draft(rng, binary=rng.random() < 0.5))
         return Row(id_, f"{SERVICE}/ModelInfer", rng.choice(DAMAGE)(whole, rng), damaged=True)
+    if kind == "binary_data_output":
+        raise Impossible
     if kind == "blobs cut" and draft.blobs:
         draft.blobs[-1] = draft.blobs[-1][: rng.randrange(len(draft.blobs[-1]))]
-    name, data = _call(draft)
+    name, data = _call(draft, kind)
     return Row(id_, f"{SERVICE}/{name}", data)
 
 
-def _call(draft: Draft) -> tuple[str, bytes]:
+def _call(draft: Draft, kind: str) -> tuple[str, bytes]:
     """Return the method and the message that a draft's path stands for."""
     if found := OF_REPOSITORY.fullmatch(draft.path):
         name = "RepositoryModelLoad" if found[2] == "load" else "RepositoryModelUnload"
@@ -76,7 +79,8 @@ def _call(draft: Draft) -> tuple[str, bytes]:
         return "Nothing", b""
     model, version = unquote(found[1]), unquote(found[2] or "")
     if found[3] == "infer":
-        return "ModelInfer", _infer_request(draft, model, version)
+        has_more = kind == "blobs too long"
+        return "ModelInfer", _infer_request(draft, model, version, has_more=has_more)
     name = METHODS[found[3]]
     return name, _serialized(message(f"{name}Request"), {"name": model, "version": version})
 
@@ -106,8 +110,10 @@ def _repository_request(name: str, model: str, draft: Draft) -> bytes:
 # ---- infer requests --------------------------------------------------------------------
 
 
-def _infer_request(draft: Draft, model: str | None = None, version: str = "") -> bytes:
-    """Write a draft's document and tensors as a message."""
+def _infer_request(
+    draft: Draft, model: str | None = None, version: str = "", *, has_more: bool = False
+) -> bytes:
+    """Write a draft's document and tensors as a message; ``has_more``: tensors of no input, too."""
     document = draft.document
     request = message("ModelInferRequest")()
     blobs = iter(draft.blobs)
@@ -120,7 +126,8 @@ def _infer_request(draft: Draft, model: str | None = None, version: str = "") ->
         for entry in _list(document.get("outputs", [])):
             output = request.outputs.add(name=entry.get("name", ""))
             _set_parameters(output.parameters, entry.get("parameters", {}))
-        request.raw_input_contents.extend(blobs)
+        if has_more:
+            request.raw_input_contents.extend(blobs)
     except (TypeError, ValueError, AttributeError, KeyError, OverflowError):
         raise Impossible from None
     data: bytes = request.SerializeToString()
@@ -167,7 +174,10 @@ def _set_parameters(parameters: Any, values: Any) -> None:
     if not isinstance(values, dict):
         raise TypeError
     for name, value in values.items():
-        if isinstance(value, bool):
+        if name in OF_HTTP:
+            if not isinstance(value, bool):
+                raise TypeError
+        elif isinstance(value, bool):
             parameters[name].bool_param = value
         elif isinstance(value, int):
             parameters[name].int64_param = value

@@ -9,13 +9,13 @@ from typing import Any
 
 import grpc
 import pytest
+from tritonclient.grpc.aio import InferenceServerClient
 
 from deployments.config.security import Key, Security
 from deployments.grpc.messages import HEALTH, SERVICE, message
 from tests.support.grpc_server import Served, Setting, serving
 from tests.support.local import fake_config
 from tests.support.triton_grpc import bare, refusal, texts
-from tritonclient.grpc.aio import InferenceServerClient
 
 INFER = f"{SERVICE}/ModelInfer"
 Code = grpc.StatusCode

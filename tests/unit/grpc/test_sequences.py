@@ -135,11 +135,14 @@ async def test_a_drain_flushes_it_with_its_reason(served: Served) -> None:
         draining = asyncio.create_task(served.admission.drain(10))
         errors = []
         with pytest.raises(Exception, match="the server is stopping"):
-            while True:
-                _, error = await anext(answers)
-                errors.append(error)
+            await _all_of(answers, errors)
         assert await draining
     assert errors[-1].message() == "the server is stopping"
+
+
+async def _all_of(answers: Any, errors: list[Any]) -> None:
+    async for _, error in answers:
+        errors.append(error)
 
 
 async def test_no_more_are_open_than_may() -> None:

@@ -136,14 +136,16 @@ async def test_requests_of_a_stream_need_places() -> None:
 
 
 async def test_streams_are_counted() -> None:
-    async with serving(Setting(grpc={"max_streams": 1})) as served:
-        async with grpc.aio.insecure_channel(served.address) as channel:
-            method = channel.stream_stream(f"/{SERVICE}/ModelStreamInfer")
-            first, second = method(), method()
-            await first.write(b"")
-            await first.read()
-            assert await second.code() is grpc.StatusCode.UNAVAILABLE
-            first.cancel()
+    async with (
+        serving(Setting(grpc={"max_streams": 1})) as served,
+        grpc.aio.insecure_channel(served.address) as channel,
+    ):
+        method = channel.stream_stream(f"/{SERVICE}/ModelStreamInfer")
+        first = method()
+        await first.write(b"")
+        await first.read()
+        assert await method().code() is grpc.StatusCode.UNAVAILABLE
+        first.cancel()
 
 
 async def test_no_more_is_read_than_a_stream_may_have_in_flight() -> None:
