@@ -11,6 +11,7 @@ import pytest
 
 from deployments.config.grpc import Grpc
 from deployments.config.schema import IngressConfig, Limits
+from deployments.config.security import Tls
 from deployments.grpc import arrivals
 from deployments.grpc.arrivals import Arrivals
 from deployments.grpc.messages import CLASSES, HEALTH, SERVICE
@@ -76,9 +77,11 @@ async def test_calls_over_tls(tmp_path: Path) -> None:
     tls = made(tmp_path, signs_itself_for="127.0.0.1")
     trusted = grpc.ssl_channel_credentials(certificate_of(tls))
     config = fake_config().model_copy(update={"ingress": IngressConfig(tls=tls)})
-    async with serving(Setting(config)) as served:
-        async with grpc.aio.secure_channel(served.address, trusted) as channel:
-            code, *_ = await bare(served.address, LIVE, b"", channel=channel)
+    async with (
+        serving(Setting(config)) as served,
+        grpc.aio.secure_channel(served.address, trusted) as channel,
+    ):
+        code, *_ = await bare(served.address, LIVE, b"", channel=channel)
     assert code is Code.OK
 
 
