@@ -24,11 +24,11 @@ class Service:
 
     def __init__(self) -> None:
         self._runner = asyncio.Runner()
+        self._serving = serving()  # as long as the process runs
         self._channel, self._served = self._runner.run(self._connected())
 
     async def _connected(self) -> tuple[grpc.aio.Channel, Served]:
-        # It is served as long as the process runs.
-        served = await serving().__aenter__()
+        served = await self._serving.__aenter__()
         return grpc.aio.insecure_channel(served.address), served
 
     def send(self, row: Row) -> grpc.StatusCode:

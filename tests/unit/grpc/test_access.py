@@ -262,3 +262,11 @@ async def test_a_long_message_is_cut_to_what_a_header_holds(served: Served) -> N
 async def _speak(served: Served, voice: str) -> Any:
     async with InferenceServerClient(served.address) as client:
         return await client.infer("tts", texts(TEXT="Hello.", VOICE=voice))
+
+
+async def test_a_compressed_message_is_refused_before_it_is_unpacked(served: Served) -> None:
+    async with grpc.aio.insecure_channel(served.address) as channel:
+        call = channel.unary_unary(f"/{INFER}")(
+            infer_message(TEXT="a" * 5_000), compression=grpc.Compression.Gzip
+        )
+        assert await call.code() is Code.UNIMPLEMENTED
