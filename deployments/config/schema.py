@@ -17,6 +17,7 @@ from deployments.config.names import AliasName
 from deployments.config.options import checked_options
 from deployments.config.policy import Strict
 from deployments.config.security import Security, Tls
+from deployments.config.shared_memory import SharedMemory
 from models.devices.device import DeviceName, DeviceRequest
 from models.devices.threads import default_threads, usable_cores
 from models.errors import ConfigError
@@ -210,6 +211,8 @@ class AppConfig(Strict):
     """Where voices, glossaries and jobs of callers are kept."""
     live: Live = Live()
     """How many live sessions one ingress process has, how long, and for whom."""
+    shared_memory: SharedMemory = SharedMemory()
+    """Which shared memory of this machine callers under /v2 may hand tensors over in."""
     ingress: IngressConfig = IngressConfig()
     """Where it listens, and how many processes do."""
     observability: Observability = Observability()

@@ -2,31 +2,39 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
+
 from deployments.config.schema import Limits
 from deployments.graph.pipeline import Pipeline
 from deployments.grpc.calls import Call
 from deployments.grpc.infer_request import Head, Parts, cut, head_of, request_of
-from deployments.grpc.infer_response import Parameters, chosen, render
+from deployments.grpc.infer_response import NO_REGIONS, Parameters, render
 from deployments.http.failed_requests import Meant
 from deployments.inference.kinds.base import Served
+from deployments.inference.open_region import OpenRegion
+from deployments.inference.regions import Regions, tensor_of
 from deployments.inference.requests import context_of, wanted_of
 from deployments.inference.rows import Rows
 from deployments.inference.served import Catalogue
 from deployments.inference.signature import check
-from deployments.inference.tensors import InferRequest, Tensor
+from deployments.inference.tensors import InferRequest, RegionInput, Tensor
 
 INLINE_BYTES = 1 << 16  # of raw contents: few enough to read on the event loop
 INLINE_HEAD_BYTES = 1 << 12
+INLINE_REGIONS = 8  # inputs in shared memory: each is a file to open
 
 
 class Infer:
-    """Answer requests over one pipeline."""
+    """Answer requests over one pipeline. ``regions``: of shared memory, of each caller."""
 
-    def __init__(self, catalogue: Catalogue, pipeline: Pipeline, limits: Limits) -> None:
+    def __init__(
+        self, catalogue: Catalogue, pipeline: Pipeline, limits: Limits, regions: Regions
+    ) -> None:
         self._catalogue = catalogue
         self._codecs = pipeline.codecs
         self.fleet = pipeline.fleet
         self._limits = limits
+        self._regions = regions
 
     async def answer(self, data: bytes, call: Call) -> bytes:
         """Answer one ``ModelInferRequest``. Raises DragomanError."""
@@ -34,9 +42,21 @@ class Infer:
         served = self.served(head)
         with Meant(self.fleet, served.name):
             request, rows = await self.read(parts, head, served, call)
-            context = context_of(head.parameters, call.deadline)
-            outputs = await served.infer(rows, wanted_of(request), context)
-            return b"".join(await self.rendered(request, served, outputs, call))
+            return b"".join(await self.answered(request, rows, served, call))
+
+    async def answered(
+        self,
+        request: InferRequest,
+        rows: Rows,
+        served: Served,
+        call: Call,
+        parameters: Parameters = (),
+    ) -> list[bytes]:
+        """Return the pieces of the one answer to a request that was read."""
+        places = await self._regions.open_outputs(request.outputs)
+        context = context_of(request.parameters, call.deadline)
+        outputs = await served.infer(rows, wanted_of(request), context)
+        return await self.rendered(request, served, outputs, call, parameters, places)
 
     async def head(self, data: bytes, call: Call) -> tuple[Parts, Head]:
         """Read what a request says. Raises InvalidRequest, TooLarge."""
@@ -51,17 +71,22 @@ class Infer:
         return self._catalogue.get(head.model, head.version)
 
     async def read(
-        self, parts: Parts, head: Head, served: Served, call: Call
+        self, parts: Parts, head: Head, served: Served, call: Call, max_rows: int | None = None
     ) -> tuple[InferRequest, Rows]:
         """Read a request's tensors, once they fit the model's signature. Raises InvalidRequest."""
-        signature, max_rows = served.signature, served.max_batch_size
+        signature, most = served.signature, max_rows or served.max_batch_size
+        entries = [each for each in head.inputs if isinstance(each, RegionInput)]
+        opened = await self._regions.open_inputs(entries)
 
         def work() -> tuple[InferRequest, Rows]:
             request = request_of(parts, head)
-            count = check(request, served.name, signature, max_rows)
-            return request, Rows(request.inputs, count)
+            found = [tensor_of(each, opened[each.name], served.name) for each in entries]
+            request.inputs.update({tensor.name: tensor for tensor in found})
+            return request, Rows(request.inputs, check(request, served.name, signature, most))
 
-        if sum(size for _, _, size in parts.raw) <= INLINE_BYTES:
+        size = sum([size for _, _, size in parts.raw])
+        size += sum([each.region.byte_size for each in entries])
+        if size <= INLINE_BYTES and len(entries) <= INLINE_REGIONS:
             return work()
         return await self._codecs.run(work, call.deadline)
 
@@ -72,11 +97,13 @@ class Infer:
         outputs: list[Tensor],
         call: Call,
         parameters: Parameters = (),
+        places: Mapping[str, OpenRegion] = NO_REGIONS,
     ) -> list[bytes]:
         """Return the pieces of an answer with the outputs that were asked for."""
-        asked = chosen(request, outputs)
-        if sum(tensor.array.nbytes for tensor in asked) <= INLINE_BYTES:
-            return render(served.name, request.id, asked, parameters)
-        return await self._codecs.run(
-            lambda: render(served.name, request.id, asked, parameters), call.deadline
-        )
+
+        def work() -> list[bytes]:
+            return render(served.name, request, outputs, parameters, places)
+
+        if not places and sum([tensor.array.nbytes for tensor in outputs]) <= INLINE_BYTES:
+            return work()
+        return await self._codecs.run(work, call.deadline)

@@ -16,12 +16,14 @@ import numpy as np
 from numpy.typing import NDArray
 
 from deployments.grpc.messages import message, read
+from deployments.inference.regions import slice_of
 from deployments.inference.tensor_values import Announced, objects, shape_of, values_in
 from deployments.inference.tensors import (
     BINARY_ONLY,
     DTYPES,
     MAX_NAME_CHARACTERS,
     InferRequest,
+    RegionInput,
     RequestedOutput,
     Tensor,
 )
@@ -53,7 +55,7 @@ class Head:
     model: str
     version: str
     parameters: dict[str, Any]
-    inputs: tuple[Announced, ...]
+    inputs: tuple[Announced | RegionInput, ...]
     outputs: tuple[RequestedOutput, ...] | None
 
 
@@ -149,28 +151,37 @@ def head_of(parts: Parts, max_bytes: int) -> Head:
 
 def request_of(parts: Parts, head: Head) -> InferRequest:
     """Put a request together. Raises InvalidRequest: the raw contents are not as announced."""
-    inputs: dict[str, Tensor] = {}
-    if parts.raw and len(parts.raw) != len(head.inputs):
+    own = [each for each in head.inputs if isinstance(each, Announced)]
+    if parts.raw and len(parts.raw) != len(own):
         message = (
-            f"expected {len(head.inputs)} raw_input_contents, one of each input, for model "
+            f"expected {len(own)} raw_input_contents, one of each input, for model "
             f"'{head.model}', got {len(parts.raw)}"
         )
         raise InvalidRequest(message, param="raw_input_contents")
-    for number, each in enumerate(head.inputs):
-        if parts.raw:
-            if each.values is not None:
-                message = (
-                    f"contents must not be given beside raw_input_contents (input '{each.name}')"
-                )
-                raise InvalidRequest(message, param=each.name)
-            values = values_in(*parts.raw[number], each, head.model)
-        elif each.values is not None:
-            values = each.values
-        else:
-            message = f"input '{each.name}' must have contents, or raw_input_contents"
-            raise InvalidRequest(message, param=each.name)
-        inputs[each.name] = Tensor(each.name, each.datatype, values)
-    return InferRequest(parts.id, head.parameters, inputs, head.outputs, binary_data_output=True)
+    inputs = {
+        each.name: Tensor(
+            each.name,
+            each.datatype,
+            _values(each, parts.raw[number] if parts.raw else None, head.model),
+        )
+        for number, each in enumerate(own)
+    }
+    in_regions = tuple([each for each in head.inputs if isinstance(each, RegionInput)])
+    known = parts.id, head.parameters, inputs, head.outputs
+    return InferRequest(*known, binary_data_output=True, in_regions=in_regions)
+
+
+def _values(announced: Announced, raw: Place | None, model: str) -> NDArray[Any]:
+    """Return an input's values, raw or typed. Raises InvalidRequest: there are both, or none."""
+    if raw is None:
+        if announced.values is None:
+            message = f"input '{announced.name}' must have contents, or raw_input_contents"
+            raise InvalidRequest(message, param=announced.name)
+        return announced.values
+    if announced.values is not None:
+        message = f"contents must not be given beside raw_input_contents (input '{announced.name}')"
+        raise InvalidRequest(message, param=announced.name)
+    return values_in(*raw, announced, model)
 
 
 # ---- the head --------------------------------------------------------------------------
@@ -179,7 +190,7 @@ def request_of(parts: Parts, head: Head) -> InferRequest:
 def _head(data: bytes) -> Head:
     found = read(REQUEST, data)
     parameters = parameters_of(found.parameters, "parameters")
-    inputs: dict[str, Announced] = {}
+    inputs: dict[str, Announced | RegionInput] = {}
     for index, each in enumerate(found.inputs):
         announced = _announced(each, f"inputs[{index}]")
         if announced.name in inputs:
@@ -208,8 +219,6 @@ def parameters_of(found: Any, where: str) -> dict[str, Any]:
         if choice is None:
             message = f"{where}: '{key[:MAX_NAME_CHARACTERS]}' has no value"
             raise InvalidRequest(message, param=where)
-        if key.startswith("shared_memory"):
-            raise InvalidRequest(f"shared memory is not supported (in {where})", param=where)
         parameters[key] = getattr(value, choice)
     return parameters
 
@@ -227,18 +236,25 @@ def _output(found: Any, where: str) -> RequestedOutput:
     if "classification" in parameters:
         message = f"classification of output '{name}' is not supported"
         raise InvalidRequest(message, param=name)
-    return RequestedOutput(name, binary=True)
+    return RequestedOutput(name, binary=True, region=slice_of(parameters, f"{where}.parameters"))
 
 
-def _announced(found: Any, where: str) -> Announced:
+def _announced(found: Any, where: str) -> Announced | RegionInput:
     name, datatype = _name(found.name, where), found.datatype
     if datatype not in DTYPES:
         message = f"datatype of input '{name}' must be one of {', '.join(DTYPES)}"
         raise InvalidRequest(message, param=name)
     shape = shape_of(list(found.shape), name, datatype)
-    parameters_of(found.parameters, f"{where}.parameters")
-    values = _typed(found.contents, name, datatype, shape) if found.HasField("contents") else None
-    return Announced(name, datatype, shape, values, count=math.prod(shape))
+    at = f"{where}.parameters"
+    region = slice_of(parameters_of(found.parameters, at), at)
+    if region is None:
+        has_values = found.HasField("contents")
+        values = _typed(found.contents, name, datatype, shape) if has_values else None
+        return Announced(name, datatype, shape, values, count=math.prod(shape))
+    if found.HasField("contents"):
+        message = f"input '{name}' must have contents or a region of shared memory, not both"
+        raise InvalidRequest(message, param=name)
+    return RegionInput(name, datatype, shape, region)
 
 
 def _typed(contents: Any, name: str, datatype: str, shape: tuple[int, ...]) -> NDArray[Any]:
@@ -257,16 +273,15 @@ def _typed(contents: Any, name: str, datatype: str, shape: tuple[int, ...]) -> N
         array = objects(list(values))
     else:
         dtype = np.dtype(bool) if datatype == "BOOL" else DTYPES[datatype]
-        array = np.array(values, dtype) if dtype.itemsize >= 4 or datatype == "BOOL" else None
-        if array is None:
-            array = _narrowed(np.array(values, np.int64), dtype, name, datatype)
+        is_narrow = dtype.itemsize < 4 and datatype != "BOOL"
+        array = np.array(values, np.int64 if is_narrow else dtype)
+        if is_narrow:
+            array = _narrowed(array, dtype, name, datatype)
     array.flags.writeable = False  # several requests may share it
     return array.reshape(shape)
 
 
-def _narrowed(
-    wide: NDArray[np.int64], dtype: np.dtype[Any], name: str, datatype: str
-) -> NDArray[Any]:
+def _narrowed(wide: NDArray[Any], dtype: np.dtype[Any], name: str, datatype: str) -> NDArray[Any]:
     limits = np.iinfo(dtype)
     if wide.size and not (limits.min <= wide.min() and wide.max() <= limits.max):
         message = f"contents of input '{name}' must be in the range of {datatype}"

@@ -4,21 +4,25 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from functools import lru_cache
+from types import MappingProxyType
 from typing import Any, TypeAlias
 
 from deployments.config.names import MODEL_VERSION
 from deployments.grpc.messages import message
 from deployments.inference.encoding import encoded
+from deployments.inference.open_region import OpenRegion
+from deployments.inference.placing import write_to_regions
 from deployments.inference.tensors import InferRequest, Tensor
 
 RESPONSE = message("ModelInferResponse")
 STREAMED = message("ModelStreamInferResponse")
 KNOWN_HEADS = 1024
+NO_REGIONS: Mapping[str, OpenRegion] = MappingProxyType({})
 ID, RAW, INFER_RESPONSE = b"\x1a", b"\x32", b"\x12"  # tags of fields
 
 Value: TypeAlias = str | bool | int | float
 Parameters: TypeAlias = tuple[tuple[str, Value], ...]
-_Told: TypeAlias = tuple[tuple[str, str, tuple[int, ...]], ...]  # name, datatype, shape
+Told: TypeAlias = tuple[tuple[str, str, tuple[int, ...]], ...]  # name, datatype, shape
 
 
 def chosen(request: InferRequest, outputs: Sequence[Tensor]) -> Sequence[Tensor]:
@@ -30,17 +34,38 @@ def chosen(request: InferRequest, outputs: Sequence[Tensor]) -> Sequence[Tensor]
 
 
 def render(
-    model: str, id_: str, outputs: Sequence[Tensor], parameters: Parameters = ()
+    model: str,
+    request: InferRequest,
+    outputs: Sequence[Tensor],
+    parameters: Parameters = (),
+    regions: Mapping[str, OpenRegion] = NO_REGIONS,
 ) -> list[bytes]:
-    """Return the pieces of a ``ModelInferResponse``."""
-    told = tuple((each.name, each.datatype, each.array.shape) for each in outputs)
+    """Return the pieces of a ``ModelInferResponse`` with the outputs that were asked for.
+
+    Those that are to lie in shared memory are written to ``regions``, by their names; their raw
+    contents are empty.
+
+    Raises:
+        InvalidRequest: a place in shared memory is too small or gone.
+    """
+    asked = chosen(request, outputs)
+    told = tuple([(each.name, each.datatype, each.array.shape) for each in asked])
+    pieces = start_of(model, request.id, told, parameters)
+    data = {each.name: encoded(each) for each in asked}
+    if regions:
+        write_to_regions(request.outputs or (), data, regions)
+        data |= dict.fromkeys(regions, b"")
+    for each in data.values():
+        pieces += [RAW, _number(len(each)), each]
+    return pieces
+
+
+def start_of(model: str, id_: str, told: Told = (), parameters: Parameters = ()) -> list[bytes]:
+    """Return the pieces of an answer before its raw outputs."""
     pieces = [_head(model, told, parameters)]
     if id_:
         data = id_.encode()
         pieces += [ID, _number(len(data)), data]
-    for tensor in outputs:
-        data = encoded(tensor)
-        pieces += [RAW, _number(len(data)), data]
     return pieces
 
 
@@ -60,7 +85,7 @@ def refusal(model: str, id_: str, why: str, parameters: Mapping[str, Value]) -> 
 
 
 @lru_cache(KNOWN_HEADS)
-def _head(model: str, told: _Told, parameters: Parameters) -> bytes:
+def _head(model: str, told: Told, parameters: Parameters) -> bytes:
     answer = RESPONSE(model_name=model, model_version=MODEL_VERSION)
     for name, datatype, shape in told:
         answer.outputs.add(name=name, datatype=datatype, shape=shape)

@@ -10,8 +10,9 @@ from google.protobuf.json_format import ParseDict
 from deployments.grpc.calls import Answer, Call
 from deployments.grpc.messages import SERVICE, message, read
 from deployments.inference.kinds.base import Served
+from deployments.inference.regions import EXTENSION
 from deployments.inference.repository import SERVER, Repository
-from models.errors import InvalidRequest, MethodNotAllowed
+from models.errors import InvalidRequest
 
 EXTENSIONS = (
     "model_repository",
@@ -21,7 +22,6 @@ EXTENSIONS = (
     "statistics",
     "sequence",
 )
-SHARED = ("SystemSharedMemoryStatus", "SystemSharedMemoryRegister", "SystemSharedMemoryUnregister")
 
 
 class RepositoryCalls:
@@ -30,11 +30,15 @@ class RepositoryCalls:
     Args:
         repository: has the documents.
         refusing: says why a new request would be refused; None: it would not.
+        has_regions: whether regions of shared memory may be registered.
     """
 
-    def __init__(self, repository: Repository, refusing: Callable[[], str | None]) -> None:
+    def __init__(
+        self, repository: Repository, refusing: Callable[[], str | None], has_regions: bool
+    ) -> None:
         self._repository = repository
         self._refusing = refusing
+        self._extensions = [*EXTENSIONS, *([EXTENSION] if has_regions else [])]
 
     def answers(self) -> dict[str, Answer]:
         """Return what answers each method."""
@@ -49,7 +53,6 @@ class RepositoryCalls:
             "RepositoryIndex": self.index,
             "RepositoryModelLoad": self.load,
             "RepositoryModelUnload": self.unload,
-            **dict.fromkeys(SHARED, self.shared_memory),
         }
         return {f"{SERVICE}/{name}": answer for name, answer in own.items()}
 
@@ -71,7 +74,7 @@ class RepositoryCalls:
         return _written("ServerReadyResponse", {"ready": self.is_ready})
 
     async def server(self, data: bytes, call: Call) -> bytes:
-        return _written("ServerMetadataResponse", {**SERVER, "extensions": EXTENSIONS})
+        return _written("ServerMetadataResponse", {**SERVER, "extensions": self._extensions})
 
     # ---- a model -------------------------------------------------------------------------
 
@@ -133,9 +136,6 @@ class RepositoryCalls:
             raise InvalidRequest(message_, param="parameters")
         await self._repository.unload(name, with_dependents=with_dependents)
         return b""
-
-    async def shared_memory(self, data: bytes, call: Call) -> bytes:
-        raise MethodNotAllowed("shared memory is not supported")
 
 
 def _parameters(asked: Any) -> dict[str, Any]:

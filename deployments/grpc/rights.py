@@ -22,7 +22,11 @@ class Route(NamedTuple):
 
 
 MODEL, REPOSITORY = "/v2/models/{name}", "/v2/repository/models/{name}"
-REGION = "/v2/systemsharedmemory"
+OF_REGION = {
+    "Status": ("GET", "status"),
+    "Register": ("POST", "region/{name}/register"),
+    "Unregister": ("POST", "unregister"),
+}
 ROUTES: Mapping[str, Route] = {
     f"{SERVICE}/ServerLive": Route("GET", "/v2/health/live"),
     f"{SERVICE}/ServerReady": Route("GET", "/v2/health/ready"),
@@ -36,11 +40,11 @@ ROUTES: Mapping[str, Route] = {
     f"{SERVICE}/RepositoryIndex": Route("POST", "/v2/repository/index"),
     f"{SERVICE}/RepositoryModelLoad": Route("POST", f"{REPOSITORY}/load"),
     f"{SERVICE}/RepositoryModelUnload": Route("POST", f"{REPOSITORY}/unload"),
-    f"{SERVICE}/SystemSharedMemoryStatus": Route("GET", f"{REGION}/status"),
-    f"{SERVICE}/SystemSharedMemoryRegister": Route("POST", f"{REGION}/region/{{name}}/register"),
-    f"{SERVICE}/SystemSharedMemoryUnregister": Route(
-        "POST", f"{REGION}/region/{{name}}/unregister"
-    ),
+    **{
+        f"{SERVICE}/{kind}SharedMemory{call}": Route(verb, f"/v2/{kind.lower()}sharedmemory/{path}")
+        for kind in ("System", "Cuda")
+        for call, (verb, path) in OF_REGION.items()
+    },
     f"{HEALTH}/Check": Route("GET", "/v2/health/ready"),
     f"{HEALTH}/List": Route("GET", "/v2/health/ready"),
     f"{HEALTH}/Watch": Route("GET", "/v2/health/ready"),

@@ -9,7 +9,7 @@ from deployments.config.names import GRAPH
 from deployments.grpc.errors import message_of
 from deployments.grpc.infer_response import Parameters, Value, in_stream, refusal, render
 from deployments.inference.rows import audio_tensors, text_tensor
-from deployments.inference.tensors import Tensor
+from deployments.inference.tensors import InferRequest, Tensor
 from deployments.live.events import (
     Closed,
     Event,
@@ -68,7 +68,8 @@ class Teller:
         return tuple({**own, **more}.items())
 
     def _written(self, parameters: Parameters, outputs: Sequence[Tensor]) -> bytes:
-        return in_stream(render(GRAPH, self._request, outputs, parameters))
+        request = InferRequest(self._request, {}, {}, None, binary_data_output=True)
+        return in_stream(render(GRAPH, request, outputs, parameters))
 
 
 def _told(event: Event) -> _Told | None:

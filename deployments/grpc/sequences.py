@@ -18,7 +18,8 @@ from numpy.typing import NDArray
 
 from deployments.config.names import GRAPH
 from deployments.grpc.calls import Call, Calls
-from deployments.grpc.infer_request import Head, Parts, request_of
+from deployments.grpc.infer import Infer
+from deployments.grpc.infer_request import Head, Parts
 from deployments.grpc.sequence_events import SEQUENCE_ID, Teller
 from deployments.http.errors import as_ours
 from deployments.http.realtime.conversation import end_in_drain, hear, in_background
@@ -27,7 +28,6 @@ from deployments.inference.kinds.base import Served, required
 from deployments.inference.kinds.graph import TASKS, SpeechTranslator
 from deployments.inference.requests import wanted_of
 from deployments.inference.rows import AUDIO, Rows
-from deployments.inference.signature import check
 from deployments.inference.tensors import InferRequest
 from deployments.live.options import DELAYS, LiveOptions
 from deployments.live.session import Session
@@ -77,15 +77,22 @@ class Sequences:
 
     Args:
         sessions: opens them.
+        infer: reads requests.
         calls: counts a key's use.
         voice_of: finds voices that callers keep.
         max_audio_s: of one request.
     """
 
     def __init__(
-        self, sessions: Sessions, calls: Calls, voice_of: VoiceOf, max_audio_s: float
+        self,
+        sessions: Sessions,
+        infer: Infer,
+        calls: Calls,
+        voice_of: VoiceOf,
+        max_audio_s: float,
     ) -> None:
-        self._sessions, self._calls, self._voice_of = sessions, calls, voice_of
+        self._sessions, self.infer = sessions, infer
+        self._calls, self._voice_of = calls, voice_of
         self.max_audio_s = max_audio_s
 
     def of_stream(self, call: Call, write: Write) -> StreamSequences:
@@ -123,8 +130,7 @@ class StreamSequences:
         if not isinstance(served, SpeechTranslator):
             message = f"model '{served.name}' takes no sequences; {GRAPH} does"
             raise InvalidRequest(message, param=SEQUENCE_ID)
-        request = request_of(parts, head)
-        rows = Rows(request.inputs, check(request, served.name, served.signature, 1))
+        request, rows = await self._all.infer.read(parts, head, served, self._call, max_rows=1)
         live = self._open.get(asked.id)
         if asked.is_first:
             if live is not None:

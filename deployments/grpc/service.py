@@ -17,12 +17,14 @@ from deployments.grpc.repository import RepositoryCalls
 from deployments.grpc.rights import as_declared
 from deployments.grpc.sequences import Sequences
 from deployments.grpc.server import GrpcListener
+from deployments.grpc.shared_memory import SharedMemoryCalls
 from deployments.grpc.stream import StreamInfer
 from deployments.http.app import LiveParts
 from deployments.http.middleware.access import Door
 from deployments.http.middleware.admission import Admission
 from deployments.http.middleware.bodies import Bodies
 from deployments.http.own_voices import OwnVoices
+from deployments.inference.regions import Regions
 from deployments.inference.repository import Repository
 from deployments.library.store import Store
 from deployments.live.sessions import Sessions
@@ -40,6 +42,7 @@ def grpc_listener(
     cluster_figures: ClusterFigures,
     known_keys: KnownKeys,
     live: LiveParts,
+    regions: Regions,
     store: Store | None = None,
 ) -> GrpcListener:
     """Return what listens for the calls; keys, places and bodies are counted with HTTP's."""
@@ -48,7 +51,7 @@ def grpc_listener(
     calls = Calls(door, admission, bodies, config.limits, settings.max_streams)
     methods = handlers(
         fleet, config, settings, calls, _refusing(admission, bodies), cluster_figures,
-        live.sessions, store,
+        live.sessions, regions, store,
     )  # fmt: skip
     return GrpcListener(methods, config, settings)
 
@@ -61,20 +64,22 @@ def handlers(
     refusing: Callable[[], str | None],
     cluster_figures: ClusterFigures,
     sessions: Sessions,
+    regions: Regions,
     store: Store | None,
 ) -> dict[str, Handler]:
     """Return what handles each method. ``refusing`` says why a request would be refused now."""
     pipeline = Pipeline(fleet, config, Codecs(config.ingress.threads_of_codecs))
     limits = config.limits
     repository = Repository(pipeline, config, cluster_figures)
-    about = RepositoryCalls(repository, refusing)
+    about = RepositoryCalls(repository, refusing, regions.is_on)
     health = HealthCalls(about, calls)
-    infer = Infer(repository.catalogue, pipeline, limits)
+    infer = Infer(repository.catalogue, pipeline, limits, regions)
     own = OwnVoices(store, config.library.voice_days)
-    sequences = Sequences(sessions, calls, own.of, limits.max_audio_s)
+    sequences = Sequences(sessions, infer, calls, own.of, limits.max_audio_s)
     stream = StreamInfer(infer, calls, sequences, settings.max_in_flight_per_stream)
     single = {
         **about.answers(),
+        **SharedMemoryCalls(regions).answers(),
         f"{SERVICE}/ModelInfer": infer.answer,
         f"{HEALTH}/Check": health.check,
         f"{HEALTH}/List": health.list,

@@ -17,7 +17,7 @@ from deployments.grpc.calls import Call, Calls, Context
 from deployments.grpc.errors import message_of
 from deployments.grpc.infer import Infer
 from deployments.grpc.infer_request import Head, Parts
-from deployments.grpc.infer_response import Parameters, in_stream, refusal, render
+from deployments.grpc.infer_response import Parameters, in_stream, refusal, start_of
 from deployments.grpc.sequences import Sequences, sequence_of
 from deployments.http.errors import as_ours
 from deployments.http.failed_requests import Meant
@@ -143,10 +143,8 @@ class _Stream:
         try:
             with self._calls.request(data, call), Meant(self._infer.fleet, served.name):
                 request, rows = await self._infer.read(parts, head, served, call)
-                context = context_of(head.parameters, call.deadline)
-                outputs = await served.infer(rows, wanted_of(request), context)
                 told: Parameters = ((FINAL, True),)
-                return in_stream(await self._infer.rendered(request, served, outputs, call, told))
+                return in_stream(await self._infer.answered(request, rows, served, call, told))
         except Exception as error:
             return self._refusal(error, parts, head)
 
@@ -168,6 +166,9 @@ class _Stream:
             message = f"parameter '{EMPTY_FINAL}' must be true or false"
             raise InvalidRequest(message, param=EMPTY_FINAL)
         request, rows = await self._infer.read(parts, head, served, call)
+        if any(each.region is not None for each in request.outputs or ()):
+            message = "outputs that come in parts cannot lie in shared memory"
+            raise InvalidRequest(message, param="outputs")
         context = context_of(head.parameters, call.deadline)
         made = served.stream(rows, wanted_of(request), context)
         answers = _with_empty_end(made) if has_empty_end else _with_marked_end(made)
@@ -177,7 +178,7 @@ class _Stream:
                 if outputs:
                     pieces = await self._infer.rendered(request, served, outputs, call, told)
                 else:
-                    pieces = render(served.name, request.id, (), told)
+                    pieces = start_of(served.name, request.id, parameters=told)
                 await self._write(in_stream(pieces))
 
     # ---- what is sent --------------------------------------------------------------------

@@ -28,6 +28,8 @@ from deployments.http.realtime.relay import Answer, Ask, Elsewhere, Relays
 from deployments.http.realtime.sessions import end_here
 from deployments.http.server import Listener
 from deployments.http.v1.job_kinds import runner_of
+from deployments.inference.region_records import folder_of
+from deployments.inference.regions import Regions
 from deployments.library.store import open_store
 from deployments.library.sweeping import sweep_for_ever
 from deployments.live.fleet_sessions import sessions_of
@@ -78,6 +80,9 @@ class Ingress:
         self._jobs = runner_of(self._fleet, config, store, known_keys)
         bodies = Bodies(config.limits)
         live = LiveParts(sessions, elsewhere, signing_key(os.environ))
+        at = config.ingress
+        folder = folder_of(at.host, at.port, os.environ)
+        regions = Regions(config.shared_memory, config.limits, folder)
         app = asgi_app(
             self._fleet,
             config,
@@ -87,14 +92,14 @@ class Ingress:
             live,
             store,
             self._jobs,
+            regions,
             bodies,
         )
-        at = config.ingress
         self._grpc: GrpcListener | None = None
         if at.grpc is not None:
             self._grpc = grpc_listener(
                 *(self._fleet, config, at.grpc, self._admission, bodies, self._cluster_figures),
-                *(known_keys, live, store),
+                *(known_keys, live, regions, store),
             )
         self._listener = Listener(app, at.host, at.port, at.keep_alive_timeout_s, at.tls)
         gc.freeze()  # what is loaded stays, so that no collection looks through it again

@@ -23,9 +23,10 @@ from tests.support.server import (
 def server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Running]:
     config = yaml.safe_load((ROOT / "serve_config.yaml").read_text())
     # How many sessions a machine carries is no part of what is tested.
-    args = config["applications"][0]["args"]
-    args["live"] = {"max_load": None}
-    args["ingress"]["grpc"] = {"port": free_port()}
+    arguments = config["applications"][0]["args"]
+    arguments["live"] = {"max_load": None}
+    arguments["shared_memory"] = {"prefix": "/"}  # perf_analyzer's keys have no common beginning
+    arguments["ingress"]["grpc"] = {"port": free_port()}
     path = config_on_a_free_port(tmp_path_factory.mktemp("server"), config)
     with running(path) as server:
         yield server

@@ -16,6 +16,7 @@ from deployments.grpc.service import grpc_listener
 from deployments.http.app import LiveParts
 from deployments.http.middleware.admission import Admission
 from deployments.http.middleware.bodies import Bodies
+from deployments.inference.regions import Regions
 from deployments.live.fleet_sessions import sessions_of
 from deployments.live.sessions import Sessions
 from deployments.security.keys import KnownKeys
@@ -63,7 +64,8 @@ async def serving(setting: Setting | None = None) -> AsyncIterator[Served]:
     figures = ClusterFigures("alone", fleet.figures, access=known_keys.figures)
     sessions = setting.sessions or sessions_of(fleet, config)
     listener = grpc_listener(
-        *(fleet, config, settings, admission, bodies, figures, known_keys, LiveParts(sessions))
+        *(fleet, config, settings, admission, bodies, figures, known_keys, LiveParts(sessions)),
+        Regions(config.shared_memory, config.limits),
     )
     await listener.start()
     try:

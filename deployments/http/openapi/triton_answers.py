@@ -34,10 +34,13 @@ class Parameters(BaseModel):
     binary_data_output: bool | None = None
     binary_data_size: int | None = Field(None, ge=0)
     binary_data: bool | None = None
+    shared_memory_region: str | None = Field(None, description="the name of a registered region")
+    shared_memory_byte_size: int | None = Field(None, ge=0)
+    shared_memory_offset: int | None = Field(None, ge=0, description="from the region's begin")
 
 
 class InputTensor(BaseModel):
-    """One input: its values in ``data``, or in bytes behind the JSON."""
+    """One input: its values in ``data``, in bytes behind the JSON, or in shared memory."""
 
     name: str = Field(min_length=1, max_length=128)
     datatype: Datatype
@@ -63,7 +66,7 @@ class InferRequest(BaseModel):
 
 
 class OutputTensor(BaseModel):
-    """One output: its values in ``data``, or in bytes behind the JSON."""
+    """One output: its values in ``data``, in bytes behind the JSON, or in shared memory."""
 
     name: str
     datatype: Datatype

@@ -14,8 +14,10 @@ from deployments.graph.pipeline import Pipeline
 from deployments.http.health import live, readiness
 from deployments.http.parsing import body
 from deployments.http.triton.infer import InferEndpoint
+from deployments.http.triton.shared_memory import SharedMemoryRoutes
 from deployments.inference.json_documents import json_object
 from deployments.inference.kinds.base import Served
+from deployments.inference.regions import EXTENSION, Regions
 from deployments.inference.repository import SERVER, Repository
 from deployments.telemetry.cluster_figures import ClusterFigures
 from models.errors import InvalidRequest
@@ -40,17 +42,22 @@ class OipRoutes:
         config: AppConfig,
         refusing: Callable[[], str | None],  # why a new request would be refused
         cluster_figures: ClusterFigures,
+        regions: Regions,
     ) -> None:
         self._pipeline = pipeline
         self._config = config
         self._refusing = refusing
+        self._regions = regions
         self._repository = Repository(pipeline, config, cluster_figures)
 
     def routes(self) -> list[Route]:
-        infer = InferEndpoint(self._repository.catalogue, self._pipeline, self._config.limits)
+        infer = InferEndpoint(
+            self._repository.catalogue, self._pipeline, self._config.limits, self._regions
+        )
         of_model = {"": self.metadata, "/ready": self.ready, "/config": self.configuration}
         of_model["/stats"] = self.statistics
         routes = [Route(f"{prefix}/infer", infer) for prefix in OF_MODEL]
+        routes += SharedMemoryRoutes(self._regions, self._config.limits).routes()
         routes += [
             Route("/v2", self.server, methods=["GET"]),
             Route("/v2/health/live", live, methods=["GET"]),
@@ -69,7 +76,8 @@ class OipRoutes:
     # ---- the server ----------------------------------------------------------------------
 
     async def server(self, request: Request) -> Response:
-        return JSONResponse({**SERVER, "extensions": EXTENSIONS})
+        shared = (EXTENSION,) if self._regions.is_on else ()
+        return JSONResponse({**SERVER, "extensions": [*EXTENSIONS, *shared]})
 
     async def server_ready(self, request: Request) -> Response:
         return readiness(self._repository.is_server_ready, self._refusing())

@@ -182,12 +182,6 @@ ABSENT: dict[str, tuple[Any, ...]] = {
     "update_trace_settings": (),
     "get_log_settings": (),
     "update_log_settings": ({"log_info": True},),
-    "get_cuda_shared_memory_status": (),
-    "register_cuda_shared_memory": ("region", b"aGFuZGxl", 0, 64),
-    "unregister_cuda_shared_memory": (),
-    "get_system_shared_memory_status": (),
-    "register_system_shared_memory": ("region", "/key", 64),
-    "unregister_system_shared_memory": (),
 }
 
 
@@ -197,8 +191,14 @@ async def test_what_is_not_there_says_so(ask: Ask, call: str) -> None:
     assert error.status() == str(grpc.StatusCode.UNIMPLEMENTED)
 
 
-async def test_shared_memory_is_refused_in_words(ask: Ask) -> None:
-    (clip,) = audio(SECOND)
-    clip.set_shared_memory("region", 32_000)
-    error = await refusal(ask("infer", "asr", [clip]))
-    assert "shared memory is not supported" in error.message()
+async def test_memory_of_a_gpu_is_refused(ask: Ask) -> None:
+    handle = b"aGFuZGxl"
+    error = await refusal(ask("register_cuda_shared_memory", "region", handle, 0, 64))
+    assert error.message().startswith("CUDA shared memory is not supported")
+    assert not (await ask("get_cuda_shared_memory_status")).regions
+    await ask("unregister_cuda_shared_memory")
+
+
+async def test_shared_memory_that_is_off_is_refused_in_words(ask: Ask) -> None:
+    error = await refusal(ask("register_system_shared_memory", "region", "/key", 64))
+    assert "shared_memory.prefix is not set" in error.message()
