@@ -52,7 +52,7 @@ class Call:
 
     request_id: str
     deadline: float
-    scope: Mapping[str, Any]
+    scope: dict[str, Any]
     caller: Caller | None
 
 

@@ -21,7 +21,7 @@ from tests.support.malformed_oip.valid import Draft, valid_draft
 
 OF_MODEL = re.compile(r"/v2/models/([^/]*)(?:/versions/([^/]*))?(?:/(infer|ready|config|stats))?")
 OF_REPOSITORY = re.compile(r"/v2/repository/models/([^/]*)/(load|unload)")
-METHODS = {"infer": "ModelInfer", "ready": "ModelReady", "config": "ModelConfig"}
+METHODS: dict[str | None, str] = {"infer": "ModelInfer", "ready": "ModelReady", "config": "ModelConfig"}
 METHODS |= {"stats": "ModelStatistics", None: "ModelMetadata"}
 # Kinds whose mistake is in the tensors behind the JSON, which gRPC has, too.
 OF_TENSORS = {"blobs cut", "blobs too long", "string length", "string count", "not finite"}
@@ -150,6 +150,8 @@ def _add_input(request: Any, entry: Mapping[str, Any], blobs: Iterator[bytes]) -
     if "data" in entry:
         field = getattr(made.contents, CONTENTS.get(datatype, "fp32_contents"))
         values = _flat(entry["data"])
+        if datatype != "BOOL" and any(isinstance(value, bool) for value in values):
+            raise TypeError
         is_bytes = datatype == "BYTES"
         field.extend([value.encode() for value in values] if is_bytes else values)
         if not values:
