@@ -10,6 +10,7 @@ from pydantic import Field, field_validator, model_validator
 from pydantic_core.core_schema import ValidationInfo
 
 from deployments.config import names
+from deployments.config.grpc import Grpc
 from deployments.config.library import Library
 from deployments.config.live import Live
 from deployments.config.names import AliasName
@@ -199,6 +200,8 @@ class IngressConfig(Strict):
     """Port that it listens on; the ingress processes of a machine share it."""
     tls: Tls | None = None
     """Certificate for HTTPS. null: HTTP, for this machine or behind a proxy."""
+    grpc: Grpc | None = None
+    """gRPC beside HTTP (see grpc.md). null: HTTP alone."""
     keep_alive_timeout_s: Annotated[int, Field(ge=1)] = 90
     """Seconds after which a connection without requests is closed."""
     replicas: Annotated[int, Field(ge=1)] | Literal["every_node"] = 1
@@ -213,6 +216,12 @@ class IngressConfig(Strict):
     """Most bytes of kept answers of all models together, in each ingress process."""
     drain_notice_s: Annotated[float, Field(ge=0)] = 1.0
     """Seconds that a stopping server says that it is not ready before it refuses requests."""
+
+    @model_validator(mode="after")
+    def _ports_differ(self) -> Self:
+        if self.grpc is not None and self.grpc.port == self.port:
+            raise ValueError("grpc.port: HTTP has that port already")
+        return self
 
     @property
     def on_a_node(self) -> int:

@@ -75,13 +75,14 @@ def asgi_app(
     store: Store | None = None,
     jobs: Runner | None = None,
     regions: Regions | None = None,
+    bodies: Bodies | None = None,
 ) -> ASGIApp:
     """Serve all protocols over one fleet of models.
 
     ``live`` holds the sessions of live speech; None: this process has its own, and is alone.
     ``store`` keeps what callers leave here; None: nothing is kept. ``jobs`` runs the jobs that are
-    kept there; None: other processes do. ``regions`` are of shared memory; None: this process has
-    its own.
+    kept there; None: other processes do. ``bodies`` counts those of requests; None: of these alone.
+    ``regions`` are of shared memory; None: this process has its own.
 
     The router is bare: Starlette's application would wrap each request in two more layers for
     errors, for which ``middleware.errors`` answers in any case.
@@ -90,7 +91,7 @@ def asgi_app(
     cluster_figures = cluster_figures or ClusterFigures(
         "alone", fleet.figures, access=known_keys.figures
     )
-    bodies = Bodies(config.limits)
+    bodies = bodies or Bodies(config.limits)
 
     def refusing() -> str | None:
         return admission.why_not_ready() or bodies.why_not_ready()

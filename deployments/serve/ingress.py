@@ -20,8 +20,11 @@ from deployments.config.files import check_policies
 from deployments.config.names import APPLICATION, INGRESS
 from deployments.config.policy import BatchPolicy, IngressUserConfig
 from deployments.config.schema import AppConfig
+from deployments.grpc.server import GrpcListener
+from deployments.grpc.service import grpc_listener
 from deployments.http.app import LiveParts, asgi_app
 from deployments.http.middleware.admission import Admission
+from deployments.http.middleware.bodies import Bodies
 from deployments.http.realtime.relay import Answer, Ask, Elsewhere, Relays
 from deployments.http.realtime.sessions import end_here
 from deployments.http.server import Listener
@@ -44,6 +47,7 @@ from deployments.telemetry.log import logger, set_up
 # A request leaves dozens of objects and no cycles, so Python's default, a search for cycles every
 # 700 objects, would waste the ingress' time.
 GC_THRESHOLDS = (50_000, 50, 50)
+GRPC_STOP_S = 1.0  # for the last answers over gRPC, once nothing runs any more
 STOP_S = 5.0  # of a stopping replica's time, for Serve and for the last answers
 
 
@@ -76,19 +80,29 @@ class Ingress:
         self._store = store
         self._sweeping: asyncio.Task[None] | None = None
         self._jobs = runner_of(self._fleet, config, store, known_keys)
+        bodies = Bodies(config.limits)
+        live = LiveParts(sessions, elsewhere, signing_key(os.environ))
         at = config.ingress
         folder = folder_of(at.host, at.port, os.environ)
+        regions = Regions(config.shared_memory, config.limits, folder)
         app = asgi_app(
             self._fleet,
             config,
             self._admission,
             self._cluster_figures,
             known_keys,
-            LiveParts(sessions, elsewhere, signing_key(os.environ)),
+            live,
             store,
             self._jobs,
-            Regions(config.shared_memory, config.limits, folder),
+            regions,
+            bodies,
         )
+        self._grpc: GrpcListener | None = None
+        if at.grpc is not None:
+            self._grpc = grpc_listener(
+                *(self._fleet, config, at.grpc, self._admission, bodies, self._cluster_figures),
+                *(known_keys, live, regions, store),
+            )
         self._listener = Listener(app, at.host, at.port, at.keep_alive_timeout_s, at.tls)
         gc.freeze()  # what is loaded stays, so that no collection looks through it again
 
@@ -107,9 +121,12 @@ class Ingress:
         if not self._listener.is_listening:
             try:
                 self._listener.start()
+                if self._grpc is not None:
+                    await self._grpc.start()
             except OSError as error:
                 at = self._config.ingress
-                logger.error("%s:%s cannot be listened on: %s", at.host, at.port, error)
+                ports = [at.port] if at.grpc is None else [at.port, at.grpc.port]
+                logger.error("%s:%s cannot be listened on: %s", at.host, ports, error)
                 raise
             self._fleet.start()
             if self._store is not None:
@@ -126,8 +143,10 @@ class Ingress:
         audit.note("policies", models=",".join(validated.batching) or "none")
 
     async def check_health(self) -> None:
-        """Check the listener; Serve replaces an ingress that fails. Raises RuntimeError."""
+        """Check the listeners; Serve replaces an ingress that fails. Raises RuntimeError."""
         self._listener.check()
+        if self._grpc is not None:
+            self._grpc.check()
 
     async def drain(self, timeout_s: float) -> bool:
         """Refuse new requests, and wait for those that run; see ``Admission.drain``.
@@ -198,6 +217,8 @@ class Ingress:
         if self._jobs is not None:
             await self._jobs.stop()
         await self._listener.stop(self._admission, DRAIN_S - STOP_S)
+        if self._grpc is not None:
+            await self._grpc.stop(GRPC_STOP_S)
         await asyncio.to_thread(tracing.shut_down)
 
 

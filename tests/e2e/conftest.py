@@ -8,6 +8,7 @@ from pathlib import Path
 import pytest
 import yaml
 
+from deployments.serve.ports import free_port
 from dragoman_client import Client
 from tests.support.server import (
     ROOT,
@@ -25,6 +26,7 @@ def server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Running]:
     arguments = config["applications"][0]["args"]
     arguments["live"] = {"max_load": None}
     arguments["shared_memory"] = {"prefix": "/"}  # perf_analyzer's keys have no common beginning
+    arguments["ingress"]["grpc"] = {"port": free_port()}
     path = config_on_a_free_port(tmp_path_factory.mktemp("server"), config)
     with running(path) as server:
         yield server

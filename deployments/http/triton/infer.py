@@ -7,34 +7,31 @@ from __future__ import annotations
 
 import re
 from collections.abc import Mapping
-from typing import Any
 
 from starlette.exceptions import HTTPException
 from starlette.types import Receive, Scope, Send
 
 from deployments.config.names import MODEL_VERSION
 from deployments.config.schema import Limits
-from deployments.graph.context import Context
 from deployments.graph.pipeline import Pipeline
 from deployments.http.failed_requests import Meant
 from deployments.http.parsing import TIMEOUT_HEADER, body, deadline_of
 from deployments.http.triton.compression import compressed, decompressed
 from deployments.http.triton.infer_request import parse
 from deployments.http.triton.infer_response import render
-from deployments.inference.kinds.base import Served, Wanted
+from deployments.inference.kinds.base import Served
 from deployments.inference.open_region import OpenRegion
 from deployments.inference.regions import Regions, tensor_of
+from deployments.inference.requests import context_of, wanted_of
 from deployments.inference.rows import Rows
 from deployments.inference.served import Catalogue
 from deployments.inference.signature import check
 from deployments.inference.tensors import HEADER_LENGTH, InferRequest, Tensor
-from models.errors import InvalidRequest, TooLarge
+from models.errors import TooLarge
 
 INLINE_BYTES = 1 << 16  # of binary tensors: few enough to read on the event loop
 INLINE_JSON_BYTES = 1 << 12
 INLINE_REGIONS = 8  # inputs in shared memory: each is a file to open
-US = 1e-6
-MAX_TIMEOUT_US = 1 << 62
 LENGTH, TIMEOUT = HEADER_LENGTH.lower().encode(), TIMEOUT_HEADER.encode()
 READ = frozenset({LENGTH, TIMEOUT, b"content-encoding", b"accept-encoding"})  # headers
 ANNOUNCED = re.compile(r"[0-9]{1,10}")  # a length that parsing need not refuse
@@ -73,12 +70,8 @@ class InferEndpoint:
         if rows is None:
             rows = await self._read_regions(request, served, deadline)
         places = await self._regions.open_outputs(request.outputs)
-        context = Context(
-            deadline,
-            priority=_whole(request.parameters, "priority"),
-            queue_timeout_s=_whole(request.parameters, "timeout") * US or None,
-        )
-        outputs = await served.infer(rows, _wanted(request), context)
+        context = context_of(request.parameters, deadline)
+        outputs = await served.infer(rows, wanted_of(request), context)
         await self._answer(request, outputs, places, served.name, headers, deadline, send)
 
     async def _read(
@@ -158,18 +151,3 @@ class InferEndpoint:
         start.append((b"content-length", b"%d" % len(data)))
         await send({"type": "http.response.start", "status": 200, "headers": start})
         await send({"type": "http.response.body", "body": data})
-
-
-def _wanted(request: InferRequest) -> Wanted:
-    if request.outputs is None:
-        return lambda name: True
-    return {output.name for output in request.outputs}.__contains__
-
-
-def _whole(parameters: Mapping[str, Any], name: str) -> int:
-    """Read a parameter that is a whole number from 0, which is its default."""
-    value = parameters.get(name, 0)
-    if isinstance(value, bool) or not isinstance(value, int) or not 0 <= value <= MAX_TIMEOUT_US:
-        message = f"parameter '{name}' must be a whole number from 0"
-        raise InvalidRequest(message, param=name)
-    return value

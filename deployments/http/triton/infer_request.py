@@ -14,14 +14,11 @@ from typing import Any
 from deployments.inference.json_documents import json_object
 from deployments.inference.regions import slice_of
 from deployments.inference.signature import TensorSpec
-from deployments.inference.tensor_values import Announced, Blobs, from_json, objects
+from deployments.inference.tensor_values import Announced, Blobs, from_json, objects, shape_of
 from deployments.inference.tensors import (
     DTYPES,
     HEADER_LENGTH,
-    MAX_DIMS,
-    MAX_ELEMENTS,
     MAX_NAME_CHARACTERS,
-    MAX_STRINGS,
     InferRequest,
     RegionInput,
     RequestedOutput,
@@ -183,7 +180,7 @@ def _announced(entry: dict[str, Any], where: str) -> Announced | RegionInput:
     if type(datatype) is not str or datatype not in DTYPES:
         message = f"datatype of input '{name}' must be one of {', '.join(DTYPES)}"
         raise InvalidRequest(message, param=name)
-    shape = _shape(entry, name, datatype)
+    shape = shape_of(entry.get("shape"), name, datatype)
     parameters = _parameters(entry, f"{where}.parameters")
     region = slice_of(parameters, f"{where}.parameters")
     if region is not None:
@@ -206,26 +203,6 @@ def _announced(entry: dict[str, Any], where: str) -> Announced | RegionInput:
         message = f"binary_data_size of input '{name}' must be a whole number, 0 or more"
         raise InvalidRequest(message, param=name)
     return Announced(name, datatype, shape, None, size, math.prod(shape))
-
-
-def _shape(entry: dict[str, Any], name: str, datatype: str) -> tuple[int, ...]:
-    shape = entry.get("shape")
-    if (
-        type(shape) is not list
-        or len(shape) > MAX_DIMS
-        or not set(map(type, shape)) <= {int}
-        or min(shape, default=0) < 0
-    ):
-        message = (
-            f"shape of input '{name}' must be a list of at most {MAX_DIMS} whole numbers, "
-            "each 0 or more"
-        )
-        raise InvalidRequest(message, param=name)
-    limit = MAX_STRINGS if datatype == "BYTES" else MAX_ELEMENTS
-    if math.prod(dim or 1 for dim in shape) > limit:
-        message = f"shape of input '{name}' must be of at most {limit} elements of {datatype}"
-        raise InvalidRequest(message, param=name)
-    return tuple(shape)
 
 
 def _raw_tensor(body: bytes | memoryview, model: str, spec: TensorSpec | None) -> Tensor:

@@ -3,19 +3,18 @@
 from __future__ import annotations
 
 import json
-import struct
 from collections.abc import Mapping, Sequence
 from functools import lru_cache
 from types import MappingProxyType
 from typing import Any, TypeAlias
 
 import numpy as np
-from numpy.typing import NDArray
 
-from deployments.inference.open_region import OpenRegion, check_room
+from deployments.inference.encoding import encoded
+from deployments.inference.open_region import OpenRegion
+from deployments.inference.placing import write_to_regions
 from deployments.inference.tensors import (
     BINARY_ONLY,
-    DTYPES,
     HEADER_LENGTH,
     InferRequest,
     RequestedOutput,
@@ -65,7 +64,7 @@ def render(
         values = [None if each.name in data else _listed(computed[each.name]) for each in asked]
         head = _answer_head(model, version, request.id, told, values)
     if regions:
-        _write(asked, data, regions)
+        write_to_regions(asked, data, regions)
     blobs = [data[each.name] for each in asked if each.binary]
     if not blobs:
         return {"content-type": "application/json"}, head
@@ -76,19 +75,6 @@ def render(
 def _told(output: RequestedOutput, tensor: Tensor, data: bytes | None) -> _Output:
     size = WRITTEN if output.region is not None else None if data is None else len(data)
     return tensor.name, tensor.datatype, tensor.array.shape, size
-
-
-def _write(
-    asked: Sequence[RequestedOutput],
-    data: Mapping[str, bytes],
-    regions: Mapping[str, OpenRegion],
-) -> None:
-    """Write outputs to their regions, or none of them where one is too large."""
-    placed = [(each.name, each.region) for each in asked if each.region is not None]
-    for name, region in placed:
-        check_room(name, region.byte_size, len(data[name]))
-    for name, region in placed:
-        regions[name].write(region.offset, region.byte_size, data[name], name)
 
 
 def _answer_head(
@@ -112,24 +98,6 @@ def _answer_head(
 def _binary_head(model: str, version: str, id_: str, outputs: tuple[_Output, ...]) -> bytes:
     """Write the JSON of an answer without values in it: it is often the same."""
     return _answer_head(model, version, id_, outputs, [None] * len(outputs))
-
-
-def encoded(tensor: Tensor) -> bytes:
-    """Return the bytes of a tensor as they lie behind the JSON."""
-    array = tensor.array
-    if tensor.datatype == "BYTES":
-        return b"".join(struct.pack("<I", len(value)) + value for value in array.flat)
-    if tensor.datatype == "BF16":
-        return _upper_halves(array).tobytes()
-    return array.astype(DTYPES[tensor.datatype], copy=False).tobytes()
-
-
-def _upper_halves(array: NDArray[Any]) -> NDArray[np.uint16]:
-    """Make BF16 of float32, rounded to the nearest, halves to even."""
-    bits = np.ascontiguousarray(array, np.float32).view(np.uint32)
-    rounded = (bits + 0x7FFF + (bits >> 16 & 1)) >> 16
-    quiet = bits >> 16 | 0x40  # a NaN stays one, whatever its lower bits
-    return np.where(np.isnan(array), quiet, rounded).astype("<u2")
 
 
 def _listed(tensor: Tensor) -> list[Any]:
