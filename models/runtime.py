@@ -36,6 +36,8 @@ class Engine:
         small: whether one CPU thread is best.
         keeps: whether ``models.text.keep`` keeps what is no prose around it. Such a runtime has
             ``lacks``, too; see ``models.nmt.keeping``.
+        file_options: names of options that the configuration's file alone may set, and no call
+            that loads a model, whatever ``security.load_allow`` says.
 
     Raises:
         TypeError, ValueError: a declaration that the server could not use.
@@ -48,6 +50,7 @@ class Engine:
     needs_weights: bool = True
     small: bool = False
     keeps: bool = False
+    file_options: tuple[str, ...] = ()
 
     def __post_init__(self) -> None:
         if self.kind not in get_args(Kind):
@@ -64,6 +67,8 @@ class Engine:
             raise TypeError(
                 f"Engine.options: {self.options.__name__} is a dataclass but not frozen"
             )
+        if unknown := set(self.file_options) - set(self.options.__dataclass_fields__):
+            raise ValueError(f"Engine.file_options: no option is called {min(unknown)}")
         if self.keeps and self.kind != "nmt":
             raise ValueError(f"Engine.keeps: for nmt alone, not for {self.kind}")
 
@@ -105,6 +110,9 @@ class RuntimeSpec:
     max_batch_size: int | None = None  # what the engine itself bounds; None: nothing
     # Lengths that items are padded up to; empty: to the longest.
     length_buckets: tuple[float, ...] = ()
+    sends_to: str | None = None  # host that items are sent to; None: they stay on the machine
+    # What bounds a batch that waits for another machine, and so uses no CPU; None: batches compute.
+    max_run_s: float | None = None
 
     def translates(self, source: str, target: str) -> bool:
         """Tell whether it translates from one language to another."""

@@ -39,6 +39,7 @@ class Model(Answer, frozen=True, kw_only=True):
     engine: str
     weights: str
     licence: str
+    sends_to: str | None = None  # host that texts are sent to; None: they stay on its machine
     languages: tuple[str, ...] = ()
     pairs: tuple[tuple[str, str], ...] = ()  # (source, target)
     voices: tuple[str, ...] = ()

@@ -121,7 +121,12 @@ def test_tokens_are_those_of_transformers(loaded: Loaded) -> None:
     for item in loaded.items():
         ids = torch.tensor([loaded.tokenizer(loaded.asked(item.text)).input_ids])
         found = loaded.network.generate(
-            ids, max_new_tokens=MAX_TOKENS + start - 1, num_beams=1, do_sample=False, **forced
+            ids,
+            min_new_tokens=1,  # as CTranslate2 has it
+            max_new_tokens=MAX_TOKENS + start - 1,
+            num_beams=1,
+            do_sample=False,
+            **forced,
         )
         tokens = loaded.tokenizer.convert_ids_to_tokens(found[0].tolist())[start:]
         theirs.append(tokens[: tokens.index("</s>")] if "</s>" in tokens else tokens)

@@ -112,6 +112,7 @@ MODEL: Json = {
     "engine": "faster_whisper",
     "weights": "package:whisper-base",
     "licence": "MIT",
+    "sends_to": None,
     "languages": ["en", "pt"],
     "pairs": [["en", "pt"]],
     "voices": [],

@@ -157,6 +157,7 @@ class Model(BaseModel):
     engine: str
     weights: str
     licence: str
+    sends_to: str | None = Field(description="host that its items are sent to; null: none")
     languages: list[str]
     pairs: list[Any]
     cloning_languages: list[str]

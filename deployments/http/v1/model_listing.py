@@ -63,6 +63,7 @@ def as_row(
         "engine": spec.engine,
         "weights": spec.weights,
         "licence": spec.licence,
+        "sends_to": spec.sends_to,
         "languages": spec.languages,
         "pairs": spec.pairs,
         "cloning_languages": spec.cloning_languages,
