@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import shutil
 from collections.abc import Iterator
 from dataclasses import dataclass, replace
 from functools import cached_property
@@ -21,7 +20,7 @@ from models.registry import ENGINES
 from models.runtime import ItemError, RuntimeSettings, RuntimeSpec
 from models.types import NmtItem, Term, Translation
 from tests.support.m2m100 import translations
-from tests.support.published.ctranslate2 import FLORES, build
+from tests.support.published.ctranslate2 import build
 from tests.support.published.m2m100 import SENTENCES
 
 pytestmark = pytest.mark.filterwarnings("ignore:Recommended. pip install sacremoses")
@@ -256,57 +255,3 @@ def test_a_text_without_words_is_an_empty_text(loaded: Loaded) -> None:
 
 def test_warm_up(loaded: Loaded) -> None:
     loaded.engine.warm_up()
-
-
-# ---- NLLB-200 ------------------------------------------------------------------------------
-
-
-@pytest.fixture(scope="module")
-def nllb(tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, Path]:
-    return build(tmp_path_factory.mktemp("nllb"), "nllb")
-
-
-def tokens_of(folder: Path, item: NmtItem, **options: Any) -> tuple[list[str], list[str]]:
-    engine = CTranslate2Translator(settings(folder), Options(**options))
-    engine.load()
-    assert engine._family is not None
-    tokens = engine._family.tokens(item)
-    return tokens.source, tokens.prefix
-
-
-@pytest.mark.parametrize("language", FLORES)
-def test_the_languages_of_nllb_have_flores_codes(nllb: tuple[Path, Path], language: str) -> None:
-    other = "en" if language != "en" else "pt"
-    source, prefix = tokens_of(nllb[1], NmtItem("42", language, other))
-    assert (source[0], prefix) == (FLORES[language], [FLORES[other]])
-
-
-def test_a_text_tells_its_script(nllb: tuple[Path, Path]) -> None:
-    texts = {"kas_Arab": "یہ چھُ", "kas_Deva": "यि छु"}
-    found = [tokens_of(nllb[1], NmtItem(text, "ks", "en"))[0][0] for text in texts.values()]
-    assert found == [*texts]
-
-
-def test_the_configuration_chooses_a_script(nllb: tuple[Path, Path]) -> None:
-    item = NmtItem("Hello.", "en", "zh")
-    usual, chosen = (
-        tokens_of(nllb[1], item, **options)[1] for options in ({}, {"codes": {"zh": "zho_Hant"}})
-    )
-    assert (usual, chosen) == (["zho_Hans"], ["zho_Hant"])
-
-
-def test_a_folder_with_the_other_form_of_the_tokenizer(
-    nllb: tuple[Path, Path], tmp_path: Path
-) -> None:
-    """Some conversions copied ``tokenizer.json`` alone."""
-    published, folder = nllb
-    copy = Path(shutil.copytree(folder, tmp_path / "copy"))
-    (copy / "sentencepiece.bpe.model").unlink()
-    shutil.copy(published / "tokenizer.json", copy)
-    items = [NmtItem(text, "en", "pt", max_tokens=9) for text in SENTENCES.values()]
-    ours, theirs = (
-        CTranslate2Translator(settings(each), Options(compute_type="float32"))
-        for each in (copy, folder)
-    )
-    ours.load(), theirs.load()
-    assert run(ours, items) == run(theirs, items)

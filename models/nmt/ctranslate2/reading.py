@@ -20,7 +20,7 @@ MADLAD_FILES = ("spiece.model", "sentencepiece.model")
 OPUS_FILES = ("source.spm", "target.spm")
 TOKENIZER_CONFIG = "tokenizer_config.json"
 
-_CODE = r"[a-z]{2,3}(?:[_-][A-Za-z]{2,4})?"
+_CODE = r"[a-z]{2,3}(?:_[A-Za-z]{2,4})?"
 _FLORES = re.compile(r"[a-z]{3}_[A-Z][a-z]{3}")
 _OPUS_MARK = re.compile(rf">>({_CODE})<<")
 _MADLAD_MARK = re.compile(rf"<2({_CODE})>")

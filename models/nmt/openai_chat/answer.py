@@ -9,7 +9,7 @@ from collections.abc import Iterator
 from typing import Any
 
 from models.errors import Unavailable, Unprocessable
-from models.nmt.openai_chat.options import Options
+from models.nmt.openai_chat.options import LANGUAGES, Options
 from models.nmt.openai_chat.prompt import ANSWER_FIELD
 from models.text import doubts, items, numbers
 from models.text.detection import LanguageDetector, letters_of
@@ -132,11 +132,14 @@ def _lost_terms(item: NmtItem, text: str) -> list[str]:
 
 
 def _other_language(text: str, target: str, detector: LanguageDetector) -> str | None:
-    """Return the language that an answer is surely in instead; None: none, or nobody can tell."""
-    if len(letters_of(text).replace(" ", "")) < TOLD_LETTERS:
+    """Return the language that an answer is surely in instead; None: none, or nobody can tell.
+
+    The detector knows all languages of ``LANGUAGES``, and leaves out improbable ones.
+    """
+    if target not in LANGUAGES or len(letters_of(text).replace(" ", "")) < TOLD_LETTERS:
         return None
     found = detector.languages(text)
-    probabilities = {each.code: each.probability for each in found}
-    if not found or probabilities.get(target, 1.0) > MAYBE_PROBABILITY:
+    is_maybe = any(each.code == target and each.probability > MAYBE_PROBABILITY for each in found)
+    if not found or is_maybe or found[0].probability < TOLD_PROBABILITY:
         return None
-    return found[0].code if found[0].probability >= TOLD_PROBABILITY else None
+    return found[0].code

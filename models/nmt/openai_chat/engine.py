@@ -121,7 +121,8 @@ class OpenAiChat:
         from models.nmt.openai_chat.answer import text_in, translation_of
         from models.nmt.openai_chat.prompt import body_of
 
-        assert self._service is not None and self._detector is not None, "load() first"
+        assert self._service is not None, "load() first"
+        assert self._detector is not None, "load() first"
         try:
             self._check(item)
             if not any(map(str.isalpha, item.text)):  # nothing to translate

@@ -91,6 +91,8 @@ class Service:
                 found = await self._try(body)
             if isinstance(found, bytes):
                 return found
+            if isinstance(found, DragomanError):
+                raise found
             tries += 1
             pause_s = found.pause_s(tries)
             is_late = asyncio.get_running_loop().time() + pause_s >= until
@@ -98,39 +100,37 @@ class Service:
                 raise found.error
             await asyncio.sleep(pause_s)
 
-    async def _try(self, body: bytes) -> bytes | Again:
+    async def _try(self, body: bytes) -> bytes | Again | DragomanError:
+        """Send the body once; return the answer's body, or the error of a failure.
+
+        Errors are returned, as one that is raised here would hold the library's error, and that
+        holds the key.
+        """
         try:
             async with self._session.post(
                 self._options.endpoint, data=body, allow_redirects=False
             ) as response:
-                if response.status != 200:
-                    return _failure(response)
-                return await _read(response)
+                return await _read(response) if response.status == 200 else _failure(response)
         except aiohttp.ClientSSLError:
-            raise Unavailable("the translation service's certificate is not valid") from None
+            return Unavailable("the translation service's certificate is not valid")
         except aiohttp.SocketTimeoutError:  # it may still be at work
-            raise Unavailable(TOO_SLOW) from None
+            return Unavailable(TOO_SLOW)
         except aiohttp.ClientConnectionError:
             return Again(Unavailable(UNREACHABLE))
         except aiohttp.ClientPayloadError:
             return Again(Unavailable("the translation service's answer broke off"))
         except aiohttp.ClientError:
-            raise Unavailable("the translation service does not speak HTTP") from None
+            return Unavailable("the translation service does not speak HTTP")
 
 
-def _failure(response: aiohttp.ClientResponse) -> Again:
-    """Return a failure that may pass. Raises DragomanError: it will not."""
-    status = response.status
+def _failure(response: aiohttp.ClientResponse) -> Again | DragomanError:
+    """Return the error of a status, and whether it may pass."""
+    status, after_s = response.status, _retry_after_s(response.headers.get("retry-after"))
     if status == _BUSY:
         busy = Unavailable("the translation service takes no more calls for now (status 429)")
-        return Again(busy, _retry_after_s(response.headers.get("retry-after")))
+        return Again(busy, after_s)
     if status >= 500:
-        fails = Unavailable(f"the translation service fails (status {status})")
-        return Again(fails, _retry_after_s(response.headers.get("retry-after")))
-    raise _refusal(status)
-
-
-def _refusal(status: int) -> DragomanError:
+        return Again(Unavailable(f"the translation service fails (status {status})"), after_s)
     if 300 <= status < 400:
         what = f"the translation service points elsewhere (status {status}), which is not followed"
         return Unavailable(what)
@@ -140,17 +140,17 @@ def _refusal(status: int) -> DragomanError:
     return Unavailable(f"the translation service refuses the server's calls (status {status})")
 
 
-async def _read(response: aiohttp.ClientResponse) -> bytes:
-    """Read an answer. Raises Unavailable: it is compressed, or has too many bytes."""
+async def _read(response: aiohttp.ClientResponse) -> bytes | DragomanError:
+    """Return the body of an answer, or the error of one that is compressed or too large."""
     if response.headers.get("content-encoding", "identity").lower() != "identity":
-        raise Unavailable("the translation service's answer is compressed, which was not asked for")
+        return Unavailable("the translation service's answer is compressed, unasked")
     if (response.content_length or 0) > MAX_ANSWER_BYTES:
-        raise Unavailable(TOO_LARGE)
+        return Unavailable(TOO_LARGE)
     found = bytearray()
     async for chunk in response.content.iter_chunked(_CHUNK_BYTES):
         found += chunk
         if len(found) > MAX_ANSWER_BYTES:
-            raise Unavailable(TOO_LARGE)
+            return Unavailable(TOO_LARGE)
     return bytes(found)
 
 
