@@ -34,10 +34,10 @@ class Options(BatchOptions):
     family: FamilyName | None = None
     """What the model is: nllb, opus-mt or madlad. null: as its files tell."""
     source_languages: tuple[str, ...] = ()
-    """Languages that it translates from (ISO 639-1, else 639-3). None: all of the model; of Opus-MT
-    those that its folder tells."""
+    """Languages that it translates from (ISO 639-1, else 639-3). Empty: all of the model; of
+    Opus-MT those that its folder tells."""
     target_languages: tuple[str, ...] = ()
-    """Languages that it translates to. None: all of the model."""
+    """Languages that it translates to. Empty: all of the model, or those that its folder tells."""
     codes: Mapping[str, str] = field(default_factory=dict)
     """The model's own code of a language, where it has several: zh: zho_Hant translates to
     traditional Chinese. A source text tells its script by its letters."""

@@ -113,12 +113,13 @@ def _opus(folder: Folder, wishes: Wishes) -> OpusMt:
         for token in folder.files.source_tokens
         if (match := _OPUS_MARK.fullmatch(token))
     }
+    targets: Codes
     named = _named_languages(folder)
     sources = by_language(_told(wishes.source_languages, named[0], folder, "source"), wishes.codes)
     if marks:
-        targets = by_language(marks.values(), wishes.codes)
-        _check_codes(wishes.codes, targets)
-        targets = _chosen(targets, wishes.target_languages, "target_languages")
+        known = by_language(marks.values(), wishes.codes)
+        _check_codes(wishes.codes, known)
+        targets = _chosen(known, wishes.target_languages, "target_languages")
     else:
         targets = by_language(_told(wishes.target_languages, named[1], folder, "target"))
     return OpusMt(folder.files, (source, target), (sources, targets), marks)
@@ -140,8 +141,9 @@ def _named_languages(folder: Folder) -> tuple[list[str], list[str]]:
     The names of groups, such as ROMANCE and mul, are no languages.
     """
     places = (_in_tokenizer_config, _in_readme, _in_name)
-    found = [tuple(map(_languages, place(folder))) for place in places]
-    sources, targets = (next(filter(None, side), []) for side in zip(*found, strict=True))
+    found = [place(folder) for place in places]
+    sources = next(filter(None, (_languages(each[0]) for each in found)), [])
+    targets = next(filter(None, (_languages(each[1]) for each in found)), [])
     return sources, targets
 
 

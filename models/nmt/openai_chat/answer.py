@@ -54,6 +54,8 @@ def text_in(body: bytes, item: NmtItem, options: Options) -> str:
     if not isinstance(content, str):
         raise Unavailable(MALFORMED)
     text = _unwrapped(content, item, options).strip()
+    if any("\ud800" <= character <= "\udfff" for character in text):
+        raise Unavailable(MALFORMED)
     if not text:
         raise Unavailable("the translation service's answer is empty")
     if len(text) > EXTRA_CHARS + options.max_length_factor * len(item.text):

@@ -26,7 +26,12 @@ def make(service: ChatService, monkeypatch: pytest.MonkeyPatch) -> Iterator[Make
     made: list[OpenAiChat] = []
 
     def load(**options: Any) -> OpenAiChat:
-        usual = {"url": service.url, "model": "some-model", "key_variable": VARIABLE, "retries": 0}
+        usual: dict[str, Any] = {
+            "url": service.url,
+            "model": "some-model",
+            "key_variable": VARIABLE,
+            "retries": 0,
+        }
         engine = OpenAiChat(settings(), Options(**usual | options))
         made.append(engine)
         engine.load()

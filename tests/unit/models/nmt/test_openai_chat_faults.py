@@ -36,6 +36,7 @@ FAULTS: dict[str, tuple[Reply, type[DragomanError], str]] = {
     "no choices": (Reply(body=b'{"choices": []}'), Unavailable, "expected form"),
     "no message": (Reply(body=b'{"choices": [{}]}'), Unavailable, "expected form"),
     "no text": (said(None), Unavailable, "expected form"),
+    "half a surrogate pair": (said("a \ud800"), Unavailable, "expected form"),
     "parts": (said([{"text": "a"}]), Unavailable, "expected form"),
     "an empty text": (said(" \n"), Unavailable, "is empty"),
     "a refusal": (said(None, refusal="I cannot."), Unprocessable, "refuses to translate"),
