@@ -7,6 +7,7 @@ import logging
 import os
 import time
 from collections.abc import Sequence
+from dataclasses import replace
 from typing import TYPE_CHECKING
 
 from models.devices.device import DeviceReport, choose, report
@@ -20,6 +21,7 @@ if TYPE_CHECKING:
     from models.nmt.openai_chat.service import Service
     from models.text.detection import LanguageDetector
 
+COMPUTES = "another service computes"
 _logger = logging.getLogger("dragoman")
 
 
@@ -60,7 +62,7 @@ class OpenAiChat:
         started_s = time.monotonic()
         settings, options = self._settings, self._options
         key = key_in_environment(options.key_variable)
-        device = choose(settings.device, cuda_available=False, missing="a service computes")
+        device = choose(settings.device, cuda_available=False, missing=COMPUTES)
         self._detector = LanguageDetector()
         self._loop = LoopThread(f"{settings.name}-calls")
         self._service = self._loop.run(_open(options, key))
@@ -80,7 +82,7 @@ class OpenAiChat:
         )
         return spec, report(
             settings.device,
-            device,
+            replace(device, reason=COMPUTES),
             library=f"aiohttp {aiohttp.__version__}",
             precision="of the service",
             load_s=time.monotonic() - started_s,
