@@ -1,20 +1,21 @@
 """Single engines on the CPU by batch size, each beside what a user would call instead.
 
-    python -m bench.engines [--only asr onnx-asr speaker nmt yourtts xtts] [--threads 2]
-        [--rounds 3] [--tiny]
+    python -m bench.engines [--only asr onnx-asr speaker nmt ctranslate2 openai-chat yourtts xtts]
+        [--threads 2] [--rounds 3] [--tiny]
 
 Whisper by window beside faster-whisper one by one; GE2E and ECAPA-TDNN beside one clip at a time;
 M2M100 on CTranslate2 beside transformers; YourTTS beside Coqui's own inference. ECAPA-TDNN, M2M100
 and YourTTS have their published sizes and random values: their speed is real, what they say is
-not. The models of onnx-asr and XTTS are small ones of random values: their figures are of the time
-around the networks. On a GPU ``bench.gpu`` measures the same.
+not. The models of onnx-asr, XTTS, NLLB-200, Opus-MT and MADLAD-400 are small ones of random values:
+their figures are of the time around the networks. The service of ``openai-chat`` only waits. On a
+GPU ``bench.gpu`` measures the same.
 """
 
 from __future__ import annotations
 
 import argparse
 import tempfile
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Sequence
 from contextlib import ExitStack
 from functools import partial
 from itertools import cycle, islice
@@ -24,10 +25,12 @@ from typing import Any
 import numpy as np
 
 from bench import engine_inputs as inputs
+from bench import engine_texts
 from bench.bare import answers, loaded
 from bench.command import flag, run, some, value
-from bench.results import Cell, Results, Table
-from bench.turns import Way, cut, in_turns
+from bench.comparing import compared
+from bench.results import Results, Table
+from bench.turns import Way, cut
 from models.asr.decoding import window_capacities_s
 from models.asr.model import model_folder
 from models.asr.options import LONGEST_WINDOW_S, Options
@@ -49,30 +52,6 @@ XTTS_BATCHES = (1, 8, 32)
 DURATIONS_S = (1, 5, 10)
 TOKENS = 20  # of each translation
 REFERENCE_S = 6  # of a voice that was never heard
-Column = Callable[[Way], Cell]
-
-
-def compared(
-    title: str,
-    ways: Sequence[Way],
-    rounds: int,
-    more: Mapping[str, Column] | None = None,
-    *,
-    warm_up: bool = True,
-) -> Table:
-    """Measure the ways in turns; the first one is the reference."""
-    in_turns(ways, rounds, warm_up=warm_up)
-    columns: dict[str, Column] = {
-        "what": lambda way: way.name,
-        "batch": lambda way: len(way.batches[0]),
-        "items": lambda way: way.count,
-        "ms an item": lambda way: way.ms_an_item.text(),
-        "items/s": lambda way: way.items_a_s.median,
-        "times as fast as the first": lambda way: way.speed(ways[0]).text(2),
-    }
-    table = Table.of(title, ways, columns | dict(more or {}))
-    print(f"measured: {title}", flush=True)
-    return table
 
 
 def asr(args: argparse.Namespace, stack: ExitStack) -> list[Table]:
@@ -242,6 +221,8 @@ PARTS = {
     "onnx-asr": small_asr,
     "speaker": speaker,
     "nmt": nmt,
+    "ctranslate2": engine_texts.ctranslate2,
+    "openai-chat": engine_texts.openai_chat,
     "yourtts": tts,
     "xtts": small_xtts,
 }

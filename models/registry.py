@@ -42,6 +42,8 @@ ENGINES: dict[str, RuntimeClass] = {
     "onnx-asr": RuntimeClass("models.asr.onnx_asr.engine:OnnxAsr"),
     "bergamot": RuntimeClass("models.nmt.bergamot.engine:BergamotNmt"),
     "m2m100": RuntimeClass("models.nmt.m2m100.engine:M2m100Nmt"),
+    "ctranslate2-translator": RuntimeClass("models.nmt.ctranslate2.engine:CTranslate2Translator"),
+    "openai-chat": RuntimeClass("models.nmt.openai_chat.engine:OpenAiChat"),
     "piper": RuntimeClass("models.tts.piper.engine:PiperTts"),
     "kokoro": RuntimeClass("models.tts.kokoro:KokoroTts"),
     "yourtts": RuntimeClass("models.tts.yourtts.engine:YourTts"),

@@ -66,7 +66,8 @@ class ModelReplica:
         self._runtime = found.create(settings)
         self._description = self._thread.submit(self._load).result()
         device = self._description.device.actual
-        self._watchdog = Watchdog(settings.name, device, log_format)
+        bound_s = self._description.spec.max_run_s
+        self._watchdog = Watchdog(settings.name, device, log_format, bound_s)
         self._runner = Runner(
             settings.name, self._runtime, self._stats, self._watchdog, on_gpu=device == "cuda"
         )

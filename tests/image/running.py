@@ -31,6 +31,7 @@ ENVIRONMENT = {  # as the Dockerfile sets it
 }
 SERVE = ("dragoman", "serve", "--config", "/etc/dragoman/serve_config.yaml")
 PORT, READY_S, STOP_S = 8765, 300.0, 120.0
+APART = ("unshare", "--mount", "--pid", "--fork", "--kill-child")
 # In a namespace of mounts of its own: the root read-only, the volume and three tmpfs writable.
 INSIDE = """
 set -e
@@ -51,8 +52,7 @@ def started(root: Path, state: Path, config: Path, *command: str) -> subprocess.
     state.mkdir(parents=True, exist_ok=True)
     os.chown(state, USER, USER)
     return subprocess.Popen(
-        ["unshare", "--mount", "--pid", "--fork", "--kill-child", "sh", "-c", INSIDE, "sh"]
-        + [str(root), str(state), str(config), *command],
+        [*APART, "sh", "-c", INSIDE, "sh", str(root), str(state), str(config), *command],
         env=ENVIRONMENT,
         stdout=subprocess.PIPE,
         stderr=subprocess.STDOUT,

@@ -67,6 +67,9 @@ class LocalRemote:
     async def stats(self) -> Sequence[ReplicaStats]:
         return [ReplicaStats(items=sum(self.batches), batches=len(self.batches))]
 
+    def close(self) -> None:
+        self._thread.submit(self._runtime.close).result()
+
     def hold_all(self, until: asyncio.Event) -> None:
         """Let no batch begin before that."""
         infer = self.infer

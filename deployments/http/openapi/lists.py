@@ -160,6 +160,7 @@ class Model(BaseModel):
     commercial_use: bool | None = Field(
         description="whether the licence allows it; null: the licence is not known"
     )
+    sends_to: str | None = Field(description="host that its items are sent to; null: none")
     languages: list[str]
     pairs: list[Any]
     cloning_languages: list[str]
