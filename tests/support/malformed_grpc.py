@@ -21,8 +21,8 @@ from tests.support.malformed_oip.valid import Draft, valid_draft
 
 OF_MODEL = re.compile(r"/v2/models/([^/]*)(?:/versions/([^/]*))?(?:/(infer|ready|config|stats))?")
 OF_REPOSITORY = re.compile(r"/v2/repository/models/([^/]*)/(load|unload)")
-METHODS: dict[str | None, str] = {"infer": "ModelInfer", "ready": "ModelReady", "config": "ModelConfig"}
-METHODS |= {"stats": "ModelStatistics", None: "ModelMetadata"}
+METHODS: dict[str | None, str] = {"infer": "ModelInfer", "ready": "ModelReady"}
+METHODS |= {"config": "ModelConfig", "stats": "ModelStatistics", None: "ModelMetadata"}
 # Kinds whose mistake is in the tensors behind the JSON, which gRPC has, too.
 OF_TENSORS = {"blobs cut", "blobs too long", "string length", "string count", "not finite"}
 TAG_OF_RAW = b"\x3a"
