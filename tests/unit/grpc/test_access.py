@@ -13,6 +13,8 @@ from tritonclient.grpc.aio import InferenceServerClient
 
 from deployments.config.security import Key, Security
 from deployments.grpc.messages import HEALTH, SERVICE, message
+from deployments.grpc.rights import ROUTES
+from deployments.security.scopes import RIGHTS
 from tests.support.grpc_server import Served, Setting, serving
 from tests.support.local import fake_config
 from tests.support.triton_grpc import bare, refusal, texts
@@ -91,6 +93,10 @@ SCOPES = {
 async def test_scopes_are_those_of_http(locked: Served, method: str, name: str, code: Code) -> None:
     found, *_ = await bare(locked.address, method, b"", authorization=bearer(name))
     assert found is code
+
+
+def test_every_call_stands_for_a_route_of_http() -> None:
+    assert {tuple(route) for route in ROUTES.values()} <= set(RIGHTS)
 
 
 PROBES = [f"{SERVICE}/ServerLive", f"{SERVICE}/ServerReady", f"{HEALTH}/Check", f"{HEALTH}/List"]
