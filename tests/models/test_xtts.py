@@ -48,7 +48,7 @@ def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
 def open_runtime(folder: Path, **options: Any) -> tuple[Xtts, RuntimeSpec]:
     """At the voices' own level, unless ``options`` say another."""
     options = {"loudness_lufs": None, **options}
-    settings = RuntimeSettings("tts", f"path:{folder}", DeviceRequest("cpu", threads=2))
+    settings = RuntimeSettings("tts", f"path:{folder}", DeviceRequest("cpu", threads=1))
     runtime = Xtts(settings, Options(**options))
     spec, _ = runtime.load()
     return runtime, spec
@@ -97,7 +97,7 @@ def cloned(clip: Samples | None, language: str | None = "pt", text: str = "Quem 
 
 def test_it_keeps_the_contract(folder: Path) -> None:
     options = {"loudness_lufs": None}
-    settings = RuntimeSettings("tts", f"path:{folder}", DeviceRequest("cpu", threads=2), options)
+    settings = RuntimeSettings("tts", f"path:{folder}", DeviceRequest("cpu", threads=1), options)
 
     checks = check_engine(find_engine("xtts"), settings)
 

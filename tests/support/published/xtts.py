@@ -14,7 +14,7 @@ ARGS = {
     "gpt_n_model_channels": WIDTH,
     "gpt_n_heads": 2,
     "gpt_max_text_tokens": 402,
-    "gpt_max_audio_tokens": 40,
+    "gpt_max_audio_tokens": 24,
     "gpt_max_prompt_tokens": 70,
     "gpt_num_audio_tokens": 66,
     "gpt_start_audio_token": START,
