@@ -105,12 +105,8 @@ class Batcher(Generic[ItemT, ResultT]):
 
     @property
     def may_join(self) -> BatchPolicy | None:
-        """Return how others' batches may run with these ones; None: they must not.
-
-        Live speech does not wait for longer batches, and order is kept within one batch.
-        """
-        policy = self.policy
-        return None if policy.preserve_ordering or self._sender.live.sessions else policy
+        """Return how others' batches may run with these ones; None: they must not."""
+        return self._sender.may_join
 
     @property
     def waiting(self) -> int:
@@ -177,16 +173,13 @@ class Batcher(Generic[ItemT, ResultT]):
 
     def resize(self, replicas: int) -> None:
         """Send batches to another number of replicas of the same generation."""
-        if self._sender.replicas != replicas:
-            self._sender.replicas = replicas
-            self._sender.schedule()
+        self._sender.resize(replicas)
 
     def retarget(self, *, replicas: int, length_buckets: Sequence[float]) -> None:
         """Send what waits to another generation of the model, which stands behind ``dispatch``."""
-        self._sender.replicas = replicas
         self._buckets = sorted(length_buckets)
         self._generation += 1
-        self._sender.schedule()
+        self._sender.resize(replicas)
 
     def request(
         self,

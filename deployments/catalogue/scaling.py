@@ -6,7 +6,7 @@ import math
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from deployments.config.schema import ReplicaRange
+from deployments.config.replicas import ReplicaRange
 
 LOOKS_UP = 2  # in a row at which requests wait too long, before replicas are added
 CALM_S = 60.0  # in which nobody waited, before one is stopped

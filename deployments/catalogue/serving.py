@@ -134,7 +134,7 @@ class Follower:
         app = None if held else placement.app
         link = self._links.get(name)
         if app == (link.app if link else None):
-            if link is not None and name in self._models:
+            if link is not None:
                 self._models[name].batcher.resize(placement.replicas)
             return
         if app is None:
@@ -294,8 +294,8 @@ class Follower:
 
     def loads(self) -> dict[str, Load]:
         """Return how much each model has to do."""
-        batchers = {name: model.batcher for name, model in self._models.items()}
-        return {name: Load(each.expected_s(), each.in_flight) for name, each in batchers.items()}
+        of = {name: model.batcher for name, model in self._models.items()}
+        return {name: Load(each.expected_s(), each.in_flight) for name, each in of.items()}
 
     def _spawn(self, work: Any) -> asyncio.Task[None]:
         task: asyncio.Task[None] = detached(work)

@@ -12,7 +12,7 @@ from typing import Any
 import ray
 from ray.serve.config import AutoscalingConfig, AutoscalingContext, AutoscalingPolicy
 
-from deployments.config.schema import IngressConfig
+from deployments.config.ingress import IngressConfig
 from deployments.serve.replica import CPUS_A_REPLICA
 
 MOST_NODES = 4096
@@ -31,7 +31,9 @@ def replicas_of(ingress: IngressConfig) -> dict[str, Any]:
         max_replicas=MOST_NODES,
         upscale_delay_s=0,
         downscale_delay_s=GONE_S,
-        policy=AutoscalingPolicy(policy_function=f"{__name__}:EveryNode"),
+        policy=AutoscalingPolicy(  # type: ignore[no-untyped-call]
+            policy_function=f"{__name__}:EveryNode"
+        ),
     )
     return {"autoscaling_config": scaling, "max_replicas_per_node": 1}
 

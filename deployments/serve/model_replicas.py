@@ -24,7 +24,6 @@ from deployments.catalogue.scaling import Load
 from deployments.config.names import APPLICATION, INGRESS
 from deployments.serve.drain import DRAIN_S
 from deployments.serve.handle import LOST, ServeRemote, handle_of
-from deployments.serve.nearest_replica import NearestReplica
 from deployments.serve.replica import CPUS_A_REPLICA, ModelReplica
 from deployments.telemetry.log import LogFormat, logger
 from models.errors import Draining, Unavailable
@@ -32,6 +31,7 @@ from models.errors import Draining, Unavailable
 ASK_S = 5.0  # for the ingresses to answer
 RECALL_S = 10.0  # for a restarted control to find them
 PAUSE_S = 0.1  # before something is asked again
+ROUTER = "deployments.serve.nearest_replica:NearestReplica"
 
 AppState = Literal["starting", "running", "failed", "stopping"]
 STATES: dict[ApplicationStatus, AppState] = {
@@ -72,7 +72,9 @@ class ServePlatform:
 
     async def scale(self, name: str, app: str, replicas: int) -> None:
         """Tell Serve's controller, which takes that of applications with an external scaler."""
-        controller = _get_global_client()._controller
+        client = _get_global_client()
+        assert client is not None, "a replica is connected"
+        controller = client._controller
         asked = controller.update_deployment_replicas.remote(DeploymentID(name, app), replicas)
         await asyncio.wrap_future(asked.future())
 
@@ -173,7 +175,7 @@ def bind(generation: Generation, gpus: float, log_format: LogFormat, ingresses: 
         num_replicas=config.first_replicas,
         max_ongoing_requests=BATCHES_A_REPLICA * ingresses,
         graceful_shutdown_timeout_s=DRAIN_S,
-        request_router_config=RequestRouterConfig(request_router_class=NearestReplica),
+        request_router_config=RequestRouterConfig(request_router_class=ROUTER),
         ray_actor_options={
             "num_cpus": CPUS_A_REPLICA,
             # On a host without GPUs a fraction would never be scheduled; the model's own

@@ -50,22 +50,22 @@ class NearestReplica(FIFOMixin, LocalityMixin, RequestRouter):
 
     async def choose_replicas(
         self,
-        candidate_replicas: list[RunningReplica],
+        candidate_replicas: list[Any],
         pending_request: PendingRequest | None = None,
-    ) -> list[list[RunningReplica]]:
+    ) -> list[list[Any]]:
         """Rank the replicas; of one rank Serve takes the one with the fewest batches."""
         if pending_request is not None:
             pending_request.routing_context.should_backoff = True
         return ranked(candidate_replicas, self._batches_at)
 
-    def _batches_at(self, replica: RunningReplica) -> int:
+    def _batches_at(self, replica: NodeReplica) -> int:
         """Count the batches at a replica, as far as is known; 0 where nothing is."""
         return self.replica_queue_len_cache.get(replica.replica_id) or 0
 
-    def update_replicas(self, replicas: list[RunningReplica]) -> None:
+    def update_replicas(self, replicas: list[Any]) -> None:
         """Take over the running replicas, and look after the batches of those that are gone."""
         left = {replica.replica_id for replica in replicas}
-        gone = [replica for name, replica in self._replicas.items() if name not in left]
+        gone: list[Any] = [replica for name, replica in self._replicas.items() if name not in left]
         super().update_replicas(replicas)
         for replica in gone:
             if replica.batches:
@@ -73,7 +73,7 @@ class NearestReplica(FIFOMixin, LocalityMixin, RequestRouter):
 
     def on_replica_actor_died(self, replica_id: ReplicaID) -> None:
         """Give up the batches of a replica that has died."""
-        replica = self._replicas.get(replica_id)
+        replica: Any = self._replicas.get(replica_id)
         super().on_replica_actor_died(replica_id)
         if replica is not None:
             _lose_all(replica)

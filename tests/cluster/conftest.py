@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from typing import Any
 
 import pytest
 
@@ -10,7 +11,7 @@ from tests.support.cluster import cluster as clusters
 from tests.support.cluster.cluster import Cluster, fakes_config
 from tests.support.fakes import FAKE_VAD, SLEEP
 
-MODELS = {
+MODELS: dict[str, dict[str, Any]] = {
     "vad": {"engine": FAKE_VAD},
     "speaker": {"engine": SLEEP, "replicas": 3, "options": {"base_ms": 50.0}},
 }

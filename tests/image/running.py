@@ -85,7 +85,7 @@ def check_server(root: Path, state: Path, project: Path) -> None:
         wait_until_ready()
         print(f"the server was ready after {time.monotonic() - began:.0f} s")
         clip = clips("en")[0]
-        with Client(f"http://127.0.0.1:{PORT}", api_key=key) as client:
+        with Client(f"http://127.0.0.1:{PORT}", key=key) as client:
             answer = client.translate_speech(clip.path, target_language="pt")
         assert answer.audio is not None
         print(f"heard: {answer.transcript.text}\ntranslated: {answer.translation.text}")

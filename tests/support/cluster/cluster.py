@@ -6,11 +6,13 @@ import contextlib
 import secrets
 import shlex
 import shutil
+import signal
 import subprocess
 import sys
 import time
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
+from functools import partial
 from typing import Any
 
 import httpx
@@ -24,7 +26,7 @@ from tests.support.cluster.redis import Redis
 NODES = 3
 GCS_PORT, DASHBOARD_PORT = 6379, 8265
 PORT = 8000  # of every ingress, each at the address of its node
-CPUS = 4  # a number for Ray's scheduler
+CPUS = 1  # a number for Ray's scheduler, which starts as many workers before they are needed
 OBJECT_STORE_BYTES = 100 << 20
 READY_S = 200.0
 CONFIG = "/tmp/serve_config.yaml"
@@ -85,6 +87,7 @@ class Cluster:
         command = [sys.executable, "-m", "ray.scripts.scripts", "start", "--block"]
         command += [f"--node-ip-address={node.address}", f"--num-cpus={CPUS}"]
         command += [f"--object-store-memory={OBJECT_STORE_BYTES}", "--disable-usage-stats"]
+        command += ["--include-log-monitor=false"]
         if number:
             command += [f"--address={self.address}"]
         else:
@@ -141,7 +144,9 @@ class Cluster:
     def deploy(self, config: dict[str, Any]) -> None:
         """Give the cluster a configuration by ``dragoman deploy``."""
         self.head.path(CONFIG).write_text(yaml.safe_dump(config))
+        started = time.monotonic()
         done = self.dragoman("deploy", "--config", CONFIG)
+        print(f"sent after {time.monotonic() - started:.0f} s", flush=True)
         assert done.returncode == 0, done.stdout + done.stderr
 
     def until_ready(self, numbers: Sequence[int] | None = None) -> float:
@@ -149,7 +154,7 @@ class Cluster:
         started = time.monotonic()
         for number in range(len(self.nodes)) if numbers is None else numbers:
             url = self.urls[number]
-            wait_for(lambda url=url: is_ready(url), f"{url} is ready", READY_S, self.logs)
+            wait_for(partial(is_ready, url), f"{url} is ready", READY_S, self.logs)
         return time.monotonic() - started
 
     def logs(self) -> str:
@@ -200,9 +205,12 @@ def wait_for(
 @contextmanager
 def running(nodes: int = NODES) -> Iterator[Cluster]:
     """A cluster for the length of a block."""
+    signal.signal(signal.SIGTERM, signal.default_int_handler)  # the nodes end on the way out
     cluster = Cluster()
     try:
+        started = time.monotonic()
         cluster.start(nodes)
+        print(f"{nodes} nodes after {time.monotonic() - started:.0f} s", flush=True)
         yield cluster
     finally:
         cluster.close()

@@ -9,7 +9,8 @@ import pytest
 
 from deployments.catalogue.control import Control
 from deployments.catalogue.scaling import Load
-from deployments.config.schema import ModelConfig, ReplicaRange
+from deployments.config.replicas import ReplicaRange
+from deployments.config.schema import ModelConfig
 from tests.support.fakes import SLEEP
 from tests.support.local import LocalPlatform
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 
 from deployments.catalogue.scaling import CALM_S, LOOKS_UP, Load, Scaling
-from deployments.config.schema import ReplicaRange
+from deployments.config.replicas import ReplicaRange
 
 LOOK_S = 2.0
 FREE, LATE = Load(0.0, 0), Load(3.0, 2)

@@ -56,10 +56,9 @@ class Expression:
         found = re.findall(BY, self.text)
         return {name for names in found for name in names.split(", ")}
 
-    @property
-    def labels(self) -> set[str]:
-        """That it matches, or groups by."""
-        matchers = re.findall(r"\{([^}]*)\}", self.text)
+    def labels(self, metric: str) -> set[str]:
+        """Those of a metric that are matched, or grouped by."""
+        matchers = re.findall(rf"\b{metric}\{{([^}}]*)\}}", self.text)
         return self.groups | {name for m in matchers for name in re.findall(rf"({NAME})[=!]", m)}
 
 
@@ -116,7 +115,7 @@ async def test_every_metric_is_exposed_with_its_labels(
 ) -> None:
     assert query.metrics <= set(exposed)
     for name in query.metrics:
-        assert query.labels <= exposed[name].labels, name
+        assert query.labels(name) <= exposed[name].labels, name
 
 
 @QUERIES
