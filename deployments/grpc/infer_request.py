@@ -16,7 +16,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from deployments.grpc.messages import message, read
-from deployments.inference.regions import slice_of
+from deployments.inference.regions import check_names_no_region, slice_of
 from deployments.inference.tensor_values import Announced, objects, shape_of, values_in
 from deployments.inference.tensors import (
     BINARY_ONLY,
@@ -190,6 +190,7 @@ def _values(announced: Announced, raw: Place | None, model: str) -> NDArray[Any]
 def _head(data: bytes) -> Head:
     found = read(REQUEST, data)
     parameters = parameters_of(found.parameters, "parameters")
+    check_names_no_region(parameters)
     inputs: dict[str, Announced | RegionInput] = {}
     for index, each in enumerate(found.inputs):
         announced = _announced(each, f"inputs[{index}]")

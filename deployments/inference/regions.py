@@ -198,6 +198,13 @@ def slice_of(parameters: Mapping[str, Any], where: str) -> RegionSlice | None:
     return RegionSlice(name, sizes[OFFSET], sizes[BYTE_SIZE])
 
 
+def check_names_no_region(parameters: Mapping[str, Any]) -> None:
+    """Refuse a request whose own parameters name a region. Raises InvalidRequest."""
+    if slice_of(parameters, "parameters") is not None:
+        message = "shared memory is of an input or output, not of all parameters"
+        raise InvalidRequest(message, param="parameters")
+
+
 def tensor_of(entry: RegionInput, opened: OpenRegion, model: str) -> Tensor:
     """Read an input from its region; this blocks.
 

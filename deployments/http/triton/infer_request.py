@@ -12,7 +12,7 @@ from functools import lru_cache
 from typing import Any
 
 from deployments.inference.json_documents import json_object
-from deployments.inference.regions import slice_of
+from deployments.inference.regions import check_names_no_region, slice_of
 from deployments.inference.signature import TensorSpec
 from deployments.inference.tensor_values import Announced, Blobs, from_json, objects, shape_of
 from deployments.inference.tensors import (
@@ -75,9 +75,7 @@ class _Head:
 def _head(data: bytes) -> _Head:
     document = json_object(data)
     parameters = _parameters(document, "parameters")
-    if slice_of(parameters, "parameters") is not None:
-        message = "shared memory is of an input or output, not of all parameters"
-        raise InvalidRequest(message, param="parameters")
+    check_names_no_region(parameters)
     binary = _flag(parameters, "binary_data_output", "parameters", default=False)
     inputs = _inputs(document)
     here = tuple(each for each in inputs if isinstance(each, Announced))
