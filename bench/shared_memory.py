@@ -13,10 +13,11 @@ import os
 import shutil
 import tempfile
 import urllib.request
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import yaml
@@ -155,7 +156,7 @@ def ways_of(audio_s: int, places: dict[str, int]) -> list[Way]:
     return [Way(audio_s, BODY, in_body), Way(audio_s, SHARED, shared)]
 
 
-def document(entry: dict[str, object], given: dict[str, object], asked: dict[str, object]) -> bytes:
+def document(entry: Mapping[str, Any], given: Mapping[str, Any], asked: Mapping[str, Any]) -> bytes:
     """Return the JSON of a request, with the parameters of its input and output."""
     inputs = [{**entry, "parameters": given}]
     outputs = [{"name": "EMBEDDING", "parameters": asked}]

@@ -11,7 +11,7 @@ from urllib.parse import quote
 import httpx
 
 from deployments.config.schema import Limits, ModelConfig
-from deployments.http.triton.infer_response import encoded
+from deployments.inference.encoding import encoded
 from deployments.inference.tensors import HEADER_LENGTH, Tensor
 from dragoman_client import errors
 from load.endpoints import Answer, Ask, Work

@@ -17,9 +17,8 @@ from deployments.inference.kinds.tts import Tts
 from deployments.inference.kinds.vad import Vad
 from models.errors import UnknownModel
 
-SERVED: Mapping[str, type[Served]] = {
-    served.kind: served for served in (Vad, Asr, Nmt, Tts, Speaker, Tensors)
-}
+KINDS: tuple[type[Served], ...] = (Vad, Asr, Nmt, Tts, Speaker, Tensors)
+SERVED: Mapping[str, type[Served]] = {served.kind: served for served in KINDS}
 
 
 class Catalogue:

@@ -70,8 +70,8 @@ def _together(info: TensorInfo, answers: Sequence[TensorsResult]) -> Tensor:
 
 @cache
 def _signature(inputs: tuple[TensorInfo, ...], outputs: tuple[TensorInfo, ...]) -> Signature:
-    specs = [
-        tuple(TensorSpec(each.name, each.datatype, each.dims) for each in tensors)
-        for tensors in (inputs, outputs)
-    ]
-    return Signature(*specs, is_finite=False)
+    return Signature(_specs(inputs), _specs(outputs), is_finite=False)
+
+
+def _specs(tensors: tuple[TensorInfo, ...]) -> tuple[TensorSpec, ...]:
+    return tuple(TensorSpec(each.name, each.datatype, each.dims) for each in tensors)

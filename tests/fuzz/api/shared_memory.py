@@ -49,7 +49,8 @@ def _is_one_too_many(case: Any, response: Any) -> bool:
 
 
 def _is_of_a_gpu(case: Any, response: Any) -> bool:
-    return case.path.startswith("/v2/cudasharedmemory") and response.status_code == 400
+    is_asked: bool = case.path.startswith("/v2/cudasharedmemory")
+    return is_asked and response.status_code == 400
 
 
 EXCLUSIONS: Mapping[str, Callable[[Any, Any], bool]] = {

@@ -55,7 +55,8 @@ def regions(tmp_path: Path) -> Regions:
 def serialized(datatype: str, array: NDArray[Any]) -> NDArray[Any]:
     """What Triton's client puts into shared memory for an array."""
     if datatype == "BYTES":
-        return serialize_byte_tensor(array)
+        written: NDArray[Any] = serialize_byte_tensor(array)
+        return written
     return array.astype(bfloat16) if datatype == "BF16" else array
 
 
