@@ -66,7 +66,7 @@ class Replicas:
         self._vad, self._asr, self._clock, self._cost = vad, asr, clock, cost
         self._queue: list[_Waiting] = []
         self._is_busy = False
-        self.takes_prefix = True  # as Whisper does
+        self.takes_prefix = self.takes_prompt = True  # as Whisper does
         self.busy_s = 0.0
         self.calls = 0
 

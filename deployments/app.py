@@ -8,6 +8,7 @@ from deployments.config.licences import check_licences
 from deployments.config.policy import IngressUserConfig
 from deployments.config.schema import AppConfig, check_fractions
 from deployments.serve.drain import DRAIN_S
+from deployments.serve.every_node import replicas_of
 from deployments.serve.ingress import Ingress
 from deployments.serve.model_control import OPERATIONS, ModelControl
 from deployments.serve.replica import CPUS_A_REPLICA
@@ -28,7 +29,7 @@ def build(args: AppConfig) -> Application:
         ray_actor_options={"num_cpus": CPUS_A_REPLICA, "num_gpus": 0},
     ).bind(args)
     return Ingress.options(  # type: ignore[attr-defined, no-any-return]
-        num_replicas=args.ingress.replicas,
+        **replicas_of(args.ingress),
         max_ongoing_requests=OPERATIONS,  # HTTP requests do not pass through Serve
         graceful_shutdown_timeout_s=DRAIN_S,
         ray_actor_options={"num_cpus": CPUS_A_REPLICA, "num_gpus": 0},

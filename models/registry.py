@@ -39,13 +39,19 @@ class RuntimeClass:
 ENGINES: dict[str, RuntimeClass] = {
     "silero": RuntimeClass("models.vad.silero:SileroVad"),
     "whisper": RuntimeClass("models.asr.whisper:WhisperAsr"),
+    "onnx-asr": RuntimeClass("models.asr.onnx_asr.engine:OnnxAsr"),
     "bergamot": RuntimeClass("models.nmt.bergamot.engine:BergamotNmt"),
     "m2m100": RuntimeClass("models.nmt.m2m100.engine:M2m100Nmt"),
+    "ctranslate2-translator": RuntimeClass("models.nmt.ctranslate2.engine:CTranslate2Translator"),
+    "openai-chat": RuntimeClass("models.nmt.openai_chat.engine:OpenAiChat"),
     "piper": RuntimeClass("models.tts.piper.engine:PiperTts"),
     "kokoro": RuntimeClass("models.tts.kokoro:KokoroTts"),
     "yourtts": RuntimeClass("models.tts.yourtts.engine:YourTts"),
+    "xtts": RuntimeClass("models.tts.xtts.engine:Xtts"),
     "ge2e": RuntimeClass("models.speaker.ge2e.engine:Ge2eSpeaker"),
     "ecapa": RuntimeClass("models.speaker.ecapa.engine:EcapaSpeaker"),
+    "onnx": RuntimeClass("models.tensors.onnx:OnnxTensors"),
+    "torchscript": RuntimeClass("models.tensors.torchscript:TorchScriptTensors"),
 }
 
 

@@ -38,6 +38,8 @@ class Engine:
             ``lacks``, too; see ``models.nmt.keeping``.
         licence: of its published weights, as an SPDX id or a name; it is taken for that of weights
             that tell none themselves. None: weights of many licences run on it.
+        file_options: names of options that the configuration's file alone may set, and no call
+            that loads a model, whatever ``security.load_allow`` says.
 
     Raises:
         TypeError, ValueError: a declaration that the server could not use.
@@ -51,6 +53,7 @@ class Engine:
     small: bool = False
     keeps: bool = False
     licence: str | None = None
+    file_options: tuple[str, ...] = ()
 
     def __post_init__(self) -> None:
         if self.kind not in get_args(Kind):
@@ -69,6 +72,8 @@ class Engine:
             )
         if self.licence is not None and not (isinstance(self.licence, str) and self.licence):
             raise TypeError(f"Engine.licence: None or a text, not {self.licence!r}")
+        if unknown := set(self.file_options) - set(self.options.__dataclass_fields__):
+            raise ValueError(f"Engine.file_options: no option is called {min(unknown)}")
         if self.keeps and self.kind != "nmt":
             raise ValueError(f"Engine.keeps: for nmt alone, not for {self.kind}")
 
@@ -91,6 +96,16 @@ class Voice:
 
 
 @dataclass(frozen=True, slots=True)
+class TensorInfo:
+    """Describe an input or output of a model that is no speech, without the rows' dimension."""
+
+    name: str
+    datatype: str  # as the Open Inference Protocol has it, such as FP32; BYTES are strings
+    dims: tuple[int, ...]  # -1: any length
+    any_length: int = 1  # that such dims have in rows that are made, as for a warm-up
+
+
+@dataclass(frozen=True, slots=True)
 class RuntimeSpec:
     """Describe what a loaded model can do; the graph routes by it."""
 
@@ -100,6 +115,7 @@ class RuntimeSpec:
     licence: str
     languages: tuple[str, ...] = ()  # ASR: ISO 639-1 codes; NMT: between any two of which
     takes_prefix: bool = False  # ASR: AsrItem.prefix; an engine that does not refuses it
+    takes_prompt: bool = True  # ASR: AsrItem.prompt; an engine that does not refuses it
     pairs: tuple[tuple[str, str], ...] = ()  # NMT: (source, target), beside those of languages
     continues: bool = False  # NMT: whether it can go on from the start of a sentence
     takes_terms: bool = False  # NMT: NmtItem.terms; every engine that ``keeps`` does
@@ -107,9 +123,14 @@ class RuntimeSpec:
     takes_sounds: bool = False  # TTS: TtsItem.sounds
     cloning_languages: tuple[str, ...] = ()  # TTS: that it speaks in the voice of a reference clip
     embedding_size: int | None = None  # speaker
+    inputs: tuple[TensorInfo, ...] = ()  # tensors
+    outputs: tuple[TensorInfo, ...] = ()  # tensors
     max_batch_size: int | None = None  # what the engine itself bounds; None: nothing
     # Lengths that items are padded up to; empty: to the longest.
     length_buckets: tuple[float, ...] = ()
+    sends_to: str | None = None  # host that items are sent to; None: they stay on the machine
+    # What bounds a batch that waits for another machine, and so uses no CPU; None: batches compute.
+    max_run_s: float | None = None
 
     def translates(self, source: str, target: str) -> bool:
         """Tell whether it translates from one language to another."""

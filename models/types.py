@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import Literal, TypeAlias
+from typing import Any, Literal, TypeAlias
 
 import numpy as np
 from numpy.typing import NDArray
@@ -16,7 +17,7 @@ SOURCE_VOICE = "source"  # the voice of the speaker who is translated
 FIRST_SOUND = "\ue000"  # of the characters that stand for phonemes, see TtsItem
 UNDETERMINED = "und"  # ISO 639-2: the language of silence
 Task: TypeAlias = Literal["transcribe", "translate", "detect"]
-Kind: TypeAlias = Literal["vad", "asr", "nmt", "tts", "speaker"]
+Kind: TypeAlias = Literal["vad", "asr", "nmt", "tts", "speaker", "tensors"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -44,8 +45,8 @@ class Audio:
 
 
 # ---- items: one row of a batch, as a runtime takes it ---------------------------------
-# Each has a ``length``, its own cost in the unit of its kind (audio seconds or characters). The
-# batcher sorts and bounds batches by it.
+# Each has a ``length``, its own cost in the unit of its kind (audio seconds, characters or values).
+# The batcher sorts and bounds batches by it.
 
 
 @dataclass(frozen=True, slots=True)
@@ -182,7 +183,27 @@ class SpeakerItem:
         return len(self.samples) / SAMPLE_RATE_HZ
 
 
-Item: TypeAlias = VadItem | AsrItem | NmtItem | TtsItem | SpeakerItem
+@dataclass(frozen=True, slots=True, eq=False)
+class TensorsItem:
+    """One row of a model that is no speech: its inputs by name, without the rows' dimension.
+
+    BF16 comes as float32, and BYTES as ``bytes`` in an array of objects.
+    """
+
+    inputs: Mapping[str, NDArray[Any]]
+
+    @property
+    def length(self) -> float:
+        """Return the number of its values; rows of one shape have one length."""
+        return float(max(1, sum([array.size for array in self.inputs.values()])))
+
+    @property
+    def shapes(self) -> tuple[tuple[str, tuple[int, ...]], ...]:
+        """Return what rows must have in common to go through a network together."""
+        return tuple([(name, self.inputs[name].shape) for name in sorted(self.inputs)])
+
+
+Item: TypeAlias = VadItem | AsrItem | NmtItem | TtsItem | SpeakerItem | TensorsItem
 
 
 # ---- results ---------------------------------------------------------------------------
@@ -269,4 +290,11 @@ class Voiceprint:
     embedding: NDArray[np.float32]
 
 
-Result: TypeAlias = VadResult | Transcript | Translation | Speech | Voiceprint
+@dataclass(frozen=True, slots=True, eq=False)
+class TensorsResult:
+    """The outputs of one row by name, as ``TensorsItem`` has its inputs."""
+
+    outputs: Mapping[str, NDArray[Any]]
+
+
+Result: TypeAlias = VadResult | Transcript | Translation | Speech | Voiceprint | TensorsResult

@@ -14,14 +14,14 @@ from pydantic import BaseModel, TypeAdapter, ValidationError
 from deployments.config.files import ServeFile, load, messages
 from deployments.config.names import GRAPH
 from deployments.config.policy import BatchPolicy
-from deployments.config.schema import ModelConfig, check_fractions
+from deployments.config.schema import AppConfig, ModelConfig, check_fractions
 from load.endpoints import DEFAULT_TEXT, SAMPLE, Work, read_clips
 from load.steps import Load
 from models.devices import nvidia
-from models.errors import ConfigError, DragomanError
+from models.errors import ConfigError, DragomanError, StartupError
 from models.registry import find_engine
 from tuning.options import Options
-from tuning.requests import bodies
+from tuning.requests import Body, bodies, tensor_bodies
 from tuning.rig import Measurement
 from tuning.space import Candidate, Settings, Space, Values, present, values
 
@@ -97,8 +97,7 @@ def _measurement(options: Options, config: ServeFile) -> Measurement:
         clips = read_clips(options.audio or SAMPLE)
         texts = tuple(options.text or [DEFAULT_TEXT])
         work = Work("translate", clips, texts, options.source, options.to)
-        kind = args.models[options.model].kind if options.model else None
-        sent = bodies(kind, work, args.limits) if kind else []
+        sent = _bodies(options.model, args, work) if options.model else []
     except (ValueError, OSError, DragomanError) as error:
         _refuse("--audio", str(error))
     return Measurement(
@@ -111,6 +110,17 @@ def _measurement(options: Options, config: ServeFile) -> Measurement:
         bodies=sent,
         seed=options.seed,
     )
+
+
+def _bodies(name: str, args: AppConfig, work: Work) -> Sequence[Body]:
+    """Make the requests to one model. Raises ConfigError: it cannot be loaded."""
+    model = args.models[name]
+    if model.kind != "tensors":
+        return bodies(model.kind, work, args.limits)
+    try:
+        return tensor_bodies(name, model)
+    except StartupError as error:
+        raise ConfigError(f"models.{name}: {error}") from error
 
 
 def _check_budget(options: Options) -> None:

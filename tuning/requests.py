@@ -10,13 +10,18 @@ from urllib.parse import quote
 
 import httpx
 
-from deployments.config.schema import Limits
-from deployments.inference.tensors import HEADER_LENGTH
+from deployments.config.schema import Limits, ModelConfig
+from deployments.inference.encoding import encoded
+from deployments.inference.tensors import HEADER_LENGTH, Tensor
 from dragoman_client import errors
 from load.endpoints import Answer, Ask, Work
 from models.audio.decode import decode
 from models.audio.samples import to_int16
+from models.registry import find_engine
+from models.tensors.signature import made_row
 from models.types import SAMPLE_RATE_HZ, Kind
+
+MADE_ROWS = 16  # of a network that is no speech, sent in turn
 
 
 @dataclass(frozen=True, slots=True)
@@ -47,6 +52,50 @@ def bodies(kind: Kind, work: Work, limits: Limits) -> list[Body]:
     return [_of_clip(clip.content, limits.max_audio_s) for clip in work.clips]
 
 
+def tensor_bodies(name: str, model: ModelConfig) -> list[Body]:
+    """Make requests to a network that is no speech, of made rows.
+
+    It is loaded here for its signature, and closed again.
+
+    Raises:
+        StartupError: it cannot be loaded.
+    """
+    runtime = find_engine(model.engine).create(model.settings(name))
+    try:
+        spec, _ = runtime.load()
+    finally:
+        runtime.close()
+    datatypes = {info.name: info.datatype for info in spec.inputs}
+    rows = [made_row(spec.inputs, number).inputs for number in range(MADE_ROWS)]
+    return [
+        _of_tensors([Tensor(key, datatypes[key], array[None]) for key, array in row.items()])
+        for row in rows
+    ]
+
+
+def _of_tensors(tensors: Sequence[Tensor]) -> Body:
+    blobs = [encoded(tensor) for tensor in tensors]
+    inputs = [
+        {
+            "name": tensor.name,
+            "datatype": tensor.datatype,
+            "shape": list(tensor.array.shape),
+            "parameters": {"binary_data_size": len(blob)},
+        }
+        for tensor, blob in zip(tensors, blobs, strict=True)
+    ]
+    return _with_blobs(inputs, blobs)
+
+
+def _with_blobs(
+    inputs: Sequence[Mapping[str, Any]], blobs: Sequence[bytes], audio_s: float | None = None
+) -> Body:
+    answer = {"parameters": {"binary_data_output": True}}
+    header = json.dumps({"inputs": inputs, **answer}).encode()
+    headers = {HEADER_LENGTH: str(len(header)), "content-type": "application/octet-stream"}
+    return Body(b"".join([header, *blobs]), headers, audio_s)
+
+
 def _of_texts(inputs: Mapping[str, str]) -> Body:
     tensors = [
         {"name": name, "datatype": "BYTES", "shape": [1, 1], "data": [text]}
@@ -63,10 +112,8 @@ def _of_clip(content: bytes, max_audio_s: float) -> Body:
         "shape": [1, len(samples)],
         "parameters": {"binary_data_size": samples.nbytes},
     }
-    answer = {"parameters": {"binary_data_output": True}}
-    header = json.dumps({"inputs": [tensor], **answer}).encode()
-    headers = {HEADER_LENGTH: str(len(header)), "content-type": "application/octet-stream"}
-    return Body(header + samples.astype("<i2").tobytes(), headers, len(samples) / SAMPLE_RATE_HZ)
+    blob = samples.astype("<i2").tobytes()
+    return _with_blobs([tensor], [blob], len(samples) / SAMPLE_RATE_HZ)
 
 
 def asker(http: httpx.AsyncClient, model: str, bodies: Sequence[Body]) -> Ask:

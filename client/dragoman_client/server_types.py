@@ -35,7 +35,7 @@ class Model(Answer, frozen=True, kw_only=True):
     """A model of the server."""
 
     id: str
-    kind: str  # vad, asr, nmt, tts, speaker
+    kind: str  # vad, asr, nmt, tts, speaker, tensors
     engine: str
     weights: str
     licence: str  # of its weights

@@ -31,7 +31,7 @@ from __future__ import annotations
 
 import asyncio
 import time
-from collections.abc import Awaitable, Callable, Sequence
+from collections.abc import Awaitable, Callable, Hashable, Sequence
 from contextlib import AbstractContextManager
 from typing import Generic
 
@@ -62,6 +62,7 @@ class Batcher(Generic[ItemT, ResultT]):
         policy: how batches are formed.
         replicas: how many batches can run at once.
         length_buckets: lengths that the model pads items up to; empty: to the batch's longest.
+        key: what the items of one batch must have in common; None: nothing.
         cache: where answers are kept if the policy says so.
         clock: the running event loop, or what stands for it in tests.
     """
@@ -74,13 +75,13 @@ class Batcher(Generic[ItemT, ResultT]):
         *,
         replicas: int = 1,
         length_buckets: Sequence[float] = (),
+        key: Callable[[ItemT], Hashable] | None = None,
         cache: ResponseCache | None = None,
         clock: Clock | None = None,
     ) -> None:
         self.name = name
         self.statistics = ModelStatistics()
-        self._buckets = sorted(length_buckets)
-        self._cache = cache
+        self._buckets, self._key, self._cache = sorted(length_buckets), key, cache
         self._generation = 0  # of the model: answers of one before are not its own
         clock = clock or LoopClock()
         queue: Queue[ItemT, ResultT] = Queue()
@@ -101,6 +102,11 @@ class Batcher(Generic[ItemT, ResultT]):
     def policy(self) -> BatchPolicy:
         """Return how batches are formed now."""
         return self._sender.policy
+
+    @property
+    def may_join(self) -> BatchPolicy | None:
+        """Return how others' batches may run with these ones; None: they must not."""
+        return self._sender.may_join
 
     @property
     def waiting(self) -> int:
@@ -165,12 +171,15 @@ class Batcher(Generic[ItemT, ResultT]):
         """Apply another policy to what waits and to what comes."""
         self._sender.reconfigure(policy)
 
+    def resize(self, replicas: int) -> None:
+        """Send batches to another number of replicas of the same generation."""
+        self._sender.resize(replicas)
+
     def retarget(self, *, replicas: int, length_buckets: Sequence[float]) -> None:
         """Send what waits to another generation of the model, which stands behind ``dispatch``."""
-        self._sender.replicas = replicas
         self._buckets = sorted(length_buckets)
         self._generation += 1
-        self._sender.schedule()
+        self._sender.resize(replicas)
 
     def request(
         self,
@@ -278,6 +287,7 @@ class Batcher(Generic[ItemT, ResultT]):
             group=request,
             share=request.share,
             deadline=request.deadline,
+            key=self._key and self._key(item),
         )
         rows = self._sender.policy.max_batch_size
         self._queue.add(ticket, is_row=(request.items - 1) % rows != 0)

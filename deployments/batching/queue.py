@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Iterator, Sequence
+from collections.abc import Hashable, Iterator, Sequence
 from dataclasses import dataclass, field
 from operator import attrgetter
 from typing import Generic, NamedTuple, Protocol, TypeVar
@@ -67,6 +67,7 @@ class Ticket(Generic[ItemT, ResultT]):
     turn: float = 0.0  # see ``Queue``
     is_later: bool = False  # than others of its caller, who came or left just before it
     deadline: float | None = None
+    key: Hashable = None  # what the items of one batch have in common
     in_order: bool = False  # its answer waits for those of the items that left before it
     answer: Outcome[ResultT] | DragomanError | None = None
 

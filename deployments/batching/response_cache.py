@@ -9,6 +9,7 @@ from dataclasses import fields
 from typing import Any
 
 import numpy as np
+from numpy.typing import NDArray
 
 
 class ResponseCache:
@@ -27,8 +28,10 @@ class ResponseCache:
         for each in fields(item):
             value = getattr(item, each.name)
             if isinstance(value, np.ndarray):
-                digest.update(f"\0{each.name}\0{value.dtype.str}{value.shape}\0".encode())
-                digest.update(np.ascontiguousarray(value).data)
+                _add(digest, each.name, value)
+            elif isinstance(value, dict):  # named tensors
+                for name in sorted(value):
+                    _add(digest, f"{each.name}\0{len(name)}\0{name}", value[name])
             else:
                 digest.update(f"\0{each.name}\0{value!r}".encode())
         return digest.digest()
@@ -52,3 +55,14 @@ class ResponseCache:
         while self._bytes > self._max_bytes:
             _, (_, dropped) = self._answers.popitem(last=False)
             self._bytes -= dropped
+
+
+def _add(digest: hashlib.blake2b, name: str, array: NDArray[Any]) -> None:
+    """Add an array with all that tells it from others; of strings each with its length."""
+    digest.update(f"\0{name}\0{array.dtype.str}{array.shape}\0".encode())
+    if array.dtype != object:
+        digest.update(np.ascontiguousarray(array).data)
+        return
+    for value in array.flat:
+        digest.update(b"%d:" % len(value))
+        digest.update(value)

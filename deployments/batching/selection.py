@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from bisect import bisect_left
-from collections.abc import Sequence
+from collections.abc import Hashable, Sequence
 from typing import Protocol, TypeVar
 
 from deployments.config.policy import BatchPolicy
@@ -26,6 +26,8 @@ class Waiting(Protocol):
     def enqueued_at(self) -> float: ...
     @property
     def deadline(self) -> float | None: ...
+    @property
+    def key(self) -> Hashable: ...
 
 
 WaitingT = TypeVar("WaitingT", bound=Waiting)
@@ -47,6 +49,8 @@ def draw(
 ) -> list[WaitingT]:
     """Choose the best batch around ``head``: near lengths first, within rows, cost and padding.
 
+    All have the head's key.
+
     More urgent items than the head come last: it has a turn that is not theirs. Where order is
     preserved, it is those behind the head, until one does not fit.
 
@@ -54,7 +58,7 @@ def draw(
         waiting: by priority, and in the order of arrival within one.
         is_in_turn: turns are in the order of arrival, too.
     """
-    batch, longest, total = [head], head.cost, head.cost
+    batch, longest, total, key = [head], head.cost, head.cost, head.key
     candidates = waiting
     if not policy.preserve_ordering and (
         not is_in_turn
@@ -78,7 +82,11 @@ def draw(
             continue
         rows, width = len(batch) + 1, max(longest, each.cost)
         useful = total + each.cost
-        if within_cost(rows, width, policy) and within_padding(rows, width, useful, policy):
+        if (
+            each.key == key
+            and within_cost(rows, width, policy)
+            and within_padding(rows, width, useful, policy)
+        ):
             batch.append(each)
             longest, total = width, useful
         elif policy.preserve_ordering:

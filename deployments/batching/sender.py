@@ -65,6 +65,19 @@ class BatchSender(Generic[ItemT, ResultT]):
         """Tell whether a replica has no batch."""
         return len(self._in_flight) < self.replicas
 
+    @property
+    def may_join(self) -> BatchPolicy | None:
+        """Return how others' batches may run with these ones; None: they must not.
+
+        Live speech does not wait for longer batches, and order is kept within one batch.
+        """
+        return None if self.policy.preserve_ordering or self.live.sessions else self.policy
+
+    def resize(self, replicas: int) -> None:
+        """Form batches for another number of replicas."""
+        self.replicas = replicas
+        self.schedule()
+
     def reconfigure(self, policy: BatchPolicy) -> None:
         """Apply another policy."""
         self._asked_policy = policy

@@ -118,7 +118,7 @@ class Operations:
             LoadFailed: tells what is asked for and what is free.
         """
         share = 0.0 if new.config.device == "cpu" else new.config.gpu_fraction
-        asked = share * new.config.replicas
+        asked = share * new.config.first_replicas
         until = self._clock() + SHARE_S
         gpus, free = await self._platform.gpus()
         while gpus and asked > free + 1e-6 and self._clock() < until:
@@ -181,8 +181,17 @@ class Operations:
         """Return the placement of a model that runs, with the override that its replicas tell."""
         self.loaded_at[name] = self._clock()
         override = description.override if description else override
-        replicas = self.effective(name, override).replicas
+        replicas = self.effective(name, override).first_replicas
         return Placement(app, "READY", "", False, override, description, replicas)
+
+    async def scale(self, name: str, replicas: int) -> None:
+        """Change the number of replicas of a model that serves."""
+        before = self.placed[name]
+        if before.app is None or before.state != "READY" or before.replicas == replicas:
+            return
+        logger.info("model %r: %d replicas instead of %d", name, replicas, before.replicas)
+        await self._platform.scale(name, before.app, replicas)
+        await self.set(name, replace(before, replicas=replicas))
 
     def effective(self, name: str, override: ModelOverride | None) -> ModelConfig:
         """Return a model's configuration, with an override if that fits."""

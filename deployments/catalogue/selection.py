@@ -11,7 +11,7 @@ from deployments.catalogue.model import Model
 from deployments.catalogue.placements import Description, Directory, Placement
 from deployments.catalogue.serving import Follower
 from deployments.catalogue.voices import Voices, by_language, wrong_voice
-from deployments.config.names import GRAPH
+from deployments.config.names import GRAPH, KIND_NAMES
 from deployments.config.policy import BatchPolicy
 from deployments.config.schema import AppConfig
 from deployments.telemetry.model_report import FAILED, READY, ReplicaStats
@@ -74,8 +74,8 @@ class Fleet:
             Unavailable: it is unloaded, or could not be loaded.
         """
         name = self._config.aliases.get(name, name)
-        if name not in self._config.models and name in get_args(Kind):
-            return self.of_kind(name)[0]  # type: ignore[arg-type]
+        if name not in self._config.models and name in KIND_NAMES:
+            return self.of_kind(name)[0]
         if name not in self._config.models:
             known = ", ".join([*self._config.models, *self._config.aliases])
             message = f"there is no model {name[:80]!r}; there are {known}"

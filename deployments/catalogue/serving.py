@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 from collections.abc import Mapping, Sequence
 from functools import partial
+from operator import attrgetter
 from typing import Any
 
 from deployments.batching.batch import BatchReply, ReplicaLost
@@ -22,6 +23,7 @@ from deployments.catalogue.placements import (
     Remote,
 )
 from deployments.catalogue.policies import Policies, within
+from deployments.catalogue.scaling import Load
 from deployments.catalogue.unloading import Unloading
 from deployments.config.policy import BatchPolicy
 from deployments.config.schema import AppConfig
@@ -32,6 +34,7 @@ from models.errors import DragomanError, NotReady, Unavailable
 POLL_S = 0.2  # between looks while a model is still loading
 POLL_WARM_S = 2.0  # and once all have been ready
 LOOK_S = 5.0  # for one look
+SHAPES = attrgetter("shapes")  # rows of named tensors go together only where these are equal
 
 
 class Follower:
@@ -131,6 +134,8 @@ class Follower:
         app = None if held else placement.app
         link = self._links.get(name)
         if app == (link.app if link else None):
+            if link is not None:
+                self._models[name].batcher.resize(placement.replicas)
             return
         if app is None:
             del self._links[name]
@@ -156,6 +161,7 @@ class Follower:
                 self._policies.configured(name),
                 replicas=placement.replicas,
                 length_buckets=spec.length_buckets,
+                key=SHAPES if spec.kind == "tensors" else None,
                 cache=self._cache,
             )
             self._models[name] = model = Model(name, spec, batcher)
@@ -280,6 +286,16 @@ class Follower:
         now = asyncio.get_running_loop().time()
         since = {name: model.batcher.idle_since for name, model in self._models.items()}
         return {name: None if at is None else now - at for name, at in since.items()}
+
+    def may_join(self, name: str) -> BatchPolicy | None:
+        """Return how batches of other ingresses may run with this one's; None: they must not."""
+        model = self._models.get(name)
+        return None if model is None else model.batcher.may_join
+
+    def loads(self) -> dict[str, Load]:
+        """Return how much each model has to do."""
+        of = {name: model.batcher for name, model in self._models.items()}
+        return {name: Load(each.expected_s(), each.in_flight) for name, each in of.items()}
 
     def _spawn(self, work: Any) -> asyncio.Task[None]:
         task: asyncio.Task[None] = detached(work)

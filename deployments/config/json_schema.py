@@ -7,7 +7,7 @@ import dataclasses
 import inspect
 import textwrap
 from collections.abc import Iterator, Mapping
-from typing import Any
+from typing import Any, get_args, get_type_hints
 
 from pydantic import TypeAdapter
 
@@ -38,7 +38,9 @@ def serve_file_schema() -> dict[str, Any]:
         for name in ENGINES
     ]
     for name in ENGINES:
-        schema["$defs"][OPTIONS.format(name)] = options_schema(name)
+        options = options_schema(name)
+        schema["$defs"] |= options.pop("$defs", {})
+        schema["$defs"][OPTIONS.format(name)] = options
     return {"$schema": DIALECT, **_untitled(schema)}
 
 
@@ -47,6 +49,8 @@ def options_schema(engine: str) -> dict[str, Any]:
     cls = ENGINES[engine].engine.options
     schema = TypeAdapter(cls).json_schema()
     _describe(schema, cls)
+    for name, within in _classes_within(cls):
+        _describe(schema["$defs"][name], within)
     untitled: dict[str, Any] = _untitled({**schema, "additionalProperties": False})
     return untitled
 
@@ -78,6 +82,16 @@ def _describe(definition: dict[str, Any], cls: type[Any]) -> None:
         value |= {"description": docs[name], **_made_default(cls, name)}
         if "$ref" in value:
             value.pop("default", None)  # those of its keys say it
+
+
+def _classes_within(cls: type[Any]) -> Iterator[tuple[str, type[Any]]]:
+    """Yield the dataclasses that fields of a dataclass hold, by name."""
+    hints = list(get_type_hints(cls).values())
+    while hints:
+        hint = hints.pop()
+        hints += get_args(hint)
+        if dataclasses.is_dataclass(hint) and isinstance(hint, type):
+            yield hint.__name__, hint
 
 
 def _made_default(cls: type[Any], name: str) -> dict[str, Any]:

@@ -14,6 +14,8 @@ from models.types import SOURCE_VOICE, Kind
 APPLICATION = "dragoman"  # the name of the application that answers over HTTP
 INGRESS = "Ingress"  # the name of the ingress deployment
 CONTROL = "ModelControl"  # and of the one that loads and unloads the models
+# What any model of a kind answers to. Models of named tensors have nothing in common.
+KIND_NAMES: tuple[Kind, ...] = tuple(kind for kind in get_args(Kind) if kind != "tensors")
 MODEL_VERSION = "1"  # of every model, in Triton's terms
 GRAPH = "speech_translation"  # the name of the whole graph, among the models
 # A model's name stands in paths and metrics, and names a deployment of Serve.
@@ -60,8 +62,8 @@ def check_alias(alias: str, name: str, models: Collection[str]) -> None:
         raise ValueError(f"{where}: the server itself has something of that name")
     if alias in models or alias in get_args(Kind):
         raise ValueError(f"{where}: the name is a model's or a kind's own")
-    if name not in models and name not in get_args(Kind):
-        known = ", ".join([*models, *get_args(Kind)])
+    if name not in models and name not in KIND_NAMES:
+        known = ", ".join([*models, *KIND_NAMES])
         raise ValueError(f"{where}: there is no model and no kind {name!r}; there are {known}")
 
 

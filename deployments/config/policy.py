@@ -21,8 +21,8 @@ class BatchPolicy(Strict):
     max_batch_size: Annotated[int, Field(ge=1, le=1024)] = 8
     """Most rows of one batch; an engine may have a smaller bound of its own."""
     max_batch_cost: Annotated[float, Field(gt=0)] | None = None
-    """Most of a batch's cost: its rows times its longest row, which counts in audio seconds, or in
-    characters for nmt and tts. null: no bound."""
+    """Most of a batch's cost: its rows times its longest row, which counts in audio seconds, in
+    characters for nmt and tts, or in values for tensors. null: no bound."""
     max_batch_s: Annotated[float, Field(gt=0)] | None = None
     """Most seconds that a batch may take, as measured, while shorter items wait. null: no bound."""
     max_batch_s_beside_live: Annotated[float, Field(gt=0)] | None = 0.5

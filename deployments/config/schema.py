@@ -10,12 +10,15 @@ from pydantic import Field, field_validator, model_validator
 from pydantic_core.core_schema import ValidationInfo
 
 from deployments.config import names
+from deployments.config.ingress import IngressConfig
 from deployments.config.library import Library
 from deployments.config.live import Live
 from deployments.config.names import AliasName
 from deployments.config.options import checked_options
 from deployments.config.policy import Strict
-from deployments.config.security import Security, Tls
+from deployments.config.replicas import IDLE_S, ReplicaRange
+from deployments.config.security import Security
+from deployments.config.shared_memory import SharedMemory
 from models.devices.device import DeviceName, DeviceRequest
 from models.devices.threads import default_threads, usable_cores
 from models.errors import ConfigError
@@ -46,14 +49,15 @@ class ModelConfig(Strict):
     the GPU, or the start fails."""
     gpu_fraction: Annotated[float, Field(ge=0, le=1)] = 0.0
     """Share of one GPU that each replica may take. 0: it never touches a GPU."""
-    replicas: Annotated[int, Field(ge=1, le=256)] = 1
-    """Number of processes that run it."""
+    replicas: Annotated[int, Field(ge=1, le=256)] | ReplicaRange = 1
+    """Number of processes that run it, or from how many to how many the load decides."""
     threads: Annotated[int, Field(ge=1, le=256)] | None = None
     """CPU threads of each replica. null: as many as this machine's cores have for it."""
     options: dict[str, Any] = Field(default_factory=dict, validate_default=True)
     """Options of its engine, listed below by engine."""
     idle_unload_s: Annotated[float, Field(gt=0)] | None = None
-    """Seconds without a request after which it is unloaded, until the next one. null: never."""
+    """Seconds without a request after which it is unloaded, until the next one. null: never, unless
+    replicas.min is 0."""
 
     @field_validator("engine")
     @classmethod
@@ -82,10 +86,33 @@ class ModelConfig(Strict):
         return find_engine(self.engine).engine.kind
 
     @property
+    def range(self) -> ReplicaRange | None:
+        """The bounds of the number of replicas; None: the number is fixed."""
+        return self.replicas if isinstance(self.replicas, ReplicaRange) else None
+
+    @property
+    def first_replicas(self) -> int:
+        """Number of replicas with which it is loaded."""
+        return (
+            max(1, self.replicas.min) if isinstance(self.replicas, ReplicaRange) else self.replicas
+        )
+
+    @property
+    def most_replicas(self) -> int:
+        """Number of replicas that it never goes beyond."""
+        return self.replicas.max if isinstance(self.replicas, ReplicaRange) else self.replicas
+
+    @property
+    def unload_after_s(self) -> float | None:
+        """Seconds without a request after which it is unloaded; None: never."""
+        is_to_zero = self.range is not None and self.range.min == 0
+        return self.idle_unload_s or (IDLE_S if is_to_zero else None)
+
+    @property
     def cpu_threads(self) -> int:
         """Threads of one replica, as configured or by this machine's cores."""
         small = find_engine(self.engine).engine.small
-        return self.threads or default_threads(self.replicas, usable_cores(), small=small)
+        return self.threads or default_threads(self.most_replicas, usable_cores(), small=small)
 
     def settings(self, name: str) -> RuntimeSettings:
         """Tell the engine what the configuration says of its model."""
@@ -144,36 +171,6 @@ class Limits(Strict):
         return self
 
 
-class IngressConfig(Strict):
-    """Listen on HTTP, and do what stands beside batching."""
-
-    host: str = "127.0.0.1"
-    """Address that it listens on; 0.0.0.0, with security.keys, to be reached from other
-    machines."""
-    port: Annotated[int, Field(ge=1, le=65_535)] = 8000
-    """Port that it listens on; the ingress processes of a machine share it."""
-    tls: Tls | None = None
-    """Certificate for HTTPS. null: HTTP, for this machine or behind a proxy."""
-    keep_alive_timeout_s: Annotated[int, Field(ge=1)] = 90
-    """Seconds after which a connection without requests is closed."""
-    replicas: Annotated[int, Field(ge=1)] = 1
-    """Number of ingress processes."""
-    codec_threads: Annotated[int, Field(ge=1)] | None = None
-    """Threads of each ingress process that decode and encode audio. null: as many as this
-    machine's cores have for them."""
-    sentence_gap_s: Annotated[float, Field(ge=0, le=5)] = 0.2
-    """Seconds of silence between spoken sentences."""
-    response_cache_bytes: Annotated[int, Field(ge=0)] = 64 * MEBIBYTE
-    """Most bytes of kept answers of all models together, in each ingress process."""
-    drain_notice_s: Annotated[float, Field(ge=0)] = 1.0
-    """Seconds that a stopping server says that it is not ready before it refuses requests."""
-
-    @property
-    def threads_of_codecs(self) -> int:
-        """Threads of one replica, as configured or by this machine's cores."""
-        return self.codec_threads or default_threads(self.replicas, usable_cores(), small=False)
-
-
 class Observability(Strict):
     """Tell of requests in the log and in traces."""
 
@@ -205,6 +202,8 @@ class AppConfig(Strict):
     """Where voices, glossaries and jobs of callers are kept."""
     live: Live = Live()
     """How many live sessions one ingress process has, how long, and for whom."""
+    shared_memory: SharedMemory = SharedMemory()
+    """Which shared memory of this machine callers under /v2 may hand tensors over in."""
     ingress: IngressConfig = IngressConfig()
     """Where it listens, and how many processes do."""
     observability: Observability = Observability()
@@ -257,7 +256,7 @@ def check_fractions(models: dict[str, ModelConfig], gpus: float) -> None:
             (model.gpu_fraction, name)
             for name, model in models.items()
             if model.device != "cpu"
-            for _ in range(model.replicas)
+            for _ in range(model.first_replicas)
         ),
         reverse=True,
     )

@@ -30,15 +30,26 @@ ON_GPU = {"cuda": "KIND_GPU", "cpu": "KIND_CPU"}
 def as_json(
     served: Served, config: ModelConfig | None, policy: BatchPolicy | None = None
 ) -> dict[str, Any]:
-    """Show the configuration of one name. ``config`` is None where that is no model of its own."""
+    """Show the configuration of one name. ``config`` is None where that is no model of its own.
+
+    Raises:
+        NotReady, Unavailable: the model's own file says what its tensors are, and was not loaded.
+    """
+    inputs, outputs = served.signature.inputs, served.signature.outputs
+    tensors = {"input": signature.config(inputs), "output": signature.config(outputs)}
+    return {**settings_json(served, config, policy), **tensors}
+
+
+def settings_json(
+    served: Served, config: ModelConfig | None, policy: BatchPolicy | None = None
+) -> dict[str, Any]:
+    """Show the configuration without its tensors, which may not be known yet."""
     common = {
         "name": served.name,
         "platform": platform(served, config),
         "backend": "" if config is None else config.engine,
         "version_policy": {"latest": {"num_versions": 1}},
         "max_batch_size": policy.max_batch_size if policy else served.max_batch_size,
-        "input": signature.config(served.signature.inputs),
-        "output": signature.config(served.signature.outputs),
         "model_transaction_policy": {"decoupled": False},
     }
     if served.name == GRAPH:
@@ -49,7 +60,7 @@ def as_json(
     device = ON_GPU.get(config.device, "KIND_AUTO")
     return {
         **common,
-        "instance_group": [{"name": served.name, "kind": device, "count": config.replicas}],
+        "instance_group": [{"name": served.name, "kind": device, "count": config.first_replicas}],
         "dynamic_batching": _batching(policy),
         "response_cache": {"enable": policy.response_cache},
         "parameters": {

@@ -117,6 +117,11 @@ class Rows:
         lengths = self.numbers(length_name, width, 1, width)
         return [row[:length] for row, length in zip(array, lengths, strict=True)]
 
+    def arrays(self) -> list[dict[str, NDArray[Any]]]:
+        """Return the arrays of each row by name, as views."""
+        tensors = [(name, tensor.array) for name, tensor in self._inputs.items()]
+        return [{name: array[row, ...] for name, array in tensors} for row in range(self.count)]
+
     def has(self, name: str) -> bool:
         """Tell whether the request has an input."""
         return name in self._inputs

@@ -3,9 +3,8 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from typing import get_args
 
-from deployments.config.names import GRAPH, MODEL_VERSION
+from deployments.config.names import GRAPH, KIND_NAMES, MODEL_VERSION
 from deployments.config.schema import AppConfig
 from deployments.graph.pipeline import Pipeline
 from deployments.inference.kinds.asr import Asr
@@ -13,14 +12,13 @@ from deployments.inference.kinds.base import Served
 from deployments.inference.kinds.graph import STEPS, SpeechTranslator
 from deployments.inference.kinds.nmt import Nmt
 from deployments.inference.kinds.speaker import Speaker
+from deployments.inference.kinds.tensors import Tensors
 from deployments.inference.kinds.tts import Tts
 from deployments.inference.kinds.vad import Vad
 from models.errors import UnknownModel
-from models.types import Kind
 
-SERVED: Mapping[str, type[Served]] = {
-    served.kind: served for served in (Vad, Asr, Nmt, Tts, Speaker)
-}
+KINDS: tuple[type[Served], ...] = (Vad, Asr, Nmt, Tts, Speaker, Tensors)
+SERVED: Mapping[str, type[Served]] = {served.kind: served for served in KINDS}
 
 
 class Catalogue:
@@ -28,7 +26,7 @@ class Catalogue:
 
     def __init__(self, pipeline: Pipeline, config: AppConfig) -> None:
         kinds = {name: model.kind for name, model in config.models.items()}
-        names = {**kinds, **{kind: kind for kind in get_args(Kind) if kind in kinds.values()}}
+        names = {**kinds, **{kind: kind for kind in KIND_NAMES if kind in kinds.values()}}
         self._served: dict[str, Served] = {
             name: SERVED[kind](name, pipeline, config) for name, kind in names.items()
         }

@@ -30,6 +30,7 @@ class Signature:
 
     inputs: tuple[TensorSpec, ...]
     outputs: tuple[TensorSpec, ...]
+    is_finite: bool = True  # whether inputs may hold neither NaN nor infinity
 
     @cached_property
     def input_of(self) -> dict[str, TensorSpec]:
@@ -70,7 +71,7 @@ def check(request: InferRequest, model: str, signature: Signature, max_batch_siz
     if not signature.required_names <= request.inputs.keys():
         raise InvalidRequest(_missing(request, model, signature), param="inputs")
     for name, tensor in request.inputs.items():
-        _check_tensor(tensor, model, signature.input_of[name])
+        _check_tensor(tensor, model, signature.input_of[name], is_finite=signature.is_finite)
     rows = _rows(request.inputs.values(), model)
     if rows > max_batch_size:
         message = f"inference request batch-size must be <= {max_batch_size} for '{model}'"
@@ -93,7 +94,7 @@ def _missing(request: InferRequest, model: str, signature: Signature) -> str:
     )
 
 
-def _check_tensor(tensor: Tensor, model: str, spec: TensorSpec) -> None:
+def _check_tensor(tensor: Tensor, model: str, spec: TensorSpec, *, is_finite: bool) -> None:
     name, array = spec.name, tensor.array
     if tensor.datatype != spec.datatype and tensor.datatype not in spec.also:
         message = (
@@ -111,7 +112,7 @@ def _check_tensor(tensor: Tensor, model: str, spec: TensorSpec) -> None:
             f"Expected {_listed((-1, *spec.dims))}, got {_listed(array.shape)}"
         )
         raise InvalidRequest(message, param=name)
-    if array.dtype.kind == "f" and not np.isfinite(array).all():
+    if is_finite and array.dtype.kind == "f" and not np.isfinite(array).all():
         message = f"input '{name}' for model '{model}' must be finite, got NaN or infinity"
         raise InvalidRequest(message, param=name)
 

@@ -80,6 +80,8 @@ def _check_machine(config: ServeFile) -> None:
         check_fractions(args.models, gpus)
     check_auth(os.environ, args.ingress.host)
     check_port(args.ingress.host, args.ingress.port)
+    if args.ingress.grpc is not None:
+        check_port(args.ingress.host, args.ingress.grpc.port, "ingress.grpc.port")
     for finding in cpu_threads(usable_cores(), args.models):
         if finding.fix:
             logger.warning("cpu threads: %s; %s", finding.found, finding.fix)

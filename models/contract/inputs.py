@@ -11,6 +11,7 @@ from numpy.typing import NDArray
 
 from models.audio.samples import to_float32, to_int16
 from models.runtime import RuntimeSpec
+from models.tensors.signature import made_row
 from models.types import (
     SAMPLE_RATE_HZ,
     SOURCE_VOICE,
@@ -20,6 +21,7 @@ from models.types import (
     NmtItem,
     Samples,
     SpeakerItem,
+    TensorsItem,
     TtsItem,
     VadItem,
 )
@@ -50,6 +52,8 @@ def items(kind: Kind, spec: RuntimeSpec, recordings: Sequence[Samples] = ()) -> 
         spec: what it says that it can do.
         recordings: speech at 16 kHz, where made sounds will not do; empty: made sounds.
     """
+    if kind == "tensors":
+        return [made_row(spec.inputs, number) for number in range(len(TEXTS))]
     sounds = list(recordings) or clips()
     if kind == "vad":
         return [VadItem(samples) for samples in sounds]
@@ -79,6 +83,8 @@ def bad_items(kind: Kind, good: Any) -> dict[str, Item]:
         return {"a language that it does not know": replace(good, target_language=NOWHERE)}
     if kind == "tts":
         return {"a voice that it does not have": replace(good, voice=NOWHERE, reference=None)}
+    if kind == "tensors":
+        return {"a row without its inputs": TensorsItem({})}
     numberless = to_float32(good.samples).copy()
     numberless[len(numberless) // 2] = np.nan
     bad = {"samples that are no numbers": replace(good, samples=numberless)}

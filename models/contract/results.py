@@ -10,6 +10,8 @@ from typing import Any
 import numpy as np
 
 from models.runtime import RuntimeSpec
+from models.tensors.comparing import APART, distance
+from models.tensors.signature import DTYPES, fits
 from models.types import (
     UNDETERMINED,
     AsrItem,
@@ -17,6 +19,8 @@ from models.types import (
     NmtItem,
     Speech,
     SpeechSpan,
+    TensorsItem,
+    TensorsResult,
     Transcript,
     Translation,
     TtsItem,
@@ -138,6 +142,17 @@ def _wrong_times(spans: Any, length_s: float) -> str | None:
     return None
 
 
+def _wrong_tensors(item: TensorsItem, result: TensorsResult, spec: RuntimeSpec) -> str | None:
+    if result.outputs.keys() != {info.name for info in spec.outputs}:
+        return f"its outputs are {', '.join(result.outputs)}, and others by spec.outputs"
+    for info in spec.outputs:
+        array = result.outputs[info.name]
+        if array.dtype != DTYPES[info.datatype] or not fits(info.dims, array.shape):
+            got = f"{array.dtype} {list(array.shape)}"
+            return f"output {info.name!r} is {got}, not {info.datatype} {list(info.dims)}"
+    return None
+
+
 # ---- how two results differ ----------------------------------------------------------------
 
 
@@ -180,12 +195,22 @@ def _different_speaker(one: Voiceprint, other: Voiceprint) -> str | None:
     return None if cosine >= 1 - COSINE_TOLERANCE else f"their cosine is {cosine:.4f}"
 
 
+def _different_tensors(one: TensorsResult, other: TensorsResult) -> str | None:
+    if one.outputs.keys() != other.outputs.keys():
+        return f"outputs {', '.join(one.outputs)} and {', '.join(other.outputs)}"
+    for name, apart in distance(one.outputs, other.outputs).items():
+        if apart > APART:
+            return f"output {name!r} differs by {apart:.1%} of its largest value"
+    return None
+
+
 TYPES: Mapping[Kind, type[Any]] = {
     "vad": VadResult,
     "asr": Transcript,
     "nmt": Translation,
     "tts": Speech,
     "speaker": Voiceprint,
+    "tensors": TensorsResult,
 }
 WRONG: Mapping[Kind, Callable[[Any, Any, RuntimeSpec], str | None]] = {
     "vad": _wrong_vad,
@@ -193,6 +218,7 @@ WRONG: Mapping[Kind, Callable[[Any, Any, RuntimeSpec], str | None]] = {
     "nmt": _wrong_nmt,
     "tts": _wrong_tts,
     "speaker": _wrong_speaker,
+    "tensors": _wrong_tensors,
 }
 DIFFERENT: Mapping[Kind, Callable[[Any, Any], str | None]] = {
     "vad": _different_vad,
@@ -200,4 +226,5 @@ DIFFERENT: Mapping[Kind, Callable[[Any, Any], str | None]] = {
     "nmt": _different_texts,
     "tts": _different_tts,
     "speaker": _different_speaker,
+    "tensors": _different_tensors,
 }

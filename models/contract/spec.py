@@ -7,6 +7,7 @@ from typing import Any
 
 from models.devices.device import DeviceReport
 from models.runtime import Engine, RuntimeSpec
+from models.tensors.signature import DTYPES
 from models.text.languages import language_code
 from models.types import Kind
 
@@ -77,10 +78,25 @@ def _wrong_speaker(spec: RuntimeSpec) -> str | None:
     return f"spec.embedding_size must be above 0, not {spec.embedding_size}"
 
 
+def _wrong_tensors(spec: RuntimeSpec) -> str | None:
+    for name, tensors in (("inputs", spec.inputs), ("outputs", spec.outputs)):
+        names = [each.name for each in tensors]
+        if not names or not all(names) or len(set(names)) < len(names):
+            return f"spec.{name} must have names of their own, not {', '.join(map(repr, names))}"
+        for each in tensors:
+            if each.datatype not in DTYPES:
+                known = ", ".join(DTYPES)
+                return f"spec.{name}: {each.name!r} is {each.datatype!r}; there are {known}"
+            if not all(dim == -1 or dim > 0 for dim in each.dims):
+                return f"spec.{name}: {each.name!r} has the dims {each.dims}; -1 is any length"
+    return None
+
+
 WRONG: Mapping[Kind, Callable[[RuntimeSpec], str | None]] = {
     "vad": _wrong_vad,
     "asr": _wrong_asr,
     "nmt": _wrong_nmt,
     "tts": _wrong_tts,
     "speaker": _wrong_speaker,
+    "tensors": _wrong_tensors,
 }

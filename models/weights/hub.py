@@ -108,7 +108,9 @@ def check_exists(reference: str, timeout_s: float) -> str | None:
         raise WeightsError(f"hf:{reference}: the hub has none ({reason})") from error
     except Exception as error:  # the hub's client raises errors of many libraries
         raise OSError(f"hf:{reference}: the hub cannot be asked: {error}") from error
-    return cards.licence_of_card(info.card_data.to_dict()) if info.card_data else None
+    if info.card_data is None:
+        return None
+    return cards.licence_of_card(info.card_data.to_dict())  # type: ignore[no-untyped-call]
 
 
 def _named(reference: str) -> tuple[str, str]:

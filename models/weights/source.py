@@ -165,6 +165,10 @@ class WeightSource:
             linked(target / name, path)
         return target
 
+    def names(self, patterns: Sequence[str]) -> list[str]:
+        """List the files that fit one of the patterns, by their names in their folders."""
+        return sorted({name for _, name, _ in self._files() if _fits(name, patterns)})
+
     def _files(self) -> Iterator[tuple[str, str, Path]]:
         """Yield the label, relative name and path of each file, sorted."""
         for label, folder in self.folders:

@@ -8,7 +8,7 @@ from typing import Any
 
 from hypothesis import strategies as st
 
-from tests.fuzz import files, kept, realtime, requests, subtitles
+from tests.fuzz import calls, files, kept, realtime, requests, subtitles
 
 
 @dataclass(frozen=True)
@@ -36,5 +36,6 @@ TARGETS = (
     Target("subtitles", subtitles.phrases, subtitles.write),
     Target("live events", realtime.conversations, realtime.talk),
     Target("binary tensors", requests.binary_tensors, requests.post),
+    Target("gRPC", calls.calls, calls.send),
 )
 BY_NAME = {target.name: target for target in TARGETS}

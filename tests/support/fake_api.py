@@ -113,6 +113,7 @@ MODEL: Json = {
     "weights": "package:whisper-base",
     "licence": "MIT",
     "commercial_use": True,
+    "sends_to": None,
     "languages": ["en", "pt"],
     "pairs": [["en", "pt"]],
     "voices": [],

@@ -91,7 +91,7 @@ def check_samples(samples: Samples) -> None:
         raise InvalidRequest("the audio's values must be numbers", param="file")
 
 
-class _Fake(ABC, Generic[ItemT, ResultT]):
+class Fake(ABC, Generic[ItemT, ResultT]):
     """Share what fakes have in common: nothing to load, a time to sleep, an answer an item."""
 
     engine: Engine
@@ -128,7 +128,7 @@ class _Fake(ABC, Generic[ItemT, ResultT]):
         pass
 
 
-class SleepSpeaker(_Fake[SpeakerItem, Voiceprint]):
+class SleepSpeaker(Fake[SpeakerItem, Voiceprint]):
     """Answer with an embedding whose one value stands where the clip's first sample says."""
 
     engine = Engine("speaker", SleepOptions, needs_weights=False)
@@ -150,7 +150,7 @@ class SleepSpeaker(_Fake[SpeakerItem, Voiceprint]):
         return Voiceprint(embedding)
 
 
-class FakeVad(_Fake[VadItem, VadResult]):
+class FakeVad(Fake[VadItem, VadResult]):
     """Find speech from the first to the last sample that is not zero."""
 
     engine = Engine("vad", Options, needs_weights=False)
@@ -169,7 +169,7 @@ class FakeVad(_Fake[VadItem, VadResult]):
         return VadResult(spans, probabilities, np.zeros(0, np.float32))
 
 
-class FakeAsr(_Fake[AsrItem, Transcript]):
+class FakeAsr(Fake[AsrItem, Transcript]):
     """Say two sentences: the window's length and its loudest sample."""
 
     engine = Engine("asr", Options, needs_weights=False)
@@ -225,7 +225,7 @@ class WordyAsr(FakeAsr):
         return replace(heard, text=text, segments=segments)
 
 
-class FakeNmt(_Fake[NmtItem, Translation]):
+class FakeNmt(Fake[NmtItem, Translation]):
     """Repeat the text, marked with its target language."""
 
     engine = Engine("nmt", Options, needs_weights=False)
@@ -250,7 +250,7 @@ class TermedNmt(FakeNmt):
         return False
 
 
-class FakeTts(_Fake[TtsItem, Speech]):
+class FakeTts(Fake[TtsItem, Speech]):
     """Speak as many samples as the text is long, at a level that the text decides."""
 
     engine = Engine("tts", Options, needs_weights=False)

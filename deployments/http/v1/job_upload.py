@@ -212,8 +212,9 @@ async def alongside(
     """
     written = asyncio.get_running_loop().run_in_executor(threads, writing)
     read = asyncio.create_task(reading)
+    both: set[asyncio.Future[Any]] = {written, read}
     try:
-        await asyncio.wait({written, read}, return_when=asyncio.FIRST_COMPLETED)
+        await asyncio.wait(both, return_when=asyncio.FIRST_COMPLETED)
         if read.done():
             await read
         return await written

@@ -154,7 +154,7 @@ class JobRoutes:
 
 
 class _Form:
-    """What a job's form says, once it is read."""
+    """The values of a job's form."""
 
     kind: str
     values: dict[str, Any]

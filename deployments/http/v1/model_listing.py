@@ -65,6 +65,7 @@ def as_row(
         "weights": spec.weights,
         "licence": spec.licence,
         "commercial_use": commercial_use(spec.licence),
+        "sends_to": spec.sends_to,
         "languages": spec.languages,
         "pairs": spec.pairs,
         "cloning_languages": spec.cloning_languages,

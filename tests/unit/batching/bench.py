@@ -21,6 +21,7 @@ class Piece:
 
     name: str
     length: float = 1.0
+    key: str | None = None
 
 
 @dataclass
@@ -84,6 +85,7 @@ def bench(
         BatchPolicy(**policy),
         replicas=replicas,
         length_buckets=buckets,
+        key=lambda piece: piece.key,
         cache=cache,
         clock=clock,
     )

@@ -30,6 +30,7 @@ class Item(NamedTuple):
     number: int = 0
     priority: int = 1
     turn: float = 0.0
+    key: str | None = None
 
 
 def items(text: str) -> list[Item]:

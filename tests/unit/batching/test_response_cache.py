@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 
 from deployments.batching.response_cache import ResponseCache
-from models.types import AsrItem, NmtItem, SpeakerItem, Term, TtsItem, VadItem
+from models.types import AsrItem, NmtItem, SpeakerItem, TensorsItem, Term, TtsItem, VadItem
 
 INT16 = np.arange(4, dtype=np.int16)
 ITEM = AsrItem(INT16, "en")
@@ -42,6 +42,34 @@ def test_other_content_is_another_question(other: Any) -> None:
 )
 def test_another_model_has_answers_of_its_own(other: bytes) -> None:
     assert other != key(ITEM)
+
+
+def strings(*values: bytes) -> np.ndarray[Any, np.dtype[Any]]:
+    array = np.empty(len(values), object)
+    array[:] = values
+    return array
+
+
+LONG = np.arange(2000, dtype=np.float32)  # longer than what repr shows
+ROW = {"x": LONG, "names": strings(b"ab", b"c")}
+OTHER_ROWS = {
+    "a value in the middle": ROW | {"x": np.where(LONG == 1000, 0, LONG).astype(np.float32)},
+    "a shape": ROW | {"x": LONG.reshape(2, -1)},
+    "a dtype": ROW | {"x": LONG.view(np.int32)},
+    "a name": {"y": LONG, "names": ROW["names"]},
+    "strings cut elsewhere": ROW | {"names": strings(b"a", b"bc")},
+    "an input less": {"x": LONG},
+}
+
+
+def test_a_row_of_named_tensors_is_known_by_its_values() -> None:
+    again = {"names": strings(b"ab", b"c"), "x": LONG.copy()}
+    assert key(TensorsItem(ROW)) == key(TensorsItem(again))
+
+
+@pytest.mark.parametrize("other", OTHER_ROWS.values(), ids=OTHER_ROWS)
+def test_another_row_of_named_tensors_is_another_question(other: dict[str, Any]) -> None:
+    assert key(TensorsItem(other)) != key(TensorsItem(ROW))
 
 
 DEED = Term("deed", "escritura")

@@ -53,6 +53,22 @@ async def test_near_lengths_are_drawn_first() -> None:
     await finish_all(b)
 
 
+async def test_items_of_other_keys_go_in_batches_of_their_own() -> None:
+    b = bench()
+    keys = {"a": "wide", "b": "long", "c": "wide", "d": "long"}
+    await b.arrive(*(Piece(name, key=key) for name, key in keys.items()))
+    await b.model.finish(0)
+    assert b.model.batches == ["a c", "b d"]
+    await finish_all(b)
+
+
+async def test_where_order_is_preserved_another_key_ends_the_batch() -> None:
+    b = bench(preserve_ordering=True)
+    await b.arrive(Piece("a", key="x"), Piece("b", key="y"), Piece("c", key="x"))
+    assert b.model.batches[0] == "a"
+    await finish_all(b)
+
+
 async def test_padding_is_bounded() -> None:
     b = bench(max_padding=0.25)
     await b.arrive(Piece("a", 10), Piece("b", 1), Piece("c", 8))

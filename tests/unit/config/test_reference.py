@@ -48,8 +48,10 @@ def with_model(**model: Any) -> dict[str, Any]:
     return content
 
 
+TENSOR = {"name": "x", "data_type": "TYPE_FP32", "dims": [-1]}
 GOOD = {
     "options of an engine": {"engine": "whisper", "options": {"beam_size": 3}},
+    "tensors of a network": {"engine": "onnx", "options": {"inputs": [TENSOR]}},
     "a class with any options": {"engine": "my.module:Mine", "options": {"size": 3}},
 }
 BAD = {
@@ -58,6 +60,11 @@ BAD = {
     "an unknown option": {"engine": "whisper", "options": {"beam": 3}},
     "an option of another type": {"engine": "whisper", "options": {"beam_size": "many"}},
     "an option of another engine": {"engine": "whisper", "options": {"voices": []}},
+    "a tensor of another type": {
+        "engine": "onnx",
+        "options": {"inputs": [TENSOR | {"data_type": "FP32"}]},
+    },
+    "an unknown key of a tensor": {"engine": "onnx", "options": {"inputs": [TENSOR | {"a": 1}]}},
     "a bound": {"engine": "whisper", "replicas": 0},
 }
 

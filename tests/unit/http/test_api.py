@@ -14,8 +14,9 @@ import pytest
 
 from deployments.catalogue.placements import Description
 from deployments.catalogue.selection import Fleet
+from deployments.config.ingress import IngressConfig
 from deployments.config.policy import BatchPolicy
-from deployments.config.schema import AppConfig, IngressConfig
+from deployments.config.schema import AppConfig
 from deployments.http.app import asgi_app
 from deployments.http.middleware.admission import Admission
 from deployments.telemetry.model_report import READY

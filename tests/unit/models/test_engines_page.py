@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import re
 import sys
 from collections.abc import AsyncIterator, Iterator
 from pathlib import Path
@@ -16,11 +15,9 @@ from deployments.http.app import asgi_app
 from deployments.http.middleware.admission import Admission
 from models.contract.checks import check_engine
 from models.registry import find_engine
+from tests.support.engines_page import write_files
 from tests.support.local import fake_fleet
 
-PAGE = Path(__file__).parents[3] / "docs" / "engines.md"
-FILE = re.compile(r"^`([\w./-]+)`:\n\n```\w+\n(.*?)^```$", re.MULTILINE | re.DOTALL)
-FOLDER = "/srv/engines"  # where the page puts its files
 KINDS = ["vad", "asr", "nmt", "tts", "speaker"]
 
 
@@ -28,9 +25,7 @@ KINDS = ["vad", "asr", "nmt", "tts", "speaker"]
 def folder(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Path]:
     """The files of the page, in a folder from which Python imports."""
     made = tmp_path_factory.mktemp("engines")
-    for name, content in FILE.findall(PAGE.read_text()):
-        (made / name).parent.mkdir(exist_ok=True)
-        (made / name).write_text(content.replace(FOLDER, str(made)))
+    write_files(made)
     sys.path.insert(0, str(made))
     yield made
     sys.path.remove(str(made))

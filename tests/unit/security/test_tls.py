@@ -8,7 +8,8 @@ import httpx
 import pytest
 
 from deployments.config.files import Application, ServeFile
-from deployments.config.schema import AppConfig, IngressConfig, ModelConfig
+from deployments.config.ingress import IngressConfig
+from deployments.config.schema import AppConfig, ModelConfig
 from deployments.config.security import Tls
 from deployments.http.middleware.admission import Admission
 from deployments.http.server import Listener

@@ -7,10 +7,16 @@ from collections.abc import Callable
 import httpx
 import pytest
 
+from deployments.config.schema import AppConfig, ModelConfig
+from deployments.http.app import asgi_app
+from deployments.http.middleware.admission import Admission
 from dragoman_client import ConnectionFailed, DragomanError, TimeoutError, Unavailable
 from load.endpoints import Answer
 from load.steps import Failure, failure_of
-from tuning.requests import Body, asker
+from tests.support.asgi import connect
+from tests.support.local import fake_fleet
+from tests.support.named_tensors import FAKE_TENSORS
+from tuning.requests import Body, asker, tensor_bodies
 
 BODIES = [Body(b"first", {"x-test": "1"}, audio_s=1.5), Body(b"second", {})]
 Handler = Callable[[httpx.Request], httpx.Response]
@@ -70,3 +76,14 @@ async def test_a_failure_is_the_client_s(
     with pytest.raises(error) as raised:
         await asked(handler, 0)
     assert failure_of(raised.value) == counted
+
+
+async def test_a_network_that_is_no_speech_is_asked_with_made_rows() -> None:
+    config = AppConfig(models={"sums": ModelConfig(engine=FAKE_TENSORS)})
+    sent = tensor_bodies("sums", config.models["sums"])
+    app = asgi_app(await fake_fleet(config), config, Admission(8))
+    async with connect(app) as http:
+        ask = asker(http, "sums", sent)
+        answers = [await ask(number) for number in range(2)]
+    assert answers == [Answer(None), Answer(None)]
+    assert len({body.content for body in sent}) == len(sent)

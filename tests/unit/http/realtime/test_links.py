@@ -71,9 +71,9 @@ async def test_a_listener_learns_which_languages_there_are() -> None:
             rows = (await http.get(LANGUAGES)).json()["data"]
             assert (await http.get("v1/models")).status_code == 401
         assert rows == [
-            {"language": "en", "spoken": True},
-            {"language": "fr", "spoken": False},
-            {"language": "pt", "spoken": True},
+            {"language": "en", "spoken": True, "in_time": True},
+            {"language": "fr", "spoken": False, "in_time": False},
+            {"language": "pt", "spoken": True, "in_time": True},
         ]
 
 

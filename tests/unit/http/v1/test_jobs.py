@@ -259,15 +259,13 @@ async def test_a_job_is_not_gone_on_with_for(
         while (job := await asyncio.to_thread(shelf.get, id)).status == "queued":
             await asyncio.sleep(0.01)
     assert (job.status, job.error and job.error["code"]) == ("failed", "invalid_api_key")
-    assert sources(tmp_path) == []
-
-
-def sources(folder: Path) -> list[Path]:
-    """Return the recordings that are kept."""
-    return list(folder.rglob("source"))
+    assert "source" not in names_below(tmp_path)
 
 
 def kept(folder: Path) -> list[str]:
     """Return what is kept of jobs."""
-    names = [path.name for path in folder.rglob("*")]
-    return [name for name in names if name.startswith(("job_", ".new-"))]
+    return [name for name in names_below(folder) if name.startswith(("job_", ".new-"))]
+
+
+def names_below(folder: Path) -> list[str]:
+    return [path.name for path in folder.rglob("*")]

@@ -1,0 +1,1 @@
+"""Anybody's network, which is no speech: served by its own tensors."""
