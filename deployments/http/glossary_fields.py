@@ -14,6 +14,7 @@ from pydantic import (
     Discriminator,
     FailFast,
     Field,
+    StrictBool,
     Tag,
     model_validator,
 )
@@ -73,7 +74,7 @@ class TermFields(Fields):
     language: Code
     translations: Annotated[dict[Code, Word], OF_LANGUAGES]
     sounds: Annotated[dict[Code, Word], OF_LANGUAGES]
-    case_sensitive: bool = False
+    case_sensitive: StrictBool = False
 
     @model_validator(mode="after")
     def _known(self) -> TermFields:

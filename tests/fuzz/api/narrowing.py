@@ -76,6 +76,9 @@ FIELDS: Mapping[str, Mapping[str, dict[str, Any]]] = {  # of each request's type
     },
     "EmbeddingFields": {"model": {"enum": ["speaker"]}},
     "ConsentFields": {"language": {"enum": ["en"]}, "name": WORD},
+    "NewNameFields": {"name": WORD},
+    "VoiceFields": {"name": WORD},
+    "ListenTokenFields": {"page": {"enum": ["https://speech.example.com/", None]}},
     "TermFields": {
         "term": WORD,
         "language": {"enum": ["en"]},
