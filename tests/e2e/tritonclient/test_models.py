@@ -37,6 +37,7 @@ def test_the_server_names_itself_and_its_extensions(ask: Ask) -> None:
         "schedule_policy",
         "model_configuration",
         "binary_tensor_data",
+        "system_shared_memory",
         "parameters",
         "statistics",
     } == set(told["extensions"])
