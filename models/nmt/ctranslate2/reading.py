@@ -142,9 +142,14 @@ def _named_languages(folder: Folder) -> tuple[list[str], list[str]]:
     """
     places = (_in_tokenizer_config, _in_readme, _in_name)
     found = [place(folder) for place in places]
-    sources = next(filter(None, (_languages(each[0]) for each in found)), [])
-    targets = next(filter(None, (_languages(each[1]) for each in found)), [])
-    return sources, targets
+    sources = [_languages(each[0]) for each in found]
+    targets = [_languages(each[1]) for each in found]
+    return _first(sources), _first(targets)
+
+
+def _first(found: Sequence[list[str]]) -> list[str]:
+    """Return the first that is not empty; else an empty one."""
+    return next((each for each in found if each), found[-1])
 
 
 def _in_tokenizer_config(folder: Folder) -> tuple[list[str], list[str]]:
