@@ -68,11 +68,9 @@ async def test_the_script_of_the_page_prints_what_the_page_says(folder: Path, ur
     asking.write_text(
         (folder / "ask_networks.py").read_text().replace("127.0.0.1:8000", url.partition("//")[2])
     )
+    command = [sys.executable, str(asking)]
     done = await asyncio.to_thread(
-        *(subprocess.run, [sys.executable, str(asking)]),
-        capture_output=True,
-        text=True,
-        check=False,
+        lambda: subprocess.run(command, capture_output=True, text=True, check=False)
     )
     assert (done.stdout, done.stderr) == (PRINTED, "")
     assert all(line in PAGE.read_text() for line in PRINTED.splitlines())
