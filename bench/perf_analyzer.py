@@ -28,6 +28,7 @@ from typing import Any
 import numpy as np
 
 from models.audio.samples import to_float32
+from models.types import SAMPLE_RATE_HZ
 from models.weights.cached_files import cache_folder, cached
 from tests.support.speech import Clip, clips
 
@@ -160,6 +161,7 @@ def _audio(clip: Clip, length: int) -> dict[str, Any]:
     return {
         "AUDIO": {"b64": base64.b64encode(padded.tobytes()).decode(), "shape": [length]},
         "AUDIO_LENGTH": [len(samples)],
+        "SAMPLE_RATE": [SAMPLE_RATE_HZ],  # with --shared-memory no input may be left out
     }
 
 

@@ -36,6 +36,10 @@ class Engine:
         small: whether one CPU thread is best.
         keeps: whether ``models.text.keep`` keeps what is no prose around it. Such a runtime has
             ``lacks``, too; see ``models.nmt.keeping``.
+        licence: of its published weights, as an SPDX id or a name; it is taken for that of weights
+            that tell none themselves. None: weights of many licences run on it.
+        file_options: names of options that the configuration's file alone may set, and no call
+            that loads a model, whatever ``security.load_allow`` says.
 
     Raises:
         TypeError, ValueError: a declaration that the server could not use.
@@ -48,6 +52,8 @@ class Engine:
     needs_weights: bool = True
     small: bool = False
     keeps: bool = False
+    licence: str | None = None
+    file_options: tuple[str, ...] = ()
 
     def __post_init__(self) -> None:
         if self.kind not in get_args(Kind):
@@ -64,6 +70,10 @@ class Engine:
             raise TypeError(
                 f"Engine.options: {self.options.__name__} is a dataclass but not frozen"
             )
+        if self.licence is not None and not (isinstance(self.licence, str) and self.licence):
+            raise TypeError(f"Engine.licence: None or a text, not {self.licence!r}")
+        if unknown := set(self.file_options) - set(self.options.__dataclass_fields__):
+            raise ValueError(f"Engine.file_options: no option is called {min(unknown)}")
         if self.keeps and self.kind != "nmt":
             raise ValueError(f"Engine.keeps: for nmt alone, not for {self.kind}")
 
@@ -105,6 +115,7 @@ class RuntimeSpec:
     licence: str
     languages: tuple[str, ...] = ()  # ASR: ISO 639-1 codes; NMT: between any two of which
     takes_prefix: bool = False  # ASR: AsrItem.prefix; an engine that does not refuses it
+    takes_prompt: bool = True  # ASR: AsrItem.prompt; an engine that does not refuses it
     pairs: tuple[tuple[str, str], ...] = ()  # NMT: (source, target), beside those of languages
     continues: bool = False  # NMT: whether it can go on from the start of a sentence
     takes_terms: bool = False  # NMT: NmtItem.terms; every engine that ``keeps`` does
@@ -117,6 +128,9 @@ class RuntimeSpec:
     max_batch_size: int | None = None  # what the engine itself bounds; None: nothing
     # Lengths that items are padded up to; empty: to the longest.
     length_buckets: tuple[float, ...] = ()
+    sends_to: str | None = None  # host that items are sent to; None: they stay on the machine
+    # What bounds a batch that waits for another machine, and so uses no CPU; None: batches compute.
+    max_run_s: float | None = None
 
     def translates(self, source: str, target: str) -> bool:
         """Tell whether it translates from one language to another."""
@@ -135,6 +149,7 @@ class RuntimeSettings:
     # File -> digest in hex, beside the shipped pins.
     sha256: Mapping[str, str] = field(default_factory=dict)
     files: tuple[str, ...] = ()  # patterns: what is taken from the hub; none: all
+    accepts_licence: bool = False  # also one that forbids commercial use
 
 
 class Runtime(Protocol, Generic[ItemT_contra, ResultT]):

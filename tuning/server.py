@@ -173,7 +173,7 @@ class TunedServer:
 
 def _parameters(base: ModelConfig, settings: Settings) -> dict[str, str]:
     """Return the parameters of a load in Triton's words; none, if they are the configuration's."""
-    if settings.instances == (base.replicas, base.cpu_threads):
+    if settings.instances == (base.first_replicas, base.cpu_threads):
         return {}
     config = {
         "instance_group": [{"count": settings.replicas}],

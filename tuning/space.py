@@ -119,7 +119,7 @@ def policy_of(config: ServeFile, name: str) -> BatchPolicy:
 
 def _settings(model: ModelConfig, policy: BatchPolicy) -> Settings:
     return Settings(
-        policy.max_batch_size, policy.max_queue_delay_ms, model.replicas, model.cpu_threads
+        policy.max_batch_size, policy.max_queue_delay_ms, model.first_replicas, model.cpu_threads
     )
 
 

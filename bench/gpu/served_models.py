@@ -46,6 +46,7 @@ def profile(setup: Setup, found: Found) -> Config:
         found.notes.append(f"The server ran without recognition, which did not open: {why_not}")
     else:
         models["asr"]["weights"] = f"path:{setup.weights('whisper').absolute()}"
+    models["tts"]["accept_license"] = True  # of random values
     policies = config["applications"][0]["deployments"][0]["user_config"]["batching"]
     bounds = ", ".join(f"{name} {policies[name]['max_batch_size']}" for name in places)
     found.notes.append(

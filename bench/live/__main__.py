@@ -2,7 +2,7 @@
 
     python -m bench.live [--only PART ...] [--quick]
 
-About an hour. Each part is written once it is measured, and ``--only`` measures some anew and
+About 40 minutes. Each part is written once it is measured, and ``--only`` measures some anew and
 keeps the others, so that a run can go on where it ended. ``--quick``: one minute at medium with 1
 and 8 sessions. It needs PyPI, for environments of its own.
 """

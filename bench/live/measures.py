@@ -15,6 +15,7 @@ from tests.support.speech import chrf, normalise, wer
 
 WORD = re.compile(r"[\w'’]+")
 FEWEST_POINTS = 3  # of a line
+EDGE_S = 0.5  # by which the place of a word's end may be wrong
 REPEATED_WORDS = 3  # so many the same twice in a row are said twice
 
 
@@ -33,7 +34,8 @@ class Figures:
     """What one session came to. None: it has no such thing."""
 
     transcript_lags_s: Sequence[tuple[float, float]]  # place in the source, lag
-    translation_lags_s: Sequence[tuple[float, float]]
+    translation_lags_s: Sequence[tuple[float, float]]  # the same of each prompt's translation
+    clause_lags_s: Sequence[tuple[float, float]]  # of each piece of it, from its own place on
     audio_lags_s: Sequence[tuple[float, float]]
     early_share: float | None
     wer: float  # of the transcript against what was said
@@ -50,7 +52,8 @@ def figures(outcome: Outcome, offline_source: str | None, offline_target: str | 
     words = sum(each.words for each in heard)
     return Figures(
         transcript_lags_s=[(each.place_s, each.lag_s) for each in heard],
-        translation_lags_s=lags(outcome, outcome.target),
+        translation_lags_s=translated(outcome),
+        clause_lags_s=lags(outcome, outcome.target),
         audio_lags_s=first_lags(outcome),
         early_share=sum(each.early for each in heard) / words if words else None,
         wer=wer([talk.text], [outcome.source_text or "-"]),
@@ -104,6 +107,27 @@ def prompts(outcome: Outcome) -> list[Heard]:
         ended = outcome.sent_at(spans[number].end_s)
         early = sum(at < ended for at in came)
         found.append(Heard(spans[number].end_s, max(came) - ended, len(came), early))
+    return found
+
+
+def translated(outcome: Outcome) -> list[tuple[float, float]]:
+    """Return of each prompt the place of its end, and how long after it its translation was whole.
+
+    A piece translates what lies between the place before it and its own, so it may be of two
+    prompts.
+    """
+    pieces = [(piece.place_s, piece.at) for piece in outcome.target if piece.place_s is not None]
+    begins = [0.0, *(place_s for place_s, _ in pieces)]
+    found = []
+    for span in outcome.ask.talk.spans:
+        edge_s = min(EDGE_S, (span.end_s - span.start_s) / 2)
+        came = [
+            at
+            for begin_s, (place_s, at) in zip(begins, pieces, strict=False)
+            if begin_s < span.end_s - edge_s and place_s > span.start_s
+        ]
+        if came:
+            found.append((span.end_s, max(came) - outcome.sent_at(span.end_s)))
     return found
 
 

@@ -23,7 +23,7 @@ from deployments.live.options import DELAYS
 from dragoman_client import Client, DragomanError
 
 MINUTE_S, LONG_S = 60.0, 600.0
-SESSIONS, QUICK_SESSIONS = (1, 4, 8, 16), (1, 8)
+SESSIONS, FEW_SESSIONS = (1, 4, 8, 16), (1, 8)
 CALLERS = 4  # of ten-minute files, beside the sessions
 MIXED = ("en", "es", "fr", "it", "ru", "en", "es", "fr")
 ANSWER_S = 1800.0
@@ -65,7 +65,7 @@ def minutes(delay: str) -> Part:
 
     def run(bench: Bench, server: Server) -> list[Line]:
         offlines = Offlines(server.url)
-        counts = QUICK_SESSIONS if bench.quick else SESSIONS
+        counts = SESSIONS if delay == "medium" and not bench.quick else FEW_SESSIONS
         return [
             measure(server, f"one minute, {delay}", bench.asks(count, MINUTE_S, delay), offlines)
             for count in counts
@@ -77,7 +77,7 @@ def minutes(delay: str) -> Part:
 def long(bench: Bench, server: Server) -> list[Line]:
     """Ten minutes, for the slope."""
     offlines = Offlines(server.url)
-    return [measure(server, "ten minutes", bench.asks(count, LONG_S), offlines) for count in (1, 8)]
+    return [measure(server, "ten minutes", bench.asks(8, LONG_S), offlines)]
 
 
 def spoken(bench: Bench, server: Server) -> list[Line]:
@@ -191,10 +191,7 @@ def run_parts(names: Sequence[str], quick: bool) -> Iterator[tuple[str, list[Lin
 def beside(bench: Bench) -> list[Line]:
     """WhisperLiveKit with the talks that Dragoman had."""
     with whisperlivekit.running() as kit:
-        lines = [
+        return [
             whisperlivekit.measure(kit, [bench.talk(MINUTE_S, seed) for seed in range(count)])
             for count in (1, 4)
         ]
-        if not bench.quick:
-            lines.append(whisperlivekit.measure(kit, [bench.talk(LONG_S)]))
-    return lines

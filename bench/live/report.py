@@ -12,10 +12,11 @@ from bench.results import Aim, Cell, Chart, Results, Series, Table
 
 STEP_S = 30.0  # of the picture
 NOTES = (
-    "A lag counts from the moment when the last sample of a prompt was sent to the event with its "
-    "last word; a translation's from the moment when the place was sent that the event names. The "
-    "talks are recorded prompts with pauses of 0.3 to 2 s, fed in real time by the stock `openai` "
-    "package over real sockets.",
+    "A lag counts from the moment when the last sample of a prompt was sent to the event with the "
+    "last word of its transcript, or of its translation. That of a clause counts from the moment "
+    "when the place was sent that its event names: the first clause of a sentence that is "
+    "recognised at its end is late by the rest of the sentence. The talks are recorded prompts "
+    "with pauses of 0.3 to 2 s, fed in real time by the stock `openai` package over real sockets.",
     "StreamLAAL (LongLAAL with computation) and LongYAAL are `omnisteval`'s; the reference is the "
     "server's own offline translation of the same audio, and so it is for chrF. `words` are lost "
     "at the end, and said twice. What was sent is only ever added to, so its erasure is 0.",
@@ -59,6 +60,7 @@ def lag_table(title: str, lines: Sequence[Line]) -> Table:
             "p95 s": lambda line: line.transcript_p95_s,
             "translation p50 s": lambda line: line.translation_p50_s,
             "p95 s ": lambda line: line.translation_p95_s,
+            "clause p95 s": lambda line: line.clause_p95_s,
             "first audio p50 s": lambda line: line.audio_p50_s,
             "p95 s  ": lambda line: line.audio_p95_s,
             "StreamLAAL s": lambda line: line.stream_laal_s,

@@ -31,6 +31,7 @@ class Line:
     transcript_p95_s: float | None
     translation_p50_s: float | None
     translation_p95_s: float | None
+    clause_p95_s: float | None
     audio_p50_s: float | None  # to the first piece of a clause's speech
     audio_p95_s: float | None
     stream_laal_s: float | None  # with computation
@@ -94,6 +95,7 @@ def line(
 ) -> Line:
     transcripts = [point for each in found for point in each.transcript_lags_s]
     translations = [point for each in found for point in each.translation_lags_s]
+    clauses = [point for each in found for point in each.clause_lags_s]
     audio = [point for each in found for point in each.audio_lags_s]
     refused = sum(outcome.status is not None for outcome in outcomes)
     talked_s = sum(ask.talk.duration_s for ask in asks[: len(found)])
@@ -108,6 +110,7 @@ def line(
         transcript_p95_s=share(transcripts, 95),
         translation_p50_s=share(translations, 50),
         translation_p95_s=share(translations, 95),
+        clause_p95_s=share(clauses, 95),
         audio_p50_s=share(audio, 50),
         audio_p95_s=share(audio, 95),
         stream_laal_s=_seconds(omnist, "LongLAAL (CA)"),
@@ -121,7 +124,12 @@ def line(
         missed_spans=_sum([each.missed_spans for each in found]),
         chrf=_mean([each.chrf for each in found]),
         cpu_share=cpu_s / talked_s if cpu_s is not None and talked_s else None,
-        points={"transcript": transcripts, "translation": translations, "audio": audio},
+        points={
+            "transcript": transcripts,
+            "translation": translations,
+            "clause": clauses,
+            "audio": audio,
+        },
         errors=[outcome.error for outcome in outcomes if outcome.error],
     )
 

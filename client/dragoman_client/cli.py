@@ -208,7 +208,7 @@ def models(context: typer.Context, as_json: AsJson = False) -> None:
     console.show_table(
         (
             *("id", "kind", "engine", "asked", "runs on", "why"),
-            *("replicas", "batches", "mean batch", "live lag"),
+            *("replicas", "batches", "mean batch", "live lag", "licence"),
         ),
         [
             (
@@ -222,6 +222,7 @@ def models(context: typer.Context, as_json: AsJson = False) -> None:
                 row.statistics.batches,
                 row.statistics.mean_batch_size,
                 "" if row.live_lag_p95_s is None else f"{row.live_lag_p95_s:.2f} s",
+                f"{row.licence}{' (not for commerce)' if row.commercial_use is False else ''}",
             )
             for row in rows
         ],

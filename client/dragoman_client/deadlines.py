@@ -32,7 +32,7 @@ _ends_at: ContextVar[float | None] = ContextVar("ends_at", default=None)
 
 @dataclass(frozen=True, slots=True)
 class Deadline:
-    """When a call ends; for a stream also how long each piece after the first may take."""
+    """The end of a call; for a stream also the time of each piece after the first."""
 
     ends_at: float  # on ``time.monotonic``
     piece_s: float | None = None

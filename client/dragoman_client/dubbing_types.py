@@ -12,7 +12,7 @@ Background: TypeAlias = Literal["none", "duck"]
 
 
 class Place(Struct, frozen=True):
-    """Where a sentence is heard in audio that fits its recording, and how fast."""
+    """The span of a sentence in audio that fits its recording, and its speed."""
 
     start_s: float = field(name="start")
     end_s: float = field(name="end")

@@ -12,7 +12,7 @@ JobKind: TypeAlias = Literal["translation", "transcription"]
 
 
 class JobProgress(Answer, frozen=True):
-    """How far a job is. ``total_s`` is None where the recording does not state its length."""
+    """The progress of a job. ``total_s`` is None where the recording does not state its length."""
 
     stage: str
     done_s: float
@@ -20,7 +20,7 @@ class JobProgress(Answer, frozen=True):
 
 
 class JobError(Answer, frozen=True):
-    """Why a job failed."""
+    """The reason why a job failed."""
 
     message: str
     code: str | None = None

@@ -108,7 +108,7 @@ class TurnEnd(Answer, frozen=True):
 
 
 class Lag(Answer, frozen=True):
-    """How far each stage is behind what was sent, in seconds."""
+    """The seconds by which each stage is behind what was sent."""
 
     transcript_s: float | None = None
     translation_s: float | None = None
@@ -116,7 +116,7 @@ class Lag(Answer, frozen=True):
 
 
 class Notice(Answer, frozen=True):
-    """What the server tells of the session, such as that it cannot keep pace."""
+    """A message about the session, such as that the server cannot keep pace."""
 
     code: str
     message: str

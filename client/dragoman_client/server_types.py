@@ -38,7 +38,9 @@ class Model(Answer, frozen=True, kw_only=True):
     kind: str  # vad, asr, nmt, tts, speaker, tensors
     engine: str
     weights: str
-    licence: str
+    licence: str  # of its weights
+    commercial_use: bool | None = None  # whether the licence allows it; None: it is not known
+    sends_to: str | None = None  # the host that texts are sent to; None: they stay there
     languages: tuple[str, ...] = ()
     pairs: tuple[tuple[str, str], ...] = ()  # (source, target)
     voices: tuple[str, ...] = ()

@@ -206,7 +206,7 @@ class Transcription(Answer, frozen=True, kw_only=True):
 
 
 class TranscriptDelta(Answer, frozen=True):
-    """What a streamed transcript goes on with; its own spaces are in it."""
+    """The next piece of a streamed transcript, with its own spaces."""
 
     text: str = field(name="delta")
 

@@ -24,6 +24,7 @@ class BatchReply(Generic[ResultT]):
     input_s: float = 0.0  # on the way to the replica
     output_s: float = 0.0  # on the way back
     memory_bound: float | None = None  # the largest cost of a batch that fits there
+    together: tuple[int, float] | None = None  # rows and cost of all that ran, if others joined
 
     @property
     def since_received_s(self) -> float:
@@ -39,6 +40,11 @@ class Replied:
     rows: int
     cost: float  # with padding
     at: float
+
+    @property
+    def ran(self) -> tuple[int, float]:
+        """Return the rows and the cost that ran in the time of the reply."""
+        return self.reply.together or (self.rows, self.cost)
 
 
 @dataclass(slots=True, eq=False)

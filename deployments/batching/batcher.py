@@ -104,6 +104,15 @@ class Batcher(Generic[ItemT, ResultT]):
         return self._sender.policy
 
     @property
+    def may_join(self) -> BatchPolicy | None:
+        """Return how others' batches may run with these ones; None: they must not.
+
+        Live speech does not wait for longer batches, and order is kept within one batch.
+        """
+        policy = self.policy
+        return None if policy.preserve_ordering or self._sender.live.sessions else policy
+
+    @property
     def waiting(self) -> int:
         """Count the items that wait."""
         return len(self._queue)
@@ -165,6 +174,12 @@ class Batcher(Generic[ItemT, ResultT]):
     def reconfigure(self, policy: BatchPolicy) -> None:
         """Apply another policy to what waits and to what comes."""
         self._sender.reconfigure(policy)
+
+    def resize(self, replicas: int) -> None:
+        """Send batches to another number of replicas of the same generation."""
+        if self._sender.replicas != replicas:
+            self._sender.replicas = replicas
+            self._sender.schedule()
 
     def retarget(self, *, replicas: int, length_buckets: Sequence[float]) -> None:
         """Send what waits to another generation of the model, which stands behind ``dispatch``."""

@@ -68,7 +68,7 @@ class Learning:
         for replied in batch.replies:
             self._learn(replied, replicas, policy)
             if batch.is_live:
-                self.live_time.learn(replied.cost, replied.reply.execution_s)
+                self.live_time.learn(replied.ran[1], replied.reply.execution_s)
         if end is End.ANSWERED:
             is_full = batch.is_full and were_all_busy
             self.throughput.came_back(batch.cost, batch.rows, is_full=is_full, now=now)
@@ -84,11 +84,11 @@ class Learning:
         self.batch_time.over(batch, now)
 
     def _learn(self, replied: Replied, replicas: int, policy: BatchPolicy) -> None:
-        throughput, batch_time, cost = self.throughput, self.batch_time, replied.cost
+        throughput, batch_time, (ran, cost) = self.throughput, self.batch_time, replied.ran
         batch_time.learn(cost, replied.reply)
         throughput.reached_a_replica(replied.at - replied.reply.since_received_s)
         if throughput.is_guessed and batch_time.knows_costs and cost:
-            row = cost / replied.rows
+            row = cost / ran
             rows = most_rows(row, policy)
             took_s = batch_time.times.expected_s(rows * row) / replicas
             throughput.guess(took_s, rows * row, rows)

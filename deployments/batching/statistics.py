@@ -43,7 +43,7 @@ class Executions:
 
 @dataclass(slots=True)
 class Stages:
-    """Where the time of one request, or of one execution, went."""
+    """The time of one request, or of one execution, by stage."""
 
     queue_s: float = 0.0  # until a replica began with it, waiting behind another batch included
     input_s: float = 0.0  # to the replica

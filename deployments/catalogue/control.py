@@ -20,6 +20,7 @@ from deployments.catalogue.generation import Generation, ModelOverride
 from deployments.catalogue.operations import Operations
 from deployments.catalogue.placements import IDLE, UNLOADED, Placement, Placements
 from deployments.catalogue.platform import AppStatus, Platform
+from deployments.catalogue.scaling import Scaling
 from deployments.config.schema import ModelConfig
 from deployments.telemetry.log import logger
 from models.errors import DragomanError, Draining, UnknownModel
@@ -49,6 +50,7 @@ class Control:
         self._clock = clock
         self._ops = Operations(models, platform, clock)
         self._locks = {name: asyncio.Lock() for name in models}
+        self._scaling = {name: Scaling() for name in models}
         self._wakes: dict[str, asyncio.Task[None]] = {}
         self._tasks: set[asyncio.Task[None]] = set()
 
@@ -116,6 +118,7 @@ class Control:
                     watched_at = self._clock()
                     await self._watch()
                 await self._look_for_idle()
+                await self._look_at_loads()
             except Draining:
                 pass  # the models stop with the server
             except Exception:  # the models must be watched all the same
@@ -150,7 +153,10 @@ class Control:
         if serving:
             app = new.app if new.app in serving else serving[0]
             description = await self._platform.describe(name, app)
-            self._ops.placed[name] = self._ops.serving(name, app, description)
+            placement = self._ops.serving(name, app, description)
+            if known is not None and known.app == app:  # as many as the load had it
+                placement = replace(placement, replicas=known.replicas)
+            self._ops.placed[name] = placement
         self._spawn(self._alone(name, lambda: self._ops.switch(new, newest)))
 
     # ---- the models that run -----------------------------------------------------------------
@@ -160,7 +166,10 @@ class Control:
         return min([ROUND_S, *(limit / IDLE_LOOKS for limit in limits)])
 
     def _idle_limit_s(self, name: str) -> float | None:
-        return self._ops.effective(name, self._ops.placed[name].override).idle_unload_s
+        return self._effective(name).unload_after_s
+
+    def _effective(self, name: str) -> ModelConfig:
+        return self._ops.effective(name, self._ops.placed[name].override)
 
     async def _watch(self) -> None:
         """Start an application again that somebody deleted; ask again where no replica answered."""
@@ -196,6 +205,31 @@ class Control:
             is_free = self._ops.placed[name].state == "READY" and not self._locks[name].locked()
             if is_idle and is_free:
                 self._spawn(self._alone(name, partial(self._ops.unload_idle, name)))
+
+    async def _look_at_loads(self) -> None:
+        """Start and stop replicas of the models whose number follows the load."""
+        ranges = {name: found for name in self._models if (found := self._effective(name).range)}
+        if not ranges:
+            return
+        loads = await self._platform.loads()
+        for name, bounds in ranges.items():
+            placement = self._ops.placed[name]
+            if placement.state != "READY" or self._locks[name].locked():
+                continue
+            of_model = [load[name] for load in loads if name in load]
+            wanted = self._scaling[name].wanted(bounds, placement.replicas, of_model, self._clock())
+            if wanted > placement.replicas:
+                wanted = await self._that_fit(name, placement.replicas, wanted)
+            if wanted != placement.replicas:
+                self._spawn(self._alone(name, partial(self._ops.scale, name, wanted)))
+
+    async def _that_fit(self, name: str, replicas: int, wanted: int) -> int:
+        """Return the replicas that the free shares of GPUs allow, of those that are wanted."""
+        config = self._effective(name)
+        gpus, free = await self._platform.gpus()
+        if not gpus or config.device == "cpu" or not config.gpu_fraction:
+            return wanted
+        return min(wanted, replicas + int(free / config.gpu_fraction + 1e-6))
 
     # ---- one at a time -----------------------------------------------------------------------
 

@@ -12,10 +12,12 @@ from typing import Any, Self, TypeVar
 from pydantic import BaseModel, ValidationError
 
 from deployments.config.files import messages
+from deployments.config.licences import licence_of
 from deployments.config.policy import BatchPolicy
 from deployments.config.schema import ModelConfig
 from models.errors import InvalidRequest
 from models.registry import is_reference
+from models.weights.source import UNKNOWN_LICENCE
 
 DIGEST_CHARS = 8
 SHOWN_CHARS = 80  # of a value that is refused
@@ -42,8 +44,11 @@ class ModelOverride:
         Raises:
             InvalidRequest: a field is unknown or wrong, or the engine is of another kind, or it
                 is a class that the configuration does not name: to look at that is to run its
-                module.
+                module; or it accepts a licence.
         """
+        if "accept_license" in self.model:
+            message = "accept_license: only the configuration accepts a licence"
+            raise InvalidRequest(message, param="config")
         engine = self.model.get("engine", base.engine)
         if engine != base.engine and is_reference(str(engine)):
             message = f"engine {str(engine)[:SHOWN_CHARS]!r}: only the configuration names a class"
@@ -52,11 +57,22 @@ class ModelOverride:
         if config.kind != base.kind:
             message = f"model {name!r} is a {base.kind} model; {config.engine} is {config.kind}"
             raise InvalidRequest(message, param="engine")
-        return config
+        return config.model_copy(update={"accept_license": _accepts(base, config)})
 
     def batching(self, base: BatchPolicy) -> BatchPolicy:
         """Return a batch policy with these fields in it. Raises InvalidRequest."""
         return _with_fields(base, self.policy, "batching")
+
+
+def _accepts(base: ModelConfig, changed: ModelConfig) -> bool:
+    """Tell whether what the configuration accepts holds for what an operator loads instead.
+
+    It does for the same weights, and for others under the same licence.
+    """
+    if not base.accept_license or (changed.engine, changed.weights) == (base.engine, base.weights):
+        return base.accept_license
+    licence = licence_of(base)
+    return licence != UNKNOWN_LICENCE and licence_of(changed) == licence
 
 
 def _with_fields(base: ConfigT, fields: Mapping[str, Any], where: str) -> ConfigT:

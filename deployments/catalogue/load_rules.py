@@ -11,10 +11,11 @@ from deployments.catalogue.generation import SHOWN_CHARS, ModelOverride
 from deployments.config.schema import ModelConfig
 from deployments.config.security import LoadAllow
 from models.errors import LoadNotAllowed
+from models.registry import find_engine
 
 
 def check_load(override: ModelOverride, base: ModelConfig, allow: LoadAllow) -> None:
-    """Refuse changes that ``security.load_allow`` does not name.
+    """Refuse changes that ``security.load_allow`` does not name, or that no call may make.
 
     Raises:
         LoadNotAllowed: names the field and the row that would allow it.
@@ -35,10 +36,15 @@ def _not_allowed(
     if engine != base.engine and engine not in allow.engines:
         yield "engine", "engines", engine
     replicas = changed.get("replicas", base.replicas)
-    if replicas > max(base.replicas, allow.max_replicas or 0):
-        yield "replicas", "max_replicas", replicas
+    most = replicas.get("max", 0) if isinstance(replicas, dict) else replicas
+    if replicas != base.replicas and most > max(base.most_replicas, allow.max_replicas or 0):
+        yield "replicas", "max_replicas", most
+    of_file = find_engine(engine).engine.file_options
     for name, value in changed.get("options", base.options).items():
         is_new = name not in base.options or base.options[name] != value
+        if is_new and name in of_file:
+            message = f"options.{name} is taken from the configuration's file alone"
+            raise LoadNotAllowed(message, param="config")
         if is_new and name not in allow.options:
             yield f"options.{name}", "options", value
 

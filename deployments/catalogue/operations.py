@@ -17,9 +17,10 @@ from deployments.catalogue.placements import (
     State,
 )
 from deployments.catalogue.platform import AppStatus, Platform
+from deployments.config.licences import check_licence
 from deployments.config.schema import ModelConfig
 from deployments.telemetry.log import logger
-from models.errors import Draining, InvalidRequest, LoadFailed, Unavailable
+from models.errors import ConfigError, Draining, InvalidRequest, LoadFailed, Unavailable
 
 # A look at all applications costs a tenth of a second of this process and of Serve's controller.
 POLL_S = 0.5  # between looks at an application that is being started
@@ -64,6 +65,10 @@ class Operations:
         if before.app == new.app and before.state == "READY":
             await self.set(new.name, replace(before, reason=""))
             return
+        try:
+            await asyncio.to_thread(check_licence, new.name, new.config)
+        except ConfigError as error:
+            raise LoadFailed(str(error), param="accept_license") from error
         await self._check_share(new, before)
         await self.switch(new, [before.app] if before.app else [])
 
@@ -113,7 +118,7 @@ class Operations:
             LoadFailed: tells what is asked for and what is free.
         """
         share = 0.0 if new.config.device == "cpu" else new.config.gpu_fraction
-        asked = share * new.config.replicas
+        asked = share * new.config.first_replicas
         until = self._clock() + SHARE_S
         gpus, free = await self._platform.gpus()
         while gpus and asked > free + 1e-6 and self._clock() < until:
@@ -176,8 +181,17 @@ class Operations:
         """Return the placement of a model that runs, with the override that its replicas tell."""
         self.loaded_at[name] = self._clock()
         override = description.override if description else override
-        replicas = self.effective(name, override).replicas
+        replicas = self.effective(name, override).first_replicas
         return Placement(app, "READY", "", False, override, description, replicas)
+
+    async def scale(self, name: str, replicas: int) -> None:
+        """Change the number of replicas of a model that serves."""
+        before = self.placed[name]
+        if before.app is None or before.state != "READY" or before.replicas == replicas:
+            return
+        logger.info("model %r: %d replicas instead of %d", name, replicas, before.replicas)
+        await self._platform.scale(name, before.app, replicas)
+        await self.set(name, replace(before, replicas=replicas))
 
     def effective(self, name: str, override: ModelOverride | None) -> ModelConfig:
         """Return a model's configuration, with an override if that fits."""

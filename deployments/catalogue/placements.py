@@ -46,7 +46,7 @@ class Remote(Protocol):
 
 @dataclass(frozen=True, slots=True)
 class Placement:
-    """Where one model is."""
+    """The place of one model."""
 
     app: str | None  # the application that serves it; None: none does
     state: State
@@ -59,7 +59,7 @@ class Placement:
 
 @dataclass(frozen=True, slots=True)
 class Placements:
-    """Where every configured model is; the greater ``version`` is the later one."""
+    """The places of all configured models; the greater ``version`` is the later one."""
 
     version: tuple[int, int] = (0, 0)
     of: Mapping[str, Placement] = field(default_factory=dict)

@@ -8,6 +8,7 @@ from typing import Literal, Protocol
 
 from deployments.catalogue.generation import Generation
 from deployments.catalogue.placements import Description, Placements
+from deployments.catalogue.scaling import Load
 
 
 @dataclass(frozen=True, slots=True)
@@ -29,6 +30,9 @@ class Platform(Protocol):
     async def delete(self, app: str) -> None:
         """Stop an application, and return once its processes are gone."""
 
+    async def scale(self, name: str, app: str, replicas: int) -> None:
+        """Begin to change the number of replicas of an application that runs."""
+
     async def status(self) -> Mapping[str, AppStatus]:
         """Return the status of every model's application. Raises Draining: the server stops."""
 
@@ -49,3 +53,6 @@ class Platform(Protocol):
 
         None as a whole if an ingress does not answer.
         """
+
+    async def loads(self) -> Sequence[Mapping[str, Load]]:
+        """Return, for each ingress that answers, how much each model has to do."""

@@ -23,6 +23,7 @@ from deployments.catalogue.placements import (
     Remote,
 )
 from deployments.catalogue.policies import Policies, within
+from deployments.catalogue.scaling import Load
 from deployments.catalogue.unloading import Unloading
 from deployments.config.policy import BatchPolicy
 from deployments.config.schema import AppConfig
@@ -133,6 +134,8 @@ class Follower:
         app = None if held else placement.app
         link = self._links.get(name)
         if app == (link.app if link else None):
+            if link is not None and name in self._models:
+                self._models[name].batcher.resize(placement.replicas)
             return
         if app is None:
             del self._links[name]
@@ -283,6 +286,16 @@ class Follower:
         now = asyncio.get_running_loop().time()
         since = {name: model.batcher.idle_since for name, model in self._models.items()}
         return {name: None if at is None else now - at for name, at in since.items()}
+
+    def may_join(self, name: str) -> BatchPolicy | None:
+        """Return how batches of other ingresses may run with this one's; None: they must not."""
+        model = self._models.get(name)
+        return None if model is None else model.batcher.may_join
+
+    def loads(self) -> dict[str, Load]:
+        """Return how much each model has to do."""
+        batchers = {name: model.batcher for name, model in self._models.items()}
+        return {name: Load(each.expected_s(), each.in_flight) for name, each in batchers.items()}
 
     def _spawn(self, work: Any) -> asyncio.Task[None]:
         task: asyncio.Task[None] = detached(work)

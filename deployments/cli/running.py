@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import subprocess
 import sys
 from pathlib import Path
@@ -18,6 +19,7 @@ from deployments.cli.options import (
     fail,
     loaded,
 )
+from deployments.config.environment import RAY_ADDRESS, starts_own_cluster
 
 DEPLOY_CODES = exit_codes(
     {
@@ -66,9 +68,11 @@ def drain(
 
 
 def _cluster(config: Path) -> str:
-    """Return the Ray cluster of the server that listens on the configured port."""
+    """Return the Ray cluster of RAY_ADDRESS, or that of the server on the configured port."""
     from deployments.serve.running_server import cluster_at
 
+    if not starts_own_cluster(os.environ):
+        return os.environ[RAY_ADDRESS]
     port = loaded(config).applications[0].args.ingress.port
     cluster = cluster_at(port)
     if cluster is None:

@@ -10,12 +10,14 @@ from pydantic import Field, field_validator, model_validator
 from pydantic_core.core_schema import ValidationInfo
 
 from deployments.config import names
+from deployments.config.grpc import Grpc
 from deployments.config.library import Library
 from deployments.config.live import Live
 from deployments.config.names import AliasName
 from deployments.config.options import checked_options
 from deployments.config.policy import Strict
 from deployments.config.security import Security, Tls
+from deployments.config.shared_memory import SharedMemory
 from models.devices.device import DeviceName, DeviceRequest
 from models.devices.threads import default_threads, usable_cores
 from models.errors import ConfigError
@@ -24,6 +26,26 @@ from models.runtime import RuntimeSettings
 from models.types import Kind
 
 MEBIBYTE = 1 << 20
+IDLE_S = 300.0  # after which a model that may have no replica is unloaded
+
+
+class ReplicaRange(Strict):
+    """Have as many replicas as the load needs."""
+
+    min: Annotated[int, Field(ge=0, le=256)] = 1
+    """Fewest processes. 0: it is unloaded after idle_unload_s without a request, or after 300 s
+    where that is null, until the next request."""
+    max: Annotated[int, Field(ge=1, le=256)]
+    """Most processes."""
+    wait_s: Annotated[float, Field(gt=0)] = 1.0
+    """Seconds that a new request would wait in a queue, as estimated, above which replicas are
+    added."""
+
+    @model_validator(mode="after")
+    def _is_a_range(self) -> Self:
+        if self.max < self.min:
+            raise ValueError("max must not be below min")
+        return self
 
 
 class ModelConfig(Strict):
@@ -38,19 +60,23 @@ class ModelConfig(Strict):
     sha256: dict[str, str] = Field(default_factory=dict)
     """SHA-256 of each of its files, in hex, for weights that ship no pins; `dragoman fetch --pins`
     prints them."""
+    accept_license: bool = False
+    """You have read the licence of these weights and keep to it. A model whose weights forbid
+    commercial use, as CC-BY-NC-4.0 does, starts only with true."""
     device: DeviceName = "auto"
     """Device that it runs on. auto: the GPU where there is one and gpu_fraction is above 0. cuda:
     the GPU, or the start fails."""
     gpu_fraction: Annotated[float, Field(ge=0, le=1)] = 0.0
     """Share of one GPU that each replica may take. 0: it never touches a GPU."""
-    replicas: Annotated[int, Field(ge=1, le=256)] = 1
-    """Number of processes that run it."""
+    replicas: Annotated[int, Field(ge=1, le=256)] | ReplicaRange = 1
+    """Number of processes that run it, or from how many to how many the load decides."""
     threads: Annotated[int, Field(ge=1, le=256)] | None = None
     """CPU threads of each replica. null: as many as this machine's cores have for it."""
     options: dict[str, Any] = Field(default_factory=dict, validate_default=True)
     """Options of its engine, listed below by engine."""
     idle_unload_s: Annotated[float, Field(gt=0)] | None = None
-    """Seconds without a request after which it is unloaded, until the next one. null: never."""
+    """Seconds without a request after which it is unloaded, until the next one. null: never, unless
+    replicas.min is 0."""
 
     @field_validator("engine")
     @classmethod
@@ -79,10 +105,33 @@ class ModelConfig(Strict):
         return find_engine(self.engine).engine.kind
 
     @property
+    def range(self) -> ReplicaRange | None:
+        """The bounds of the number of replicas; None: the number is fixed."""
+        return self.replicas if isinstance(self.replicas, ReplicaRange) else None
+
+    @property
+    def first_replicas(self) -> int:
+        """Number of replicas with which it is loaded."""
+        return (
+            max(1, self.replicas.min) if isinstance(self.replicas, ReplicaRange) else self.replicas
+        )
+
+    @property
+    def most_replicas(self) -> int:
+        """Number of replicas that it never goes beyond."""
+        return self.replicas.max if isinstance(self.replicas, ReplicaRange) else self.replicas
+
+    @property
+    def unload_after_s(self) -> float | None:
+        """Seconds without a request after which it is unloaded; None: never."""
+        is_to_zero = self.range is not None and self.range.min == 0
+        return self.idle_unload_s or (IDLE_S if is_to_zero else None)
+
+    @property
     def cpu_threads(self) -> int:
         """Threads of one replica, as configured or by this machine's cores."""
         small = find_engine(self.engine).engine.small
-        return self.threads or default_threads(self.replicas, usable_cores(), small=small)
+        return self.threads or default_threads(self.most_replicas, usable_cores(), small=small)
 
     def settings(self, name: str) -> RuntimeSettings:
         """Tell the engine what the configuration says of its model."""
@@ -94,6 +143,7 @@ class ModelConfig(Strict):
             options={key: getattr(validated, key) for key in self.options},
             sha256=self.sha256,
             files=find_engine(self.engine).engine.files,
+            accepts_licence=self.accept_license,
         )
 
 
@@ -150,10 +200,13 @@ class IngressConfig(Strict):
     """Port that it listens on; the ingress processes of a machine share it."""
     tls: Tls | None = None
     """Certificate for HTTPS. null: HTTP, for this machine or behind a proxy."""
+    grpc: Grpc | None = None
+    """gRPC beside HTTP (see grpc.md). null: HTTP alone."""
     keep_alive_timeout_s: Annotated[int, Field(ge=1)] = 90
     """Seconds after which a connection without requests is closed."""
-    replicas: Annotated[int, Field(ge=1)] = 1
-    """Number of ingress processes."""
+    replicas: Annotated[int, Field(ge=1)] | Literal["every_node"] = 1
+    """Number of ingress processes. every_node: one on each node of the Ray cluster that has CPUs,
+    as nodes come and go."""
     codec_threads: Annotated[int, Field(ge=1)] | None = None
     """Threads of each ingress process that decode and encode audio. null: as many as this
     machine's cores have for them."""
@@ -164,10 +217,26 @@ class IngressConfig(Strict):
     drain_notice_s: Annotated[float, Field(ge=0)] = 1.0
     """Seconds that a stopping server says that it is not ready before it refuses requests."""
 
+    @model_validator(mode="after")
+    def _ports_differ(self) -> Self:
+        if self.grpc is not None and self.grpc.port == self.port:
+            raise ValueError("grpc.port: HTTP has that port already")
+        return self
+
+    @property
+    def on_a_node(self) -> int:
+        """Ingress processes that share one machine."""
+        return 1 if self.replicas == "every_node" else self.replicas
+
+    @property
+    def may_be_several(self) -> bool:
+        """Tell whether an ingress process may have others beside it."""
+        return self.replicas != 1
+
     @property
     def threads_of_codecs(self) -> int:
         """Threads of one replica, as configured or by this machine's cores."""
-        return self.codec_threads or default_threads(self.replicas, usable_cores(), small=False)
+        return self.codec_threads or default_threads(self.on_a_node, usable_cores(), small=False)
 
 
 class Observability(Strict):
@@ -201,6 +270,8 @@ class AppConfig(Strict):
     """Where voices, glossaries and jobs of callers are kept."""
     live: Live = Live()
     """How many live sessions one ingress process has, how long, and for whom."""
+    shared_memory: SharedMemory = SharedMemory()
+    """Which shared memory of this machine callers under /v2 may hand tensors over in."""
     ingress: IngressConfig = IngressConfig()
     """Where it listens, and how many processes do."""
     observability: Observability = Observability()
@@ -253,7 +324,7 @@ def check_fractions(models: dict[str, ModelConfig], gpus: float) -> None:
             (model.gpu_fraction, name)
             for name, model in models.items()
             if model.device != "cpu"
-            for _ in range(model.replicas)
+            for _ in range(model.first_replicas)
         ),
         reverse=True,
     )

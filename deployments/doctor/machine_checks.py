@@ -245,7 +245,7 @@ def shares(machine: Machine, models: Models) -> list[Finding]:
     if not models:
         return []
     visible = machine.gpu_count
-    asked = sum(m.gpu_fraction * m.replicas for m in models.values() if m.device != "cpu")
+    asked = sum(m.gpu_fraction * m.first_replicas for m in models.values() if m.device != "cpu")
     if visible is None:
         return [Finding("gpu shares", "ok", f"{asked:g} asked for, of slices of a GPU")]
     try:
@@ -260,7 +260,7 @@ def cpu_threads(cores: int | None, models: Models) -> list[Finding]:
     """Check the threads of each model, whose replicas run at once, against the cores."""
     if not models or cores is None:
         return []
-    asked = {name: model.replicas * model.cpu_threads for name, model in models.items()}
+    asked = {name: model.first_replicas * model.cpu_threads for name, model in models.items()}
     most = max(asked, key=lambda name: asked[name])
     found = f"{sum(asked.values())} of {len(models)} models, on {cores} cores"
     if asked[most] <= cores:

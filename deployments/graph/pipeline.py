@@ -30,7 +30,7 @@ from deployments.graph.speakers import Speakers, SpeakerVoice, SpeakerVoices
 from deployments.graph.stages import StageRunner
 from deployments.graph.synthesis import Synthesiser
 from deployments.graph.text_translation import TextTranslator
-from deployments.graph.transcription import Transcriber
+from deployments.graph.transcription import Transcriber, asked_of
 from deployments.graph.transcripts import in_recording, joined, transcript_of
 from deployments.graph.voice_embeddings import HeardVoice, VoiceEmbedder
 from models.audio import decode
@@ -216,7 +216,7 @@ class Pipeline:
         Raises:
             UnsupportedPair: no model translates anything that was said.
         """
-        options, translating = plan.hearing.options, plan.translating
+        options, translating = asked_of(plan.hearing), plan.translating
         asr = self.transcriber.recogniser(plan.hearing.asr, context)
         windows = await cut_windows(audio, heard.spans, options, asr)
         last = len(windows) - 1

@@ -22,7 +22,7 @@ class SpeakerSpan:
 
 @dataclass(frozen=True, slots=True)
 class Said:
-    """What one speaker says at a stretch."""
+    """The words of one speaker at a stretch."""
 
     start_s: float
     end_s: float

@@ -42,7 +42,7 @@ class SpeakerVoice:
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Speakers:
-    """Who speaks when, and how each is spoken for.
+    """The speakers of a recording: their spans, and the voice of each.
 
     Attributes:
         speaking: for all who are not in ``own``; None: nothing is spoken.

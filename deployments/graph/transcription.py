@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import AsyncGenerator, Awaitable, Callable, Sequence
 from contextlib import aclosing
+from dataclasses import replace
 from typing import TypeAlias, TypeVar
 
 from deployments.batching.concurrency import all_of, in_order
@@ -12,7 +13,7 @@ from deployments.graph.codecs import Codecs
 from deployments.graph.context import Context
 from deployments.graph.languages import Asr, cut_windows
 from deployments.graph.listening import WINDOW_VAD, listen
-from deployments.graph.plan import Hearing
+from deployments.graph.plan import Hearing, TranscribeOptions
 from deployments.graph.sentences import doubts, language_doubts
 from deployments.graph.stages import StageRunner
 from deployments.graph.transcripts import in_recording, joined, transcript_of
@@ -21,6 +22,11 @@ from models.types import AnswerWarning, Audio, Transcript, VadItem, VadParameter
 
 R = TypeVar("R")
 Hear: TypeAlias = Callable[[Window], Awaitable[Transcript]]
+
+
+def asked_of(plan: Hearing) -> TranscribeOptions:
+    """Return what a recogniser is asked; one without prompts is not told a glossary's terms."""
+    return plan.options if plan.asr.spec.takes_prompt else replace(plan.options, glossary=None)
 
 
 class Transcriber:
@@ -84,11 +90,11 @@ class Transcriber:
         heard: tuple[Audio, VadResult] | None = None,
     ) -> tuple[Sequence[Window], Hear]:
         """Cut a recording into windows, and return them with the call that recognises one."""
-        asr = self.recogniser(plan.asr, context)
+        asr, options = self.recogniser(plan.asr, context), asked_of(plan)
         loud, speech = heard or await self.listen(audio, plan.vad, context, plan.options.vad)
 
         async def one(window: Window) -> Transcript:
-            return in_recording(await transcript_of(loud, window, plan.options, asr), window)
+            return in_recording(await transcript_of(loud, window, options, asr), window)
 
         return await cut_windows(loud, speech.spans, plan.options, asr), one
 

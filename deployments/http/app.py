@@ -49,6 +49,7 @@ from deployments.http.v1.translations import SpeechTranslationEndpoint
 from deployments.http.v1.voice_consents import ConsentRoutes
 from deployments.http.v1.voice_recordings import VoiceRecordings
 from deployments.http.v1.voices import VoiceRoutes
+from deployments.inference.regions import Regions
 from deployments.jobs.runner import Runner
 from deployments.library.store import Store
 from deployments.live.fleet_sessions import sessions_of
@@ -73,12 +74,15 @@ def asgi_app(
     live: LiveParts | None = None,
     store: Store | None = None,
     jobs: Runner | None = None,
+    regions: Regions | None = None,
+    bodies: Bodies | None = None,
 ) -> ASGIApp:
     """Serve all protocols over one fleet of models.
 
     ``live`` holds the sessions of live speech; None: this process has its own, and is alone.
     ``store`` keeps what callers leave here; None: nothing is kept. ``jobs`` runs the jobs that are
-    kept there; None: other processes do.
+    kept there; None: other processes do. ``bodies`` counts those of requests; None: of these alone.
+    ``regions`` are of shared memory; None: this process has its own.
 
     The router is bare: Starlette's application would wrap each request in two more layers for
     errors, for which ``middleware.errors`` answers in any case.
@@ -87,7 +91,7 @@ def asgi_app(
     cluster_figures = cluster_figures or ClusterFigures(
         "alone", fleet.figures, access=known_keys.figures
     )
-    bodies = Bodies(config.limits)
+    bodies = bodies or Bodies(config.limits)
 
     def refusing() -> str | None:
         return admission.why_not_ready() or bodies.why_not_ready()
@@ -97,7 +101,7 @@ def asgi_app(
     tokens = Tokens(live.signing_key, known_keys)
     router = RememberingRouter(
         [
-            *routes(fleet, config, refusing, cluster_figures, store),
+            *routes(fleet, config, refusing, cluster_figures, store, regions),
             *live_routes(fleet, config, admission, cluster_figures, live, tokens, store),
             *job_routes(
                 fleet, config, admission, jobs or runner_of(fleet, config, store, known_keys), store
@@ -115,6 +119,7 @@ def routes(
     refusing: Callable[[], str | None],
     cluster_figures: ClusterFigures,
     store: Store | None = None,
+    regions: Regions | None = None,
 ) -> list[Route]:
     """Return the routes of every protocol. ``refusing`` says why a request would be refused now."""
     pipeline = Pipeline(fleet, config, Codecs(config.ingress.threads_of_codecs))
@@ -122,6 +127,7 @@ def routes(
     started = int(time.time())
     own = OwnVoices(store, config.library.voice_days)
     recordings = VoiceRecordings(pipeline)
+    regions = regions or Regions(config.shared_memory, config.limits)
 
     async def ready(request: Request) -> Response:
         wrong = fleet.wrong_voice_aliases()
@@ -130,7 +136,7 @@ def routes(
 
     return [
         EmbeddingEndpoint(pipeline, config.limits).route(),
-        *OipRoutes(pipeline, config, refusing, cluster_figures).routes(),
+        *OipRoutes(pipeline, config, refusing, cluster_figures, regions).routes(),
         SpeechTranslationEndpoint(pipeline, config.limits, own, glossaries).route(),
         AudioTranslationEndpoint(pipeline, config.limits).route(),
         TextTranslationEndpoint(pipeline, config.limits, glossaries).route(),
@@ -152,7 +158,7 @@ def routes(
 
 @dataclass(frozen=True, slots=True)
 class LiveParts:
-    """What the realtime protocols are served over.
+    """The parts that the realtime protocols are served over.
 
     Attributes:
         sessions: of this process.
@@ -187,7 +193,7 @@ def live_routes(
     )
     return [
         *realtime.routes(),
-        *LanguageRoutes(fleet).routes(),
+        *LanguageRoutes(fleet, config).routes(),
         *TokenRoutes(tokens, *parts, config.limits).routes(),
         *SessionRoutes(*parts, cluster_figures).routes(),
     ]

@@ -5,7 +5,6 @@ from __future__ import annotations
 import asyncio
 import json
 import re
-import unicodedata
 from collections.abc import Iterable
 from typing import Annotated, Any
 
@@ -13,6 +12,7 @@ from pydantic import (
     AfterValidator,
     BeforeValidator,
     Discriminator,
+    FailFast,
     Field,
     Tag,
     model_validator,
@@ -20,7 +20,8 @@ from pydantic import (
 from starlette.types import Scope
 
 from deployments.http.kept import shelf_of
-from deployments.http.parsing import Fields, Language, Text
+from deployments.http.parsing import Fields, Language
+from deployments.http.visible_text import VisibleText
 from deployments.library import glossaries
 from deployments.library.store import Store
 from models.errors import NotFound, NothingKept
@@ -29,28 +30,20 @@ from models.text.glossary import Entry, Glossary
 MAX_TERMS, MAX_CHARS = 1000, 100_000  # of one glossary: its terms, and all of their characters
 MAX_TERM_CHARS, MAX_NAME_CHARS = 100, 200
 MAX_LANGUAGES = 32  # of one term
+MAX_WORDS = 10_000  # of all terms, in all of their languages, and their sounds
 MAX_JSON_CHARS = 1 << 20  # of a glossary in a form
 CODE = re.compile("[a-z]{2,3}")
-JOINERS = "\u200c\u200d"  # invisible, and a part of words
-INVISIBLE = ("Cc", "Cf", "Cs", "Co", "Cn", "Zl", "Zp")  # categories of characters
-
-
-def _visible(text: str) -> str:
-    """Return a text in one form, with single spaces, once it is known to be all visible."""
-    if any(c not in JOINERS and unicodedata.category(c) in INVISIBLE for c in text):
-        raise ValueError("must have no control characters, and none for private use")
-    return " ".join(unicodedata.normalize("NFC", text).split())
 
 
 def _term(text: str) -> str:
-    text = _short(_visible(text), MAX_TERM_CHARS)
+    _short(text, MAX_TERM_CHARS)
     if not any(map(str.isalnum, text)):
         raise ValueError("must hold a letter or a digit")
     return text
 
 
 def _name(text: str) -> str:
-    return _short(_visible(text), MAX_NAME_CHARS)
+    return _short(text, MAX_NAME_CHARS)
 
 
 def _short(text: str, max_chars: int) -> str:
@@ -66,9 +59,10 @@ def _code(code: str) -> str:
 
 
 Code = Annotated[Language, AfterValidator(_code)]
-Word = Annotated[Text, AfterValidator(_term)]  # of a term, or its sound
-Name = Annotated[Text, AfterValidator(_name)]
+Word = Annotated[VisibleText, AfterValidator(_term)]  # of a term, or its sound
+Name = Annotated[VisibleText, AfterValidator(_name)]
 
+OF_EACH = ("translations", "sounds")
 OF_LANGUAGES: Any = Field(default_factory=dict, max_length=MAX_LANGUAGES)
 
 
@@ -97,11 +91,25 @@ class TermFields(Fields):
         return Entry(self.term, self.language, *pairs, self.case_sensitive)
 
 
+def _few_words(terms: Any) -> Any:
+    """Refuse more words than are looked at, before any of them is."""
+    if isinstance(terms, list):
+        tables = [each.get(n) for each in terms if isinstance(each, dict) for n in OF_EACH]
+        if len(terms) + sum(len(each) for each in tables if isinstance(each, dict)) > MAX_WORDS:
+            raise ValueError(f"must have at most {MAX_WORDS} words, in all languages together")
+    return terms
+
+
 class GlossaryFields(Fields):
     """A glossary in a request."""
 
     name: Name = ""
-    terms: Annotated[tuple[TermFields, ...], Field(min_length=1, max_length=MAX_TERMS)]
+    terms: Annotated[
+        tuple[TermFields, ...],
+        Field(min_length=1, max_length=MAX_TERMS),
+        FailFast(),  # else a short text could ask for tens of thousands of errors
+        BeforeValidator(_few_words),
+    ]
 
     @model_validator(mode="after")
     def _check(self) -> GlossaryFields:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import json
 import math
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from functools import cache
 from itertools import islice
@@ -39,6 +39,7 @@ TIMEOUT_HEADER = "x-timeout-ms"
 PRIORITY_HEADER = "x-priority"
 WARNINGS_HEADER = "x-warnings"  # the codes of an answer's warnings, each once
 IGNORED_HEADER = "x-ignored-fields"  # the fields of a request that changed nothing
+LONG_BYTES = 1 << 16  # of fields, from which on their reading would hold up the event loop
 MAX_IGNORED, MAX_IGNORED_CHARS = 16, 40  # how many of them are named, and in how many characters
 
 Speed = Annotated[float, Field(ge=SLOWEST, le=FASTEST)]
@@ -172,7 +173,7 @@ async def json_fields(request: Request, fields: type[FieldsT], limits: Limits) -
 
     Raises:
         InvalidRequest: not JSON, not an object, or a field is wrong.
-        TooLarge: more bytes than a JSON body may have: it is parsed on the event loop.
+        TooLarge: more bytes than a JSON body may have.
     """
     data = bytearray()
     async for piece in request.stream():
@@ -180,6 +181,10 @@ async def json_fields(request: Request, fields: type[FieldsT], limits: Limits) -
         if len(data) > limits.max_json_bytes:
             message = f"a JSON body must have at most {limits.max_json_bytes} bytes"
             raise TooLarge(message, param="body")
+    return await _beside(len(data), lambda: _json_fields(request, data, fields))
+
+
+def _json_fields(request: Request, data: bytearray, fields: type[FieldsT]) -> FieldsT:
     try:
         body = json.loads(data)
     except (ValueError, RecursionError) as error:
@@ -189,6 +194,11 @@ async def json_fields(request: Request, fields: type[FieldsT], limits: Limits) -
     if not isinstance(body, dict):
         raise InvalidRequest("the body must be a JSON object", param="body")
     return validated(fields, body)
+
+
+async def _beside(size_bytes: int, read: Callable[[], FieldsT]) -> FieldsT:
+    """Read fields; where they are long, on a thread, beside what others ask."""
+    return await asyncio.to_thread(read) if size_bytes > LONG_BYTES else read()
 
 
 async def form_fields(
@@ -219,7 +229,9 @@ async def form_parts(
         raise InvalidRequest(message, param="body")
     form = await read_form(request)
     try:
-        typed = validated(fields, form_values(form, names_of(fields), file_names))
+        values = form_values(form, names_of(fields), file_names)
+        size_bytes = sum(len(value) for value in values.values() if isinstance(value, str))
+        typed = await _beside(size_bytes, lambda: validated(fields, values))
         uploads = uploads_of(form, file_names, max_files)
         return typed, [[await upload.read() for upload in named] for named in uploads]
     finally:

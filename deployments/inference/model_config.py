@@ -60,7 +60,7 @@ def settings_json(
     device = ON_GPU.get(config.device, "KIND_AUTO")
     return {
         **common,
-        "instance_group": [{"name": served.name, "kind": device, "count": config.replicas}],
+        "instance_group": [{"name": served.name, "kind": device, "count": config.first_replicas}],
         "dynamic_batching": _batching(policy),
         "response_cache": {"enable": policy.response_cache},
         "parameters": {

@@ -15,6 +15,9 @@ from deployments.inference.tensors import (
     BINARY_ONLY,
     DTYPES,
     JSON_TYPES,
+    MAX_DIMS,
+    MAX_ELEMENTS,
+    MAX_STRINGS,
     Tensor,
 )
 from models.errors import InvalidRequest
@@ -34,6 +37,26 @@ class Announced:
     def tensor(self, blobs: Blobs) -> Tensor:
         array = blobs.take(self) if self.values is None else self.values
         return Tensor(self.name, self.datatype, array)
+
+
+def shape_of(shape: Any, name: str, datatype: str) -> tuple[int, ...]:
+    """Check the shape of an input. Raises InvalidRequest: it is none, or of too many elements."""
+    if (
+        type(shape) is not list
+        or len(shape) > MAX_DIMS
+        or not set(map(type, shape)) <= {int}
+        or min(shape, default=0) < 0
+    ):
+        message = (
+            f"shape of input '{name}' must be a list of at most {MAX_DIMS} whole numbers, "
+            "each 0 or more"
+        )
+        raise InvalidRequest(message, param=name)
+    limit = MAX_STRINGS if datatype == "BYTES" else MAX_ELEMENTS
+    if math.prod(dim or 1 for dim in shape) > limit:
+        message = f"shape of input '{name}' must be of at most {limit} elements of {datatype}"
+        raise InvalidRequest(message, param=name)
+    return tuple(shape)
 
 
 # ---- values in JSON --------------------------------------------------------------------
@@ -116,14 +139,8 @@ class Blobs:
 
     def take(self, announced: Announced) -> NDArray[Any]:
         """Take the next bytes as the tensor that was announced."""
-        name, datatype, size = announced.name, announced.datatype, announced.size_bytes
-        dtype, count, start = DTYPES[datatype], announced.count, self._start
-        if size != count * dtype.itemsize and datatype != "BYTES":
-            message = (
-                f"input byte size mismatch for input '{name}' for model '{self.model}'. "
-                f"Expected {count * dtype.itemsize}, got {size}"
-            )
-            raise InvalidRequest(message, param=name)
+        name, size, start = announced.name, announced.size_bytes, self._start
+        _check_size(announced, size, self.model)
         if size > self.left:
             message = (
                 f"unexpected size for input '{name}', expecting {size - self.left} additional "
@@ -131,13 +148,43 @@ class Blobs:
             )
             raise InvalidRequest(message, param=name)
         self._start += size
-        if datatype == "BYTES":
-            values = _strings(self._body[start : start + size], name, count)
-            return objects(values).reshape(announced.shape)
-        if not count:
-            return _decoded(np.zeros(announced.shape, dtype), name, datatype)
-        array = np.frombuffer(self._body, dtype, count, start).reshape(announced.shape)
-        return _decoded(array, name, datatype)
+        return _values(self._body, start, size, announced)
+
+
+def _check_size(announced: Announced, size_bytes: int, model: str) -> None:
+    expected = announced.count * DTYPES[announced.datatype].itemsize
+    if size_bytes != expected and announced.datatype != "BYTES":
+        message = (
+            f"input byte size mismatch for input '{announced.name}' for model '{model}'. "
+            f"Expected {expected}, got {size_bytes}"
+        )
+        raise InvalidRequest(message, param=announced.name)
+
+
+def values_in(
+    data: bytes | memoryview, start: int, size_bytes: int, announced: Announced, model: str
+) -> NDArray[Any]:
+    """Read an input from bytes that hold it, as a view where that is possible.
+
+    Raises:
+        InvalidRequest: they are not as many as the input needs, or hold no such values.
+    """
+    _check_size(announced, size_bytes, model)
+    return _values(data, start, size_bytes, announced)
+
+
+def _values(
+    data: bytes | memoryview, start: int, size_bytes: int, announced: Announced
+) -> NDArray[Any]:
+    name, datatype, shape = announced.name, announced.datatype, announced.shape
+    if datatype == "BYTES":
+        values = _strings(data[start : start + size_bytes], name, announced.count)
+        return objects(values).reshape(shape)
+    dtype = DTYPES[datatype]
+    if not announced.count:
+        return _decoded(np.zeros(shape, dtype), name, datatype)
+    array = np.frombuffer(data, dtype, announced.count, start).reshape(shape)
+    return _decoded(array, name, datatype)
 
 
 def _decoded(array: NDArray[Any], name: str, datatype: str) -> NDArray[Any]:

@@ -50,9 +50,29 @@ class Tensor:
 
 
 @dataclass(frozen=True, slots=True)
+class RegionSlice:
+    """A part of a registered region of shared memory; ``offset`` counts from the region's begin."""
+
+    name: str
+    offset: int
+    byte_size: int
+
+
+@dataclass(frozen=True, slots=True)
+class RegionInput:
+    """An input whose values lie in shared memory, as they would lie in a binary tensor."""
+
+    name: str
+    datatype: str
+    shape: tuple[int, ...]
+    region: RegionSlice
+
+
+@dataclass(frozen=True, slots=True)
 class RequestedOutput:
     name: str
     binary: bool
+    region: RegionSlice | None = None  # where it is written, instead of into the answer
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -62,3 +82,4 @@ class InferRequest:
     inputs: dict[str, Tensor]
     outputs: tuple[RequestedOutput, ...] | None  # None: all
     binary_data_output: bool  # for outputs that are not named
+    in_regions: tuple[RegionInput, ...] = ()  # inputs that are still to be read

@@ -20,7 +20,7 @@ from models.types import AnswerWarning, SpeechSpan, Transcript
 
 @dataclass(frozen=True, slots=True)
 class Figures:
-    """What of a part's way through the graph goes into the answer."""
+    """The figures of a part's way through the graph that go into the answer."""
 
     total_ms: float
     stages: tuple[StageTiming, ...]

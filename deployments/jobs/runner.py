@@ -17,7 +17,7 @@ from deployments.telemetry.usage import Account
 from models.errors import DragomanError, InternalError, NotFound, Unauthorized, is_fault
 
 LOOK_S = 1.0  # between two looks for jobs that wait, and for those that were deleted
-KEY_GONE = "the key of this job is no longer known here"
+KEY_GONE = "the key of this job is no longer known here, or may not ask for it any more"
 
 
 class Runner:
@@ -27,7 +27,8 @@ class Runner:
         jobs: of all owners.
         pipeline: that they run on; its codecs are theirs alone.
         kinds: makes the work of each kind.
-        account_of: finds the key of an owner, for whom their audio counts; None: it is gone.
+        account_of: finds the key of an owner, for whom their audio counts; None: it is gone, or
+            may ask for no jobs.
         sleep: waits before a further try of what failed.
     """
 

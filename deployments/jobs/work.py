@@ -72,7 +72,7 @@ class Work(Protocol):
 
     @property
     def stage(self) -> str:
-        """What its callers are told that is done, such as ``translating``."""
+        """Return the stage that callers are told, such as ``translating``."""
 
     async def look(self, source: io.RawIOBase, context: Context) -> None:
         """Refuse a recording before any of it is worked on. Raises DragomanError."""

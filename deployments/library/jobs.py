@@ -32,7 +32,7 @@ Status = Literal["queued", "running", "done", "failed"]
 
 @dataclass(frozen=True, slots=True)
 class Job:
-    """What is known of a job.
+    """A job, as it is kept.
 
     Attributes:
         id: its name at the server.

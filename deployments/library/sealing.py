@@ -17,7 +17,7 @@ from cryptography.hazmat.primitives.ciphers.aead import AESGCM
 from cryptography.hazmat.primitives.hashes import SHA256
 from cryptography.hazmat.primitives.kdf.hkdf import HKDF
 
-from models.errors import ConfigError, DiskFull, InternalError
+from models.errors import ConfigError, DiskFull, InternalError, NotAudio
 
 LIBRARY_KEY = "DRAGOMAN_LIBRARY_KEY"
 LEAST_CHARS = 32
@@ -44,11 +44,16 @@ class Sealing:
         self._secret = None if secret is None else secret.encode()
 
     def write(self, path: Path, pieces: Iterable[bytes]) -> None:
-        """Write a file, and wait until the disk has it. Raises DiskFull: it has no room."""
+        """Write a file, and wait until the disk has it.
+
+        Raises:
+            DiskFull: it has no room.
+            NotAudio: it begins as sealed files do, and would be read as one.
+        """
         with _told_when_full(), path.open("xb") as file:
             path.chmod(0o600)
             if self._secret is None:
-                file.writelines(pieces)
+                file.writelines(_plain(pieces))
             else:
                 self._seal(file, _of_one_size(pieces))
             file.flush()
@@ -212,6 +217,13 @@ def _told_when_full() -> Iterator[None]:
         if error.errno not in (errno.ENOSPC, errno.EDQUOT):
             raise
         raise DiskFull("the disk of this server's library is full") from error
+
+
+def _plain(pieces: Iterable[bytes]) -> Iterator[bytes]:
+    for number, piece in enumerate(pieces):
+        if number == 0 and piece.startswith(MAGIC):
+            raise NotAudio("the file begins as those that this server has encrypted", param="file")
+        yield piece
 
 
 def _of_one_size(pieces: Iterable[bytes]) -> Iterator[bytes]:

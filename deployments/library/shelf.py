@@ -24,7 +24,9 @@ from models.errors import InternalError, NotFound, StorageFull
 
 RECORD = "record.json"
 ID = re.compile(r"[a-z]+_[0-9a-f]{24}")
+SHOWN_CHARS = 80  # of an id that is not known
 MOST = 1000  # things of one kind that one owner has
+RECOUNT_BYTES = 64 << 20  # of a file that is written, until it is looked again what is kept
 UNFINISHED = ".new-"
 UNFINISHED_S = 3600.0  # after which what was never finished is swept away
 
@@ -91,7 +93,7 @@ class Shelf:
 
     def get(self, id: str) -> Record:
         """Return a record. Raises NotFound: there is none, or it is over."""
-        unknown = NotFound(f"there is no {id!r}", param="id")
+        unknown = NotFound(f"there is no {id[:SHOWN_CHARS]!r}", param="id")
         if not ID.fullmatch(id):
             raise unknown
         try:
@@ -202,11 +204,16 @@ class Shelf:
         shutil.rmtree(going)
 
     def _within_room(self, pieces: Iterable[bytes]) -> Iterator[bytes]:
-        """Yield the pieces of a file for as long as the owner has room for them."""
-        room = self._room()
+        """Yield the pieces of a file for as long as the owner has room for them.
+
+        What others write meanwhile counts, too.
+        """
+        room, written = self._room(), 0
         for piece in pieces:
-            room -= len(piece)
-            if room < 0:
+            if written >= RECOUNT_BYTES:
+                room, written = self._room(), 0
+            written += len(piece)
+            if written > room:
                 raise self._full()
             yield piece
 

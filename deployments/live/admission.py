@@ -4,7 +4,8 @@ from __future__ import annotations
 
 from bisect import bisect_right
 from collections import Counter
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Mapping
+from functools import partial
 
 from deployments.catalogue.selection import Fleet
 from deployments.live.demand import Demand
@@ -67,14 +68,17 @@ class LiveAdmission:
 
     def carries(self, demand: Demand) -> int:
         """Return how many sessions like this are carried where no other is open."""
-        uses = uses_of(demand, self._fleet)
-
-        def share(sessions: int) -> float:
-            loads = Loads(self._fleet, self._cores)
-            loads.add(uses, sessions)
-            return max([loads.share(name) for name in uses])
-
+        share = partial(self._share, uses_of(demand, self._fleet))
         return bisect_right(range(1, MOST), self._max_load, key=share)
+
+    def carries_one(self, demand: Demand) -> bool:
+        """Tell whether one session like this is carried where no other is open."""
+        return self._share(uses_of(demand, self._fleet), 1) <= self._max_load
+
+    def _share(self, uses: Mapping[str, Use], sessions: int) -> float:
+        loads = Loads(self._fleet, self._cores)
+        loads.add(uses, sessions)
+        return max([loads.share(name) for name in uses])
 
     def _more(self, demand: Demand, before: Demand | None) -> list[str]:
         """Return the models that are asked for more than before."""

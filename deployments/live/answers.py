@@ -19,6 +19,7 @@ from deployments.live.turn_language import early_language, settled
 from deployments.live.utterance import Pause, Utterance
 from models.asr.spoken_languages import LEAST_S, Languages, among, is_clear, to_try
 from models.audio.segments import Window
+from models.text.glossary import Glossary
 from models.types import SAMPLE_RATE_HZ, UNDETERMINED, AsrItem, Audio, SpeechSpan, Transcript
 
 # Speech behind a pause whose language is asked for while more of it may come.
@@ -137,9 +138,14 @@ class Answers:
         """Return the prompt, with the terms that the next answer may hold before it."""
         return ". ".join(filter(None, [", ".join(self._likely), self.options.prompt])) or None
 
+    @property
+    def _glossary(self) -> Glossary | None:
+        """Return the terms that the recogniser is told; none: it takes no prompt."""
+        return self.options.glossary if self._models.takes_prompt else None
+
     def _look_for_terms(self, text: str, language: str) -> None:
         """Find the terms that words which may still change sound like, for the next question."""
-        if (glossary := self.options.glossary) is not None:
+        if (glossary := self._glossary) is not None:
             found = glossary.sounding_like(text, language)
             self._likely = found[::-1]  # the recogniser minds most what it read last
 
@@ -173,7 +179,7 @@ class Answers:
             word_timestamps=True,
             prompt=self.options.prompt,
             languages=self.options.languages,
-            glossary=self.options.glossary,
+            glossary=self._glossary,
         )
         audio, all_s = Audio(samples), len(samples) / SAMPLE_RATE_HZ
         pieces = (SpeechSpan(0.0, all_s),)

@@ -18,7 +18,7 @@ from models.types import UNDETERMINED, AnswerWarning
 
 @dataclass(frozen=True, slots=True)
 class ClauseRules:
-    """How long a clause must be to end at a mark, and may be before it ends without one.
+    """The length that a clause must have to end at a mark, and may have before it ends without one.
 
     Attributes:
         min_words: of a clause that ends at a comma or the like; None: only sentences end one.

@@ -135,7 +135,7 @@ class SpeechDelta:
 
 @dataclass(frozen=True, slots=True)
 class Notice:
-    """What a caller should know of the session, such as that it cannot keep pace."""
+    """A message about the session, such as that it cannot keep pace."""
 
     code: str  # in snake_case
     message: str

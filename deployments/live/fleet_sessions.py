@@ -11,20 +11,21 @@ from deployments.live.admission import LiveAdmission
 from deployments.live.demand import Demand
 from deployments.live.graph_models import GraphModels
 from deployments.live.hearing import Hearing
+from deployments.live.options import LiveOptions
 from deployments.live.senses import Senses
 from deployments.live.sessions import Sessions
 from models.audio.streaming import StreamResampler
+from models.errors import DragomanError
 
 
 def sessions_of(fleet: Fleet, config: AppConfig) -> Sessions:
     """Return the register of the sessions of one ingress process."""
     stages = StageRunner(config.limits.max_items_in_flight)
     synthesiser = Synthesiser(stages, fleet, config.ingress.sentence_gap_s)
-    bound = config.live.max_load
+    share = _share(config)
 
     def admit(demand: Demand, before: Demand | None) -> None:
-        if bound is not None:
-            share = bound / config.ingress.replicas
+        if share is not None:
             LiveAdmission(fleet, share, lambda: [s.demand for s in sessions]).check(demand, before)
 
     sessions = Sessions(
@@ -35,3 +36,19 @@ def sessions_of(fleet: Fleet, config: AppConfig) -> Sessions:
         admit,
     )
     return sessions
+
+
+def speaks_in_time(fleet: Fleet, config: AppConfig, target: str) -> bool:
+    """Tell whether a session that is alone here is let in with speech in that language."""
+    share = _share(config)
+    demand = Demand.of(LiveOptions(targets=(target,), speaks=True))
+    try:
+        return share is None or LiveAdmission(fleet, share, tuple).carries_one(demand)
+    except DragomanError:  # no voice speaks it, or a model is not ready
+        return False
+
+
+def _share(config: AppConfig) -> float | None:
+    """Return the most of a model's time for the live sessions of one ingress; None: any."""
+    bound = config.live.max_load
+    return None if bound is None else bound / config.ingress.on_a_node

@@ -101,6 +101,12 @@ class GraphModels:
         assert self._asr is not None, "prepare() first"
         return self._asr.spec.takes_prefix
 
+    @property
+    def takes_prompt(self) -> bool:
+        """Tell whether the recogniser minds what may be said."""
+        assert self._asr is not None, "prepare() first"
+        return self._asr.spec.takes_prompt
+
     async def hear(self, item: VadItem) -> VadResult:
         """Find speech in a piece of a stream."""
         assert self._vad is not None, "prepare() first"

@@ -42,7 +42,7 @@ Emit: TypeAlias = Callable[[Event], None]
 
 @dataclass(frozen=True, slots=True)
 class _Marker:
-    """What the caller wants at a place in the stream."""
+    """A caller's wish at a place in the stream."""
 
     mark: Mark
     at: int

@@ -23,7 +23,7 @@ LATER = 6.0  # times the step of its delay, after which an update still keeps pa
 
 @dataclass(frozen=True, slots=True)
 class Use:
-    """What one live session asks of one model in a second: so many items of that cost."""
+    """The items, and their cost, that one live session asks of one model in a second."""
 
     items: float
     cost: float
@@ -73,7 +73,7 @@ def _translators(language: str | None, target: str, fleet: Fleet) -> list[Model]
 
 @dataclass(slots=True)
 class ModelLoad:
-    """What all sessions together ask of one model.
+    """The load of one model by all sessions together.
 
     Attributes:
         times: what its batches take.
@@ -113,7 +113,7 @@ class ModelLoad:
 
 
 class Loads:
-    """What live sessions take of each model, and of the cores of this machine."""
+    """The load that live sessions put on each model, and on the cores of this machine."""
 
     def __init__(self, fleet: Fleet, cores: int) -> None:
         self._fleet, self._cores = fleet, cores

@@ -29,6 +29,11 @@ class HearingModels(Protocol):
         """Tell whether the recogniser goes on from words that it is given (``AsrItem.prefix``)."""
         ...
 
+    @property
+    def takes_prompt(self) -> bool:
+        """Tell whether the recogniser minds what may be said (``AsrItem.prompt``)."""
+        ...
+
     async def hear(self, item: VadItem) -> VadResult:
         """Find speech in a piece of a stream."""
         ...

@@ -10,7 +10,7 @@ from deployments.live.options import Delay
 
 @dataclass(frozen=True, slots=True)
 class Pace:
-    """What a delay means.
+    """The times that a delay stands for.
 
     Attributes:
         step_s: new audio that an update waits for.

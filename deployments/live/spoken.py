@@ -35,7 +35,7 @@ class Saying:
 
 
 class PlayHead:
-    """Where a listener is who plays all that was sent, without a pause, as it comes."""
+    """The place of a listener who plays all that was sent, without a pause, as it comes."""
 
     def __init__(self, clock: Clock) -> None:
         self._clock = clock

@@ -42,6 +42,18 @@ RIGHTS: Mapping[tuple[str, str], Scopes] = {
     ("POST", "/v1/audio/embeddings"): INFER,
     ("POST", "/v2/models/{name}/infer"): INFER,
     ("POST", "/v2/models/{name}/versions/{version}/infer"): INFER,
+    # shared memory
+    ("GET", "/v2/systemsharedmemory/status"): INFER,
+    ("GET", "/v2/systemsharedmemory/region/{name}/status"): INFER,
+    ("POST", "/v2/systemsharedmemory/region/{name}/register"): INFER,
+    ("POST", "/v2/systemsharedmemory/region/{name}/unregister"): INFER,
+    ("POST", "/v2/systemsharedmemory/unregister"): INFER,
+    ("GET", "/v2/cudasharedmemory/status"): INFER,
+    ("GET", "/v2/cudasharedmemory/region/{name}/status"): INFER,
+    ("POST", "/v2/cudasharedmemory/region/{name}/register"): INFER,
+    ("POST", "/v2/cudasharedmemory/region/{name}/unregister"): INFER,
+    ("POST", "/v2/cudasharedmemory/unregister"): INFER,
+    # what callers keep here
     ("POST", "/v1/audio/voices"): INFER,
     ("DELETE", "/v1/audio/voices/{id}"): INFER,
     ("GET", "/v1/audio/voices/{id}/sample"): INFER,

@@ -44,7 +44,7 @@ SIGNATURE_BYTES = 32
 
 @dataclass(frozen=True, slots=True)
 class Token:
-    """What a token says.
+    """The content of a token.
 
     Attributes:
         owner: name of the key that made it; empty: there are no keys.

@@ -1,14 +1,16 @@
 """Send a batch to another process: the arrays of its rows as one array, with lengths.
 
-On one machine the array lies in memory that both processes share; else it is pickled.
+To a replica on the same node the array goes in memory that both processes share, to any other it is
+pickled. Which replica that is, is known only when Serve sends the batch.
 """
 
 from __future__ import annotations
 
 import contextlib
-from collections.abc import Awaitable, Callable, Iterator, Sequence
+from collections.abc import Awaitable, Callable, Sequence
 from dataclasses import fields
-from typing import Any, Generic, NamedTuple, TypeVar
+from types import TracebackType
+from typing import Any, Generic, NamedTuple, Self, TypeVar
 
 import numpy as np
 from numpy.typing import NDArray
@@ -42,6 +44,7 @@ class Ran(NamedTuple):
     waited_s: float  # behind the batch before
     execution_s: float  # that the model ran
     memory_bound: float | None = None  # the largest cost of a batch that fits there
+    together: tuple[int, float] | None = None  # rows and cost of all that ran, if others joined
 
 
 class Columns(NamedTuple):
@@ -154,6 +157,76 @@ class Lent(NamedTuple):
         return rows_of(self.row_type, array, self.lengths, self.others)
 
 
+class Outgoing:
+    """A batch on its way to one replica after another, until one takes it.
+
+    It arrives as ``Lent`` or ``Packed``: Serve pickles it whenever it tries a replica.
+
+    Args:
+        rows: of the batch.
+        blocks: the memory to share; None: the batch is pickled wherever it goes.
+        lose: is called when the replica that has the batch is known to be dead.
+    """
+
+    def __init__(
+        self, rows: Sequence[Any], blocks: Blocks | None, lose: Callable[[], None] | None = None
+    ) -> None:
+        self.is_near = True  # the replica that it is sent to is on this node
+        self.lent: Lent | None = None  # it was sent so, the last time
+        self._rows, self._blocks, self._lose = rows, blocks, lose
+        self._lending = contextlib.ExitStack()
+        self._written: Lent | None = None
+        self._among: set[Outgoing] | None = None
+
+    def goes_to(self, batches: set[Outgoing], *, is_near: bool) -> None:
+        """Note that it is sent to a replica, whose batches these are, and whether that is here."""
+        self._leave()
+        self._among, self.is_near = batches, is_near
+        batches.add(self)
+
+    def lose(self) -> None:
+        """Give up the replica that has it."""
+        if self._lose is not None:
+            self._lose()
+
+    def _leave(self) -> None:
+        if self._among is not None:
+            self._among.discard(self)
+            self._among = None
+
+    def _lend(self) -> Lent | None:
+        """Write the array into a block, once; None: it has none, or there is no memory."""
+        if self._written is None and self._blocks is not None:
+            found, blocks, self._blocks = columns(self._rows), self._blocks, None
+            if found is None:
+                return None
+            dtype, lengths = found.arrays[0].dtype, found.lengths
+            total = sum(lengths)
+            block = self._lending.enter_context(blocks.lent(total * dtype.itemsize))
+            if block is not None:
+                np.concatenate(found.arrays, out=np.frombuffer(block.content, dtype, total))
+                others = found.others
+                self._written = Lent(block.address, found.row_type, dtype.str, lengths, others)
+        return self._written
+
+    def __reduce__(self) -> tuple[Any, ...]:
+        self.lent = self._lend() if self.is_near else None
+        return (Lent, tuple(self.lent)) if self.lent else Packed(self._rows).__reduce__()
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        traceback: TracebackType | None,
+    ) -> None:
+        self._leave()
+        self._lose = None
+        self._lending.__exit__(kind, error, traceback)
+
+
 class Carrier:
     """Send batches to a model's replicas.
 
@@ -164,38 +237,29 @@ class Carrier:
 
     def __init__(
         self,
-        call: Callable[[Lent | Packed[Any]], Awaitable[Packed[Any] | None]],
+        call: Callable[[Outgoing], Awaitable[Packed[Any] | None]],
         blocks: Blocks | None,
     ) -> None:
         self._call = call
         self._blocks = blocks
-        self._without = 0  # batches that go with the calls, until a block is tried again
+        self._without = 0  # batches that are pickled, until a block is tried again
 
-    async def send(self, rows: Sequence[Any]) -> Packed[Any]:
-        """Run one batch and return its results. Raises what the call raises."""
-        if self._without:
-            self._without -= 1
-        elif self._blocks is not None and (found := columns(rows)) is not None:
-            with _written(found, self._blocks) as lent:
-                answer = None if lent is None else await self._call(lent)
-            if answer is not None:
-                return answer
-            if lent is not None:
-                logger.warning("a replica cannot open this process's memory: is it elsewhere?")
-                self._without = TRIED_AGAIN
-        answer = await self._call(Packed(rows))
+    async def send(
+        self, rows: Sequence[Any], lose: Callable[[], None] | None = None
+    ) -> Packed[Any]:
+        """Run one batch and return its results. Raises what the call raises.
+
+        ``lose`` is called when the replica that has the batch is known to be dead.
+        """
+        blocks = None if self._without else self._blocks
+        self._without = max(0, self._without - 1)
+        with Outgoing(rows, blocks, lose) as batch:
+            answer = await self._call(batch)
+            was_lent = batch.lent is not None
+        if answer is None and was_lent:
+            logger.warning("a replica on this node cannot open this process's memory")
+            self._without = TRIED_AGAIN
+            with Outgoing(rows, None, lose) as batch:
+                answer = await self._call(batch)
         assert answer is not None, "there is nothing to open"
         return answer
-
-
-@contextlib.contextmanager
-def _written(found: Columns, blocks: Blocks) -> Iterator[Lent | None]:
-    """Write a batch into a block for the length of its call; see ``Blocks.lent``."""
-    dtype, lengths = found.arrays[0].dtype, found.lengths
-    total = sum(lengths)
-    with blocks.lent(total * dtype.itemsize) as block:
-        if block is None:
-            yield None
-            return
-        np.concatenate(found.arrays, out=np.frombuffer(block.content, dtype, total))
-        yield Lent(block.address, found.row_type, dtype.str, lengths, found.others)

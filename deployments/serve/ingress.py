@@ -13,18 +13,24 @@ from ray.serve.handle import DeploymentHandle
 
 from deployments.batching.concurrency import detached
 from deployments.catalogue.placements import Placements
+from deployments.catalogue.scaling import Load
 from deployments.catalogue.selection import Fleet
 from deployments.config.environment import missing_settings
 from deployments.config.files import check_policies
 from deployments.config.names import APPLICATION, INGRESS
-from deployments.config.policy import IngressUserConfig
+from deployments.config.policy import BatchPolicy, IngressUserConfig
 from deployments.config.schema import AppConfig
+from deployments.grpc.server import GrpcListener
+from deployments.grpc.service import grpc_listener
 from deployments.http.app import LiveParts, asgi_app
 from deployments.http.middleware.admission import Admission
+from deployments.http.middleware.bodies import Bodies
 from deployments.http.realtime.relay import Answer, Ask, Elsewhere, Relays
 from deployments.http.realtime.sessions import end_here
 from deployments.http.server import Listener
 from deployments.http.v1.job_kinds import runner_of
+from deployments.inference.region_records import folder_of
+from deployments.inference.regions import Regions
 from deployments.library.store import open_store
 from deployments.library.sweeping import sweep_for_ever
 from deployments.live.fleet_sessions import sessions_of
@@ -41,6 +47,7 @@ from deployments.telemetry.log import logger, set_up
 # A request leaves dozens of objects and no cycles, so Python's default, a search for cycles every
 # 700 objects, would waste the ingress' time.
 GC_THRESHOLDS = (50_000, 50, 50)
+GRPC_STOP_S = 1.0  # for the last answers over gRPC, once nothing runs any more
 STOP_S = 5.0  # of a stopping replica's time, for Serve and for the last answers
 
 
@@ -57,10 +64,11 @@ class Ingress:
         for setting in missing_settings(os.environ):
             logger.warning("%s is not set: requests take the slow data path", setting)
         self._config = config
-        self._fleet = Fleet(config, ServeDirectory(control))
+        may_join = self._may_join if config.ingress.may_be_several else None
+        self._fleet = Fleet(config, ServeDirectory(control, may_join))
         self._admission = Admission(config.limits.max_concurrent_requests)
         own = serve.get_replica_context().replica_id.unique_id
-        ask = self._ask if config.ingress.replicas > 1 else None
+        ask = self._ask if config.ingress.may_be_several else None
         known_keys = KnownKeys(config.security)
         self._cluster_figures = ClusterFigures(own, self._fleet.figures, ask, known_keys.figures)
         sessions = sessions_of(self._fleet, config)
@@ -72,17 +80,29 @@ class Ingress:
         self._store = store
         self._sweeping: asyncio.Task[None] | None = None
         self._jobs = runner_of(self._fleet, config, store, known_keys)
+        bodies = Bodies(config.limits)
+        live = LiveParts(sessions, elsewhere, signing_key(os.environ))
+        at = config.ingress
+        folder = folder_of(at.host, at.port, os.environ)
+        regions = Regions(config.shared_memory, config.limits, folder)
         app = asgi_app(
             self._fleet,
             config,
             self._admission,
             self._cluster_figures,
             known_keys,
-            LiveParts(sessions, elsewhere, signing_key(os.environ)),
+            live,
             store,
             self._jobs,
+            regions,
+            bodies,
         )
-        at = config.ingress
+        self._grpc: GrpcListener | None = None
+        if at.grpc is not None:
+            self._grpc = grpc_listener(
+                *(self._fleet, config, at.grpc, self._admission, bodies, self._cluster_figures),
+                *(known_keys, live, regions, store),
+            )
         self._listener = Listener(app, at.host, at.port, at.keep_alive_timeout_s, at.tls)
         gc.freeze()  # what is loaded stays, so that no collection looks through it again
 
@@ -101,9 +121,12 @@ class Ingress:
         if not self._listener.is_listening:
             try:
                 self._listener.start()
+                if self._grpc is not None:
+                    await self._grpc.start()
             except OSError as error:
                 at = self._config.ingress
-                logger.error("%s:%s cannot be listened on: %s", at.host, at.port, error)
+                ports = [at.port] if at.grpc is None else [at.port, at.grpc.port]
+                logger.error("%s:%s cannot be listened on: %s", at.host, ports, error)
                 raise
             self._fleet.start()
             if self._store is not None:
@@ -120,8 +143,10 @@ class Ingress:
         audit.note("policies", models=",".join(validated.batching) or "none")
 
     async def check_health(self) -> None:
-        """Check the listener; Serve replaces an ingress that fails. Raises RuntimeError."""
+        """Check the listeners; Serve replaces an ingress that fails. Raises RuntimeError."""
         self._listener.check()
+        if self._grpc is not None:
+            self._grpc.check()
 
     async def drain(self, timeout_s: float) -> bool:
         """Refuse new requests, and wait for those that run; see ``Admission.drain``.
@@ -147,6 +172,9 @@ class Ingress:
     async def end_session(self, session: str) -> bool:
         """End a session of this ingress, by its id; False: it has none such."""
         return await end_here(self._sessions, session)
+
+    def _may_join(self, name: str) -> BatchPolicy | None:
+        return self._fleet.follower.may_join(name)
 
     async def _ask(self) -> Sequence[Sequence[IngressFigures]]:
         return await _all_answers("figures")
@@ -179,12 +207,18 @@ class Ingress:
         """Return how long each model has been idle; see ``Follower.idle``."""
         return self._fleet.follower.idle()
 
+    async def loads(self) -> dict[str, Load]:
+        """Return how much each model has to do here; see ``Follower.loads``."""
+        return self._fleet.follower.loads()
+
     async def __del__(self) -> None:  # Serve awaits it when it stops a replica
         if self._sweeping is not None:
             self._sweeping.cancel()
         if self._jobs is not None:
             await self._jobs.stop()
         await self._listener.stop(self._admission, DRAIN_S - STOP_S)
+        if self._grpc is not None:
+            await self._grpc.stop(GRPC_STOP_S)
         await asyncio.to_thread(tracing.shut_down)
 
 

@@ -7,7 +7,8 @@ the other. Each model is an application without a route.
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Awaitable, Mapping
+from collections.abc import Awaitable, Callable, Mapping
+from functools import partial
 from typing import Any
 
 from ray import serve
@@ -18,6 +19,7 @@ from deployments.catalogue.control import Control
 from deployments.catalogue.generation import ModelOverride
 from deployments.catalogue.placements import Placements, Remote
 from deployments.config.names import CONTROL
+from deployments.config.policy import BatchPolicy
 from deployments.config.schema import AppConfig
 from deployments.serve.handle import LOST, ServeRemote, handle_of
 from deployments.serve.model_replicas import ServePlatform
@@ -28,6 +30,7 @@ from models.errors import DragomanError, Unavailable
 
 # A control that dies while it is asked is replaced, and everything it is asked may be asked twice.
 ASKED_AGAIN, LOST_PAUSE_S = 10, 1.0
+MOST_INGRESSES = 32  # whose batches may wait at one replica, where their number is not known
 OPERATIONS = 1000  # at once; most wait for their model's lock
 
 
@@ -44,7 +47,9 @@ class ModelControl:
         log_format = config.observability.log_format
         set_up(log_format)
         stay_on_loopback()
-        self._control = Control(config.models, ServePlatform(log_format, own_logging()))
+        several = config.ingress.replicas
+        ingresses = MOST_INGRESSES if several == "every_node" else several
+        self._control = Control(config.models, ServePlatform(log_format, own_logging(), ingresses))
         self._control.start()
 
     async def placements(self) -> Placements:
@@ -78,10 +83,21 @@ async def _error_of(operation: Awaitable[None]) -> DragomanError | None:
 
 
 class ServeDirectory:
-    """Ask the control from an ingress; everything may be asked twice."""
+    """Ask the control from an ingress; everything may be asked twice.
 
-    def __init__(self, control: DeploymentHandle[Any]) -> None:
+    Args:
+        control: the deployment.
+        may_join: how batches of other ingresses may run with those of a model; None: there are
+            none.
+    """
+
+    def __init__(
+        self,
+        control: DeploymentHandle[Any],
+        may_join: Callable[[str], BatchPolicy | None] | None = None,
+    ) -> None:
         self._control = control
+        self._may_join = may_join
         self._blocks = Blocks()
 
     async def placements(self) -> Placements:
@@ -89,7 +105,8 @@ class ServeDirectory:
         return placements
 
     async def remote(self, name: str, app: str) -> Remote:
-        return ServeRemote(await handle_of(name, app), self._blocks)
+        may_join = None if self._may_join is None else partial(self._may_join, name)
+        return ServeRemote(await handle_of(name, app), self._blocks, may_join)
 
     async def load(self, name: str, override: ModelOverride | None = None) -> None:
         await self._ask("load", name, override)

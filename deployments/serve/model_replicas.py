@@ -10,6 +10,9 @@ from typing import Any, Literal
 import ray
 from ray import serve
 from ray.serve import Application, RunTarget
+from ray.serve._private.common import DeploymentID
+from ray.serve.config import RequestRouterConfig
+from ray.serve.context import _get_global_client
 from ray.serve.exceptions import DeploymentUnavailableError
 from ray.serve.schema import ApplicationStatus, ApplicationStatusOverview
 
@@ -17,9 +20,11 @@ from deployments.batching.forming import BATCHES_A_REPLICA
 from deployments.catalogue.generation import Generation, model_of
 from deployments.catalogue.placements import Description, Placements
 from deployments.catalogue.platform import AppStatus
+from deployments.catalogue.scaling import Load
 from deployments.config.names import APPLICATION, INGRESS
 from deployments.serve.drain import DRAIN_S
 from deployments.serve.handle import LOST, ServeRemote, handle_of
+from deployments.serve.nearest_replica import NearestReplica
 from deployments.serve.replica import CPUS_A_REPLICA, ModelReplica
 from deployments.telemetry.log import LogFormat, logger
 from models.errors import Draining, Unavailable
@@ -41,17 +46,21 @@ STATES: dict[ApplicationStatus, AppState] = {
 class ServePlatform:
     """Run models as applications of Serve; calls that would block the loop are made on threads."""
 
-    def __init__(self, log_format: LogFormat, serve_logging: Mapping[str, Any] | None) -> None:
+    def __init__(
+        self, log_format: LogFormat, serve_logging: Mapping[str, Any] | None, ingresses: int
+    ) -> None:
         self._log_format: LogFormat = log_format
+        self._ingresses = ingresses
         self._serve_logging = serve_logging
         self._deletions = ThreadPoolExecutor(thread_name_prefix="delete")
 
     async def start(self, generation: Generation) -> None:
         gpus, _ = await self.gpus()
         app = RunTarget(
-            bind(generation, gpus, self._log_format),
+            bind(generation, gpus, self._log_format, self._ingresses),
             name=generation.app,
             route_prefix=None,
+            external_scaler_enabled=generation.config.range is not None,
             logging_config=dict(self._serve_logging) if self._serve_logging else None,
         )
         await asyncio.to_thread(
@@ -60,6 +69,12 @@ class ServePlatform:
             wait_for_ingress_deployment_creation=False,
             wait_for_applications_running=False,
         )
+
+    async def scale(self, name: str, app: str, replicas: int) -> None:
+        """Tell Serve's controller, which takes that of applications with an external scaler."""
+        controller = _get_global_client()._controller
+        asked = controller.update_deployment_replicas.remote(DeploymentID(name, app), replicas)
+        await asyncio.wrap_future(asked.future())
 
     async def delete(self, app: str) -> None:
         while app in await self._applications():
@@ -119,6 +134,9 @@ class ServePlatform:
         answers = await self._ask_ingresses("idle", within_s=ASK_S, whole=True)
         return answers or None
 
+    async def loads(self) -> Sequence[Mapping[str, Load]]:
+        return await self._ask_ingresses("loads", within_s=ASK_S)
+
     async def _ask_ingresses(
         self, method: str, *args: Any, within_s: float = ASK_S, whole: bool = False
     ) -> list[Any]:
@@ -147,14 +165,15 @@ class ServePlatform:
         return (await asyncio.to_thread(serve.status)).applications
 
 
-def bind(generation: Generation, gpus: float, log_format: LogFormat) -> Application:
-    """Build the application of one generation, for a cluster with so many GPUs."""
+def bind(generation: Generation, gpus: float, log_format: LogFormat, ingresses: int) -> Application:
+    """Build the application of one generation, for a cluster with so many GPUs and ingresses."""
     name, config = generation.name, generation.config
     return ModelReplica.options(  # type: ignore[attr-defined, no-any-return]
         name=name,
-        num_replicas=config.replicas,
-        max_ongoing_requests=BATCHES_A_REPLICA,
+        num_replicas=config.first_replicas,
+        max_ongoing_requests=BATCHES_A_REPLICA * ingresses,
         graceful_shutdown_timeout_s=DRAIN_S,
+        request_router_config=RequestRouterConfig(request_router_class=NearestReplica),
         ray_actor_options={
             "num_cpus": CPUS_A_REPLICA,
             # On a host without GPUs a fraction would never be scheduled; the model's own

@@ -26,7 +26,7 @@ def free_port() -> int:
     raise OSError(f"every port of {PORTS.start} to {PORTS.stop - 1} is taken")
 
 
-def check_port(host: str, port: int) -> None:
+def check_port(host: str, port: int, field: str = "ingress.port") -> None:
     """Refuse a port that is taken, because the ingress would share it.
 
     Raises:
@@ -37,7 +37,7 @@ def check_port(host: str, port: int) -> None:
         try:
             probe.bind((host, port))
         except OSError as error:
-            at = f"ingress.port: {host}:{port} cannot be listened on: {error}"
+            at = f"{field}: {host}:{port} cannot be listened on: {error}"
             raise ConfigError("; ".join([at, *_held_by(port)])) from error
 
 

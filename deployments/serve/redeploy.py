@@ -20,6 +20,8 @@ def deploy(config_path: str, address: str) -> int:
     connected = ray.init(
         address=address, namespace="serve", log_to_driver=False, logging_level=logging.ERROR
     )
+    if not connected.dashboard_url:
+        raise ConnectionError("its dashboard, which takes configurations, is not there yet")
     command = [sys.executable, "-m", "ray.serve.scripts", "deploy", config_path]
     done = subprocess.run([*command, "--address", f"http://{connected.dashboard_url}"], check=False)
     return 1 if done.returncode else 0

@@ -2,19 +2,19 @@
 
 from __future__ import annotations
 
-import asyncio
 import gc
 import os
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from concurrent.futures import ThreadPoolExecutor
-from typing import Any, TypeVar
+from typing import Any
 
 from ray import serve
 
 from deployments.catalogue.generation import ModelOverride
 from deployments.catalogue.placements import Description
 from deployments.serve.batch_transport import Lent, Packed, Ran
+from deployments.serve.gathering import Bounds, Gathering
 from deployments.serve.pace import measured
 from deployments.serve.replica_address import stay_on_loopback
 from deployments.serve.runner import Runner
@@ -28,8 +28,8 @@ from models.devices.device import load_failure, measured_again
 from models.errors import ConfigError
 from models.registry import find_engine
 from models.runtime import RuntimeSettings
+from models.weights.licences import check_accepted
 
-T = TypeVar("T")
 # Ray schedules by it and bounds nothing; a model's threads bound its CPU.
 CPUS_A_REPLICA = 0.05
 
@@ -52,6 +52,7 @@ class ModelReplica:
         stay_on_loopback()
         self._name = settings.name
         self._override = override
+        self._accepts_licence = settings.accepts_licence
         self._stats = ReplicaStats(replica=serve.get_replica_context().replica_id.unique_id)
         self._opened = Opened()
         self._watchdog: Watchdog | None = None
@@ -65,28 +66,37 @@ class ModelReplica:
         self._runtime = found.create(settings)
         self._description = self._thread.submit(self._load).result()
         device = self._description.device.actual
-        self._watchdog = Watchdog(settings.name, device, log_format)
+        bound_s = self._description.spec.max_run_s
+        self._watchdog = Watchdog(settings.name, device, log_format, bound_s)
         self._runner = Runner(
             settings.name, self._runtime, self._stats, self._watchdog, on_gpu=device == "cuda"
         )
+        self._gathering = Gathering(self._runner.run, self._thread)
         gc.collect()
         gc.freeze()  # what is loaded stays; a search through it for cycles would hold a batch up
 
-    async def infer(self, items: Sequence[Any] | Lent) -> Packed[Any] | None:
+    async def infer(
+        self, items: Sequence[Any] | Lent, bounds: Bounds | None = None
+    ) -> Packed[Any] | None:
         """Run one batch.
 
         Args:
             items: of the runtime's item type, or where they are; a plain list will do.
+            bounds: of the batch that others' may join it in; None: it runs alone.
 
         Returns:
             A result or an ``ItemError`` for each item, in order, and when they ran. None, if the
             items lie in memory that is not here.
         """
-        received_at, received = time.time(), time.perf_counter()
+        received_at = time.time()
         rows = items.rows(self._opened) if isinstance(items, Lent) else items
         if rows is None:
             return None
-        return await self._on_thread(lambda: self._run(rows, received_at, received))
+        done = await self._gathering.run(rows, bounds)
+        together = (done.ran, done.ran * (done.longest or 1.0)) if done.ran > len(rows) else None
+        bound = self._runner.memory_bound
+        ran = Ran(received_at, done.waited_s, done.execution_s, bound, together)
+        return Packed(done.results, ran)
 
     async def describe(self) -> Description:
         return self._description
@@ -114,6 +124,9 @@ class ModelReplica:
             if wrong := wrong_spec(self._engine, loaded):
                 raise ConfigError(f"models.{self._name}.engine: {wrong}")
             spec, device = loaded
+            check_accepted(
+                *(self._name, spec.weights, spec.licence), is_accepted=self._accepts_licence
+            )
             started = time.perf_counter()
             self._runtime.warm_up()
             warm_up_s = time.perf_counter() - started
@@ -129,12 +142,3 @@ class ModelReplica:
         )
         replica = self._stats.replica
         return Description(spec, device, round(warm_up_s, 3), replica, self._override, pace)
-
-    def _run(self, items: Sequence[Any], received_at: float, received: float) -> Packed[Any]:
-        waited_s = time.perf_counter() - received
-        results, execution_s = self._runner.run(items)
-        bound = self._runner.memory_bound
-        return Packed(results, Ran(received_at, waited_s, execution_s, bound))
-
-    async def _on_thread(self, call: Callable[[], T]) -> T:
-        return await asyncio.get_running_loop().run_in_executor(self._thread, call)

@@ -27,7 +27,7 @@ KEPT_OPEN = 16  # blocks of other processes: those of two ingresses
 
 
 class Address(NamedTuple):
-    """Where another process of this machine finds a block."""
+    """The address by which another process of this machine finds a block."""
 
     pid: int
     descriptor: int

@@ -9,6 +9,7 @@ from pathlib import Path
 
 from deployments.config.environment import starts_own_cluster
 from deployments.config.files import ServeFile, load
+from deployments.config.licences import check_licences
 from deployments.config.schema import check_fractions
 from deployments.doctor.machine_checks import cpu_threads
 from deployments.doctor.weights_checks import check_weights
@@ -37,6 +38,7 @@ def check(path: Path) -> ServeFile:
     if args.ingress.tls is not None:
         tls.check(args.ingress.tls)
     check_weights(args.models)
+    check_licences(args.models)
     check_worker_python(own_cluster=starts_own_cluster(os.environ))
     return config
 
@@ -78,6 +80,8 @@ def _check_machine(config: ServeFile) -> None:
         check_fractions(args.models, gpus)
     check_auth(os.environ, args.ingress.host)
     check_port(args.ingress.host, args.ingress.port)
+    if args.ingress.grpc is not None:
+        check_port(args.ingress.host, args.ingress.grpc.port, "ingress.grpc.port")
     for finding in cpu_threads(usable_cores(), args.models):
         if finding.fix:
             logger.warning("cpu threads: %s; %s", finding.found, finding.fix)

@@ -23,12 +23,13 @@ class Watchdog:
     """Have this process ended once it hangs; ``watchdog_process`` says what that means.
 
     A batch may take ``OVERDUE`` times what the batches before it predict. The first may take any
-    time.
+    time. Where ``bound_s`` is given, each may take as long.
 
     Args:
         name: of the model, for the log.
         device: cuda or cpu: where the model runs.
         log_format: of the process's one line.
+        bound_s: of a batch that waits for another machine, by its engine; None: batches compute.
         look_s: between looks at the process.
     """
 
@@ -37,9 +38,11 @@ class Watchdog:
         name: str,
         device: str,
         log_format: LogFormat = "text",
+        bound_s: float | None = None,
         look_s: float = watchdog_process.LOOK_S,
     ) -> None:
         self._line = Line()
+        self._bound_s = bound_s
         try:
             descriptor = os.memfd_create("dragoman-watch")
         except (OSError, AttributeError) as error:
@@ -66,7 +69,9 @@ class Watchdog:
         """Note that a batch of that cost begins."""
         now = time.monotonic()
         until = math.inf
-        if self._line.is_known:
+        if self._bound_s is not None:
+            until = now + self._bound_s
+        elif self._line.is_known:
             until = now + max(LEAST_S, OVERDUE * self._line.generous_s(cost))
         self._write(now, until)
 

@@ -28,7 +28,7 @@ class StageLag:
 
 @dataclass(frozen=True, slots=True)
 class OpenSession:
-    """What operators see of an open session.
+    """An open session, as operators see it.
 
     Attributes:
         owner: the name of the key that opened it; "" where there are no keys.

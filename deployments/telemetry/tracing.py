@@ -9,7 +9,7 @@ from __future__ import annotations
 import threading
 import time
 from asyncio import CancelledError
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from contextvars import ContextVar
 from typing import Any
@@ -43,6 +43,8 @@ LEFT = (CancelledError, ClientDisconnect, GeneratorExit)  # the caller has left
 MAX_ATTRIBUTE_CHARS = 1024  # of a path, which is the caller's
 EXPORT_S = 5.0  # for sending one batch of spans, with its repetitions
 FLUSH_S = 5.0  # at the end, for spans that were not sent yet
+
+Note = Callable[[int], None]
 
 _W3C = TraceContextTextMapPropagator()
 _NOBODY = Context()  # not the ambient one, which is Serve's
@@ -150,6 +152,41 @@ def request(scope: Scope, request_id: str, send: Send) -> Iterator[Send]:
             if known and route is not None:
                 span.set_attribute("http.route", route)
                 span.update_name(f"{scope['method']} {route}")
+
+
+@contextmanager
+def call(method: str, headers: Mapping[str, str], request_id: str) -> Iterator[Note]:
+    """Trace one call over gRPC in a span that continues its ``traceparent``.
+
+    Args:
+        method: with its service, such as ``inference.GRPCInferenceService/ModelInfer``.
+        headers: of the call's metadata.
+        request_id: of the call.
+
+    Yields:
+        A function that notes the number of the status that it ends with.
+    """
+    if _tracer is None:
+        yield _not_noted
+        return
+    service, _, name = method.partition("/")
+    span = _tracer.start_span(
+        method,
+        _W3C.extract({name: [headers[name]] for name in _W3C.fields if name in headers}, _NOBODY),
+        SpanKind.SERVER,
+        {
+            "rpc.system": "grpc",
+            "rpc.service": service,
+            "rpc.method": name,
+            "dragoman.request_id": printable(request_id),
+        },
+    )
+    with _within(span):
+        yield lambda status: span.set_attribute("rpc.grpc.status_code", status)
+
+
+def _not_noted(status: int) -> None:
+    pass
 
 
 @contextmanager

@@ -16,7 +16,7 @@ from deployments.batching.statistics import add
 
 @dataclass(slots=True)
 class Usage:
-    """What one key has used."""
+    """The usage of one key."""
 
     requests: int = 0
     audio_s: float = 0.0

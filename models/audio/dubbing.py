@@ -26,7 +26,7 @@ KEPT_S = 0.02  # of silence around speech
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Placed:
-    """What is spoken of a sentence, without silence around, and where it is heard.
+    """The speech of a sentence, without silence around, and its place.
 
     Attributes:
         original: where the sentence was said; the background is lowered there, too.

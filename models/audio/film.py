@@ -45,7 +45,7 @@ OPTIONS = {
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Dub:
-    """What is added to a film.
+    """The tracks that are added to a film.
 
     Attributes:
         track: all of it as long as the film's own sound, in pieces.

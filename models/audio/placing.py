@@ -19,7 +19,7 @@ FASTEST_AT_ALL = 4.0  # of ``models.tts.tempo``
 
 @dataclass(frozen=True, slots=True)
 class Place:
-    """Where a sentence is heard, and how fast.
+    """The span of a spoken sentence, and its speed.
 
     Attributes:
         shift_s: from its original's start; below 0: earlier.

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -35,19 +35,33 @@ def open_session(
     """
     import onnxruntime
 
+    options = session_options(threads, lengths_vary=lengths_vary)
+    try:
+        return onnxruntime.InferenceSession(
+            edited or str(path), options, providers=tuned(providers)
+        )
+    except Exception as error:  # its error classes share no base
+        if is_out_of_memory(error):
+            raise
+        raise WeightsError(f"{path}: ONNX Runtime cannot open it: {error}") from error
+
+
+def session_options(threads: int, *, lengths_vary: bool) -> onnxruntime.SessionOptions:
+    """Return the options of a session with so many threads, which sleep when they are idle."""
+    import onnxruntime
+
     options = onnxruntime.SessionOptions()
     options.intra_op_num_threads = threads
     options.inter_op_num_threads = 1
     options.add_session_config_entry("session.intra_op.allow_spinning", "0")
     # Memory patterns are kept for each shape, which is wasted if shapes do not recur.
     options.enable_mem_pattern = not lengths_vary
-    tuned = [(name, _tuned(name, given)) for name, given in providers]
-    try:
-        return onnxruntime.InferenceSession(edited or str(path), options, providers=tuned)
-    except Exception as error:  # its error classes share no base
-        if is_out_of_memory(error):
-            raise
-        raise WeightsError(f"{path}: ONNX Runtime cannot open it: {error}") from error
+    return options
+
+
+def tuned(providers: Sequence[tuple[str, Mapping[str, int]]]) -> list[tuple[str, dict[str, Any]]]:
+    """Return the providers with what sessions of this house set for each."""
+    return [(name, _tuned(name, given)) for name, given in providers]
 
 
 def _tuned(provider: str, given: Mapping[str, int]) -> dict[str, Any]:

@@ -72,7 +72,7 @@ class Turn:
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Turns:
-    """Who speaks when; ``centroids`` [k, d], of length 1, are the voices of the speakers."""
+    """The turns of the speakers; ``centroids`` [k, d], of length 1, are their voices."""
 
     turns: tuple[Turn, ...]
     centroids: NDArray[np.float32]

@@ -69,11 +69,18 @@ def sounds_unused(terms: Iterable[str]) -> AnswerWarning:
     return AnswerWarning("sound_unused", message)
 
 
+def wrong_language(language: str) -> AnswerWarning:
+    return AnswerWarning("wrong_language", f"the translation seems to be in {language!r}")
+
+
 UNTRANSLATED = AnswerWarning("untranslated", "the text came through as it was")
 IN_PARTS = AnswerWarning(
     "translated_in_parts", "what is around a passage to keep was translated piece by piece"
 )
 NEGATION_LOST = AnswerWarning("negation_lost", "the text says no, its translation does not")
+MAYBE_REFUSED = AnswerWarning(
+    "maybe_refused", "the translation reads as if the model refused to translate"
+)
 
 
 def loses_negation(source: str, source_language: str, answer: str, target_language: str) -> bool:

@@ -80,7 +80,7 @@ def _doubts(kept: Kept) -> set[str]:
 
 
 class _Wanted:
-    """What the translation of one text must have."""
+    """The terms that the translation of one text must have."""
 
     def __init__(self, text: str, found: Sequence[_Found], setting: Setting) -> None:
         self._text, self._found, self._target = text, found, setting.target

@@ -23,7 +23,7 @@ _KEY_CHARS = 2  # by which terms are looked up
 
 @dataclass(frozen=True, slots=True)
 class Place:
-    """Where a word of a list stands: its number in the list, and whether it is in the plural."""
+    """The place of a word: its number in the list, and whether it is in the plural."""
 
     start: int
     stop: int

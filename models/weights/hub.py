@@ -9,6 +9,7 @@ from fnmatch import fnmatch
 from pathlib import Path
 
 from models.errors import WeightsError
+from models.weights import cards
 from models.weights.cached_files import digest
 
 _SHA1_DIGITS, _SHA256_DIGITS = 40, 64  # in hex
@@ -76,8 +77,21 @@ def in_cache(reference: str, files: Sequence[str] = ()) -> Path | None:
     return Path(found)
 
 
-def check_exists(reference: str, timeout_s: float) -> None:
-    """Ask the hub whether there is such a repository and revision.
+def card_folder(reference: str) -> Path | None:
+    """Return the folder of the model card of ``REPO@REVISION`` in the cache; None: it has none."""
+    from huggingface_hub import try_to_load_from_cache
+    from huggingface_hub.errors import HFValidationError
+
+    repository, _, revision = reference.partition("@")
+    try:
+        found = try_to_load_from_cache(repository, cards.CARD_FILE, revision=revision or None)
+    except HFValidationError:
+        return None
+    return Path(found).parent if isinstance(found, str) else None
+
+
+def check_exists(reference: str, timeout_s: float) -> str | None:
+    """Ask the hub whether there is such a repository and revision; return its card's licence.
 
     Raises:
         WeightsError: malformed, or the hub says that there is none.
@@ -88,12 +102,13 @@ def check_exists(reference: str, timeout_s: float) -> None:
     from huggingface_hub.errors import RepositoryNotFoundError, RevisionNotFoundError
 
     try:
-        HfApi().model_info(repository, revision=revision, timeout=timeout_s)
+        info = HfApi().model_info(repository, revision=revision, timeout=timeout_s)
     except (RepositoryNotFoundError, RevisionNotFoundError, ValueError) as error:
         reason = str(error).strip().splitlines()[0]
         raise WeightsError(f"hf:{reference}: the hub has none ({reason})") from error
     except Exception as error:  # the hub's client raises errors of many libraries
         raise OSError(f"hf:{reference}: the hub cannot be asked: {error}") from error
+    return cards.licence_of_card(info.card_data.to_dict()) if info.card_data else None
 
 
 def _named(reference: str) -> tuple[str, str]:
@@ -112,7 +127,7 @@ def _download(reference: str, files: Sequence[str]) -> Path:
     repository, revision = _named(reference)
     from huggingface_hub import snapshot_download
 
-    patterns = list(files) or None
+    patterns = [*files, cards.CARD_FILE] if files else None  # the card tells the licence
     try:
         # It shows its progress on a terminal.
         return Path(snapshot_download(repository, revision=revision, allow_patterns=patterns))

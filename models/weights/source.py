@@ -17,7 +17,7 @@ from functools import cache
 from pathlib import Path
 
 from models.errors import WeightsError
-from models.weights import hub
+from models.weights import cards, hub
 from models.weights.cached_files import cache_folder, cached, digest, linked
 
 PINS_FILE = Path(__file__).with_name("pins.sha256")  # sha256sum's format: digest, package/file
@@ -117,7 +117,8 @@ class WeightSource:
     def check(self) -> list[CheckedFile]:
         """Read every file through, and compare each with its pin.
 
-        Of a package these are the pinned files: the others are its code.
+        Of a package these are the pinned files: the others are its code. A model card is left out,
+        as no engine reads it.
 
         Raises:
             WeightsError: a file is not the one that was pinned, or a pinned one is not there.
@@ -125,7 +126,7 @@ class WeightSource:
         checked, met = [], set[str]()
         for label, name, path in self._files():
             pins = {f"{label}/{name}", name} & self.pins.keys()
-            if self.must_be_pinned and not pins:
+            if (self.must_be_pinned or name == cards.CARD_FILE) and not pins:
                 continue
             self._check(f"{label}/{name}", name, path)
             met |= pins
@@ -163,6 +164,10 @@ class WeightSource:
         for name, path in zip(names, files, strict=True):
             linked(target / name, path)
         return target
+
+    def names(self, patterns: Sequence[str]) -> list[str]:
+        """List the files that fit one of the patterns, by their names in their folders."""
+        return sorted({name for _, name, _ in self._files() if _fits(name, patterns)})
 
     def _files(self) -> Iterator[tuple[str, str, Path]]:
         """Yield the label, relative name and path of each file, sorted."""
@@ -239,17 +244,23 @@ def resolve(
     return WeightSource(reference, folders, {**ours, **(sha256 or {})}, scheme == "package")
 
 
-def licence(reference: str) -> str:
+def licence(reference: str, otherwise: str = UNKNOWN_LICENCE) -> str:
     """Return the licence of the weights that ``reference`` names, as far as it is known here.
 
-    Packages that ship with Dragoman have that of ``PACKAGE_LICENCES``, each licence once. All
-    others, such as ``path:`` and ``hf:``, have ``UNKNOWN_LICENCE``.
+    Packages that ship with Dragoman have that of ``PACKAGE_LICENCES``, each licence once. A folder,
+    and what the hub's cache has, have that of their model card. All others have ``otherwise``.
     """
-    scheme, _, names = reference.partition(":")
-    if scheme != "package":
-        return UNKNOWN_LICENCE
-    licences = (PACKAGE_LICENCES.get(name, UNKNOWN_LICENCE) for name in names.split("+"))
-    return ", ".join(dict.fromkeys(licences))
+    scheme, _, rest = reference.partition(":")
+    if scheme == "package":
+        licences = (PACKAGE_LICENCES.get(name, otherwise) for name in rest.split("+"))
+        return ", ".join(dict.fromkeys(licences))
+    folder = None
+    if scheme == "path":
+        folder = Path(rest).expanduser()
+    elif scheme == "hf":
+        folder = hub.card_folder(rest)
+    told = cards.licence_of_folder(folder) if folder is not None else None
+    return told or otherwise
 
 
 def _fits(name: str, patterns: Sequence[str]) -> bool:

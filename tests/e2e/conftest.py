@@ -8,6 +8,7 @@ from pathlib import Path
 import pytest
 import yaml
 
+from deployments.serve.ports import free_port
 from dragoman_client import Client
 from tests.support.server import (
     ROOT,
@@ -22,7 +23,10 @@ from tests.support.server import (
 def server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Running]:
     config = yaml.safe_load((ROOT / "serve_config.yaml").read_text())
     # How many sessions a machine carries is no part of what is tested.
-    config["applications"][0]["args"]["live"] = {"max_load": None}
+    arguments = config["applications"][0]["args"]
+    arguments["live"] = {"max_load": None}
+    arguments["shared_memory"] = {"prefix": "/"}  # perf_analyzer's keys have no common beginning
+    arguments["ingress"]["grpc"] = {"port": free_port()}
     path = config_on_a_free_port(tmp_path_factory.mktemp("server"), config)
     with running(path) as server:
         yield server

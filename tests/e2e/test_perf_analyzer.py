@@ -28,16 +28,24 @@ class Run:
     load: tuple[str, ...]
     loads: int  # how many of them
     steps: tuple[str, ...] = ()  # of an ensemble
+    protocol: str = "http"
 
 
 RUNS = {
     "speaker-by-callers": Run("speaker", ("--concurrency-range", "1:4:3"), 2),
     "speaker-rows": Run("speaker", ("--concurrency-range", "2", "-b", "3"), 1),
     "speaker-asynchronous": Run("speaker", ("--concurrency-range", "4", "--async"), 1),
+    "speaker-shared-memory": Run(
+        "speaker", ("--concurrency-range", "2", "--shared-memory", "system"), 1
+    ),
     "vad-as-json": Run("vad", ("--input-tensor-format", "json"), 1),
     "asr-by-rate": Run("asr", ("--request-rate-range", "2"), 1),
     "nmt-by-rate": Run("nmt", ("--request-rate-range", "5:10:5"), 2),
     "tts-by-callers": Run("tts-en", ("--concurrency-range", "2"), 1),
+    "speaker-over-grpc": Run("speaker", ("--concurrency-range", "4"), 1, protocol="grpc"),
+    "speaker-in-streams": Run(
+        "speaker", ("--concurrency-range", "4", "--streaming"), 1, protocol="grpc"
+    ),
     "graph-by-callers": Run(
         "speech_translation",
         ("--concurrency-range", "2", "--request-count", "4"),
@@ -58,10 +66,11 @@ def program() -> list[str]:
 @pytest.mark.parametrize("run", RUNS.values(), ids=RUNS)
 def test_a_model_is_measured(program: list[str], server: Running, tmp_path: Path, run: Run) -> None:
     report = tmp_path / "report.csv"
+    address = server.grpc_address if run.protocol == "grpc" else urlsplit(server.url).netloc
     window = () if "--request-count" in run.load else WINDOW
     done = subprocess.run(
         [
-            *(*program, "-m", run.model, "-u", urlsplit(server.url).netloc, *run.load, *window),
+            *(*program, "-m", run.model, "-i", run.protocol, "-u", address, *run.load, *window),
             *("--stability-percentage", "999"),  # whatever the first windows say is the answer
             *("--input-data", str(perf_analyzer.write_inputs(run.model, tmp_path))),
             *("-f", str(report), "--verbose-csv"),

@@ -26,7 +26,7 @@ from models.nmt.bergamot.marian import read_model, read_shortlist
 from models.nmt.m2m100.convert import read_positions
 from models.nmt.m2m100.tokenizer import M2m100Tokenizer
 from models.nmt.vocabulary import read_pieces
-from models.tts.kokoro import MAX_TOKENS, STYLE_SIZE, read_styles, read_vocab
+from models.tts.kokoro_files import MAX_TOKENS, STYLE_SIZE, read_styles, read_vocab
 from models.tts.piper.graph import batchable
 from models.tts.piper.voice import VoiceConfig
 from models.weights.checkpoints import read_tensors

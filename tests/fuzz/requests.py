@@ -45,30 +45,36 @@ RAW = {
 
 @dataclass(frozen=True)
 class Sent:
-    """A POST."""
+    """A request."""
 
     path: str
     body: bytes
     headers: Mapping[str, str]
+    method: str = "POST"
 
 
 # ---- what is sent ------------------------------------------------------------------------
 
 
-def _form(fields: Mapping[str, str], file: bytes) -> bytes:
+def form(
+    fields: Mapping[str, str], file: bytes, name: str = "file", filename: str = "a.wav"
+) -> bytes:
+    """A form of some fields, and a file under a name of its own."""
     parts = [
         b'--%s\r\nContent-Disposition: form-data; name="%s"\r\n\r\n%s\r\n'
-        % (BOUNDARY, name.encode(), value.encode())
-        for name, value in fields.items()
+        % (BOUNDARY, field.encode(), value.encode())
+        for field, value in fields.items()
     ]
-    head = b'--%s\r\nContent-Disposition: form-data; name="file"; filename="a.wav"\r\n' % BOUNDARY
+    head = b'--%s\r\nContent-Disposition: form-data; name="%s"; filename="%s"\r\n' % (
+        *(BOUNDARY, name.encode(), filename.encode()),
+    )
     return b"".join([*parts, head, b"\r\n", file, b"\r\n--", BOUNDARY, b"--\r\n"])
 
 
 @cache
 def _forms(path: str) -> tuple[bytes, ...]:
-    good = _form(FIELDS[path], speech_file())
-    return good, good, good, _form(FIELDS[path], b"RIFF")
+    good = form(FIELDS[path], speech_file())
+    return good, good, good, form(FIELDS[path], b"RIFF")
 
 
 @st.composite
@@ -153,7 +159,7 @@ class Application:
 
         async def post() -> int:
             request = self._client.build_request(
-                "POST", sent.path, content=sent.body, headers=_encoded(sent.headers)
+                sent.method, sent.path, content=sent.body, headers=_encoded(sent.headers)
             )
             return (await self._client.send(request)).status_code
 

@@ -8,7 +8,7 @@ from typing import Any
 
 from hypothesis import strategies as st
 
-from tests.fuzz import files, realtime, requests
+from tests.fuzz import calls, files, kept, realtime, requests, subtitles
 
 
 @dataclass(frozen=True)
@@ -31,7 +31,11 @@ TARGETS = (
     Target("documents", requests.documents, requests.post),
     Target("headers", requests.headers, requests.post),
     Target("JSON tensors", requests.json_tensors, requests.post),
+    Target("kept documents", kept.documents, kept.post),
+    Target("kept forms", kept.forms, kept.post),
+    Target("subtitles", subtitles.phrases, subtitles.write),
     Target("live events", realtime.conversations, realtime.talk),
     Target("binary tensors", requests.binary_tensors, requests.post),
+    Target("gRPC", calls.calls, calls.send),
 )
 BY_NAME = {target.name: target for target in TARGETS}

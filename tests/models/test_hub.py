@@ -281,4 +281,21 @@ def fetch_in_process(
     return subprocess.CompletedProcess(process.args, process.returncode, output, errors)
 
 
-# ---- as a command of the client's ------------------------------------------------------
+class TestLicence:
+    CARD = b"---\nlicense: cc-by-nc-4.0\n---\n# A model\n"
+
+    @pytest.fixture
+    def hub(self) -> Iterator[Hub]:
+        with serve(Hub({WHISPER: {**WHISPER_FILES, "README.md": self.CARD}})) as running:
+            yield running
+
+    def test_the_hub_tells_it_before_anything_is_downloaded(self, hub: Hub, tmp_path: Path) -> None:
+        code, said = check(hub, tmp_path, f"hf:{WHISPER}@v1")
+        assert (code, hub.downloads()) == (2, [])
+        assert "models.asr.accept_license" in said
+
+    def test_the_card_that_tells_it_comes_with_the_weights(self, hub: Hub, tmp_path: Path) -> None:
+        asr = {"engine": "whisper", "weights": f"hf:{WHISPER}@v1"}
+        assert fetch_in_process(hub, serve_file(tmp_path, asr=asr)).returncode == 0
+        code, said = check(hub, tmp_path, f"hf:{WHISPER}@v1")
+        assert (code, "under CC-BY-NC-4.0, which forbids commercial use" in said) == (2, True)

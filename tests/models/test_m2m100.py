@@ -10,8 +10,9 @@ import pytest
 
 from models.devices.device import DeviceReport
 from models.nmt.m2m100.engine import M2m100Nmt, Options
-from models.nmt.m2m100.rows import Row, Search
+from models.nmt.m2m100.rows import Row
 from models.nmt.m2m100.tokenizer import LANGUAGES, M2m100Tokenizer
+from models.nmt.search import Search
 from models.runtime import RuntimeSpec
 from models.types import NmtItem
 from models.weights.cached_files import cache_folder

@@ -26,11 +26,13 @@ from deployments.http.app import LiveParts, asgi_app
 from deployments.http.middleware.admission import Admission
 from deployments.library.sealing import Sealing
 from deployments.library.store import Store
+from deployments.live.demand import Demand
 from deployments.live.events import SpeechStarted, TranscriptDelta, TranscriptPartial
 from deployments.live.models import Begun
 from deployments.live.senses import Senses
 from deployments.live.sessions import Sessions
 from deployments.security.keys import new_key
+from models.errors import Overloaded
 from models.runtime import Engine, RuntimeSpec
 from models.types import SAMPLE_RATE_HZ, Audio, Samples, Translation
 from tests.support.fakes import NMT_PAIRS, FakeNmt, Options
@@ -51,13 +53,13 @@ TABLE = dict(SAID)
 
 
 class PageNmt(FakeNmt):
-    """Translate into a language that is written from right to left, too."""
+    """Translate into a language that is written from right to left, and one that is too much."""
 
     engine = Engine("nmt", Options, needs_weights=False)
     id = "page-nmt"
 
     def spec(self) -> RuntimeSpec:
-        return replace(super().spec(), pairs=(*NMT_PAIRS, ("en", "ar")))
+        return replace(super().spec(), pairs=(*NMT_PAIRS, ("en", "ar"), ("en", "de")))
 
 
 class Reader(Ear):
@@ -106,6 +108,12 @@ class Interpreter(FakeModels):
         return Audio((3000 * np.sin(2 * np.pi * 220 * times)).astype(np.int16))
 
 
+def admit(demand: Demand, before: Demand | None) -> None:
+    """Refuse to speak English, and German altogether, as where the models are too slow for it."""
+    if ("en", True) in demand.wanted or "de" in dict(demand.wanted):
+        raise Overloaded("model 'tts' cannot keep pace with a live session like this")
+
+
 @asynccontextmanager
 async def speaking_server(port: int | None, *, has_key: bool) -> AsyncIterator[tuple[str, str]]:
     """Serve the page; its address, and the key, which is empty where none is wanted."""
@@ -118,8 +126,8 @@ async def speaking_server(port: int | None, *, has_key: bool) -> AsyncIterator[t
         config = config.model_copy(update={"security": Security(keys=keys)})
     clock = asyncio.get_running_loop()
     senses = Senses(Reader, PassingResampler)
-    targets = ("en", "pt", "fr", "ar")
-    sessions = Sessions(lambda: Interpreter(clock, targets=targets), senses, clock, Live())
+    targets = ("en", "pt", "fr", "ar", "de")
+    sessions = Sessions(lambda: Interpreter(clock, targets=targets), senses, clock, Live(), admit)
     live = LiveParts(sessions)
     with TemporaryDirectory() as folder:
         store = Store(Path(folder), Sealing(None), 1 << 30)

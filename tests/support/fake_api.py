@@ -112,6 +112,8 @@ MODEL: Json = {
     "engine": "faster_whisper",
     "weights": "package:whisper-base",
     "licence": "MIT",
+    "commercial_use": True,
+    "sends_to": None,
     "languages": ["en", "pt"],
     "pairs": [["en", "pt"]],
     "voices": [],

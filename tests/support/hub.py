@@ -40,6 +40,7 @@ class Hub:
         for repository, files in self.repositories.items():
             if path.startswith(f"/api/models/{repository}/revision/"):
                 info = {"id": repository, "sha": COMMIT, "siblings": [], "tags": []}
+                info |= {"cardData": _card(files)} if "README.md" in files else {}
                 return json.dumps(info).encode(), {"Content-Type": "application/json"}
             if path == f"/api/models/{repository}/tree/{COMMIT}":
                 return json.dumps(_tree(files)).encode(), {"Content-Type": "application/json"}
@@ -99,6 +100,11 @@ def serve(hub: Hub) -> Iterator[Hub]:
             hub.closing.set()
             server.shutdown()
             thread.join()
+
+
+def _card(files: Mapping[str, bytes]) -> Any:
+    """The fields at the head of a model card, as the hub tells them."""
+    return yaml.safe_load(files["README.md"].decode().split("---")[1])
 
 
 def _tree(files: Mapping[str, bytes]) -> list[dict[str, object]]:

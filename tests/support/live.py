@@ -68,6 +68,7 @@ class FakeModels:
     failing: list[Exception | None] = field(default_factory=list)
     failing_speech: list[Exception | None] = field(default_factory=list)
     takes_prefix: bool = True
+    takes_prompt: bool = True
     is_closed: bool = False
     prepared: set[tuple[str, str | None]] = field(default_factory=set)
     gate: asyncio.Event = field(default_factory=asyncio.Event)

@@ -16,6 +16,7 @@ from deployments.catalogue.control import Control
 from deployments.catalogue.generation import Generation, ModelOverride
 from deployments.catalogue.placements import Description, Placements, Remote
 from deployments.catalogue.platform import AppStatus
+from deployments.catalogue.scaling import Load
 from deployments.catalogue.selection import Fleet
 from deployments.config.policy import BatchPolicy
 from deployments.config.schema import AppConfig, Limits, ModelConfig
@@ -23,6 +24,7 @@ from deployments.serve.batch_transport import Packed
 from deployments.telemetry.model_report import ReplicaStats
 from models.errors import StartupError, Unavailable
 from models.registry import find_engine
+from models.weights.licences import check_accepted
 from tests.support.fakes import FAKE_ASR, FAKE_NMT, FAKE_TTS, FAKE_VAD, SLEEP
 
 FAKES = {
@@ -41,7 +43,9 @@ class LocalRemote:
         self, name: str, config: ModelConfig, override: ModelOverride | None = None
     ) -> None:
         self._runtime = find_engine(config.engine).create(config.settings(name))
-        self.description = Description(*self._runtime.load(), override=override)
+        spec, device = self._runtime.load()
+        check_accepted(name, spec.weights, spec.licence, is_accepted=config.accept_license)
+        self.description = Description(spec, device, override=override)
         self._thread = ThreadPoolExecutor(1, thread_name_prefix=name)
         self.batches: list[int] = []
         self.is_loading = False
@@ -62,6 +66,9 @@ class LocalRemote:
 
     async def stats(self) -> Sequence[ReplicaStats]:
         return [ReplicaStats(items=sum(self.batches), batches=len(self.batches))]
+
+    def close(self) -> None:
+        self._thread.submit(self._runtime.close).result()
 
     def hold_all(self, until: asyncio.Event) -> None:
         """Let no batch begin before that."""
@@ -90,6 +97,7 @@ class LocalPlatform:
         self.remembered: Placements | None = None  # of a control before
         self.held: set[str] = set()  # applications whose start does not end
         self.gpus_left = (0.0, 0.0)
+        self.scaled: list[tuple[str, int]] = []  # models, and what their number became
 
     async def start(self, generation: Generation) -> None:
         self.started.append(generation)
@@ -133,6 +141,12 @@ class LocalPlatform:
 
     async def idle(self) -> Sequence[Mapping[str, float | None]] | None:
         return [fleet.follower.idle() for fleet in self.fleets]
+
+    async def loads(self) -> Sequence[Mapping[str, Load]]:
+        return [fleet.follower.loads() for fleet in self.fleets]
+
+    async def scale(self, name: str, app: str, replicas: int) -> None:
+        self.scaled.append((name, replicas))
 
 
 class LocalDirectory(dict[str, LocalRemote]):

@@ -11,8 +11,9 @@ from typing import TYPE_CHECKING, Any, Literal
 from models.devices.device import DeviceReport, choose_torch, free_torch_memory, report
 from models.errors import WeightsError
 from models.nmt.m2m100.convert import CONFIG_FILE, TENSOR_FILES, read_positions
-from models.nmt.m2m100.rows import FILES, BatchOptions, Row, Search, Translator
+from models.nmt.m2m100.rows import FILES, Row, Translator
 from models.nmt.m2m100.tokenizer import LANGUAGES, M2m100Tokenizer
+from models.nmt.search import BatchOptions, Search
 from models.passes import passes as forward_passes
 from models.runtime import Engine, ItemError, RuntimeSettings, RuntimeSpec
 from models.types import NmtItem, Translation

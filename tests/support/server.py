@@ -35,6 +35,13 @@ class Running:
     log: list[str]
     reader: Thread  # takes the log's rest, so that the server never waits to write it
 
+    @property
+    def grpc_address(self) -> str:
+        """Where it listens for gRPC, which its configuration says."""
+        config = yaml.safe_load(self.config_path.read_text())
+        port = config["applications"][0]["args"]["ingress"]["grpc"]["port"]
+        return f"127.0.0.1:{port}"
+
     def command(self, name: str) -> subprocess.CompletedProcess[str]:
         """Run a command of the server's for it, such as ``drain``, to its end."""
         command = [sys.executable, "-m", "deployments.cli", name, "--config", str(self.config_path)]

@@ -56,7 +56,7 @@ class LevelModels:
         self.most_at_once = self._now_asked = 0
         self.fails: Callable[[], Exception | None] = lambda: None
         self.writes = written
-        self.takes_prefix = True
+        self.takes_prefix = self.takes_prompt = True
 
     async def hear(self, item: VadItem) -> VadResult:
         self.pieces.append(item)

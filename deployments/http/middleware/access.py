@@ -87,6 +87,15 @@ class Door:
             Forbidden: its host, its page or its key may not ask for this.
             RateLimited: its key asks for too much.
         """
+        return self.visits(scope, self.caller(scope))
+
+    def caller(self, scope: Scope) -> Caller | None:
+        """Return the key of a request that may come in; None: it needs none.
+
+        Raises:
+            Unauthorized: it needs a key, or another one.
+            Forbidden: its host, its page or its key may not ask for this.
+        """
         caller: Caller | None = None
         try:
             asked, authorization = _asked(scope)
@@ -97,12 +106,22 @@ class Door:
                 if is_token(credential := _bearer(authorization)):
                     caller = self._by_token(credential, asked, scope)
                     if caller is None:
-                        return NOBODY
+                        return None
             if not scopes:
-                return NOBODY
+                return None
             caller = caller or self._known_keys.caller(authorization)
             if not scopes & caller.scopes:
                 raise _lacks(scopes)
+        except DragomanError as error:
+            self._note(error, scope, caller)
+            raise
+        return caller
+
+    def visits(self, scope: Scope, caller: Caller | None) -> AbstractContextManager[None]:
+        """Count a request of a key that was let in. Raises RateLimited: it asks for too much."""
+        if caller is None:
+            return NOBODY
+        try:
             return caller.visit()
         except DragomanError as error:
             self._note(error, scope, caller)

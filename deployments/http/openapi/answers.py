@@ -10,7 +10,7 @@ from models.types import AnswerWarning
 
 
 class StageTiming(BaseModel):
-    """What one stage took."""
+    """The time of one stage."""
 
     stage: str
     model: str | None
@@ -22,7 +22,7 @@ class StageTiming(BaseModel):
 
 
 class Timings(BaseModel):
-    """What the request took, stage by stage."""
+    """The time of the request, by stage."""
 
     total_ms: float
     stages: list[StageTiming]
@@ -32,7 +32,7 @@ class Timings(BaseModel):
 
 
 class ErrorDetail(BaseModel):
-    """What went wrong."""
+    """The details of an error."""
 
     message: str
     type: Literal["invalid_request_error", "server_error"]
@@ -56,7 +56,7 @@ class TritonError(BaseModel):
 
 
 class HeardText(BaseModel):
-    """What was said; without speech there is no language."""
+    """The text of the recording; without speech there is no language."""
 
     text: str
     language: str | None
@@ -72,7 +72,7 @@ class TranslatedText(BaseModel):
 
 
 class PlacedSentence(BaseModel):
-    """Where a sentence is heard in audio that fits the recording, in seconds, and how fast."""
+    """The span of a sentence in audio that fits the recording, in seconds, and its speed."""
 
     start: float
     end: float
@@ -177,7 +177,7 @@ class TextDetections(BaseModel):
 
 
 class DurationUsage(BaseModel):
-    """What the recording counts as."""
+    """The usage that the recording counts as."""
 
     type: Literal["duration"]
     seconds: float
@@ -214,7 +214,7 @@ class HeardLanguage(BaseModel):
 
 
 class WordLogprob(BaseModel):
-    """How likely a word is, in the fields of OpenAI's tokens."""
+    """The probability of a word, in the fields of OpenAI's tokens."""
 
     token: str
     bytes: list[int]
@@ -222,7 +222,7 @@ class WordLogprob(BaseModel):
 
 
 class Transcription(BaseModel):
-    """What was said. ``verbose_json`` has the fields behind ``logprobs``, too."""
+    """The text of the recording. ``verbose_json`` has the fields behind ``logprobs``, too."""
 
     text: str
     languages: list[HeardLanguage]
@@ -238,7 +238,7 @@ class Transcription(BaseModel):
 
 
 class AudioTranslation(BaseModel):
-    """What a recording says in another language. ``verbose_json`` has the last fields, too."""
+    """The text of a recording in another language. ``verbose_json`` has the last fields, too."""
 
     text: str
     languages: list[HeardLanguage]
@@ -253,7 +253,7 @@ class AudioTranslation(BaseModel):
 
 
 class SpokenSegment(BaseModel):
-    """What one speaker says at a stretch."""
+    """The words of one speaker at a stretch."""
 
     type: Literal["transcript.text.segment"]
     id: str
@@ -264,7 +264,7 @@ class SpokenSegment(BaseModel):
 
 
 class DiarizedTranscription(BaseModel):
-    """What was said, and who said it: ``response_format`` ``diarized_json``."""
+    """The text of the recording by speaker: ``response_format`` ``diarized_json``."""
 
     task: Literal["transcribe"]
     duration: float

@@ -13,7 +13,7 @@ from pydantic import TypeAdapter
 from deployments import __version__
 from deployments.config.security import SCOPES
 from deployments.http.errors import TABLE, TRITON
-from deployments.http.openapi import glossaries, jobs, realtime, triton, v1
+from deployments.http.openapi import glossaries, jobs, realtime, shared_memory, triton, v1
 from deployments.http.openapi.answers import Error, TritonError
 from deployments.http.openapi.operations import (
     HEADERS,
@@ -36,6 +36,7 @@ OPERATIONS: Mapping[Route, Operation] = {
     **jobs.OPERATIONS,
     **realtime.OPERATIONS,
     **triton.OPERATIONS,
+    **shared_memory.OPERATIONS,
 }
 REFS = "#/components/schemas/{model}"
 # What any request may be answered: a wrong Host or Origin, no key, a fault, and so on.

@@ -37,7 +37,7 @@ BODY: Schema = {
 
 
 class JobProgress(BaseModel):
-    """How far a job is."""
+    """The progress of a job."""
 
     stage: str = Field(
         description="waiting, transcribing or translating, writing, and at the end done or failed"
@@ -47,7 +47,7 @@ class JobProgress(BaseModel):
 
 
 class JobError(BaseModel):
-    """Why a job failed."""
+    """The reason why a job failed."""
 
     message: str
     code: str

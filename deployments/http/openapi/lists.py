@@ -75,7 +75,7 @@ class Voices(BaseModel):
 
 
 class NamedVoice(BaseModel):
-    """What ``voice`` may name."""
+    """A voice that ``voice`` may name."""
 
     id: str
     name: str
@@ -98,7 +98,7 @@ class Cloning(BaseModel):
 
 
 class NamedVoices(BaseModel):
-    """What ``voice`` may name; ``voices`` and ``data`` are the same."""
+    """All that ``voice`` may name; ``voices`` and ``data`` are the same."""
 
     object: Literal["list"]
     data: list[NamedVoice]
@@ -111,7 +111,7 @@ class NamedVoices(BaseModel):
 
 
 class ReplicaStatistics(BaseModel):
-    """What one replica has done since it started."""
+    """The work of one replica since it started."""
 
     items: int
     batches: int
@@ -134,7 +134,7 @@ class ReplicaReport(BaseModel):
 
 
 class ModelStatistics(BaseModel):
-    """What all replicas of a model have done."""
+    """The work of all replicas of a model."""
 
     items: int
     batches: int
@@ -157,6 +157,10 @@ class Model(BaseModel):
     engine: str
     weights: str
     licence: str
+    commercial_use: bool | None = Field(
+        description="whether the licence allows it; null: the licence is not known"
+    )
+    sends_to: str | None = Field(description="host that its items are sent to; null: none")
     languages: list[str]
     pairs: list[Any]
     cloning_languages: list[str]
@@ -187,7 +191,7 @@ class SpeakingModel(BaseModel):
 
 
 class SpeakingModels(BaseModel):
-    """What ``model`` may name where a text is spoken; ``models`` and ``data`` are the same."""
+    """All that ``model`` may name where a text is spoken; ``models`` and ``data`` are the same."""
 
     object: Literal["list"]
     data: list[SpeakingModel]
@@ -204,7 +208,7 @@ class Live(BaseModel):
 
 
 class Ready(BaseModel):
-    """Whether requests may be sent; ``refusing`` says why not."""
+    """The readiness for requests; ``refusing`` says why there is none."""
 
     ready: bool
     refusing: str | None = None

@@ -65,6 +65,13 @@ PARAMETERS: Mapping[str, Schema] = {
         "schema": {"type": "string"},
         "description": "The id of one of the caller's jobs.",
     },
+    "RegionName": {
+        "name": "name",
+        "in": "path",
+        "required": True,
+        "description": "The caller's name for a region.",
+        "schema": {"type": "string", "minLength": 1, "maxLength": 128},
+    },
     "ModelName": {
         "name": "name",
         "in": "path",

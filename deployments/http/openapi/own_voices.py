@@ -76,14 +76,14 @@ class DeletedConsent(BaseModel):
 
 
 class ConsentText(BaseModel):
-    """What must be read aloud."""
+    """A text that must be read aloud."""
 
     language: str
     text: str
 
 
 class ConsentTexts(BaseModel):
-    """What must be read aloud, by language."""
+    """The texts that must be read aloud, by language."""
 
     object: Literal["list"]
     data: list[ConsentText]

@@ -38,10 +38,11 @@ class ListenToken(BaseModel):
 
 
 class ListenedLanguage(BaseModel):
-    """A language that sessions are translated to, and whether a voice speaks it."""
+    """A language that sessions are translated to; whether a voice speaks it, and in time here."""
 
     language: str
     spoken: bool
+    in_time: bool
 
 
 class ListenedLanguages(BaseModel):
@@ -52,7 +53,7 @@ class ListenedLanguages(BaseModel):
 
 
 class StageLag(BaseModel):
-    """How late one stage's events were over the last minute, in seconds; slope: a second."""
+    """The lag of one stage's events over the last minute, in seconds, and its growth a second."""
 
     p50_s: float
     p95_s: float

@@ -34,10 +34,13 @@ class Parameters(BaseModel):
     binary_data_output: bool | None = None
     binary_data_size: int | None = Field(None, ge=0)
     binary_data: bool | None = None
+    shared_memory_region: str | None = Field(None, description="the name of a registered region")
+    shared_memory_byte_size: int | None = Field(None, ge=0)
+    shared_memory_offset: int | None = Field(None, ge=0, description="from the region's begin")
 
 
 class InputTensor(BaseModel):
-    """One input: its values in ``data``, or in bytes behind the JSON."""
+    """One input: its values in ``data``, in bytes behind the JSON, or in shared memory."""
 
     name: str = Field(min_length=1, max_length=128)
     datatype: Datatype
@@ -54,7 +57,7 @@ class AskedOutput(BaseModel):
 
 
 class InferRequest(BaseModel):
-    """What a model is given. ``GET /v2/models/{name}`` says what it takes."""
+    """The inputs of a model. ``GET /v2/models/{name}`` says what it takes."""
 
     id: str | None = None
     inputs: list[InputTensor]
@@ -63,7 +66,7 @@ class InferRequest(BaseModel):
 
 
 class OutputTensor(BaseModel):
-    """One output: its values in ``data``, or in bytes behind the JSON."""
+    """One output: its values in ``data``, in bytes behind the JSON, or in shared memory."""
 
     name: str
     datatype: Datatype
@@ -73,7 +76,7 @@ class OutputTensor(BaseModel):
 
 
 class InferResponse(BaseModel):
-    """What a model made of it."""
+    """The outputs of a model."""
 
     model_name: str
     model_version: str
@@ -98,7 +101,7 @@ class TensorMetadata(BaseModel):
 
 
 class ModelMetadata(BaseModel):
-    """What a model takes and gives."""
+    """The inputs and outputs that a model has."""
 
     name: str
     versions: list[str]
@@ -108,7 +111,7 @@ class ModelMetadata(BaseModel):
 
 
 class ModelReady(BaseModel):
-    """Whether a model, or the server, takes requests."""
+    """The readiness of a model, or of the server."""
 
     name: str | None = None
     ready: bool
@@ -129,14 +132,14 @@ class ModelConfiguration(BaseModel):
 
 
 class Duration(BaseModel):
-    """How often, and how long in all."""
+    """A count, and the time of all together."""
 
     count: int
     ns: int
 
 
 class InferStatistics(BaseModel):
-    """What requests of a model came to."""
+    """The counts and times of a model's requests."""
 
     success: Duration
     fail: Duration
@@ -149,7 +152,7 @@ class InferStatistics(BaseModel):
 
 
 class BatchStatistics(BaseModel):
-    """What batches of one size took."""
+    """The counts and times of batches of one size."""
 
     batch_size: int
     compute_input: Duration
@@ -158,7 +161,7 @@ class BatchStatistics(BaseModel):
 
 
 class ModelStatisticsRow(BaseModel):
-    """What one model has done."""
+    """The work of one model."""
 
     name: str
     version: str
@@ -172,13 +175,13 @@ class ModelStatisticsRow(BaseModel):
 
 
 class TritonStatistics(BaseModel):
-    """What each model has done."""
+    """The work of each model."""
 
     model_stats: list[ModelStatisticsRow]
 
 
 class IndexRequest(BaseModel):
-    """Which models are listed."""
+    """A choice of models to list."""
 
     ready: bool | None = Field(None, description="true: only those that are ready")
 
@@ -193,7 +196,7 @@ class IndexRow(BaseModel):
 
 
 class LoadParameters(BaseModel):
-    """How a model is loaded."""
+    """The configuration that a model is loaded with."""
 
     model_config = ConfigDict(extra="forbid")
 
@@ -201,13 +204,13 @@ class LoadParameters(BaseModel):
 
 
 class LoadRequest(BaseModel):
-    """How a model is loaded."""
+    """A request to load a model."""
 
     parameters: LoadParameters | None = None
 
 
 class UnloadParameters(BaseModel):
-    """What else is unloaded."""
+    """A choice of what else is unloaded."""
 
     model_config = ConfigDict(extra="forbid")
 
@@ -215,6 +218,6 @@ class UnloadParameters(BaseModel):
 
 
 class UnloadRequest(BaseModel):
-    """What else is unloaded."""
+    """A request to unload a model."""
 
     parameters: UnloadParameters | None = None

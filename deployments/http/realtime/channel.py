@@ -29,7 +29,7 @@ GONE = (OSError, RuntimeError)  # what a listener raises for a caller who has le
 
 
 class BadEvent(Exception):
-    """What a client sent is no event; the id is the one that it has all the same."""
+    """Something that a client sent is no event; the id is the one that it has all the same."""
 
     def __init__(self, message: str, param: str | None = None, event_id: str | None = None) -> None:
         super().__init__(message)
@@ -39,7 +39,7 @@ class BadEvent(Exception):
 
 @dataclass(frozen=True, slots=True)
 class ClientEvent:
-    """What a client sent: its type, its id for errors, and all of it."""
+    """An event of a client: its type, its id for errors, and all of it."""
 
     type: str
     id: str | None

@@ -36,7 +36,7 @@ class ExpiresAfter(Fields):
 
 
 class ClientSecretFields(Fields):
-    """What a client secret opens, and how long it does."""
+    """The session that a client secret opens, and its time."""
 
     session: dict[str, Any]
     expires_after: ExpiresAfter = ExpiresAfter()

@@ -35,7 +35,7 @@ DRAIN_MARGIN_S = 1.0  # of the drain's time, for the socket to close
 
 
 class Ends(Protocol):
-    """Who tells a client that all was sent."""
+    """An object that tells a client that all was sent."""
 
     def end(self) -> None:
         """Tell it, where the protocol has an event for it."""
@@ -68,7 +68,7 @@ async def converse(channel: Channel, session: Session, dialogue: Dialogue, at: A
             _read(channel, session, dialogue),
             _end_on(channel.too_slow, session),
             _end_on(channel.gone, session),
-            _end_in_drain(at, session),
+            end_in_drain(at, session),
         )
     ]
     try:
@@ -155,7 +155,7 @@ async def _end_on(happened: asyncio.Event, session: Session) -> None:
     session.abort()
 
 
-async def _end_in_drain(at: Admission, session: Session) -> None:
+async def end_in_drain(at: Admission, session: Session) -> None:
     """Flush when the server stops, as far as its time goes."""
     await at.stopping.wait()
     stopping = Draining(STOPPING)

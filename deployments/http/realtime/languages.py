@@ -9,25 +9,31 @@ from starlette.responses import JSONResponse, Response
 from starlette.routing import Route
 
 from deployments.catalogue.selection import Fleet
+from deployments.config.schema import AppConfig
+from deployments.live.fleet_sessions import speaks_in_time
 from models.errors import Unavailable
 
 
 class LanguageRoutes:
     """The handler, over one fleet."""
 
-    def __init__(self, fleet: Fleet) -> None:
-        self._fleet = fleet
+    def __init__(self, fleet: Fleet, config: AppConfig) -> None:
+        self._fleet, self._config = fleet, config
 
     def routes(self) -> list[Route]:
         """Return the path, which a token to listen opens, too."""
         return [Route("/v1/realtime/languages", self.languages, methods=["GET"])]
 
     async def languages(self, request: Request) -> Response:
-        """List each language that is translated to, and whether a voice speaks it."""
+        """List each language that is translated to, and whether it is spoken, and in time."""
         spoken = self._spoken()
         targets = self._fleet.routes().targets()
-        rows = [{"language": code, "spoken": code in spoken} for code in targets]
+        rows = [self._row(code, is_spoken=code in spoken) for code in targets]
         return JSONResponse({"object": "list", "data": rows})
+
+    def _row(self, code: str, *, is_spoken: bool) -> dict[str, str | bool]:
+        in_time = is_spoken and speaks_in_time(self._fleet, self._config, code)
+        return {"language": code, "spoken": is_spoken, "in_time": in_time}
 
     def _spoken(self) -> set[str]:
         if not self._fleet.has("tts"):

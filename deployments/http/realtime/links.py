@@ -4,17 +4,22 @@ from __future__ import annotations
 
 import io
 from typing import Annotated
-from urllib.parse import urlsplit
+from urllib.parse import SplitResult, urlsplit
 
 import segno
 from pydantic import AfterValidator, Field
 
+UNSAFE = ' #"<>\\^`{|}'  # no part of an address, or not of one with a fragment added
 MAX_PAGE_CHARS = 512  # of an address: a longer link makes a code that phones do not read
 
 
 def _checked(page: str) -> str:
-    parts = urlsplit(page)
-    if parts.scheme not in ("http", "https") or not parts.netloc or "#" in page:
+    try:
+        parts = urlsplit(page)
+    except ValueError:
+        parts = SplitResult("", "", "", "", "")
+    is_odd = not page.isprintable() or any(c in UNSAFE for c in page)
+    if parts.scheme not in ("http", "https") or not parts.netloc or is_odd:
         raise ValueError("must be an address, such as https://speech.example.com/, without a #")
     return page
 

@@ -29,7 +29,7 @@ DIGITS = 3  # of seconds: milliseconds
 
 
 class Tells(Protocol):
-    """Who takes the events of one reader."""
+    """An object that takes the events of one reader."""
 
     def tell(self, kind: str, /, **fields: Any) -> None:
         """Send an event."""

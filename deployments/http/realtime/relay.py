@@ -24,7 +24,7 @@ MAX_EVENTS = 256  # of one answer
 
 @dataclass(frozen=True, slots=True)
 class Ask:
-    """Who listens to what.
+    """A listener's request for a session's events.
 
     Attributes:
         session: its id, or its name.

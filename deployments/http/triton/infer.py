@@ -7,31 +7,31 @@ from __future__ import annotations
 
 import re
 from collections.abc import Mapping
-from typing import Any
 
 from starlette.exceptions import HTTPException
 from starlette.types import Receive, Scope, Send
 
 from deployments.config.names import MODEL_VERSION
 from deployments.config.schema import Limits
-from deployments.graph.context import Context
 from deployments.graph.pipeline import Pipeline
 from deployments.http.failed_requests import Meant
 from deployments.http.parsing import TIMEOUT_HEADER, body, deadline_of
 from deployments.http.triton.compression import compressed, decompressed
 from deployments.http.triton.infer_request import parse
 from deployments.http.triton.infer_response import render
-from deployments.inference.kinds.base import Served, Wanted
+from deployments.inference.kinds.base import Served
+from deployments.inference.open_region import OpenRegion
+from deployments.inference.regions import Regions, tensor_of
+from deployments.inference.requests import context_of, wanted_of
 from deployments.inference.rows import Rows
 from deployments.inference.served import Catalogue
 from deployments.inference.signature import check
 from deployments.inference.tensors import HEADER_LENGTH, InferRequest, Tensor
-from models.errors import InvalidRequest, TooLarge
+from models.errors import TooLarge
 
 INLINE_BYTES = 1 << 16  # of binary tensors: few enough to read on the event loop
 INLINE_JSON_BYTES = 1 << 12
-US = 1e-6
-MAX_TIMEOUT_US = 1 << 62
+INLINE_REGIONS = 8  # inputs in shared memory: each is a file to open
 LENGTH, TIMEOUT = HEADER_LENGTH.lower().encode(), TIMEOUT_HEADER.encode()
 READ = frozenset({LENGTH, TIMEOUT, b"content-encoding", b"accept-encoding"})  # headers
 ANNOUNCED = re.compile(r"[0-9]{1,10}")  # a length that parsing need not refuse
@@ -40,10 +40,13 @@ ANNOUNCED = re.compile(r"[0-9]{1,10}")  # a length that parsing need not refuse
 class InferEndpoint:
     """An ASGI application for the two paths of every model."""
 
-    def __init__(self, catalogue: Catalogue, pipeline: Pipeline, limits: Limits) -> None:
+    def __init__(
+        self, catalogue: Catalogue, pipeline: Pipeline, limits: Limits, regions: Regions
+    ) -> None:
         self._catalogue = catalogue
         self._pipeline = pipeline
         self._limits = limits
+        self._regions = regions
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         if scope["method"] != "POST":
@@ -64,31 +67,51 @@ class InferEndpoint:
     ) -> None:
         deadline = deadline_of(scope, headers.get(TIMEOUT), self._limits)
         request, rows = await self._read(await body(receive), headers, served, deadline)
-        context = Context(
-            deadline,
-            priority=_whole(request.parameters, "priority"),
-            queue_timeout_s=_whole(request.parameters, "timeout") * US or None,
-        )
-        outputs = await served.infer(rows, _wanted(request), context)
-        await self._answer(request, outputs, served.name, headers, deadline, send)
+        if rows is None:
+            rows = await self._read_regions(request, served, deadline)
+        places = await self._regions.open_outputs(request.outputs)
+        context = context_of(request.parameters, deadline)
+        outputs = await served.infer(rows, wanted_of(request), context)
+        await self._answer(request, outputs, places, served.name, headers, deadline, send)
 
     async def _read(
         self, data: bytes, headers: Mapping[bytes, str], served: Served, deadline: float
-    ) -> tuple[InferRequest, Rows]:
-        """Read a request, and its rows once they fit the model's signature."""
+    ) -> tuple[InferRequest, Rows | None]:
+        """Read a request, and its rows once they fit the model's signature.
+
+        None: some of its inputs are still to be read from shared memory.
+        """
         length = headers.get(LENGTH)
         encoding = headers.get(b"content-encoding")
         signature, max_rows = served.signature, served.max_batch_size
 
-        def work() -> tuple[InferRequest, Rows]:
+        def work() -> tuple[InferRequest, Rows | None]:
             plain = decompressed(data, encoding, self._limits.max_body_bytes)
             self._check_json(plain, length)
             request = parse(plain, length, served.name, signature.raw_input)
+            if request.in_regions:
+                return request, None
             count = check(request, served.name, signature, max_rows)
             return request, Rows(request.inputs, count)
 
         limit = INLINE_JSON_BYTES if length is None else INLINE_BYTES
         if encoding is None and len(data) <= limit:
+            return work()
+        return await self._pipeline.codecs.run(work, deadline)
+
+    async def _read_regions(self, request: InferRequest, served: Served, deadline: float) -> Rows:
+        """Read the inputs of a request that lie in shared memory; return all of its rows."""
+        entries, signature = request.in_regions, served.signature
+        max_rows = served.max_batch_size
+        opened = await self._regions.open_inputs(entries)
+
+        def work() -> Rows:
+            found = [tensor_of(each, opened[each.name], served.name) for each in entries]
+            request.inputs.update({tensor.name: tensor for tensor in found})
+            return Rows(request.inputs, check(request, served.name, signature, max_rows))
+
+        size = sum(each.region.byte_size for each in entries)
+        if size <= INLINE_BYTES and len(entries) <= INLINE_REGIONS:
             return work()
         return await self._pipeline.codecs.run(work, deadline)
 
@@ -106,6 +129,7 @@ class InferEndpoint:
         self,
         request: InferRequest,
         outputs: list[Tensor],
+        places: Mapping[str, OpenRegion],
         name: str,
         headers: Mapping[bytes, str],
         deadline: float,
@@ -114,7 +138,7 @@ class InferEndpoint:
         accepted = headers.get(b"accept-encoding")
 
         def work() -> tuple[dict[str, str], bytes, str | None]:
-            fields, plain = render(name, MODEL_VERSION, request, outputs)
+            fields, plain = render(name, MODEL_VERSION, request, outputs, places)
             return (fields, *compressed(plain, accepted))
 
         size = sum(tensor.array.nbytes for tensor in outputs)
@@ -127,18 +151,3 @@ class InferEndpoint:
         start.append((b"content-length", b"%d" % len(data)))
         await send({"type": "http.response.start", "status": 200, "headers": start})
         await send({"type": "http.response.body", "body": data})
-
-
-def _wanted(request: InferRequest) -> Wanted:
-    if request.outputs is None:
-        return lambda name: True
-    return {output.name for output in request.outputs}.__contains__
-
-
-def _whole(parameters: Mapping[str, Any], name: str) -> int:
-    """Read a parameter that is a whole number from 0, which is its default."""
-    value = parameters.get(name, 0)
-    if isinstance(value, bool) or not isinstance(value, int) or not 0 <= value <= MAX_TIMEOUT_US:
-        message = f"parameter '{name}' must be a whole number from 0"
-        raise InvalidRequest(message, param=name)
-    return value

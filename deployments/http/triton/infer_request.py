@@ -1,6 +1,7 @@
 """Read infer requests: the JSON, and the tensors in it or behind it.
 
-Pure functions of bytes; whatever is wrong with them is an ``InvalidRequest``.
+Pure functions of bytes; whatever is wrong with them is an ``InvalidRequest``. Inputs in shared
+memory are named, and not read.
 """
 
 from __future__ import annotations
@@ -11,16 +12,15 @@ from functools import lru_cache
 from typing import Any
 
 from deployments.inference.json_documents import json_object
+from deployments.inference.regions import slice_of
 from deployments.inference.signature import TensorSpec
-from deployments.inference.tensor_values import Announced, Blobs, from_json, objects
+from deployments.inference.tensor_values import Announced, Blobs, from_json, objects, shape_of
 from deployments.inference.tensors import (
     DTYPES,
     HEADER_LENGTH,
-    MAX_DIMS,
-    MAX_ELEMENTS,
     MAX_NAME_CHARACTERS,
-    MAX_STRINGS,
     InferRequest,
+    RegionInput,
     RequestedOutput,
     Tensor,
 )
@@ -57,7 +57,7 @@ def parse(
         message = f"unexpected additional input data for model '{model}'"
         raise InvalidRequest(message, param="body")
     binary = known.binary_data_output
-    return InferRequest(known.id, known.parameters, inputs, known.outputs, binary)
+    return InferRequest(known.id, known.parameters, inputs, known.outputs, binary, known.in_regions)
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -67,6 +67,7 @@ class _Head:
     id: str
     parameters: dict[str, Any]
     inputs: tuple[Announced, ...]
+    in_regions: tuple[RegionInput, ...]
     outputs: tuple[RequestedOutput, ...] | None
     binary_data_output: bool
 
@@ -74,9 +75,15 @@ class _Head:
 def _head(data: bytes) -> _Head:
     document = json_object(data)
     parameters = _parameters(document, "parameters")
+    if slice_of(parameters, "parameters") is not None:
+        message = "shared memory is of an input or output, not of all parameters"
+        raise InvalidRequest(message, param="parameters")
     binary = _flag(parameters, "binary_data_output", "parameters", default=False)
     inputs = _inputs(document)
-    return _Head(_id(document), parameters, inputs, _outputs(document, binary), binary)
+    here = tuple(each for each in inputs if isinstance(each, Announced))
+    in_regions = tuple(each for each in inputs if isinstance(each, RegionInput))
+    outputs = _outputs(document, binary)
+    return _Head(_id(document), parameters, here, in_regions, outputs, binary)
 
 
 # A live client sends the same JSON again and again, before other samples.
@@ -98,18 +105,16 @@ def _id(document: dict[str, Any]) -> str:
 
 
 def _parameters(owner: dict[str, Any], where: str) -> dict[str, Any]:
-    """Read ``parameters``: plain values, none of them of shared memory."""
+    """Read ``parameters``: plain values."""
     parameters = owner.get("parameters")
     if parameters is None and "parameters" not in owner:
         return {}
     if type(parameters) is not dict:
         raise InvalidRequest(f"{where} must be an object", param=where)
-    for key, value in parameters.items():
+    for value in parameters.values():
         if type(value) not in (int, str, bool, float):
             message = f"{where} must hold strings, numbers, true or false only"
             raise InvalidRequest(message, param=where)
-        if key.startswith("shared_memory"):
-            raise InvalidRequest(f"shared memory is not supported (in {where})", param=where)
     return parameters
 
 
@@ -135,10 +140,10 @@ def _name(entry: dict[str, Any], where: str) -> str:
     return name
 
 
-def _inputs(document: dict[str, Any]) -> tuple[Announced, ...]:
+def _inputs(document: dict[str, Any]) -> tuple[Announced | RegionInput, ...]:
     if "inputs" not in document:
         raise InvalidRequest("inputs is required", param="inputs")
-    inputs: dict[str, Announced] = {}
+    inputs: dict[str, Announced | RegionInput] = {}
     for index, entry in enumerate(_entries(document, "inputs")):
         announced = _announced(entry, f"inputs[{index}]")
         if announced.name in inputs:
@@ -161,18 +166,28 @@ def _outputs(document: dict[str, Any], binary: bool) -> tuple[RequestedOutput, .
         if name in outputs:
             raise InvalidRequest(f"output '{name}' is asked for twice", param=name)
         own = _flag(parameters, "binary_data", f"{where}.parameters", default=binary)
-        outputs[name] = RequestedOutput(name, own)
+        region = slice_of(parameters, f"{where}.parameters")
+        if region is not None and parameters.get("binary_data", False):
+            message = f"output '{name}' must have shared_memory_region or binary_data, not both"
+            raise InvalidRequest(message, param=name)
+        outputs[name] = RequestedOutput(name, own and region is None, region)
     return tuple(outputs.values()) or None
 
 
-def _announced(entry: dict[str, Any], where: str) -> Announced:
+def _announced(entry: dict[str, Any], where: str) -> Announced | RegionInput:
     name = _name(entry, where)
     datatype = entry.get("datatype")
     if type(datatype) is not str or datatype not in DTYPES:
         message = f"datatype of input '{name}' must be one of {', '.join(DTYPES)}"
         raise InvalidRequest(message, param=name)
-    shape = _shape(entry, name, datatype)
+    shape = shape_of(entry.get("shape"), name, datatype)
     parameters = _parameters(entry, f"{where}.parameters")
+    region = slice_of(parameters, f"{where}.parameters")
+    if region is not None:
+        if "data" in entry or "binary_data_size" in parameters:
+            message = f"input '{name}' must have shared_memory_region or its values, not both"
+            raise InvalidRequest(message, param=name)
+        return RegionInput(name, datatype, shape, region)
     if "binary_data_size" not in parameters:
         if "data" not in entry:
             message = f"input '{name}' must have data, or binary_data_size in its parameters"
@@ -188,26 +203,6 @@ def _announced(entry: dict[str, Any], where: str) -> Announced:
         message = f"binary_data_size of input '{name}' must be a whole number, 0 or more"
         raise InvalidRequest(message, param=name)
     return Announced(name, datatype, shape, None, size, math.prod(shape))
-
-
-def _shape(entry: dict[str, Any], name: str, datatype: str) -> tuple[int, ...]:
-    shape = entry.get("shape")
-    if (
-        type(shape) is not list
-        or len(shape) > MAX_DIMS
-        or not set(map(type, shape)) <= {int}
-        or min(shape, default=0) < 0
-    ):
-        message = (
-            f"shape of input '{name}' must be a list of at most {MAX_DIMS} whole numbers, "
-            "each 0 or more"
-        )
-        raise InvalidRequest(message, param=name)
-    limit = MAX_STRINGS if datatype == "BYTES" else MAX_ELEMENTS
-    if math.prod(dim or 1 for dim in shape) > limit:
-        message = f"shape of input '{name}' must be of at most {limit} elements of {datatype}"
-        raise InvalidRequest(message, param=name)
-    return tuple(shape)
 
 
 def _raw_tensor(body: bytes | memoryview, model: str, spec: TensorSpec | None) -> Tensor:

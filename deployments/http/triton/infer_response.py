@@ -1,19 +1,20 @@
-"""Write infer responses: the outputs that were asked for, in JSON or behind it."""
+"""Write infer responses: the outputs that were asked for, in JSON, behind it or in regions."""
 
 from __future__ import annotations
 
 import json
-import struct
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from functools import lru_cache
+from types import MappingProxyType
 from typing import Any, TypeAlias
 
 import numpy as np
-from numpy.typing import NDArray
 
+from deployments.inference.encoding import encoded
+from deployments.inference.open_region import OpenRegion
+from deployments.inference.placing import write_to_regions
 from deployments.inference.tensors import (
     BINARY_ONLY,
-    DTYPES,
     HEADER_LENGTH,
     InferRequest,
     RequestedOutput,
@@ -21,42 +22,59 @@ from deployments.inference.tensors import (
 )
 from models.errors import InvalidRequest
 
-KNOWN_HEADS = 1024  # of answers whose outputs all follow the JSON
+KNOWN_HEADS = 1024  # of answers without values in the JSON
 
-# Name, datatype, shape, and the bytes that follow the JSON; None: its values stand in it.
+# Name, datatype, shape, and the bytes that follow the JSON. None: its values stand in it; WRITTEN:
+# they lie in shared memory, of which nothing is said, as Triton's clients expect.
 _Output: TypeAlias = tuple[str, str, tuple[int, ...], int | None]
+WRITTEN = -1
+NO_REGIONS: Mapping[str, OpenRegion] = MappingProxyType({})
 
 
 def render(
-    model: str, version: str, request: InferRequest, outputs: Sequence[Tensor]
+    model: str,
+    version: str,
+    request: InferRequest,
+    outputs: Sequence[Tensor],
+    regions: Mapping[str, OpenRegion] = NO_REGIONS,
 ) -> tuple[dict[str, str], bytes]:
     """Return headers and body of the answer: the outputs asked for, in that order.
 
-    JSON has neither NaN nor infinity, nor bytes that are no text: such an output is refused,
-    rather than bent, and can be had in binary.
+    Those that are to lie in shared memory are written to ``regions``, by their names, once all
+    others can be sent. JSON has neither NaN nor infinity, nor bytes that are no text: such an
+    output is refused, rather than bent, and can be had in binary.
 
     Raises:
-        InvalidRequest: an output cannot be sent as JSON, as which it was asked for.
+        InvalidRequest: an output cannot be sent as JSON, as which it was asked for, or its place in
+            shared memory is too small or gone.
     """
     computed = {tensor.name: tensor for tensor in outputs}
     asked = request.outputs
     if asked is None:
         asked = tuple(RequestedOutput(name, request.binary_data_output) for name in computed)
-    blobs = [encoded(computed[output.name]) for output in asked if output.binary]
-    sizes = iter(tuple(map(len, blobs)))
-    told = tuple(
-        (tensor.name, tensor.datatype, tensor.array.shape, next(sizes) if binary else None)
-        for tensor, binary in ((computed[output.name], output.binary) for output in asked)
-    )
-    if len(blobs) == len(asked):
+    data = {
+        each.name: encoded(computed[each.name])
+        for each in asked
+        if each.binary or each.region is not None
+    }
+    told = tuple([_told(each, computed[each.name], data.get(each.name)) for each in asked])
+    if len(data) == len(asked):
         head = _binary_head(model, version, request.id, told)
     else:
-        values = [None if output.binary else _listed(computed[output.name]) for output in asked]
+        values = [None if each.name in data else _listed(computed[each.name]) for each in asked]
         head = _answer_head(model, version, request.id, told, values)
+    if regions:
+        write_to_regions(asked, data, regions)
+    blobs = [data[each.name] for each in asked if each.binary]
     if not blobs:
         return {"content-type": "application/json"}, head
     headers = {"content-type": "application/octet-stream", HEADER_LENGTH: str(len(head))}
     return headers, b"".join((head, *blobs))
+
+
+def _told(output: RequestedOutput, tensor: Tensor, data: bytes | None) -> _Output:
+    size = WRITTEN if output.region is not None else None if data is None else len(data)
+    return tensor.name, tensor.datatype, tensor.array.shape, size
 
 
 def _answer_head(
@@ -68,7 +86,7 @@ def _answer_head(
         entry: dict[str, Any] = {"name": name, "datatype": datatype, "shape": list(shape)}
         if size_bytes is None:
             entry["data"] = data
-        else:
+        elif size_bytes != WRITTEN:
             entry["parameters"] = {"binary_data_size": size_bytes}
         entries.append(entry)
     answer = {"model_name": model, "model_version": version}
@@ -78,26 +96,8 @@ def _answer_head(
 
 @lru_cache(KNOWN_HEADS)
 def _binary_head(model: str, version: str, id_: str, outputs: tuple[_Output, ...]) -> bytes:
-    """Write the JSON of an answer whose outputs all follow it: it is often the same."""
+    """Write the JSON of an answer without values in it: it is often the same."""
     return _answer_head(model, version, id_, outputs, [None] * len(outputs))
-
-
-def encoded(tensor: Tensor) -> bytes:
-    """Return the bytes of a tensor as they lie behind the JSON."""
-    array = tensor.array
-    if tensor.datatype == "BYTES":
-        return b"".join(struct.pack("<I", len(value)) + value for value in array.flat)
-    if tensor.datatype == "BF16":
-        return _upper_halves(array).tobytes()
-    return array.astype(DTYPES[tensor.datatype], copy=False).tobytes()
-
-
-def _upper_halves(array: NDArray[Any]) -> NDArray[np.uint16]:
-    """Make BF16 of float32, rounded to the nearest, halves to even."""
-    bits = np.ascontiguousarray(array, np.float32).view(np.uint32)
-    rounded = (bits + 0x7FFF + (bits >> 16 & 1)) >> 16
-    quiet = bits >> 16 | 0x40  # a NaN stays one, whatever its lower bits
-    return np.where(np.isnan(array), quiet, rounded).astype("<u2")
 
 
 def _listed(tensor: Tensor) -> list[Any]:

@@ -80,7 +80,7 @@ def check_known(names: Sequence[str], references: Sequence[str], response_format
 
 @dataclass(frozen=True, slots=True)
 class Spoken:
-    """What is said in a recording, and by whom."""
+    """The words of a recording, by speaker."""
 
     found: DiarisedTranscript
     duration_s: float

@@ -24,7 +24,7 @@ from models.errors import InvalidRequest
 
 
 class DubbingFields(Fields):
-    """What asks for dubbing. A film always fits the duration."""
+    """The fields that ask for dubbing. A film always fits the duration."""
 
     target_language: Language
     response_format: str = "json"

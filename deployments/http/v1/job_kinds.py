@@ -25,6 +25,8 @@ from deployments.jobs.work import Sleep, Work
 from deployments.library.jobs import Jobs
 from deployments.library.store import Store
 from deployments.security.keys import KnownKeys
+from deployments.security.scopes import INFER
+from deployments.telemetry.usage import Account
 
 FIELDS: Mapping[str, type[Fields]] = {
     "translation": SpeechTranslationFields,
@@ -74,5 +76,9 @@ def runner_of(
     def kept(make: FromValues) -> Callable[[bytes, str], Work]:
         return lambda fields, owner: make(json.loads(fields), owner)
 
+    def account_of(owner: str) -> Account | None:
+        caller = known_keys.named(owner)
+        return caller if caller is not None and caller.scopes & INFER else None
+
     makers = {kind: kept(make) for kind, make in kinds(pipeline, config, store).items()}
-    return Runner(Jobs(store, config.library.jobs), pipeline, makers, known_keys.named, sleep)
+    return Runner(Jobs(store, config.library.jobs), pipeline, makers, account_of, sleep)

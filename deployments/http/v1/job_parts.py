@@ -15,7 +15,7 @@ from deployments.jobs.work import Answer
 
 @dataclass(frozen=True, slots=True)
 class Parts:
-    """What works are made of.
+    """The parts that works are made of.
 
     Attributes:
         pipeline: that they run on.

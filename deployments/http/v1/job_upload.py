@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import io
 from collections.abc import AsyncGenerator, Callable, Coroutine, Iterator
+from concurrent.futures import Executor
 from contextlib import aclosing
 from typing import Any, TypeVar
 
@@ -126,7 +127,7 @@ async def receive(
     """
     check_charset(request.headers.get("content-type"))
     announced = request.headers.get("content-length", "")
-    if announced.isdigit() and int(announced[:20]) > settings.max_bytes:
+    if announced.isascii() and announced.isdigit() and int(announced[:20]) > settings.max_bytes:
         raise _too_large(settings)
     stream = _bounded(request, settings, limits, admission)
     async with aclosing(stream):
@@ -199,7 +200,7 @@ def _too_slow(limits: Limits) -> BodyTooSlow:
 
 
 async def alongside(
-    upload: Upload, writing: Callable[[], R], reading: Coroutine[Any, Any, None]
+    upload: Upload, writing: Callable[[], R], reading: Coroutine[Any, Any, None], threads: Executor
 ) -> R:
     """Write what comes on a thread, while it is read; if one of the two fails, so does the other.
 
@@ -207,8 +208,9 @@ async def alongside(
         upload: what is written and read.
         writing: the call that takes it.
         reading: reads the request.
+        threads: for such calls alone: each takes one for as long as its caller sends.
     """
-    written = asyncio.create_task(asyncio.to_thread(writing))
+    written = asyncio.get_running_loop().run_in_executor(threads, writing)
     read = asyncio.create_task(reading)
     try:
         await asyncio.wait({written, read}, return_when=asyncio.FIRST_COMPLETED)

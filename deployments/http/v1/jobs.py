@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import json
 from collections.abc import AsyncGenerator, Iterator, Mapping
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
 from typing import Any
 
@@ -49,6 +50,8 @@ class JobRoutes:
         self._runner, self._kinds = runner, kinds
         self._limits, self._admission = limits, admission
         self._uploads = 0
+        most = 1 if runner is None else runner.jobs.settings.max_uploads
+        self._writers = ThreadPoolExecutor(most, thread_name_prefix="upload")
 
     def routes(self) -> list[Route]:
         """Return the paths of jobs."""
@@ -87,6 +90,7 @@ class JobRoutes:
                 upload,
                 lambda: shelf.add(names, upload.taken(), lambda: json.dumps(form.values).encode()),
                 reading(),
+                self._writers,
             )
         runner.wake()
         return JSONResponse(job_json(job), 202)
@@ -150,7 +154,7 @@ class JobRoutes:
 
 
 class _Form:
-    """What a job's form says, once it is read."""
+    """The values of a job's form."""
 
     kind: str
     values: dict[str, Any]

@@ -13,6 +13,7 @@ from deployments.telemetry.live_figures import LiveFigures
 from deployments.telemetry.model_report import ModelReport, ReplicaReport
 from models.runtime import RuntimeSpec
 from models.types import Kind
+from models.weights.licences import commercial_use
 
 NOTHING = Figures()
 # The stage of a live session that a kind of model ends.
@@ -63,6 +64,8 @@ def as_row(
         "engine": spec.engine,
         "weights": spec.weights,
         "licence": spec.licence,
+        "commercial_use": commercial_use(spec.licence),
+        "sends_to": spec.sends_to,
         "languages": spec.languages,
         "pairs": spec.pairs,
         "cloning_languages": spec.cloning_languages,

@@ -22,13 +22,14 @@ from deployments.http.parsing import (
     timed,
 )
 from deployments.http.v1.voice_recordings import VoiceRecordings
+from deployments.http.visible_text import VisibleText
 from deployments.library.consents import Consent
 from models.errors import InvalidRequest
 
 CONSENTS = "/v1/audio/voice_consents"
 MAX_NAME_CHARS, MAX_TAG_CHARS = 100, 40
 MOST_LISTED, LISTED = 100, 20
-Name = Annotated[Text, Field(min_length=1, max_length=MAX_NAME_CHARS)]
+Name = Annotated[VisibleText, Field(min_length=1, max_length=MAX_NAME_CHARS)]
 
 
 class ConsentFields(ForgivingFields):

@@ -6,7 +6,8 @@ One row is one item of the model's batcher; of a text, each sentence is one.
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
-from collections.abc import Callable, Sequence
+from collections.abc import AsyncGenerator, Callable, Iterator, Sequence
+from contextlib import aclosing, contextmanager
 from typing import ClassVar
 
 from deployments.catalogue.model import Model
@@ -40,6 +41,7 @@ class Served(ABC):
     """One name of ``/v2/models``: a model, a kind of which there are several, or the graph."""
 
     kind: ClassVar[Kind]
+    decoupled: ClassVar[bool] = False  # whether a stream answers a request with several answers
     signature: Signature
 
     def __init__(self, name: str, pipeline: Pipeline, config: AppConfig) -> None:
@@ -86,8 +88,32 @@ class Served(ABC):
         Raises:
             DragomanError: the first row that fails; the message names the input.
         """
-        try:
+        with self._naming_inputs():
             return await self._infer(rows, wanted, context)
+
+    async def stream(
+        self, rows: Rows, wanted: Wanted, context: Context
+    ) -> AsyncGenerator[list[Tensor]]:
+        """Yield the outputs of checked rows as they are made, at least once.
+
+        Raises:
+            DragomanError: as ``infer`` does, behind what was yielded before.
+        """
+        with self._naming_inputs():
+            async with aclosing(self._stream(rows, wanted, context)) as answers:
+                async for outputs in answers:
+                    yield outputs
+
+    async def _stream(
+        self, rows: Rows, wanted: Wanted, context: Context
+    ) -> AsyncGenerator[list[Tensor]]:
+        yield await self._infer(rows, wanted, context)
+
+    @contextmanager
+    def _naming_inputs(self) -> Iterator[None]:
+        """Let errors name the input that they are about."""
+        try:
+            yield
         except DragomanError as error:
             named = naming_input(error, self.signature.input_of)
             if named is error:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import AsyncGenerator
+from contextlib import aclosing
 from typing import Any
 
 from deployments.batching.concurrency import all_of
@@ -26,6 +28,7 @@ class Tts(Served):
     """Speaks each row with a voice of its own."""
 
     kind = "tts"
+    decoupled = True
     signature = Signature(
         inputs=(
             text_spec("TEXT"),
@@ -39,19 +42,42 @@ class Tts(Served):
     )
 
     async def _infer(self, rows: Rows, wanted: Wanted, context: Context) -> list[Tensor]:
-        texts = [text or "" for text in rows.texts("TEXT")]
-        check_texts(texts, self._limits)
+        texts = self._texts(rows)
         plans = self._plans(rows)
 
         async def one(text: str, plan: Speaking) -> Audio:
             audio = await self._pipeline.synthesiser.speak(text, plan, context)
             if not len(audio.samples):
-                raise InvalidRequest("it has nothing that can be spoken", param="text")
+                raise _nothing_to_speak()
             return audio
 
         with self._pipeline.stages.as_one((plan.model for plan in plans), context):
             spoken = await all_of(map(one, texts, plans))
         return await self._pipeline.codecs.run(lambda: audio_tensors(spoken), context.deadline)
+
+    async def _stream(
+        self, rows: Rows, wanted: Wanted, context: Context
+    ) -> AsyncGenerator[list[Tensor]]:
+        """Yield each sentence of one text; several rows are answered at once."""
+        if rows.count > 1:
+            yield await self._infer(rows, wanted, context)
+            return
+        (text,), (plan,) = self._texts(rows), self._plans(rows)
+        speaker = self._pipeline.synthesiser
+        is_silent = True
+        with self._pipeline.stages.as_one([plan.model], context):
+            sentences = speaker.sentences(text, plan, context)
+            async with aclosing(speaker.speak_in_turn(sentences, plan, context)) as spoken:
+                async for audio in spoken:
+                    is_silent = False
+                    yield audio_tensors([audio])
+        if is_silent:
+            raise _nothing_to_speak()
+
+    def _texts(self, rows: Rows) -> list[str]:
+        texts = [text or "" for text in rows.texts("TEXT")]
+        check_texts(texts, self._limits)
+        return texts
 
     def _plans(self, rows: Rows) -> list[Speaking]:
         references: list[Any] = [None] * rows.count
@@ -77,3 +103,7 @@ class Tts(Served):
             raise InvalidRequest(message, param="REFERENCE")
         planner = self._pipeline.planner
         return planner.speech(voice, language, self.name, speed=speed, reference=own)
+
+
+def _nothing_to_speak() -> InvalidRequest:
+    return InvalidRequest("it has nothing that can be spoken", param="text")

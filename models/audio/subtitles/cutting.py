@@ -103,7 +103,11 @@ class Ruler:
         for start in range(count):
             stop = max(stop, start + 1)
             most = self._atoms[start].limits.line_width
-            while stop < count and self.width(start, stop + 1) <= most:
+            while (
+                stop < count
+                and not self._atoms[stop].starts_anew  # there another width may hold
+                and self.width(start, stop + 1) <= most
+            ):
                 stop += 1
             yield stop
         yield count

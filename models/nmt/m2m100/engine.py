@@ -11,8 +11,9 @@ from models.devices.ctranslate import ComputeType, open_model
 from models.devices.device import DeviceReport, report
 from models.errors import WeightsError
 from models.nmt.m2m100.convert import ConvertedModel, find_model
-from models.nmt.m2m100.rows import FILES, BatchOptions, Row, Search, Translator
+from models.nmt.m2m100.rows import FILES, Row, Translator
 from models.nmt.m2m100.tokenizer import LANGUAGES, M2m100Tokenizer
+from models.nmt.search import BatchOptions, Search
 from models.runtime import Engine, ItemError, RuntimeSettings, RuntimeSpec
 from models.types import NmtItem, Translation
 from models.weights.ctranslate_file import MODEL_FILE, check_model_file

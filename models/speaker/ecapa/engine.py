@@ -31,7 +31,7 @@ from models.speaker.ecapa.constants import (
 )
 from models.speaker.ecapa.graph_shapes import graph_shapes
 from models.types import SAMPLE_RATE_HZ, SpeakerItem, Voiceprint
-from models.weights.source import resolve
+from models.weights.source import licence, resolve
 
 if TYPE_CHECKING:
     from torch import Tensor
@@ -73,7 +73,7 @@ class EcapaSpeaker:
     made louder, which log-mel features without their mean do not show, and silence is not cut out.
     """
 
-    engine = Engine("speaker", Options, "torch", FILES)
+    engine = Engine("speaker", Options, "torch", FILES, licence=LICENCE)
 
     def __init__(self, settings: RuntimeSettings, options: Options) -> None:
         self._settings, self._options = settings, options
@@ -101,7 +101,7 @@ class EcapaSpeaker:
             kind="speaker",
             engine="ecapa",
             weights=settings.weights,
-            licence=LICENCE,
+            licence=licence(settings.weights, LICENCE),
             embedding_size=EMBEDDING_SIZE,
         )
         return spec, device.report(

@@ -12,7 +12,7 @@ from dataclasses import dataclass
 from functools import cache
 
 from models.text.sentences import split
-from models.tts.normalisation import english, portuguese
+from models.tts.normalisation import english, portuguese, romance
 from models.tts.normalisation.addresses import with_addresses_said
 from models.tts.normalisation.markup import tidy, without_marks, without_markup
 from models.tts.normalisation.vocabulary import Rule, Vocabulary, applied
@@ -31,11 +31,18 @@ def _languages() -> Mapping[str, _Language]:
     return {
         "en": _Language(english.VOCABULARY, english.rules()),
         "pt": _Language(portuguese.VOCABULARY, portuguese.rules()),
+        **{
+            code: _Language(vocabulary, romance.rules(code))
+            for code, vocabulary in romance.VOCABULARIES.items()
+        },
     }
 
 
 def spoken(text: str, language: str) -> str:
-    """Return the text without markup, and in English and Portuguese with its signs in words.
+    """Return the text without markup, and with its signs in words.
+
+    English and Portuguese have the most rules, Spanish, French and Italian those of quantities and
+    dates, and other languages none.
 
     Args:
         text: any text; an empty result means that there is nothing to say.

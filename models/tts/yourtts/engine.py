@@ -26,8 +26,7 @@ from models.tts.yourtts.items import ItemReader, SpokenItem, VoiceRow
 from models.tts.yourtts.options import Options
 from models.tts.yourtts.text import Alphabet
 from models.types import SAMPLE_RATE_HZ, SOURCE_VOICE, Speech, TtsItem
-from models.weights.source import UNKNOWN_LICENCE, resolve
-from models.weights.source import licence as known_licence
+from models.weights.source import licence, resolve
 
 if TYPE_CHECKING:
     from models.tts.yourtts.network import Limits, Network, Row
@@ -59,7 +58,7 @@ class YourTts:
     does not know are left out, as coqui does.
     """
 
-    engine = Engine("tts", Options, "torch", FILES)
+    engine = Engine("tts", Options, "torch", FILES, licence=PUBLISHED_LICENCE)
 
     def __init__(self, settings: RuntimeSettings, options: Options) -> None:
         self._settings, self._options = settings, options
@@ -126,7 +125,7 @@ class YourTts:
             kind="tts",
             engine="yourtts",
             weights=self._settings.weights,
-            licence=licence(self._settings.weights),
+            licence=licence(self._settings.weights, PUBLISHED_LICENCE),
             voices=tuple(
                 Voice(name, voice.language, "yourtts", self._sample_rate_hz)
                 for name, voice in self._loaded.voices.items()
@@ -262,12 +261,6 @@ class YourTts:
             pass_frames=int(pass_s * frames_per_s),
             max_padding=self._options.max_padding,
         )
-
-
-def licence(reference: str) -> str:
-    """Return the licence of the weights; unknown ones have that of the published YourTTS."""
-    known = known_licence(reference)
-    return PUBLISHED_LICENCE if known == UNKNOWN_LICENCE else known
 
 
 def _either(configured: float | None, of_model: float) -> float:

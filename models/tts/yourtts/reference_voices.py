@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import hashlib
 from collections import OrderedDict
 from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any
@@ -10,9 +9,9 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from numpy.typing import NDArray
 
-from models.audio.samples import to_float32
 from models.devices.precision import full_precision
-from models.errors import DragomanError, InvalidRequest, TooLarge, Unprocessable
+from models.errors import DragomanError, InvalidRequest, Unprocessable
+from models.tts.references import checked_clip, digest
 from models.types import SAMPLE_RATE_HZ, Samples
 
 if TYPE_CHECKING:
@@ -64,7 +63,7 @@ class ReferenceVoices:
         In the place of a clip stands TooLarge, Unprocessable (too short) or InvalidRequest (silent,
         or no numbers), with ``param="voice"``.
         """
-        keys = [_digest(samples) for samples in references]
+        keys = [digest(samples) for samples in references]
         found: dict[bytes, NDArray[np.float32] | DragomanError] = {}
         clips: dict[bytes, NDArray[np.float32]] = {}
         for key, samples in zip(keys, references, strict=True):
@@ -90,18 +89,7 @@ class ReferenceVoices:
 
     def _prepared(self, samples: Samples) -> NDArray[np.float32]:
         """Prepare the clip as the encoder's configuration wants it, and check it."""
-        if len(samples) > self._max_s * SAMPLE_RATE_HZ:
-            raise TooLarge(
-                f"the voice to speak in has {len(samples) / SAMPLE_RATE_HZ:.3g} s; "
-                f"at most {self._max_s:g} s are taken",
-                param="voice",
-            )
-        clip = to_float32(samples)
-        if not np.isfinite(clip).all():
-            raise InvalidRequest("the voice holds values that are no numbers", param="voice")
-        if len(clip) and not clip.any():
-            raise InvalidRequest("the voice to speak in is silent", param="voice")
-        clip = self._levelled(clip)
+        clip = self._levelled(checked_clip(samples, self._max_s))
         if len(clip) < max(1, self._min_s * SAMPLE_RATE_HZ):
             raise Unprocessable(
                 f"the voice to speak in is heard for {len(clip) / SAMPLE_RATE_HZ:.3g} s; "
@@ -152,9 +140,3 @@ def windows(clip: NDArray[np.float32], width: int) -> list[NDArray[np.float32]]:
         return [clip]
     starts = np.linspace(0, len(clip) - width, num=WINDOWS).astype(np.intp)
     return [clip[start : start + width] for start in starts]
-
-
-def _digest(samples: Samples) -> bytes:
-    """Digest the content; a clip in int16 and the same in float32 are two."""
-    content = np.ascontiguousarray(samples)
-    return hashlib.sha256(content.dtype.str.encode() + content.tobytes()).digest()

@@ -11,6 +11,7 @@ import pytest
 
 from tests.e2e.tritonclient.served import BATCHING, FAKES
 from tests.support.server import Running, config_on_a_free_port, running
+from tests.support.shared_memory import PREFIX
 from tests.support.triton import CLIENTS, COVERED, Ask, asking
 
 
@@ -41,7 +42,7 @@ def fake_server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Running]:
         "name": "dragoman",
         "route_prefix": "/",
         "import_path": "deployments.app:build",
-        "args": {"models": FAKES},
+        "args": {"models": FAKES, "shared_memory": {"prefix": PREFIX}},
         "deployments": [{"name": "Ingress", "user_config": {"batching": BATCHING}}],
     }
     config = {

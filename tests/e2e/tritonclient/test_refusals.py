@@ -86,6 +86,9 @@ BAD = {
     "statistics": Bad("get_inference_statistics", ("nobody",), "404", UNKNOWN),
     "load": Bad("load_model", ("nobody",), "404", "nobody"),
     "unload": Bad("unload_model", ("nobody",), "404", "nobody"),
+    "region": Bad("get_system_shared_memory_status", ("nothing",), "404", "'nothing'"),
+    "key": Bad("register_system_shared_memory", ("a", "/key", 8), "400", "key must begin with"),
+    "gpu": Bad("register_cuda_shared_memory", ("a", b"handle", 0, 8), "400", "not supported"),
     "policy": Bad(
         "load_model", ("speaker", None, None, '{"max_batch_size": "x"}'), "400", "max_batch_size"
     ),
@@ -101,12 +104,6 @@ def test_what_is_wrong_is_told(ask: Ask, bad: Bad) -> None:
 
 
 NOT_ANNOUNCED: dict[str, tuple[Any, ...]] = {
-    "get_system_shared_memory_status": (),
-    "register_system_shared_memory": ("region", "/key", 8),
-    "unregister_system_shared_memory": ("region",),
-    "get_cuda_shared_memory_status": (),
-    "register_cuda_shared_memory": ("region", b"handle", 0, 8),
-    "unregister_cuda_shared_memory": ("region",),
     "get_trace_settings": (),
     "update_trace_settings": (),
     "get_log_settings": (),

@@ -18,12 +18,14 @@ from starlette.types import ASGIApp, Receive, Scope, Send
 
 from deployments.config.schema import ModelConfig
 from deployments.config.security import SCOPES, Key, Security
+from deployments.config.shared_memory import SharedMemory
 from deployments.http.app import asgi_app
 from deployments.http.middleware.admission import Admission
 from deployments.library.sealing import Sealing
 from deployments.library.store import Store
 from deployments.security.keys import new_key
 from tests.fuzz.api.narrowing import SPARE
+from tests.fuzz.api.shared_memory import KEY, memory
 from tests.support.fakes import SLEEP
 from tests.support.local import fake_config, fake_fleet
 from tests.support.sockets import serving
@@ -52,9 +54,16 @@ async def ask(examples: int, seed: int, others: Sequence[str] = ()) -> tuple[int
     spare = {SPARE: ModelConfig(engine=SLEEP)}
     owner = Key(name="fuzz", hash=digest, scopes=SCOPES)
     config = config.model_copy(
-        update={"models": {**config.models, **spare}, "security": Security(keys=(owner,))}
+        update={
+            "models": {**config.models, **spare},
+            "security": Security(keys=(owner,)),
+            "shared_memory": SharedMemory(prefix=KEY),
+        }
     )
-    with tempfile.TemporaryDirectory() as folder:  # for what is kept, and schemathesis remembers
+    with (
+        memory(),
+        tempfile.TemporaryDirectory() as folder,
+    ):  # for what is kept, and schemathesis remembers
         store = Store(Path(folder) / "library", Sealing(None), MAX_KEPT_BYTES)
         fleet = await fake_fleet(config)
         app = Counting(asgi_app(fleet, config, Admission(64), store=store))

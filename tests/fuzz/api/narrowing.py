@@ -14,6 +14,7 @@ import schemathesis
 from hypothesis import strategies as st
 
 from deployments.http.parsing import TIMEOUT_HEADER
+from tests.fuzz.api import shared_memory
 from tests.support.bad_input import wav
 
 SPARE = "spare"  # a model that no request needs, which may be unloaded and loaded
@@ -23,7 +24,7 @@ SAMPLES = st.sampled_from([LOUD.tobytes(), bytes(6400)])
 MODELS = ["asr", "nmt", "tts", "speaker", "vad"]
 ALL_NAMES = {*MODELS, SPARE, "speech_translation", "whisper-1", "tts-1"}
 LONG_MS = 60_000  # a deadline that no request here misses
-NUMBERS = ("beam_size", "length_penalty", "max_tokens", "speed")
+NUMBERS = ("beam_size", "length_penalty", "max_tokens", "speed", "offset", "byte_size")
 
 schemathesis.openapi.format("binary", RECORDINGS)
 schemathesis.openapi.media_type("audio/pcm; rate=16000; channels=1", SAMPLES)
@@ -169,6 +170,7 @@ def before_load_schema(context: Any, raw_schema: dict[str, Any]) -> None:
             del components["schemas"][name]["properties"][field]
         for rule in ("if", "then", "allOf", "dependentRequired"):
             components["schemas"][name].pop(rule, None)
+    shared_memory.narrow(components)
     for action in ("load", "unload"):
         (of,) = paths[f"/v2/repository/models/{{name}}/{action}"].values()
         of["parameters"] = [of_name(SPARE)]
@@ -288,6 +290,7 @@ EXCLUSIONS: Mapping[str, Callable[[Any, Any], bool]] = {
     ),
     "HTTP has a server ignore headers that it does not know": _has_an_unknown_header,
     "under /v2/repository a body of white space is none, as in Triton": _has_a_blank_body,
+    **shared_memory.EXCLUSIONS,
 }
 
 

@@ -19,6 +19,8 @@ from playwright.sync_api import sync_playwright
 
 from tests.page.browser.visit import Visit, launched
 
+PORTUGUESE = ("live_speaks",)  # flows that, on real models, hear what is to be spoken in English
+
 
 def flows() -> Iterator[tuple[str, Callable[[Visit], str | None]]]:
     """Return each flow by its name."""
@@ -33,10 +35,11 @@ def main() -> None:
     asked, only = json.loads(sys.argv[1]), sys.argv[2:]
     failed = False
     with sync_playwright() as playwright:
-        browser = launched(playwright, asked["wav"])
         for name, flow in flows():
             if only and name not in only:
                 continue
+            wav = asked["portuguese_wav" if name in PORTUGUESE and asked["is_real"] else "wav"]
+            browser = launched(playwright, wav)
             visit = Visit(browser, asked)
             try:
                 said = flow(visit) or ""
@@ -45,10 +48,10 @@ def main() -> None:
                 said, wrong = "", [traceback.format_exc(limit=-2), *visit.troubles()]
             finally:
                 visit.close()
+                browser.close()
             failed |= bool(wrong)
             row = {"flow": name, "ok": not wrong, "said": said, "wrong": wrong}
             print(json.dumps(row, ensure_ascii=False), flush=True)
-        browser.close()
     sys.exit(failed)
 
 

@@ -107,7 +107,7 @@ class Visit:
         """Take a picture of what is shown."""
         folder = Path(self.asked["shots"])
         folder.mkdir(parents=True, exist_ok=True)
-        page.screenshot(path=str(folder / f"{name}.png"))
+        page.screenshot(path=str(folder / f"{name}.png"), scale="css")
 
 
 def until(page: Page, expression: str, patience_s: float = 20) -> None:

@@ -24,7 +24,20 @@ NO_STRING: list[Any] = [None, 5, True, [], {}]
 NO_FLAG: list[Any] = [None, 1, 0.5, "true", [], {}]
 NO_OBJECT: list[Any] = [None, [], "x", 5, True]
 NO_PARAMETERS: list[Any] = [*NO_OBJECT, {"x": None}, {"x": []}, {"x": {}}]
-SHARED: list[Any] = [{"shared_memory_region": "region"}, {"shared_memory_byte_size": 64}]
+SHARED: list[Any] = [
+    {"shared_memory_region": "region"},
+    {"shared_memory_byte_size": 64},
+    {"shared_memory_offset": 8},
+    {"shared_memory_region": "", "shared_memory_byte_size": 64},
+    {"shared_memory_region": 5, "shared_memory_byte_size": 64},
+    {"shared_memory_region": "region", "shared_memory_byte_size": -1},
+    {"shared_memory_region": "region", "shared_memory_byte_size": "64"},
+    {
+        "shared_memory_region": "region",
+        "shared_memory_byte_size": 64,
+        "shared_memory_offset": True,
+    },
+]
 NO_SHAPE: list[Any] = [
     None, {}, "1", 5, True, [], [-1, 1], [1.0, 1], ["1", 1], [True, 1], [None], [[1]], [0],
     [2**62, 2**62], [2**31, 1], [10**30], [1] * 100,
@@ -70,6 +83,18 @@ def _output_replaced(key: str, values: Sequence[Any]) -> Callable[[Random], Draf
         return draft
 
     return change
+
+
+def _output_in_no_region(rng: Random) -> Draft:
+    """A request with an output in a region that nobody has registered."""
+    part = {
+        "shared_memory_region": "region",
+        "shared_memory_byte_size": rng.choice([0, 64, 2**62]),
+        "shared_memory_offset": rng.choice([0, 8, 2**62]),
+    }
+    draft = _output_replaced("parameters", [part])(rng)
+    draft.semantic = True
+    return draft
 
 
 def _key_missing(rng: Random) -> Draft:
@@ -228,6 +253,7 @@ MUTATIONS: dict[str, Callable[[Random], Draft]] = {
         "parameters",
         [*NO_PARAMETERS, *SHARED, {"classification": 3}, *({"binary_data": v} for v in NO_FLAG)],
     ),
+    "output in no region": _output_in_no_region,
     "key missing": _key_missing,
     "output's name missing": _output_name_missing,
     "wrong datatype": _wrong_datatype,

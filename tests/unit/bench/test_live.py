@@ -54,6 +54,18 @@ def test_a_prompt_of_which_nothing_came_is_missed() -> None:
     assert found.missed_spans == 1
 
 
+def test_a_translation_is_whole_when_its_last_piece_came() -> None:
+    pieces = [(11.5, "Bom ", 0.7), (11.7, "dia.", 1.1), (14.0, " E boa noite.", 3.0)]
+    found = measures.translated(outcome([], pieces))
+    assert [place for place, _ in found] == pytest.approx([1.0, 3.0])
+    assert [lag for _, lag in found] == pytest.approx([0.7, 1.0])
+
+
+def test_a_piece_of_two_prompts_is_waited_for_by_both() -> None:
+    found = measures.translated(outcome([], [(14.0, "Bom dia e boa noite.", 3.0)]))
+    assert [lag for _, lag in found] == pytest.approx([3.0, 1.0])
+
+
 def test_a_translation_lags_behind_the_place_that_its_event_names() -> None:
     found = measures.lags(
         outcome([], [(11.5, "Bom dia.", 1.0), (14.0, " E boa noite.", 3.0)]),

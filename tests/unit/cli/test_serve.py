@@ -50,6 +50,23 @@ def test_cuda_by_name_without_a_gpu_does_not_start(
     assert "models.speaker.device: cuda was asked for, but there is no GPU here" in caplog.text
 
 
+@pytest.mark.parametrize("command", ["serve", "check", "deploy"])
+def test_a_licence_that_forbids_commerce_must_be_accepted(
+    tmp_path: Path, caplog: pytest.LogCaptureFixture, command: str
+) -> None:
+    (tmp_path / "README.md").write_text("---\nlicense: cc-by-nc-4.0\n---\n")
+    weights = f"path:{tmp_path}"
+    refused = commands.run(app, command, "--config", config(tmp_path, weights=weights))
+    assert refused.exit_code == 2
+    assert "write `accept_license: true` under models.speaker" in caplog.text + refused.stderr
+
+
+def test_an_accepted_licence_is_valid(tmp_path: Path) -> None:
+    (tmp_path / "README.md").write_text("---\nlicense: cc-by-nc-4.0\n---\n")
+    model = {"weights": f"path:{tmp_path}", "accept_license": True}
+    assert commands.run(app, "check", "--config", config(tmp_path, **model)).exit_code == 0
+
+
 def test_shares_that_do_not_fit_the_gpus_do_not_start(
     monkeypatch: pytest.MonkeyPatch, tmp_path: Path, caplog: pytest.LogCaptureFixture
 ) -> None:

@@ -47,15 +47,21 @@ def test_subtitles_without_a_file_are_printed(wav: Path) -> None:
 def test_models_say_what_was_asked_what_was_got_and_why() -> None:
     result = run(serving(ok({"data": [fake_api.MODEL]})), "models")
     assert result.stdout.splitlines() == [
-        "id\tkind\tengine\tasked\truns on\twhy\treplicas\tbatches\tmean batch\tlive lag",
-        "asr\tasr\tfaster_whisper\tauto\tcpu\tno driver was found\t2\t4\t2.5\t",
+        "id\tkind\tengine\tasked\truns on\twhy\treplicas\tbatches\tmean batch\tlive lag\tlicence",
+        "asr\tasr\tfaster_whisper\tauto\tcpu\tno driver was found\t2\t4\t2.5\t\tMIT",
     ]
 
 
 def test_models_say_how_late_live_sessions_are() -> None:
     row = {**fake_api.MODEL, "live_lag_p95_s": 1.234}
     result = run(serving(ok({"data": [row]})), "models")
-    assert result.stdout.splitlines()[1].endswith("\t2.5\t1.23 s")
+    assert result.stdout.splitlines()[1].endswith("\t2.5\t1.23 s\tMIT")
+
+
+def test_models_say_which_forbid_commercial_use() -> None:
+    row = {**fake_api.MODEL, "licence": "CPML", "commercial_use": False}
+    result = run(serving(ok({"data": [row]})), "models")
+    assert result.stdout.splitlines()[1].endswith("\tCPML (not for commerce)")
 
 
 def test_models_as_json() -> None:

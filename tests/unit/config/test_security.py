@@ -140,6 +140,33 @@ def test_a_load_changes_what_the_list_allows(
         check_load(ModelOverride(changes), BASE, allow)
 
 
+SERVICE = ModelConfig(
+    engine="openai-chat",
+    options={"url": "https://example.org/v1", "model": "a", "key_variable": "A_KEY"},
+)
+
+
+@pytest.mark.parametrize(
+    ("option", "value"),
+    [
+        ("url", "https://eve.example/v1"),
+        ("model", "b"),
+        ("key_variable", "ANOTHER_SECRET"),
+        ("allow_http", True),
+    ],
+)
+def test_no_load_changes_where_texts_are_sent(option: str, value: Any) -> None:
+    allow = LoadAllow(options=("url", "model", "key_variable", "allow_http"))
+    changes = {"options": {**SERVICE.options, option: value}}
+    with pytest.raises(LoadNotAllowed, match=f"{option} is taken from the configuration's file"):
+        check_load(ModelOverride(changes), SERVICE, allow)
+
+
+def test_a_load_that_leaves_them_as_they_are() -> None:
+    changes = {"options": {**SERVICE.options, "retries": 5}}
+    check_load(ModelOverride(changes), SERVICE, LoadAllow(options=("retries",)))
+
+
 def test_names_are_compared_in_small_letters() -> None:
     security = Security(open=True, hosts=("Node7.", "[::1]"), public_url="https://a.example:8443")
     assert security.names == {"node7", "::1", "a.example"}

@@ -3,8 +3,15 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from types import SimpleNamespace
+from typing import Any
+
+import pytest
 
 from deployments.graph.heard_terms import with_terms
+from deployments.graph.plan import Hearing, TranscribeOptions
+from deployments.graph.transcription import asked_of
+from models.runtime import RuntimeSpec
 from models.text.glossary import Entry, Glossary
 from models.types import Segment, Transcript, Word
 
@@ -84,3 +91,11 @@ async def test_a_plural_that_is_nearly_there_is_written_as_it_is() -> None:
     ear = Ear(heard("Ask two Quill feathers."))
     found = await with_terms(heard("Ask two quilt feathers."), GLOSSARY, ear.again)
     assert found.text == "Ask two Quillfeathers."
+
+
+@pytest.mark.parametrize("takes_prompt", [True, False], ids=["prompts", "no prompts"])
+def test_who_takes_no_prompt_is_told_no_terms(takes_prompt: bool) -> None:
+    spec = RuntimeSpec("asr", "some", "none", "MIT", takes_prompt=takes_prompt)
+    model: Any = SimpleNamespace(spec=spec)
+    asked = asked_of(Hearing(model, model, TranscribeOptions(glossary=GLOSSARY)))
+    assert (asked.glossary is GLOSSARY) == takes_prompt

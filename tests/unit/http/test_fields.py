@@ -3,15 +3,25 @@
 from __future__ import annotations
 
 import json
+import threading
 from collections.abc import AsyncIterator
 from typing import Any
 
 import httpx
 import pytest
+from pydantic import model_validator
+from starlette.requests import Request
 
+from deployments.config.schema import Limits
 from deployments.http.app import asgi_app
 from deployments.http.middleware.admission import Admission
-from deployments.http.parsing import MAX_IGNORED, MAX_IGNORED_CHARS
+from deployments.http.parsing import (
+    LONG_BYTES,
+    MAX_IGNORED,
+    MAX_IGNORED_CHARS,
+    Fields,
+    json_fields,
+)
 from tests.support.asgi import HEARD, SPEECH, connect
 from tests.support.bad_input import SPEAK, TEXT, TEXT_OK, TRANSCRIBE, TRANSLATE
 from tests.support.local import fake_config, fake_fleet
@@ -167,3 +177,27 @@ async def test_nothing_between_holds_a_stream_back(
     body = {"input": "Hello. You.", "voice": "fake-en", "stream_format": stream_format}
     headers = (await http.post(SPEAK, json=body)).headers
     assert (headers["cache-control"], headers["x-accel-buffering"]) == ("no-cache", "no")
+
+
+class _Threads(Fields):
+    text: str
+    thread: str = ""
+
+    @model_validator(mode="before")
+    @classmethod
+    def _named(cls, values: dict[str, Any]) -> dict[str, Any]:
+        return {**values, "thread": threading.current_thread().name}
+
+
+@pytest.mark.parametrize(
+    ("size_bytes", "is_beside"), [(10, False), (2 * LONG_BYTES, True)], ids=["short", "long"]
+)
+async def test_long_fields_are_read_beside_the_event_loop(size_bytes: int, is_beside: bool) -> None:
+    sent = json.dumps({"text": "x" * size_bytes}).encode()
+
+    async def receive() -> dict[str, Any]:
+        return {"type": "http.request", "body": sent}
+
+    request = Request({"type": "http", "headers": []}, receive)
+    read = await json_fields(request, _Threads, Limits())
+    assert (read.thread != threading.current_thread().name) is is_beside

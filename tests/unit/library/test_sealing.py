@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 
 from deployments.library.sealing import MAGIC, PIECE_BYTES, Sealing
-from models.errors import ConfigError, InternalError
+from models.errors import ConfigError, InternalError, NotAudio
 
 SECRET = "a key of the library with 36 letters"
 SIZES = [0, 1, PIECE_BYTES, PIECE_BYTES + 1, 3 * PIECE_BYTES]
@@ -62,6 +62,16 @@ def test_a_sealed_file_needs_its_key(tmp_path: Path, secret: str | None) -> None
 def test_plain_files_of_before_are_read_with_a_key(tmp_path: Path) -> None:
     Sealing(None).write(tmp_path / "x", [b"plain"])
     assert b"".join(Sealing(SECRET).read(tmp_path / "x")) == b"plain"
+
+
+def test_a_plain_file_that_passes_for_a_sealed_one_is_refused(tmp_path: Path) -> None:
+    with pytest.raises(NotAudio):
+        Sealing(None).write(tmp_path / "a", [MAGIC + b"audio"])
+
+
+def test_sealed_it_is_a_file_like_any_other(tmp_path: Path) -> None:
+    Sealing(SECRET).write(tmp_path / "a", [MAGIC + b"audio"])
+    assert b"".join(Sealing(SECRET).read(tmp_path / "a")) == MAGIC + b"audio"
 
 
 def test_a_short_key_is_refused() -> None:

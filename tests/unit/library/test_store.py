@@ -103,6 +103,26 @@ def test_what_does_not_end_is_stopped_at_the_bound(shelf: Shelf, tmp_path: Path)
     assert not [each for each in tmp_path.rglob("*") if each.name == "sample"]
 
 
+def test_what_others_write_meanwhile_counts(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    piece = bytes(100_000)
+    monkeypatch.setattr("deployments.library.shelf.RECOUNT_BYTES", len(piece))
+    store = Store(tmp_path, Sealing(None), 10 * len(piece))
+    written = []
+
+    def beside_another() -> Iterator[bytes]:
+        for number in range(10):
+            if number == 1:
+                store.shelf("anna", "jobs").add("job", {}, {"source": [piece] * 6})
+            written.append(number)
+            yield piece
+
+    with pytest.raises(StorageFull):
+        store.shelf("anna", "voices").add("voice", {}, {"sample": beside_another()})
+    assert len(written) <= 5
+
+
 def test_one_owner_s_things_are_counted(shelf: Shelf, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("deployments.library.shelf.MOST", 2)
     shelf.add("voice", {})

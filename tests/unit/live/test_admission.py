@@ -12,6 +12,7 @@ from deployments.catalogue.selection import Fleet
 from deployments.config.live import Live
 from deployments.live.admission import LiveAdmission
 from deployments.live.demand import Demand
+from deployments.live.fleet_sessions import speaks_in_time
 from deployments.live.load import uses_of
 from deployments.live.options import LiveOptions
 from deployments.live.sessions import Sessions
@@ -226,3 +227,20 @@ async def test_a_session_whose_model_is_gone_takes_no_time_and_may_do_without_it
     gone = Demand.of(replace(IN_TEXT, recogniser="gone"))
     admission(fleet, gone).check(TEXT)
     admission(fleet, gone).check(TEXT, before=gone)
+
+
+@pytest.mark.parametrize(
+    ("s_a_char", "in_time"), [(0.06, True), (0.07, False)], ids=["quick", "slow"]
+)
+async def test_a_language_is_spoken_in_time_if_its_voice_carries_a_session(
+    s_a_char: float, in_time: bool
+) -> None:
+    fleet = await fleet_of({**QUICK, "tts": (0.0, s_a_char)})  # 12 characters a second, at 0.8
+    assert speaks_in_time(fleet, fake_config(), "pt") is in_time
+
+
+async def test_a_language_without_a_voice_or_a_bound_is_told_apart() -> None:
+    fleet, config = await fleet_of({**QUICK, "tts": (0.0, 1.0)}), fake_config()
+    unbounded = config.model_copy(update={"live": Live(max_load=None)})
+    assert [speaks_in_time(fleet, each, "pt") for each in (config, unbounded)] == [False, True]
+    assert not speaks_in_time(fleet, config, "fr")

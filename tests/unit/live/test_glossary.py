@@ -54,6 +54,14 @@ async def test_what_sounds_like_a_term_is_asked_for_with_it() -> None:
     assert "Kestrelle. A talk" in prompts
 
 
+async def test_a_recogniser_without_prompts_is_told_no_terms() -> None:
+    stage = Stage(LiveOptions(glossary=TO_PT.glossary))
+    stage.models.writes = with_castrel
+    stage.models.takes_prefix = stage.models.takes_prompt = False
+    await stage.say(silence(1), spoken(1, 2, 9, 4, 5, 6), silence(1.5))
+    assert {item.prompt for item in stage.models.asked} == {None}
+
+
 async def test_speech_without_terms_is_asked_for_as_ever() -> None:
     told, plain = Stage(LiveOptions(glossary=TO_PT.glossary)), Stage()
     for stage in (told, plain):

@@ -107,6 +107,7 @@ DECLARATIONS: dict[str, tuple[dict[str, Any], str]] = {
     "no dataclass": ({"options": Thawed}, "Engine.options: a frozen dataclass"),
     "an instance": ({"options": Options()}, "Engine.options: a frozen dataclass"),
     "it keeps text that it has not": ({"keeps": True}, "Engine.keeps: for nmt alone"),
+    "no licence, but an empty one": ({"licence": ""}, "Engine.licence: None or a text"),
 }
 
 

@@ -10,7 +10,7 @@ from typing import Any
 import numpy as np
 import pytest
 
-from deployments.serve.batch_transport import TRIED_AGAIN, Carrier, Lent, Packed, Ran
+from deployments.serve.batch_transport import TRIED_AGAIN, Carrier, Lent, Outgoing, Packed, Ran
 from deployments.serve.shared_memory import Address, Blocks, Opened
 from models.errors import NotAudio
 from models.runtime import ItemError
@@ -86,8 +86,8 @@ class Replica:
         self.calls: list[type] = []
         self.read: list[Any] = []
 
-    async def infer(self, batch: Lent | Packed[Any]) -> Packed[Any] | None:
-        batch = pickle.loads(pickle.dumps(batch))
+    async def infer(self, sent: Outgoing) -> Packed[Any] | None:
+        batch: Lent | Packed[Any] = pickle.loads(pickle.dumps(sent))
         self.calls.append(type(batch))
         rows: Sequence[Any] | None = batch if isinstance(batch, Packed) else self._opened(batch)
         if rows is None:
@@ -169,9 +169,10 @@ class Held:
         self.addresses: list[Address] = []
         self.may_answer = asyncio.Event()
 
-    async def infer(self, batch: Lent | Packed[Any]) -> Packed[Any]:
-        assert isinstance(batch, Lent)
-        self.addresses.append(batch.address)
+    async def infer(self, batch: Outgoing) -> Packed[Any]:
+        lent = pickle.loads(pickle.dumps(batch))
+        assert isinstance(lent, Lent)
+        self.addresses.append(lent.address)
         await self.may_answer.wait()
         return Packed(["an answer"])
 
@@ -200,3 +201,47 @@ async def test_the_block_of_a_batch_that_was_given_up_is_not_used_again() -> Non
     await carrier.send([SpeakerItem(INT16)])
     given_up, other = replica.addresses
     assert given_up.token != other.token
+
+
+def sent(batch: Outgoing, at: set[Outgoing], *, is_near: bool) -> Any:
+    """What a replica gets, on this node or another, when Serve tries it."""
+    batch.goes_to(at, is_near=is_near)
+    return pickle.loads(pickle.dumps(batch))
+
+
+def test_a_batch_is_shared_with_a_replica_of_this_node_and_pickled_for_others() -> None:
+    tries = (True, False, True)
+    with Outgoing([SpeakerItem(INT16)], Blocks()) as batch:
+        arrived = [type(sent(batch, set(), is_near=is_near)) for is_near in tries]
+    assert arrived == [Lent, Packed, Lent]
+
+
+def test_a_batch_that_goes_to_another_node_takes_no_block(monkeypatch: pytest.MonkeyPatch) -> None:
+    taken: list[int] = []
+    monkeypatch.setattr(Blocks, "_take", lambda _, size: taken.append(size))
+    with Outgoing([SpeakerItem(INT16)], Blocks()) as batch:
+        sent(batch, set(), is_near=False)
+    assert not taken
+
+
+def test_a_batch_is_among_those_of_the_replica_that_has_it() -> None:
+    first, second = set[Outgoing](), set[Outgoing]()
+    with Outgoing([SpeakerItem(INT16)], Blocks()) as batch:
+        sent(batch, first, is_near=True)
+        sent(batch, second, is_near=False)
+        assert (len(first), len(second)) == (0, 1)
+    assert not second
+
+
+async def test_a_far_replica_that_answers_leaves_sharing_on() -> None:
+    near, calls = False, list[type]()
+
+    async def infer(batch: Outgoing) -> Packed[Any]:
+        calls.append(type(sent(batch, set(), is_near=near)))
+        return Packed(["an answer"])
+
+    carrier = Carrier(infer, Blocks())
+    await carrier.send([SpeakerItem(INT16)])
+    near = True
+    await carrier.send([SpeakerItem(INT16)])
+    assert calls == [Packed, Lent]

@@ -12,7 +12,8 @@ import psutil
 import pytest
 
 from deployments.batching.estimates.batch_time import Line
-from deployments.serve.watchdog_process import QUIET_LOOKS, Judge, Look
+from deployments.serve.watchdog import Watchdog
+from deployments.serve.watchdog_process import PAGE, QUIET_LOOKS, Judge, Look
 from tests.support.processes import spawn
 
 LOOK_S = 1.0
@@ -133,3 +134,17 @@ def test_who_was_ended_is_said(victims: dict[str, Popen[str]]) -> None:
     assert said.strip() == (
         f"dragoman: a replica of model 'm' hangs (it is stopped): process {victim.pid} is ended"
     )
+
+
+def test_a_batch_that_waits_for_a_service_may_take_as_long_as_its_engine_says() -> None:
+    dog = Watchdog("m", "cpu", bound_s=60.0)
+    try:
+        for _ in range(3):
+            dog.begin(1.0)
+            dog.end(1.0, 0.01)
+        dog.begin(1.0)
+        assert dog._page is not None
+        began, until = PAGE.unpack_from(dog._page)
+    finally:
+        dog.stop()
+    assert until - began == pytest.approx(60.0)

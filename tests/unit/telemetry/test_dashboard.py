@@ -1,4 +1,4 @@
-"""The Grafana dashboard asks only for what ``/metrics`` has, and asks rightly."""
+"""The Grafana dashboard and the alerts ask only for what ``/metrics`` has, and ask rightly."""
 
 from __future__ import annotations
 
@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+import yaml
 from prometheus_client.parser import text_string_to_metric_families
 
 from deployments.http.app import LiveParts, asgi_app
@@ -20,7 +21,9 @@ from tests.support import nvidia_driver
 from tests.support.local import fake_config, fake_fleet
 from tests.unit.http.test_operations import connect
 
-DASHBOARD = Path(__file__).parents[3] / "deploy" / "grafana" / "dragoman.json"
+DEPLOY = Path(__file__).parents[3] / "deploy"
+DASHBOARD = DEPLOY / "grafana" / "dragoman.json"
+OF_PROMETHEUS = "up{"  # its own metric
 FUNCTIONS = {"histogram_quantile", "increase", "max", "min", "rate", "sum"}
 NAME = r"[a-zA-Z_]\w*"
 BY = rf"\bby \(((?:{NAME}(?:, )?)+)\)"
@@ -65,12 +68,20 @@ def dashboard() -> dict[str, Any]:
     return loaded
 
 
+def alerts() -> list[dict[str, Any]]:
+    (group,) = yaml.safe_load((DEPLOY / "alerts.yml").read_text())["groups"]
+    rules: list[dict[str, Any]] = group["rules"]
+    return rules
+
+
 def expressions() -> list[Expression]:
-    return [
+    panels = [
         Expression(f"{panel['title']} {target['refId']}", target["expr"], target["legendFormat"])
         for panel in dashboard()["panels"]
         for target in panel.get("targets", ())
     ]
+    rules = [Expression(rule["alert"], rule["expr"], "") for rule in alerts()]
+    return [*panels, *(rule for rule in rules if not rule.text.startswith(OF_PROMETHEUS))]
 
 
 @pytest.fixture
@@ -151,7 +162,7 @@ def sources(part: Any) -> Iterator[Any]:
 
 def test_everything_asks_the_chosen_prometheus() -> None:
     found = list(sources(dashboard()))
-    assert len(found) > len(expressions())
+    assert len(found) > len(expressions()) - len(alerts())
     assert all(source == {"type": "prometheus", "uid": "${datasource}"} for source in found)
 
 

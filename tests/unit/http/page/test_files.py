@@ -14,7 +14,8 @@ MAX_BYTES, MAX_LINES = 150_000, 300
 SCRIPTS = sorted(STATIC.rglob("*.js"))
 TABLES = sorted((STATIC / "js" / "strings").glob("*.js"))
 ALL = sorted(path for path in STATIC.rglob("*") if path.is_file())
-ENTRY = re.compile(r'^ {4}"([^"]+)":\s+"((?:[^"\\]|\\.)*)",$', re.MULTILINE)
+TEXT = r'"((?:[^"\\]|\\.)*)"'
+ENTRY = re.compile(rf"^\t(\w+): \[\s*{TEXT},\s+{TEXT},?\s*\],$", re.MULTILINE)
 CALL = re.compile(r"\bt\(\s*(?:[^\"`()]*\? *|)(\"[^\"]+\"|`[^`]+`)")
 MAKES_MARKUP = re.compile(
     r"innerHTML|outerHTML|insertAdjacentHTML|document\.write|\beval\(|new Function|DOMParser"
@@ -25,17 +26,14 @@ def named(path: Path) -> str:
     return path.relative_to(STATIC).as_posix()
 
 
-def table(path: Path) -> Mapping[str, Mapping[str, str]]:
-    """Return the strings of a table, by language."""
-    parts = re.split(r"^ {2}(en|pt): \{$", path.read_text(encoding="utf-8"), flags=re.MULTILINE)
-    return {
-        language: dict(ENTRY.findall(text))
-        for language, text in zip(parts[1::2], parts[2::2], strict=True)
-    }
+def table(path: Path) -> Mapping[str, tuple[str, str]]:
+    """Return the strings of a table, in English and in Portuguese, as they are asked for."""
+    found = ENTRY.findall(path.read_text(encoding="utf-8"))
+    return {f"{path.stem}.{key}": (english, portuguese) for key, english, portuguese in found}
 
 
-def strings() -> dict[str, str]:
-    return {key: text for path in TABLES for key, text in table(path)["en"].items()}
+def strings() -> list[str]:
+    return [key for path in TABLES for key in table(path)]
 
 
 def test_the_whole_page_is_light() -> None:
@@ -85,27 +83,23 @@ def test_every_tab_has_its_files() -> None:
     assert {path.stem for path in (STATIC / "js" / "tabs").glob("*.js")} == set(tabs)
     for tab in tabs:
         assert (STATIC / "js" / "strings" / f"{tab}.js").is_file()
-        assert (STATIC / "css" / f"{tab}.css").is_file()
 
 
 @pytest.mark.parametrize("path", TABLES, ids=named)
-def test_every_string_is_there_in_both_languages(path: Path) -> None:
-    of = table(path)
-    assert of["en"]
-    assert set(of["en"]) == set(of["pt"])
-    assert [key for key in of["en"] if not key.startswith(f"{path.stem}.")] == []
+def test_a_string_has_the_same_fields_in_both_languages(path: Path) -> None:
     fields = {
-        language: {key: sorted(re.findall(r"\{\w+\}", text)) for key, text in texts.items()}
-        for language, texts in of.items()
+        key: [sorted(re.findall(r"\{\w+\}", text)) for text in texts]
+        for key, texts in table(path).items()
     }
-    assert fields["en"] == fields["pt"]
+    assert {key: found for key, found in fields.items() if found[0] != found[1]} == {}
 
 
 @pytest.mark.parametrize("path", TABLES, ids=named)
-def test_a_table_is_read_whole_here(path: Path) -> None:
-    """A string over several lines, say, would pass the other tests unseen."""
-    count = sum(map(len, table(path).values()))
-    assert count == len(re.findall(rf'"{path.stem}\.\w+":', path.read_text(encoding="utf-8")))
+def test_a_table_is_read_whole_here_and_in_both_languages(path: Path) -> None:
+    """A string with a text alone, say, would pass the other tests unseen."""
+    keys = re.findall(r"^\t(\w+):", path.read_text(encoding="utf-8"), re.MULTILINE)
+    assert keys
+    assert list(table(path)) == [f"{path.stem}.{key}" for key in keys]
 
 
 @pytest.mark.parametrize("path", SCRIPTS, ids=named)

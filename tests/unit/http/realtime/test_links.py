@@ -47,14 +47,21 @@ async def test_no_link_is_made_unasked() -> None:
 
 @pytest.mark.parametrize(
     "page",
-    ["javascript:alert(1)", "speech.example.com", f"{PAGE}#x", PAGE + "a" * 512, "http://", 7],
-    ids=["script", "no scheme", "a fragment", "too long", "no host", "no text"],
+    [
+        *("javascript:alert(1)", "speech.example.com", f"{PAGE}#x", PAGE + "a" * 512, "http://", 7),
+        *("http://[", "http://a.b/\n", 'http://a.b/"onload="'),
+    ],
+    ids=[
+        *("script", "no scheme", "a fragment", "too long", "no host", "no text"),
+        *("half a number", "two lines", "markup"),
+    ],
 )
 async def test_what_is_no_address_of_a_page_is_refused(page: Any) -> None:
     async with realtime(keyed()) as place:
         answer = await token(place, page=page)
         assert answer.status_code == 400
         assert answer.json()["error"]["param"] == "page"
+        assert "page must" in answer.json()["error"]["message"]
 
 
 async def test_a_listener_learns_which_languages_there_are() -> None:
@@ -64,9 +71,9 @@ async def test_a_listener_learns_which_languages_there_are() -> None:
             rows = (await http.get(LANGUAGES)).json()["data"]
             assert (await http.get("v1/models")).status_code == 401
         assert rows == [
-            {"language": "en", "spoken": True},
-            {"language": "fr", "spoken": False},
-            {"language": "pt", "spoken": True},
+            {"language": "en", "spoken": True, "in_time": True},
+            {"language": "fr", "spoken": False, "in_time": False},
+            {"language": "pt", "spoken": True, "in_time": True},
         ]
 
 

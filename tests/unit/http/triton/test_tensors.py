@@ -276,10 +276,6 @@ INPUT_ERRORS = {
         "must be in the range of FP64",
     ),
     "half precision": ({"inputs": [entry(datatype="FP16")]}, "receiving FP16 data via JSON"),
-    "shared memory": (
-        {"inputs": [entry(parameters={"shared_memory_region": "x"})]},
-        "shared memory is not supported",
-    ),
     "binary size of no number": ({"inputs": [binary("8")]}, "binary_data_size of input 'X' must"),
     "binary size of truth": ({"inputs": [binary(True)]}, "binary_data_size of input 'X' must"),
     "binary size too small": (

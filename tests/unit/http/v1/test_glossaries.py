@@ -9,9 +9,11 @@ from typing import Any
 
 import httpx
 import pytest
+from pydantic import ValidationError
 
 from deployments.config.schema import ModelConfig
 from deployments.http.app import asgi_app
+from deployments.http.glossary_fields import GlossaryFields
 from deployments.http.middleware.admission import Admission
 from deployments.library.sealing import Sealing
 from deployments.library.store import Store
@@ -180,3 +182,25 @@ async def test_all_of_a_glossarys_characters_are_bounded(http: httpx.AsyncClient
 async def test_a_glossary_to_keep_has_a_name(http: httpx.AsyncClient) -> None:
     for body in ({"terms": [DEED]}, {**LEGAL, "name": " "}):
         assert error(await http.post(PATH, json=body)) == (400, "invalid_value", "name")
+
+
+async def test_a_glossarys_words_are_bounded_before_they_are_read(http: httpx.AsyncClient) -> None:
+    codes = [f"{a}{b}" for a in "xyz" for b in "abcdefg"]
+    wrong = dict.fromkeys(codes, "\0")
+    terms = [{"term": f"{n}", "language": "en", "translations": wrong} for n in range(1000)]
+    answer = await http.post(PATH, json={"name": "many", "terms": terms})
+    assert "at most 10000 words" in answer.json()["error"]["message"]
+
+
+def test_a_few_wrong_terms_are_enough_to_refuse_all() -> None:
+    wrong = [{**DEED, "term": "\0"}] * 1000
+    with pytest.raises(ValidationError) as caught:
+        GlossaryFields.model_validate({"terms": wrong})
+    assert caught.value.error_count() < 5
+
+
+async def test_an_id_that_is_not_known_is_not_repeated_at_length(http: httpx.AsyncClient) -> None:
+    body = {"text": "A deed.", "target_language": "pt", "glossary": "x" * 100_000}
+    answer = await http.post(TEXT, json=body)
+    assert error(answer) == (404, "not_found", "glossary")
+    assert len(answer.content) < 1000

@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import json
 from collections.abc import AsyncIterator, Sequence
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import Any
 
@@ -12,10 +13,14 @@ import httpx
 import pytest
 
 from deployments.config.schema import Limits
+from deployments.http.app import asgi_app
+from deployments.http.middleware.admission import Admission
 from deployments.http.v1 import job_upload
-from deployments.library.sealing import PIECE_BYTES
+from deployments.library.sealing import MAGIC, PIECE_BYTES, Sealing
+from deployments.library.store import Store
+from tests.support.asgi import connect
 from tests.support.jobs import JOBS, JobServer, job_config, job_server
-from tests.support.local import fake_config
+from tests.support.local import fake_config, fake_fleet
 
 HEAD = (
     b'--b\r\ncontent-disposition: form-data; name="target_language"\r\n\r\npt\r\n'
@@ -46,7 +51,7 @@ class Sending:
             "raw_path": JOBS.encode(),
             "root_path": "",
             "query_string": b"",
-            "headers": [(name.encode(), value.encode()) for name, value in every.items()],
+            "headers": [(name.encode(), value.encode("latin-1")) for name, value in every.items()],
         }
         self._task = asyncio.create_task(server.app(scope, self._pieces.get, self._send))
 
@@ -200,6 +205,39 @@ async def test_so_many_are_received_at_once(tmp_path: Path) -> None:
         third.add(HEAD + b"a" + TAIL, more=False)
         assert (refused, error["code"], status) == (503, "overloaded", 202)
         assert (await third.answer())[0] == 202
+
+
+async def test_recordings_on_their_way_hold_up_nothing_else(tmp_path: Path) -> None:
+    with ThreadPoolExecutor(1) as threads:  # that all else has
+        asyncio.get_running_loop().set_default_executor(threads)
+        async with job_server(job_config(tmp_path), runs=False) as server:
+            sendings = [Sending(server) for _ in range(3)]
+            for sending in sendings:
+                sending.add(HEAD + b"x")
+            await until_it_is_written(tmp_path)
+            async with asyncio.timeout(20):
+                listed = await server.http.get(JOBS)
+            for sending in sendings:
+                sending.leave()
+                await sending.answer()
+    assert listed.json()["data"] == []
+
+
+async def test_a_length_of_no_digits_of_ours_says_nothing(server: JobServer) -> None:
+    sending = Sending(server, **{"content-length": "²"})
+    sending.add(HEAD + b"audio" + TAIL, more=False)
+    assert (await sending.answer())[0] == 202
+
+
+async def test_a_recording_that_passes_for_a_sealed_file_is_refused(tmp_path: Path) -> None:
+    config = job_config(tmp_path)
+    store = Store(tmp_path, Sealing(None), config.library.max_bytes_per_owner)
+    app = asgi_app(await fake_fleet(config), config, Admission(4), store=store)
+    async with connect(app) as http:
+        files = {"file": ("a.wav", MAGIC + b"audio")}
+        answer = await http.post(JOBS, data={"target_language": "pt"}, files=files)
+    assert (answer.status_code, answer.json()["error"]["code"]) == (415, "not_audio")
+    assert kept(tmp_path) == []
 
 
 async def test_a_longer_body_than_a_request_s_is_taken(tmp_path: Path) -> None:

@@ -10,7 +10,7 @@ from typing import Any
 import pytest
 
 from deployments.config.schema import AppConfig
-from deployments.config.security import Key, Quotas, Security
+from deployments.config.security import Key, Quotas, Scope, Security
 from deployments.http.app import asgi_app
 from deployments.http.middleware.admission import Admission
 from deployments.security.keys import new_key
@@ -241,7 +241,31 @@ async def test_a_job_counts_for_its_key(tmp_path: Path) -> None:
     assert others.status_code == 200
 
 
+@pytest.mark.parametrize(
+    "scopes", [None, ("metrics",)], ids=["a key that is gone", "a key that may not"]
+)
+async def test_a_job_is_not_gone_on_with_for(
+    tmp_path: Path, scopes: tuple[Scope, ...] | None
+) -> None:
+    config, (anna, _) = two_keys()
+    async with job_server(job_config(tmp_path, config), runs=False) as before:
+        before.http.headers.update(anna)
+        id = await before.create(SPEECH, target_language="pt")
+    first, other = config.security.keys
+    left = (other,) if scopes is None else (first.model_copy(update={"scopes": scopes}), other)
+    config = config.model_copy(update={"security": Security(keys=left)})
+    async with job_server(job_config(tmp_path, config)) as after, asyncio.timeout(30):
+        shelf = after.runner.jobs.of("anna")
+        while (job := await asyncio.to_thread(shelf.get, id)).status == "queued":
+            await asyncio.sleep(0.01)
+    assert (job.status, job.error and job.error["code"]) == ("failed", "invalid_api_key")
+    assert "source" not in names_below(tmp_path)
+
+
 def kept(folder: Path) -> list[str]:
     """Return what is kept of jobs."""
-    names = [path.name for path in folder.rglob("*")]
-    return [name for name in names if name.startswith(("job_", ".new-"))]
+    return [name for name in names_below(folder) if name.startswith(("job_", ".new-"))]
+
+
+def names_below(folder: Path) -> list[str]:
+    return [path.name for path in folder.rglob("*")]

@@ -15,7 +15,8 @@ from tests.support.asgi import (
     connect,
 )
 from tests.support.bad_input import TEXT, TEXT_OK
-from tests.support.fakes import FAKE_TTS
+from tests.support.fakes import FAKE_TTS, FAKE_VAD
+from tests.support.licensed import FREE, UNFREE
 from tests.support.local import fake_config, fake_fleet, fake_remotes, until_queued
 
 
@@ -41,6 +42,23 @@ async def test_a_model_tells_how_many_items_wait_for_it() -> None:
         await asyncio.gather(*asked)
     assert rows["nmt"]["waiting"] == waiting > 0
     assert rows["asr"]["waiting"] == 0
+
+
+async def test_models_tell_whether_they_may_be_used_in_commerce() -> None:
+    engines = {"free": FREE, "unfree": UNFREE, "vad": FAKE_VAD}
+    config = AppConfig(
+        models={
+            name: ModelConfig(engine=engine, accept_license=True)
+            for name, engine in engines.items()
+        }
+    )
+    async with connect(asgi_app(await fake_fleet(config), config, Admission(4))) as http:
+        listed = (await http.get("/v1/models")).json()["data"]
+    assert {row["id"]: (row["licence"], row["commercial_use"]) for row in listed} == {
+        "free": ("MIT", True),
+        "unfree": ("CC-BY-NC-4.0", False),
+        "vad": ("none", None),
+    }
 
 
 async def test_a_model_answers_to_its_alias(http: httpx.AsyncClient) -> None:

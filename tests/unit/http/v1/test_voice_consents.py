@@ -13,6 +13,7 @@ from tests.support.voices import (
     BERT,
     CONSENTS,
     SAYS_ELSE,
+    VOICES,
     consent_of,
     keeping,
     speech_of,
@@ -93,3 +94,20 @@ async def test_the_texts_are_those_that_the_recogniser_hears(http: httpx.AsyncCl
     rows = (await http.get("/v1/audio/consent_texts")).json()["data"]
     assert [row["language"] for row in rows] == ["en", "pt", "fr"]
     assert all(row["text"] for row in rows)
+
+
+INVISIBLE = {"two lines": "a\nb", "a command": "\x1b[31m", "turned": "\u202eevil", "blank": "  "}
+
+
+@pytest.mark.parametrize("name", INVISIBLE.values(), ids=INVISIBLE)
+async def test_a_name_that_cannot_be_seen_is_refused(http: httpx.AsyncClient, name: str) -> None:
+    new = await consent_of(http, speech_of(ANNA), name=name)
+    kept = (await consent_of(http, speech_of(ANNA))).json()["id"]
+    renamed = await http.post(f"{CONSENTS}/{kept}", json={"name": name})
+    voice = await http.post(
+        VOICES, data={"name": name, "consent": kept}, files={"audio_sample": ("a", b"a")}
+    )
+    answers = [new, renamed, voice]
+    assert [(each.status_code, each.json()["error"]["param"]) for each in answers] == [
+        (400, "name")
+    ] * len(answers)

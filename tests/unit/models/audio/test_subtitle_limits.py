@@ -66,3 +66,11 @@ def test_cues_that_pass_at_once_are_told() -> None:
 
 def test_there_is_no_doubt_of_cues_that_can_be_read() -> None:
     assert doubts(lay_out([Phrase(0, 3, "There is time.", None, "en")])) == []
+
+
+def test_a_narrower_language_behind_a_wider_one_has_its_own_width() -> None:
+    name = "A" * 24
+    phrases = [Phrase(0, 3, "We said:", None, "en"), Phrase(3, 12, f"東京 {name} です", None, "ja")]
+    cues = lay_out(phrases)
+    assert [cue.lines for cue in cues[:1]] == [("We said:",)]
+    assert max(columns(line) for cue in cues[1:] for line in cue.lines) <= 26

@@ -23,8 +23,9 @@ from models.errors import (
 )
 from models.nmt.m2m100.convert import read_positions
 from models.nmt.m2m100.engine import Options
-from models.nmt.m2m100.rows import POSITIONS, BatchOptions, Row, Search, Translator
+from models.nmt.m2m100.rows import POSITIONS, Row, Translator
 from models.nmt.m2m100.tokenizer import LANGUAGES, M2m100Tokenizer
+from models.nmt.search import BatchOptions, Search
 from models.runtime import ItemError
 from models.types import NmtItem, Translation
 from models.weights.source import resolve

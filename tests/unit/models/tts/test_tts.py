@@ -19,7 +19,7 @@ from models.errors import (
     UnknownVoice,
     WeightsError,
 )
-from models.tts import kokoro
+from models.tts import kokoro, kokoro_files
 from models.tts.phonemes import MAX_PIECES, Phonemizer, clean, is_speakable, pieces
 from models.tts.speech import checked_text, speech
 from models.types import TtsItem
@@ -210,13 +210,13 @@ def test_trim_takes_no_more_than_there_is() -> None:
 def test_styles_of_an_unknown_voice_stop_the_start(tmp_path: Path) -> None:
     np.savez(tmp_path / "voices.npz", ann=np.zeros((510, 1, 256), np.float32))
     with pytest.raises(WeightsError, match="no voice 'bob'; there are ann"):
-        kokoro.read_styles(tmp_path / "voices.npz", ["bob"])
+        kokoro_files.read_styles(tmp_path / "voices.npz", ["bob"])
 
 
 def test_a_vocabulary_of_another_form_stops_the_start(tmp_path: Path) -> None:
     (tmp_path / "vocab.json").write_text("[]")
     with pytest.raises(WeightsError, match="not a vocabulary"):
-        kokoro.read_vocab(tmp_path / "vocab.json")
+        kokoro_files.read_vocab(tmp_path / "vocab.json")
 
 
 @pytest.fixture
@@ -237,7 +237,7 @@ def test_the_parts_of_a_model_are_joined_in_the_order_of_the_packages(
     parts: dict[str, str],
 ) -> None:
     source = resolve("package:part_b+part_a", parts)
-    assert kokoro.model_path(source, "model.onnx").read_bytes() == b"first second"
+    assert kokoro_files.model_path(source, "model.onnx").read_bytes() == b"first second"
 
 
 @pytest.mark.parametrize("name", ["part_b/model.onnx", "model.onnx"])
@@ -247,7 +247,7 @@ def test_a_joined_model_that_differs_from_its_pin_stops_the_start(
     wrong = "0" * 64
     source = resolve("package:part_b+part_a", parts | {name: wrong})
     with pytest.raises(WeightsError, match=f"but {wrong} is pinned"):
-        kokoro.model_path(source, "model.onnx")
+        kokoro_files.model_path(source, "model.onnx")
 
 
 # ---- phonemes of the caller's own -------------------------------------------------------------

@@ -9,7 +9,6 @@ import pytest
 
 from models.errors import WeightsError
 from models.tts.yourtts.checkpoint import speakers
-from models.tts.yourtts.engine import PUBLISHED_LICENCE, licence
 from models.tts.yourtts.network import Limits, passes
 from models.tts.yourtts.options import Options
 from models.tts.yourtts.reference_voices import WINDOWS, windows
@@ -142,8 +141,3 @@ def test_numbers_are_written_out(text: str, language: str, expected: str) -> Non
 def test_impossible_options_are_refused(options: dict[str, Any]) -> None:
     with pytest.raises(ValueError, match=next(iter(options))):
         Options(**options)
-
-
-@pytest.mark.parametrize("reference", ["hf:some/your_tts@main", "path:/models/your_tts"])
-def test_the_licence_of_unknown_copies_is_the_published_one(reference: str) -> None:
-    assert licence(reference) == PUBLISHED_LICENCE

@@ -3,46 +3,48 @@
 import { request } from "./api.js";
 
 export const state = {
-  models: [], // rows of /v1/models, each model once
-  voices: [], // rows of /v1/audio/voices without aliases
-  cloning: [], // rows of /v1/voices: which models speak in the speaker's own voice
-  pairs: [], // [source, target] of all translation models
+	models: [], // rows of /v1/models, each model once
+	voices: [], // rows of /v1/audio/voices without aliases
+	cloning: [], // rows of /v1/voices: which models speak in the speaker's own voice
+	pairs: [], // [source, target] of all translation models
+	live: [], // rows of /v1/realtime/languages: what a live session may be translated to
 };
 const watchers = new Set();
 
 /** Ask the server anew, and tell those who watch. Throws ApiError. */
 export async function refresh() {
-  const [models, named, voices] = await Promise.all(
-    ["/v1/models", "/v1/audio/voices", "/v1/voices"].map(listed),
-  );
-  state.models = models.data.filter((row) => !row.alias_of);
-  state.voices = named.data.filter((row) => !row.alias_of);
-  state.cloning = voices.cloning || [];
-  state.pairs = state.models.flatMap((row) => row.pairs || []);
-  for (const watch of watchers) watch(state);
+	const [models, named, voices, live] = await Promise.all(
+		["/v1/models", "/v1/audio/voices", "/v1/voices", "/v1/realtime/languages"].map(listed),
+	);
+	state.models = models.data.filter((row) => !row.alias_of);
+	state.voices = named.data.filter((row) => !row.alias_of);
+	state.cloning = voices.cloning || [];
+	state.live = live.data;
+	state.pairs = state.models.flatMap((row) => row.pairs || []);
+	for (const watch of watchers) watch(state);
 }
 
-/** Call a function after each refresh; return a function that ends this. */
+/** Call a function now, and after each refresh. */
 export function onState(watch) {
-  watchers.add(watch);
-  return () => watchers.delete(watch);
+	watchers.add(watch);
+	watch(state);
 }
 
-/** Return the languages that can be translated to. */
 export const targets = () => translated(([, target]) => target);
 
-/** Return the languages that can be translated from. */
 export const sources = () => translated(([source]) => source);
 
-/** Return the languages that are recognised in speech. */
 export const heard = () => languagesOf("asr");
 
-/** Return the server's voices of a language. */
 export const voicesOf = (language) =>
-  state.voices.filter((row) => row.language === language && row.kind !== "own");
+	state.voices.filter((row) => row.language === language && row.kind !== "own");
 
 /** Return the voices that the reader keeps here, which a model that clones speaks in. */
 export const ownVoices = () => state.voices.filter((row) => row.kind === "own");
+
+/** Tell whether this machine can speak a language as quickly as somebody talks. */
+export const speaksInTime = (language) =>
+	state.live.some((row) => row.language === language && row.in_time);
 
 /** Tell whether a model speaks that language in the speaker's own voice. */
 export const clones = (language) => state.cloning.some((row) => row.languages.includes(language));
@@ -51,15 +53,15 @@ export const clones = (language) => state.cloning.some((row) => row.languages.in
 const translated = (end) => [...new Set([...state.pairs.map(end), ...languagesOf("nmt")])];
 
 const languagesOf = (kind) => [
-  ...new Set(state.models.filter((row) => row.kind === kind).flatMap((row) => row.languages || [])),
+	...new Set(state.models.filter((row) => row.kind === kind).flatMap((row) => row.languages || [])),
 ];
 
 async function listed(path) {
-  try {
-    return await (await request("GET", path)).json();
-  } catch (error) {
-    // No model of that kind, or none that is loaded now: there is nothing of it, and all else goes on.
-    if (path !== "/v1/models" && [404, 503].includes(error.status)) return { data: [] };
-    throw error;
-  }
+	try {
+		return await (await request("GET", path)).json();
+	} catch (error) {
+		// No model of that kind, or none that is loaded now: there is nothing of it, and all else goes on.
+		if (path !== "/v1/models" && [404, 503].includes(error.status)) return { data: [] };
+		throw error;
+	}
 }

@@ -1,0 +1,1 @@
+"""KServe's v2 inference service with Triton's extensions, over gRPC."""

@@ -1,0 +1,61 @@
+"""Keep one ingress on each node of the cluster, as nodes come and go.
+
+Serve has no such number of replicas. An autoscaling policy of its own tells it the number of nodes,
+and no node gets a second one.
+"""
+
+from __future__ import annotations
+
+import time
+from typing import Any
+
+import ray
+from ray.serve.config import AutoscalingConfig, AutoscalingContext, AutoscalingPolicy
+
+from deployments.config.schema import IngressConfig
+from deployments.serve.replica import CPUS_A_REPLICA
+
+MOST_NODES = 4096
+LOOK_S = 1.0  # between looks at the cluster; Serve asks ten times a second
+# A node that is gone for less keeps its place, lest Serve stop an ingress that works.
+GONE_S = 30.0
+
+
+def replicas_of(ingress: IngressConfig) -> dict[str, Any]:
+    """Return the options of Serve for the number of ingress processes."""
+    if ingress.replicas != "every_node":
+        return {"num_replicas": ingress.replicas}
+    scaling = AutoscalingConfig(
+        min_replicas=1,
+        initial_replicas=nodes_with_cpus(),
+        max_replicas=MOST_NODES,
+        upscale_delay_s=0,
+        downscale_delay_s=GONE_S,
+        policy=AutoscalingPolicy(policy_function=f"{__name__}:EveryNode"),
+    )
+    return {"autoscaling_config": scaling, "max_replicas_per_node": 1}
+
+
+class EveryNode:
+    """The policy: as many replicas as there are nodes. Serve makes one for the deployment."""
+
+    def __init__(self) -> None:
+        self._looked_at = -LOOK_S
+        self._nodes = 1
+
+    def __call__(self, context: AutoscalingContext) -> tuple[int, dict[str, Any]]:
+        if time.monotonic() - self._looked_at >= LOOK_S:
+            self._nodes = nodes_with_cpus()
+            self._looked_at = time.monotonic()
+        return self._nodes, {}
+
+
+def nodes_with_cpus() -> int:
+    """Count the living nodes that have room for an ingress; a head without CPUs has none."""
+    nodes: list[dict[str, Any]] = ray.nodes()  # type: ignore[no-untyped-call]
+    roomy = [node for node in nodes if node["Alive"] and _cpus(node) >= CPUS_A_REPLICA]
+    return max(1, len(roomy))
+
+
+def _cpus(node: dict[str, Any]) -> float:
+    return float(node["Resources"].get("CPU", 0.0))

@@ -1,0 +1,1 @@
+"""Recognisers through the library onnx-asr: Parakeet, Canary, Zipformer, GigaAM."""

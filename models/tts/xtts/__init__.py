@@ -1,0 +1,1 @@
+"""Speech synthesis with XTTS v2, also in the voice of a clip."""

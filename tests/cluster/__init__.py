@@ -1,0 +1,1 @@
+"""Tests of a server on three nodes, each in namespaces of its own on this one machine."""
