@@ -16,6 +16,7 @@ from deployments.inference.kinds.tensors import Tensors
 from deployments.inference.kinds.tts import Tts
 from deployments.inference.kinds.vad import Vad
 from models.errors import UnknownModel
+from models.types import Kind
 
 KINDS: tuple[type[Served], ...] = (Vad, Asr, Nmt, Tts, Speaker, Tensors)
 SERVED: Mapping[str, type[Served]] = {served.kind: served for served in KINDS}
@@ -25,12 +26,13 @@ class Catalogue:
     """Every name of ``/v2/models``: the configured models, their kinds, and the graph."""
 
     def __init__(self, pipeline: Pipeline, config: AppConfig) -> None:
-        kinds = {name: model.kind for name, model in config.models.items()}
-        names = {**kinds, **{kind: kind for kind in KIND_NAMES if kind in kinds.values()}}
+        names: dict[str, Kind] = {name: model.kind for name, model in config.models.items()}
+        kinds = set(names.values())
+        names.update((kind, kind) for kind in KIND_NAMES if kind in kinds)
         self._served: dict[str, Served] = {
             name: SERVED[kind](name, pipeline, config) for name, kind in names.items()
         }
-        if set(STEPS) <= set(kinds.values()):
+        if set(STEPS) <= kinds:
             self._served[GRAPH] = SpeechTranslator(GRAPH, pipeline, config)
 
     def names(self) -> tuple[str, ...]:

@@ -48,11 +48,9 @@ class Tensors(Served):
             return [_together(info, answers) for info in asked]
 
         size = sum([each.outputs[info.name].nbytes for each in answers for info in asked])
-        return (
-            work()
-            if size <= INLINE_BYTES
-            else await self._pipeline.codecs.run(work, context.deadline)
-        )
+        if size <= INLINE_BYTES:
+            return work()
+        return await self._pipeline.codecs.run(work, context.deadline)
 
 
 def _together(info: TensorInfo, answers: Sequence[TensorsResult]) -> Tensor:
@@ -73,5 +71,5 @@ def _signature(inputs: tuple[TensorInfo, ...], outputs: tuple[TensorInfo, ...]) 
     return Signature(_specs(inputs), _specs(outputs), is_finite=False)
 
 
-def _specs(tensors: tuple[TensorInfo, ...]) -> tuple[TensorSpec, ...]:
+def _specs(tensors: Sequence[TensorInfo]) -> tuple[TensorSpec, ...]:
     return tuple(TensorSpec(each.name, each.datatype, each.dims) for each in tensors)

@@ -104,6 +104,11 @@ WRONG: dict[str, tuple[tuple[str | int, ...], Any, str]] = {
         "batching.asrr",
     ),
     "an alias of no model": (("applications", 0, "args", "aliases", "x"), "y", "aliases.x"),
+    "an alias of all networks": (
+        ("applications", 0, "args", "aliases", "x"),
+        "tensors",
+        "aliases.x: there is no model and no kind 'tensors'",
+    ),
     "an alias that hides a model": (("applications", 0, "args", "aliases", "asr"), "vad", "asr"),
     "an alias with the graph's name": (
         ("applications", 0, "args", "aliases", "speech_translation"),
