@@ -55,7 +55,7 @@ class Xtts:
 
     Texts are spoken one after another: their tokens are sampled, each text from a seed of its own,
     so a text sounds the same in every batch. A text over the model's limit of a language is spoken
-    in pieces, as coqui does.
+    sentence by sentence.
     """
 
     engine = Engine("tts", Options, "torch", FILES, licence=PUBLISHED_LICENCE)

@@ -49,7 +49,7 @@ def build(folder: Path, seed: int = 0) -> None:
         model.init_models()
         with torch.no_grad():  # random logits differ enough for texts to differ
             model.gpt.mel_head.weight.mul_(6)
-            model.gpt.mel_head.bias[STOP] = -1.0
+            model.gpt.mel_head.bias[STOP] = -5.0
         torch.save({"model": _state(model)}, folder / "model.pth")
         speakers = {
             name: {
