@@ -190,6 +190,9 @@ def _values(announced: Announced, raw: Place | None, model: str) -> NDArray[Any]
 def _head(data: bytes) -> Head:
     found = read(REQUEST, data)
     parameters = parameters_of(found.parameters, "parameters")
+    if any(key.startswith("shared_memory") for key in parameters):
+        message = "parameters of the request name no shared memory: those of its inputs do"
+        raise InvalidRequest(message, param="parameters")
     inputs: dict[str, Announced | RegionInput] = {}
     for index, each in enumerate(found.inputs):
         announced = _announced(each, f"inputs[{index}]")
