@@ -7,6 +7,7 @@ from pathlib import Path
 import pytest
 import typer.main
 
+from deployments.cli import running
 from deployments.cli.app import app
 from deployments.config.files import load
 from dragoman_client import cli
@@ -53,3 +54,20 @@ def test_where_no_server_runs_it_says_so(
     port = load(path).applications[0].args.ingress.port
     assert f"no server of this user's listens on port {port}" in result.stderr
     assert result.exit_code == 1
+
+
+@pytest.mark.parametrize("name", ["deploy", "drain"])
+def test_the_cluster_of_ray_address_is_meant(
+    name: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    ran: list[tuple[str, ...]] = []
+
+    def driver(*arguments: str) -> int:
+        ran.append(arguments)
+        return 0
+
+    monkeypatch.setattr(running, "_as_driver", driver)
+    monkeypatch.setenv("RAY_ADDRESS", "10.0.0.1:6379")
+    result = commands.run(app, name, "--config", config(tmp_path))
+    assert result.exit_code == 0, result.stderr
+    assert ran[0][ran[0].index("--address") + 1] == "10.0.0.1:6379"

@@ -72,6 +72,16 @@ WRONG: dict[str, tuple[tuple[str | int, ...], Any, str]] = {
         r"load_allow\.engines\.0: no engine .* named under models alone",
     ),
     "no replicas": (("applications", 0, "args", "models", "asr", "replicas"), 0, "asr.replicas"),
+    "a range that is upside down": (
+        (*MODELS, "asr", "replicas"),
+        {"min": 3, "max": 2},
+        "max must not be below min",
+    ),
+    "an unknown number of ingresses": (
+        ("applications", 0, "args", "ingress"),
+        {"replicas": "each_node"},
+        "every_node",
+    ),
     "a fraction above one": (
         ("applications", 0, "args", "models", "asr", "gpu_fraction"),
         1.5,
