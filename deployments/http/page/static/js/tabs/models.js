@@ -140,7 +140,9 @@ function factsOf(row, lately) {
 		["lag", lag === null ? t("models.lag_none") : t("models.lag_value", { seconds: number(lag, 1) })],
 		["memory", t("models.memory_value", { mb: number(memory / 2 ** 20), replicas: row.replicas })],
 		["engine", row.engine],
-		["weights", `${row.weights} (${row.licence})`],
+		["weights", row.weights],
+		["licence", row.commercial_use === false ? t("models.unfree", row) : row.licence],
+		...(row.sends_to ? [["sends_to", row.sends_to]] : []),
 	];
 }
 
