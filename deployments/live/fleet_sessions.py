@@ -16,15 +16,15 @@ from deployments.live.sessions import Sessions
 from models.audio.streaming import StreamResampler
 
 
-def sessions_of(fleet: Fleet, config: AppConfig) -> Sessions:
-    """Return the register of the sessions of one ingress process."""
+def sessions_of(fleet: Fleet, config: AppConfig, ingresses: int = 1) -> Sessions:
+    """Return the register of the sessions of one ingress process, of so many."""
     stages = StageRunner(config.limits.max_items_in_flight)
     synthesiser = Synthesiser(stages, fleet, config.ingress.sentence_gap_s)
     bound = config.live.max_load
 
     def admit(demand: Demand, before: Demand | None) -> None:
         if bound is not None:
-            share = bound / config.ingress.on_a_node
+            share = bound / ingresses
             LiveAdmission(fleet, share, lambda: [s.demand for s in sessions]).check(demand, before)
 
     sessions = Sessions(
