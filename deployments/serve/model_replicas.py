@@ -179,7 +179,9 @@ def bind(
         num_replicas=config.first_replicas,
         max_ongoing_requests=BATCHES_A_REPLICA * ingresses,
         graceful_shutdown_timeout_s=DRAIN_S,
-        request_router_config=RequestRouterConfig(request_router_class=ROUTER),
+        request_router_config=RequestRouterConfig(
+            request_router_class=ROUTER  # type: ignore[arg-type]
+        ),
         ray_actor_options={
             "num_cpus": CPUS_A_REPLICA,
             # On a host without GPUs a fraction would never be scheduled; the model's own
