@@ -12,7 +12,7 @@ from bench.cluster import ingresses, nodes
 from bench.results import Results
 
 PARTS = {"nodes": nodes.measure, "ingresses": ingresses.measure}
-OPTIONS = {
+OPTIONS: command.Options = {
     "part": {"choices": [*PARTS], "default": "nodes", "help": "what to measure [nodes]"},
     "seconds": command.value(12.0, "seconds of each load"),
     "rate": command.value(100.0, "requests a second of all ingresses together"),

@@ -4,12 +4,12 @@ from __future__ import annotations
 
 import argparse
 import time
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
 import httpx
 
-from bench.results import Aim, Results, Table
+from bench.results import Aim, Cell, Results, Table
 from bench.serving import config_of, serving, sleeper
 from load.figures import percentile
 from tests.support.cluster.load import Load
@@ -81,7 +81,7 @@ def results(found: Sequence[Measured], rate: float) -> Results:
         )
         for each in found[1:]
     ]
-    columns = {
+    columns: dict[str, Callable[[Measured], Cell]] = {
         "ingresses": lambda each: each.ingresses,
         "sent": lambda each: each.sent,
         "right": lambda each: each.right,

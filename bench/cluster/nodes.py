@@ -5,14 +5,14 @@ from __future__ import annotations
 import argparse
 import asyncio
 import time
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Any
 
 import httpx
 import psutil
 
-from bench.results import Aim, Results, Table
+from bench.results import Aim, Cell, Results, Table
 from tests.support.cluster.cluster import Cluster, fakes_config, running, wait_for
 from tests.support.cluster.load import SIZE, WAIT_S, ask
 from tests.support.cluster.replicas import batches
@@ -123,7 +123,7 @@ def results(found: Sequence[Measured]) -> Results:
     aims.append(Aim.at_most(f"CPU a request on {found[-1].nodes} nodes, of that on one", dear, 1.2))
     busiest = max(each.busy_percent for each in found)
     aims.append(Aim.at_most("busy cores", busiest, BUSY_PERCENT, " %"))
-    columns = {
+    columns: dict[str, Callable[[Measured], Cell]] = {
         "nodes": lambda each: each.nodes,
         "requests/s": lambda each: round(each.rate, 1),
         "answers that were not right": lambda each: each.other,

@@ -111,16 +111,21 @@ class ModelConfig(Strict):
     @property
     def cpu_threads(self) -> int:
         """Threads of one replica, as configured or by this machine's cores."""
-        small = find_engine(self.engine).engine.small
-        return self.threads or default_threads(self.most_replicas, usable_cores(), small=small)
+        return self.threads_on(1)
 
-    def settings(self, name: str) -> RuntimeSettings:
-        """Tell the engine what the configuration says of its model."""
+    def threads_on(self, nodes: int) -> int:
+        """Threads of one replica, where the replicas are spread over so many machines like this."""
+        small = find_engine(self.engine).engine.small
+        replicas = math.ceil(self.most_replicas / nodes)
+        return self.threads or default_threads(replicas, usable_cores(), small=small)
+
+    def settings(self, name: str, nodes: int = 1) -> RuntimeSettings:
+        """Tell the engine what the configuration says of its model, on so many machines."""
         validated = checked_options(self.engine, self.options)
         return RuntimeSettings(
             name=name,
             weights=self.weights,
-            device=DeviceRequest(self.device, self.gpu_fraction, self.cpu_threads),
+            device=DeviceRequest(self.device, self.gpu_fraction, self.threads_on(nodes)),
             options={key: getattr(validated, key) for key in self.options},
             sha256=self.sha256,
             files=find_engine(self.engine).engine.files,

@@ -18,11 +18,11 @@ from models.audio.streaming import StreamResampler
 from models.errors import DragomanError
 
 
-def sessions_of(fleet: Fleet, config: AppConfig) -> Sessions:
-    """Return the register of the sessions of one ingress process."""
+def sessions_of(fleet: Fleet, config: AppConfig, ingresses: int = 1) -> Sessions:
+    """Return the register of the sessions of one ingress process, of so many."""
     stages = StageRunner(config.limits.max_items_in_flight)
     synthesiser = Synthesiser(stages, fleet, config.ingress.sentence_gap_s)
-    share = _share(config)
+    share = _share(config, ingresses)
 
     def admit(demand: Demand, before: Demand | None) -> None:
         if share is not None:
@@ -40,7 +40,7 @@ def sessions_of(fleet: Fleet, config: AppConfig) -> Sessions:
 
 def speaks_in_time(fleet: Fleet, config: AppConfig, target: str) -> bool:
     """Tell whether a session that is alone here is let in with speech in that language."""
-    share = _share(config)
+    share = _share(config, config.ingress.on_a_node)
     demand = Demand.of(LiveOptions(targets=(target,), speaks=True))
     try:
         return share is None or LiveAdmission(fleet, share, tuple).carries_one(demand)
@@ -48,7 +48,7 @@ def speaks_in_time(fleet: Fleet, config: AppConfig, target: str) -> bool:
         return False
 
 
-def _share(config: AppConfig) -> float | None:
-    """Return the most of a model's time for the live sessions of one ingress; None: any."""
+def _share(config: AppConfig, ingresses: int) -> float | None:
+    """Return the most of a model's time for the live sessions of one of the ingresses; None: any."""
     bound = config.live.max_load
-    return None if bound is None else bound / config.ingress.on_a_node
+    return None if bound is None else bound / ingresses

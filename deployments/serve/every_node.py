@@ -27,7 +27,7 @@ def replicas_of(ingress: IngressConfig) -> dict[str, Any]:
         return {"num_replicas": ingress.replicas}
     scaling = AutoscalingConfig(
         min_replicas=1,
-        initial_replicas=nodes_with_cpus(),
+        initial_replicas=ingresses_now(ingress),
         max_replicas=MOST_NODES,
         upscale_delay_s=0,
         downscale_delay_s=GONE_S,
@@ -36,6 +36,11 @@ def replicas_of(ingress: IngressConfig) -> dict[str, Any]:
         ),
     )
     return {"autoscaling_config": scaling, "max_replicas_per_node": 1}
+
+
+def ingresses_now(ingress: IngressConfig) -> int:
+    """Return the number of ingress processes, by the nodes that there are now."""
+    return nodes_with_cpus() if ingress.replicas == "every_node" else ingress.replicas
 
 
 class EveryNode:

@@ -37,6 +37,7 @@ from deployments.live.fleet_sessions import sessions_of
 from deployments.security import audit
 from deployments.security.keys import KnownKeys
 from deployments.serve.drain import DRAIN_S
+from deployments.serve.every_node import ingresses_now
 from deployments.serve.model_control import ServeDirectory
 from deployments.serve.replica_address import stay_on_loopback
 from deployments.serve.signing_key import signing_key
@@ -71,7 +72,7 @@ class Ingress:
         ask = self._ask if config.ingress.may_be_several else None
         known_keys = KnownKeys(config.security)
         self._cluster_figures = ClusterFigures(own, self._fleet.figures, ask, known_keys.figures)
-        sessions = sessions_of(self._fleet, config)
+        sessions = sessions_of(self._fleet, config, ingresses_now(config.ingress))
         self._relays = Relays(sessions)
         self._sessions = sessions
         all_ = Elsewhere(self._relay_all, self._find_all, self._end_all)

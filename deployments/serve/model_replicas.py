@@ -23,6 +23,7 @@ from deployments.catalogue.platform import AppStatus
 from deployments.catalogue.scaling import Load
 from deployments.config.names import APPLICATION, INGRESS
 from deployments.serve.drain import DRAIN_S
+from deployments.serve.every_node import nodes_with_cpus
 from deployments.serve.handle import LOST, ServeRemote, handle_of
 from deployments.serve.replica import CPUS_A_REPLICA, ModelReplica
 from deployments.telemetry.log import LogFormat, logger
@@ -56,8 +57,9 @@ class ServePlatform:
 
     async def start(self, generation: Generation) -> None:
         gpus, _ = await self.gpus()
+        nodes = await asyncio.to_thread(nodes_with_cpus)
         app = RunTarget(
-            bind(generation, gpus, self._log_format, self._ingresses),
+            bind(generation, gpus, nodes, self._log_format, self._ingresses),
             name=generation.app,
             route_prefix=None,
             external_scaler_enabled=generation.config.range is not None,
@@ -167,22 +169,26 @@ class ServePlatform:
         return (await asyncio.to_thread(serve.status)).applications
 
 
-def bind(generation: Generation, gpus: float, log_format: LogFormat, ingresses: int) -> Application:
-    """Build the application of one generation, for a cluster with so many GPUs and ingresses."""
+def bind(
+    generation: Generation, gpus: float, nodes: int, log_format: LogFormat, ingresses: int
+) -> Application:
+    """Build the application of one generation, for a cluster of so many GPUs, nodes, ingresses."""
     name, config = generation.name, generation.config
     return ModelReplica.options(  # type: ignore[attr-defined, no-any-return]
         name=name,
         num_replicas=config.first_replicas,
         max_ongoing_requests=BATCHES_A_REPLICA * ingresses,
         graceful_shutdown_timeout_s=DRAIN_S,
-        request_router_config=RequestRouterConfig(request_router_class=ROUTER),
+        request_router_config=RequestRouterConfig(
+            request_router_class=ROUTER  # type: ignore[arg-type]
+        ),
         ray_actor_options={
             "num_cpus": CPUS_A_REPLICA,
             # On a host without GPUs a fraction would never be scheduled; the model's own
             # `device` decides there.
             "num_gpus": config.gpu_fraction if gpus and config.device != "cpu" else 0,
         },
-    ).bind(config.engine, config.settings(name), generation.override, log_format)
+    ).bind(config.engine, config.settings(name, nodes), generation.override, log_format)
 
 
 def _status(app: str, of: ApplicationStatusOverview) -> AppStatus | None:

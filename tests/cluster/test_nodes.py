@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 import re
+import subprocess
 import sys
 from collections.abc import Iterable
 
 import httpx
+import numpy as np
 import psutil
 import pytest
 
@@ -55,7 +57,10 @@ def _title(process: psutil.Process) -> str:
 def test_no_node_opens_a_block_of_another(cluster: Cluster) -> None:
     here, there = cluster.nodes[:2]
     line = here.command(sys.executable, "-c", HOLDS, environment=cluster.environment())
-    with psutil.Popen(line, stdin=-1, stdout=-1, text=True) as holder:
+    pipe = subprocess.PIPE
+    with subprocess.Popen(line, stdin=pipe, stdout=pipe, text=True) as holder:
+        assert holder.stdin is not None
+        assert holder.stdout is not None
         address = holder.stdout.readline().strip()
         found = [node.run(sys.executable, "-c", OPENS, address) for node in (here, there)]
         holder.stdin.close()
@@ -86,8 +91,6 @@ def test_every_node_answers_right(cluster: Cluster) -> None:
 
 
 def one_at(number: int) -> bytes:
-    import numpy as np
-
     embedding = np.zeros(192, np.float32)
     embedding[number] = 1.0
     return embedding.tobytes()

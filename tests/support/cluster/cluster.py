@@ -75,10 +75,12 @@ class Cluster:
     # ---- life ----------------------------------------------------------------------------
 
     def start(self, nodes: int) -> None:
-        """Start the nodes, which are all there on return."""
+        """Start the head and then the others, which are all there on return."""
         for number in range(nodes):
             self.nodes.append(Node(self.network, number))
             self.start_ray(number)
+            if number == 0:
+                self.until_joined()
         self.until_joined()
 
     def start_ray(self, number: int) -> None:
@@ -92,7 +94,7 @@ class Cluster:
             command += [f"--address={self.address}"]
         else:
             command += ["--head", f"--port={GCS_PORT}", f"--dashboard-host={node.address}"]
-            command += [f"--redis-password={self.redis.password}"]
+            command += [f"--redis-password={self.redis.password}", "--ray-client-server-port=0"]
         log = node.path("/tmp/ray-start.log").open("ab")
         loop = f"while true; do {shlex.join(command)}; sleep 1; done"
         line = node.command("sh", "-c", loop, environment=self.environment())

@@ -47,9 +47,14 @@ class Table:
 
     def row(self, name: str, fault_at: float) -> str:
         """A line of the table of faults."""
-        counts = [len(self.requests), *(self.count(k) for k in ("right", "refused", "lost"))]
+        counts = [self.count("right"), self.count("refused"), self.count("lost")]
         slowest = max(each.took_s for each in self.requests)
-        cells = [name, *map(str, counts), f"{self.recovered_s(fault_at):.1f}", f"{slowest:.1f}"]
+        cells = [
+            name,
+            *map(str, [len(self.requests), *counts]),
+            f"{self.recovered_s(fault_at):.1f}",
+            f"{slowest:.1f}",
+        ]
         return f"| {' | '.join(cells)} |"
 
     def told(self) -> str:

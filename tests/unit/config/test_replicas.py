@@ -8,6 +8,7 @@ import pytest
 
 from deployments.config.replicas import IDLE_S
 from deployments.config.schema import ModelConfig
+from models.devices.threads import default_threads, usable_cores
 from tests.support.fakes import SLEEP
 
 RANGES: dict[str, tuple[dict[str, Any], tuple[int, int, float | None]]] = {
@@ -23,3 +24,13 @@ RANGES: dict[str, tuple[dict[str, Any], tuple[int, int, float | None]]] = {
 def test_a_range_of_replicas(fields: dict[str, Any], means: tuple[int, int, float | None]) -> None:
     model = ModelConfig.model_validate({"engine": SLEEP, **fields})
     assert (model.first_replicas, model.most_replicas, model.unload_after_s) == means
+
+
+@pytest.mark.parametrize(
+    ("replicas", "nodes", "a_node"), [(4, 1, 4), (4, 2, 2), (3, 2, 2), (1, 3, 1)]
+)
+def test_threads_are_shared_with_the_replicas_of_one_machine(
+    replicas: int, nodes: int, a_node: int
+) -> None:
+    model = ModelConfig(engine=SLEEP, replicas=replicas)
+    assert model.threads_on(nodes) == default_threads(a_node, usable_cores(), small=False)

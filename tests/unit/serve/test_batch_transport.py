@@ -218,7 +218,11 @@ def test_a_batch_is_shared_with_a_replica_of_this_node_and_pickled_for_others() 
 
 def test_a_batch_that_goes_to_another_node_takes_no_block(monkeypatch: pytest.MonkeyPatch) -> None:
     taken: list[int] = []
-    monkeypatch.setattr(Blocks, "_take", lambda _, size: taken.append(size))
+
+    def take(_: Blocks, size: int) -> None:
+        taken.append(size)
+
+    monkeypatch.setattr(Blocks, "_take", take)
     with Outgoing([SpeakerItem(INT16)], Blocks()) as batch:
         sent(batch, set(), is_near=False)
     assert not taken
