@@ -49,6 +49,6 @@ def speaks_in_time(fleet: Fleet, config: AppConfig, target: str) -> bool:
 
 
 def _share(config: AppConfig, ingresses: int) -> float | None:
-    """Return the most of a model's time for the live sessions of one of the ingresses; None: any."""
+    """Return how much of a model's time one ingress' live sessions may take; None: all."""
     bound = config.live.max_load
     return None if bound is None else bound / ingresses
