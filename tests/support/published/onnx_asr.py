@@ -118,7 +118,10 @@ def nemo_tdt(folder: Path, seed: int = 1) -> None:
     graph = _Graph(seed)
     _strided(graph, "audio_signal", SIZE, 8, name="outputs")
     _counted(graph, "length", 8, name="encoded_lengths")
-    outputs = {"outputs": (FLOAT, ["b", SIZE, "f"]), "encoded_lengths": (LONG, ["b"])}
+    outputs: dict[str, tuple[int, Shape]] = {
+        "outputs": (FLOAT, ["b", SIZE, "f"]),
+        "encoded_lengths": (LONG, ["b"]),
+    }
     graph.write(folder / "encoder-model.onnx", AUDIO, outputs)
     _nemo_joint(folder / "decoder_joint-model.onnx", len(tokens), seed)
 
@@ -126,7 +129,7 @@ def nemo_tdt(folder: Path, seed: int = 1) -> None:
 def _nemo_joint(path: Path, tokens: int, seed: int) -> None:
     graph = _Graph(seed + 100)
     said = graph.add("Gather", graph.weights(tokens, SIZE, scale=1.5), "targets")  # [1, 1, SIZE]
-    half = graph.add("Mul", "input_states_1", graph.constant(np.float32([0.5])))
+    half = graph.add("Mul", "input_states_1", graph.constant(np.array([0.5], np.float32)))
     state = graph.add("Tanh", graph.add("Add", said, half), name="output_states_1")
     graph.add("Identity", "input_states_2", name="output_states_2")
     graph.add("Identity", "target_length", name="prednet_lengths")
@@ -162,7 +165,7 @@ def canary(folder: Path, seed: int = 2) -> None:
     frames = _strided(graph, "audio_signal", SIZE, 8)
     graph.add("Transpose", frames, name="encoder_embeddings", perm=[0, 2, 1])
     count = graph.add("Shape", frames, start=2, end=3)
-    zero, one = graph.constant(np.int64(0)), graph.constant(np.int64(1))
+    zero, one = graph.constant(np.array(0)), graph.constant(np.array(1))
     places = graph.add("Range", zero, graph.add("Squeeze", count), one)
     ends = graph.add("Unsqueeze", _counted(graph, "length", 8), graph.constant(np.array([1])))
     graph.add("Cast", graph.add("Less", places, ends), name="encoder_mask", to=LONG)
@@ -194,10 +197,12 @@ def _canary_decoder(
     heard = graph.add("Div", heard, graph.add("ReduceSum", is_heard, ones, keepdims=0))
     context = graph.add("Unsqueeze", graph.add("Add", heard, before), ones)
     scores = graph.add("MatMul", graph.add("Add", said, context), graph.weights(SIZE, len(tokens)))
-    is_end = np.float32([token == "<|endoftext|>" for token in tokens])
-    never = np.float32([-100.0 * token.startswith("<|") for token in tokens]) * (1 - is_end)
+    is_end = np.array([token == "<|endoftext|>" for token in tokens], np.float32)
+    never = np.array([-100.0 * token.startswith("<|") for token in tokens], np.float32) * (
+        1 - is_end
+    )
     count = graph.add("Cast", graph.add("Shape", memory, start=2, end=3), to=FLOAT)
-    later = graph.add("Sub", count, graph.constant(np.float32([len(CANARY_TOKENS) + 20])))
+    later = graph.add("Sub", count, graph.constant(np.array([len(CANARY_TOKENS) + 20], np.float32)))
     end = graph.add("Mul", later, graph.constant(is_end))
     end = graph.add("Add", end, graph.constant(never))
     graph.add("Add", scores, end, name="logits")
