@@ -48,7 +48,7 @@ class Opened:
 def opened(layout: str, folder: Path) -> Opened:
     build, languages = LAYOUTS[layout]
     build(folder)
-    options = {"model": layout, "languages": languages}
+    options: dict[str, Any] = {"model": layout, "languages": languages}
     settings = RuntimeSettings("asr", f"path:{folder}", DeviceRequest("cpu", threads=1), options)
     runtime = OnnxAsr(settings, Options(**options))
     runtime.load()

@@ -131,7 +131,8 @@ def test_a_clip_s_voice_is_coqui_s(
 
     def load(path: str, rate_hz: int) -> torch.Tensor:
         heard = torch.from_numpy(to_float32(clip))[None]
-        return torchaudio.functional.resample(heard, SAMPLE_RATE_HZ, rate_hz).clip(-1, 1)
+        resampled: torch.Tensor = torchaudio.functional.resample(heard, SAMPLE_RATE_HZ, rate_hz)
+        return resampled.clip(-1, 1)
 
     monkeypatch.setattr(of_coqui, "load_audio", load)
     with torch.random.fork_rng([]):

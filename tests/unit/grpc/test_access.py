@@ -90,7 +90,9 @@ SCOPES = {
 
 
 @pytest.mark.parametrize(("method", "name", "code"), SCOPES.values(), ids=SCOPES)
-async def test_scopes_are_those_of_http(locked: Served, method: str, name: str, code: Code) -> None:
+async def test_scopes_are_those_of_http(
+    locked: Served, method: str, name: str, code: grpc.StatusCode
+) -> None:
     found, *_ = await bare(locked.address, method, b"", authorization=bearer(name))
     assert found is code
 
@@ -143,13 +145,13 @@ async def test_each_request_of_a_stream_counts_for_its_key(locked: Served) -> No
 async def test_requests_at_once_of_a_key_are_bounded(locked: Served) -> None:
     gate = asyncio.Event()
     locked.remotes["nmt"].hold_all(gate)
-    asking = {"authorization": bearer("single")}
-    first = asyncio.create_task(bare(locked.address, INFER, infer_message(), **asking))
+    key = bearer("single")
+    first = asyncio.create_task(bare(locked.address, INFER, infer_message(), authorization=key))
     caller = locked.known_keys.named("single")
     assert caller is not None
     while not caller.running:
         await asyncio.sleep(0.01)
-    code, _, trailers, _ = await bare(locked.address, INFER, infer_message(), **asking)
+    code, _, trailers, _ = await bare(locked.address, INFER, infer_message(), authorization=key)
     gate.set()
     assert (code, trailers["x-error-code"]) == (Code.RESOURCE_EXHAUSTED, "too_many_running")
     assert (await first)[0] is Code.OK

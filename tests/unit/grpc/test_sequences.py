@@ -133,7 +133,7 @@ async def test_a_drain_flushes_it_with_its_reason(served: Served) -> None:
         answers = client.stream_infer(begun()).__aiter__()
         await anext(answers)
         draining = asyncio.create_task(served.admission.drain(10))
-        errors = []
+        errors: list[Any] = []
         with pytest.raises(Exception, match="the server is stopping"):
             await _all_of(answers, errors)
         assert await draining
