@@ -10,7 +10,8 @@ import grpc
 import pytest
 
 from deployments.config.grpc import Grpc
-from deployments.config.ingress import IngressConfig, Limits
+from deployments.config.ingress import IngressConfig
+from deployments.config.schema import Limits
 from deployments.config.security import Tls
 from deployments.grpc import arrivals
 from deployments.grpc.arrivals import Arrivals
