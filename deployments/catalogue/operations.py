@@ -25,6 +25,7 @@ from models.errors import ConfigError, Draining, InvalidRequest, LoadFailed, Una
 # A look at all applications costs a tenth of a second of this process and of Serve's controller.
 POLL_S = 0.5  # between looks at an application that is being started
 SHARE_S = 5.0  # until what another model had of a GPU counts as free
+REPLICAS_S = 180.0  # for replicas that the load asks for to start
 SETTLE_S = 30.0  # for the ingresses to finish what they have begun with a model
 
 
@@ -185,13 +186,32 @@ class Operations:
         return Placement(app, "READY", "", False, override, description, replicas)
 
     async def scale(self, name: str, replicas: int) -> None:
-        """Change the number of replicas of a model that serves."""
+        """Change the number of replicas of a model that serves.
+
+        Batches are formed for more replicas once these run, and for fewer before any stops.
+        Replicas that do not start in time are not waited for any longer: there is no room.
+        """
         before = self.placed[name]
         if before.app is None or before.state != "READY" or before.replicas == replicas:
             return
+        if replicas < before.replicas:
+            await self.set(name, replace(before, replicas=replicas))
         logger.info("model %r: %d replicas instead of %d", name, replicas, before.replicas)
         await self._platform.scale(name, before.app, replicas)
+        until = self._clock() + REPLICAS_S
+        there = await self._running(before.app)
+        while there < replicas and self._clock() < until:
+            await asyncio.sleep(POLL_S)
+            there = await self._running(before.app)
+        if there < replicas:
+            logger.warning("model %r: %d of %d replicas have started", name, there, replicas)
+            replicas = max(1, there)
+            await self._platform.scale(name, before.app, replicas)
         await self.set(name, replace(before, replicas=replicas))
+
+    async def _running(self, app: str) -> int:
+        found = (await self.status()).get(app)
+        return 0 if found is None else found.replicas
 
     def effective(self, name: str, override: ModelOverride | None) -> ModelConfig:
         """Return a model's configuration, with an override if that fits."""

@@ -19,6 +19,7 @@ class AppStatus:
     state: Literal["starting", "running", "failed", "stopping"]
     message: str = ""  # why it failed
     deployed_at: float = 0.0  # Unix time
+    replicas: int = 0  # that run
 
 
 class Platform(Protocol):

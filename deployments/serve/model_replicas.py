@@ -198,4 +198,6 @@ def _status(app: str, of: ApplicationStatusOverview) -> AppStatus | None:
         return None
     message = of.deployments[name].message if of.deployments else of.message
     reason = (message.strip().splitlines() or ["see the log"])[-1]
-    return AppStatus(name, STATES[of.status], reason, of.last_deployed_time_s)
+    states = of.deployments[name].replica_states if of.deployments else {}
+    running = sum(count for state, count in states.items() if state == "RUNNING")
+    return AppStatus(name, STATES[of.status], reason, of.last_deployed_time_s, running)

@@ -7,7 +7,7 @@ import pickle
 import time
 from collections.abc import Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
-from typing import Any
+from typing import Any, Literal
 
 from deployments.batching.batch import BatchReply
 from deployments.batching.batcher import Batcher
@@ -97,7 +97,8 @@ class LocalPlatform:
         self.remembered: Placements | None = None  # of a control before
         self.held: set[str] = set()  # applications whose start does not end
         self.gpus_left = (0.0, 0.0)
-        self.scaled: list[tuple[str, int]] = []  # models, and what their number became
+        self.scaled: list[tuple[str, int]] = []  # models, and what their number is to be
+        self.most_replicas = 256  # of a model that start
 
     async def start(self, generation: Generation) -> None:
         self.started.append(generation)
@@ -117,7 +118,9 @@ class LocalPlatform:
     def _status(self, app: str, remote: LocalRemote | str) -> AppStatus:
         if isinstance(remote, str):
             return AppStatus(self.models[app], "failed", remote)
-        return AppStatus(self.models[app], "starting" if app in self.held else "running")
+        running = dict(self.scaled).get(self.models[app], 1)
+        state: Literal["starting", "running"] = "starting" if app in self.held else "running"
+        return AppStatus(self.models[app], state, replicas=min(running, self.most_replicas))
 
     async def describe(self, name: str, app: str) -> Description | None:
         remote = self.remote(app)

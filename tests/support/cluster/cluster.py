@@ -94,7 +94,7 @@ class Cluster:
             command += [f"--address={self.address}"]
         else:
             command += ["--head", f"--port={GCS_PORT}", f"--dashboard-host={node.address}"]
-            command += [f"--redis-password={self.redis.password}", "--ray-client-server-port=0"]
+            command += [f"--redis-password={self.redis.password}"]
         log = node.path("/tmp/ray-start.log").open("ab")
         loop = f"while true; do {shlex.join(command)}; sleep 1; done"
         line = node.command("sh", "-c", loop, environment=self.environment())

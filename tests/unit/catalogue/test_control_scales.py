@@ -51,3 +51,18 @@ async def test_replicas_are_added_while_requests_wait(
         await asyncio.sleep(0)
     assert (await control.placements()).of["speaker"].replicas == most
     assert max([1, *(replicas for _, replicas in platform.scaled)]) == most
+
+
+async def test_replicas_that_find_no_room_are_given_up(monkeypatch: pytest.MonkeyPatch) -> None:
+    for pause in ("control.ROUND_S", "operations.POLL_S", "operations.REPLICAS_S"):
+        monkeypatch.setattr(f"deployments.catalogue.{pause}", 0.0)
+    platform = Loaded()
+    platform.most_replicas = 3
+    control = Control(
+        {"speaker": ModelConfig(engine=SLEEP, replicas=ReplicaRange(max=9))}, platform
+    )
+    control.start()
+    async with asyncio.timeout(10):
+        while ("speaker", 3) not in platform.scaled[1:]:
+            await asyncio.sleep(0)
+    assert (await control.placements()).of["speaker"].replicas <= 3
