@@ -5,7 +5,7 @@ PYTHON ?= python3
 VENV ?= .venv
 CONFIG ?= serve_config.yaml
 BIN := $(VENV)/bin
-BENCHES := accuracy attacks clauses consents diarisation dubbing endurance engines fair first-audio gpu graph graph-waste glossary growth grpc kept keywords languages live overhead said shared-memory speaker-checks spoken stages
+BENCHES := accuracy attacks clauses cluster consents diarisation dubbing endurance engines fair first-audio gpu graph graph-waste glossary growth grpc kept keywords languages live overhead said shared-memory speaker-checks spoken stages
 INSTALLED := $(VENV)/.installed
 
 # Dozens of processes read the same modules; without this each of them compiles them anew.
@@ -139,9 +139,9 @@ bench-asr bench-speaker bench-nmt bench-yourtts: bench-%: install
 	PYTHONPATH=client $(BIN)/python -m bench.engines --only $* $(ARGS)
 
 # Run the server on three nodes of this one machine, each in namespaces of its own. It needs root, and
-# Debian's Redis, which it installs; so the CI leaves it out.
+# Debian's Redis and nginx, which it installs; so the CI leaves it out.
 cluster-tests: install
-	@command -v redis-server >/dev/null || apt-get install --yes --no-install-recommends redis-server
+	@command -v redis-server >/dev/null && command -v nginx >/dev/null || apt-get install --yes --no-install-recommends redis-server nginx-light
 	$(BIN)/pytest tests/cluster $(ARGS)
 
 clean:

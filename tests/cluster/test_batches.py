@@ -8,8 +8,8 @@ from concurrent.futures import ThreadPoolExecutor
 import httpx
 import pytest
 
-from tests.support.cluster.clips import HEADERS, PATH, clip
 from tests.support.cluster.cluster import Cluster
+from tests.support.cluster.load import HEADERS, PATH, clip
 from tests.support.cluster.replicas import batches
 
 TIMES = 8

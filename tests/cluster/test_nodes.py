@@ -12,8 +12,8 @@ import numpy as np
 import psutil
 import pytest
 
-from tests.support.cluster.clips import HEADERS, PATH, clip
 from tests.support.cluster.cluster import PORT, Cluster
+from tests.support.cluster.load import HEADERS, PATH, clip
 from tests.support.cluster.node import Node
 
 # Makes a block, as an ingress does, and holds it until its standard input ends.

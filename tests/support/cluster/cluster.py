@@ -1,4 +1,4 @@
-"""A Ray cluster of three nodes with a server on it."""
+"""A Ray cluster of three nodes with a server on it, and what may happen to either."""
 
 from __future__ import annotations
 
@@ -30,7 +30,7 @@ CPUS = 1  # a number for Ray's scheduler, which starts as many workers before th
 OBJECT_STORE_BYTES = 100 << 20
 READY_S = 200.0
 CONFIG = "/tmp/serve_config.yaml"
-NEEDED = ("ip", "unshare", "nsenter", "redis-server")
+NEEDED = ("ip", "unshare", "nsenter", "redis-server", "nginx")
 # What Ray gives up a silent node after. By its defaults that takes half a minute.
 HEALTH = {
     "RAY_health_check_period_ms": "1000",
@@ -100,6 +100,24 @@ class Cluster:
         line = node.command("sh", "-c", loop, environment=self.environment())
         self._raylets[number] = subprocess.Popen(line, stdout=log, stderr=log)
         log.close()
+
+    def add(self) -> None:
+        """Start one more node, which joins."""
+        number = len(self.nodes)
+        self.nodes.append(Node(self.network, number))
+        self.start_ray(number)
+        self.until_joined()
+
+    def replace(self, number: int) -> None:
+        """Start a node anew at its old address, after it was killed."""
+        self._end_ray(number)
+        self.nodes[number] = Node(self.network, number)
+        self.start_ray(number)
+
+    def kill(self, number: int) -> None:
+        """End a node at once, as if its power was cut."""
+        self.nodes[number].kill()
+        self._end_ray(number)
 
     def _end_ray(self, number: int) -> None:
         process = self._raylets.pop(number, None)

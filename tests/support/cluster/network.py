@@ -53,6 +53,14 @@ class Network:
         # Ray finds a node's own address by the way to the world, which ends at the bridge here.
         run(*inside, "route", "add", "default", "via", self.host)
 
+    def cut(self, number: int) -> None:
+        """Take a node's cable off; what is on its way is lost, and nobody is told."""
+        run("ip", "link", "set", self._cable(number), "down")
+
+    def mend(self, number: int) -> None:
+        """Put the cable back on."""
+        run("ip", "link", "set", self._cable(number), "up")
+
     def close(self) -> None:
         run("ip", "link", "delete", self.bridge)
 

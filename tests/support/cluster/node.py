@@ -76,6 +76,13 @@ class Node:
                 continue
         return [process for process in found if process.pid != self.first.pid]
 
+    def cut(self) -> None:
+        """Cut it off from every other node and from this machine."""
+        self._network.cut(self.number)
+
+    def mend(self) -> None:
+        self._network.mend(self.number)
+
     def kill(self) -> None:
         """End every process of the node at once, without a word to any of them."""
         if self.first.is_running():

@@ -1,0 +1,1 @@
+"""What more nodes and more ingresses give, with models that only sleep."""
