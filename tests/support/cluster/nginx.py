@@ -15,6 +15,7 @@ START_S = 20.0
 # Passive checks, which are all that this nginx has. An ingress that drains refuses with 503 and has
 # done nothing yet, and no answer here changes anything: each request may be asked again elsewhere.
 CONF = """
+user root; # its temporary files lie in a folder of root alone
 daemon off;
 worker_processes 1;
 pid {folder}/pid;

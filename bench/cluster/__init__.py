@@ -1,1 +1,0 @@
-"""What more nodes and more ingresses give, with models that only sleep."""
