@@ -6,7 +6,7 @@ import sys
 import numpy as np
 from pytriton.decorators import batch
 from pytriton.model_config import DynamicBatcher, ModelConfig, Tensor
-from pytriton.triton import Triton, TritonConfig
+from pytriton.triton import Triton, TritonConfig, TritonSecurityConfig
 from sleeping_model import EMBEDDING_SIZE, embed
 
 # int16, or float32 at full scale 1.0, of which the model reads the first sample alone.
@@ -25,7 +25,9 @@ http_port, grpc_port, metrics_port = map(int, sys.argv[1:4])
 config = TritonConfig(
     http_address="127.0.0.1", http_port=http_port, grpc_port=grpc_port, metrics_port=metrics_port
 )
-with Triton(config=config) as triton:
+# Nothing is kept from perf_analyzer, which asks for the model's configuration over gRPC.
+security = TritonSecurityConfig(restricted_endpoints=[])
+with Triton(config=config, security_config=security) as triton:
     triton.bind(
         "speaker",
         infer,
