@@ -11,7 +11,8 @@ BASE = "localhost/debian:bookworm-slim"
 IMAGE = "localhost/dragoman"
 # Where this machine's pip finds packages, if it has been told so: the build may use the same.
 PIP_FILES = ("/etc/pip.conf", "/etc/xdg/pip", "/opt/wheels", "/opt/pypi", "/opt/pypi-more")
-CERTIFICATES = "/etc/ssl/certs"
+# Certificates that this machine trusts beside Debian's, as behind a proxy: the base trusts them.
+OWN_CERTIFICATES = Path("/usr/local/share/ca-certificates")
 
 
 class Builder:
@@ -35,12 +36,14 @@ class Builder:
             unfinished.rename(self._base)
         container = self._run("from", "scratch")
         self._run("copy", "--quiet", container, str(self._base), "/")
+        if OWN_CERTIFICATES.exists():
+            self._run("copy", "--quiet", container, str(OWN_CERTIFICATES), str(OWN_CERTIFICATES))
         self._run("commit", "--quiet", container, BASE)
         self._run("rm", container)
 
     def build(self) -> None:
         """Build the project's Dockerfile; its output goes to this terminal."""
-        volumes = [each for each in (*PIP_FILES, CERTIFICATES) if Path(each).exists()]
+        volumes = [each for each in PIP_FILES if Path(each).exists()]
         command = [
             *self._command("build"),
             "--isolation=chroot",
