@@ -21,7 +21,7 @@ if [ -n "$index" ]; then
   build=${index##*/}
   $pip --index-url "$index" $(sed -nE "s/^torch(audio)?==.*/&+$build/p" constraints.txt)
 fi
-$pip --constraint constraints.txt ".[$extras]"
+$pip --constraint constraints.txt ".[$extras]" "./client[load]" # the client brings the command
 if [ "$device" = cuda ]; then # both write one folder
   "$folder/bin/python" -m pip uninstall --quiet --yes onnxruntime
   $pip --force-reinstall --no-deps 'onnxruntime-gpu>=1.21,<1.27'
