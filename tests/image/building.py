@@ -47,6 +47,7 @@ class Builder:
         command = [
             *self._command("build"),
             "--isolation=chroot",
+            "--format=docker",  # whose images have health checks
             "--pull-never",
             *(f"--volume={each}:{each}:ro" for each in volumes),
             f"--build-arg=BASE={BASE}",

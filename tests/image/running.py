@@ -22,7 +22,7 @@ from tests.support.speech import clips
 USER = 10001
 STATE = "/var/lib/dragoman"
 ENVIRONMENT = {  # as the Dockerfile sets it
-    "PATH": "/opt/dragoman/bin:/usr/local/bin:/usr/bin:/bin",
+    "PATH": "/opt/dragoman/bin:/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin",
     "HOME": STATE,
     "DRAGOMAN_CACHE": f"{STATE}/weights",
     "HF_HOME": f"{STATE}/weights/huggingface",
