@@ -52,7 +52,7 @@ class Builder:
             *(f"--volume={each}:{each}:ro" for each in volumes),
             f"--build-arg=BASE={BASE}",
             "--build-arg=TORCH_INDEX_CPU=",  # as pip is configured here
-            f"--file={self._project / 'deploy' / 'container' / 'Dockerfile'}",
+            f"--file={self._project / 'deploy' / 'Dockerfile'}",
             f"--tag={IMAGE}",
             str(self._project),
         ]
