@@ -1,14 +1,15 @@
-"""The search for translations that several engines share: its options, checks and groups."""
+"""The search for translations that several engines share: its options, checks, groups and rows."""
 
 from __future__ import annotations
 
 import math
-from collections.abc import Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass
-from typing import Protocol, TypeVar
+from typing import Any, Protocol, TypeVar
 
-from models.errors import InvalidRequest
-from models.types import NmtItem
+from models.errors import DragomanError, InvalidRequest
+from models.runtime import ItemError
+from models.types import NmtItem, Translation
 
 MAX_BEAM_SIZE = 10
 MAX_LENGTH_PENALTY = 10.0
@@ -50,7 +51,10 @@ class Search:
 
 
 class SearchedRow(Protocol):
-    """An item that is ready for a model, and the bound of its translation."""
+    """An item of a batch that is ready for a model, and the bound of its translation."""
+
+    @property
+    def index(self) -> int: ...
 
     @property
     def item(self) -> NmtItem: ...
@@ -109,3 +113,37 @@ def groups(rows: Iterable[RowT]) -> Iterator[tuple[Search, list[RowT]]]:
     if greedy:
         yield Search(1, 1.0, max(row.max_tokens for row in greedy)), greedy
     yield from beams.items()
+
+
+def translate(
+    batch: Sequence[NmtItem],
+    row_of: Callable[[int, NmtItem], RowT],
+    has_words: Callable[[RowT], bool],
+    generate: Callable[[Sequence[RowT], Search], Sequence[Sequence[Any]]],
+    translation_of: Callable[[RowT, Sequence[Any]], Translation],
+) -> list[Translation | ItemError]:
+    """Translate each item of a batch, group by group.
+
+    Args:
+        batch: the items.
+        row_of: makes an item a row, or raises a DragomanError, which stands in its place.
+        has_words: whether a row is anything to translate; the others get no tokens.
+        generate: translates rows together.
+        translation_of: writes a row's tokens as its translation.
+    """
+    results: dict[int, Translation | ItemError] = {}
+    rows: list[RowT] = []
+    for index, item in enumerate(batch):
+        try:
+            row = row_of(index, item)
+        except DragomanError as error:
+            results[index] = ItemError(error)
+            continue
+        if has_words(row):
+            rows.append(row)
+        else:
+            results[index] = translation_of(row, ())
+    for search, group in groups(rows):
+        for row, tokens in zip(group, generate(group, search), strict=True):
+            results[row.index] = translation_of(row, tokens)
+    return [results[index] for index in range(len(batch))]

@@ -6,7 +6,7 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import TypeAlias
 
-from models.errors import DragomanError, TooLarge, UnsupportedPair
+from models.errors import TooLarge, UnsupportedPair
 from models.nmt.ctranslate2.family import Family
 from models.nmt.search import (
     PREFIX_TOKENS,
@@ -14,7 +14,7 @@ from models.nmt.search import (
     Search,
     bound_tokens,
     check_search,
-    groups,
+    translate,
 )
 from models.runtime import ItemError
 from models.types import NmtItem, Translation
@@ -68,22 +68,7 @@ class Translator:
 
         A text without words, such as an empty one, is translated to an empty text.
         """
-        results: dict[int, Translation | ItemError] = {}
-        rows: list[Row] = []
-        for index, item in enumerate(batch):
-            try:
-                row = self._row(index, item)
-            except DragomanError as error:
-                results[index] = ItemError(error)
-                continue
-            if row.source:
-                rows.append(row)
-            else:
-                results[index] = self._translation(row, [])
-        for search, group in groups(rows):
-            for row, tokens in zip(group, self._generate(group, search), strict=True):
-                results[row.index] = self._translation(row, tokens)
-        return [results[index] for index in range(len(batch))]
+        return translate(batch, self._row, _has_words, self._generate, self._translation)
 
     def _translation(self, row: Row, tokens: Sequence[str]) -> Translation:
         text = self._family.text(tokens[: row.max_tokens])
@@ -114,3 +99,7 @@ class Translator:
             f"this model does not translate {source} to {target}; it translates {known}",
             param="target_language",
         )
+
+
+def _has_words(row: Row) -> bool:
+    return bool(row.source)

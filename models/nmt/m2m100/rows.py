@@ -6,7 +6,7 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import TypeAlias
 
-from models.errors import DragomanError, TooLarge, UnsupportedPair
+from models.errors import TooLarge, UnsupportedPair
 from models.nmt.m2m100.tokenizer import M2m100Tokenizer
 from models.nmt.search import (
     PREFIX_TOKENS,
@@ -14,7 +14,7 @@ from models.nmt.search import (
     Search,
     bound_tokens,
     check_search,
-    groups,
+    translate,
 )
 from models.runtime import ItemError
 from models.types import NmtItem, Translation
@@ -83,22 +83,7 @@ class Translator:
 
         A text without words, such as an empty one, is translated to an empty text.
         """
-        results: dict[int, Translation | ItemError] = {}
-        rows: list[Row] = []
-        for index, item in enumerate(batch):
-            try:
-                row = self._row(index, item)
-            except DragomanError as error:
-                results[index] = ItemError(error)
-                continue
-            if len(row.source) > PREFIX_TOKENS:
-                rows.append(row)
-            else:
-                results[index] = self._translation(row, [])
-        for search, group in groups(rows):
-            for row, ids in zip(group, self._generate(group, search), strict=True):
-                results[row.index] = self._translation(row, ids)
-        return [results[index] for index in range(len(batch))]
+        return translate(batch, self._row, _has_words, self._generate, self._translation)
 
     def _translation(self, row: Row, ids: Sequence[int]) -> Translation:
         text = self._tokenizer.decode(ids[: row.max_tokens])
@@ -125,3 +110,7 @@ class Translator:
     def _bound(self, source_tokens: int) -> int:
         factor = self._options.max_length_factor
         return bound_tokens(source_tokens, factor, self._max_target_tokens)
+
+
+def _has_words(row: Row) -> bool:
+    return len(row.source) > PREFIX_TOKENS
