@@ -36,6 +36,11 @@ class Bench:
     folder: Path
     quick: bool
     talks: dict[tuple[str, float, int], Talk] = field(default_factory=dict)
+    known: dict[str, Offlines] = field(default_factory=dict)  # by the server's URL
+
+    def offlines(self, server: Server) -> Offlines:
+        """Return the answers of a server to whole talks, which all its parts share."""
+        return self.known.setdefault(server.url, Offlines(server.url))
 
     def talk(self, duration_s: float, seed: int = 0, language: str = "en") -> Talk:
         key = (language, duration_s, seed)
@@ -64,7 +69,7 @@ def minutes(delay: str) -> Part:
     """One minute with more and more sessions."""
 
     def run(bench: Bench, server: Server) -> list[Line]:
-        offlines = Offlines(server.url)
+        offlines = bench.offlines(server)
         counts = SESSIONS if delay == "medium" and not bench.quick else FEW_SESSIONS
         return [
             measure(server, f"one minute, {delay}", bench.asks(count, MINUTE_S, delay), offlines)
@@ -76,13 +81,16 @@ def minutes(delay: str) -> Part:
 
 def long(bench: Bench, server: Server) -> list[Line]:
     """Ten minutes, for the slope."""
-    offlines = Offlines(server.url)
-    return [measure(server, "ten minutes", bench.asks(8, LONG_S), offlines)]
+    offlines = bench.offlines(server)
+    return [
+        measure(server, "ten minutes", bench.asks(count, LONG_S), offlines)
+        for count in FEW_SESSIONS
+    ]
 
 
 def spoken(bench: Bench, server: Server) -> list[Line]:
     """Sessions that speak: into Portuguese, and into English of the server's own Portuguese."""
-    offlines = Offlines(server.url)
+    offlines = bench.offlines(server)
     path = bench.folder / "pt.pcm"
     into_english = Ask(portuguese(server.url, path, MINUTE_S, 0), "en", text_only=False)
     into_portuguese = Ask(bench.talk(MINUTE_S), "pt", text_only=False)
@@ -94,7 +102,7 @@ def spoken(bench: Bench, server: Server) -> list[Line]:
 
 def files(bench: Bench, server: Server) -> list[Line]:
     """Eight sessions, alone and beside callers of ten-minute files."""
-    offlines = Offlines(server.url)
+    offlines = bench.offlines(server)
     asks = bench.asks(8, MINUTE_S)
     wav = wav_of(bench.talk(LONG_S, 100))
 
@@ -126,7 +134,7 @@ def files(bench: Bench, server: Server) -> list[Line]:
 
 def killed(bench: Bench, server: Server) -> list[Line]:
     """Eight sessions of mixed languages; a replica of the recogniser is killed in the middle."""
-    offlines = Offlines(server.url)
+    offlines = bench.offlines(server)
     asks = [Ask(bench.talk(MINUTE_S, seed, language), None) for seed, language in enumerate(MIXED)]
 
     @contextmanager
@@ -168,6 +176,7 @@ PARTS: dict[str, Part] = {
     "killed": Part(killed, two_recognisers),
 }
 KIT = "whisperlivekit"
+KIT_TALKS = ((1, MINUTE_S), (4, MINUTE_S), (1, LONG_S))  # sessions, and how long
 NAMES = (*PARTS, KIT)
 QUICK = ("medium",)
 
@@ -192,6 +201,6 @@ def beside(bench: Bench) -> list[Line]:
     """WhisperLiveKit with the talks that Dragoman had."""
     with whisperlivekit.running() as kit:
         return [
-            whisperlivekit.measure(kit, [bench.talk(MINUTE_S, seed) for seed in range(count)])
-            for count in (1, 4)
+            whisperlivekit.measure(kit, [bench.talk(duration_s, seed) for seed in range(count)])
+            for count, duration_s in KIT_TALKS
         ]

@@ -52,6 +52,7 @@ def lag_table(title: str, lines: Sequence[Line]) -> Table:
         lines,
         {
             "what": lambda line: line.what,
+            "length s": lambda line: round(line.duration_s),
             "sessions": lambda line: line.sessions,
             "delay": lambda line: line.delay,
             "refused": lambda line: line.refused,
