@@ -6,8 +6,8 @@
 set -eu
 folder=$1 device=$2 weights=$3
 case $device in
-  cpu) index=$4 extras=piper,m2m100,yourtts,ecapa,tracing ;;
-  cuda) index=$5 extras=piper,m2m100,yourtts,ecapa,tracing,gpu ;;
+  cpu) index=$4 extras=piper,m2m100,ct2,onnx-asr,yourtts,ecapa,grpc,tracing ;;
+  cuda) index=$5 extras=piper,m2m100,ct2,onnx-asr,yourtts,ecapa,grpc,tracing,gpu ;;
   *) echo "DEVICE must be cpu or cuda, not $device" >&2; exit 2 ;;
 esac
 case $weights in

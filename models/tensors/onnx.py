@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import ctypes
-import time
 from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Literal
@@ -14,12 +13,12 @@ from numpy.typing import NDArray
 from models.devices import device
 from models.devices.onnx_session import open_session
 from models.errors import InvalidRequest, WeightsError
-from models.runtime import Engine, ItemError, RuntimeSettings, RuntimeSpec, TensorInfo
-from models.tensors.batches import Arrays, RowBatches
+from models.runtime import Engine, RuntimeSettings, TensorInfo
+from models.tensors.batches import Arrays
 from models.tensors.external_data import check_external_data
+from models.tensors.loading import Network, RowsEngine
 from models.tensors.signature import MAX_DIMS, TensorOption, check_options, fits
-from models.types import TensorsItem, TensorsResult
-from models.weights.source import licence, resolve
+from models.weights.source import resolve
 
 if TYPE_CHECKING:
     import onnxruntime
@@ -64,71 +63,49 @@ class Options:
         check_options(self.inputs, self.outputs, self.any_length)
 
 
-class OnnxTensors:
+class OnnxTensors(RowsEngine):
     """An ONNX model whose first dimension is that of the rows.
 
     No library of custom operators is loaded, and weights that lie beside the model are read from
     its folder alone.
     """
 
+    name = "onnx"
     engine = Engine("tensors", Options, "onnxruntime")
 
     def __init__(self, settings: RuntimeSettings, options: Options) -> None:
-        self._settings, self._options = settings, options
+        super().__init__(settings)
+        self._options = options
         self._session: onnxruntime.InferenceSession | None = None
-        self._rows: RowBatches | None = None
         self._halves: frozenset[str] = frozenset()  # tensors of BF16
 
-    def load(self) -> tuple[RuntimeSpec, device.DeviceReport]:
+    def _open(self) -> Network:
         import onnxruntime
 
-        started_s = time.perf_counter()
         settings, options, request = self._settings, self._options, self._settings.device
-        source = resolve(settings.weights, settings.sha256)
-        path = check_external_data(source, options.file)
+        path = check_external_data(resolve(settings.weights, settings.sha256), options.file)
         got, providers = device.choose_onnxruntime(request)
         session = open_session(path, request.threads, providers, lengths_vary=True)
         got = device.confirm_onnxruntime(request, got, session.get_providers())
         inputs = _signature("inputs", session.get_inputs(), options.inputs, options.any_length)
         outputs = _signature("outputs", session.get_outputs(), options.outputs, options.any_length)
-        is_alone = options.rows == "alone" or _takes_one_row(session.get_inputs())
         self._session = session
         self._halves = frozenset(
             info.name for info in (*inputs, *outputs) if info.datatype == "BF16"
         )
         names = [info.name for info in outputs]
-        self._rows = RowBatches(
-            *(settings.name, inputs, outputs, lambda arrays: self._forward(arrays, names)),
-            alone=is_alone,
-        )
-        spec = RuntimeSpec(
-            kind="tensors",
-            engine="onnx",
-            weights=settings.weights,
-            licence=licence(settings.weights),
-            inputs=inputs,
-            outputs=outputs,
-            max_batch_size=1 if is_alone else None,
-        )
-        return spec, device.report(
-            request,
+        return Network(
             got,
+            inputs,
+            outputs,
+            forward=lambda arrays: self._forward(arrays, names),
+            is_alone=options.rows == "alone" or _takes_one_row(session.get_inputs()),
             library=f"onnxruntime {onnxruntime.__version__}",
-            precision="as in its file",
-            load_s=time.perf_counter() - started_s,
         )
-
-    def warm_up(self) -> None:
-        assert self._rows is not None, "load() first"
-        self._rows.warm_up()
-
-    def run(self, batch: Sequence[TensorsItem]) -> list[TensorsResult | ItemError]:
-        """Return the outputs of each row; see ``RowBatches.run`` for the errors."""
-        assert self._rows is not None, "load() first"
-        return self._rows.run(batch)
 
     def close(self) -> None:
-        self._session = self._rows = None
+        super().close()
+        self._session = None
 
     def _forward(self, arrays: Arrays, outputs: Sequence[str]) -> Arrays:
         assert self._session is not None, "load() first"

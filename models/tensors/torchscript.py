@@ -2,10 +2,9 @@
 
 from __future__ import annotations
 
-import time
 import warnings
 import zipfile
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal
@@ -15,11 +14,11 @@ from numpy.typing import NDArray
 from models.devices import device
 from models.devices.precision import full_precision
 from models.errors import WeightsError
-from models.runtime import Engine, ItemError, RuntimeSettings, RuntimeSpec
-from models.tensors.batches import Arrays, RowBatches, WrongOutput, told
+from models.runtime import Engine, RuntimeSettings
+from models.tensors.batches import Arrays, WrongOutput, told
+from models.tensors.loading import Network, RowsEngine
 from models.tensors.signature import TensorOption, check_options, index_of
-from models.types import TensorsItem, TensorsResult
-from models.weights.source import licence, resolve
+from models.weights.source import resolve
 
 if TYPE_CHECKING:
     import torch
@@ -57,57 +56,35 @@ class Options:
             raise ValueError("inputs: the places in their names must be __0, __1 and so on")
 
 
-class TorchScriptTensors:
+class TorchScriptTensors(RowsEngine):
     """A TorchScript model, in evaluation mode, whose tensors begin with the rows' dimension."""
 
+    name = "torchscript"
     engine = Engine("tensors", Options, "torch")
 
     def __init__(self, settings: RuntimeSettings, options: Options) -> None:
-        self._settings, self._options = settings, options
-        self._rows: RowBatches | None = None
+        super().__init__(settings)
+        self._options = options
 
-    def load(self) -> tuple[RuntimeSpec, device.DeviceReport]:
+    def _open(self) -> Network:
         import torch
 
-        started_s = time.perf_counter()
-        settings, options, request = self._settings, self._options, self._settings.device
+        settings, options = self._settings, self._options
         path = resolve(settings.weights, settings.sha256).file(options.file)
         check_archive(path)
-        got = device.choose_torch(request)
-        module = _opened(path, torch.device(got.actual))
-        network = _Network(module, options, torch.device(got.actual))
-        inputs = tuple(each.info(options.any_length) for each in options.inputs)
-        outputs = tuple(each.info(options.any_length) for each in options.outputs)
-        is_alone = options.rows == "alone"
-        self._rows = RowBatches(settings.name, inputs, outputs, network.forward, alone=is_alone)
-        spec = RuntimeSpec(
-            kind="tensors",
-            engine="torchscript",
-            weights=settings.weights,
-            licence=licence(settings.weights),
-            inputs=inputs,
-            outputs=outputs,
-            max_batch_size=1 if is_alone else None,
-        )
-        return spec, device.report(
-            request,
+        got = device.choose_torch(settings.device)
+        on = torch.device(got.actual)
+        return Network(
             got,
+            inputs=tuple(each.info(options.any_length) for each in options.inputs),
+            outputs=tuple(each.info(options.any_length) for each in options.outputs),
+            forward=_Module(_opened(path, on), options, on).forward,
+            is_alone=options.rows == "alone",
             library=f"torch {torch.__version__}",
-            precision="as in its file",
-            load_s=time.perf_counter() - started_s,
         )
-
-    def warm_up(self) -> None:
-        assert self._rows is not None, "load() first"
-        self._rows.warm_up()
-
-    def run(self, batch: Sequence[TensorsItem]) -> list[TensorsResult | ItemError]:
-        """Return the outputs of each row; see ``RowBatches.run`` for the errors."""
-        assert self._rows is not None, "load() first"
-        return self._rows.run(batch)
 
     def close(self) -> None:
-        self._rows = None
+        super().close()
         device.free_torch_memory()
 
 
@@ -151,8 +128,8 @@ def _opened(path: Path, on: torch.device) -> torch.jit.ScriptModule:
     return opened
 
 
-class _Network:
-    """Call a module with named arrays.
+class _Module:
+    """A module that is called with named arrays.
 
     Raises:
         WeightsError: its ``forward`` takes other inputs than the configuration names.
