@@ -36,7 +36,8 @@ class Figures:
     transcript_lags_s: Sequence[tuple[float, float]]  # place in the source, lag
     translation_lags_s: Sequence[tuple[float, float]]  # the same of each prompt's translation
     clause_lags_s: Sequence[tuple[float, float]]  # of each piece of it, from its own place on
-    audio_lags_s: Sequence[tuple[float, float]]
+    audio_lags_s: Sequence[tuple[float, float]]  # of each prompt, to the first sample of its last
+    clause_audio_lags_s: Sequence[tuple[float, float]]  # of each clause, from its own place on
     early_share: float | None
     wer: float  # of the transcript against what was said
     wer_offline: float | None  # of the server's own offline transcript
@@ -52,9 +53,10 @@ def figures(outcome: Outcome, offline_source: str | None, offline_target: str | 
     words = sum(each.words for each in heard)
     return Figures(
         transcript_lags_s=[(each.place_s, each.lag_s) for each in heard],
-        translation_lags_s=translated(outcome),
+        translation_lags_s=by_prompt(outcome, outcome.target),
         clause_lags_s=lags(outcome, outcome.target),
-        audio_lags_s=first_lags(outcome),
+        audio_lags_s=by_prompt(outcome, firsts(outcome.audio)),
+        clause_audio_lags_s=lags(outcome, firsts(outcome.audio)),
         early_share=sum(each.early for each in heard) / words if words else None,
         wer=wer([talk.text], [outcome.source_text or "-"]),
         wer_offline=None if offline_source is None else wer([talk.text], [offline_source]),
@@ -110,15 +112,14 @@ def prompts(outcome: Outcome) -> list[Heard]:
     return found
 
 
-def translated(outcome: Outcome) -> list[tuple[float, float]]:
-    """Return of each prompt the place of its end, and how long after it its translation was whole.
+def by_prompt(outcome: Outcome, found: Sequence[Word]) -> list[tuple[float, float]]:
+    """Return of each prompt the place of its end, and how long after it the last piece of it came.
 
-    A piece translates what lies between the place before it and its own, so it may be of two
-    prompts.
+    A piece is of what lies between the place before it and its own, so it may be of two prompts.
     """
-    pieces = [(piece.place_s, piece.at) for piece in outcome.target if piece.place_s is not None]
+    pieces = [(piece.place_s, piece.at) for piece in found if piece.place_s is not None]
     begins = [0.0, *(place_s for place_s, _ in pieces)]
-    found = []
+    lags_s = []
     for span in outcome.ask.talk.spans:
         edge_s = min(EDGE_S, (span.end_s - span.start_s) / 2)
         came = [
@@ -127,8 +128,8 @@ def translated(outcome: Outcome) -> list[tuple[float, float]]:
             if begin_s < span.end_s - edge_s and place_s > span.start_s
         ]
         if came:
-            found.append((span.end_s, max(came) - outcome.sent_at(span.end_s)))
-    return found
+            lags_s.append((span.end_s, max(came) - outcome.sent_at(span.end_s)))
+    return lags_s
 
 
 def lags(outcome: Outcome, pieces: Sequence[Word]) -> list[tuple[float, float]]:
@@ -140,12 +141,12 @@ def lags(outcome: Outcome, pieces: Sequence[Word]) -> list[tuple[float, float]]:
     ]
 
 
-def first_lags(outcome: Outcome) -> list[tuple[float, float]]:
-    """Return the lags of the first piece of speech of each place."""
+def firsts(pieces: Sequence[Word]) -> list[Word]:
+    """Return the first piece of speech of each place."""
     first: dict[float | None, Word] = {}
-    for word in outcome.audio:
+    for word in pieces:
         first.setdefault(word.place_s, word)
-    return lags(outcome, list(first.values()))
+    return list(first.values())
 
 
 def slope_ms_a_s(points: Sequence[tuple[float, float]]) -> float | None:

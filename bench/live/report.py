@@ -16,7 +16,8 @@ NOTES = (
     "last word of its transcript, or of its translation. That of a clause counts from the moment "
     "when the place was sent that its event names: the first clause of a sentence that is "
     "recognised at its end is late by the rest of the sentence. The talks are recorded prompts "
-    "with pauses of 0.3 to 2 s, fed in real time by the stock `openai` package over real sockets.",
+    "with pauses of 0.3 to 2 s, fed in real time by the stock `openai` package over real sockets. "
+    "First audio is the first sample of the clause that ends a prompt, counted as its text is.",
     "StreamLAAL (LongLAAL with computation) and LongYAAL are `omnisteval`'s; the reference is the "
     "server's own offline translation of the same audio, and so it is for chrF. `words` are lost "
     "at the end, and said twice. What was sent is only ever added to, so its erasure is 0.",
@@ -64,6 +65,7 @@ def lag_table(title: str, lines: Sequence[Line]) -> Table:
             "clause p95 s": lambda line: line.clause_p95_s,
             "first audio p50 s": lambda line: line.audio_p50_s,
             "p95 s  ": lambda line: line.audio_p95_s,
+            "audio, clause p95 s": lambda line: line.clause_audio_p95_s,
             "StreamLAAL s": lambda line: line.stream_laal_s,
             "LongYAAL s": lambda line: line.long_yaal_s,
             "slope ms/s": lambda line: line.slope_ms_a_s,

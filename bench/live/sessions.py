@@ -32,7 +32,7 @@ class Line:
     translation_p50_s: float | None
     translation_p95_s: float | None
     clause_p95_s: float | None
-    audio_p50_s: float | None  # to the first piece of a clause's speech
+    audio_p50_s: float | None  # to the first sample of the clause that ends a prompt
     audio_p95_s: float | None
     stream_laal_s: float | None  # with computation
     long_yaal_s: float | None
@@ -45,6 +45,7 @@ class Line:
     missed_spans: int | None
     chrf: float | None
     cpu_share: float | None  # of a core, a session
+    clause_audio_p95_s: float | None = None  # from a clause's own place on
     erasure: float = 0.0  # deltas are only ever added
     points: dict[str, list[tuple[float, float]]] = field(default_factory=dict)  # place, lag
     errors: list[str] = field(default_factory=list)
@@ -97,6 +98,7 @@ def line(
     translations = [point for each in found for point in each.translation_lags_s]
     clauses = [point for each in found for point in each.clause_lags_s]
     audio = [point for each in found for point in each.audio_lags_s]
+    clause_audio = [point for each in found for point in each.clause_audio_lags_s]
     refused = sum(outcome.status is not None for outcome in outcomes)
     talked_s = sum(ask.talk.duration_s for ask in asks[: len(found)])
     return Line(
@@ -113,6 +115,7 @@ def line(
         clause_p95_s=share(clauses, 95),
         audio_p50_s=share(audio, 50),
         audio_p95_s=share(audio, 95),
+        clause_audio_p95_s=share(clause_audio, 95),
         stream_laal_s=_seconds(omnist, "LongLAAL (CA)"),
         long_yaal_s=_seconds(omnist, "LongYAAL (CA)"),
         slope_ms_a_s=slope_ms_a_s(transcripts),
