@@ -53,6 +53,12 @@ SPOKEN = (
     ("Le prochain train part de l'autre quai.", "male-en-2/fr"),
     ("Nous attendons ici depuis assez longtemps.", "female-pt-4/fr"),
 )
+SPOKEN_PT = (
+    "O próximo comboio parte da outra plataforma.",
+    "Poderia dizer-me onde fica a estação?",
+    "Estamos à espera há bastante tempo.",
+    "Voltaremos a ligar amanhã de manhã.",
+)
 
 
 def speech(count: int, duration_s: int) -> list[SpeakerItem]:

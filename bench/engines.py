@@ -1,10 +1,11 @@
 """Single engines on the CPU by batch size, each beside what a user would call instead.
 
-    python -m bench.engines [--only asr onnx-asr speaker nmt ctranslate2 openai-chat yourtts xtts]
-        [--threads 2] [--rounds 3] [--tiny]
+    python -m bench.engines [--only asr onnx-asr speaker nmt ctranslate2 openai-chat kokoro yourtts
+        xtts] [--threads 2] [--rounds 3] [--tiny]
 
 Whisper by window beside faster-whisper one by one; GE2E and ECAPA-TDNN beside one clip at a time;
-M2M100 on CTranslate2 beside transformers; YourTTS beside Coqui's own inference. ECAPA-TDNN, M2M100
+M2M100 on CTranslate2 beside transformers; Kokoro's own weights beside bare ONNX Runtime; YourTTS
+beside Coqui's own inference. ECAPA-TDNN, M2M100
 and YourTTS have their published sizes and random values: their speed is real, what they say is
 not. The models of onnx-asr, XTTS, NLLB-200, Opus-MT and MADLAD-400 are small ones of random values:
 their figures are of the time around the networks. The service of ``openai-chat`` only waits. On a
@@ -35,6 +36,10 @@ from models.asr.decoding import window_capacities_s
 from models.asr.model import model_folder
 from models.asr.options import LONGEST_WINDOW_S, Options
 from models.audio.samples import to_float32
+from models.devices.onnx_session import open_session
+from models.tts import kokoro as kokoro_engine
+from models.tts import kokoro_files
+from models.tts.phonemes import Phonemizer
 from models.tts.xtts import checkpoint as xtts_checkpoint
 from models.tts.yourtts import checkpoint
 from models.types import SAMPLE_RATE_HZ, SOURCE_VOICE, AsrItem, TtsItem
@@ -48,7 +53,7 @@ from tests.support.speech import clips, wer
 
 ASR_BATCHES, SPEAKER_BATCHES = (1, 4, 8), (8, 16, 32)
 NMT_BATCHES, TTS_BATCHES, ONNX_ASR_BATCHES = (1, 8, 32), (1, 4, 8), (1, 8, 32)
-XTTS_BATCHES = (1, 8, 32)
+XTTS_BATCHES, KOKORO_BATCHES = (1, 8, 32), (1, 8)
 DURATIONS_S = (1, 5, 10)
 TOKENS = 20  # of each translation
 REFERENCE_S = 6  # of a voice that was never heard
@@ -158,6 +163,36 @@ def nmt(args: argparse.Namespace, stack: ExitStack) -> list[Table]:
     return tables
 
 
+def kokoro(args: argparse.Namespace, stack: ExitStack) -> list[Table]:
+    """Speak with the published weights; their graph takes one text at a time."""
+    options, found = kokoro_engine.Options(), source.resolve(inputs.KOKORO)
+    runtime = loaded(stack, "kokoro", inputs.KOKORO, args.threads, loudness_lufs=None)
+    model = kokoro_files.model_path(found, options.model_file)
+    providers = ["CPUExecutionProvider"]
+    session = open_session(model, args.threads, providers, lengths_vary=True)
+    vocab = kokoro_files.read_vocab(found.file(options.vocab_file))
+    (voice,) = options.voices
+    styles = kokoro_files.styles_of(found, options.voices_file, [voice])[voice]
+    phonemize = Phonemizer(options.espeak_language)
+
+    def bare(batch: Sequence[TtsItem]) -> list[float]:
+        phonemes = kokoro_engine.known_phonemes(phonemize(batch[0].text), vocab)
+        tokens = np.array([[0, *(vocab[each] for each in phonemes), 0]], np.int64)
+        feed = {"tokens": tokens, "style": styles[len(phonemes) - 1][None]}
+        (audio,) = session.run(None, {**feed, "speed": np.ones(1, np.float32)})
+        return [audio.size / kokoro_engine.SAMPLE_RATE_HZ]
+
+    def ours(batch: Sequence[TtsItem]) -> list[float]:
+        return [speech.audio.duration_s for speech in answers(runtime, batch)]
+
+    said = islice(cycle(inputs.SPOKEN_PT), 2 if args.tiny else max(KOKORO_BATCHES))
+    items = [TtsItem(text, voice) for text in said]
+    ways = [Way("onnxruntime", bare, cut(items, 1))]
+    ways += [Way("dragoman", ours, cut(items, size)) for size in KOKORO_BATCHES]
+    factor = {"real-time factor": lambda way: way.times_s[0] / sum(way.answers)}
+    return [compared("Kokoro, a sentence", ways, 1, factor)]
+
+
 def tts(args: argparse.Namespace, stack: ExitStack) -> list[Table]:
     import torch
 
@@ -223,6 +258,7 @@ PARTS = {
     "nmt": nmt,
     "ctranslate2": engine_texts.ctranslate2,
     "openai-chat": engine_texts.openai_chat,
+    "kokoro": kokoro,
     "yourtts": tts,
     "xtts": small_xtts,
 }
