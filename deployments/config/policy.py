@@ -31,8 +31,9 @@ class BatchPolicy(Strict):
     max_padding: Annotated[float, Field(ge=0, lt=1)] = 0.5
     """Largest share of a batch's cost that may be padding."""
     max_queue_delay_ms: Annotated[float, Field(ge=0, le=60_000)] = 5.0
-    """Most milliseconds that the oldest item waits for a fuller batch while every replica is
-    busy."""
+    """Most milliseconds that the oldest item waits for a fuller batch. While every replica is busy,
+    a batch gathers until just before one is free; a free one waits only for callers who ask again
+    at once, where that pays."""
     delay_when_idle: bool = False
     """Wait as long for a fuller batch where a replica is free, too, as Triton does."""
     max_queue_size: Annotated[int, Field(ge=1, le=NO_BOUND)] = 256

@@ -63,10 +63,12 @@ def check(request: InferRequest, model: str, signature: Signature, max_batch_siz
     for output in request.outputs or ():
         if output.name not in signature.output_names:
             message = f"unexpected inference output '{output.name}' for model '{model}'"
+            message += f"; it has {', '.join([each.name for each in signature.outputs])}"
             raise InvalidRequest(message, param=output.name)
     for name in request.inputs:
         if name not in signature.input_of:
             message = f"unexpected inference input '{name}' for model '{model}'"
+            message += f"; it has {', '.join(signature.input_of)}"
             raise InvalidRequest(message, param=name)
     if not signature.required_names <= request.inputs.keys():
         raise InvalidRequest(_missing(request, model, signature), param="inputs")

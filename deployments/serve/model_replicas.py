@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import re
 from collections.abc import Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from typing import Any, Literal
@@ -33,6 +34,7 @@ ASK_S = 5.0  # for the ingresses to answer
 RECALL_S = 10.0  # for a restarted control to find them
 PAUSE_S = 0.1  # before something is asked again
 ROUTER = "deployments.serve.nearest_replica:NearestReplica"
+OUR_ERROR = re.compile(r"^models\.errors\.\w+: ")  # as Python writes it before what it says
 
 AppState = Literal["starting", "running", "failed", "stopping"]
 STATES: dict[ApplicationStatus, AppState] = {
@@ -197,7 +199,8 @@ def _status(app: str, of: ApplicationStatusOverview) -> AppStatus | None:
     if name is None or of.status not in STATES:
         return None
     message = of.deployments[name].message if of.deployments else of.message
-    reason = (message.strip().splitlines() or ["see the log"])[-1]
+    last_line = (message.strip().splitlines() or ["see the log"])[-1]
+    reason = OUR_ERROR.sub("", last_line)
     states = of.deployments[name].replica_states if of.deployments else {}
     running = sum(count for state, count in states.items() if state == "RUNNING")
     return AppStatus(name, STATES[of.status], reason, of.last_deployed_time_s, running)

@@ -145,7 +145,8 @@ class _Contract:
         self._compare(self._run(self._items[::-1]), self._alone[::-1])
         pairs = zip(self._alone, self._alone[1:], strict=False)
         if not any(different(self._spec.kind, one, other) for one, other in pairs):
-            raise _NotSeen("all answers are alike; speech (--audio) may tell them apart")
+            hint = "" if self._spec.kind == "tensors" else "; speech (--audio) may tell them apart"
+            raise _NotSeen(f"all answers are alike{hint}")
         return "the same batch backwards"
 
     def float32(self) -> str:

@@ -138,7 +138,10 @@ class RowBatches:
         except Exception as error:
             if is_out_of_memory(error) or is_gpu_lost(error):
                 raise
-            self._tell(f"no warm-up, as it fails on made inputs: {told(error)}")
+            self._tell(
+                "no warm-up, as it fails on made inputs; where it wants longer ones, set "
+                f"options.any_length: {told(error)}"
+            )
             return
         if not self._is_alone:
             self._compare(alone, again, self._made_together(rows))

@@ -177,7 +177,9 @@ def _info(key: str, node: Any, option: TensorOption | None, any_length: int) -> 
         )
     if shape and isinstance(shape[0], int) and shape[0] > 1:
         raise WeightsError(
-            f"{where} has {shape[0]} rows, always: export it with a dynamic first dimension"
+            f"{where} has the shape {shape}: its first dimension must be that of the rows, and may "
+            "not be fixed. Export it with a dynamic first dimension, before the others if it has "
+            "none of rows"
         )
     dims = tuple(dim if isinstance(dim, int) and dim > 0 else -1 for dim in shape[1:])
     if option is None:

@@ -96,8 +96,8 @@ def check_archive(path: Path) -> None:
     """
     wanted = "torch.jit.save(torch.jit.script(network), PATH) writes one"
     if not zipfile.is_zipfile(path):
-        what = "no archive; perhaps a pickle, which could run code when it is loaded"
-        raise WeightsError(f"{path}: no TorchScript, but {what}; {wanted}")
+        what = "it is no archive; perhaps a pickle, which could run code when it is loaded"
+        raise WeightsError(f"{path}: no TorchScript: {what}; {wanted}")
     try:
         with zipfile.ZipFile(path) as archive:
             inside = {name.partition("/")[2] for name in archive.namelist()}

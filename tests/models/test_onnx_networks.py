@@ -162,7 +162,7 @@ def test_the_configuration_may_narrow_what_the_file_says(tmp_path: Path) -> None
 
 X = {"name": "x", "data_type": "TYPE_FP32", "dims": [2]}
 REFUSED: dict[str, tuple[Any, dict[str, Any], str]] = {
-    "four rows": ([4, 2], {}, "has 4 rows, always"),
+    "four rows": ([4, 2], {}, "its first dimension must be that of the rows"),
     "no rows": ([], {}, "has no dimension of the rows"),
     "another type": (
         ["n", 2],

@@ -64,7 +64,7 @@ NAN = np.array([[0, np.nan]], np.float32)
 WRONG: dict[str, tuple[tuple[Tensor, ...], str]] = {
     "unexpected input": (
         (AUDIO, tensor("VIDEO")),
-        "unexpected inference input 'VIDEO' for model 'm'",
+        "unexpected inference input 'VIDEO' for model 'm'; it has AUDIO, PAIR, LANGUAGE",
     ),
     "datatype": (
         (tensor("AUDIO", "FP64", np.zeros((1, 1))),),
@@ -139,7 +139,9 @@ def test_missing_inputs_are_listed(inputs: tuple[Tensor, ...], got: str, missing
 def test_an_unknown_output_is_refused() -> None:
     with pytest.raises(InvalidRequest) as caught:
         rows_of(AUDIO, outputs=("TEXT", "IMAGE"))
-    assert caught.value.message == "unexpected inference output 'IMAGE' for model 'm'"
+    assert caught.value.message == (
+        "unexpected inference output 'IMAGE' for model 'm'; it has SPANS, TEXT"
+    )
 
 
 @pytest.mark.parametrize(
