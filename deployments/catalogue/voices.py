@@ -11,7 +11,7 @@ from models.errors import UnknownVoice, Unprocessable
 from models.runtime import Voice
 from models.types import SOURCE_VOICE, Samples
 
-CLONING_ENGINE = "yourtts"  # of those that Dragoman brings, the one that speaks in any voice
+CLONING_ENGINES = "yourtts or xtts"  # of those that Dragoman brings, what speaks in any voice
 
 
 @dataclass(frozen=True, slots=True)
@@ -134,7 +134,7 @@ class Voices:
         if not models:
             self._check_none_missing()
             message = "no model here speaks in the voice of a recording; one of the engine "
-            raise Unprocessable(f"{message}{CLONING_ENGINE} would", param="voice")
+            raise Unprocessable(f"{message}{CLONING_ENGINES} would", param="voice")
         return models
 
     def _cloned(self, language: str | None) -> tuple[Model, Voice]:
