@@ -97,8 +97,9 @@ def test_a_wrong_configuration_stops_the_start(fakes: Path) -> None:
 
 def test_a_model_that_cannot_load_stops_the_start(fakes: Path) -> None:
     content = yaml.safe_load(fakes.read_text())
-    models = content["applications"][0]["args"]["models"]
-    models["vad"] = {"engine": "silero", "weights": f"path:{fakes.parent}"}  # of another kind
+    args = content["applications"][0]["args"]
+    broken = {"engine": "silero", "weights": f"path:{fakes.parent}"}  # of another kind
+    args["models"] = {"vad": broken, "tts": args["models"]["tts"]}
     fakes.write_text(yaml.safe_dump(content))
     command = [*SERVE, str(fakes)]
     ended = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, check=False)
