@@ -32,7 +32,7 @@ RUNAWAY = "haha " * 50  # its translation repeats itself and never ends by itsel
 
 
 def runtime(options: Options | None = None, weights: str = WEIGHTS) -> BergamotNmt:
-    settings = RuntimeSettings("translator", weights, DeviceRequest("cpu", threads=2))
+    settings = RuntimeSettings("translator", weights, DeviceRequest("cpu", threads=1))
     return BergamotNmt(settings, options or Options())
 
 

@@ -80,7 +80,7 @@ PADDING_TOLERANCE = 4
 @pytest.fixture(scope="module")
 def loaded() -> Iterator[tuple[piper.PiperTts, RuntimeSpec, DeviceReport]]:
     """Without noise, so that a sentence always sounds the same, and at the voice's own level."""
-    settings = RuntimeSettings("tts", PIPER_WEIGHTS, DeviceRequest("auto", 0.1, threads=2))
+    settings = RuntimeSettings("tts", PIPER_WEIGHTS, DeviceRequest("auto", 0.1, threads=1))
     options = piper.Options(noise_scale=0.0, noise_w=0.0, loudness_lufs=None)
     runtime = piper.PiperTts(settings, options)
     with pytest.MonkeyPatch.context() as environment:
@@ -260,7 +260,7 @@ async def test_what_is_streamed_is_what_is_spoken_as_a_whole(alone: list[Audio])
 
 @pytest.fixture(scope="module")
 def kumo() -> Iterator[kokoro.KokoroTts]:
-    settings = RuntimeSettings("tts", KOKORO_WEIGHTS, DeviceRequest("cpu", threads=2))
+    settings = RuntimeSettings("tts", KOKORO_WEIGHTS, DeviceRequest("cpu", threads=1))
     runtime = kokoro.KokoroTts(settings, kokoro.Options())
     spec, _ = runtime.load()
     assert [(v.id, v.language, v.sample_rate_hz) for v in spec.voices] == [(KUMO, "pt", 24_000)]
@@ -327,18 +327,18 @@ def whisper() -> Any:
 
     source = resolve(WHISPER_WEIGHTS)
     names = [f"data/{n}" for n in ("model.bin", "config.json", "tokenizer.json", "vocabulary.json")]
-    return WhisperModel(str(source.folder(names) / "data"), compute_type="int8", cpu_threads=2)
+    return WhisperModel(str(source.folder(names) / "data"), compute_type="int8", cpu_threads=1)
 
 
-def heard(whisper: Any, spoken: Sequence[Audio], language: str) -> list[str]:
+def heard(whisper: Any, sentences: Sequence[Audio], language: str) -> list[str]:
     """Hear sentences as one recording: a window of Whisper's, of 30 s, holds several of them."""
     import soundfile
     from faster_whisper import decode_audio
 
-    rate_hz = spoken[0].sample_rate_hz
-    pause = np.zeros(rate_hz // 2, spoken[0].samples.dtype)
+    rate_hz = sentences[0].sample_rate_hz
+    pause = np.zeros(rate_hz // 2, sentences[0].samples.dtype)
     wav = io.BytesIO()
-    samples = np.concatenate([part for audio in spoken for part in (audio.samples, pause)])
+    samples = np.concatenate([part for audio in sentences for part in (audio.samples, pause)])
     soundfile.write(wav, samples, rate_hz, format="WAV")
     wav.seek(0)
     at_16_khz: NDArray[np.float32] = decode_audio(wav)
@@ -372,7 +372,7 @@ def test_portuguese_is_understood(
 @pytest.fixture(scope="module")
 def joe_served() -> Iterator[piper.PiperTts]:
     """As it is configured by default: with noise, and as loud as every voice."""
-    settings = RuntimeSettings("tts", PIPER_WEIGHTS, DeviceRequest("cpu", threads=2))
+    settings = RuntimeSettings("tts", PIPER_WEIGHTS, DeviceRequest("cpu", threads=1))
     runtime = piper.PiperTts(settings, piper.Options())
     runtime.load()
     yield runtime

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from models.audio.encode import encode
@@ -134,12 +134,10 @@ class TestDamage:
             assert outcome.param == "file"
 
     @given(st.binary(max_size=3_000))
-    @settings(max_examples=50)
     def test_random_bytes(self, data: bytes) -> None:
         self.check(data)
 
     @given(st.sampled_from(list(FILES)), st.floats(0, 1))
-    @settings(max_examples=80)
     def test_files_that_end_early(self, name: str, fraction: float) -> None:
         self.check(cut(name, fraction))
 
@@ -147,7 +145,6 @@ class TestDamage:
         st.sampled_from(list(FILES)),
         st.lists(st.tuples(st.integers(0, 400), st.integers(0, 255)), min_size=1, max_size=8),
     )
-    @settings(max_examples=120)
     def test_files_with_changed_headers(self, name: str, changes: list[tuple[int, int]]) -> None:
         data = bytearray(file(name))
         for position, value in changes:
@@ -155,7 +152,6 @@ class TestDamage:
         self.check(bytes(data))
 
     @given(st.sampled_from(list(FILES)), st.floats(0, 1), st.binary(max_size=60))
-    @settings(max_examples=80)
     def test_files_with_changed_insides(self, name: str, at: float, content: bytes) -> None:
         data = bytearray(file(name))
         start = int(at * len(data))
