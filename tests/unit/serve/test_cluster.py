@@ -17,8 +17,6 @@ from deployments.serve.cleanup_process import end_all
 from deployments.serve.cluster import STOPPED_S, VITAL, Cluster
 from tests.support.server import eventually
 
-pytestmark = pytest.mark.process
-
 
 @pytest.fixture
 def vital(tmp_path: Path) -> Iterator[dict[str, psutil.Process]]:
