@@ -300,7 +300,8 @@ def test_kokoro_fails_a_bad_item_beside_a_good_one(
 
 # About 100 characters without punctuation, 120 phonemes.
 UNPUNCTUATED = (
-    "o médico disse que ela precisa descansar por três dias e só depois voltar ao trabalho na cidade"
+    "o médico disse que ela precisa descansar por três dias e só depois voltar ao trabalho "
+    "na cidade"
 )
 
 

@@ -9,7 +9,6 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any
 
-
 TURNS = 20  # of the event loop at most, where tasks go on without end
 
 
