@@ -11,7 +11,7 @@ INSTALLED := $(VENV)/.installed
 # Dozens of processes read the same modules; without this each of them compiles them anew.
 unexport PYTHONDONTWRITEBYTECODE
 
-.PHONY: run audit deploy drain fetch doctor install-gpu test test-unit test-models test-e2e check install check-config tune fuzz fuzz-api stock-clients page-tests image-tests cluster-tests check-manifests generate bench bench-replicas bench-asr bench-speaker bench-nmt bench-yourtts $(BENCHES:%=bench-%) clean
+.PHONY: run audit deploy drain fetch doctor install-gpu test test-unit unit-http unit-models unit-others test-models test-e2e check install check-config tune fuzz fuzz-api stock-clients page-tests image-tests cluster-tests check-manifests generate bench bench-replicas bench-asr bench-speaker bench-nmt bench-yourtts $(BENCHES:%=bench-%) clean
 
 run: install
 	@$(BIN)/dragoman serve --config $(CONFIG)
@@ -71,18 +71,32 @@ drain: install
 tune: install
 	@$(BIN)/dragoman tune --config $(CONFIG) $(ARGS)
 
+test: UNIT =
 test: check test-unit test-models test-e2e
 
 check: install
 	$(BIN)/ruff check .
 	$(BIN)/ruff format --check .
-	$(BIN)/mypy
+	$(BIN)/mypy --num-workers 2
 
+# What an author runs at each change: no test that starts processes, and few examples of each
+# property. `make test` runs all of both.
+UNIT = -m 'not process' --hypothesis-profile quick
+UNIT_PARTS := http models others
+
+# In three processes, each of which imports and collects its own part alone.
 test-unit: install
-	$(BIN)/pytest --numprocesses 3 --dist loadfile tests/unit
+	@$(MAKE) --no-print-directory --jobs 3 --output-sync=target UNIT="$(UNIT)" $(UNIT_PARTS:%=unit-%)
 
+unit-http unit-models: unit-%:
+	$(BIN)/pytest $(UNIT) tests/unit/$*
+
+unit-others:
+	$(BIN)/pytest $(UNIT) tests/unit $(patsubst %,--ignore tests/unit/%,http models)
+
+# Each model has one thread, so that two files of tests run side by side.
 test-models: install
-	$(BIN)/pytest tests/models
+	OMP_NUM_THREADS=1 $(BIN)/pytest --numprocesses 2 --dist loadfile tests/models
 
 test-e2e: install
 	$(BIN)/pytest tests/e2e

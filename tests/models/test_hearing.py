@@ -69,7 +69,7 @@ class Ear:
 
 @pytest.fixture(scope="module")
 def ear() -> Iterator[Ear]:
-    device = DeviceRequest("cpu", threads=2)
+    device = DeviceRequest("cpu", threads=1)
     vad = SileroVad(RuntimeSettings("vad", "package:silero_vad", device), VadOptions())
     asr = WhisperAsr(RuntimeSettings("asr", WEIGHTS, device), Options())
     vad.load()

@@ -104,7 +104,7 @@ def test_a_number_that_nobody_reads_is_refused() -> None:
 def kumo() -> Iterator[tuple[KokoroTts, RuntimeSpec]]:
     names = ("jm_kumo", *(f"jm_kumo/{dialect}" for dialect in ("es", "zh")))
     options = Options(voices=names, language=None, loudness_lufs=None)
-    runtime = KokoroTts(RuntimeSettings("tts", WEIGHTS, DeviceRequest("cpu", threads=2)), options)
+    runtime = KokoroTts(RuntimeSettings("tts", WEIGHTS, DeviceRequest("cpu", threads=1)), options)
     spec, _ = runtime.load()
     yield runtime, spec
     runtime.close()

@@ -9,6 +9,8 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any
 
+TURNS = 20  # of the event loop at most, where tasks go on without end
+
 
 class _Timer:
     def __init__(self, callback: Callable[..., Any], args: tuple[Any, ...]) -> None:
@@ -49,8 +51,11 @@ class VirtualClock:
 
 async def settle() -> None:
     """Let every task run until it waits for the clock or for a gate."""
-    for _ in range(20):
+    loop: Any = asyncio.get_running_loop()
+    for _ in range(TURNS):
         await asyncio.sleep(0)
+        if not loop._ready:  # nobody else has a turn: no more come of waiting
+            return
 
 
 @dataclass

@@ -4,10 +4,13 @@ from __future__ import annotations
 
 import re
 from collections.abc import Mapping
+from functools import cache
 from pathlib import Path
 from typing import Any
+from unittest.mock import patch
 
 import typer
+import typer.main
 import typer.testing
 
 # Wider than any message with a path in it; no variable of the caller's adds options or colours.
@@ -29,9 +32,20 @@ def run(
 ) -> typer.testing.Result:
     """Run ``app`` with these arguments, in an environment with ``env``."""
     runner = typer.testing.CliRunner(env={**TERMINAL, **(env or {})})
-    return runner.invoke(
-        app, [str(arg) for arg in args], input=stdin, obj=obj, catch_exceptions=False
-    )
+    with patch.object(typer.testing, "_get_command", _command_of):
+        return runner.invoke(
+            app, [str(arg) for arg in args], input=stdin, obj=obj, catch_exceptions=False
+        )
+
+
+def _command_of(app: typer.Typer) -> Any:
+    """Build what Typer makes of an application, once: it reads every signature for it."""
+    return _built(app, *app.registered_groups, *app.registered_commands)
+
+
+@cache
+def _built(app: typer.Typer, *_registered: object) -> Any:
+    return typer.main.get_command(app)
 
 
 def said(result: typer.testing.Result) -> str:

@@ -23,6 +23,7 @@ from tests.support.fakes import FAKE_ASR, FAKE_NMT, FAKE_TTS, FAKE_VAD, SLEEP
 ROOT = Path(__file__).parents[2]
 OPTIONS = ["base_ms", "embedding_size"]  # that a load may change
 STOP_S = 120.0
+ASKED_EVERY_S = 0.05
 
 
 @dataclass
@@ -117,7 +118,7 @@ def config_on_a_free_port(folder: Path, config: dict[str, Any]) -> Path:
 
 
 def eventually(condition: Callable[[], bool], what: str, within_s: float = 60.0) -> None:
-    """Ask until it is so.
+    """Ask until it is so, and leave the CPU to those who make it so.
 
     Raises:
         AssertionError: it was not, within the time.
@@ -125,6 +126,7 @@ def eventually(condition: Callable[[], bool], what: str, within_s: float = 60.0)
     deadline = time.monotonic() + within_s
     while not condition():
         assert time.monotonic() < deadline, f"not within {within_s} s: {what}"
+        time.sleep(ASKED_EVERY_S)
 
 
 def start(config_path: Path, python: str = sys.executable) -> Running:

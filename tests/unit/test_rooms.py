@@ -73,19 +73,25 @@ def imports(path: Path) -> tuple[tuple[str, bool], ...]:
     found: list[tuple[str, bool]] = []
 
     def visit(node: ast.AST, *, for_types: bool) -> None:
-        if isinstance(node, ast.If) and ast.unparse(node.test).endswith("TYPE_CHECKING"):
-            for_types = True
         if isinstance(node, ast.Import):
             found.extend((alias.name, for_types) for alias in node.names)
         elif isinstance(node, ast.ImportFrom) and node.module and not node.level:
             for alias in node.names:
                 submodule = f"{node.module}.{alias.name}"
                 found.append((submodule if submodule in MODULES else node.module, for_types))
-        for child in ast.iter_child_nodes(node):
+        elif isinstance(node, ast.If):
+            for_types = for_types or ast.unparse(node.test).endswith("TYPE_CHECKING")
+        for child in blocks(node):
             visit(child, for_types=for_types)
 
     visit(ast.parse(path.read_text()), for_types=False)
     return tuple(found)
+
+
+def blocks(node: ast.AST) -> Iterator[ast.AST]:
+    """Yield what stands in a statement's blocks; an expression holds no import."""
+    for field in ("body", "orelse", "finalbody", "handlers", "cases"):
+        yield from getattr(node, field, ())
 
 
 @cache

@@ -57,3 +57,9 @@ def fake_server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Running]:
 @pytest.fixture
 def ask(fake_server: Running, colour: str) -> Ask:
     return asking(fake_server.url, colour)
+
+
+@pytest.fixture
+def ask_one(fake_server: Running) -> Ask:
+    """For what takes the server seconds, and is the same whichever colour asks."""
+    return asking(fake_server.url, "sync")

@@ -15,7 +15,7 @@ FAKES: dict[str, dict[str, Any]] = {
     "vad": {"engine": FAKE_VAD},
     "asr": {"engine": FAKE_ASR},
     "nmt": {"engine": FAKE_NMT},
-    "slow": {"engine": FAKE_NMT, "options": {"base_ms": 4000.0}},
+    "slow": {"engine": FAKE_NMT, "options": {"base_ms": 2500.0}},
     "tts": {"engine": FAKE_TTS},
     "speaker": {"engine": SLEEP, "options": {"base_ms": 20.0}},
 }

@@ -121,35 +121,35 @@ def state_of(ask: Ask, model: str) -> str:
 
 
 @pytest.fixture
-def changing(ask: Ask) -> Iterator[str]:
+def changing(ask_one: Ask) -> Iterator[str]:
     """A model that may be unloaded and changed; is as it was afterwards."""
     yield "speaker"
-    ask("load_model", "speaker")
+    ask_one("load_model", "speaker")
 
 
-def test_an_unloaded_model_is_not_there(ask: Ask, changing: str) -> None:
-    ask("unload_model", changing)
-    assert state_of(ask, changing) == "UNAVAILABLE"
-    assert not ask("is_model_ready", changing)
+def test_an_unloaded_model_is_not_there(ask_one: Ask, changing: str) -> None:
+    ask_one("unload_model", changing)
+    assert state_of(ask_one, changing) == "UNAVAILABLE"
+    assert not ask_one("is_model_ready", changing)
 
 
-def test_a_request_to_an_unloaded_model_is_refused(ask: Ask, changing: str) -> None:
-    ask("unload_model", changing)
+def test_a_request_to_an_unloaded_model_is_refused(ask_one: Ask, changing: str) -> None:
+    ask_one("unload_model", changing)
     with pytest.raises(InferenceServerException, match="unloaded") as refused:
-        ask("infer", changing, audio(tone(1)))
+        ask_one("infer", changing, audio(tone(1)))
     assert refused.value.status() == "503"
 
 
-def test_a_model_is_loaded_again(ask: Ask, changing: str) -> None:
-    ask("unload_model", changing)
-    ask("load_model", changing)
-    assert state_of(ask, changing) == "READY"
-    assert np.argmax(ask("infer", changing, audio(tone(7))).as_numpy("EMBEDDING")) == 7
+def test_a_model_is_loaded_again(ask_one: Ask, changing: str) -> None:
+    ask_one("unload_model", changing)
+    ask_one("load_model", changing)
+    assert state_of(ask_one, changing) == "READY"
+    assert np.argmax(ask_one("infer", changing, audio(tone(7))).as_numpy("EMBEDDING")) == 7
 
 
-def test_a_model_is_loaded_with_another_policy(ask: Ask, changing: str) -> None:
-    ask("load_model", changing, config='{"max_batch_size": 3}')
-    assert ask("get_model_config", changing)["max_batch_size"] == 3
+def test_a_model_is_loaded_with_another_policy(ask_one: Ask, changing: str) -> None:
+    ask_one("load_model", changing, config='{"max_batch_size": 3}')
+    assert ask_one("get_model_config", changing)["max_batch_size"] == 3
 
 
 # ---- statistics ------------------------------------------------------------------------

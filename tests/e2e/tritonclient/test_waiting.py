@@ -66,18 +66,18 @@ def busy(fake_server: Running) -> Iterator[Queue]:
 PENDING = "nv_inference_pending_request_count"
 
 
-def test_a_request_that_may_not_wait_so_long_is_refused(busy: Queue, ask: Ask) -> None:
+def test_a_request_that_may_not_wait_so_long_is_refused(busy: Queue, ask_one: Ask) -> None:
     with pytest.raises(InferenceServerException, match="Request timeout expired") as refused:
-        ask("infer", "slow", translation_inputs("Too late."), timeout=20_000)
+        ask_one("infer", "slow", translation_inputs("Too late."), timeout=20_000)
     assert refused.value.status() == "503"
 
 
-def test_a_full_queue_refuses(busy: Queue, ask: Ask) -> None:
+def test_a_full_queue_refuses(busy: Queue, ask_one: Ask) -> None:
     for waiting in range(1, SLOW_QUEUE + 1):
         busy.send("waits" * waiting)
     busy.wait_for(PENDING, SLOW_QUEUE)
     with pytest.raises(InferenceServerException, match="Exceeds maximum queue size") as refused:
-        ask("infer", "slow", translation_inputs("One too many."))
+        ask_one("infer", "slow", translation_inputs("One too many."))
     assert refused.value.status() == "503"
 
 

@@ -49,6 +49,7 @@ def test_what_failed_is_written_and_told_by_the_exit_code(tmp_path: Path) -> Non
     assert (tmp_path / "some.json").exists()
 
 
+@pytest.mark.process
 def test_a_bench_whose_server_does_not_start_tells_what_the_server_said(tmp_path: Path) -> None:
     def measure(args: argparse.Namespace) -> Results:
         with serving(config_of({"speaker": {"engine": "no-such-engine"}})):

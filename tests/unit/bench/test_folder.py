@@ -16,6 +16,7 @@ FILES, HALF = 60, 30
 NAME = re.compile(rb'filename="([^"]+)"')
 
 
+@pytest.mark.process
 async def test_each_file_is_done_once(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.delenv("DRAGOMAN_URL", raising=False)
     asked = Counter[str]()

@@ -126,6 +126,7 @@ def test_a_talk_knows_what_is_said_in_it_and_when(tmp_path: Path) -> None:
     assert talk(tmp_path / "again.pcm", "en", 8.0, 1, prompts).spans == made.spans
 
 
+@pytest.mark.process
 async def test_the_feeder_writes_down_what_was_sent_and_what_came(tmp_path: Path) -> None:
     path = tmp_path / "talk.pcm"
     path.write_bytes(bytes(BYTES_A_S))

@@ -193,6 +193,7 @@ def test_every_way_has_a_label_of_its_own() -> None:
     assert len(labels) == len(set(labels))
 
 
+@pytest.mark.process
 def test_a_server_that_ends_says_why(tmp_path: Path) -> None:
     command = [sys.executable, "-c", "raise SystemExit('no such model')"]
     with (
@@ -216,6 +217,7 @@ UNMEASURABLE = {
 }
 
 
+@pytest.mark.process
 @pytest.mark.parametrize(("prepare", "why"), UNMEASURABLE.values(), ids=UNMEASURABLE)
 def test_a_run_goes_on_without_a_server(prepare: Callable[[], Start], why: str) -> None:
     peer = Peer("absent", (), (Way("Absent", "/", RAW),), prepare, "")

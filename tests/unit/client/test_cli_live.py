@@ -114,6 +114,7 @@ async def test_wrong_options_are_refused_before_anything_is_asked(args: list[str
     assert server.requests == []
 
 
+@pytest.mark.process
 async def test_ctrl_c_asks_for_what_is_left() -> None:
     async def talk_on(session: FakeSession) -> None:
         await session.open()

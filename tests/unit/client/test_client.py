@@ -30,6 +30,7 @@ def test_both_colours_have_the_same_methods() -> None:
     assert methods(AsyncClient) == methods(Client)
 
 
+@pytest.mark.process
 def test_importing_the_client_brings_neither_the_server_nor_the_terminal() -> None:
     unwanted = ["models", "deployments", "ray", "torch", "numpy", "typer"]
     code = f"import sys, dragoman_client; print([m for m in {unwanted} if m in sys.modules])"

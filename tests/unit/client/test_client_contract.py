@@ -116,6 +116,7 @@ async def test_voices(client: AsyncClient) -> None:
     assert "fake-pt" in {voice.id for voice in await client.voices()}
 
 
+@pytest.mark.process
 async def test_doctor(client: AsyncClient, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(facts, "FACTS_S", 500.0)  # libraries may come from a slow disk
     checks = {finding.check for finding in (await client.doctor()).findings}

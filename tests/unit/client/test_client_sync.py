@@ -31,11 +31,13 @@ def copy(tmp_path: Path) -> Path:
     return tmp_path / "client"
 
 
+@pytest.mark.process
 def test_the_generated_files_are_up_to_date() -> None:
     checked = check(CLIENT)
     assert (checked.stderr, checked.returncode) == ("", 0)
 
 
+@pytest.mark.process
 def test_a_changed_source_makes_its_file_stale(copy: Path) -> None:
     source = copy / "dragoman_client" / "async_speech.py"
     source.write_text(source.read_text("utf-8").replace("Write down speech", "Transcribe speech"))

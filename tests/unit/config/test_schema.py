@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import copy
+import json
 import re
 from dataclasses import dataclass
 from pathlib import Path
@@ -19,6 +20,7 @@ from models.runtime import Engine
 from tests.support.fakes import SLEEP, FakeVad
 
 ROOT = Path(__file__).parents[3]
+CONTENT = yaml.safe_load((ROOT / "serve_config.yaml").read_text())
 SHIPPED = [
     ROOT / "serve_config.yaml",
     ROOT / "deploy" / "serve_config.gpu.yaml",
@@ -193,13 +195,13 @@ WRONG: dict[str, tuple[tuple[str | int, ...], Any, str]] = {
 def test_what_is_wrong_is_named(
     tmp_path: Path, where: tuple[str | int, ...], value: Any, says: str
 ) -> None:
-    content = copy.deepcopy(yaml.safe_load((ROOT / "serve_config.yaml").read_text()))
+    content = copy.deepcopy(CONTENT)
     place = content
     for key in where[:-1]:
         place = place[key]
     place[where[-1]] = value
     path = tmp_path / "serve.yaml"
-    path.write_text(yaml.safe_dump(content))
+    path.write_text(json.dumps(content))  # which is YAML, and sooner written
     with pytest.raises(ConfigError, match=says):
         load(path)
 
@@ -253,7 +255,7 @@ def test_options_of_an_engine_of_ones_own_reach_it() -> None:
 
 @pytest.mark.parametrize(
     "content",
-    [b"", b"a: [", b"- 1", b"a: \xf8", b"a: 2000-99-99", b"[" * 5000],
+    [b"", b"a: [", b"- 1", b"a: \xf8", b"a: 2000-99-99", b"[" * 1000],
     ids=["empty", "not YAML", "a list", "not UTF-8", "no such day", "deep"],
 )
 def test_a_file_that_is_no_configuration_is_refused(tmp_path: Path, content: bytes) -> None:
@@ -264,10 +266,10 @@ def test_a_file_that_is_no_configuration_is_refused(tmp_path: Path, content: byt
 
 
 def test_cuda_without_a_share_of_a_gpu_is_refused(tmp_path: Path) -> None:
-    content = yaml.safe_load((ROOT / "serve_config.yaml").read_text())
+    content = copy.deepcopy(CONTENT)
     content["applications"][0]["args"]["models"]["nmt"] |= {"device": "cuda", "gpu_fraction": 0}
     path = tmp_path / "serve.yaml"
-    path.write_text(yaml.safe_dump(content))
+    path.write_text(json.dumps(content))
     with pytest.raises(ConfigError, match=r"models\.nmt: gpu_fraction: device: cuda needs a share"):
         load(path)
 

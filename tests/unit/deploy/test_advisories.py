@@ -27,6 +27,7 @@ SKIPPED = {"name": "c", "skip_reason": "Dependency not found on PyPI"}
         pytest.param(None, 3, "not audited: pip-audit gave no report", id="no report"),
     ],
 )
+@pytest.mark.process
 def test_what_is_found_is_said(
     tmp_path: Path, packages: list[dict[str, Any]] | None, code: int, says: str
 ) -> None:

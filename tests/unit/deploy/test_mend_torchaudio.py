@@ -25,11 +25,13 @@ def mend(folder: Path, code: str) -> tuple[Path, str]:
 
 
 @pytest.mark.parametrize(("code", "stays"), PACKAGES.values(), ids=PACKAGES)
+@pytest.mark.process
 def test_libraries_stay_where_torchaudio_imports(tmp_path: Path, code: str, stays: bool) -> None:
     library, said = mend(tmp_path, code)
     assert (library.exists(), said == "") == (stays, stays)
 
 
+@pytest.mark.process
 def test_what_is_removed_is_said_with_the_reason(tmp_path: Path) -> None:
     _, said = mend(tmp_path, BROKEN)
     assert "removed torchaudio's libtorchaudio.so: OSError: libcudart.so.13" in said

@@ -444,6 +444,7 @@ def test_a_question_that_fails_does_not_hide_the_gpu(
     assert (len(facts.gpus), facts.driver_error is None) == (1, False)
 
 
+@pytest.mark.process
 def test_a_look_has_the_library_path_of_the_server(
     monkeypatch: pytest.MonkeyPatch, tmp_path: Path
 ) -> None:

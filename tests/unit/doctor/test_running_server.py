@@ -45,7 +45,7 @@ def serving(answers: Mapping[str, tuple[int, Any]], tls: Tls | None = None) -> I
             context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
             context.load_cert_chain(tls.certificate, tls.key)
             server.socket = context.wrap_socket(server.socket, server_side=True)
-        thread = threading.Thread(target=server.serve_forever)
+        thread = threading.Thread(target=server.serve_forever, kwargs={"poll_interval": 0.01})
         thread.start()
         scheme = "http" if tls is None else "https"
         yield f"{scheme}://127.0.0.1:{server.server_port}"

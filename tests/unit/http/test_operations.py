@@ -528,6 +528,7 @@ async def test_a_look_serves_for_a_while(look: Look, later_s: float, looks: int)
     assert look.count == looks
 
 
+@pytest.mark.process
 async def test_the_machine_is_looked_at_in_a_process_of_its_own(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
@@ -535,12 +536,14 @@ async def test_the_machine_is_looked_at_in_a_process_of_its_own(
     assert (await operations.look_at_machine()).hostname == os.uname().nodename
 
 
+@pytest.mark.process
 async def test_a_look_that_fails_says_where_to_read_why(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(sys, "executable", "/bin/false")
     with pytest.raises(OSError, match="ended with 1"):
         await operations.look_at_machine()
 
 
+@pytest.mark.process
 async def test_a_look_that_hangs_is_ended(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(machine_facts, "FACTS_S", 0.0)
     with pytest.raises(OSError, match="it took more than"):

@@ -229,6 +229,7 @@ asyncio.run(main(*sys.argv[1:]))
 """
 
 
+@pytest.mark.process
 async def test_another_process_uses_what_this_one_has_registered(
     tmp_path: Path, shared: Memory
 ) -> None:

@@ -11,6 +11,8 @@ from typing import Any
 
 import pytest
 
+from deployments.jobs import cutting
+from deployments.jobs.cutting import PIECE_SAMPLES
 from deployments.jobs.run import MOST_BEGUN, WAITS_S
 from deployments.library.jobs import SOURCE
 from models.errors import QueueFull
@@ -19,9 +21,16 @@ from tests.support.bad_input import form, hours_of_silence
 from tests.support.jobs import JOBS, JobServer, job_config, job_server, minutes
 from tests.support.local import fake_remotes
 
-LONG = minutes(6)  # two parts
+PART_SAMPLES = 4 * PIECE_SAMPLES  # 66 s; how long a part really is, the tests of cutting know
+LONG_S = 100.0  # two parts
+LONG = minutes(LONG_S / 60)
 TO_PT = {"target_language": "pt"}
 TO_PT_AS_TEXT = {**TO_PT, "audio_format": "none"}
+
+
+@pytest.fixture(autouse=True)
+def short_parts(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(cutting, "MOST_SAMPLES", PART_SAMPLES)
 
 
 @pytest.fixture
@@ -71,18 +80,18 @@ async def test_a_long_recording_is_told_as_one(server: JobServer) -> None:
     fields = {"response_format": "verbose_json", "timestamp_granularities[]": "word"}
     result = (await server.result(LONG, kind="transcription", **fields)).json()
     starts = [segment["start"] for segment in result["segments"]]
-    assert (result["duration"], starts == sorted(starts)) == (360.0, True)
+    assert (result["duration"], starts == sorted(starts)) == (LONG_S, True)
     assert [segment["id"] for segment in result["segments"]] == list(range(len(starts)))
-    assert starts[-1] > 300
-    assert max(word["end"] for word in result["words"]) < 360
-    assert result["usage"]["seconds"] == 360.0
+    assert starts[-1] > PART_SAMPLES / 16_000
+    assert max(word["end"] for word in result["words"]) < LONG_S
+    assert result["usage"]["seconds"] == LONG_S
 
 
 async def test_subtitles_are_numbered_through(server: JobServer) -> None:
     result = await server.result(LONG, **TO_PT, response_format="srt")
     numbers = [int(block.split("\n")[0]) for block in result.text.strip().split("\n\n")]
     assert numbers == list(range(1, len(numbers) + 1))
-    assert "00:05:" in result.text
+    assert "00:01:2" in result.text
 
 
 async def test_the_speech_of_all_parts_is_one_file(server: JobServer) -> None:
@@ -99,7 +108,7 @@ async def test_speakers_are_told_apart_over_all_parts(server: JobServer) -> None
     fields = {"kind": "transcription", "response_format": "diarized_json"}
     result = (await server.result(LONG, **fields)).json()
     assert {segment["speaker"] for segment in result["segments"]} == {"A"}
-    assert result["segments"][-1]["end"] > 300
+    assert result["segments"][-1]["end"] > PART_SAMPLES / 16_000
 
 
 async def test_how_far_it_is_is_told(server: JobServer) -> None:
@@ -108,10 +117,10 @@ async def test_how_far_it_is_is_told(server: JobServer) -> None:
     await came.wait()
     job = await server.show(id)
     assert (job["status"], job["progress"]["stage"]) == ("running", "translating")
-    assert (job["progress"]["done_s"], job["progress"]["total_s"]) == (0.0, 360.0)
+    assert (job["progress"]["done_s"], job["progress"]["total_s"]) == (0.0, LONG_S)
     free.set()
     job = await server.over(id)
-    assert job["progress"] == {"stage": "done", "done_s": 360.0, "total_s": 360.0}
+    assert job["progress"] == {"stage": "done", "done_s": LONG_S, "total_s": LONG_S}
 
 
 async def test_a_process_that_ends_leaves_its_job_to_the_next(tmp_path: Path) -> None:
@@ -127,7 +136,7 @@ async def test_a_process_that_ends_leaves_its_job_to_the_next(tmp_path: Path) ->
         heard = sum(second.remotes["nmt"].batches)
         whole = await second.result(LONG, **TO_PT_AS_TEXT)
         of_all = sum(second.remotes["nmt"].batches) - heard
-    assert (job["status"], 0 < done_s < 360) == ("done", True)
+    assert (job["status"], 0 < done_s < LONG_S) == ("done", True)
     assert resumed.json()["segments"] == whole.json()["segments"]
     assert heard < of_all
 

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Iterator
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -121,6 +123,22 @@ def test_what_others_write_meanwhile_counts(
     with pytest.raises(StorageFull):
         store.shelf("anna", "voices").add("voice", {}, {"sample": beside_another()})
     assert len(written) <= 5
+
+
+def test_what_is_deleted_while_it_is_counted_counts_no_more(
+    shelf: Shelf, store: Store, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    going, scandir = shelf.add("voice", {}).id, os.scandir
+
+    def late(path: Any) -> Any:
+        """Another caller deletes it after it was listed and before it is looked into."""
+        if str(path).endswith(going):
+            shelf.delete(going)
+        return scandir(path)
+
+    monkeypatch.setattr(os, "scandir", late)
+    store.shelf("anna", "jobs").add("job", {}, {"source": [b"sound"]})
+    assert shelf.all() == []
 
 
 def test_one_owner_s_things_are_counted(shelf: Shelf, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -13,6 +13,8 @@ from pathlib import Path
 import psutil
 import pytest
 
+pytestmark = pytest.mark.process
+
 ROOT = Path(__file__).parents[3]
 END_S = 60.0
 # Says the number of a process that has left its session, as Ray's do, and whose parent then ends.

@@ -61,6 +61,7 @@ def test_a_free_port_can_be_listened_on(host: str) -> None:
     check_port(host, free_port())
 
 
+@pytest.mark.process
 def test_leftovers_are_named_with_the_command_that_ends_them() -> None:
     port = free_port()
     with listening(port) as process:
@@ -72,6 +73,7 @@ def test_leftovers_are_named_with_the_command_that_ends_them() -> None:
     assert {int(pid) for pid in command[1].split()} == everything
 
 
+@pytest.mark.process
 def test_a_server_that_runs_is_named_by_its_launcher() -> None:
     port = free_port()
     with listening(port, "-m", CLEANUP_PROCESS, ""):

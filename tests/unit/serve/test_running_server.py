@@ -8,6 +8,7 @@ import subprocess
 import sys
 
 import psutil
+import pytest
 
 from deployments.config.environment import RUN
 from deployments.serve.cleanup_process import end_all
@@ -16,6 +17,7 @@ from deployments.serve.running_server import cluster_at
 from tests.unit.serve.test_ports import listening
 
 
+@pytest.mark.process
 def test_the_cluster_is_that_of_the_run_that_listens() -> None:
     port = free_port()
     words = [sys.executable, "-c", "import time; time.sleep(600)"]

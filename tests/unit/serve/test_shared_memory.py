@@ -33,6 +33,7 @@ print(content and bytes(content[:5]).decode())
 """
 
 
+@pytest.mark.process
 def test_another_process_reads_what_was_written() -> None:
     block = Block(5)
     block.content[:5] = b"hello"

@@ -119,6 +119,7 @@ def victims() -> Iterator[dict[str, Popen[str]]]:
 
 
 @pytest.mark.parametrize("name", BEHAVIOURS)
+@pytest.mark.process
 def test_a_process_is_ended_if_it_hangs(victims: dict[str, Popen[str]], name: str) -> None:
     victim = victims[name]
     assert victim.stdout is not None
@@ -128,6 +129,7 @@ def test_a_process_is_ended_if_it_hangs(victims: dict[str, Popen[str]], name: st
         psutil.Process(watchdog_pid).wait(60)  # never left behind
 
 
+@pytest.mark.process
 def test_who_was_ended_is_said(victims: dict[str, Popen[str]]) -> None:
     victim = victims["stops, in the first batch"]
     _, said = victim.communicate(timeout=60)
@@ -136,6 +138,7 @@ def test_who_was_ended_is_said(victims: dict[str, Popen[str]]) -> None:
     )
 
 
+@pytest.mark.process
 def test_a_batch_that_waits_for_a_service_may_take_as_long_as_its_engine_says() -> None:
     dog = Watchdog("m", "cpu", bound_s=60.0)
     try:

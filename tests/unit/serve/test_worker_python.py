@@ -27,6 +27,7 @@ def environment_in(folder: Path) -> Path:
 
 
 @pytest.mark.parametrize("name", FOLDERS)
+@pytest.mark.process
 def test_a_shell_starts_it_in_its_own_environment(tmp_path: Path, name: str) -> None:
     prefix = environment_in(tmp_path / name)
     python = worker_python(tmp_path, str(prefix / "bin" / "python"), str(prefix))

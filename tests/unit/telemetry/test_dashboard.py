@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import json
 import re
 from collections.abc import Iterator
@@ -83,19 +84,12 @@ def expressions() -> list[Expression]:
     return [*panels, *(rule for rule in rules if not rule.text.startswith(OF_PROMETHEUS))]
 
 
-@pytest.fixture
-async def exposed(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> dict[str, Exposed]:
+@pytest.fixture(scope="module")
+def exposed() -> dict[str, Exposed]:
     """Every sample that the application on fakes exposes, on a machine with a GPU."""
-    nvidia_driver.install(monkeypatch, gpus=[nvidia_driver.gpu(0)])
-    config = fake_config()
-    fleet = await fake_fleet(config)
-    sessions, heard = sessions_of(fleet, config), LiveFigures()
-    heard.note_lag("recognised", 0.5)
-    heard.note_refusal("overloaded")
-    monkeypatch.setattr(sessions, "figures", lambda: heard)
-    app = asgi_app(fleet, config, Admission(8), live=LiveParts(sessions))
-    async with connect(app) as http:
-        text = (await http.get("/metrics")).text
+    with pytest.MonkeyPatch.context() as patch:
+        nvidia_driver.install(patch, gpus=[nvidia_driver.gpu(0)])
+        text = asyncio.run(metrics(patch))
     written = set(re.findall(rf"^{NAME}", text, re.MULTILINE))
     found = {}
     for family in text_string_to_metric_families(text):
@@ -106,11 +100,23 @@ async def exposed(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> dict[str, 
     return found
 
 
+async def metrics(patch: pytest.MonkeyPatch) -> str:
+    config = fake_config()
+    fleet = await fake_fleet(config)
+    sessions, heard = sessions_of(fleet, config), LiveFigures()
+    heard.note_lag("recognised", 0.5)
+    heard.note_refusal("overloaded")
+    patch.setattr(sessions, "figures", lambda: heard)
+    app = asgi_app(fleet, config, Admission(8), live=LiveParts(sessions))
+    async with connect(app) as http:
+        return (await http.get("/metrics")).text
+
+
 QUERIES = pytest.mark.parametrize("query", [pytest.param(e, id=e.id) for e in expressions()])
 
 
 @QUERIES
-async def test_every_metric_is_exposed_with_its_labels(
+def test_every_metric_is_exposed_with_its_labels(
     exposed: dict[str, Exposed], query: Expression
 ) -> None:
     assert query.metrics <= set(exposed)
@@ -119,7 +125,7 @@ async def test_every_metric_is_exposed_with_its_labels(
 
 
 @QUERIES
-async def test_rates_are_of_what_only_grows(exposed: dict[str, Exposed], query: Expression) -> None:
+def test_rates_are_of_what_only_grows(exposed: dict[str, Exposed], query: Expression) -> None:
     ranged = set(re.findall(rf"({NAME})(?:\{{[^}}]*\}})?\[", query.text))
     rated = set(re.findall(rf"\b(?:rate|increase)\(({NAME})", query.text))
     assert ranged == rated

@@ -397,7 +397,7 @@ class Collector(BaseHTTPRequestHandler):
 def collector() -> Iterator[str]:
     """The endpoint of a collector."""
     server = HTTPServer(("127.0.0.1", 0), Collector)
-    thread = Thread(target=server.serve_forever)
+    thread = Thread(target=server.serve_forever, kwargs={"poll_interval": 0.01})
     thread.start()
     yield f"http://127.0.0.1:{server.server_port}/v1/traces"
     server.shutdown()

@@ -36,7 +36,7 @@ from tests.support.malformed_oip.valid import SIGNATURES, Malformed, valid_draft
 MAX_ROWS = 64
 BODY_LIMIT = 8 << 20
 INFER = re.compile(r"/v2/models/([^/]+)(?:/versions/1)?/infer")
-EXAMPLES = settings(derandomize=True, max_examples=100)
+EXAMPLES = settings(derandomize=True)
 SHAPES = hnp.array_shapes(min_dims=1, max_dims=4, min_side=0, max_side=4)
 
 

@@ -299,6 +299,7 @@ def test_a_network_of_another_kind_is_refused(tmp_path: Path, content: str, mess
         read_positions(tmp_path / "config.json")
 
 
+@pytest.mark.process
 def test_the_engine_is_light_to_import() -> None:
     code = "import models.nmt.m2m100.engine, sys; print(*sys.modules)"
     done = subprocess.run(

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable
 
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from models.nmt.keeping import KeepingNmt
@@ -51,7 +51,6 @@ def test_capitals_count_where_they_matter() -> None:
     assert found("polish the table.", "Polish", case_sensitive=True) == []
 
 
-@settings(max_examples=200, deadline=None)
 @given(st.text(max_size=40), st.lists(st.text(min_size=1, max_size=5), min_size=1, max_size=4))
 def test_places_are_in_order_and_apart(text: str, terms: list[str]) -> None:
     places = TermPlaces([(term, False) for term in terms], "en").find(text)

@@ -124,6 +124,7 @@ def left_in(cache: Path) -> list[str]:
     return [p.name for p in cache.rglob("*") if p.is_file() and "locks" not in p.parts]
 
 
+@pytest.mark.process
 def test_a_disk_that_is_full_leaves_nothing_and_is_named(tmp_path: Path, cache: Path) -> None:
     (tmp_path / "big.bin.part1").write_bytes(CONTENT)
     (tmp_path / "big.bin.part2").write_bytes(CONTENT)

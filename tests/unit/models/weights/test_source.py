@@ -255,6 +255,7 @@ class TestParts:
         assert len(paths) == 1
         assert paths.pop().read_bytes() == whole
 
+    @pytest.mark.process
     def test_processes_that_start_together_get_one_whole_file(
         self, folder: Path, cache: Path
     ) -> None:
