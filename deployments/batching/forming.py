@@ -52,6 +52,7 @@ class Moment(NamedTuple, Generic[WaitingT]):
     s_a_cost: float  # that all replicas together need for a unit of cost
     returning: Returning
     is_live: bool = False  # a live session is open
+    shared_at: float | None = None  # when it should leave; None: nobody else uses the replicas
 
     @property
     def is_free(self) -> bool:
@@ -105,6 +106,8 @@ def _due(at: Moment[WaitingT]) -> float:
     due = at.oldest_at + at.delay_s
     if at.policy.delay_when_idle:
         return due
+    if at.shared_at is not None:
+        return at.shared_at
     if at.is_free:
         longest = max(at.oldest_at, at.free_since) + at.delay_s
         until = min(at.returning.until, longest)
@@ -159,7 +162,7 @@ def _share(at: Moment[WaitingT]) -> int:
     callers would come back together, and the other replicas would have the few others for ever.
     """
     most = at.policy.max_batch_size
-    if not _expects_callers(at):
+    if at.shared_at is not None or not _expects_callers(at):
         return most
     items = len(at.waiting) + at.rows_in_flight + at.returning.missing
     return min(most, math.ceil(items / at.replicas))

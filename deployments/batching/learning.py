@@ -71,7 +71,13 @@ class Learning:
                 self.live_time.learn(replied.ran[1], replied.reply.execution_s)
         if end is End.ANSWERED:
             is_full = batch.is_full and were_all_busy
-            self.throughput.came_back(batch.cost, batch.rows, is_full=is_full, now=now)
+            self.throughput.came_back(
+                batch.cost,
+                batch.rows,
+                is_full=is_full,
+                now=now,
+                ran_s=_ran_s(batch) / replicas,
+            )
             mean_cost = batch.cost / batch.rows
             may_return = sum(
                 [each.group not in waiting and not each.share.goes_on for each in batch.tickets]
@@ -92,3 +98,9 @@ class Learning:
             rows = most_rows(row, policy)
             took_s = batch_time.times.expected_s(rows * row) / replicas
             throughput.guess(took_s, rows * row, rows)
+
+
+def _ran_s(batch: Batch[Any, Any]) -> float:
+    """Return how long a batch ran that may have left in parts, which come back together; else 0."""
+    replies = [replied.reply for replied in batch.replies]
+    return sum([reply.execution_s for reply in replies if reply.busy is not None])
