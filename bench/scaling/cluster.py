@@ -53,8 +53,9 @@ class Cluster:
         ingresses: of each node.
         replicas: of each node.
         gathers: batches of several ingresses may run together at a replica.
-        spread: requests go to the ingresses in turn, as a balancer sends them, or each to that
-            which its connection came to by chance, as the kernel spreads connections to one port.
+        spread: each request goes to the next ingress (``turns``, as nginx does it); or to that of
+            its connection, which came there in turn (``connections``) or by chance (``chance``, as
+            the kernel spreads those to one port).
     """
 
     model: Sleeper
@@ -62,7 +63,7 @@ class Cluster:
     ingresses: int = 1
     replicas: int = 1
     gathers: bool = True
-    spread: Literal["turns", "connections"] = "turns"
+    spread: Literal["turns", "connections", "chance"] = "turns"
     costs: Costs = field(default_factory=Costs)
 
     @property

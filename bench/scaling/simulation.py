@@ -11,6 +11,7 @@ import itertools
 import random
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from functools import partial
 
 from bench.scaling.cluster import MS, Carried, Cluster, Sleeper
 from bench.virtual_time import VirtualClock, VirtualLoop
@@ -143,10 +144,10 @@ class Balancer:
         self, ingresses: Sequence[Ingress], cluster: Cluster, chance: random.Random
     ) -> None:
         self._caller_ms, self._callers = cluster.costs.caller, OneAtATime()
-        turns = itertools.cycle(ingresses)
-        by_chance: Callable[[], Ingress] = lambda: chance.choice(ingresses)  # noqa: E731
-        self._next = turns.__next__ if cluster.spread == "turns" else by_chance
-        self._keeps = cluster.spread == "connections"
+        self._next: Callable[[], Ingress] = itertools.cycle(ingresses).__next__
+        if cluster.spread == "chance":
+            self._next = partial(chance.choice, ingresses)
+        self._keeps = cluster.spread != "turns"
         self._free: list[Ingress] = []
 
     async def ask(self, number: int) -> Answered:
