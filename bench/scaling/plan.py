@@ -128,9 +128,7 @@ def tables(*users: int) -> list[Table]:
     """Make the tables of ``docs/scaling.md``."""
     assumed = Assumed()
     machine = Machine.of(assumed)
-    stages: list[list[Cell]] = [
-        [name, stage.rows, stage.rate()] for name, stage in STAGES.items()
-    ]
+    stages: list[list[Cell]] = [[name, stage.rows, stage.rate()] for name, stage in STAGES.items()]
     stages += [
         ["utterances of 5 s to text", None, machine.text],
         ["utterances of 5 s to speech", None, machine.spoken],

@@ -57,9 +57,7 @@ def measure(model: Sleeper, ingresses: int, loads: Sequence[Load], seconds: floa
     return found
 
 
-def _loaded(
-    server: Server, ingresses: int, load: Load, seconds: float, *, gathers: bool
-) -> Served:
+def _loaded(server: Server, ingresses: int, load: Load, seconds: float, *, gathers: bool) -> Served:
     found = uvloop.run(_carried(server, load, seconds))
     served = Served(ingresses, gathers, load, *found)
     print(served, flush=True)

@@ -49,7 +49,10 @@ def test_nodes_add_up_where_connections_stay() -> None:
 
 
 def test_a_stage_is_interpolated_between_what_was_measured() -> None:
-    measured = {size: 1000 * size / plan.Stage("YourTTS", "torch, float32", size, "a sentence").rate() for size in (8, 16, 32)}
+    measured = {
+        size: 1000 * size / plan.Stage("YourTTS", "torch, float32", size, "a sentence").rate()
+        for size in (8, 16, 32)
+    }
     assert measured[16] == pytest.approx(measured[8] + (measured[32] - measured[8]) / 3)
 
 
