@@ -132,9 +132,8 @@ class Ingress:
         known.batches = max(0, known.batches - 1)
         await self._process.spend(self._costs.batch / 2)
         together = (done.ran, done.ran * done.longest) if done.ran > len(rows) else None
-        busy = None if done.busy_s is None else (str(id(replica)), done.busy_s)
         times = (done.execution_s, done.waited_s, way_s, way_s)
-        return BatchReply(done.results, *times, together=together, busy=busy)
+        return BatchReply(done.results, *times, together=together, busy_s=done.busy_s)
 
 
 class Balancer:

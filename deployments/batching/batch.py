@@ -36,9 +36,7 @@ class BatchReply(Generic[ResultT]):
     output_s: float = 0.0  # on the way back
     memory_bound: float | None = None  # the largest cost of a batch that fits there
     together: tuple[int, float] | None = None  # rows and cost of all that ran, if others joined
-    busy: tuple[str, float] | None = (
-        None  # the replica, and for how long it is; None: nobody else's
-    )
+    busy_s: float | None = None  # for how long the replica is now; None: nobody else uses it
 
     @property
     def since_received_s(self) -> float:

@@ -103,4 +103,4 @@ class Learning:
 def _ran_s(batch: Batch[Any, Any]) -> float:
     """Return how long a batch ran that may have left in parts, which come back together; else 0."""
     replies = [replied.reply for replied in batch.replies]
-    return sum([reply.execution_s for reply in replies if reply.busy is not None])
+    return sum([reply.execution_s for reply in replies if reply.busy_s is not None])

@@ -18,7 +18,7 @@ from deployments.batching.learning import End, Learning
 from deployments.batching.live import UPDATE, LiveWork, is_live
 from deployments.batching.queue import ItemT, Queue, ResultT, Ticket
 from deployments.batching.selection import is_full
-from deployments.batching.shared import CALLS_A_REPLICA, SharedReplicas
+from deployments.batching.shared import CALLS_A_REPLICA, SharedReplica
 from deployments.config.policy import BatchPolicy
 
 
@@ -44,7 +44,7 @@ class BatchSender(Generic[ItemT, ResultT]):
         self.replicas = replicas  # that run one batch each
         self.learning = Learning()
         self.live = LiveWork(self.schedule)
-        self._shared: SharedReplicas | None = None  # None: nobody else uses the replicas
+        self._shared: SharedReplica | None = None  # None: nobody else uses the replicas
         self._memory_bound: float | None = None  # the largest cost of a batch, told by a replica
         self._dispatcher = dispatcher
         self._queue = queue
@@ -76,7 +76,7 @@ class BatchSender(Generic[ItemT, ResultT]):
         return None if self.policy.preserve_ordering or self.live.sessions else self.policy
 
     @property
-    def _sharing(self) -> SharedReplicas | None:
+    def _sharing(self) -> SharedReplica | None:
         """Return what is known of replicas that others use, too; None: these batches run alone."""
         return None if self.may_join is None else self._shared
 
@@ -162,7 +162,9 @@ class BatchSender(Generic[ItemT, ResultT]):
             s_a_cost=learning.throughput.s_a_cost,
             returning=learning.returning_callers.expected(),
             is_live=self.live.sessions > 0,
-            shared_at=None if sharing is None else sharing.next_at(self.replicas, hop_s),
+            shared_at=None
+            if sharing is None
+            else sharing.next_at(hop_s, is_free=is_free and self.replicas > 1),
         )
 
     def _head(self) -> Ticket[ItemT, ResultT] | None:
@@ -254,10 +256,9 @@ class BatchSender(Generic[ItemT, ResultT]):
         if reply.memory_bound != self._memory_bound:
             self._memory_bound = reply.memory_bound
             self._bound_policy()
-        if reply.busy is None:
+        if reply.busy_s is None:
             self._shared = None
             return
         if self._shared is None:
-            self._shared = SharedReplicas()
-        replica, busy_s = reply.busy
-        self._shared.told(replica, now - reply.output_s, busy_s, self.replicas)
+            self._shared = SharedReplica()
+        self._shared.told(now - reply.output_s, reply.busy_s)

@@ -45,7 +45,7 @@ class Ran(NamedTuple):
     execution_s: float  # that the model ran
     memory_bound: float | None = None  # the largest cost of a batch that fits there
     together: tuple[int, float] | None = None  # rows and cost of all that ran, if others joined
-    busy: tuple[str, float] | None = None  # this replica, and for how long; None: it ran alone
+    busy_s: float | None = None  # for how long the replica is from now on; None: it ran alone
 
 
 class Columns(NamedTuple):

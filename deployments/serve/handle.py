@@ -67,12 +67,12 @@ class ServeRemote:
         except DeploymentUnavailableError as error:
             raise self._unavailable() from error
         assert packed.ran is not None
-        received_at, waited_s, execution_s, bound, together, busy = packed.ran
+        received_at, waited_s, execution_s, bound, together, busy_s = packed.ran
         on_the_way_s = max(0.0, time.perf_counter() - sent - waited_s - execution_s)
         input_s = min(max(0.0, received_at - sent_at), on_the_way_s)  # two clocks, perhaps
         output_s = on_the_way_s - input_s
         times = (execution_s, waited_s, input_s, output_s)
-        return BatchReply(packed.rows, *times, bound, together, busy)
+        return BatchReply(packed.rows, *times, bound, together, busy_s)
 
     async def describe(self) -> Sequence[Description]:
         return await self._of_each("describe")

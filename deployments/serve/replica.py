@@ -99,8 +99,7 @@ class ModelReplica:
         done = await self._gathering.run(rows, bounds, held_s)
         together = (done.ran, done.ran * (done.longest or 1.0)) if done.ran > len(rows) else None
         bound = self._runner.memory_bound
-        busy = None if done.busy_s is None else (self._stats.replica, done.busy_s)
-        ran = Ran(received_at, done.waited_s, done.execution_s, bound, together, busy)
+        ran = Ran(received_at, done.waited_s, done.execution_s, bound, together, done.busy_s)
         return Packed(done.results, ran)
 
     async def describe(self) -> Description:

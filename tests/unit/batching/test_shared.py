@@ -10,49 +10,38 @@ import pytest
 
 from deployments.batching.batch import BatchReply, Rows
 from deployments.batching.batcher import Batcher
-from deployments.batching.shared import EARLY, SharedReplicas
+from deployments.batching.shared import EARLY, SharedReplica
 from deployments.config.policy import BatchPolicy
 from tests.support.clock import VirtualClock, settle
 
 HOP_S = 1.0
 
 
-class TestSharedReplicas:
+class TestSharedReplica:
     def test_a_batch_leaves_now_while_nothing_is_known(self) -> None:
-        assert SharedReplicas().next_at(1, HOP_S) < 0
+        assert SharedReplica().next_at(HOP_S, is_free=False) < 0
 
     def test_it_leaves_before_the_replica_is_expected_to_be_free(self) -> None:
-        shared = SharedReplicas()
-        shared.told("a", 100.0, 20.0, 1)
-        assert shared.next_at(1, HOP_S) == pytest.approx(100 + 20 * (1 - EARLY) - HOP_S)
+        shared = SharedReplica()
+        shared.told(100.0, 20.0)
+        free_at = 100 + 20 * (1 - EARLY)
+        assert shared.next_at(HOP_S, is_free=False) == pytest.approx(free_at - HOP_S)
 
     def test_what_was_told_last_counts(self) -> None:
-        shared = SharedReplicas()
-        shared.told("a", 100.0, 20.0, 1)
-        shared.told("a", 105.0, 0.0, 1)
-        assert shared.next_at(1, HOP_S) == 105 - HOP_S
+        shared = SharedReplica()
+        shared.told(100.0, 20.0)
+        shared.told(105.0, 0.0)
+        assert shared.next_at(HOP_S, is_free=False) == 105 - HOP_S
 
-    def test_the_first_of_several_that_is_free_counts(self) -> None:
-        shared = SharedReplicas()
-        shared.told("a", 100.0, 0.0, 2)
-        shared.told("b", 90.0, 0.0, 2)
-        assert shared.next_at(2, HOP_S) == 90 - HOP_S
-
-    def test_one_that_has_not_spoken_may_be_free(self) -> None:
-        shared = SharedReplicas()
-        shared.told("a", 100.0, 0.0, 2)
-        assert shared.next_at(2, HOP_S) < 0
-
-    def test_one_that_was_silent_longest_is_forgotten(self) -> None:
-        shared = SharedReplicas()
-        for replica, now in {"a": 100.0, "b": 200.0, "c": 300.0}.items():
-            shared.told(replica, now, 0.0, 2)
-        assert shared.next_at(2, HOP_S) == 200 - HOP_S
+    def test_it_leaves_now_where_another_replica_is_free(self) -> None:
+        shared = SharedReplica()
+        shared.told(100.0, 20.0)
+        assert shared.next_at(HOP_S, is_free=True) < 0
 
     def test_a_hop_lies_between_two_batches(self) -> None:
-        shared = SharedReplicas()
+        shared = SharedReplica()
         shared.left(50.0)
-        assert shared.next_at(1, HOP_S) == 50 + HOP_S
+        assert shared.next_at(HOP_S, is_free=True) == 50 + HOP_S
 
 
 @dataclass(frozen=True)
@@ -66,14 +55,14 @@ class Model:
     def __init__(self, clock: VirtualClock) -> None:
         self.clock, self.batches = clock, list[Sequence[Piece]]()
         self.gates: list[asyncio.Event] = []
-        self.busy: tuple[str, float] | None = ("a", 100.0)
+        self.busy_s: float | None = 100.0
 
     async def __call__(self, rows: Sequence[Piece]) -> BatchReply[None]:
         self.batches.append(rows)
         self.gates.append(asyncio.Event())
         await self.gates[-1].wait()
         times = {"execution_s": 10.0, "input_s": HOP_S / 2, "output_s": HOP_S / 2}
-        return BatchReply([None] * len(rows), **times, busy=self.busy)
+        return BatchReply([None] * len(rows), **times, busy_s=self.busy_s)
 
     async def end(self, number: int) -> None:
         self.gates[number].set()
@@ -151,7 +140,7 @@ async def test_a_full_batch_is_not_kept_back() -> None:
 
 async def test_items_of_a_free_replica_leave_as_they_come_a_hop_apart() -> None:
     bench = Bench()
-    bench.model.busy = ("a", 0.0)
+    bench.model.busy_s = 0.0
     await bench.told()
     await bench.come()
     await bench.come(2)
@@ -163,7 +152,7 @@ async def test_items_of_a_free_replica_leave_as_they_come_a_hop_apart() -> None:
 
 async def test_no_more_than_two_full_batches_of_rows_are_in_flight() -> None:
     bench = Bench()
-    bench.model.busy = ("a", 0.0)
+    bench.model.busy_s = 0.0
     await bench.told()
     for _ in range(10):
         await bench.come()
