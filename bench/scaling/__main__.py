@@ -20,7 +20,7 @@ from bench.scaling.measured import INGRESSES, MODEL, Run
 from bench.scaling.report import results
 from load.steps import Load
 
-SECONDS = 5.0  # of each load on a server
+SECONDS = 4.0  # of each load on a server
 OPEN_SHARE = 0.8  # of the capacity
 
 

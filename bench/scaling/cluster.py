@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, field
-from typing import Literal
+from typing import Literal, TypeAlias
 
 from deployments.config.policy import BatchPolicy
 
 MS = 1000
+Spread: TypeAlias = Literal["turns", "connections", "chance"]
 
 
 @dataclass(frozen=True)
@@ -53,6 +54,7 @@ class Cluster:
         ingresses: of each node.
         replicas: of each node.
         gathers: batches of several ingresses may run together at a replica.
+        shares: each ingress forms batches for its share of the replicas, not for all of them.
         spread: each request goes to the next ingress (``turns``, as nginx does it); or to that of
             its connection, which came there in turn (``connections``) or by chance (``chance``, as
             the kernel spreads those to one port).
@@ -63,8 +65,15 @@ class Cluster:
     ingresses: int = 1
     replicas: int = 1
     gathers: bool = True
-    spread: Literal["turns", "connections", "chance"] = "turns"
+    shares: bool = False
+    spread: Spread = "turns"
     costs: Costs = field(default_factory=Costs)
+
+    @property
+    def replicas_of_an_ingress(self) -> int:
+        """Return for how many replicas each ingress forms batches."""
+        every = self.nodes * self.replicas
+        return max(1, every // (self.nodes * self.ingresses)) if self.shares else every
 
     @property
     def capacity(self) -> float:

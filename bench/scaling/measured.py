@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
+import itertools
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
-from bench.scaling.cluster import Carried, Cluster, Sleeper
+from bench.scaling.cluster import Carried, Cluster, Sleeper, Spread
 from bench.scaling.simulation import simulate
 from load.steps import Load
 
@@ -14,7 +15,8 @@ INGRESSES = (1, 2, 4)
 NODES = (1, 2, 3)
 CALLERS = (1, 2, 4)  # of closed loops, in full batches
 SHARES = (0.5, 0.8, 0.95)  # of open loops, of the capacity
-ANSWERS = 6000
+SPREADS: tuple[Spread, ...] = ("turns", "connections")
+ANSWERS = 4000
 
 
 @dataclass(frozen=True)
@@ -45,12 +47,12 @@ def ingresses(answers: int) -> Iterator[Run]:
 
 def nodes(answers: int) -> Iterator[Run]:
     """Simulate 1, 2 and 3 nodes, each with an ingress, a replica and as many callers."""
-    for many in CALLERS:
-        for count in NODES:
-            for spread in ("turns", "connections"):
-                cluster = Cluster(MODEL, nodes=count, gathers=count > 1, spread=spread)
-                load = Load("closed", many * MODEL.rows * count)
-                yield Run(cluster, load, simulate(cluster, load, answers * count))
+    for many, count, spread, shares in itertools.product(CALLERS, NODES, SPREADS, (False, True)):
+        if shares and count == 1:
+            continue
+        cluster = Cluster(MODEL, nodes=count, gathers=count > 1, spread=spread, shares=shares)
+        load = Load("closed", many * MODEL.rows * count)
+        yield Run(cluster, load, simulate(cluster, load, answers * count))
 
 
 def like(cluster: Cluster, loads: Sequence[Load], answers: int) -> list[Run]:

@@ -6,7 +6,7 @@ from collections.abc import Iterable, Sequence
 from dataclasses import asdict
 
 from bench.results import Aim, Cell, Results, Table
-from bench.scaling.cluster import Carried
+from bench.scaling.cluster import Carried, Cluster
 from bench.scaling.measured import MODEL, Run
 from bench.scaling.served import Served
 
@@ -52,13 +52,13 @@ def _cells(carried: Carried) -> list[Cell]:
 FIGURES = ("rows a batch", "requests/s", "p50 ms", "p95 ms")
 
 
-def _how(gathers: bool) -> str:  # noqa: FBT001
-    return "together" if gathers else "alone"
+def _how(cluster: Cluster) -> str:
+    return "together" if cluster.gathers else "alone"
 
 
 def _of_ingresses(runs: Iterable[Run]) -> Table:
     rows: list[list[Cell]] = [
-        [str(run.load), run.cluster.ingresses, _how(run.cluster.gathers), *_cells(run.carried)]
+        [str(run.load), run.cluster.ingresses, _how(run.cluster), *_cells(run.carried)]
         for run in sorted(runs, key=lambda run: (run.load.loop, run.load.value))
     ]
     title = (
@@ -80,17 +80,17 @@ def _of_nodes(runs: Sequence[Run]) -> Table:
         )
         linear = run.carried.requests_s / run.cluster.nodes / one
         spread = "requests" if run.cluster.spread == "turns" else "connections"
-        rows.append(
-            [str(run.load), run.cluster.nodes, spread, *_cells(run.carried), f"{linear:.2f}"]
-        )
-    columns = ["load", "nodes", "in turn", *FIGURES, "of linear"]
+        own = run.cluster.replicas_of_an_ingress
+        how: list[Cell] = [str(run.load), run.cluster.nodes, spread, own]
+        rows.append([*how, *_cells(run.carried), f"{linear:.2f}"])
+    columns = ["load", "nodes", "in turn", "replicas an ingress counts on", *FIGURES, "of linear"]
     return Table("Nodes with an ingress and a replica each, simulated", columns, rows)
 
 
 def _of_servers(pairs: Iterable[tuple[Served, Run]]) -> Table:
     rows: list[list[Cell]] = [
         [
-            *(str(real.load), real.ingresses, _how(real.gathers), *_cells(real.carried)),
+            *(str(real.load), real.ingresses, _how(run.cluster), *_cells(real.carried)),
             *(real.ingress_ms, real.busy_percent, run.carried.rows),
             f"{run.carried.requests_s / real.carried.requests_s:.2f}",
         ]

@@ -105,7 +105,7 @@ class Ingress:
         self._process = OneAtATime()
         self._batcher: Batcher[Item, Item] = Batcher(
             *("model", self._send, cluster.model.policy),
-            replicas=len(replicas),
+            replicas=cluster.replicas_of_an_ingress,
             clock=VirtualClock(),
         )
 
