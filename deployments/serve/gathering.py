@@ -1,7 +1,8 @@
 """Run together what several ingresses have sent, on a model's one thread; free of Ray.
 
-Each ingress forms batches of what came to it. While one runs, those of the others wait here, and
-what fits together leaves as one. So batches do not shrink with the number of ingresses.
+Each ingress forms batches of what came to it, and knows nothing of the others'. While one runs,
+those of the others wait here, and what fits together leaves as one. The last to join may leave rows
+behind, which run first in the next one. So batches do not shrink with the number of ingresses.
 """
 
 from __future__ import annotations
@@ -11,6 +12,7 @@ import time
 from collections import deque
 from collections.abc import Callable, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
+from dataclasses import dataclass, field
 from typing import Any, NamedTuple
 
 from deployments.config.policy import BatchPolicy
@@ -35,22 +37,43 @@ class Bounds(NamedTuple):
             return False
         return sum(lengths) * (1 + 1e-9) >= (1 - self.max_padding) * rows * longest
 
+    def room(self, lengths: Sequence[float], others: Sequence[float]) -> int:
+        """Tell how many of other rows, from their first on, may join these."""
+        joining = others[: max(0, self.max_rows - len(lengths))]
+        while joining and not self.hold([*lengths, *joining]):
+            joining = joining[:-1]
+        return len(joining)
+
 
 class Answer(NamedTuple):
-    """What came of one batch."""
+    """What came of one batch; times and ``ran`` are of the run in which its last rows were."""
 
     results: list[Any]
-    waited_s: float
+    waited_s: float  # until that run began
     execution_s: float
     ran: int  # rows that ran together, its own among them
     longest: float  # of these
 
 
-class _Sent(NamedTuple):
+@dataclass(slots=True, eq=False)
+class _Sent:
+    """A batch, and the results of its rows that have run."""
+
     rows: Sequence[Any]
     bounds: Bounds | None  # None: it runs alone
     at: float
-    answer: Future[Answer]
+    answer: Future[Answer] = field(default_factory=Future)
+    results: list[Any] = field(default_factory=list)
+
+    @property
+    def left(self) -> Sequence[Any]:
+        """Return the rows that have not run."""
+        rows: Sequence[Any] = self.rows[len(self.results) :]
+        return rows
+
+    def begins(self) -> bool:
+        """Tell whether it runs now: some of it has, or somebody waits for it."""
+        return bool(self.results) or self.answer.set_running_or_notify_cancel()
 
 
 class Gathering:
@@ -70,7 +93,7 @@ class Gathering:
 
     async def run(self, rows: Sequence[Any], bounds: Bounds | None) -> Answer:
         """Run a batch, with others that wait and fit if ``bounds`` allow any."""
-        sent = _Sent(rows, bounds, time.perf_counter(), Future())
+        sent = _Sent(rows, bounds, time.perf_counter())
         self._waiting.append(sent)
         self._thread.submit(self._next)
         return await asyncio.wrap_future(sent.answer)
@@ -78,43 +101,56 @@ class Gathering:
     def _next(self) -> None:
         """Run the batch that has waited longest, on the model's thread.
 
-        One is called for each batch, so those whose batch ran with another one find nothing.
+        One is called for each batch, and each ends one at least, so that the last ones may find
+        nothing.
         """
         together = self._taken()
         if not together:
             return
         started = time.perf_counter()
-        rows = [row for sent in together for row in sent.rows]
+        rows = [row for sent, count in together for row in sent.left[:count]]
         try:
             results, execution_s = self._run(rows)
         except BaseException as error:
-            for sent in together:
+            for sent, _ in together:
                 sent.answer.set_exception(error)
             return
         longest, start = max(row.length for row in rows), 0
-        for sent in together:
-            own, start = results[start : start + len(sent.rows)], start + len(sent.rows)
-            answer = Answer(own, started - sent.at, execution_s, len(rows), longest)
-            sent.answer.set_result(answer)
+        for sent, count in together:
+            sent.results += results[start : start + count]
+            start += count
+            if sent.left:
+                self._waiting.appendleft(sent)
+                continue
+            waited_s = started - sent.at
+            sent.answer.set_result(Answer(sent.results, waited_s, execution_s, len(rows), longest))
 
-    def _taken(self) -> list[_Sent]:
-        """Take the first batch that somebody waits for, and those behind it that fit."""
+    def _taken(self) -> list[tuple[_Sent, int]]:
+        """Take the first batch that somebody waits for, and rows of those behind it that fit.
+
+        The last of these may leave rows behind, if it passes no other batch over.
+        """
         while self._waiting:
             first = self._waiting.popleft()
-            if first.answer.set_running_or_notify_cancel():
+            if first.begins():
                 break
         else:
             return []
-        together, bounds = [first], first.bounds
+        together, bounds = [(first, len(first.left))], first.bounds
         if bounds is None:
             return together
-        lengths = [row.length for row in first.rows]
+        lengths, passes_over = [row.length for row in first.left], False
         for sent in list(self._waiting):
-            joined = [*lengths, *(row.length for row in sent.rows)]
-            if sent.bounds is None or not bounds.hold(joined):
+            others = [row.length for row in sent.rows]
+            count = 0 if sent.bounds is None else bounds.room(lengths, others)
+            is_whole = count == len(others)
+            if not count or (passes_over and not is_whole):
+                passes_over = True
                 continue
             self._waiting.remove(sent)
-            if sent.answer.set_running_or_notify_cancel():
-                together.append(sent)
-                lengths = joined
+            if sent.begins():
+                together.append((sent, count))
+                lengths += others[:count]
+                if not is_whole:
+                    break
         return together

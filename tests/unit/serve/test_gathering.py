@@ -62,9 +62,22 @@ TOGETHER = {
     "what waits": ([("ab", ROOMY, 1.0), ("c", ROOMY, 1.0)], ["abc"]),
     "within the rows": (
         [("abcd", ROOMY, 1.0), ("efghi", ROOMY, 1.0), ("j", ROOMY, 1.0)],
-        ["abcdj", "efghi"],
+        ["abcdefgh", "ij"],
+    ),
+    "within the rows, of three": (
+        [("abc", ROOMY, 1.0), ("defgh", ROOMY, 1.0), ("ijklmnop", ROOMY, 1.0), ("q", ROOMY, 1.0)],
+        ["abcdefgh", "ijklmnop", "q"],
+    ),
+    "what was left behind is filled up, too": (
+        [("abcdef", ROOMY, 1.0), ("ghijkl", ROOMY, 1.0), ("mnopqr", ROOMY, 1.0)],
+        ["abcdefgh", "ijklmnop", "qr"],
     ),
     "within the cost": ([("a", Bounds(8, 3.0, 0.9), 2.0), ("b", ROOMY, 2.0)], ["a", "b"]),
+    "a part within the cost": ([("a", Bounds(8, 4.0, 0.9), 2.0), ("bc", ROOMY, 2.0)], ["ab", "c"]),
+    "a whole one, where it passes another one over": (
+        [("abc", ROOMY, 1.0), ("de", ROOMY, 9.0), ("fghijk", ROOMY, 1.0), ("l", ROOMY, 1.0)],
+        ["abcl", "defg", "hijk"],
+    ),
     "within the padding": (
         [("a", ROOMY, 1.0), ("b", ROOMY, 9.0)],
         [
@@ -95,6 +108,17 @@ async def test_each_is_told_what_ran(model: Model) -> None:
     assert [(answer.ran, answer.longest, answer.execution_s) for answer in answers] == [
         (3, 1.5, 0.5)
     ] * 2
+
+
+async def test_a_batch_in_two_parts_is_told_of_the_last(model: Model) -> None:
+    answers: list[Answer] = await model.after_one(("abcdef", ROOMY, 1.0), ("ghi", ROOMY, 1.0))
+    assert [answer.ran for answer in answers] == [8, 1]
+
+
+async def test_what_is_left_of_a_failed_batch_does_not_run(model: Model) -> None:
+    answers = await model.after_one(("abcdef", ROOMY, 1.0), ("xyz", ROOMY, 1.0))
+    assert [type(answer) for answer in answers] == [ValueError, ValueError]
+    assert model.batches == ["-", "abcdefxy"]
 
 
 async def test_a_failure_is_of_all_that_ran_together_and_of_no_other(model: Model) -> None:
