@@ -65,7 +65,7 @@ class Cluster:
     ingresses: int = 1
     replicas: int = 1
     gathers: bool = True
-    shares: bool = False
+    shares: bool = True
     spread: Spread = "turns"
     costs: Costs = field(default_factory=Costs)
 

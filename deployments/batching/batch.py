@@ -35,7 +35,7 @@ class BatchReply(Generic[ResultT]):
     input_s: float = 0.0  # on the way to the replica
     output_s: float = 0.0  # on the way back
     memory_bound: float | None = None  # the largest cost of a batch that fits there
-    together: tuple[int, float] | None = None  # rows and cost of all that ran, if others joined
+    together: tuple[int, float] | None = None  # rows and cost of the last run, if others may join
     busy_s: float | None = None  # for how long the replica is now; None: nobody else uses it
 
     @property

@@ -28,6 +28,7 @@ class Learning:
     Attributes:
         live_time: of batches of live speech alone. They cost less than files of the same length: a
             recogniser writes only what is not committed yet.
+        used_s: seconds that replicas have run, in proportion to the rows where others ran beside.
     """
 
     def __init__(self) -> None:
@@ -35,6 +36,7 @@ class Learning:
         self.batch_time = BatchTime()
         self.live_time = Line()
         self.returning_callers = ReturningCallers()
+        self.used_s = 0.0
 
     def seed(self, measured: Iterable[tuple[float, float]]) -> None:
         """Take batches of live speech that ran apart: cost and seconds of each."""
@@ -91,6 +93,7 @@ class Learning:
 
     def _learn(self, replied: Replied, replicas: int, policy: BatchPolicy) -> None:
         throughput, batch_time, (ran, cost) = self.throughput, self.batch_time, replied.ran
+        self.used_s += replied.reply.execution_s * min(1.0, replied.rows / ran)
         batch_time.learn(cost, replied.reply)
         throughput.reached_a_replica(replied.at - replied.reply.since_received_s)
         if throughput.is_guessed and batch_time.knows_costs and cost:

@@ -44,7 +44,7 @@ class Ran(NamedTuple):
     waited_s: float  # behind the batch before
     execution_s: float  # that the model ran
     memory_bound: float | None = None  # the largest cost of a batch that fits there
-    together: tuple[int, float] | None = None  # rows and cost of all that ran, if others joined
+    together: tuple[int, float] | None = None  # rows and cost of the last run, if others may join
     busy_s: float | None = None  # for how long the replica is from now on; None: it ran alone
 
 

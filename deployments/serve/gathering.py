@@ -49,6 +49,13 @@ class Bounds(NamedTuple):
             return False
         return sum(lengths) * (1 + 1e-9) >= (1 - self.max_padding) * rows * longest
 
+    def room(self, lengths: Sequence[float], others: Sequence[float]) -> int:
+        """Tell how many of other rows, from their first on, may join these."""
+        joining = others[: max(0, self.max_rows - len(lengths))]
+        while joining and not self.hold([*lengths, *joining]):
+            joining = joining[:-1]
+        return len(joining)
+
 
 class Answer(NamedTuple):
     """What came of one batch; of one that ran in two parts, the times are those of the last."""
@@ -81,6 +88,10 @@ class Sent:
     def key(self) -> Hashable:
         """Return what rows that run together have in common."""
         return self.rows[0].shapes if isinstance(self.rows[0], TensorsItem) else None
+
+    def may_join(self, key: Hashable) -> bool:
+        """Tell whether its rows may run with others of that key."""
+        return self.bounds is not None and self.key == key
 
     def part(self, rows: int) -> Part | None:
         """Take the next rows; None: nobody waits for them. Those taken cannot be given up."""
@@ -158,30 +169,27 @@ class Waiting:
             return []
         together, bounds = [first], sent.bounds
         if bounds is not None and self._sent:
-            others = [each for each in self._sent if each.bounds is not None]
-            self._join(together, [each for each in others if each.key == sent.key], bounds)
+            self._join(together, bounds, sent.key)
         return together
 
-    def _join(self, together: list[Part], others: Sequence[Sent], bounds: Bounds) -> None:
-        """Add the batches that fit whole, then the first rows of one of which only some fit."""
+    def _join(self, together: list[Part], bounds: Bounds, key: Hashable) -> None:
+        """Add the batches that fit whole, then rows of the first of the others.
+
+        Were a later one to leave in part, its rest would lead the next run, before those that have
+        waited longer.
+        """
         lengths = [row.length for row in together[0].rows]
-        too_large: list[Sent] = []
-        for sent in others:
+        for sent in list(self._sent):
             own = [row.length for row in sent.rows]
-            if not bounds.hold([*lengths, *own]):
-                too_large.append(sent)
-                continue
-            self._sent.remove(sent)
-            if part := sent.part(len(own)):
-                together.append(part)
-                lengths += own
-        for sent in too_large:
-            if fit := _fit(lengths, sent, bounds):
+            if sent.may_join(key) and bounds.hold([*lengths, *own]):
                 self._sent.remove(sent)
-                if part := sent.part(fit):
+                if part := sent.part(len(own)):
                     together.append(part)
-                    self._sent.appendleft(sent)
-                    return
+                    lengths += own
+        if self._sent and self._sent[0].may_join(key):
+            fit = bounds.room(lengths, [row.length for row in self._sent[0].rows])
+            if fit and (part := self._sent[0].part(fit)):
+                together.append(part)
 
     def _lengths(self) -> list[float]:
         return [row.length for sent in self._sent for row in sent.left]
@@ -218,16 +226,6 @@ class Waiting:
             return self._times.expected_s(rows * longest)
         most_cost = rows * longest if bounds.max_cost is None else bounds.max_cost
         return self._times.expected_s(min(min(rows, bounds.max_rows) * longest, most_cost))
-
-
-def _fit(lengths: Sequence[float], sent: Sent, bounds: Bounds) -> int:
-    """Count the first rows of a batch that fit beside rows of these lengths."""
-    together = [*lengths]
-    for fit, row in enumerate(sent.rows):
-        together.append(row.length)
-        if not bounds.hold(together):
-            return fit
-    return len(sent.rows)
 
 
 class Gathering:

@@ -97,7 +97,7 @@ class ModelReplica:
         if rows is None:
             return None
         done = await self._gathering.run(rows, bounds, held_s)
-        together = (done.ran, done.ran * (done.longest or 1.0)) if done.ran > len(rows) else None
+        together = None if bounds is None else (done.ran, done.ran * (done.longest or 1.0))
         bound = self._runner.memory_bound
         ran = Ran(received_at, done.waited_s, done.execution_s, bound, together, done.busy_s)
         return Packed(done.results, ran)

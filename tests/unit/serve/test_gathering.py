@@ -74,6 +74,19 @@ TOGETHER = {
         [("abcdef", ROOMY, 1.0), ("ghijkl", ROOMY, 1.0), ("mnop", ROOMY, 1.0)],
         ["abcdefgh", "ijklmnop"],
     ),
+    "within the rows, of three": (
+        [("abc", ROOMY, 1.0), ("defgh", ROOMY, 1.0), ("ijklmnop", ROOMY, 1.0), ("q", ROOMY, 1.0)],
+        ["abcdefgh", "ijklmnop", "q"],
+    ),
+    "a part within the cost": ([("a", Bounds(8, 4.0, 0.9), 2.0), ("bc", ROOMY, 2.0)], ["ab", "c"]),
+    "no part of one behind another that was passed over": (
+        [("abc", ROOMY, 1.0), ("de", ROOMY, 9.0), ("fghijk", ROOMY, 1.0), ("l", ROOMY, 1.0)],
+        ["abcl", "defg", "hijk"],
+    ),
+    "no part of one behind another that runs alone": (
+        [("abcdef", ROOMY, 1.0), ("g", None, 1.0), ("hij", ROOMY, 1.0)],
+        ["abcdef", "g", "hij"],
+    ),
     "within the cost": ([("a", Bounds(8, 3.0, 0.9), 2.0), ("b", ROOMY, 2.0)], ["a", "b"]),
     "within the padding": (
         [("a", ROOMY, 1.0), ("b", ROOMY, 9.0)],
@@ -126,6 +139,11 @@ async def test_each_is_told_what_ran(model: Model) -> None:
     assert [(answer.ran, answer.longest, answer.execution_s) for answer in answers] == [
         (3, 1.5, 0.5)
     ] * 2
+
+
+async def test_a_batch_in_two_parts_is_told_of_the_last(model: Model) -> None:
+    answers: list[Answer] = await model.after_one(("abcdef", ROOMY, 1.0), ("ghi", ROOMY, 1.0))
+    assert [answer.ran for answer in answers] == [8, 1]
 
 
 async def test_a_failure_is_of_all_that_ran_together_and_of_no_other(model: Model) -> None:
