@@ -1,6 +1,7 @@
 """Decide when a batch leaves, of which items, and which items are refused: one pure function.
 
-``decide`` looks at one moment of one model's queue. Its rules are told in ``batcher``.
+``decide`` looks at one moment of one model's queue. Its rules are told in ``batcher``. Where other
+ingresses use the replicas, too, ``shared`` tells when a batch that is not full leaves.
 """
 
 from __future__ import annotations
