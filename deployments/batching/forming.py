@@ -107,12 +107,13 @@ def _due(at: Moment[WaitingT]) -> float:
     due = at.oldest_at + at.delay_s
     if at.policy.delay_when_idle:
         return due
-    if at.shared_at is not None:
-        return at.shared_at
     if at.is_free:
         longest = max(at.oldest_at, at.free_since) + at.delay_s
         until = min(at.returning.until, longest)
-        return until if _gathers(at, until) else -math.inf
+        due = until if _gathers(at, until) else -math.inf
+        return due if at.shared_at is None else max(due, at.shared_at)
+    if at.shared_at is not None:
+        return at.shared_at
     if at.next_at is None or not at.delay_s:
         return due
     until = at.next_at + at.hop_s + at.returning.wait_s
@@ -163,7 +164,7 @@ def _share(at: Moment[WaitingT]) -> int:
     callers would come back together, and the other replicas would have the few others for ever.
     """
     most = at.policy.max_batch_size
-    if at.shared_at is not None or not _expects_callers(at):
+    if not _expects_callers(at):
         return most
     items = len(at.waiting) + at.rows_in_flight + at.returning.missing
     return min(most, math.ceil(items / at.replicas))

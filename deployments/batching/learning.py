@@ -73,18 +73,14 @@ class Learning:
                 self.live_time.learn(replied.ran[1], replied.reply.execution_s)
         if end is End.ANSWERED:
             is_full = batch.is_full and were_all_busy
-            self.throughput.came_back(
-                batch.cost,
-                batch.rows,
-                is_full=is_full,
-                now=now,
-                ran_s=_ran_s(batch) / replicas,
-            )
-            mean_cost = batch.cost / batch.rows
+            cost, rows, ran_s = batch.cost, batch.rows, _ran_s(batch) / replicas
+            self.throughput.came_back(cost, rows, is_full=is_full, now=now, ran_s=ran_s)
             may_return = sum(
                 [each.group not in waiting and not each.share.goes_on for each in batch.tickets]
             )
-            self.returning_callers.ended(may_return, mean_cost, now, replicas=replicas)
+            self.returning_callers.ended(
+                may_return, cost / rows, now, replicas=replicas, ran_s=ran_s
+            )
         elif end is End.HUNG and batch.is_full:
             self.throughput.hung(batch.cost, batch.rows, now)
         else:
