@@ -150,6 +150,25 @@ async def test_items_of_a_free_replica_leave_as_they_come_a_hop_apart() -> None:
     await bench.over()
 
 
+async def test_a_free_replica_is_waited_for_as_ever_while_callers_come_back() -> None:
+    bench = Bench()
+    bench.model.busy_s = 0.0
+    line, callers = bench.batcher.learning.batch_time.line, bench.batcher.learning.returning_callers
+    for rows in (1.0, 4.0):
+        line.learn(rows, 10 + rows)
+    await bench.told()
+    callers.ended(3, 1.0, bench.clock.time(), replicas=1)  # and they come back after 2 s
+    for _ in range(3):
+        callers.came(bench.clock.time() + 2)
+    callers.ended(3, 1.0, bench.clock.time(), replicas=1)
+    await bench.clock.advance(HOP_S)
+    await bench.come(2)
+    assert bench.model.rows == [1]
+    await bench.come()
+    assert bench.model.rows == [1, 3]
+    await bench.over()
+
+
 async def test_no_more_than_two_full_batches_of_rows_are_in_flight() -> None:
     bench = Bench()
     bench.model.busy_s = 0.0
