@@ -41,6 +41,7 @@ class Costs:
 
     request: float = 0.35  # of an ingress process, which does one thing at a time
     batch: float = 1.2  # of the same
+    call: float = 0.8  # of a replica's process, a batch that an ingress sends
     way: float = 1.0  # to a replica on the ingress' node, and as long back
     far_way: float = 2.0  # to one on another node
     caller: float = 0.1  # of the one process of all callers, a request
@@ -67,6 +68,7 @@ class Cluster:
     gathers: bool = True
     shares: bool = True
     spread: Spread = "turns"
+    cores: int | None = None  # of one machine that all processes share; None: enough
     costs: Costs = field(default_factory=Costs)
 
     @property

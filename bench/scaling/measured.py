@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import itertools
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator
 from dataclasses import dataclass
 
 from bench.scaling.cluster import Carried, Cluster, Sleeper, Spread
@@ -53,8 +53,3 @@ def nodes(answers: int) -> Iterator[Run]:
         cluster = Cluster(MODEL, nodes=count, gathers=count > 1, spread=spread, shares=shares)
         load = Load("closed", many * MODEL.rows * count)
         yield Run(cluster, load, simulate(cluster, load, answers * count))
-
-
-def like(cluster: Cluster, loads: Sequence[Load], answers: int) -> list[Run]:
-    """Simulate a cluster that was measured."""
-    return [Run(cluster, load, simulate(cluster, load, answers)) for load in loads]

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Sequence
 from dataclasses import dataclass
+from typing import Any, Self
 
 import psutil
 import uvloop
@@ -30,6 +32,13 @@ class Served:
     carried: Carried
     ingress_ms: float  # processor time of a request
     busy_percent: float  # of all cores
+    cores: int  # of the machine, which the callers share
+
+    @classmethod
+    def read(cls, content: dict[str, Any]) -> Self:
+        """Read one from a file of results."""
+        load, carried = Load(**content["load"]), Carried(**content["carried"])
+        return cls(**{**content, "load": load, "carried": carried})
 
 
 def config(model: Sleeper, ingresses: int, *, gathers: bool) -> Config:
@@ -59,7 +68,7 @@ def measure(model: Sleeper, ingresses: int, loads: Sequence[Load], seconds: floa
 
 def _loaded(server: Server, ingresses: int, load: Load, seconds: float, *, gathers: bool) -> Served:
     found = uvloop.run(_carried(server, load, seconds))
-    served = Served(ingresses, gathers, load, *found)
+    served = Served(ingresses, gathers, load, *found, cores=len(os.sched_getaffinity(0)))
     print(served, flush=True)
     return served
 

@@ -13,7 +13,7 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from functools import partial
 
-from bench.scaling.cluster import MS, Carried, Cluster, Sleeper
+from bench.scaling.cluster import MS, Carried, Cluster
 from bench.virtual_time import VirtualClock, VirtualLoop
 from deployments.batching.batch import BatchReply, Rows
 from deployments.batching.batcher import Batcher
@@ -25,6 +25,7 @@ from load.figures import after, percentile
 from load.steps import Length, Load, Recording, Stepper
 
 JITTER = 0.1  # of a batch's time: without it callers would keep step for ever
+ENOUGH = 1 << 30  # cores
 MOMENT_S = 1e-6  # that is not waited for
 AHEAD = 0.25  # of the answers, which are not counted: the batchers learn
 
@@ -34,26 +35,29 @@ class Item:
     length: float = 1.0
 
 
-class OneAtATime:
-    """A process whose work is done in the order in which it came."""
+class Process:
+    """Does its work in the order in which it came, on the cores that it shares with others."""
 
-    def __init__(self) -> None:
-        self._free_at = 0.0
+    def __init__(self, cores: asyncio.Semaphore) -> None:
+        self._cores = cores
+        self._one_at_a_time = asyncio.Lock()
 
     async def spend(self, duration_ms: float) -> None:
-        now = asyncio.get_running_loop().time()
-        self._free_at = max(now, self._free_at) + duration_ms / MS
-        await asyncio.sleep(self._free_at - now)
+        async with self._one_at_a_time, self._cores:
+            await asyncio.sleep(duration_ms / MS)
 
 
 class Replica:
     """A model's replica: it runs one batch after another, of what waits there."""
 
-    def __init__(self, model: Sleeper, node: int, chance: random.Random) -> None:
+    def __init__(
+        self, cluster: Cluster, node: int, chance: random.Random, cores: asyncio.Semaphore
+    ) -> None:
         self.node = node
         self.ongoing = 0  # batches that are here
         self.batches: list[tuple[float, int]] = []  # when each began, and its rows
-        self._model, self._chance = model, chance
+        self._model, self._chance = cluster.model, chance
+        self._process, self._call_ms = Process(cores), cluster.costs.call
         self._waiting = Waiting()
         self._came = asyncio.Event()
         self._is_running = False
@@ -61,12 +65,15 @@ class Replica:
     async def run(
         self, rows: Sequence[Item], bounds: Bounds | None, held_s: Sequence[float]
     ) -> Answer:
+        await self._process.spend(self._call_ms / 2)
         done = self._waiting.add(rows, bounds, asyncio.get_running_loop().time(), held_s)
         self._came.set()
         if not self._is_running:
             self._is_running = True
             detached(self._run_all())
-        return await asyncio.wrap_future(done)
+        answer = await asyncio.wrap_future(done)
+        await self._process.spend(self._call_ms / 2)
+        return answer
 
     async def _run_all(self) -> None:
         loop = asyncio.get_running_loop()
@@ -99,10 +106,16 @@ class Known:
 class Ingress:
     """An ingress process with its batcher and its router."""
 
-    def __init__(self, cluster: Cluster, node: int, replicas: Sequence[Replica]) -> None:
+    def __init__(
+        self,
+        cluster: Cluster,
+        node: int,
+        replicas: Sequence[Replica],
+        cores: asyncio.Semaphore,
+    ) -> None:
         self._costs, self._gathers = cluster.costs, cluster.gathers
         self._known = [Known(replica, node) for replica in replicas]
-        self._process = OneAtATime()
+        self._process = Process(cores)
         self._batcher: Batcher[Item, Item] = Batcher(
             *("model", self._send, cluster.model.policy),
             replicas=cluster.replicas_of_an_ingress,
@@ -140,9 +153,13 @@ class Balancer:
     """The way from callers to ingresses; a connection that is free is used again."""
 
     def __init__(
-        self, ingresses: Sequence[Ingress], cluster: Cluster, chance: random.Random
+        self,
+        ingresses: Sequence[Ingress],
+        cluster: Cluster,
+        chance: random.Random,
+        cores: asyncio.Semaphore,
     ) -> None:
-        self._caller_ms, self._callers = cluster.costs.caller, OneAtATime()
+        self._caller_ms, self._callers = cluster.costs.caller, Process(cores)
         self._next: Callable[[], Ingress] = itertools.cycle(ingresses).__next__
         if cluster.spread == "chance":
             self._next = partial(chance.choice, ingresses)
@@ -168,11 +185,12 @@ def simulate(cluster: Cluster, load: Load, answers: int, seed: int = 0) -> Carri
 
 async def _carried(cluster: Cluster, load: Load, answers: int, seed: int) -> Carried:
     chance, nodes = random.Random(seed), range(cluster.nodes)
+    cores = asyncio.Semaphore(cluster.cores or ENOUGH)
     replicas = [
-        Replica(cluster.model, node, chance) for node in nodes for _ in range(cluster.replicas)
+        Replica(cluster, node, chance, cores) for node in nodes for _ in range(cluster.replicas)
     ]
     ingresses = [
-        Ingress(cluster, node, replicas) for node in nodes for _ in range(cluster.ingresses)
+        Ingress(cluster, node, replicas, cores) for node in nodes for _ in range(cluster.ingresses)
     ]
     ahead = int(AHEAD * answers)
     length = (
@@ -181,7 +199,7 @@ async def _carried(cluster: Cluster, load: Load, answers: int, seed: int) -> Car
         else Length(requests=ahead + answers)
     )
     recording = Recording(load)
-    stepper = Stepper(Balancer(ingresses, cluster, chance).ask, VirtualClock(), seed=seed)
+    stepper = Stepper(Balancer(ingresses, cluster, chance, cores).ask, VirtualClock(), seed=seed)
     await stepper.run(recording, length)
     recording.outcomes.sort(key=lambda outcome: outcome.ended_s)
     began_s, kept = recording.outcomes[ahead - 1].ended_s, after(recording, ahead)
