@@ -36,15 +36,18 @@ class Item:
 
 
 class Process:
-    """Does its work in the order in which it came, on the cores that it shares with others."""
+    """Does its work in the order in which it came, on the cores that it shares with others.
 
-    def __init__(self, cores: asyncio.Semaphore) -> None:
-        self._cores = cores
+    Half of what that takes is by chance.
+    """
+
+    def __init__(self, cores: asyncio.Semaphore, chance: random.Random) -> None:
+        self._cores, self._chance = cores, chance
         self._one_at_a_time = asyncio.Lock()
 
     async def spend(self, duration_ms: float) -> None:
         async with self._one_at_a_time, self._cores:
-            await asyncio.sleep(duration_ms / MS)
+            await asyncio.sleep(duration_ms / MS * (1 + self._chance.expovariate(1)) / 2)
 
 
 class Replica:
@@ -57,7 +60,7 @@ class Replica:
         self.ongoing = 0  # batches that are here
         self.batches: list[tuple[float, int]] = []  # when each began, and its rows
         self._model, self._chance = cluster.model, chance
-        self._process, self._call_ms = Process(cores), cluster.costs.call
+        self._process, self._call_ms = Process(cores, chance), cluster.costs.call
         self._waiting = Waiting()
         self._came = asyncio.Event()
         self._is_running = False
@@ -111,11 +114,11 @@ class Ingress:
         cluster: Cluster,
         node: int,
         replicas: Sequence[Replica],
-        cores: asyncio.Semaphore,
+        process: Process,
     ) -> None:
         self._costs, self._gathers = cluster.costs, cluster.gathers
         self._known = [Known(replica, node) for replica in replicas]
-        self._process = Process(cores)
+        self._process = process
         self._batcher: Batcher[Item, Item] = Batcher(
             *("model", self._send, cluster.model.policy),
             replicas=cluster.replicas_of_an_ingress,
@@ -159,7 +162,7 @@ class Balancer:
         chance: random.Random,
         cores: asyncio.Semaphore,
     ) -> None:
-        self._caller_ms, self._callers = cluster.costs.caller, Process(cores)
+        self._caller_ms, self._callers = cluster.costs.caller, Process(cores, chance)
         self._next: Callable[[], Ingress] = itertools.cycle(ingresses).__next__
         if cluster.spread == "chance":
             self._next = partial(chance.choice, ingresses)
@@ -190,7 +193,9 @@ async def _carried(cluster: Cluster, load: Load, answers: int, seed: int) -> Car
         Replica(cluster, node, chance, cores) for node in nodes for _ in range(cluster.replicas)
     ]
     ingresses = [
-        Ingress(cluster, node, replicas, cores) for node in nodes for _ in range(cluster.ingresses)
+        Ingress(cluster, node, replicas, Process(cores, chance))
+        for node in nodes
+        for _ in range(cluster.ingresses)
     ]
     ahead = int(AHEAD * answers)
     length = (

@@ -27,6 +27,10 @@ from deployments.batching.estimates.returning_callers import ReturningCallers
 from deployments.config.policy import BatchPolicy
 from models.types import TensorsItem
 
+# Of the time that callers usually take, beyond what a batcher gives them: what comes by several
+# ingresses comes less evenly, and who is left behind makes a batch of its own for ever.
+PATIENCE = 1.0
+
 
 class Bounds(NamedTuple):
     """What a batch that others may join is at most, and what it waits; see ``BatchPolicy``."""
@@ -156,8 +160,9 @@ class Waiting:
         lengths = self._lengths()
         if not bounds.hold([*lengths, max(lengths)]):  # it is full
             return 0.0
+        until = expected.until + PATIENCE * expected.usual_s if expected.missing else now
         longest = max(self._sent[0].at, self._free_since) + bounds.max_delay_s
-        return max(0.0, min(expected.until, longest) - now)
+        return max(0.0, min(until, longest) - now)
 
     def taken(self) -> list[Part]:
         """Take the first batch that somebody waits for, and what fits of those behind it."""

@@ -8,7 +8,7 @@ from typing import Any
 
 import pytest
 
-from deployments.serve.gathering import Answer, Bounds, Waiting
+from deployments.serve.gathering import PATIENCE, Answer, Bounds, Waiting
 
 BOUNDS = Bounds(max_rows=8, max_cost=None, max_padding=0.5, max_delay_s=0.05)
 FIXED_S, ROW_S = 0.04, 0.001  # of a batch
@@ -65,7 +65,7 @@ def test_it_waits_for_callers_who_come_back_soon(model: Model) -> None:
     model.come(4)
     model.run()
     model.come(1)
-    assert model.waiting.wait_s(model.now) == pytest.approx(0.0125)
+    assert model.waiting.wait_s(model.now) == pytest.approx(0.0125 + PATIENCE * 0.01)
 
 
 def test_it_leaves_once_they_are_here(model: Model) -> None:
@@ -117,7 +117,7 @@ def test_rows_that_their_ingress_kept_back_count_from_when_they_came(model: Mode
     model.come(4)
     model.run()
     model.come(1)
-    assert model.waiting.wait_s(model.now) == pytest.approx(0.0125)
+    assert model.waiting.wait_s(model.now) == pytest.approx(0.0125 + PATIENCE * 0.01)
 
 
 def answered(answers: Sequence[Any]) -> list[Answer]:
