@@ -188,7 +188,9 @@ def results(found: Sequence[Measured]) -> Results:
         "CPU ms a request, ingresses and models": lambda each: each.of(lambda w: w.serving_ms).text(
             2
         ),
-        "CPU ms a request, whole machine but the callers": lambda each: each.of(lambda w: w.all_ms).text(2),
+        "CPU ms a request, whole machine but the callers": lambda each: each.of(
+            lambda w: w.all_ms
+        ).text(2),
         "cores busy, %": lambda each: each.of(lambda w: w.busy_percent).text(),
         "cores busy without load, %": lambda each: each.of(lambda w: w.idle_percent).text(),
     }

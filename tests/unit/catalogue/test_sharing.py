@@ -48,7 +48,7 @@ LEFT: dict[str, tuple[list[Part], int, int]] = {
     "one, where the others take all": ([(10, [1, 1], 0)], 2, 1),
     "all, where the others do little": ([(10, [0.2, 0.2, 0.2], 0.2)], 3, 3),
     "all, once the others have gone": ([(10, [1, 1, 1], 1), (10, [1, 1, 1], 3)], 3, 3),
-    "one of three, soon": ([(10, [0, 0, 0], 0), (3, [1, 1, 1], 1)], 3, 1),
+    "one of three, soon": ([(10, [0, 0, 0], 0), (4, [1, 1, 1], 1)], 3, 1),
     "a replica that came since counts": ([(10, [1], 0.5), (10, [1, 1, 1], 1)], 3, 1),
     "never more than there are": ([(10, [0.5, 0.5], 1.5)], 2, 2),
 }
