@@ -7,11 +7,13 @@ little later.
 
 from __future__ import annotations
 
+import math
 from collections.abc import Iterable
 
 from deployments.telemetry.model_report import ReplicaStats
 
-MEMORY = 0.8  # of what was seen before, at each look: about the last five count
+# What was seen fades with the time: so many seconds count, or so many batches where these are long.
+LAST_S, LAST_BATCHES = 3.0, 5
 
 
 class Sharing:
@@ -30,12 +32,16 @@ class Sharing:
             used_s: seconds that they have run for this ingress so far.
             now: seconds.
         """
+        replicas = list(replicas)
         busy_s = {each.replica: each.busy_s for each in replicas}
         if self._busy_s:
+            batch_s = sum(busy_s.values()) / max(1, sum(each.batches for each in replicas))
+            took_s = now - self._looked_at
+            memory = math.exp(-took_s / max(LAST_S, LAST_BATCHES * batch_s))
             ran_s = sum(busy_s[name] - self._busy_s.get(name, busy_s[name]) for name in busy_s)
             others_s = ran_s - (used_s - self._used_s)
-            self._others_s = MEMORY * self._others_s + others_s
-            self._time_s = MEMORY * self._time_s + (now - self._looked_at)
+            self._others_s = memory * self._others_s + others_s
+            self._time_s = memory * self._time_s + took_s
         self._busy_s, self._used_s, self._looked_at = busy_s, used_s, now
 
     def left(self, replicas: int) -> int:

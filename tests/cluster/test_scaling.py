@@ -29,16 +29,21 @@ SPEAKER: dict[str, Any] = {
 
 @pytest.fixture(scope="module")
 def scaled(cluster: Cluster) -> Iterator[Cluster]:
-    before = set(batches(cluster))
+    before = ingresses(cluster)
     config = fakes_config(**{**MODELS, "speaker": SPEAKER})
     (ingress,) = config["applications"][0]["deployments"]
     ingress["user_config"] = {"batching": {"speaker": {"max_batch_size": ROWS}}}
     cluster.deploy(config)
-    wait_for(lambda: not before & set(batches(cluster)), "the new generation", READY_S)
+    wait_for(lambda: not before & ingresses(cluster), "new ingresses", READY_S, cluster.logs)
     cluster.until_ready()
     yield cluster
     cluster.deploy(fakes_config(**MODELS))
     cluster.until_ready()
+
+
+def ingresses(cluster: Cluster) -> set[int]:
+    """The processes of all ingresses."""
+    return {found.pid for node in processes_of(cluster.nodes, "Ingress") for found in node}
 
 
 def told_after(condition: Callable[[], bool], what: str, within_s: float, cluster: Cluster) -> None:
