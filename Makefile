@@ -5,7 +5,7 @@ PYTHON ?= python3
 VENV ?= .venv
 CONFIG ?= serve_config.yaml
 BIN := $(VENV)/bin
-BENCHES := accuracy attacks clauses consents diarisation dubbing endurance engines fair first-audio gpu graph graph-waste glossary growth grpc kept keywords languages live overhead said shared-memory speaker-checks spoken stages
+BENCHES := accuracy attacks clauses cluster consents diarisation dubbing endurance engines fair first-audio gpu graph graph-waste glossary growth grpc kept keywords languages live overhead said scaling shared-memory speaker-checks spoken stages
 INSTALLED := $(VENV)/.installed
 
 # Dozens of processes read the same modules; without this each of them compiles them anew.

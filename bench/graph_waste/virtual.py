@@ -3,8 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-import selectors
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from random import Random
 from typing import Any
 from unittest.mock import patch
@@ -13,8 +12,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from bench.graph_waste.profiles import Profile
+from bench.virtual_time import VirtualClock, VirtualLoop
 from deployments.batching.batch import BatchReply
-from deployments.batching.clock import Timer
 from deployments.config.policy import BatchPolicy
 from deployments.config.schema import AppConfig, ModelConfig
 from deployments.graph.codecs import Caller, Codecs, Work
@@ -33,42 +32,6 @@ ANSWER_S = 3600
 DELAY_MS = 50
 ROUNDS = 12  # of all callers
 JITTER = 0.1  # of a batch's time: without it callers would keep step for ever
-
-
-class VirtualLoop(asyncio.SelectorEventLoop):
-    """An event loop whose time goes on only while nothing can run: at once, to the next timer."""
-
-    def __init__(self) -> None:
-        self._now = 0.0
-        super().__init__(_Jumping(self))
-
-    def time(self) -> float:
-        return self._now
-
-    def jump(self, duration_s: float) -> None:
-        self._now += duration_s
-
-
-class _Jumping(selectors.DefaultSelector):
-    def __init__(self, loop: VirtualLoop) -> None:
-        super().__init__()
-        self._loop = loop
-
-    def select(self, timeout: float | None = None) -> Any:
-        if timeout is not None and timeout > 0:
-            self._loop.jump(timeout)
-            timeout = 0
-        return super().select(timeout)
-
-
-class VirtualClock:
-    """The event loop's own clock, for batchers."""
-
-    def time(self) -> float:
-        return asyncio.get_running_loop().time()
-
-    def call_at(self, when: float, callback: Callable[..., Any], *args: Any) -> Timer:
-        return asyncio.get_running_loop().call_at(when, callback, *args)
 
 
 class InLoop(Codecs):

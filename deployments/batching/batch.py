@@ -2,12 +2,23 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
 from typing import Any, Generic
 
 from deployments.batching.queue import ItemT, ResultT, Ticket
 from models.runtime import ItemError
+
+
+class Rows(list[ItemT]):
+    """The items of a batch on its way to a replica that other ingresses use, too.
+
+    ``held_s`` tells of each how long it was kept back here while the replica was busy.
+    """
+
+    def __init__(self, items: Iterable[ItemT], held_s: Sequence[float]) -> None:
+        super().__init__(items)
+        self.held_s = held_s
 
 
 class ReplicaLost(Exception):
@@ -24,7 +35,8 @@ class BatchReply(Generic[ResultT]):
     input_s: float = 0.0  # on the way to the replica
     output_s: float = 0.0  # on the way back
     memory_bound: float | None = None  # the largest cost of a batch that fits there
-    together: tuple[int, float] | None = None  # rows and cost of all that ran, if others joined
+    together: tuple[int, float] | None = None  # rows and cost of the last run, if others may join
+    busy_s: float | None = None  # for how long the replica is now; None: nobody else uses it
 
     @property
     def since_received_s(self) -> float:
@@ -55,6 +67,7 @@ class Batch(Generic[ItemT, ResultT]):
     left_at: float
     is_full: bool  # it could not be larger, or others were left to wait
     is_live: bool = False  # all of it is live speech
+    held_s: Sequence[float] = ()  # see ``Rows``; of none, where nobody else uses the replicas
     cost: float = field(init=False)  # without padding
     padded_cost: float = field(init=False)
     replies: list[Replied] = field(init=False, default_factory=list)

@@ -11,7 +11,7 @@ import logging
 from collections.abc import Awaitable, Callable, Sequence
 from typing import Generic
 
-from deployments.batching.batch import Batch, BatchReply, ReplicaLost, Replied
+from deployments.batching.batch import Batch, BatchReply, ReplicaLost, Replied, Rows
 from deployments.batching.clock import Clock
 from deployments.batching.delivery import Answers
 from deployments.batching.queue import ItemT, Outcome, ResultT, Ticket
@@ -81,7 +81,10 @@ class Dispatcher(Generic[ItemT, ResultT]):
         """Send items of a batch once and answer their tickets; return False if the replica died."""
         rows = len(tickets)
         try:
-            reply = await self._dispatch([ticket.item for ticket in tickets])
+            items = [ticket.item for ticket in tickets]
+            if batch.held_s and rows == batch.rows:
+                items = Rows(items, batch.held_s)
+            reply = await self._dispatch(items)
             padded_cost = rows * max([ticket.cost for ticket in tickets])
             replied = Replied(reply, rows, padded_cost, self._clock.time())
             batch.replies.append(replied)

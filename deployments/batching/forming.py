@@ -1,6 +1,7 @@
 """Decide when a batch leaves, of which items, and which items are refused: one pure function.
 
-``decide`` looks at one moment of one model's queue. Its rules are told in ``batcher``.
+``decide`` looks at one moment of one model's queue. Its rules are told in ``batcher``. Where other
+ingresses use the replicas, too, ``shared`` tells when a batch that is not full leaves.
 """
 
 from __future__ import annotations
@@ -52,6 +53,7 @@ class Moment(NamedTuple, Generic[WaitingT]):
     s_a_cost: float  # that all replicas together need for a unit of cost
     returning: Returning
     is_live: bool = False  # a live session is open
+    shared_at: float | None = None  # when it should leave; None: nobody else uses the replicas
 
     @property
     def is_free(self) -> bool:
@@ -108,7 +110,10 @@ def _due(at: Moment[WaitingT]) -> float:
     if at.is_free:
         longest = max(at.oldest_at, at.free_since) + at.delay_s
         until = min(at.returning.until, longest)
-        return until if _gathers(at, until) else -math.inf
+        due = until if _gathers(at, until) else -math.inf
+        return due if at.shared_at is None else max(due, at.shared_at)
+    if at.shared_at is not None:
+        return at.shared_at
     if at.next_at is None or not at.delay_s:
         return due
     until = at.next_at + at.hop_s + at.returning.wait_s

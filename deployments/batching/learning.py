@@ -28,6 +28,7 @@ class Learning:
     Attributes:
         live_time: of batches of live speech alone. They cost less than files of the same length: a
             recogniser writes only what is not committed yet.
+        used_s: seconds that replicas have run, in proportion to the rows where others ran beside.
     """
 
     def __init__(self) -> None:
@@ -35,6 +36,7 @@ class Learning:
         self.batch_time = BatchTime()
         self.live_time = Line()
         self.returning_callers = ReturningCallers()
+        self.used_s = 0.0
 
     def seed(self, measured: Iterable[tuple[float, float]]) -> None:
         """Take batches of live speech that ran apart: cost and seconds of each."""
@@ -71,12 +73,14 @@ class Learning:
                 self.live_time.learn(replied.ran[1], replied.reply.execution_s)
         if end is End.ANSWERED:
             is_full = batch.is_full and were_all_busy
-            self.throughput.came_back(batch.cost, batch.rows, is_full=is_full, now=now)
-            mean_cost = batch.cost / batch.rows
+            cost, rows, ran_s = batch.cost, batch.rows, _ran_s(batch) / replicas
+            self.throughput.came_back(cost, rows, is_full=is_full, now=now, ran_s=ran_s)
             may_return = sum(
                 [each.group not in waiting and not each.share.goes_on for each in batch.tickets]
             )
-            self.returning_callers.ended(may_return, mean_cost, now, replicas=replicas)
+            self.returning_callers.ended(
+                may_return, cost / rows, now, replicas=replicas, ran_s=ran_s
+            )
         elif end is End.HUNG and batch.is_full:
             self.throughput.hung(batch.cost, batch.rows, now)
         else:
@@ -85,6 +89,7 @@ class Learning:
 
     def _learn(self, replied: Replied, replicas: int, policy: BatchPolicy) -> None:
         throughput, batch_time, (ran, cost) = self.throughput, self.batch_time, replied.ran
+        self.used_s += replied.reply.execution_s * min(1.0, replied.rows / ran)
         batch_time.learn(cost, replied.reply)
         throughput.reached_a_replica(replied.at - replied.reply.since_received_s)
         if throughput.is_guessed and batch_time.knows_costs and cost:
@@ -92,3 +97,9 @@ class Learning:
             rows = most_rows(row, policy)
             took_s = batch_time.times.expected_s(rows * row) / replicas
             throughput.guess(took_s, rows * row, rows)
+
+
+def _ran_s(batch: Batch[Any, Any]) -> float:
+    """Return how long a batch ran that may have left in parts, which come back together; else 0."""
+    replies = [replied.reply for replied in batch.replies]
+    return sum([reply.execution_s for reply in replies if reply.busy_s is not None])

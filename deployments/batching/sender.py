@@ -7,7 +7,7 @@ import math
 from collections.abc import Callable, Sequence
 from typing import Any, Generic
 
-from deployments.batching.batch import Batch
+from deployments.batching.batch import Batch, BatchReply
 from deployments.batching.clock import Clock, Timer
 from deployments.batching.concurrency import detached
 from deployments.batching.deadlines import Deadlines
@@ -18,6 +18,7 @@ from deployments.batching.learning import End, Learning
 from deployments.batching.live import UPDATE, LiveWork, is_live
 from deployments.batching.queue import ItemT, Queue, ResultT, Ticket
 from deployments.batching.selection import is_full
+from deployments.batching.shared import CALLS_A_REPLICA, SharedReplica
 from deployments.config.policy import BatchPolicy
 
 
@@ -43,6 +44,7 @@ class BatchSender(Generic[ItemT, ResultT]):
         self.replicas = replicas  # that run one batch each
         self.learning = Learning()
         self.live = LiveWork(self.schedule)
+        self._shared: SharedReplica | None = None  # None: nobody else uses the replicas
         self._memory_bound: float | None = None  # the largest cost of a batch, told by a replica
         self._dispatcher = dispatcher
         self._queue = queue
@@ -72,6 +74,11 @@ class BatchSender(Generic[ItemT, ResultT]):
         Live speech does not wait for longer batches, and order is kept within one batch.
         """
         return None if self.policy.preserve_ordering or self.live.sessions else self.policy
+
+    @property
+    def _sharing(self) -> SharedReplica | None:
+        """Return what is known of replicas that others use, too; None: these batches run alone."""
+        return None if self.may_join is None else self._shared
 
     def resize(self, replicas: int) -> None:
         """Form batches for another number of replicas."""
@@ -105,8 +112,7 @@ class BatchSender(Generic[ItemT, ResultT]):
         if self._delay_timer is not None:
             self._delay_timer.cancel()
             self._delay_timer = None
-        most = BATCHES_A_REPLICA * self.replicas
-        while len(self._in_flight) < most and (moment := self._moment()):
+        while self._has_place() and (moment := self._moment()):
             decision = decide(moment)
             if decision.batch:
                 self._send(decision.batch, moment.now)
@@ -118,6 +124,15 @@ class BatchSender(Generic[ItemT, ResultT]):
                     self._delay_timer = self._clock.call_at(decision.until, self.form)
                 return
 
+    def _has_place(self) -> bool:
+        """Tell whether one more batch may be in flight."""
+        most = BATCHES_A_REPLICA * self.replicas
+        if self._sharing is None:
+            return len(self._in_flight) < most
+        rows = sum([batch.rows for batch in self._in_flight])
+        calls = CALLS_A_REPLICA * self.replicas
+        return len(self._in_flight) < calls and rows < most * self.policy.max_batch_size
+
     def _moment(self) -> Moment[Ticket[ItemT, ResultT]] | None:
         """Return all that ``decide`` looks at; None where nothing waits."""
         queue, learning = self._queue, self.learning
@@ -125,6 +140,7 @@ class BatchSender(Generic[ItemT, ResultT]):
         if head is None:
             return None
         now, in_flight = self._clock.time(), len(self._in_flight)
+        sharing, hop_s = self._sharing, learning.batch_time.hop_s
         is_free = in_flight < self.replicas
         return Moment(
             now=now,
@@ -140,12 +156,15 @@ class BatchSender(Generic[ItemT, ResultT]):
             free_since=self._free_since,
             batch_times=learning.batch_time.times,
             fixed_s=learning.batch_time.fixed_s,
-            hop_s=learning.batch_time.hop_s,
+            hop_s=hop_s,
             next_at=None if is_free else learning.batch_time.next_at(self.replicas),
             ahead_s=learning.throughput.ahead_s(now),
             s_a_cost=learning.throughput.s_a_cost,
             returning=learning.returning_callers.expected(),
             is_live=self.live.sessions > 0,
+            shared_at=None
+            if sharing is None
+            else sharing.next_at(hop_s, is_free=is_free and self.replicas > 1),
         )
 
     def _head(self) -> Ticket[ItemT, ResultT] | None:
@@ -168,6 +187,10 @@ class BatchSender(Generic[ItemT, ResultT]):
             self._answers.line_up(tickets)
         full = is_full(tickets, self.policy) or bool(self._queue.callers)
         batch = Batch(tickets, now, full, is_live=live_part == 1)
+        if (sharing := self._sharing) is not None:
+            sharing.left(now)
+            hop_s = self.learning.batch_time.hop_s
+            batch.held_s = [max(0.0, now - each.enqueued_at - hop_s) for each in tickets]
         self.learning.sent(batch, self.replicas)
         task = detached(self._dispatcher.run(batch))
         self._in_flight[batch] = task
@@ -214,9 +237,8 @@ class BatchSender(Generic[ItemT, ResultT]):
         end = End.ANSWERED
         if task.cancelled():
             end = End.DROPPED if batch.is_dropped else End.HUNG
-        if batch.replies and batch.replies[-1].reply.memory_bound != self._memory_bound:
-            self._memory_bound = batch.replies[-1].reply.memory_bound
-            self._bound_policy()
+        if batch.replies:
+            self._told(batch.replies[-1].reply, now)
         self.learning.ended(
             batch,
             end,
@@ -228,3 +250,15 @@ class BatchSender(Generic[ItemT, ResultT]):
         )
         self.form()
         self._rested()
+
+    def _told(self, reply: BatchReply[ResultT], now: float) -> None:
+        """Take over what a replica tells about itself."""
+        if reply.memory_bound != self._memory_bound:
+            self._memory_bound = reply.memory_bound
+            self._bound_policy()
+        if reply.busy_s is None:
+            self._shared = None
+            return
+        if self._shared is None:
+            self._shared = SharedReplica()
+        self._shared.told(now - reply.output_s, reply.busy_s)

@@ -25,11 +25,12 @@ from deployments.catalogue.placements import (
 from deployments.catalogue.policies import Policies, within
 from deployments.catalogue.scaling import Load
 from deployments.catalogue.unloading import Unloading
+from deployments.catalogue.waking import Waking
 from deployments.config.policy import BatchPolicy
 from deployments.config.schema import AppConfig
 from deployments.telemetry.log import logger
 from deployments.telemetry.model_report import LOADING, READY, UNLOADED
-from models.errors import DragomanError, NotReady, Unavailable
+from models.errors import NotReady, Unavailable
 
 POLL_S = 0.2  # between looks while a model is still loading
 POLL_WARM_S = 2.0  # and once all have been ready
@@ -53,9 +54,10 @@ class Follower:
         self._models: dict[str, Model] = {}
         self._links: dict[str, Link] = {}
         self._unloading = Unloading()
+        self._waking = Waking(config, directory)
         self._answering = dict.fromkeys(config.models, False)  # whether a replica does
         self._one_at_a_time = asyncio.Lock()
-        self._tasks: set[asyncio.Task[None]] = set()
+        self._watching: asyncio.Task[None] | None = None
         # Every model counts as loading until the directory has answered.
         self.placements = Placements(
             of={name: Placement(None, "LOADING") for name in config.models}
@@ -66,8 +68,8 @@ class Follower:
 
     def start(self) -> None:
         """Begin to ask the directory, on the running event loop."""
-        if not self._tasks:
-            self._spawn(self._watch())
+        if self._watching is None:
+            self._watching = detached(self._watch())
 
     async def _watch(self) -> None:
         """Ask where the models are and look at them, for as long as this process serves."""
@@ -101,11 +103,13 @@ class Follower:
         if name not in self._links:
             return
         try:
-            await self._links[name].remote.describe()
+            replicas = await self._links[name].remote.stats()
         except Unavailable:  # its first replica is still being made, or its last one has died
             self._answering[name] = False
         else:
             self._answering[name] = True
+            if self._config.ingress.may_be_several:
+                self._models[name].look(replicas, asyncio.get_running_loop().time())
 
     # ---- following ---------------------------------------------------------------------
 
@@ -135,7 +139,7 @@ class Follower:
         link = self._links.get(name)
         if app == (link.app if link else None):
             if link is not None:
-                self._models[name].batcher.resize(placement.replicas)
+                self._models[name].resize(placement.replicas)
             return
         if app is None:
             del self._links[name]
@@ -191,7 +195,7 @@ class Follower:
 
     async def _woken(self, name: str) -> Link:
         check_usable(name, self.placements.of.get(name))
-        await self._directory.wake(name)
+        await self._waking.until_loaded(name)
         if name not in self._links:
             await self._refresh()
         if name not in self._links:
@@ -266,14 +270,8 @@ class Follower:
         if placement is not None and placement.on_demand:
             if placement.description is not None:
                 return self._adopt(name, placement.description, placement)
-            self._spawn(self._wake_unasked(name))
+            self._waking.begin(name)
         raise NotReady(f"model {name!r} is still loading")
-
-    async def _wake_unasked(self, name: str) -> None:
-        try:
-            await self._directory.wake(name)
-        except DragomanError as error:
-            logger.error("%s", error.message)
 
     def remote(self, name: str) -> Remote:
         """Return a model's replicas. Raises Unavailable: there are none."""
@@ -296,9 +294,3 @@ class Follower:
         """Return how much each model has to do."""
         of = {name: model.batcher for name, model in self._models.items()}
         return {name: Load(each.expected_s(), each.in_flight) for name, each in of.items()}
-
-    def _spawn(self, work: Any) -> asyncio.Task[None]:
-        task: asyncio.Task[None] = detached(work)
-        self._tasks.add(task)
-        task.add_done_callback(self._tasks.discard)
-        return task

@@ -16,7 +16,7 @@ class ReplicaRange(Strict):
 
     min: Annotated[int, Field(ge=0, le=256)] = 1
     """Fewest processes. 0: it is unloaded after idle_unload_s without a request, or after 300 s
-    where that is null, until the next request."""
+    where that is null. The next request loads it, and is answered 503 with Retry-After."""
     max: Annotated[int, Field(ge=1, le=256)]
     """Most processes."""
     wait_s: Annotated[float, Field(gt=0)] = 1.0

@@ -105,8 +105,12 @@ class ModelConfig(Strict):
     @property
     def unload_after_s(self) -> float | None:
         """Seconds without a request after which it is unloaded; None: never."""
-        is_to_zero = self.range is not None and self.range.min == 0
-        return self.idle_unload_s or (IDLE_S if is_to_zero else None)
+        return self.idle_unload_s or (IDLE_S if self.may_have_none else None)
+
+    @property
+    def may_have_none(self) -> bool:
+        """Tell whether it has no replica while nobody asks for it."""
+        return self.range is not None and self.range.min == 0
 
     @property
     def cpu_threads(self) -> int:

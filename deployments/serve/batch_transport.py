@@ -44,7 +44,8 @@ class Ran(NamedTuple):
     waited_s: float  # behind the batch before
     execution_s: float  # that the model ran
     memory_bound: float | None = None  # the largest cost of a batch that fits there
-    together: tuple[int, float] | None = None  # rows and cost of all that ran, if others joined
+    together: tuple[int, float] | None = None  # rows and cost of the last run, if others may join
+    busy_s: float | None = None  # for how long the replica is from now on; None: it ran alone
 
 
 class Columns(NamedTuple):
@@ -173,7 +174,7 @@ class Outgoing:
     ) -> None:
         self.is_near = True  # the replica that it is sent to is on this node
         self.lent: Lent | None = None  # it was sent so, the last time
-        self._rows, self._blocks, self._lose = rows, blocks, lose
+        self.rows, self._blocks, self._lose = rows, blocks, lose
         self._lending = contextlib.ExitStack()
         self._written: Lent | None = None
         self._among: set[Outgoing] | None = None
@@ -197,7 +198,7 @@ class Outgoing:
     def _lend(self) -> Lent | None:
         """Write the array into a block, once; None: it has none, or there is no memory."""
         if self._written is None and self._blocks is not None:
-            found, blocks, self._blocks = columns(self._rows), self._blocks, None
+            found, blocks, self._blocks = columns(self.rows), self._blocks, None
             if found is None:
                 return None
             dtype, lengths = found.arrays[0].dtype, found.lengths
@@ -211,7 +212,7 @@ class Outgoing:
 
     def __reduce__(self) -> tuple[Any, ...]:
         self.lent = self._lend() if self.is_near else None
-        return (Lent, tuple(self.lent)) if self.lent else Packed(self._rows).__reduce__()
+        return (Lent, tuple(self.lent)) if self.lent else Packed(self.rows).__reduce__()
 
     def __enter__(self) -> Self:
         return self

@@ -13,7 +13,7 @@ from ray.exceptions import NodeDiedError, RayActorError, WorkerCrashedError
 from ray.serve.exceptions import DeploymentUnavailableError
 from ray.serve.handle import DeploymentHandle
 
-from deployments.batching.batch import BatchReply, ReplicaLost
+from deployments.batching.batch import BatchReply, ReplicaLost, Rows
 from deployments.catalogue.placements import Description
 from deployments.config.policy import BatchPolicy
 from deployments.serve.batch_transport import Carrier, Outgoing
@@ -49,7 +49,8 @@ class ServeRemote:
         """Send a batch that those of other ingresses may join at the replica."""
         policy = self._may_join() if self._may_join is not None else None
         bounds = None if policy is None else Bounds.of(policy)
-        called: Awaitable[Any] = self._handle.infer.remote(batch, bounds)
+        held_s = batch.rows.held_s if isinstance(batch.rows, Rows) else ()
+        called: Awaitable[Any] = self._handle.infer.remote(batch, bounds, held_s)
         return called
 
     async def infer(self, items: Sequence[Any]) -> BatchReply[Any]:
@@ -66,11 +67,12 @@ class ServeRemote:
         except DeploymentUnavailableError as error:
             raise self._unavailable() from error
         assert packed.ran is not None
-        received_at, waited_s, execution_s, bound, together = packed.ran
+        received_at, waited_s, execution_s, bound, together, busy_s = packed.ran
         on_the_way_s = max(0.0, time.perf_counter() - sent - waited_s - execution_s)
         input_s = min(max(0.0, received_at - sent_at), on_the_way_s)  # two clocks, perhaps
         output_s = on_the_way_s - input_s
-        return BatchReply(packed.rows, execution_s, waited_s, input_s, output_s, bound, together)
+        times = (execution_s, waited_s, input_s, output_s)
+        return BatchReply(packed.rows, *times, bound, together, busy_s)
 
     async def describe(self) -> Sequence[Description]:
         return await self._of_each("describe")

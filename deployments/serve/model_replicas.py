@@ -18,6 +18,7 @@ from ray.serve.exceptions import DeploymentUnavailableError
 from ray.serve.schema import ApplicationStatus, ApplicationStatusOverview
 
 from deployments.batching.forming import BATCHES_A_REPLICA
+from deployments.batching.shared import CALLS_A_REPLICA
 from deployments.catalogue.generation import Generation, model_of
 from deployments.catalogue.placements import Description, Placements
 from deployments.catalogue.platform import AppStatus
@@ -179,7 +180,7 @@ def bind(
     return ModelReplica.options(  # type: ignore[attr-defined, no-any-return]
         name=name,
         num_replicas=config.first_replicas,
-        max_ongoing_requests=BATCHES_A_REPLICA * ingresses,
+        max_ongoing_requests=ingresses * (CALLS_A_REPLICA if ingresses > 1 else BATCHES_A_REPLICA),
         graceful_shutdown_timeout_s=DRAIN_S,
         request_router_config=RequestRouterConfig(
             request_router_class=ROUTER  # type: ignore[arg-type]

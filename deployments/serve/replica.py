@@ -76,13 +76,17 @@ class ModelReplica:
         gc.freeze()  # what is loaded stays; a search through it for cycles would hold a batch up
 
     async def infer(
-        self, items: Sequence[Any] | Lent, bounds: Bounds | None = None
+        self,
+        items: Sequence[Any] | Lent,
+        bounds: Bounds | None = None,
+        held_s: Sequence[float] = (),
     ) -> Packed[Any] | None:
         """Run one batch.
 
         Args:
             items: of the runtime's item type, or where they are; a plain list will do.
             bounds: of the batch that others' may join it in; None: it runs alone.
+            held_s: how long each item was kept back because this replica was busy; empty: not.
 
         Returns:
             A result or an ``ItemError`` for each item, in order, and when they ran. None, if the
@@ -92,10 +96,10 @@ class ModelReplica:
         rows = items.rows(self._opened) if isinstance(items, Lent) else items
         if rows is None:
             return None
-        done = await self._gathering.run(rows, bounds)
-        together = (done.ran, done.ran * (done.longest or 1.0)) if done.ran > len(rows) else None
+        done = await self._gathering.run(rows, bounds, held_s)
+        together = None if bounds is None else (done.ran, done.ran * (done.longest or 1.0))
         bound = self._runner.memory_bound
-        ran = Ran(received_at, done.waited_s, done.execution_s, bound, together)
+        ran = Ran(received_at, done.waited_s, done.execution_s, bound, together, done.busy_s)
         return Packed(done.results, ran)
 
     async def describe(self) -> Description:

@@ -2,19 +2,16 @@
 
 from __future__ import annotations
 
-import re
 import subprocess
 import sys
-from collections.abc import Iterable
 
 import httpx
 import numpy as np
-import psutil
 import pytest
 
 from tests.support.cluster.cluster import PORT, Cluster
 from tests.support.cluster.load import HEADERS, PATH, clip
-from tests.support.cluster.node import Node
+from tests.support.cluster.replicas import processes_of
 
 # Makes a block, as an ingress does, and holds it until its standard input ends.
 HOLDS = """
@@ -41,19 +38,6 @@ print(sum(target(link).startswith(f"/memfd:{NAME}") for link in links))
 """
 
 
-def replicas(nodes: Iterable[Node], deployment: str) -> list[list[psutil.Process]]:
-    """The replicas of a deployment on each node."""
-    title = re.compile(rf"ray::(SERVE_REPLICA::|ServeReplica:)[^ ]*[:#]{deployment}\b")
-    return [[p for p in node.processes() if title.match(_title(p))] for node in nodes]
-
-
-def _title(process: psutil.Process) -> str:
-    try:
-        return " ".join(process.cmdline())
-    except psutil.Error:
-        return ""
-
-
 def test_no_node_opens_a_block_of_another(cluster: Cluster) -> None:
     here, there = cluster.nodes[:2]
     line = here.command(sys.executable, "-c", HOLDS, environment=cluster.environment())
@@ -72,7 +56,7 @@ def test_no_node_opens_a_block_of_another(cluster: Cluster) -> None:
 
 def test_each_node_has_one_ingress_and_one_replica(cluster: Cluster) -> None:
     for deployment in ("Ingress", "speaker"):
-        assert [len(found) for found in replicas(cluster.nodes, deployment)] == [1, 1, 1]
+        assert [len(found) for found in processes_of(cluster.nodes, deployment)] == [1, 1, 1]
 
 
 def test_no_ingress_listens_outside_of_its_node(cluster: Cluster) -> None:

@@ -65,6 +65,8 @@ class LocalRemote:
         return [self.description]
 
     async def stats(self) -> Sequence[ReplicaStats]:
+        if self.is_loading:
+            raise Unavailable("no replica answers")
         return [ReplicaStats(items=sum(self.batches), batches=len(self.batches))]
 
     def close(self) -> None:

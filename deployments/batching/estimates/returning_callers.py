@@ -64,14 +64,20 @@ class ReturningCallers:
         self._took_s: deque[float] = deque(maxlen=KNOWN)
         self._usual_s = math.inf
 
-    def ended(self, rows: int, cost: float, now: float, *, replicas: int) -> None:
+    def ended(
+        self, rows: int, cost: float, now: float, *, replicas: int, ran_s: float = 0.0
+    ) -> None:
         """Expect the callers of a batch that came back.
 
         ``rows`` are those of callers who may ask again, ``cost`` the mean of one. Those of the
         batches before are forgotten once the wait for them is over, and where there are as many
-        such batches as replicas.
+        such batches as replicas. One that came back sooner after another than in half of ``ran_s``
+        has run with it: their callers count as those of one.
         """
         self._cost = cost
+        if self._awaited and now - self._awaited[-1].at < ran_s / 2:
+            self._awaited[-1].rows += rows
+            return
         while self._awaited and (len(self._awaited) >= replicas or self._is_late(now)):
             late = self._awaited.popleft()
             if late.came < late.enough:

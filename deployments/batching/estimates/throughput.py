@@ -57,10 +57,17 @@ class Throughput:
         if at - self._since > STARTS_S:
             self._since = at
 
-    def came_back(self, cost: float, items: int, *, is_full: bool, now: float) -> None:
-        """Learn from a batch that was answered."""
+    def came_back(
+        self, cost: float, items: int, *, is_full: bool, now: float, ran_s: float = 0.0
+    ) -> None:
+        """Learn from a batch that was answered, after a run of ``ran_s`` at the least.
+
+        Where not even half of that has passed since another batch came back, both ran together.
+        """
         took_s, self._since = now - self._since, now
         self.given_up(cost)
+        if took_s < ran_s / 2:
+            return
         if is_full or (not self.is_guessed and took_s < self.s_a_cost * cost):
             self._learn(cost, items, took_s)
 

@@ -1,12 +1,15 @@
-"""What a model's replicas have done, as any ingress tells it."""
+"""A model's replicas: what they have done, as any ingress tells it, and their processes."""
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+import re
+from collections.abc import Iterable, Mapping
 
 import httpx
+import psutil
 
 from tests.support.cluster.cluster import Cluster
+from tests.support.cluster.node import Node
 
 
 def batches(cluster: Cluster) -> Mapping[str, int]:
@@ -19,3 +22,16 @@ def batches(cluster: Cluster) -> Mapping[str, int]:
         except (httpx.HTTPError, KeyError):
             continue
     return {}
+
+
+def processes_of(nodes: Iterable[Node], deployment: str) -> list[list[psutil.Process]]:
+    """The processes of a deployment's replicas on each node."""
+    title = re.compile(rf"ray::(SERVE_REPLICA::|ServeReplica:)[^ ]*[:#]{deployment}\b")
+    return [[p for p in node.processes() if title.match(_title(p))] for node in nodes]
+
+
+def _title(process: psutil.Process) -> str:
+    try:
+        return " ".join(process.cmdline())
+    except psutil.Error:  # it has just ended
+        return ""

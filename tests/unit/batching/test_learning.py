@@ -149,3 +149,12 @@ async def test_items_of_no_length_teach_nothing_of_cost() -> None:
     for costs in ([2.0], [4.0], [0.0]):
         ended(learning, sent(learning, costs, at=0.0, is_full=False), 2.0)
     assert learning.throughput.is_guessed
+
+
+async def test_a_batch_has_used_a_replica_by_its_part_of_what_ran() -> None:
+    learning = Learning()
+    batch = sent(learning, [1.0, 1.0], at=0.0)
+    reply: BatchReply[Any] = BatchReply([], execution_s=2.0, together=(8, 8.0))
+    batch.replies.append(Replied(reply, batch.rows, batch.padded_cost, 2.0))
+    ended(learning, batch, 2.0, End.HUNG)
+    assert learning.used_s == 0.5

@@ -9,9 +9,11 @@ from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from typing import Any
 
+import numpy as np
 import pytest
 
 from deployments.serve.gathering import Answer, Bounds, Gathering
+from models.types import TensorsItem
 from tests.support.clock import settle
 
 ROOMY = Bounds(max_rows=8, max_cost=None, max_padding=0.5)
@@ -38,12 +40,16 @@ class Model:
             raise ValueError("x")
         return [item.name for item in items], 0.5
 
+    async def has_begun(self) -> None:
+        """Return once the model has the first batch."""
+        await asyncio.to_thread(lambda: None)
+        while self.gathering._waiting:
+            await asyncio.sleep(0)
+
     async def after_one(self, *batches: tuple[str, Bounds | None, float]) -> list[Any]:
         """Answers to batches that came while another one ran."""
         sent = [asyncio.create_task(self.gathering.run([Item("-")], ROOMY))]
-        await asyncio.to_thread(lambda: None)
-        while self.gathering._waiting:  # until the model has the first
-            await asyncio.sleep(0)
+        await self.has_begun()
         for names, bounds, length in batches:
             items = [Item(name, length) for name in names]
             sent.append(asyncio.create_task(self.gathering.run(items, bounds)))
@@ -60,9 +66,26 @@ def model() -> Iterator[Model]:
 
 TOGETHER = {
     "what waits": ([("ab", ROOMY, 1.0), ("c", ROOMY, 1.0)], ["abc"]),
-    "within the rows": (
+    "whole batches first, then a part of one": (
         [("abcd", ROOMY, 1.0), ("efghi", ROOMY, 1.0), ("j", ROOMY, 1.0)],
-        ["abcdj", "efghi"],
+        ["abcdjefg", "hi"],
+    ),
+    "the rest leads the next batch": (
+        [("abcdef", ROOMY, 1.0), ("ghijkl", ROOMY, 1.0), ("mnop", ROOMY, 1.0)],
+        ["abcdefgh", "ijklmnop"],
+    ),
+    "within the rows, of three": (
+        [("abc", ROOMY, 1.0), ("defgh", ROOMY, 1.0), ("ijklmnop", ROOMY, 1.0), ("q", ROOMY, 1.0)],
+        ["abcdefgh", "ijklmnop", "q"],
+    ),
+    "a part within the cost": ([("a", Bounds(8, 4.0, 0.9), 2.0), ("bc", ROOMY, 2.0)], ["ab", "c"]),
+    "no part of one behind another that was passed over": (
+        [("abc", ROOMY, 1.0), ("de", ROOMY, 9.0), ("fghijk", ROOMY, 1.0), ("l", ROOMY, 1.0)],
+        ["abcl", "defg", "hijk"],
+    ),
+    "no part of one behind another that runs alone": (
+        [("abcdef", ROOMY, 1.0), ("g", None, 1.0), ("hij", ROOMY, 1.0)],
+        ["abcdef", "g", "hij"],
     ),
     "within the cost": ([("a", Bounds(8, 3.0, 0.9), 2.0), ("b", ROOMY, 2.0)], ["a", "b"]),
     "within the padding": (
@@ -90,6 +113,27 @@ async def test_what_fits_runs_together(
     assert ["".join(answer.results) for answer in answers] == [names for names, *_ in batches]
 
 
+@dataclass(frozen=True)
+class Shaped(TensorsItem):
+    """Tensors of one length, whatever their shape."""
+
+    name: str = ""
+
+
+async def test_tensors_of_several_shapes_do_not_run_together(model: Model) -> None:
+    def rows(name: str, *shape: int) -> list[Any]:
+        return [Shaped({"x": np.zeros(shape)}, name)]
+
+    sent = [asyncio.create_task(model.gathering.run([Item("-")], ROOMY))]
+    await model.has_begun()
+    for name, shape in {"a": (2, 8), "b": (4, 4), "c": (2, 8)}.items():
+        sent.append(asyncio.create_task(model.gathering.run(rows(name, *shape), ROOMY)))
+    await settle()
+    model.may_run.set()
+    await asyncio.gather(*sent)
+    assert model.batches == ["-", "ac", "b"]
+
+
 async def test_each_is_told_what_ran(model: Model) -> None:
     answers: list[Answer] = await model.after_one(("ab", ROOMY, 1.0), ("c", ROOMY, 1.5))
     assert [(answer.ran, answer.longest, answer.execution_s) for answer in answers] == [
@@ -97,9 +141,20 @@ async def test_each_is_told_what_ran(model: Model) -> None:
     ] * 2
 
 
+async def test_a_batch_in_two_parts_is_told_of_the_last(model: Model) -> None:
+    answers: list[Answer] = await model.after_one(("abcdef", ROOMY, 1.0), ("ghi", ROOMY, 1.0))
+    assert [answer.ran for answer in answers] == [8, 1]
+
+
 async def test_a_failure_is_of_all_that_ran_together_and_of_no_other(model: Model) -> None:
     answers = await model.after_one(("ax", ROOMY, 1.0), ("b", ROOMY, 1.0), ("c", None, 1.0))
     assert [type(answer) for answer in answers] == [ValueError, ValueError, Answer]
+
+
+async def test_a_batch_that_ran_in_part_fails_once_and_its_rest_does_not_run(model: Model) -> None:
+    answers = await model.after_one(("abcdex", ROOMY, 1.0), ("fghij", ROOMY, 1.0))
+    assert [type(answer) for answer in answers] == [ValueError, ValueError]
+    assert model.batches == ["-", "abcdexfg"]
 
 
 async def test_a_batch_that_nobody_waits_for_does_not_run(model: Model) -> None:

@@ -119,3 +119,12 @@ def after_batches(*took_s: float) -> ReturningCallers:
 )
 def test_what_three_in_four_batches_take_is_usual(took_s: list[float], wait_s: float) -> None:
     assert after_batches(*took_s).expected().wait_s == pytest.approx(wait_s)
+
+
+def test_batches_that_ran_together_count_as_one() -> None:
+    callers = ReturningCallers()
+    for ended_at in (0.0, 0.01):
+        callers.ended(4, 1.0, ended_at, replicas=1, ran_s=1.0)
+    assert callers.expected().missing == 8
+    come(callers, 8, 2.0)
+    assert callers.expected().usual_s == 2.0

@@ -168,3 +168,13 @@ def test_a_wait_is_for_the_queue_and_for_who_shares_its_batch(
 )
 def test_a_wait_in_vain(expected_s: float, left_s: float, refused: bool) -> None:
     assert is_too_long(expected_s, left_s) == refused
+
+
+def test_batches_that_ran_together_tell_their_time_once() -> None:
+    throughput = Throughput()
+    now = ran(throughput, 0.0, 2.0, cost=8)
+    throughput.sent(4.0, now)
+    throughput.sent(4.0, now)
+    for after_s in (2.0, 2.01):
+        throughput.came_back(4.0, 4, is_full=False, now=now + after_s, ran_s=2.0)
+    assert throughput.needs_s(4, now + 2.01) == pytest.approx(1.0)

@@ -1,0 +1,1 @@
+"""What more nodes give, with models that only sleep, on one machine."""
