@@ -106,8 +106,11 @@ def bench(options: argparse.Namespace) -> Results:
 def dragoman(folder: Path, *, shares: bool) -> Peer:
     """Return Dragoman as the overhead bench runs it, with gRPC beside HTTP."""
     config = yaml.safe_load(CONFIG.read_text())
-    ingress = config["applications"][0]["args"]["ingress"]
+    arguments = config["applications"][0]["args"]
+    ingress = arguments["ingress"]
     ingress["grpc"] = {"port": free_port()}
+    if shares:
+        arguments["shared_memory"] = {"prefix": "/"}  # perf_analyzer names its regions itself
     path = folder / "overhead.yaml"
     path.write_text(yaml.safe_dump(config))
     start = [sys.executable, "-m", "deployments.cli", "serve", "--config", str(path)]

@@ -25,7 +25,7 @@ from tests.support.fakes import SLEEP
 
 NODES = (1, 2, 3)
 BASE_MS, ROWS = 400.0, 16  # of a batch, whatever its rows: a node can answer 40 a second
-# Of each node, who ask again once they are answered: one batch runs, one waits, one comes back.
+# Of each node, who ask again once they are answered:
 CALLERS = 2 * ROWS  # all of which fit into two batches
 SETTLE_S = 10.0  # after the server was changed, and after the first load
 RAMP_S = 8.0  # of a load, before it counts: the estimates learn
