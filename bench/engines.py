@@ -168,8 +168,7 @@ def kokoro(args: argparse.Namespace, stack: ExitStack) -> list[Table]:
     options, found = kokoro_engine.Options(), source.resolve(inputs.KOKORO)
     runtime = loaded(stack, "kokoro", inputs.KOKORO, args.threads, loudness_lufs=None)
     model = kokoro_files.model_path(found, options.model_file)
-    providers = ["CPUExecutionProvider"]
-    session = open_session(model, args.threads, providers, lengths_vary=True)
+    session = open_session(model, args.threads, [("CPUExecutionProvider", {})], lengths_vary=True)
     vocab = kokoro_files.read_vocab(found.file(options.vocab_file))
     (voice,) = options.voices
     styles = kokoro_files.styles_of(found, options.voices_file, [voice])[voice]

@@ -195,7 +195,7 @@ def no_torchscript(path: Path, what: str) -> Path:
 )
 def test_what_is_no_torchscript_is_refused_unread(tmp_path: Path, what: str) -> None:
     path = no_torchscript(tmp_path / "model.pt", what)
-    with pytest.raises(WeightsError, match="no TorchScript[:,] "):
+    with pytest.raises(WeightsError, match=r"no TorchScript[:,] "):
         loaded(path, **BAG)
 
 

@@ -56,14 +56,22 @@ def test_a_prompt_of_which_nothing_came_is_missed() -> None:
 
 def test_a_translation_is_whole_when_its_last_piece_came() -> None:
     pieces = [(11.5, "Bom ", 0.7), (11.7, "dia.", 1.1), (14.0, " E boa noite.", 3.0)]
-    found = measures.translated(outcome([], pieces))
+    heard = outcome([], pieces)
+    found = measures.by_prompt(heard, heard.target)
     assert [place for place, _ in found] == pytest.approx([1.0, 3.0])
     assert [lag for _, lag in found] == pytest.approx([0.7, 1.0])
 
 
 def test_a_piece_of_two_prompts_is_waited_for_by_both() -> None:
-    found = measures.translated(outcome([], [(14.0, "Bom dia e boa noite.", 3.0)]))
+    heard = outcome([], [(14.0, "Bom dia e boa noite.", 3.0)])
+    found = measures.by_prompt(heard, heard.target)
     assert [lag for _, lag in found] == pytest.approx([3.0, 1.0])
+
+
+def test_speech_is_heard_at_the_first_sample_of_the_last_piece_of_a_prompt() -> None:
+    spoken = [Word(at, "", place) for at, place in ((11.2, 0.7), (11.6, 1.1), (12.5, 1.1))]
+    found = measures.by_prompt(outcome([]), measures.firsts(spoken))
+    assert found == [(pytest.approx(1.0), pytest.approx(0.6))]
 
 
 def test_a_translation_lags_behind_the_place_that_its_event_names() -> None:
