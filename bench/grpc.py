@@ -1,9 +1,10 @@
 """Dragoman over gRPC and HTTP, and Triton over gRPC, under one load of perf_analyzer, in turns.
 
-    python -m bench.grpc [--callers 64] [--seconds 6] [--rounds 3] [--quick] [--shared-memory]
+    python -m bench.grpc [--callers 64] [--seconds 6] [--rounds 3] [--quick]
 
 The first run installs Triton (PyTriton) into an environment of its own in Dragoman's cache, and
-fetches perf_analyzer. ``--shared-memory`` sends the same through system shared memory, too.
+fetches perf_analyzer. It does not send optional inputs through shared memory, so that is not
+measured here.
 """
 
 from __future__ import annotations
@@ -46,7 +47,6 @@ from deployments.serve.ports import free_port
 INFER = "/v2/models/speaker/infer"
 AIM = 1.3  # times Triton's requests/s over gRPC
 OURS, OURS_HTTP, TRITONS = "Dragoman, gRPC", "Dragoman, HTTP", "Triton (PyTriton), gRPC"
-SHARED = ", shared memory"
 SLACK_S, WARM_UP_S = 60, 2
 COLUMNS = ("Inferences/Second", "p50 latency", "p99 latency")  # of perf_analyzer's report
 
@@ -58,7 +58,6 @@ class Way:
     label: str
     protocol: str  # as perf_analyzer calls it
     address: str
-    is_shared: bool = False
 
 
 @dataclass(frozen=True)
@@ -90,10 +89,7 @@ def bench(options: argparse.Namespace) -> Results:
     try:
         program = perf_analyzer.command()
         with tempfile.TemporaryDirectory() as folder:
-            peers = [
-                dragoman(Path(folder), shares=options.shared_memory),
-                tritons(shares=options.shared_memory),
-            ]
+            peers = [dragoman(Path(folder)), tritons()]
             measured = list(_rounds(program, peers, options.callers, seconds, rounds))
     except (NotToBeHad, perf_analyzer.NotToBeHad, DidNotServe) as error:
         raise BenchFailed(str(error)) from error
@@ -103,24 +99,20 @@ def bench(options: argparse.Namespace) -> Results:
 # ---- the servers -------------------------------------------------------------------------
 
 
-def dragoman(folder: Path, *, shares: bool) -> Peer:
+def dragoman(folder: Path) -> Peer:
     """Return Dragoman as the overhead bench runs it, with gRPC beside HTTP."""
     config = yaml.safe_load(CONFIG.read_text())
-    arguments = config["applications"][0]["args"]
-    ingress = arguments["ingress"]
+    ingress = config["applications"][0]["args"]["ingress"]
     ingress["grpc"] = {"port": free_port()}
-    if shares:
-        arguments["shared_memory"] = {"prefix": "/"}  # perf_analyzer names its regions itself
     path = folder / "overhead.yaml"
     path.write_text(yaml.safe_dump(config))
     start = [sys.executable, "-m", "deployments.cli", "serve", "--config", str(path)]
     http, grpc = (f"127.0.0.1:{port}" for port in (ingress["port"], ingress["grpc"]["port"]))
     ways = [Way(OURS, "grpc", grpc), Way(OURS_HTTP, "http", http)]
-    ways += [Way(way.label + SHARED, way.protocol, way.address, True) for way in ways if shares]
     return Peer(Start(start, f"http://{http}", ROOT, os.environ), "AUDIO", "EMBEDDING", ways)
 
 
-def tritons(*, shares: bool) -> Peer:
+def tritons() -> Peer:
     """Return Triton with the same model, which takes the same float32 samples."""
     start = triton()
     python, script, http, grpc, metrics = start.command
@@ -131,7 +123,6 @@ def tritons(*, shares: bool) -> Peer:
         start.environment,
     )
     ways = [Way(TRITONS, "grpc", f"127.0.0.1:{grpc}")]
-    ways += [Way(way.label + SHARED, way.protocol, way.address, True) for way in ways if shares]
     return Peer(as_floats, "audio", "embedding", ways)
 
 
@@ -180,14 +171,12 @@ def _load(
         report, data = Path(folder, "report.csv"), Path(folder, "data.json")
         samples = base64.b64encode(_samples().tobytes()).decode()
         data.write_text(json.dumps({"data": [{audio: {"b64": samples, "shape": [SAMPLES]}}]}))
-        shared = ["--output-shared-memory-size", str(4 * EMBEDDING_SIZE)]
         done = subprocess.run(
             [
                 *(*program, "-m", "speaker", "-i", way.protocol, "-u", way.address, "--async"),
                 *("--concurrency-range", str(callers), "--input-data", str(data)),
                 *("--measurement-interval", str(1000 * seconds), "--stability-percentage", "999"),
                 *("-f", str(report), "--verbose-csv"),
-                *(["--shared-memory", "system", *shared] if way.is_shared else []),
             ],
             capture_output=True,
             text=True,
@@ -211,11 +200,6 @@ def results(measured: Sequence[Measurement], callers: int, seconds: int, rounds:
     aim = Aim.at_least(f"{OURS} / {TRITONS}", ratio.median, AIM)
     compared = [f"{OURS} / {TRITONS} {ratio.text(2)}"]
     compared.append(f"{OURS} / {OURS_HTTP} {_ratio(measured, OURS, OURS_HTTP)}")
-    compared += [
-        f"{label} / {plain} {_ratio(measured, label, plain)}"
-        for label in labels
-        if label.endswith(SHARED) and (plain := label.removesuffix(SHARED)) in labels
-    ]
     table = Table.of(
         f"{callers} callers",
         labels,
@@ -273,7 +257,6 @@ OPTIONS: command.Options = {
     "callers": value(64, "that wait for their answers"),
     "seconds": value(6, "of each window"),
     "rounds": value(3),
-    "shared_memory": flag("the same through shared memory, too"),
     "quick": flag("one round of windows of 3 s"),
 }
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from bench.grpc import AIM, OURS, OURS_HTTP, SHARED, TRITONS, Measurement, ratios, results
+from bench.grpc import AIM, OURS, OURS_HTTP, TRITONS, Measurement, ratios, results
 
 
 def measured(label: str, *rates: float) -> list[Measurement]:
@@ -20,10 +20,3 @@ def test_ratios_are_taken_within_a_round() -> None:
 def test_an_aim_that_is_not_met_fails(rate: float, failed: bool) -> None:
     all_ = [*measured(OURS, rate), *measured(OURS_HTTP, 100), *measured(TRITONS, 100)]
     assert results(all_, 64, 6, 1).failed is failed
-
-
-def test_shared_memory_is_compared_with_none() -> None:
-    of_shared = measured(OURS + SHARED, 300)
-    all_ = [*measured(OURS, 200), *measured(OURS_HTTP, 100), *measured(TRITONS, 100), *of_shared]
-    (finding,) = results(all_, 64, 6, 1).findings
-    assert f"{OURS + SHARED} / {OURS} 1.50 (1.50 to 1.50)" in finding
