@@ -70,8 +70,8 @@ def test_a_piece_of_two_prompts_is_waited_for_by_both() -> None:
 
 def test_speech_is_heard_at_the_first_sample_of_the_last_piece_of_a_prompt() -> None:
     spoken = [Word(at, "", place) for at, place in ((11.2, 0.7), (11.6, 1.1), (12.5, 1.1))]
-    found = measures.by_prompt(outcome([]), measures.firsts(spoken))
-    assert found == [(pytest.approx(1.0), pytest.approx(0.6))]
+    (found,) = measures.by_prompt(outcome([]), measures.firsts(spoken))
+    assert found == pytest.approx((1.0, 0.6))
 
 
 def test_a_translation_lags_behind_the_place_that_its_event_names() -> None:
