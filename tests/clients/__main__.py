@@ -149,7 +149,11 @@ def rows_of(
 
 @contextmanager
 def server(args: argparse.Namespace) -> Iterator[None]:
-    """Serve the default configuration, unless a server was named."""
+    """Serve the default configuration, unless a server was named.
+
+    Sessions are let in whatever the models carry: two cores are too slow to speak Portuguese in
+    time, and what is looked at is the protocol.
+    """
     if args.base_url:
         yield
         return
@@ -157,6 +161,8 @@ def server(args: argparse.Namespace) -> Iterator[None]:
 
     with tempfile.TemporaryDirectory() as folder:
         config = yaml.safe_load(CONFIG.read_text())
+        application = next(each for each in config["applications"] if each["name"] == "dragoman")
+        application["args"].setdefault("live", {})["max_load"] = None
         running = start(config_on_a_free_port(Path(folder), config))
         try:
             args.base_url = f"{running.url}/v1"

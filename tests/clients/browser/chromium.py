@@ -101,7 +101,7 @@ async def heard(base_url: str, key: str, target: dict[str, str], args: Any) -> d
     browser = next(filter(None, map(shutil.which, BROWSERS)), None)
     if browser is None:
         raise FileNotFoundError(f"none of {', '.join(BROWSERS)} is installed")
-    with tempfile.TemporaryDirectory() as folder:
+    with tempfile.TemporaryDirectory(ignore_cleanup_errors=True) as folder:  # of a browser
         own = certificates.made(Path(folder), signs_itself_for="127.0.0.1")
         tls = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
         tls.load_cert_chain(own.certificate, own.key)
