@@ -5,11 +5,10 @@
 
 Whisper by window beside faster-whisper one by one; GE2E and ECAPA-TDNN beside one clip at a time;
 M2M100 on CTranslate2 beside transformers; Kokoro's own weights beside bare ONNX Runtime; YourTTS
-beside Coqui's own inference. ECAPA-TDNN, M2M100
-and YourTTS have their published sizes and random values: their speed is real, what they say is
-not. The models of onnx-asr, XTTS, NLLB-200, Opus-MT and MADLAD-400 are small ones of random values:
-their figures are of the time around the networks. The service of ``openai-chat`` only waits. On a
-GPU ``bench.gpu`` measures the same.
+beside Coqui's own inference. ECAPA-TDNN, M2M100 and YourTTS have their published sizes and random
+values: their speed is real, what they say is not. The models of onnx-asr, XTTS, NLLB-200, Opus-MT
+and MADLAD-400 are small ones of random values: their figures are of the time around the networks.
+The service of ``openai-chat`` only waits. On a GPU ``bench.gpu`` measures the same.
 """
 
 from __future__ import annotations

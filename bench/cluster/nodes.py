@@ -25,11 +25,10 @@ from tests.support.fakes import SLEEP
 
 NODES = (1, 2, 3)
 BASE_MS, ROWS = 400.0, 16  # of a batch, whatever its rows: a node can answer 40 a second
-# Of each node, who ask again once they are answered:
-CALLERS = 2 * ROWS  # all of which fit into two batches
+CALLERS = 2 * ROWS  # of each node, who ask again once they are answered: two batches of them
 SETTLE_S = 10.0  # after the server was changed, and after the first load
 RAMP_S = 8.0  # of a load, before it counts: the estimates learn
-SPREAD_S = 100.0  # for a replica to be on each node
+REPLACE_S = 100.0  # for the new replicas to be all that run
 LEAST_LINEAR, MOST_CPU, MOST_BUSY_PERCENT = 0.9, 1.2, 70.0
 
 
@@ -49,8 +48,12 @@ class Window:
 class Measured:
     """All loads of one number of nodes."""
 
-    nodes: int
+    replicas: Sequence[int]  # on each node
     windows: Sequence[Window]
+
+    @property
+    def nodes(self) -> int:
+        return len(self.replicas)
 
     def of(self, figure: Callable[[Window], float]) -> Spread:
         return Spread.of([figure(each) for each in self.windows])
@@ -65,7 +68,7 @@ class Measured:
 
 
 def measure(args: argparse.Namespace) -> Results:
-    """Begin with one node, and add one after another with a replica each."""
+    """Begin with one node, and add one after another, with one replica more each time."""
     found = []
     with running(NODES[0]) as cluster:
         for count in NODES:
@@ -73,7 +76,7 @@ def measure(args: argparse.Namespace) -> Results:
                 cluster.add()
             cluster.deploy(_config(count))
             cluster.until_ready()
-            _until_spread(cluster)
+            _until_replaced(cluster)
             found.append(_measured(cluster, args.rounds, args.seconds))
     return results(found)
 
@@ -86,21 +89,26 @@ def _config(replicas: int) -> dict[str, Any]:
     return config
 
 
-def _until_spread(cluster: Cluster) -> None:
+def _until_replaced(cluster: Cluster) -> None:
     """Wait until as many replicas run as there are nodes, and none of those before."""
 
-    def is_spread() -> bool:
-        return sum(map(len, processes_of(cluster.nodes, "speaker"))) == len(cluster.nodes)
+    def is_replaced() -> bool:
+        return sum(_replicas(cluster)) == len(cluster.nodes)
 
-    wait_for(is_spread, "as many replicas as nodes", SPREAD_S)
+    wait_for(is_replaced, "as many replicas as nodes", REPLACE_S)
+
+
+def _replicas(cluster: Cluster) -> Sequence[int]:
+    """Count the replicas on each node; Serve may put several on one."""
+    return [*map(len, processes_of(cluster.nodes, "speaker"))]
 
 
 def _measured(cluster: Cluster, rounds: int, seconds: float) -> Measured:
     time.sleep(SETTLE_S)
     uvloop.run(_window(cluster, seconds))  # the estimates learn
     windows = [uvloop.run(_window(cluster, seconds)) for _ in range(rounds)]
-    found = Measured(len(cluster.nodes), windows)
-    print(found, [*map(len, processes_of(cluster.nodes, "speaker"))], flush=True)
+    found = Measured(_replicas(cluster), windows)
+    print(found, flush=True)
     return found
 
 
@@ -183,6 +191,7 @@ def results(found: Sequence[Measured]) -> Results:
     ]
     columns: dict[str, Callable[[Measured], Cell]] = {
         "nodes": lambda each: each.nodes,
+        "replicas on each": lambda each: ", ".join(map(str, each.replicas)),
         "requests/s": lambda each: each.of(lambda w: w.rate).text(),
         "rows a batch": lambda each: each.of(lambda w: w.rows).text(),
         "CPU ms a request, ingresses and models": lambda each: each.of(lambda w: w.serving_ms).text(
@@ -202,9 +211,10 @@ def results(found: Sequence[Measured]) -> Results:
         tables=[Table.of(title, found, columns)],
         notes=[
             "All nodes share this machine's cores, so what is seen is whether the nodes' models "
-            "are kept busy, and what that costs. Each node has an ingress and a replica. A "
-            "request's CPU time is all that these processes spend under load, with what they spend "
-            "idle; Ray's own processes are in the whole machine's, with all else that runs there."
+            "are kept busy, and what that costs. Each node has an ingress; Serve decides where "
+            "the replicas lie. A request's CPU time is all that these processes spend under load,"
+            " with what they spend idle; Ray's own processes are in the whole machine's, with all"
+            " else that runs there."
         ],
         raw={"measured": [asdict(each) for each in found]},
         failed=not all(aim.met for aim in aims),
