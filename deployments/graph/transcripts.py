@@ -56,7 +56,7 @@ async def transcript_of(
             return replace(second, language_probability=sure, languages=first.languages)
 
         heard = await with_terms(first, options.glossary, again)
-    if _is_sparse(heard, window.speech, options.written_in or heard.language):
+    if is_sparse(heard, window.speech, options.written_in or heard.language):
         apart = window.speech if len(window.speech) > 1 else _halves(samples)
         heard = _fuller(heard, await _heard_apart(samples, heard, apart, options, asr))
     if window.language is None or options.language is not None:
@@ -112,7 +112,7 @@ def _halves(samples: Samples) -> tuple[SpeechSpan, ...]:
     return (SpeechSpan(0.0, middle_s), SpeechSpan(middle_s, len(samples) / SAMPLE_RATE_HZ))
 
 
-def _is_sparse(heard: Transcript, speech: Sequence[SpeechSpan], written_in: str) -> bool:
+def is_sparse(heard: Transcript, speech: Sequence[SpeechSpan], written_in: str) -> bool:
     """Tell whether speech of that length says more letters than were heard."""
     speech_s = sum(span.end_s - span.start_s for span in speech)
     least = LEAST_SIGNS_A_S if written_in in UNSPACED_LANGUAGES else LEAST_LETTERS_A_S

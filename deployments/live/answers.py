@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 from dataclasses import replace
 
 import numpy as np
@@ -9,7 +10,9 @@ from numpy.typing import NDArray
 
 from deployments.batching.clock import Clock
 from deployments.graph.plan import TranscribeOptions
-from deployments.graph.transcripts import transcript_of
+from deployments.graph.sentences import doubts
+from deployments.graph.transcripts import is_sparse, transcript_of
+from deployments.live.context import Context, Said, without
 from deployments.live.models import HearingModels
 from deployments.live.options import LiveOptions
 from deployments.live.retry import asked
@@ -32,6 +35,7 @@ class Answers:
 
     Attributes:
         options: those of what is said now.
+        context: what was said last.
     """
 
     def __init__(
@@ -42,10 +46,12 @@ class Answers:
         self._likely: tuple[str, ...] = ()  # terms that the last answer sounds like
         self._last_language: str | None = None
         self._known: dict[str, None] = {}  # languages that were clearly heard, in order
+        self.context = Context()
 
     def remember(self, told: Utterance) -> None:
         """Remember of an utterance what those after it need."""
         self._likely = ()
+        self.context.follow(told)
         language = told.spoken_language
         if language != UNDETERMINED:
             self._last_language = language
@@ -65,7 +71,8 @@ class Answers:
         if is_final and not asked_of.sure:
             if language is None and len(samples) < LEAST_S * SAMPLE_RATE_HZ:
                 language = self._last_language
-            return await self._whole(samples, speech, language)
+            heard = await self._in_context(asked_of, edge, language)
+            return heard or await self._whole(samples, speech, language)
         item = AsrItem(
             samples,
             language,
@@ -87,6 +94,57 @@ class Answers:
         sure_s = asked_of.sure[-1].end_s - asked_of.start / SAMPLE_RATE_HZ
         again = await self._whole(samples, speech, asked_of.language)
         return behind_prefix(asked_of.prefix, sure_s, again)
+
+    async def _in_context(
+        self, asked_of: Utterance, edge: int, language: str | None
+    ) -> Transcript | None:
+        """Recognise an utterance of which no word was sent behind what was said before it.
+
+        None: there is nothing before it, or another language was spoken, or the answer is not sure.
+        """
+        said = self.context.of(asked_of, edge, language or self._last_language)
+        if said is None or not self._models.takes_prefix:
+            return None
+        item = AsrItem(
+            self._tape.cut(said.start, edge),
+            said.language,
+            word_timestamps=True,
+            prompt=self._prompt,
+            languages=self.options.languages,
+            prefix=said.text,
+        )
+        heard, found = await self._with_languages(item, asked_of, edge, language)
+        is_another = language is None and not (
+            settled(found, self._known) and found[0][0] == said.language
+        )
+        answer = without(said, heard, asked_of.start)
+        if is_another or not self._is_sure(answer, said, asked_of, edge):
+            return None
+        if not found:
+            return answer
+        return replace(answer, language_probability=found[0][1], languages=found)
+
+    async def _with_languages(
+        self, item: AsrItem, asked_of: Utterance, edge: int, language: str | None
+    ) -> tuple[Transcript, Languages]:
+        """Ask for words, and at the same time for languages where none is known."""
+        words = asyncio.ensure_future(self._recognise(item))
+        try:
+            found = () if language else await self._languages(asked_of.start, edge)
+            return await words, found
+        finally:
+            words.cancel()
+
+    def _is_sure(self, answer: Transcript, said: Said, asked_of: Utterance, edge: int) -> bool:
+        if not answer.text.strip() or goes_round(said.text, answer.text):
+            return False
+        if any(doubts(segment) for segment in answer.segments):
+            return False
+        if self._glossary is not None:
+            self._look_for_terms(answer.text, said.language)
+            if self._likely:
+                return False
+        return not is_sparse(answer, asked_of.speech(edge), said.language)
 
     async def language_behind(
         self, pause: Pause, asked_of: Utterance, edge: int

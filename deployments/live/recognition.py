@@ -114,7 +114,7 @@ class Recognition:
     def needed_from(self, otherwise: int) -> int:
         """Return the place from which on audio may still be asked for."""
         starts = (each.start for each in self._queue if isinstance(each, Utterance))
-        return min(starts, default=otherwise)
+        return min([self._answers.context.needed_from(otherwise), *starts])
 
     async def progress(self) -> None:
         """Wait until something was heard or recognised."""
@@ -146,6 +146,7 @@ class Recognition:
             elif head.turn.is_lost:
                 if head.end is None:
                     return None
+                self._answers.context.forget()
             elif head.end is not None and head.is_recognised:
                 self._send(head, head.settle())
                 if head.goes_on():

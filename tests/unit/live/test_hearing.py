@@ -225,6 +225,7 @@ async def test_a_commit_in_a_turn_of_the_session_ends_it() -> None:
     await stage.say(spoken(1, 2, 3))
     stage.hearing.commit()
     await stage.say(spoken(4, 5, 6), silence(1))
+    await stage.finish()
     assert stage.texts() == [words(1, 2, 3), words(4, 5, 6)]
 
 
