@@ -22,7 +22,7 @@ from deployments.catalogue.spreading import Lying
 from deployments.config.policy import BatchPolicy
 from deployments.config.schema import AppConfig, Limits, ModelConfig
 from deployments.serve.batch_transport import Packed
-from deployments.telemetry.model_report import ReplicaStats
+from deployments.telemetry.model_report import Node, ReplicaStats
 from models.errors import StartupError, Unavailable
 from models.registry import find_engine
 from models.weights.licences import check_accepted
@@ -197,6 +197,9 @@ class LocalDirectory(dict[str, LocalRemote]):
 
     async def wake(self, name: str) -> None:
         await self.control.wake(name)
+
+    async def nodes(self) -> Sequence[Node]:
+        return []
 
 
 def fake_config(**limits: Any) -> AppConfig:
