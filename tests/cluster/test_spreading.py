@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from functools import partial
+
 from tests.cluster.conftest import MODELS
 from tests.support.cluster.cluster import READY_S, Cluster, fakes_config, wait_for
 from tests.support.cluster.load import Load
@@ -20,6 +22,10 @@ def pids(cluster: Cluster) -> set[int]:
     return {found.pid for node in processes_of(cluster.nodes, "speaker") for found in node}
 
 
+def are_gone(cluster: Cluster, replicas: set[int]) -> bool:
+    return not replicas & pids(cluster)
+
+
 def until_lying(cluster: Cluster, expected: list[int]) -> None:
     wait_for(lambda: lying(cluster) == expected, f"replicas {expected}", READY_S, cluster.logs)
 
@@ -30,7 +36,7 @@ def test_every_generation_is_spread(cluster: Cluster) -> None:
         before = pids(cluster)
         speaker = {**MODELS["speaker"], "options": {"base_ms": base_ms}}
         cluster.deploy(fakes_config(**{**MODELS, "speaker": speaker}))
-        wait_for(lambda old=before: not old & pids(cluster), "the new one serves", READY_S)
+        wait_for(partial(are_gone, cluster, before), "the new one serves", READY_S)
         assert lying(cluster) == [1, 1, 1]
     cluster.until_ready()
 
