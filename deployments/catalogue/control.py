@@ -148,8 +148,10 @@ class Control:
         base = Generation.of(name, self._models[name])
         newest = sorted(apps, key=lambda app: apps[app].deployed_at, reverse=True)
         wanted = [a for a in newest if base.is_base_of(a) and apps[a].state != "stopping"]
-        serves = known.app if known is not None and known.state == "READY" else None
-        serving = [a for a in newest if apps[a].state == "running" or a == serves]
+        # One whose replicas are being placed anew serves meanwhile.
+        served = known.app if known is not None and known.state == "READY" else None
+        serves = {("running", app) for app in apps} | {("starting", served)}
+        serving = [app for app in newest if (apps[app].state, app) in serves]
         new = replace(base, app=wanted[0]) if wanted else base
         if serving:
             app = new.app if new.app in serving else serving[0]

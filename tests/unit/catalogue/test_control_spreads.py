@@ -107,6 +107,19 @@ async def test_a_start_that_finds_no_place_goes_on_without_a_limit() -> None:
     assert (placed.app, placed.state) == (app, "READY")
 
 
+async def test_a_control_that_takes_over_lets_a_model_serve_that_is_being_placed_anew() -> None:
+    started = Started()
+    before = started.control()
+    await looks()
+    started.platform.remembered = await before.placements()
+    (app,) = started.platform.apps
+    started.platform.held.add(app)
+    after = started.control()
+    placed = (await after.placements()).of["speaker"]
+    assert (placed.app, placed.state) == (app, "READY")
+    assert started.platform.limits == [1]
+
+
 async def test_a_load_is_not_held_up_by_a_replica_without_a_place() -> None:
     started = Started()
     control = started.control()
