@@ -10,6 +10,7 @@ from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass
 
+LARGEST_LIMIT = 100  # of one node, that Serve takes
 WAIT_S = 60.0  # for nodes to come and go, before replicas are placed anew
 
 
@@ -32,7 +33,7 @@ def most_on_a_node(replicas: int, room: Sequence[int]) -> int | None:
     Returns:
         None: any number, as one node must have them all, or there is no room for them.
     """
-    for most in range(1, replicas):
+    for most in range(1, min(replicas, LARGEST_LIMIT + 1)):
         if sum(min(most, each) for each in room) >= replicas:
             return most
     return None

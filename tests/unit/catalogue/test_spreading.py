@@ -19,6 +19,7 @@ LIMITS = {
     "not even": (7, [ROOMY] * 3, 3),
     "a GPU on one of three nodes": (3, [0, 0, 3], None),
     "few GPUs on one node, many on another": (9, [1, 8], 8),
+    "more than Serve bounds": (256, [256, 256], None),
     "not enough": (9, [1, 4], None),
 }
 
