@@ -7,8 +7,9 @@ from functools import partial
 from tests.cluster.conftest import MODELS
 from tests.support.cluster.cluster import READY_S, Cluster, fakes_config, wait_for
 from tests.support.cluster.load import Load
-from tests.support.cluster.replicas import processes_of
+from tests.support.cluster.replicas import deploy, pids, processes_of
 
+REPLICAS = int(MODELS["speaker"]["replicas"])
 RATE = 4.0  # requests a second
 GENERATIONS = (51.0, 52.0, 50.0)  # by an option; the last one is that of before
 
@@ -18,12 +19,8 @@ def lying(cluster: Cluster) -> list[int]:
     return [*map(len, processes_of(cluster.nodes, "speaker"))]
 
 
-def pids(cluster: Cluster) -> set[int]:
-    return {found.pid for node in processes_of(cluster.nodes, "speaker") for found in node}
-
-
-def are_gone(cluster: Cluster, replicas: set[int]) -> bool:
-    return not replicas & pids(cluster)
+def is_new(cluster: Cluster, before: set[int]) -> bool:
+    return len(now := pids(cluster, "speaker")) == REPLICAS and not before & now
 
 
 def until_lying(cluster: Cluster, expected: list[int]) -> None:
@@ -33,20 +30,19 @@ def until_lying(cluster: Cluster, expected: list[int]) -> None:
 def test_every_generation_is_spread(cluster: Cluster) -> None:
     """Its replicas start while the ingresses are replaced, whose turns Serve's spreading counts."""
     for base_ms in GENERATIONS:
-        before = pids(cluster)
+        before = pids(cluster, "speaker")
         speaker = {**MODELS["speaker"], "options": {"base_ms": base_ms}}
-        cluster.deploy(fakes_config(**{**MODELS, "speaker": speaker}))
-        wait_for(partial(are_gone, cluster, before), "the new one serves", READY_S)
+        deploy(cluster, fakes_config(**{**MODELS, "speaker": speaker}))
+        wait_for(partial(is_new, cluster, before), "the new one alone runs", READY_S)
         assert lying(cluster) == [1, 1, 1]
-    cluster.until_ready()
 
 
 def test_replicas_of_a_lost_node_start_on_the_others_and_return(cluster: Cluster) -> None:
     with Load(cluster.urls[0], RATE) as load:
         cluster.kill(2)
-        wait_for(lambda: sum(lying(cluster)) == 2, "two are left", READY_S)
-        wait_for(lambda: sum(lying(cluster)) == 3, "three again", READY_S, cluster.logs)
-        assert sorted(lying(cluster)) == [0, 1, 2]
+        wait_for(lambda: sum(lying(cluster)) == REPLICAS - 1, "two are left", READY_S)
+        wait_for(lambda: sum(lying(cluster)) == REPLICAS, "three again", READY_S, cluster.logs)
+        assert sorted(lying(cluster)) == [0, 1, 2]  # of the lost node, and of the others
         cluster.replace(2)
         cluster.until_joined()
         until_lying(cluster, [1, 1, 1])
