@@ -99,7 +99,7 @@ def _until_replaced(cluster: Cluster) -> None:
 
 
 def _replicas(cluster: Cluster) -> Sequence[int]:
-    """Count the replicas on each node; Serve may put several on one."""
+    """Count the replicas on each node."""
     return [*map(len, processes_of(cluster.nodes, "speaker"))]
 
 
@@ -211,8 +211,8 @@ def results(found: Sequence[Measured]) -> Results:
         tables=[Table.of(title, found, columns)],
         notes=[
             "All nodes share this machine's cores, so what is seen is whether the nodes' models "
-            "are kept busy, and what that costs. Each node has an ingress; Serve decides where "
-            "the replicas lie. A request's CPU time is all that these processes spend under load,"
+            "are kept busy, and what that costs. Each node has an ingress, and the server spreads "
+            "the replicas. A request's CPU time is all that these processes spend under load,"
             " with what they spend idle; Ray's own processes are in the whole machine's, with all"
             " else that runs there."
         ],

@@ -142,12 +142,13 @@ class Ingress:
         replica.ongoing += 1
         known.batches = replica.ongoing
         held_s = rows.held_s if isinstance(rows, Rows) else ()
-        done = await replica.run(rows, None if policy is None else Bounds.of(policy), held_s)
+        bounds = None if policy is None else Bounds.of(policy)
+        done = await replica.run(rows, bounds, held_s)
         replica.ongoing -= 1
         await asyncio.sleep(way_s)
         known.batches = max(0, known.batches - 1)
         await self._process.spend(self._costs.batch / 2)
-        together = (done.ran, done.ran * done.longest) if done.ran > len(rows) else None
+        together = None if bounds is None else (done.ran, done.ran * (done.longest or 1.0))
         times = (done.execution_s, done.waited_s, way_s, way_s)
         return BatchReply(done.results, *times, together=together, busy_s=done.busy_s)
 

@@ -148,7 +148,10 @@ class Control:
         base = Generation.of(name, self._models[name])
         newest = sorted(apps, key=lambda app: apps[app].deployed_at, reverse=True)
         wanted = [a for a in newest if base.is_base_of(a) and apps[a].state != "stopping"]
-        serving = [a for a in newest if apps[a].state == "running"]
+        # One whose replicas are being placed anew serves meanwhile.
+        served = known.app if known is not None and known.state == "READY" else None
+        serves = {("running", app) for app in apps} | {("starting", served)}
+        serving = [app for app in newest if (apps[app].state, app) in serves]
         new = replace(base, app=wanted[0]) if wanted else base
         if serving:
             app = new.app if new.app in serving else serving[0]
@@ -172,7 +175,10 @@ class Control:
         return self._ops.effective(name, self._ops.placed[name].override)
 
     async def _watch(self) -> None:
-        """Start an application again that somebody deleted; ask again where no replica answered."""
+        """Start an application again that somebody deleted; ask again where no replica answered.
+
+        Spread replicas that lie on too few nodes.
+        """
         status = await self._ops.status()
         for name, placement in list(self._ops.placed.items()):
             if placement.app is None or placement.state != "READY" or self._locks[name].locked():
@@ -180,7 +186,11 @@ class Control:
             if placement.app not in status:
                 logger.error("the application of model %r is gone: it is loaded again", name)
                 self._spawn(self._alone(name, partial(self._again, name)))
-            elif placement.description is None:
+                continue
+            if placement.replicas > 1:
+                found = status[placement.app]
+                self._spawn(self._alone(name, partial(self._ops.spread, name, found)))
+            if placement.description is None:
                 description = await self._platform.describe(name, placement.app)
                 if description is not None and self._ops.placed[name] == placement:
                     await self._ops.set(name, self._ops.serving(name, placement.app, description))

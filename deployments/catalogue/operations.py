@@ -17,6 +17,7 @@ from deployments.catalogue.placements import (
     State,
 )
 from deployments.catalogue.platform import AppStatus, Platform
+from deployments.catalogue.spreading import Spreading
 from deployments.config.licences import check_licence
 from deployments.config.schema import ModelConfig
 from deployments.telemetry.log import logger
@@ -50,6 +51,7 @@ class Operations:
         self._epoch = time.time_ns()
         self._changes = 0
         self._look: asyncio.Task[Mapping[str, AppStatus]] | None = None
+        self._spreading = {name: Spreading() for name in models}
         self.placed = {name: Placement(None, "LOADING") for name in models}
         self.loaded_at: dict[str, float] = {}  # by the clock
         self.recovered = asyncio.Event()  # what ran before is known
@@ -103,14 +105,38 @@ class Operations:
             await self._platform.delete(new.app)
             found = None
         if found is None:
-            await self._platform.start(new)
+            self._spreading[new.name] = spreading = Spreading()
+            limit = spreading.limit(new.config.first_replicas, await self._room(new.config))
+            await self._platform.start(new, limit)
         while True:
             found = (await self.status()).get(new.app)
             if found is None or found.state in ("failed", "stopping"):
                 raise LoadFailed(found.message if found else "it was deleted while it was loaded")
             if found.state == "running":
                 return await self._platform.describe(new.name, new.app)
+            if None in found.lying.nodes:
+                await self._spread(new, found)
             await asyncio.sleep(POLL_S)
+
+    async def spread(self, name: str, found: AppStatus) -> None:
+        """Place the replicas of a model that serves anew, where they have lain badly for long."""
+        before = self.placed[name]
+        serving = Generation.of(name, self._models[name], before.override)
+        if before.state == "READY" and before.app == serving.app:
+            await self._spread(serving, found)
+
+    async def _spread(self, of: Generation, found: AppStatus) -> None:
+        spreading, lying = self._spreading[of.name], found.lying
+        room, replicas = await self._room(of.config), of.config.first_replicas
+        if spreading.is_due(lying, replicas, room, self._clock()):
+            limit = spreading.next_limit(lying, replicas, room)
+            most = f"at most {limit} on a node" if limit else "wherever there is room"
+            logger.warning("model %r: its replicas are placed anew, %s", of.name, most)
+            await self._platform.start(of, limit)
+
+    async def _room(self, config: ModelConfig) -> Sequence[int]:
+        """Return each node's room for replicas; nothing where their number follows the load."""
+        return await self._platform.room(config) if config.range is None else ()
 
     async def _check_share(self, new: Generation, before: Placement) -> None:
         """Refuse GPU shares that are not free, for which Ray would wait in silence.

@@ -8,7 +8,7 @@ from typing import Any, Literal, Protocol, TypeAlias
 
 from deployments.batching.batch import BatchReply
 from deployments.catalogue.generation import ModelOverride
-from deployments.telemetry.model_report import ReplicaStats
+from deployments.telemetry.model_report import Node, ReplicaStats
 from models.devices.device import DeviceReport
 from models.runtime import RuntimeSpec
 
@@ -26,6 +26,7 @@ class Description:
     device: DeviceReport
     warm_up_s: float = 0.0
     replica: str = ""  # its id, which tells the replicas of a model apart
+    node: str = ""  # the address of its node
     override: ModelOverride | None = None  # with which it was loaded
     # Cost and seconds of batches of live pieces that ran before the first request.
     pace: tuple[tuple[float, float], ...] = ()
@@ -82,3 +83,6 @@ class Directory(Protocol):
 
     async def wake(self, name: str) -> None:
         """Return once a model that is loaded on demand serves; see ``Control.wake``."""
+
+    async def nodes(self) -> Sequence[Node]:
+        """Return the nodes that the server runs on, or did."""

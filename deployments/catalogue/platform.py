@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Literal, Protocol
 
 from deployments.catalogue.generation import Generation
 from deployments.catalogue.placements import Description, Placements
 from deployments.catalogue.scaling import Load
+from deployments.catalogue.spreading import Lying
+from deployments.config.schema import ModelConfig
 
 
 @dataclass(frozen=True, slots=True)
@@ -20,13 +22,17 @@ class AppStatus:
     message: str = ""  # why it failed
     deployed_at: float = 0.0  # Unix time
     replicas: int = 0  # that run
+    lying: Lying = field(default_factory=Lying)
 
 
 class Platform(Protocol):
     """Run the models' applications, and reach the ingresses."""
 
-    async def start(self, generation: Generation) -> None:
-        """Begin to start a generation's application."""
+    async def start(self, generation: Generation, most_on_a_node: int | None) -> None:
+        """Begin to start a generation's application, with so many replicas on a node at most.
+
+        One that runs already is started again, one replica after another.
+        """
 
     async def delete(self, app: str) -> None:
         """Stop an application, and return once its processes are gone."""
@@ -39,6 +45,9 @@ class Platform(Protocol):
 
     async def describe(self, name: str, app: str) -> Description | None:
         """Ask one of an application's replicas to describe itself; None if none answers."""
+
+    async def room(self, config: ModelConfig) -> Sequence[int]:
+        """Return for how many of a model's replicas each node is large enough, in any order."""
 
     async def gpus(self) -> tuple[float, float]:
         """Return the number of GPUs of the cluster, and how much of them is free."""

@@ -45,7 +45,7 @@ def _replicas(
     """Pair the answers; leave out a replica that started or died between the two questions."""
     counts = {s.replica: s for s in stats}
     return tuple(
-        ReplicaReport(d.replica, d.device, d.warm_up_s, counts[d.replica])
+        ReplicaReport(d.replica, d.device, d.warm_up_s, counts[d.replica], d.node)
         for d in descriptions
         if d.replica in counts
     )

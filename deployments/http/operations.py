@@ -14,6 +14,7 @@ from starlette.routing import Route
 
 from deployments.catalogue.reports import report_of
 from deployments.catalogue.selection import Fleet
+from deployments.doctor.cluster_checks import cluster_findings
 from deployments.doctor.diagnosis import diagnose, without_machine
 from deployments.doctor.machine_checks import Models, settings
 from deployments.doctor.probe import Machine, look
@@ -98,7 +99,9 @@ class OperationsRoutes:
         except (OSError, ValueError) as error:
             fix = "run `dragoman doctor` on the machine itself"
             return JSONResponse(without_machine(str(error), fix).to_dict())
-        diagnosis = diagnose(machine, self._models, await self._reports(), others)
+        reports = await self._reports()
+        others += cluster_findings(await self._fleet.directory.nodes(), reports)
+        diagnosis = diagnose(machine, self._models, reports, others)
         return JSONResponse(diagnosis.to_dict())
 
     async def _reports(self) -> list[ModelReport]:

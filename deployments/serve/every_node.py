@@ -9,11 +9,10 @@ from __future__ import annotations
 import time
 from typing import Any
 
-import ray
 from ray.serve.config import AutoscalingConfig, AutoscalingContext, AutoscalingPolicy
 
 from deployments.config.ingress import IngressConfig
-from deployments.serve.replica import CPUS_A_REPLICA
+from deployments.serve.nodes import nodes_with_cpus
 
 MOST_NODES = 4096
 LOOK_S = 1.0  # between looks at the cluster; Serve asks ten times a second
@@ -55,14 +54,3 @@ class EveryNode:
             self._nodes = nodes_with_cpus()
             self._looked_at = time.monotonic()
         return self._nodes, {}
-
-
-def nodes_with_cpus() -> int:
-    """Count the living nodes that have room for an ingress; a head without CPUs has none."""
-    nodes: list[dict[str, Any]] = ray.nodes()  # type: ignore[no-untyped-call]
-    roomy = [node for node in nodes if node["Alive"] and _cpus(node) >= CPUS_A_REPLICA]
-    return max(1, len(roomy))
-
-
-def _cpus(node: dict[str, Any]) -> float:
-    return float(node["Resources"].get("CPU", 0.0))

@@ -7,7 +7,7 @@ the other. Each model is an application without a route.
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Awaitable, Callable, Mapping
+from collections.abc import Awaitable, Callable, Mapping, Sequence
 from functools import partial
 from typing import Any
 
@@ -23,9 +23,11 @@ from deployments.config.policy import BatchPolicy
 from deployments.config.schema import AppConfig
 from deployments.serve.handle import LOST, ServeRemote, handle_of
 from deployments.serve.model_replicas import ServePlatform
+from deployments.serve.nodes import every_node
 from deployments.serve.replica_address import stay_on_loopback
 from deployments.serve.shared_memory import Blocks
 from deployments.telemetry.log import set_up
+from deployments.telemetry.model_report import Node
 from models.errors import DragomanError, Unavailable
 
 # A control that dies while it is asked is replaced, and everything it is asked may be asked twice.
@@ -116,6 +118,9 @@ class ServeDirectory:
 
     async def wake(self, name: str) -> None:
         await self._ask("wake", name)
+
+    async def nodes(self) -> Sequence[Node]:
+        return await asyncio.to_thread(every_node)
 
     async def _ask(self, method: str, *args: Any) -> Any:
         for _ in range(ASKED_AGAIN):

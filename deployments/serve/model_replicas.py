@@ -11,11 +11,11 @@ from typing import Any, Literal
 import ray
 from ray import serve
 from ray.serve import Application, RunTarget
-from ray.serve._private.common import DeploymentID
+from ray.serve._private.common import DeploymentID, ReplicaState
 from ray.serve.config import RequestRouterConfig
 from ray.serve.context import _get_global_client
 from ray.serve.exceptions import DeploymentUnavailableError
-from ray.serve.schema import ApplicationStatus, ApplicationStatusOverview
+from ray.serve.schema import ApplicationDetails, ApplicationStatus, ServeInstanceDetails
 
 from deployments.batching.forming import BATCHES_A_REPLICA
 from deployments.batching.shared import CALLS_A_REPLICA
@@ -23,10 +23,12 @@ from deployments.catalogue.generation import Generation, model_of
 from deployments.catalogue.placements import Description, Placements
 from deployments.catalogue.platform import AppStatus
 from deployments.catalogue.scaling import Load
+from deployments.catalogue.spreading import Lying
 from deployments.config.names import APPLICATION, INGRESS
+from deployments.config.schema import ModelConfig
 from deployments.serve.drain import DRAIN_S
-from deployments.serve.every_node import nodes_with_cpus
 from deployments.serve.handle import LOST, ServeRemote, handle_of
+from deployments.serve.nodes import nodes_with_cpus, room
 from deployments.serve.replica import CPUS_A_REPLICA, ModelReplica
 from deployments.telemetry.log import LogFormat, logger
 from models.errors import Draining, Unavailable
@@ -58,11 +60,12 @@ class ServePlatform:
         self._serve_logging = serve_logging
         self._deletions = ThreadPoolExecutor(thread_name_prefix="delete")
 
-    async def start(self, generation: Generation) -> None:
-        gpus, _ = await self.gpus()
+    async def start(self, generation: Generation, most_on_a_node: int | None) -> None:
+        share = await self._gpu_share(generation.config)
         nodes = await asyncio.to_thread(nodes_with_cpus)
+        bound = bind(generation, share, nodes, most_on_a_node, self._log_format, self._ingresses)
         app = RunTarget(
-            bind(generation, gpus, nodes, self._log_format, self._ingresses),
+            bound,
             name=generation.app,
             route_prefix=None,
             external_scaler_enabled=generation.config.range is not None,
@@ -117,6 +120,18 @@ class ServePlatform:
         )
         return there.get("GPU", 0.0), free.get("GPU", 0.0)
 
+    async def _gpu_share(self, config: ModelConfig) -> float:
+        """Return the share of a GPU that Ray keeps for a replica.
+
+        On a cluster without GPUs a fraction would never be scheduled; the model's own `device`
+        decides there.
+        """
+        gpus, _ = await self.gpus()
+        return config.gpu_fraction if gpus and config.device != "cpu" else 0.0
+
+    async def room(self, config: ModelConfig) -> Sequence[int]:
+        return await asyncio.to_thread(room, await self._gpu_share(config))
+
     async def recall(self) -> Placements | None:
         """Return the latest placements that an ingress knows."""
         try:
@@ -164,44 +179,54 @@ class ServePlatform:
 
     async def _are_there_ingresses(self) -> bool:
         application = (await self._applications()).get(APPLICATION)
-        ingress = application and application.deployments.get(INGRESS)
-        states = ingress.replica_states if ingress else {}
-        return any(state == "RUNNING" and count for state, count in states.items())
+        ingress = application.deployments.get(INGRESS) if application else None
+        replicas = ingress.replicas if ingress else []
+        return any(each.state == ReplicaState.RUNNING for each in replicas)
 
-    async def _applications(self) -> Mapping[str, ApplicationStatusOverview]:
-        return (await asyncio.to_thread(serve.status)).applications
+    async def _applications(self) -> Mapping[str, ApplicationDetails]:
+        client = _get_global_client()
+        assert client is not None, "a replica is connected"
+        details = await asyncio.to_thread(client.get_serve_details)
+        return ServeInstanceDetails(**details).applications
 
 
 def bind(
-    generation: Generation, gpus: float, nodes: int, log_format: LogFormat, ingresses: int
+    generation: Generation,
+    gpu_share: float,
+    nodes: int,
+    most_on_a_node: int | None,
+    log_format: LogFormat,
+    ingresses: int,
 ) -> Application:
-    """Build the application of one generation, for a cluster of so many GPUs, nodes, ingresses."""
+    """Build the application of one generation, for a cluster of so many nodes and ingresses."""
     name, config = generation.name, generation.config
     return ModelReplica.options(  # type: ignore[attr-defined, no-any-return]
         name=name,
         num_replicas=config.first_replicas,
+        max_replicas_per_node=most_on_a_node,
         max_ongoing_requests=ingresses * (CALLS_A_REPLICA if ingresses > 1 else BATCHES_A_REPLICA),
         graceful_shutdown_timeout_s=DRAIN_S,
         request_router_config=RequestRouterConfig(
             request_router_class=ROUTER  # type: ignore[arg-type]
         ),
-        ray_actor_options={
-            "num_cpus": CPUS_A_REPLICA,
-            # On a host without GPUs a fraction would never be scheduled; the model's own
-            # `device` decides there.
-            "num_gpus": config.gpu_fraction if gpus and config.device != "cpu" else 0,
-        },
+        ray_actor_options={"num_cpus": CPUS_A_REPLICA, "num_gpus": gpu_share},
     ).bind(config.engine, config.settings(name, nodes), generation.override, log_format)
 
 
-def _status(app: str, of: ApplicationStatusOverview) -> AppStatus | None:
+def _status(app: str, of: ApplicationDetails) -> AppStatus | None:
     """Return an application's status; None if it serves no model."""
     name = model_of(app, *of.deployments)  # without a deployment in the first moment
     if name is None or of.status not in STATES:
         return None
-    message = of.deployments[name].message if of.deployments else of.message
+    deployment, state = of.deployments.get(name), STATES[of.status]
+    message = deployment.message if deployment else of.message
     last_line = (message.strip().splitlines() or ["see the log"])[-1]
     reason = OUR_ERROR.sub("", last_line)
-    states = of.deployments[name].replica_states if of.deployments else {}
-    running = sum(count for state, count in states.items() if state == "RUNNING")
-    return AppStatus(name, STATES[of.status], reason, of.last_deployed_time_s, running)
+    if deployment is None:
+        return AppStatus(name, state, reason, of.last_deployed_time_s)
+    replicas = [each for each in deployment.replicas if each.state != ReplicaState.STOPPING]
+    nodes = tuple(each.node_id for each in replicas)
+    most = deployment.deployment_config.max_replicas_per_node
+    lying = Lying(nodes, most if isinstance(most, int) else None, is_complete=state == "running")
+    running = sum(each.state == ReplicaState.RUNNING for each in replicas)
+    return AppStatus(name, state, reason, of.last_deployed_time_s, running, lying)

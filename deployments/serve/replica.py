@@ -9,6 +9,7 @@ from collections.abc import Sequence
 from concurrent.futures import ThreadPoolExecutor
 from typing import Any
 
+import ray
 from ray import serve
 
 from deployments.catalogue.generation import ModelOverride
@@ -145,4 +146,5 @@ class ModelReplica:
             *(device.memory_bytes / 1e6, device.load_s, warm_up_s),
         )
         replica = self._stats.replica
-        return Description(spec, device, round(warm_up_s, 3), replica, self._override, pace)
+        node = ray.util.get_node_ip_address()  # type: ignore[no-untyped-call]
+        return Description(spec, device, round(warm_up_s, 3), replica, node, self._override, pace)

@@ -42,6 +42,17 @@ class ReplicaReport:
     device: DeviceReport
     warm_up_s: float
     statistics: ReplicaStats
+    node: str = ""  # its address
+
+
+@dataclass(frozen=True, slots=True)
+class Node:
+    """One node of the cluster that the server runs on."""
+
+    address: str
+    is_alive: bool
+    cpus: float
+    gpus: float
 
 
 @dataclass(frozen=True, slots=True)

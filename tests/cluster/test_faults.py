@@ -13,7 +13,7 @@ from tests.support.cluster.broken import BROKEN
 from tests.support.cluster.cluster import PORT, READY_S, Cluster, fakes_config, wait_for
 from tests.support.cluster.load import TITLE, Load
 from tests.support.cluster.nginx import Nginx
-from tests.support.cluster.replicas import batches
+from tests.support.cluster.replicas import batches, deploy
 
 RATE = 12.0  # requests a second: three nodes of fakes and all else share two cores
 BEFORE_S, AFTER_S = 3.0, 6.0
@@ -71,8 +71,7 @@ def bad_upgrade(cluster: Cluster) -> None:
     change(cluster, engine=BROKEN)
     wait_for(lambda: "is broken" in cluster.logs(), "it was refused", READY_S)
     cluster.until_ready()
-    change(cluster)
-    cluster.until_ready()
+    deploy(cluster, fakes_config(**MODELS))
 
 
 FAULTS: dict[str, Fault] = {

@@ -57,6 +57,9 @@ def test_no_node_opens_a_block_of_another(cluster: Cluster) -> None:
 def test_each_node_has_one_ingress_and_one_replica(cluster: Cluster) -> None:
     for deployment in ("Ingress", "speaker"):
         assert [len(found) for found in processes_of(cluster.nodes, deployment)] == [1, 1, 1]
+    row = httpx.get(f"{cluster.urls[0]}/v1/models/speaker", timeout=30).json()
+    nodes = {each["node"] for each in row["replica_reports"]}
+    assert nodes == {node.address for node in cluster.nodes}
 
 
 def test_no_ingress_listens_outside_of_its_node(cluster: Cluster) -> None:

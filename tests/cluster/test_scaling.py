@@ -13,7 +13,7 @@ from deployments.catalogue.scaling import CALM_S
 from tests.cluster.conftest import MODELS
 from tests.support.cluster.cluster import READY_S, Cluster, fakes_config, wait_for
 from tests.support.cluster.load import HEADERS, PATH, Load, clip
-from tests.support.cluster.replicas import batches, processes_of
+from tests.support.cluster.replicas import batches, deploy, processes_of
 from tests.support.fakes import SLEEP
 
 IDLE_S = 6.0
@@ -29,21 +29,12 @@ SPEAKER: dict[str, Any] = {
 
 @pytest.fixture(scope="module")
 def scaled(cluster: Cluster) -> Iterator[Cluster]:
-    before = ingresses(cluster)
     config = fakes_config(**{**MODELS, "speaker": SPEAKER})
     (ingress,) = config["applications"][0]["deployments"]
     ingress["user_config"] = {"batching": {"speaker": {"max_batch_size": ROWS}}}
-    cluster.deploy(config)
-    wait_for(lambda: not before & ingresses(cluster), "new ingresses", READY_S, cluster.logs)
-    cluster.until_ready()
+    deploy(cluster, config)
     yield cluster
-    cluster.deploy(fakes_config(**MODELS))
-    cluster.until_ready()
-
-
-def ingresses(cluster: Cluster) -> set[int]:
-    """The processes of all ingresses."""
-    return {found.pid for node in processes_of(cluster.nodes, "Ingress") for found in node}
+    deploy(cluster, fakes_config(**MODELS))
 
 
 def told_after(condition: Callable[[], bool], what: str, within_s: float, cluster: Cluster) -> None:

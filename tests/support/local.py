@@ -18,10 +18,11 @@ from deployments.catalogue.placements import Description, Placements, Remote
 from deployments.catalogue.platform import AppStatus
 from deployments.catalogue.scaling import Load
 from deployments.catalogue.selection import Fleet
+from deployments.catalogue.spreading import Lying
 from deployments.config.policy import BatchPolicy
 from deployments.config.schema import AppConfig, Limits, ModelConfig
 from deployments.serve.batch_transport import Packed
-from deployments.telemetry.model_report import ReplicaStats
+from deployments.telemetry.model_report import Node, ReplicaStats
 from models.errors import StartupError, Unavailable
 from models.registry import find_engine
 from models.weights.licences import check_accepted
@@ -96,14 +97,18 @@ class LocalPlatform:
         self.models = {app: app.partition("-")[0] for app in self.apps}
         self.fleets: list[Fleet] = []
         self.started: list[Generation] = []
+        self.limits: list[int | None] = []  # of a node's replicas, with which each was started
+        self.nodes: Sequence[int] = (256,)  # for how many replicas each is large enough
+        self.lying = Lying()  # of every application
         self.remembered: Placements | None = None  # of a control before
         self.held: set[str] = set()  # applications whose start does not end
         self.gpus_left = (0.0, 0.0)
         self.scaled: list[tuple[str, int]] = []  # models, and what their number is to be
         self.most_replicas = 256  # of a model that start
 
-    async def start(self, generation: Generation) -> None:
+    async def start(self, generation: Generation, most_on_a_node: int | None) -> None:
         self.started.append(generation)
+        self.limits.append(most_on_a_node)
         name, app = generation.name, generation.app
         self.models[app] = name
         try:
@@ -122,7 +127,9 @@ class LocalPlatform:
             return AppStatus(self.models[app], "failed", remote)
         running = dict(self.scaled).get(self.models[app], 1)
         state: Literal["starting", "running"] = "starting" if app in self.held else "running"
-        return AppStatus(self.models[app], state, replicas=min(running, self.most_replicas))
+        return AppStatus(
+            self.models[app], state, replicas=min(running, self.most_replicas), lying=self.lying
+        )
 
     async def describe(self, name: str, app: str) -> Description | None:
         remote = self.remote(app)
@@ -132,6 +139,9 @@ class LocalPlatform:
         remote = self.apps[app]
         assert isinstance(remote, LocalRemote)
         return remote
+
+    async def room(self, config: ModelConfig) -> Sequence[int]:
+        return self.nodes
 
     async def gpus(self) -> tuple[float, float]:
         return self.gpus_left
@@ -187,6 +197,9 @@ class LocalDirectory(dict[str, LocalRemote]):
 
     async def wake(self, name: str) -> None:
         await self.control.wake(name)
+
+    async def nodes(self) -> Sequence[Node]:
+        return []
 
 
 def fake_config(**limits: Any) -> AppConfig:

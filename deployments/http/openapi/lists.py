@@ -128,6 +128,7 @@ class ReplicaReport(BaseModel):
     """One replica of a model."""
 
     replica: str
+    node: str = Field(description="address of the node of the cluster that it runs on")
     device: DeviceReport
     warm_up_s: float
     statistics: ReplicaStatistics

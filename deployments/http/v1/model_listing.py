@@ -95,6 +95,7 @@ def _replica_row(report: ReplicaReport) -> dict[str, Any]:
     del statistics["replica"]
     return {
         "replica": report.replica,
+        "node": report.node,
         "device": asdict(report.device),
         "warm_up_s": report.warm_up_s,
         "statistics": statistics,

@@ -65,7 +65,9 @@ class Node:
         return Path(f"/proc/{self.first.pid}/root", inner.lstrip("/"))
 
     def processes(self) -> list[psutil.Process]:
-        """Every process of the node but its first."""
+        """Every process of the node but its first; none of one that was killed."""
+        if not self.first.is_running():
+            return []
         own = Path(f"/proc/{self.first.pid}/ns/pid").readlink()
         found = []
         for process in psutil.process_iter():

@@ -298,7 +298,7 @@ async def test_a_model_that_cannot_come_back_says_so_to_all_who_wait(
     assert (await placed(control, "speaker")).on_demand  # the next request tries it again
 
 
-async def refuse(generation: Generation) -> None:
+async def refuse(generation: Generation, most_on_a_node: int | None) -> None:
     raise LoadFailed("out of memory")
 
 
