@@ -58,20 +58,23 @@ class Answers:
         if is_clear(((language, told.language_probability),)):
             self._known[language] = None
 
-    async def words(self, asked_of: Utterance, edge: int, is_final: bool) -> Transcript | None:
+    async def words(
+        self, asked_of: Utterance, edge: int, is_final: bool, *, has_time: bool = True
+    ) -> Transcript | None:
         """Return what is said up to a place; None: its language is not known yet.
 
         Args:
             asked_of: the utterance; its open audio is heard.
             edge: the place.
             is_final: whether the answer may be the last one.
+            has_time: whether it may be heard behind what was said before, which takes longer.
         """
         samples, language = self._tape.cut(asked_of.start, edge), asked_of.language
         speech = asked_of.speech(edge)
         if is_final and not asked_of.sure:
             if language is None and len(samples) < LEAST_S * SAMPLE_RATE_HZ:
                 language = self._last_language
-            heard = await self._in_context(asked_of, edge, language)
+            heard = await self._in_context(asked_of, edge, language) if has_time else None
             return heard or await self._whole(samples, speech, language)
         item = AsrItem(
             samples,

@@ -44,6 +44,11 @@ class Load:
         self._took_s = 0.0
         self._in_a_row = 0
 
+    @property
+    def has_time(self) -> bool:
+        """Tell whether the last answer came so soon that the next one may take longer."""
+        return self._took_s <= QUICK_S
+
     def step_s(self, pace: Pace) -> float:
         """Return the new audio that an update waits for, which is more where answers are slow."""
         return max(pace.step_s, SPARE * self._took_s)

@@ -191,7 +191,9 @@ class Recognition:
             if question.pause is not None:
                 await self._look_behind(question.pause, asked_of, question.edge)
                 return
-            words = self._answers.words(asked_of, question.edge, question.is_final)
+            words = self._answers.words(
+                asked_of, question.edge, question.is_final, has_time=self._load.has_time
+            )
             work = asyncio.ensure_future(words)
             try:
                 if not question.is_final and not await self._in_time(work, asked_of):

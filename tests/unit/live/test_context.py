@@ -96,6 +96,14 @@ async def test_an_utterance_is_heard_behind_the_one_before() -> None:
     assert max(item.length for item in stage.models.asked) <= LONGEST / SAMPLE_RATE_HZ
 
 
+async def test_where_answers_take_long_each_utterance_is_heard_alone() -> None:
+    stage = Stage(ENGLISH, takes_s=1.2)
+    await stage.say(spoken(1, 2, 3), silence(3), spoken(4, 5), silence(3))
+    await stage.finish()
+    assert stage.texts() == [words(1, 2, 3), words(4, 5)]
+    assert not any(item.prefix for item in stage.models.asked)
+
+
 async def test_another_language_is_heard_alone() -> None:
     stage = Stage()
     stage.models.writes = in_one_language
