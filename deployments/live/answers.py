@@ -137,6 +137,7 @@ class Answers:
             return await words, found
         finally:
             words.cancel()
+            await asyncio.wait({words})
 
     def _is_sure(self, answer: Transcript, said: Said, asked_of: Utterance, edge: int) -> bool:
         if not answer.text.strip() or goes_round(said.text, answer.text):
