@@ -63,7 +63,7 @@ def stages() -> list[Stage]:
 
 
 def sentences(pair: str) -> list[str]:
-    """Those of the translation tests that are one sentence each, of 3 to 150 characters."""
+    """Return the translation tests' sentences that are one each, of 3 to 150 characters."""
     lines = (SPEECH.parent / "nmt" / f"{pair}.jsonl").read_text().splitlines()
     texts = [json.loads(line)["source"] for line in lines]
     language, _, _ = pair.partition("-")

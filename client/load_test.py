@@ -127,7 +127,7 @@ def load_test(
 def _run(
     plan: Plan, client: AsyncClient, work: Work, arrivals: Process, seed: int
 ) -> tuple[Sweep, bool]:
-    """The sweep, as far as it came, and whether it was interrupted."""
+    """Return the sweep, as far as it came, and whether it was interrupted."""
     with progress.shown() as shown:
         stepper = Stepper(work.asker(client), RealClock(), arrivals, seed, shown.answered)
         sweep = Sweep(plan, client, stepper, shown)

@@ -73,7 +73,7 @@ def plan(options: Options) -> Plan:
 def _models(
     options: Options, models: dict[str, ModelConfig]
 ) -> tuple[Sequence[str], Sequence[str]]:
-    """Those that are tuned, and those that run; the graph's others serve beside them."""
+    """Return those that are tuned, and those that run; the graph's others serve beside them."""
     if (options.model is None) != options.graph:
         raise typer.BadParameter("name either --model or --graph")
     if options.model is None:

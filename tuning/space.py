@@ -77,7 +77,7 @@ class Candidate:
         return replicas, threads, self.changes(base), rows
 
     def told(self, base: Candidate) -> str:
-        """In words: of a single model all, of several those that differ from ``base``."""
+        """Tell in words: of a single model all, of several those that differ from ``base``."""
         if len(self.models) == 1:
             return str(self.models[0][1])
         changed = [

@@ -55,7 +55,7 @@ class Trial:
 
     @property
     def verdict(self) -> str:
-        """In a word or two, for a table."""
+        """Return a word or two for a table."""
         if self.figures is None:
             return self.reason or "not measured"
         if not self.is_whole:

@@ -66,7 +66,7 @@ class Part:
 
 
 def minutes(delay: str) -> Part:
-    """One minute with more and more sessions."""
+    """Measure one minute with more and more sessions."""
 
     def run(bench: Bench, server: Server) -> list[Line]:
         offlines = bench.offlines(server)
@@ -80,7 +80,7 @@ def minutes(delay: str) -> Part:
 
 
 def long(bench: Bench, server: Server) -> list[Line]:
-    """Ten minutes, for the slope."""
+    """Measure ten minutes, for the slope."""
     offlines = bench.offlines(server)
     return [
         measure(server, "ten minutes", bench.asks(count, LONG_S), offlines)
@@ -89,7 +89,7 @@ def long(bench: Bench, server: Server) -> list[Line]:
 
 
 def spoken(bench: Bench, server: Server) -> list[Line]:
-    """Sessions that speak: into Portuguese, and into English of the server's own Portuguese."""
+    """Measure speech into Portuguese, and into English of the server's own Portuguese."""
     offlines = bench.offlines(server)
     path = bench.folder / "pt.pcm"
     into_english = Ask(portuguese(server.url, path, MINUTE_S, 0), "en", text_only=False)
@@ -101,7 +101,7 @@ def spoken(bench: Bench, server: Server) -> list[Line]:
 
 
 def files(bench: Bench, server: Server) -> list[Line]:
-    """Eight sessions, alone and beside callers of ten-minute files."""
+    """Measure eight sessions, alone and beside callers of ten-minute files."""
     offlines = bench.offlines(server)
     asks = bench.asks(8, MINUTE_S)
     wav = wav_of(bench.talk(LONG_S, 100))
@@ -133,7 +133,7 @@ def files(bench: Bench, server: Server) -> list[Line]:
 
 
 def killed(bench: Bench, server: Server) -> list[Line]:
-    """Eight sessions of mixed languages; a replica of the recogniser is killed in the middle."""
+    """Measure mixed languages in eight sessions; a recogniser is killed in the middle."""
     offlines = bench.offlines(server)
     asks = [Ask(bench.talk(MINUTE_S, seed, language), None) for seed, language in enumerate(MIXED)]
 

@@ -51,17 +51,17 @@ class AsyncLiveSession:
 
     @property
     def id(self) -> str | None:
-        """The server's id of the session."""
+        """Return the server's id of the session."""
         return self._protocol.session_id
 
     @property
     def sent_s(self) -> float:
-        """The audio that was sent so far."""
+        """Return how much audio was sent so far."""
         return self._protocol.sent_s
 
     @property
     def answered_s(self) -> float:
-        """The place in it up to which all is answered."""
+        """Return the place in the audio up to which all is answered."""
         return self._protocol.answered_s
 
     async def __aenter__(self) -> Self:

@@ -87,7 +87,7 @@ class ModelConfig(Strict):
 
     @property
     def range(self) -> ReplicaRange | None:
-        """The bounds of the number of replicas; None: the number is fixed."""
+        """Return the bounds of the number of replicas; None: the number is fixed."""
         return self.replicas if isinstance(self.replicas, ReplicaRange) else None
 
     @property

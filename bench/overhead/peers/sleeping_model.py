@@ -12,7 +12,7 @@ def duration_s(items: int) -> float:
 
 
 def embeddings(clips):
-    """Of each clip of int16 samples, 192 float32: one where its first sample says, else zeros."""
+    """Return 192 float32 of each clip of int16 samples: one where its first sample says, else 0."""
     found = np.zeros((len(clips), EMBEDDING_SIZE), np.float32)
     for row, clip in zip(found, clips, strict=True):
         row[int(clip[0]) % EMBEDDING_SIZE] = 1
@@ -20,6 +20,6 @@ def embeddings(clips):
 
 
 def embed(clips):
-    """One batch on the one device."""
+    """Run one batch on the one device."""
     time.sleep(duration_s(len(clips)))
     return embeddings(clips)

@@ -31,7 +31,7 @@ class Node:
         self.number = number
         self.address = network.address(number)
         self._network = network
-        init = [sys.executable, node_init.__file__]
+        init = [sys.executable, node_init.__file__, str(ROOT)]
         self._outer = subprocess.Popen(
             ["unshare", *NAMESPACES, "--fork", "--mount-proc", "--kill-child=SIGKILL", *init],
             stdin=subprocess.PIPE,
